@@ -1,0 +1,60 @@
+"""cdwidget: click on an object in a notebook, and CDNet answers with its mask.
+
+The public names are imported on first use, so that `import cdwidget` loads neither torch nor anywidget.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cdwidget._version import __version__
+
+if TYPE_CHECKING:
+    from cdwidget.items import Instance, Item, read_image
+    from cdwidget.model import load_predictor
+    from cdwidget.predictor import Prediction, Predictor
+    from cdwidget.prompts import Box, Click, Stroke
+    from cdwidget.session import Session
+    from cdwidget.widget import Annotator
+
+_HOMES = {
+    "Annotator": "cdwidget.widget",
+    "Box": "cdwidget.prompts",
+    "Click": "cdwidget.prompts",
+    "Instance": "cdwidget.items",
+    "Item": "cdwidget.items",
+    "Prediction": "cdwidget.predictor",
+    "Predictor": "cdwidget.predictor",
+    "Session": "cdwidget.session",
+    "Stroke": "cdwidget.prompts",
+    "load_predictor": "cdwidget.model",
+    "read_image": "cdwidget.items",
+}
+
+__all__ = [
+    "Annotator",
+    "Box",
+    "Click",
+    "Instance",
+    "Item",
+    "Prediction",
+    "Predictor",
+    "Session",
+    "Stroke",
+    "__version__",
+    "load_predictor",
+    "read_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cdwidget' has no attribute {name!r}; its public names are: {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
