@@ -1,0 +1,61 @@
+"""What was done, in order: bounded undo and redo of changes, and the unbounded list of applied actions."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from cdwidget.session.actions import Action
+from cdwidget.session.document import Change
+
+
+class History:
+    """Undo and redo stacks of at most `limit` bytes together; when full, the oldest change can no longer be undone.
+
+    The newest change is always kept, however large. Actions that can no longer be undone stay in `applied`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._nbytes = 0
+        self._settled: list[tuple[Action, bool]] = []
+        self._done: deque[Change] = deque()
+        self._undone: list[Change] = []
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a change to bring back."""
+        return bool(self._undone)
+
+    @property
+    def applied(self) -> list[tuple[Action, bool]]:
+        """Every action in force, oldest first, and whether it was merged progressively; undone ones are not in it."""
+        return [*self._settled, *((change.action, change.progressive) for change in self._done)]
+
+    def push(self, change: Change) -> None:
+        """Record a change; what was undone can no longer be redone."""
+        self._nbytes += change.nbytes - sum(undone.nbytes for undone in self._undone)
+        self._undone.clear()
+        self._done.append(change)
+        while self._nbytes > self._limit and len(self._done) > 1:
+            oldest = self._done.popleft()
+            self._nbytes -= oldest.nbytes
+            self._settled.append((oldest.action, oldest.progressive))
+
+    def undo(self) -> Change | None:
+        """Move the newest change to the redo stack and return it; None when there is none."""
+        if not self._done:
+            return None
+        self._undone.append(self._done.pop())
+        return self._undone[-1]
+
+    def redo(self) -> Change | None:
+        """Move the change undone last back and return it; None when there is none."""
+        if not self._undone:
+            return None
+        self._done.append(self._undone.pop())
+        return self._done[-1]

@@ -1,0 +1,70 @@
+"""The log of a session as plain JSON: what it began with and the actions in force, enough to do it all again."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+from cdwidget.items import Instance
+from cdwidget.masks import decode_rle, encode_rle
+from cdwidget.prompts import Box, Click, Stroke
+from cdwidget.session.actions import Action, action_from_json, action_to_json
+from cdwidget.session.document import Document, open_document
+
+LOG_VERSION = 1
+
+
+def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressive: bool) -> dict[str, Any]:
+    """Return the log of a session that began as `first`.
+
+    version, width, height; mask: the run lengths of the instance selected first, null when it had none; instances: the others,
+    each {id, label, mask}; actions: as `action_to_json` gives them, prompts with `progressive`, how their answer was merged;
+    progressive: how the next one would be. Masks are uncompressed COCO run lengths.
+    """
+    height, width = first.mask.shape
+    others = [entry for entry in first.state.entries if entry.id != first.state.selected]
+    return {
+        "version": LOG_VERSION,
+        "width": width,
+        "height": height,
+        "progressive": progressive,
+        "mask": encode_rle(first.mask) if first.mask.any() else None,
+        "instances": [{"id": entry.id, "label": entry.label, "mask": encode_rle(first.mask_of(entry.id))} for entry in others],
+        "actions": [
+            {**action_to_json(action), "progressive": merged} if isinstance(action, (Click, Stroke, Box)) else action_to_json(action)
+            for action, merged in applied
+        ],
+    }
+
+
+def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]], bool]:
+    """Return what `write_log` was given; ValueError says what is wrong with a log."""
+    if not isinstance(log, Mapping) or log.get("version") != LOG_VERSION:
+        found = log.get("version") if isinstance(log, Mapping) else type(log).__name__
+        raise ValueError(f"this is no log of version {LOG_VERSION}, the only one known (found: {found!r}); take what Session.log() returned")
+    try:
+        height, width, progressive = _size(log["height"]), _size(log["width"]), _flag(log["progressive"])
+        mask = None if log["mask"] is None else decode_rle(log["mask"])
+        instances = [Instance(decode_rle(entry["mask"]), str(entry["label"]), entry["id"]) for entry in log["instances"]]
+        actions = [_action(entry) for entry in log["actions"]]
+        return open_document(height, width, mask, instances), actions, progressive
+    except KeyError as error:
+        raise ValueError(f"the log is not valid: {error} is missing; take what Session.log() returned") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the log is not valid: {error}") from error
+
+
+def _action(entry: Mapping[str, Any]) -> tuple[Action, bool]:
+    action = action_from_json({name: value for name, value in entry.items() if name != "progressive"})
+    return action, _flag(entry.get("progressive", True))
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"the size of the image must be whole numbers from 1, not {value!r}")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"progressive must be true or false, not {value!r}")
+    return value

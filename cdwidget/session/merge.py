@@ -1,0 +1,189 @@
+"""Progressive merge: how a predictor's answer to a new prompt may change a mask.
+
+A positive prompt only adds, a negative one only removes. Of the pixels that the answer would add (or remove), only the
+8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. Lengths are in image pixels
+and grow with the image, because on a large image the same gesture covers more of them.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor
+
+import cv2
+import numpy as np
+
+from cdwidget.masks import EMPTY_PATCH, NOWHERE, Bbox, Patch, bbox, components
+from cdwidget.prompts import Box, Click, Prompt, Stroke
+
+TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
+
+
+def reach(height: int, width: int) -> int:
+    """Return the radius in pixels of the small disk round a click: 5 where the image's longer side is 1000, at least 2."""
+    return max(2, round(max(height, width) / 200))
+
+
+def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
+    """Say whether a bool (H, W) mask already is what a prompt asks for; what a Box asks for is not known beforehand."""
+    if isinstance(prompt, Click):
+        return bool(mask[prompt.pixel]) == prompt.positive
+    if isinstance(prompt, Stroke):
+        box = _window(prompt, mask.shape, 0)
+        return not (_draw(prompt, box, prompt.radius) & (_crop(mask, box) != prompt.positive)).any()
+    return False
+
+
+def merge(image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...]) -> tuple[Patch, Patch]:
+    """Return what of a predictor's `answer` to `prompt` is taken into `mask`, as one box of the mask before and after.
+
+    image: uint8 (H, W, 3). mask, answer: bool (H, W). older: the prompts given before; a small disk round each of those that
+    say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
+    every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
+    """
+    if agrees(mask, prompt):
+        return EMPTY_PATCH, EMPTY_PATCH
+    adding = isinstance(prompt, Box) or prompt.positive
+    small = reach(*mask.shape)
+    changed = answer > mask if adding else mask > answer
+    box = _join(bbox(changed), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
+    before = _crop(mask, box)
+    free = (before != adding) & ~_protected(prompt, older, box, small)
+    changed = _crop(changed, box) & free
+    if isinstance(prompt, Click):
+        taken = _round_click(_crop(image, box), changed, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
+    elif isinstance(prompt, Stroke):
+        own = _draw(prompt, box, prompt.radius) & (before != adding)
+        taken = _holding(changed | own, own)
+    else:
+        taken = changed & _box_pixels(prompt, box)
+    if not taken.any():
+        return EMPTY_PATCH, EMPTY_PATCH
+    x0, y0, x1, y1 = bbox(taken)
+    inner = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
+    return Patch.of(mask, inner), Patch(inner, Patch.of(before ^ taken, (x0, y0, x1, y1)).bits)
+
+
+def difference(mask: np.ndarray, answer: np.ndarray) -> tuple[Patch, Patch]:
+    """Return the change from `mask` to the whole of `answer`, both bool (H, W): what is done where nothing is merged."""
+    box = bbox(mask != answer)
+    return Patch.of(mask, box), Patch.of(answer, box)
+
+
+def _round_click(image: np.ndarray, changed: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:
+    """Return the pixels a disagreeing click flips: the component of `changed` at or near it, else a spot of its own colour."""
+    if changed[pixel]:
+        return _holding(changed, pixel)
+    rows, columns = np.nonzero(_disk(changed.shape, pixel, small) & changed)
+    if not rows.size:
+        return _spot(image, free, pixel, 4 * small)
+    nearest = int(np.argmin((rows - pixel[0]) ** 2 + (columns - pixel[1]) ** 2))
+    component = _holding(changed, (int(rows[nearest]), int(columns[nearest])))
+    return component | _spot(image, free, pixel, small)
+
+
+def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
+    """Return the free pixels joined to `pixel`, itself always among them, that are near and like it: the farther, the more alike."""
+    row, column = pixel
+    top, left = max(0, row - radius), max(0, column - radius)
+    near = np.s_[top : row + radius + 1, left : column + radius + 1]
+    colour = cv2.GaussianBlur(image[near], (3, 3), 0).astype(np.float32)
+    row, column = row - top, column - left
+    unlike = ((colour - colour[row, column]) ** 2).mean(axis=2)
+    texture = colour[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(-1, 3).var(axis=0).mean()
+    rows, columns = np.ogrid[: colour.shape[0], : colour.shape[1]]
+    far = ((rows - row) ** 2 + (columns - column) ** 2) / radius**2
+    alike = (unlike / (TOLERANCE**2 + texture) + far <= 1) & free[near]
+    alike[row, column] = True
+    spot = np.zeros_like(free)
+    spot[near] = _holding(alike, (row, column))
+    return spot
+
+
+def _holding(region: np.ndarray, seeds: tuple[int, int] | np.ndarray) -> np.ndarray:
+    """Return the 8-connected components of a bool region that hold a pixel, or any pixel of a bool array."""
+    count, numbers = components(region)
+    chosen = np.zeros(count + 1, dtype=bool)
+    chosen[numbers[seeds]] = True
+    chosen[0] = False
+    found: np.ndarray = chosen[numbers]
+    return found
+
+
+def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, radius: int) -> np.ndarray:
+    """Return the pixels of `box` near older prompts that say the opposite of `prompt`.
+
+    Where a click falls next to an older one, the disk ends half-way between the two, so that the new one can act as well.
+    """
+    positive = isinstance(prompt, Box) or prompt.positive
+    protected = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
+    for other in older:
+        if isinstance(other, Box) or other.positive == positive:
+            continue
+        limit = float(radius) if isinstance(other, Click) else max(float(radius), other.radius)
+        if isinstance(prompt, Click):
+            limit = min(limit, _distance(prompt, other) / 2)
+        if limit > 0:
+            protected |= _draw(other, box, limit)
+    return protected
+
+
+def _distance(click: Click, other: Click | Stroke) -> float:
+    """Return how many pixels lie between the pixel of a click and the centre line of another prompt."""
+    line = _pixels(other).astype(np.float64)
+    start, step = line[:-1], np.diff(line, axis=0)
+    if not len(step):
+        start, step = line, np.zeros_like(line)
+    to = np.array(click.pixel[::-1], np.float64) - start
+    along = np.clip((to * step).sum(axis=1) / np.maximum((step * step).sum(axis=1), 1e-9), 0, 1)
+    return float(np.sqrt(((to - along[:, None] * step) ** 2).sum(axis=1).min()))
+
+
+def _draw(prompt: Click | Stroke, box: Bbox, radius: float) -> np.ndarray:
+    """Return the pixels of `box` within `radius` of a prompt's centre line, those of its own points always."""
+    height, width = box[3] - box[1], box[2] - box[0]
+    points = _pixels(prompt) - np.array(box[:2])
+    if len(points) == 1:
+        return _disk((height, width), (int(points[0, 1]), int(points[0, 0])), radius)
+    canvas = np.zeros((height, width), np.uint8)
+    cv2.polylines(canvas, [points.astype(np.int32)], isClosed=False, color=1, thickness=max(1, round(2 * radius)))
+    return canvas.view(bool)
+
+
+def _pixels(prompt: Click | Stroke) -> np.ndarray:
+    """Return the (column, row) pixels of a prompt's points, int (n, 2)."""
+    points = ((prompt.x, prompt.y),) if isinstance(prompt, Click) else prompt.points
+    return np.floor(np.array(points)).astype(np.int64)
+
+
+def _disk(shape: tuple[int, ...], pixel: tuple[int, int], radius: float) -> np.ndarray:
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    inside: np.ndarray = (rows - pixel[0]) ** 2 + (columns - pixel[1]) ** 2 <= radius * radius
+    return inside
+
+
+def _box_pixels(prompt: Box, box: Bbox) -> np.ndarray:
+    inside = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
+    inside[max(0, floor(prompt.y0) - box[1]) : ceil(prompt.y1) - box[1], max(0, floor(prompt.x0) - box[0]) : ceil(prompt.x1) - box[0]] = True
+    return inside
+
+
+def _window(prompt: Prompt, shape: tuple[int, ...], margin: int) -> Bbox:
+    """Return the box in the image that holds a prompt and `margin` pixels round it."""
+    if isinstance(prompt, Box):
+        x0, y0, x1, y1 = floor(prompt.x0), floor(prompt.y0), ceil(prompt.x1), ceil(prompt.y1)
+    else:
+        pixels = _pixels(prompt)
+        around = margin + (ceil(prompt.radius) if isinstance(prompt, Stroke) else 0)
+        x0, y0 = (int(low) - around for low in pixels.min(axis=0))
+        x1, y1 = (int(high) + around + 1 for high in pixels.max(axis=0))
+    return max(0, x0), max(0, y0), min(shape[1], x1), min(shape[0], y1)
+
+
+def _join(a: Bbox, b: Bbox) -> Bbox:
+    if a == NOWHERE:
+        return b
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _crop(array: np.ndarray, box: Bbox) -> np.ndarray:
+    return array[box[1] : box[3], box[0] : box[2]]
