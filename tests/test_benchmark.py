@@ -1,0 +1,189 @@
+"""The benchmark's figures, checked by hand on predictors that answer what a script says."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cdwidget.benchmark import PEERS, Latency, Result, benchmark, latency_table, measure_latency, noc_table, write_json
+from cdwidget.benchmark.noc import click_through
+from cdwidget.benchmark.peers import GrabCut
+from cdwidget.formats.folders import read_targets
+from cdwidget.predictor import Prediction
+from cdwidget.prompts import Box, Click, Prompt
+
+GT = np.zeros((12, 27), bool)
+GT[4:8, 1:26] = True  # 100 pixels, so that a part of n pixels has an IoU of n / 100
+
+
+def part(pixels: int) -> np.ndarray:
+    """The first pixels of GT, column by column."""
+    mask = np.zeros_like(GT)
+    columns, rows = divmod(pixels, 4)
+    mask[4:8, 1 : 1 + columns] = True
+    mask[4 : 4 + rows, 1 + columns] = rows > 0
+    return mask
+
+
+class Scripted:
+    """A predictor that tells images by their colour, and answers click k with the k-th mask of the image's script."""
+
+    def __init__(self, scripts: Sequence[Sequence[np.ndarray]]) -> None:
+        self.scripts = scripts
+        self.priors: list[np.ndarray | None] = []
+
+    def set_image(self, image: np.ndarray) -> None:
+        self.script = self.scripts[image[0, 0, 0]]
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+        self.priors.append(prior)
+        mask = self.script[len(prompts) - 1]
+        return Prediction(mask=mask, prob=mask.astype(np.float32))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three images, coloured 0, 1 and 2, with GT as the mask of each."""
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for index in range(3):
+        Image.new("RGB", GT.shape[::-1], (index, 0, 0)).save(tmp_path / "images" / f"{index}.png")
+        Image.fromarray(GT.astype(np.uint8) * 255).save(tmp_path / "masks" / f"{index}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def result(folder: Path) -> Result:
+    scripts = [
+        [part(n) for n in (80, 86, 91, 96, 97)],  # done after click 5, when 0.95 is reached and IoU@5 known
+        [part(n) for n in (50, 40, 88, 88, 88, 90)],  # click 2 lowers IoU; 0.90 at the last click, 0.95 never
+        [part(100)],  # no error is left after the first click
+    ]
+    return benchmark("scripted", read_targets(folder), Scripted(scripts), through_session=False, max_clicks=6)
+
+
+def test_noc_counts_the_first_click_that_reaches_a_threshold(result: Result) -> None:
+    assert [result.noc(q) for q in (0.85, 0.90, 0.95)] == pytest.approx([(2 + 3 + 1) / 3, (3 + 6 + 1) / 3, (4 + 6 + 1) / 3])
+
+
+def test_never_is_told_from_the_last_click(result: Result) -> None:
+    assert [result.nof(q) for q in (0.85, 0.90, 0.95)] == [0, 0, 1]
+    assert [result.at_last(q) for q in (0.85, 0.90, 0.95)] == [0, 1, 0]
+
+
+def test_an_object_that_is_done_keeps_its_iou(result: Result) -> None:
+    assert [result.iou_at(k) for k in (1, 3, 5)] == pytest.approx([(0.80 + 0.50 + 1) / 3, (0.91 + 0.88 + 1) / 3, (0.97 + 0.88 + 1) / 3])
+
+
+def test_drops_and_times(result: Result) -> None:
+    assert [len(run.ious) for run in result.runs] == [5, 6, 1]
+    assert result.clicks == 12 and result.drop_share == pytest.approx(1 / 12)
+    assert len(result.encode_seconds) == 3 and len(result.predict_seconds) == 12
+    assert result.spc * 12 == pytest.approx(sum(run.seconds for run in result.runs))
+    assert sum(result.encode_seconds) + sum(result.predict_seconds) <= sum(run.seconds for run in result.runs)
+
+
+def test_the_plain_predictor_gets_its_last_prob_as_prior(folder: Path) -> None:
+    predictor = Scripted([[part(50), part(100)]] * 3)
+    benchmark("scripted", read_targets(folder, limit=1), predictor, through_session=False)
+    first, second = predictor.priors
+    assert first is None and second is not None and second.dtype == np.float32 and (second == part(50)).all()
+
+
+def test_a_session_merges_where_the_plain_predictor_does_not(folder: Path) -> None:
+    stray = part(100)
+    stray[0, 0:3] = True  # apart from the object: the session's click must leave it out
+    predictor = Scripted([[stray] * 20] * 3)
+    (merged,) = benchmark("session", read_targets(folder, limit=1), predictor).runs
+    (plain,) = benchmark("plain", read_targets(folder, limit=1), predictor, through_session=False, max_clicks=1).runs
+    assert merged.ious == (1.0,)
+    assert plain.ious == (100 / 103,)
+
+
+def test_ignored_pixels_are_neither_clicked_nor_counted() -> None:
+    ignore = GT & ~part(40)
+    run = click_through("a", GT & ~ignore, ignore, lambda: lambda click: part(100), max_clicks=20)
+    assert run.ious == (1.0,)
+
+
+def test_each_click_goes_to_the_core_of_the_larger_error() -> None:
+    clicks: list[Click] = []
+
+    def clicker(click: Click) -> np.ndarray:
+        clicks.append(click)
+        return np.ones_like(GT)
+
+    click_through("a", GT, np.zeros_like(GT), lambda: clicker, max_clicks=2)
+    # The object is 4 rows high, so its core is 2 pixels deep: rows 5 and 6, from x = 2 on; ties go to the first in raster order.
+    # Then the 4 rows above and below it are wrong, 2 deep as well (the image's border counts): from (1, 1) on.
+    assert clicks == [Click(2, 5, True), Click(1, 1, False)]
+
+
+def test_max_clicks_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="max_clicks is 0"):
+        benchmark("scripted", [], Scripted([]), max_clicks=0)
+
+
+def test_table(result: Result) -> None:
+    header, row = noc_table([result]).splitlines()
+    cells = dict(zip(header.split(), row.split()))
+    assert cells["NoC85"] == "2.00" and cells["NoC90"] == "3.33" and cells["NoF90"] == "0+1" and cells["NoF95"] == "1+0"
+    assert cells["mIoU@1"] == "0.767" and cells["drops"] == "8.3%"
+    assert header.index("NoC85") + len("NoC85") == row.index("2.00") + len("2.00")
+
+
+def test_json_holds_all_figures_and_each_run(result: Result, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    write_json(out, [result], [Latency("scripted", 640, 480, (0.2,), (0.1, 0.3), (0.1, 0.2))], data="somewhere")
+    content = json.loads(out.read_text())
+    figures = content["methods"]["scripted"]
+    assert content["data"] == "somewhere"
+    assert figures["noc"]["0.9"] == pytest.approx(10 / 3) and figures["never_reached"]["0.95"] == 1
+    assert figures["reached_at_last_click"]["0.9"] == 1 and figures["drop_share"] == pytest.approx(1 / 12)
+    assert figures["runs"][1]["name"] == "1" and figures["runs"][1]["ious"] == [0.5, 0.4, 0.88, 0.88, 0.88, 0.9]
+    assert content["latency"]["scripted"]["click_ms"]["p50"] == pytest.approx(200)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.json"]
+
+
+def test_a_failed_write_leaves_the_old_file(result: Result, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    out.write_text("old")
+    with pytest.raises(TypeError):
+        write_json(out, [result], about=object())
+    assert out.read_text() == "old"
+
+
+def test_latency_counts_clicks_after_a_warm_up_round() -> None:
+    latency = measure_latency("grabcut", GrabCut(), 32, 24, rounds=2)
+    assert len(latency.encode) == 2 and len(latency.click) == 16 and len(latency.predict) == 16
+    assert "32x24" in latency_table([latency])
+    with pytest.raises(ValueError, match="allowed are at least 16, 16 and 1"):
+        measure_latency("grabcut", GrabCut(), 8, 24)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peer_answers_clicks(name: str) -> None:
+    image = np.full((60, 80, 3), (40, 90, 40), np.uint8)
+    image[20:40, 30:60] = (220, 60, 50)
+    peer = PEERS[name]()
+    peer.set_image(image)
+    first = peer.predict([Click(45, 30)])
+    assert first.mask.dtype == bool and first.prob.dtype == np.float32 and first.mask.shape == first.prob.shape == (60, 80)
+    assert first.mask[30, 45] and not first.mask[5, 5]
+    second = peer.predict([Click(45, 30), Click(35, 25, False)], prior=first.prob)
+    assert not second.mask[25, 35]
+    assert not peer.predict([Click(5, 5, False)]).mask.any()
+    assert (peer.predict([Click(45, 30)]).mask == first.mask).all()
+
+
+def test_grabcut_says_what_it_cannot_do() -> None:
+    peer = GrabCut()
+    with pytest.raises(ValueError, match="call set_image first"):
+        peer.predict([Click(1, 1)])
+    peer.set_image(np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(TypeError, match="clicks only"):
+        peer.predict([Box(0, 0, 5, 5)])
+    assert peer.predict([Click(8, 8)], prior=np.ones((16, 16), bool)).mask.all()

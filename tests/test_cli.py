@@ -1,0 +1,80 @@
+"""The command line, as a user types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import cdwidget
+from cdwidget.cli import app
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures of a red rectangle on green, with its mask."""
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for index in range(2):
+        mask = np.zeros((48, 64), bool)
+        mask[12:36, 16 + index : 48] = True
+        Image.fromarray(np.where(mask[:, :, None], (220, 60, 50), (40, 90, 40)).astype(np.uint8)).save(tmp_path / "images" / f"{index}.png")
+        Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "masks" / f"{index}.png")
+    return tmp_path
+
+
+def invoke(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def test_version_through_the_console_script() -> None:
+    script = Path(sys.executable).with_name("cdwidget")
+    assert subprocess.check_output([script, "--version"], text=True) == f"cdwidget {cdwidget.__version__}\n"
+
+
+def test_benchmark_on_a_folder(folder: Path) -> None:
+    out = folder / "figures.json"
+    code, output = invoke("benchmark", "--data", folder, "--methods", "grabcut", "--out", out, "--limit", 1, "--max-clicks", 3)
+    assert code == 0, output
+    assert "NoC90" in output and "grabcut" in output
+    content = json.loads(out.read_text())
+    assert content["methods"]["grabcut"]["objects"] == 1 and content["methods"]["grabcut"]["max_clicks"] == 3
+    assert content["cdwidget"] == cdwidget.__version__
+
+
+@pytest.mark.parametrize("plain", [[], ["--plain"]])
+def test_benchmark_of_the_default_model(folder: Path, plain: list[str]) -> None:
+    code, output = invoke("benchmark", "--data", folder, "--methods", "cdnet, grabcut", "--limit", 1, "--max-clicks", 2, *plain)
+    assert code == 0, output
+    assert [line.split()[0] for line in output.splitlines() if line.startswith(("cdnet", "grabcut"))] == ["cdnet", "grabcut"]
+
+
+def test_latency(tmp_path: Path) -> None:
+    out = tmp_path / "latency.json"
+    code, output = invoke("benchmark", "--latency", "--methods", "grabcut", "--size", "40x32", "--out", out)
+    assert code == 0, output
+    assert "40x32" in output and "NoC" not in output
+    assert json.loads(out.read_text())["latency"]["grabcut"]["click_ms"]["p95"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--data DIR, --latency or both"),
+        (["--data", "nowhere"], "a benchmark folder holds images/ and masks/"),
+        (["--latency", "--methods", " , "], "name at least one method"),
+        (["--latency", "--size", "wide"], "'wide' is no size; write WIDTHxHEIGHT"),
+        (["--latency", "--size", "8x8"], "each at least 16"),
+        (["--latency", "--methods", "grabcutt"], "grabcutt"),
+        (["--latency", "--methods", "grabcut", "--out", "nowhere/out.json"], "there is no folder"),
+    ],
+)
+def test_a_wrong_option_is_explained(arguments: list[str], message: str) -> None:
+    code, output = invoke("benchmark", *arguments)
+    assert code == 2 and message in output
