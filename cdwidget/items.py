@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Any, Sequence, Union
+from typing import Sequence, Union
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -38,14 +39,15 @@ def read_image(source: ImageSource) -> np.ndarray:
     """Return an image as uint8 (H, W, 3) RGB, C-contiguous, never sharing memory with `source`.
 
     source: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 2 grey + alpha), (H, W, 3) or (H, W, 4), RGB order, of
-    uint8, bool, uint16 (its full range 0..65535 becomes 0..255) or float in [0, 1].
+    uint8, bool, uint16 (0..65535 becomes 0..255) or float in [0, 1].
     The EXIF orientation of a file or PIL image is applied. Transparent pixels are shown on white. Of several frames the first is taken.
+    16 bit files and arrays alike are read over their full range: stretch darker ones first, e.g. image / image.max().
     Raises FileNotFoundError; ValueError for a corrupt file, or pixels that are not as above; TypeError for anything else.
     """
     if isinstance(source, Image.Image):
         return _from_pil(source, "the PIL image")
     if isinstance(source, (str, os.PathLike)):
-        return _from_file(Path(source))
+        return _from_file(Path(source).expanduser())
     if hasattr(source, "__array__"):
         return _from_array(np.asarray(source), "the array")
     raise TypeError(f"an image is a path, a PIL image or a numpy array, not {type(source).__name__}")
@@ -59,30 +61,33 @@ def _from_file(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         try:
             image = Image.open(file)
-            image.load()
-        except Exception as error:  # Pillow's decoders raise what they please: OSError, SyntaxError, struct.error, zlib.error, ...
-            raise ValueError(
-                f"{str(path)!r} cannot be read as an image ({type(error).__name__}: {error}); "
-                "allowed are complete PNG, JPEG, TIFF, WebP, BMP and GIF files"
-            ) from error
+        except Exception as error:  # Pillow raises what it pleases: OSError, SyntaxError, struct.error, DecompressionBombError, ...
+            raise _unreadable(repr(str(path)), error) from error
         return _from_pil(image, repr(str(path)))
 
 
+def _unreadable(what: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"{what} cannot be read as an image ({type(error).__name__}: {error}); "
+        "allowed are complete PNG, JPEG, TIFF, WebP, BMP and GIF files of less than 178 million pixels"
+    )
+
+
 def _from_pil(image: Image.Image, what: str) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        pixels = np.asarray(image)
-        if image.mode == "I":  # Pillow's only other home for 16 bit pixels
-            if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 65535):
-                raise ValueError(f"{what} has pixels from {pixels.min()} to {pixels.max()}; whole numbers must lie in 0..65535")
-            pixels = pixels.astype(np.uint16)
-        return _from_array(pixels, what)
-    has_alpha = "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBA", "RGBa")
     try:
-        image = image.convert("RGBA" if has_alpha else "RGB")
-    except ValueError as error:
-        raise ValueError(f"{what} has colour mode {image.mode!r}, which cannot be turned into RGB; save it as RGB or grey") from error
-    return _from_array(np.asarray(image), what)
+        image = ImageOps.exif_transpose(image)
+        if image.mode != "F" and not image.mode.startswith("I"):
+            has_alpha = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "RGBa")
+            mode = "RGBA" if has_alpha else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
+        pixels = np.asarray(image)  # a file is decoded no earlier than here
+    except Exception as error:
+        raise _unreadable(what, error) from error
+    if pixels.dtype == np.int32:  # mode "I": Pillow's other home for 16 bit pixels
+        if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 65535):
+            raise ValueError(f"{what} has pixels from {pixels.min()} to {pixels.max()}; whole numbers must lie in 0..65535")
+        pixels = pixels.astype(np.uint16)
+    return _from_array(pixels, what)
 
 
 def _from_array(pixels: np.ndarray, what: str) -> np.ndarray:
@@ -102,23 +107,21 @@ def _from_array(pixels: np.ndarray, what: str) -> np.ndarray:
 
 
 def _to_uint8(pixels: np.ndarray, what: str) -> np.ndarray:
-    kind: Any = pixels.dtype
-    if kind == np.uint8:
-        return pixels
-    if kind == bool:
+    kind = pixels.dtype
+    if kind.kind == "b":
         return pixels.astype(np.uint8) * np.uint8(255)
-    if kind == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257
-    if np.issubdtype(kind, np.floating):
-        low, high = pixels.min(), pixels.max()
-        if not (np.isfinite(low) and np.isfinite(high)):
+    if kind.kind == "u" and kind.itemsize <= 2:
+        return pixels if kind.itemsize == 1 else (pixels >> 8).astype(np.uint8)
+    if kind.kind == "f":
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (isfinite(low) and isfinite(high)):
             raise ValueError(f"{what} holds NaN or infinite pixels; replace them first, e.g. with numpy.nan_to_num")
         if low < 0 or high > 1:
             raise ValueError(
                 f"{what} has float pixels from {low:g} to {high:g}; floats must lie in [0, 1]: "
                 "divide by the largest value, or use image.astype('uint8') for pixels in 0..255"
             )
-        return np.rint(pixels * kind.type(255)).astype(np.uint8)
+        return (pixels * kind.type(255) + kind.type(0.5)).astype(np.uint8)
     raise ValueError(f"{what} has dtype {kind}; allowed are uint8, uint16, bool and floats in [0, 1]; convert with image.astype('uint8')")
 
 
@@ -127,4 +130,4 @@ def _on_white(pixels: np.ndarray) -> np.ndarray:
     if (alpha == 255).all():
         return colour
     weight = alpha.astype(np.uint16)
-    return ((colour * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
+    return ((colour * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)  # at most 65152 on the way: fits in 16 bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -145,21 +146,25 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
 
     Instances without an id get one above all others, in order. Raises ValueError for a mask that does not fit or an id given twice.
     """
-    taken = [instance.id for instance in instances if instance.id is not None]
-    if bad := [id for id in taken if isinstance(id, bool) or not isinstance(id, int) or id < 1]:
-        raise ValueError(f"instance ids must be whole numbers from 1, not {bad}; leave them None to have them numbered")
-    if len(set(taken)) < len(taken):
-        raise ValueError(f"two instances have one id: {sorted(taken)}; give each its own, or leave them None")
-    next_id = max(taken, default=0) + 1
+    given = [instance.id for instance in instances if instance.id is not None]
+    if wrong := [id for id in given if isinstance(id, bool) or not isinstance(id, Integral) or id < 1]:
+        raise ValueError(f"instance ids must be whole numbers from 1, not {wrong}; leave them None to have them numbered")
+    if len(set(given)) < len(given):
+        raise ValueError(f"two instances have one id: {sorted(given)}; give each its own, or leave them None")
+    next_id = max(given, default=0) + 1
     entries, parked = [], {}
     for instance in instances:
         pixels = as_mask(instance.mask, height, width)
+        if not isinstance(instance.label, str):
+            raise ValueError(f'a label must be text ("" for none), not {instance.label!r}')
         if not pixels.any():
             continue
-        id = next_id if instance.id is None else instance.id
-        next_id = max(next_id, id + 1)
+        if instance.id is None:
+            id, next_id = next_id, next_id + 1
+        else:
+            id = int(instance.id)
         entries.append(Entry(id, instance.label))
         parked[id] = Patch.of(pixels)
-    entries = sorted([*entries, Entry(next_id)], key=lambda entry: entry.id)
+    entries.sort(key=lambda entry: entry.id)
     pixels = np.zeros((height, width), dtype=bool) if mask is None else as_mask(mask, height, width)
-    return Document(State(tuple(entries), next_id, next_id + 1), pixels, parked)
+    return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked)

@@ -1,11 +1,10 @@
-"""Asking a predictor that several sessions and threads share: one call at a time, and always about the right image."""
+"""A predictor that several sessions and threads share: one call at a time, and always about the right image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from threading import RLock
-from typing import Any, Callable, Sequence
-from weakref import WeakKeyDictionary, ref
+from threading import Lock
+from typing import Sequence
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 
@@ -13,48 +12,50 @@ from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Prompt
 
 
-@dataclass
-class _Seat:
-    """Who a predictor serves: the lock its callers share, and the image it was given last."""
+class Engine:
+    """A predictor, the lock its callers share, and which image it was given last; get one with `engine_of`."""
 
-    lock: Any = field(default_factory=RLock)
-    image: Callable[[], np.ndarray | None] = lambda: None
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self._lock = Lock()
+        self._image: ref[np.ndarray] | None = None
 
+    def encode(self, image: np.ndarray) -> None:
+        """Make the predictor hold `image`, this very array; at once when it does already, else after other calls have ended."""
+        with self._lock:
+            self._hold(image)
 
-_SEATS: WeakKeyDictionary[Predictor, _Seat] = WeakKeyDictionary()
-_SEATS_LOCK = RLock()
+    def ask(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
+        """Predict for `image`, encoding it first where the predictor has served another one meanwhile.
 
+        Raises ValueError when the answer is no bool (H, W) mask of the image's size, and whatever the predictor raises.
+        """
+        with self._lock:
+            self._hold(image)
+            prediction = self.predictor.predict(prompts, prior)
+        mask = prediction.mask
+        if mask.dtype != bool or mask.shape != image.shape[:2]:
+            raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")
+        return prediction
 
-def encode(predictor: Predictor, image: np.ndarray) -> None:
-    """Make `predictor` hold `image`, the very array: nothing is done when it does already; waits while it is busy."""
-    seat = _seat(predictor)
-    with seat.lock:
-        _take_seat(seat, predictor, image)
-
-
-def ask(predictor: Predictor, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
-    """Predict for `image`, encoding it first where another session has had the predictor meanwhile.
-
-    Raises ValueError when the answer is not a bool (H, W) mask of the image's size.
-    """
-    seat = _seat(predictor)
-    with seat.lock:
-        _take_seat(seat, predictor, image)
-        prediction = predictor.predict(prompts, prior)
-    mask = prediction.mask
-    if mask.dtype != bool or mask.shape != image.shape[:2]:
-        raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}; a bool {image.shape[:2]} mask is needed")
-    return prediction
-
-
-def _seat(predictor: Predictor) -> _Seat:
-    with _SEATS_LOCK:
-        return _SEATS.setdefault(predictor, _Seat())
+    def _hold(self, image: np.ndarray) -> None:
+        if self._image is not None and self._image() is image:
+            return
+        self._image = None  # where set_image fails, nobody knows what the predictor holds
+        self.predictor.set_image(image)
+        self._image = ref(image)
 
 
-def _take_seat(seat: _Seat, predictor: Predictor, image: np.ndarray) -> None:
-    if seat.image() is image:
-        return
-    seat.image = lambda: None  # what it holds is unknown if set_image fails
-    predictor.set_image(image)
-    seat.image = ref(image)
+# By identity, because a predictor need not be hashable. An engine lives as long as a session uses it, and keeps its
+# predictor alive, so that no other object can have the same identity meanwhile.
+_ENGINES: WeakValueDictionary[int, Engine] = WeakValueDictionary()
+_ENGINES_LOCK = Lock()
+
+
+def engine_of(predictor: Predictor) -> Engine:
+    """Return the one engine of a predictor, the same for all the sessions that use it now."""
+    with _ENGINES_LOCK:
+        engine = _ENGINES.get(id(predictor))
+        if engine is None:
+            engine = _ENGINES[id(predictor)] = Engine(predictor)
+        return engine

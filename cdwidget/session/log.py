@@ -40,22 +40,23 @@ def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]
     """Return what `write_log` was given; ValueError says what is wrong with a log."""
     if not isinstance(log, Mapping) or log.get("version") != LOG_VERSION:
         found = log.get("version") if isinstance(log, Mapping) else type(log).__name__
-        raise ValueError(f"this is no log of version {LOG_VERSION}, the only one known (found: {found!r}); take what Session.log() returned")
+        raise ValueError(f"this is no log of version {LOG_VERSION}, the only one there is ({found!r}); give what Session.log() returned")
     try:
         height, width, progressive = _size(log["height"]), _size(log["width"]), _flag(log["progressive"])
         mask = None if log["mask"] is None else decode_rle(log["mask"])
-        instances = [Instance(decode_rle(entry["mask"]), str(entry["label"]), entry["id"]) for entry in log["instances"]]
+        instances = [Instance(decode_rle(entry["mask"]), entry["label"], entry["id"]) for entry in log["instances"]]
         actions = [_action(entry) for entry in log["actions"]]
         return open_document(height, width, mask, instances), actions, progressive
     except KeyError as error:
-        raise ValueError(f"the log is not valid: {error} is missing; take what Session.log() returned") from error
+        raise ValueError(f"the log is not valid: {error} is missing; give what Session.log() returned") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"the log is not valid: {error}") from error
 
 
 def _action(entry: Mapping[str, Any]) -> tuple[Action, bool]:
-    action = action_from_json({name: value for name, value in entry.items() if name != "progressive"})
-    return action, _flag(entry.get("progressive", True))
+    fields = dict(entry)
+    progressive = _flag(fields.pop("progressive", True))
+    return action_from_json(fields), progressive
 
 
 def _size(value: Any) -> int:

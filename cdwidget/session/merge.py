@@ -8,14 +8,16 @@ and grow with the image, because on a large image the same gesture covers more o
 from __future__ import annotations
 
 from math import ceil, floor
+from typing import Iterable
 
 import cv2
 import numpy as np
 
-from cdwidget.masks import EMPTY_PATCH, NOWHERE, Bbox, Patch, bbox, components
+from cdwidget.masks import EMPTY_PATCH, NOWHERE, Bbox, Patch, bbox
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
 TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
+MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
 
 
 def reach(height: int, width: int) -> int:
@@ -29,7 +31,7 @@ def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
         return bool(mask[prompt.pixel]) == prompt.positive
     if isinstance(prompt, Stroke):
         box = _window(prompt, mask.shape, 0)
-        return not (_draw(prompt, box, prompt.radius) & (_crop(mask, box) != prompt.positive)).any()
+        return bool((_crop(mask, box) == prompt.positive)[_drawn(prompt, box)].all())
     return False
 
 
@@ -52,10 +54,13 @@ def merge(image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Promp
     if isinstance(prompt, Click):
         taken = _round_click(_crop(image, box), changed, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
     elif isinstance(prompt, Stroke):
-        own = _draw(prompt, box, prompt.radius) & (before != adding)
-        taken = _holding(changed | own, own)
+        own = _drawn(prompt, box) & (before != adding)
+        taken = _holding(changed | own, zip(*(place.tolist() for place in np.nonzero(own))))
     else:
-        taken = changed & _box_pixels(prompt, box)
+        x0, y0, x1, y1 = _window(prompt, mask.shape, 0)
+        inside = np.s_[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+        taken = np.zeros_like(changed)
+        taken[inside] = changed[inside]
     if not taken.any():
         return EMPTY_PATCH, EMPTY_PATCH
     x0, y0, x1, y1 = bbox(taken)
@@ -72,22 +77,21 @@ def difference(mask: np.ndarray, answer: np.ndarray) -> tuple[Patch, Patch]:
 def _round_click(image: np.ndarray, changed: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:
     """Return the pixels a disagreeing click flips: the component of `changed` at or near it, else a spot of its own colour."""
     if changed[pixel]:
-        return _holding(changed, pixel)
-    rows, columns = np.nonzero(_disk(changed.shape, pixel, small) & changed)
-    if not rows.size:
+        return _holding(changed, [pixel])
+    near, top, left = _square(pixel, small)
+    rows, columns = np.nonzero(changed[near])
+    distances = (rows + top - pixel[0]) ** 2 + (columns + left - pixel[1]) ** 2
+    if not distances.size or distances.min() > small**2:
         return _spot(image, free, pixel, 4 * small)
-    nearest = int(np.argmin((rows - pixel[0]) ** 2 + (columns - pixel[1]) ** 2))
-    component = _holding(changed, (int(rows[nearest]), int(columns[nearest])))
-    return component | _spot(image, free, pixel, small)
+    nearest = int(np.argmin(distances))
+    return _holding(changed, [(int(rows[nearest]) + top, int(columns[nearest]) + left)]) | _spot(image, free, pixel, small)
 
 
 def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
     """Return the free pixels joined to `pixel`, itself always among them, that are near and like it: the farther, the more alike."""
-    row, column = pixel
-    top, left = max(0, row - radius), max(0, column - radius)
-    near = np.s_[top : row + radius + 1, left : column + radius + 1]
+    near, top, left = _square(pixel, radius)
+    row, column = pixel[0] - top, pixel[1] - left
     colour = cv2.GaussianBlur(image[near], (3, 3), 0).astype(np.float32)
-    row, column = row - top, column - left
     unlike = ((colour - colour[row, column]) ** 2).mean(axis=2)
     texture = colour[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(-1, 3).var(axis=0).mean()
     rows, columns = np.ogrid[: colour.shape[0], : colour.shape[1]]
@@ -95,24 +99,26 @@ def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: i
     alike = (unlike / (TOLERANCE**2 + texture) + far <= 1) & free[near]
     alike[row, column] = True
     spot = np.zeros_like(free)
-    spot[near] = _holding(alike, (row, column))
+    spot[near] = _holding(alike, [(row, column)])
     return spot
 
 
-def _holding(region: np.ndarray, seeds: tuple[int, int] | np.ndarray) -> np.ndarray:
-    """Return the 8-connected components of a bool region that hold a pixel, or any pixel of a bool array."""
-    count, numbers = components(region)
-    chosen = np.zeros(count + 1, dtype=bool)
-    chosen[numbers[seeds]] = True
-    chosen[0] = False
-    found: np.ndarray = chosen[numbers]
-    return found
+def _holding(region: np.ndarray, seeds: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Return the 8-connected components of a bool region that hold one of the (row, column) seeds, all of which lie in it."""
+    height, width = region.shape
+    found = np.zeros((height + 2, width + 2), np.uint8)  # flood fill wants a border of one pixel
+    flags = 8 | (1 << 8) | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE
+    canvas = np.ascontiguousarray(region).view(np.uint8)
+    for row, column in seeds:
+        if not found[row + 1, column + 1]:
+            cv2.floodFill(canvas, found, (column, row), 1, flags=flags)
+    return found[1:-1, 1:-1].view(bool)
 
 
 def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, radius: int) -> np.ndarray:
     """Return the pixels of `box` near older prompts that say the opposite of `prompt`.
 
-    Where a click falls next to an older one, the disk ends half-way between the two, so that the new one can act as well.
+    Where a click falls next to an older prompt, only what is nearer to the older one is kept, so that the new one can act.
     """
     positive = isinstance(prompt, Box) or prompt.positive
     protected = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
@@ -123,12 +129,12 @@ def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, radius: int
         if isinstance(prompt, Click):
             limit = min(limit, _distance(prompt, other) / 2)
         if limit > 0:
-            protected |= _draw(other, box, limit)
+            _draw(protected, other, box, limit)
     return protected
 
 
 def _distance(click: Click, other: Click | Stroke) -> float:
-    """Return how many pixels lie between the pixel of a click and the centre line of another prompt."""
+    """Return how many pixels lie between the pixel of a click and the line through the points of another prompt."""
     line = _pixels(other).astype(np.float64)
     start, step = line[:-1], np.diff(line, axis=0)
     if not len(step):
@@ -138,33 +144,36 @@ def _distance(click: Click, other: Click | Stroke) -> float:
     return float(np.sqrt(((to - along[:, None] * step) ** 2).sum(axis=1).min()))
 
 
-def _draw(prompt: Click | Stroke, box: Bbox, radius: float) -> np.ndarray:
-    """Return the pixels of `box` within `radius` of a prompt's centre line, those of its own points always."""
-    height, width = box[3] - box[1], box[2] - box[0]
+def _drawn(stroke: Stroke, box: Bbox) -> np.ndarray:
+    """Return the pixels of `box` that a stroke covers, bool."""
+    canvas = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
+    _draw(canvas, stroke, box, stroke.radius)
+    return canvas
+
+
+def _draw(canvas: np.ndarray, prompt: Click | Stroke, box: Bbox, radius: float) -> None:
+    """Set the pixels within `radius` of a prompt, and those of its points, in the bool pixels of `box`."""
     points = _pixels(prompt) - np.array(box[:2])
-    if len(points) == 1:
-        return _disk((height, width), (int(points[0, 1]), int(points[0, 0])), radius)
-    canvas = np.zeros((height, width), np.uint8)
-    cv2.polylines(canvas, [points.astype(np.int32)], isClosed=False, color=1, thickness=max(1, round(2 * radius)))
-    return canvas.view(bool)
+    if len(points) > 1:
+        thickness = min(MAX_THICKNESS, max(1, round(2 * radius)))
+        cv2.polylines(canvas.view(np.uint8), [points.astype(np.int32)], isClosed=False, color=1, thickness=thickness)
+        return
+    column, row = (int(position) for position in points[0])
+    near, top, left = _square((row, column), min(ceil(radius), max(canvas.shape)))
+    rows, columns = np.ogrid[top : top + canvas[near].shape[0], left : left + canvas[near].shape[1]]
+    canvas[near] |= (rows - row) ** 2 + (columns - column) ** 2 <= radius * radius
+
+
+def _square(pixel: tuple[int, int], radius: int) -> tuple[tuple[slice, slice], int, int]:
+    """Return the slices, with their top and left, of the square round a pixel, for an array that it may reach out of."""
+    top, left = max(0, pixel[0] - radius), max(0, pixel[1] - radius)
+    return np.s_[top : max(0, pixel[0] + radius + 1), left : max(0, pixel[1] + radius + 1)], top, left
 
 
 def _pixels(prompt: Click | Stroke) -> np.ndarray:
     """Return the (column, row) pixels of a prompt's points, int (n, 2)."""
     points = ((prompt.x, prompt.y),) if isinstance(prompt, Click) else prompt.points
     return np.floor(np.array(points)).astype(np.int64)
-
-
-def _disk(shape: tuple[int, ...], pixel: tuple[int, int], radius: float) -> np.ndarray:
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    inside: np.ndarray = (rows - pixel[0]) ** 2 + (columns - pixel[1]) ** 2 <= radius * radius
-    return inside
-
-
-def _box_pixels(prompt: Box, box: Bbox) -> np.ndarray:
-    inside = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
-    inside[max(0, floor(prompt.y0) - box[1]) : ceil(prompt.y1) - box[1], max(0, floor(prompt.x0) - box[0]) : ceil(prompt.x1) - box[0]] = True
-    return inside
 
 
 def _window(prompt: Prompt, shape: tuple[int, ...], margin: int) -> Bbox:

@@ -12,10 +12,10 @@ from cdwidget.items import ImageSource, Instance, read_image
 from cdwidget.masks import EMPTY_PATCH, Patch
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Box, Click, Prompt, Stroke, check_prompt
-from cdwidget.session import engine
 from cdwidget.session.actions import Accept, Action, Delete, Relabel, Select, action_from_json, action_to_json
 from cdwidget.session.document import Change, Document, State, open_document
 from cdwidget.session.edits import edit
+from cdwidget.session.engine import engine_of
 from cdwidget.session.history import History
 from cdwidget.session.log import read_log, write_log
 from cdwidget.session.merge import agrees, difference, merge
@@ -50,7 +50,9 @@ class Session:
     ) -> None:
         """Open an image.
 
-        image: whatever `read_image` takes. predictor: needed once a Click, Stroke or Box is applied; sessions may share one.
+        image: whatever `read_image` takes.
+        predictor: needed once a Click, Stroke or Box is applied. Sessions may share one, which then encodes an image anew when
+        they take turns; while they do, nobody else should call its `set_image`.
         mask: (H, W), the mask to start editing from (bool, 0 and anything else, or float in [0, 1]).
         instances: finished ones to begin with; those without an id are numbered on; those without pixels are left out.
         progressive: False takes the predictor's whole answer at every prompt; may be set later, the log keeps what was used.
@@ -59,7 +61,7 @@ class Session:
         """
         self._image = read_image(image)
         self._image_view = _read_only(self._image)
-        self.predictor = predictor
+        self._engine = None if predictor is None else engine_of(predictor)
         self.progressive = progressive
         self._lock = RLock()
         self._history = History(history_limit)
@@ -194,10 +196,10 @@ class Session:
     def encode(self) -> None:
         """Let the predictor encode the image now, so that the first click need not wait; for a background thread.
 
-        Does nothing without a predictor, or when it holds this image. An `apply` that needs the predictor waits for it.
+        Does nothing without a predictor, or when it holds this image already. An `apply` that needs the predictor waits for it.
         """
-        if self.predictor is not None:
-            engine.encode(self.predictor, self._image)
+        if self._engine is not None:
+            self._engine.encode(self._image)
 
     # ---- the log -------------------------------------------------------------------------------------------------
 
@@ -240,7 +242,7 @@ class Session:
 
     def _prompt(self, document: Document, prompt: Prompt) -> Change:
         check_prompt(prompt, self.width, self.height)
-        if self.predictor is None:
+        if self._engine is None:
             raise ValueError("this session has no predictor to answer a prompt; open it with Session(image, load_predictor())")
         mask, state, progressive = document.mask, document.state, self.progressive
         entry = state.entry()
@@ -250,7 +252,7 @@ class Session:
         nothing_yet = not mask.any()
         pointless = nothing_yet and not any(isinstance(given, Box) or given.positive for given in prompts)
         if not pointless and not (progressive and agrees(mask, prompt)):
-            answer = engine.ask(self.predictor, self._image, prompts, None if nothing_yet else mask.copy()).mask
+            answer = self._engine.ask(self._image, prompts, None if nothing_yet else mask.copy()).mask
             before, after = merge(self._image, mask, answer, prompt, entry.prompts) if progressive else difference(mask, answer)
         now = state.with_entry(replace(entry, prompts=prompts))
         return Change(prompt, entry.id, state, now, before, after, progressive)
