@@ -36,10 +36,11 @@ def measure_latency(method: str, predictor: Predictor, width: int, height: int, 
         raise ValueError(f"width, height and rounds are {width}, {height} and {rounds}; allowed are at least 16, 16 and 1")
     image = cv2.resize(np.asarray(astronaut()), (width, height), interpolation=cv2.INTER_CUBIC)
     timed = Timed(predictor)
-    click_seconds = []
+    click_seconds: list[float] = []
     for round_ in range(rounds + 1):
         if round_ == 1:
-            timed, click_seconds = Timed(predictor), []
+            timed = Timed(predictor)
+            click_seconds.clear()
         session = Session(image, timed)
         session.encode()
         for x, y in ((int(x * width), int(y * height)) for x, y in POINTS):
