@@ -27,7 +27,7 @@ class Instance:
 class Item:
     """One image file of a dataset with its instances; the pixels are read when they are asked for."""
 
-    path: Path
+    path: str | os.PathLike[str]
     instances: Sequence[Instance] = ()
 
     def read_image(self) -> np.ndarray:

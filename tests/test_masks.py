@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco
+
+from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, components, decode_rle, encode_rle, iou
+
+masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
+
+
+@given(masks)
+def test_rle_comes_back_and_is_what_coco_reads(mask):
+    rle = encode_rle(mask)
+    assert all(type(number) is int for number in (*rle["size"], *rle["counts"]))
+    assert np.array_equal(decode_rle(rle), mask)
+    assert np.array_equal(coco.decode(coco.frPyObjects(rle, *mask.shape)).astype(bool), mask)
+
+
+@pytest.mark.parametrize(
+    "rle",
+    [
+        None,
+        {},
+        {"size": [2, 2]},
+        {"size": [2, 2, 2], "counts": [8]},
+        {"size": [2, 2], "counts": [3]},
+        {"size": [2, 2], "counts": [6, -2]},
+        {"size": [2, 2], "counts": [4.0]},
+        {"size": [2, 2], "counts": "04"},
+        {"size": [True, 4], "counts": [4]},
+    ],
+)
+def test_broken_rle_is_a_value_error(rle):
+    with pytest.raises(ValueError, match="run lengths"):
+        decode_rle(rle)
+
+
+@given(masks)
+def test_bbox_holds_all_and_no_more(mask):
+    x0, y0, x1, y1 = bbox(mask)
+    assert mask[y0:y1, x0:x1].sum() == mask.sum()
+    if mask.any():
+        inside = mask[y0:y1, x0:x1]
+        assert inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
+    else:
+        assert (x0, y0, x1, y1) == (0, 0, 0, 0)
+
+
+@given(masks)
+def test_a_patch_holds_the_mask(mask):
+    patch = Patch.of(mask)
+    assert patch.bbox == bbox(mask)
+    assert (patch == EMPTY_PATCH) == (not mask.any())
+    copy = np.zeros_like(mask)
+    patch.paste(copy)
+    assert np.array_equal(copy, mask)
+
+
+def test_the_bits_of_a_patch_are_as_documented():
+    mask = np.zeros((4, 9), bool)
+    mask[1, 2] = mask[2, 7] = True
+    patch = Patch.of(mask)
+    assert patch.bbox == (2, 1, 8, 3)
+    assert patch.bits == bytes([0b10000000, 0b00010000])  # pixel 0, and pixel 1 * 6 + 5 = 11
+
+
+def test_a_patch_of_a_box_holds_what_is_there_and_writes_only_there():
+    mask = np.ones((5, 5), bool)
+    patch = Patch.of(~mask, (1, 2, 4, 3))
+    patch.paste(mask)
+    assert not mask[2, 1:4].any()
+    assert mask.sum() == 22
+
+
+def test_iou():
+    a, b = np.zeros((2, 2), bool), np.array([[True, True], [False, False]])
+    assert iou(a, a) == 1.0
+    assert iou(a, b) == 0.0
+    assert iou(b, b.T) == pytest.approx(1 / 3)
+    with pytest.raises(ValueError, match="one size"):
+        iou(a, np.zeros((3, 2), bool))
+
+
+def test_components_touch_at_corners():
+    count, numbers = components(np.array([[1, 0, 0, 1], [0, 1, 0, 1]], bool))
+    assert count == 2
+    assert numbers[0, 0] == numbers[1, 1] != numbers[0, 3] == numbers[1, 3]
+    assert components(np.zeros((3, 3), bool))[0] == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([[False, True]]),
+        np.array([[0, 255]], np.uint8),
+        [[0, 1]],
+        np.array([[0.5, 0.51]], np.float32),
+    ],
+)
+def test_masks_are_taken_in_many_forms(value):
+    mask = as_mask(value, 1, 2)
+    assert mask.dtype == bool
+    assert mask.tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (np.zeros((2, 1)), r"shape \(2, 1\), the image needs \(1, 2\)"),
+        (np.zeros((1, 2, 1)), "shape"),
+        (np.array([[0, 255.0]]), "spans 0.0 to 255.0"),
+        (np.array([[0, np.nan]]), "float mask"),
+        (np.array([["a", "b"]]), "dtype"),
+    ],
+)
+def test_other_masks_are_refused(value, said):
+    with pytest.raises(ValueError, match=said):
+        as_mask(value, 1, 2)
+
+
+@given(masks, st.booleans())
+def test_as_mask_never_shares_memory(mask, contiguous):
+    given_mask = mask if contiguous else mask[::-1]
+    assert not np.shares_memory(as_mask(given_mask, *mask.shape), given_mask)

@@ -1,0 +1,264 @@
+"""Progressive merge, each behaviour as a property of arbitrary masks, answers and prompts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage.measure import label as label_components
+
+from cdwidget.masks import NOWHERE
+from cdwidget.prompts import Box, Click, Stroke
+from cdwidget.session.merge import agrees, difference, merge, reach
+
+SIDES = st.integers(3, 20)
+
+
+@st.composite
+def scenes(draw):
+    """An image of few colours, a mask and an answer, all of one size; fresh arrays, so that a test may write to them."""
+    shape = draw(SIDES), draw(SIDES)
+    image = draw(hnp.arrays(np.uint8, (*shape, 3), elements=st.sampled_from([0, 8, 200]), fill=st.just(8)))
+    mask, answer = (draw(hnp.arrays(bool, shape, fill=st.booleans())) for _ in range(2))
+    return image, mask, answer
+
+
+def clicks(shape, positive=None):
+    signs = st.booleans() if positive is None else st.just(positive)
+    return st.builds(Click, st.floats(0, shape[1], exclude_max=True), st.floats(0, shape[0], exclude_max=True), signs)
+
+
+def strokes(shape):
+    points = st.tuples(st.floats(0, shape[1], exclude_max=True), st.floats(0, shape[0], exclude_max=True))
+    return st.builds(Stroke, st.lists(points, min_size=1, max_size=4).map(tuple), st.booleans(), st.floats(0.3, 5))
+
+
+def boxes(shape):
+    xs, ys = (st.lists(st.integers(0, side), min_size=2, max_size=2, unique=True).map(sorted) for side in (shape[1], shape[0]))
+    return st.builds(lambda x, y: Box(x[0], y[0], x[1], y[1]), xs, ys)
+
+
+def prompts(shape):
+    return st.one_of(clicks(shape), strokes(shape), boxes(shape))
+
+
+def merged(image, mask, answer, prompt, older=()):
+    before, after = merge(image, mask, answer, prompt, older)
+    assert before.bbox == after.bbox
+    x0, y0, x1, y1 = before.bbox
+    assert np.array_equal(before.pixels(), mask[y0:y1, x0:x1])
+    result = mask.copy()
+    after.paste(result)
+    return result
+
+
+def far(shape, pixel):
+    rows, columns = np.indices(shape)
+    return np.hypot(rows - pixel[0], columns - pixel[1])
+
+
+@given(st.data(), scenes())
+def test_a_prompt_that_agrees_changes_nothing(data, scene):
+    image, mask, answer = scene
+    click = data.draw(clicks(mask.shape))
+    agreeing = Click(click.x, click.y, bool(mask[click.pixel]))
+    assert agrees(mask, agreeing)
+    assert merge(image, mask, answer, agreeing, ())[1].bbox == NOWHERE
+    prompt = data.draw(prompts(mask.shape))
+    if agrees(mask, prompt):
+        assert np.array_equal(merged(image, mask, answer, prompt), mask)
+
+
+@given(st.data(), scenes())
+def test_a_disagreeing_click_always_gets_its_pixel(data, scene):
+    image, mask, answer = scene
+    click = data.draw(clicks(mask.shape))
+    older = tuple(data.draw(st.lists(prompts(mask.shape), max_size=4)))
+    assert merged(image, mask, answer, click, older)[click.pixel] == click.positive
+
+
+@given(st.data(), scenes())
+def test_the_direction_is_that_of_the_prompt(data, scene):
+    image, mask, answer = scene
+    prompt = data.draw(prompts(mask.shape))
+    result = merged(image, mask, answer, prompt)
+    if isinstance(prompt, Box) or prompt.positive:
+        assert not (mask & ~result).any()
+    else:
+        assert not (result & ~mask).any()
+
+
+@given(st.data(), scenes())
+def test_only_the_component_that_holds_the_click_changes(data, scene):
+    image, mask, answer = scene
+    click = data.draw(clicks(mask.shape))
+    mask[click.pixel], answer[click.pixel] = not click.positive, click.positive
+    signed = answer & ~mask if click.positive else mask & ~answer
+    numbers = label_components(signed, connectivity=2)
+    assert np.array_equal(mask ^ merged(image, mask, answer, click), numbers == numbers[click.pixel])
+
+
+@given(st.data(), scenes())
+def test_where_the_answer_ignores_the_click_what_changes_is_near(data, scene):
+    image, mask, answer = scene
+    click = data.draw(clicks(mask.shape))
+    mask[click.pixel] = answer[click.pixel] = not click.positive
+    small = reach(*mask.shape)
+    signed = answer & ~mask if click.positive else mask & ~answer
+    numbers = label_components(signed, connectivity=2)
+    distance = far(mask.shape, click.pixel)
+    near = np.unique(numbers[signed & (distance <= small)])
+    changed = mask ^ merged(image, mask, answer, click)
+    if near.size:
+        parts = [number for number in near if (changed & (numbers == number)).sum() == (numbers == number).sum()]
+        assert parts, "one of the components near the click is taken as a whole"
+        assert not (changed & ~np.isin(numbers, near) & (distance > small)).any()
+    else:
+        assert not (changed & (distance > 4 * small)).any()
+
+
+@given(st.data(), scenes())
+def test_what_is_near_an_older_prompt_of_the_other_sign_is_protected(data, scene):
+    image, mask, answer = scene
+    click = data.draw(clicks(mask.shape))
+    older = data.draw(clicks(mask.shape, positive=not click.positive))
+    kept = far(mask.shape, older.pixel) <= reach(*mask.shape)
+    kept &= far(mask.shape, older.pixel) < far(mask.shape, click.pixel) / 3  # surely nearer to the older one
+    changed = mask ^ merged(image, mask, answer, click, (older,))
+    assert not changed[kept].any()
+
+
+@given(st.data(), scenes())
+def test_a_stroke_gets_all_its_pixels_and_the_components_it_touches(data, scene):
+    image, mask, answer = scene
+    stroke = data.draw(strokes(mask.shape))
+    older = tuple(data.draw(st.lists(clicks(mask.shape), max_size=3)))
+    result = merged(image, mask, answer, stroke, older)
+    for x, y in stroke.points:
+        assert result[int(y), int(x)] == stroke.positive
+    assert agrees(result, stroke)
+    if not older:
+        signed = answer & ~mask if stroke.positive else mask & ~answer
+        numbers = label_components(signed | (mask ^ result), connectivity=2)
+        for number in np.unique(numbers[mask ^ result]):
+            assert (mask ^ result)[numbers == number].all(), "components are taken as a whole"
+
+
+@given(st.data(), scenes())
+def test_a_box_adds_what_the_answer_has_inside_it(data, scene):
+    image, mask, answer = scene
+    box = data.draw(boxes(mask.shape))
+    expected = mask.copy()
+    inside = np.s_[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
+    expected[inside] |= answer[inside]
+    assert np.array_equal(merged(image, mask, answer, box), expected)
+
+
+@given(scenes())
+def test_without_merging_the_answer_is_the_mask(scene):
+    _, mask, answer = scene
+    result = mask.copy()
+    difference(mask, answer)[1].paste(result)
+    assert np.array_equal(result, answer)
+
+
+# ---- what it looks like on plain scenes --------------------------------------------------------------------------
+
+
+def grid(size=100):
+    rows, columns = np.indices((size, size))
+    return rows, columns, np.full((size, size, 3), 128, np.uint8), np.zeros((size, size), bool)
+
+
+def test_a_far_second_part_is_added_and_a_third_is_not():
+    rows, columns, image, mask = grid()
+    mask |= (rows < 30) & (columns < 30)
+    answer = ~mask & ((rows > 70) | ((rows < 30) & (columns > 70)))
+    result = merged(image, mask, answer, Click(50, 90))
+    assert np.array_equal(result, mask | (rows > 70))
+
+
+def test_the_nearest_component_is_joined_to_a_click_that_misses_it():
+    rows, columns, image, mask = grid()
+    answer = (columns < 49) & (rows > 20)
+    result = merged(image, mask, answer, Click(50, 50))
+    assert result[50, 50] and result[answer].all()
+    assert label_components(result, connectivity=2).max() == 1
+
+
+def test_the_fallback_follows_the_colour_of_the_clicked_surface():
+    rows, columns, image, mask = grid()
+    image[columns >= 50] = 255
+    result = merged(image, mask, mask, Click(46, 50))
+    assert result.sum() > 20
+    assert not result[columns >= 51].any()
+
+
+def test_the_fallback_takes_away_as_well_and_never_everything():
+    rows, columns, image, mask = grid()
+    mask |= columns < 60
+    result = merged(image, mask, mask, Click(20, 50, False))
+    assert not result[50, 20]
+    assert 20 < (mask ^ result).sum() < 0.1 * mask.sum()
+
+
+def test_a_protected_disk_stops_a_leak():
+    rows, columns, image, mask = grid(400)
+    mask |= columns < 100
+    leak = ~mask & ((columns < 150) | ((abs(rows - 200) <= 1) & (columns < 250)) | (columns >= 250))
+    click, guard = Click(120, 100), Click(200, 200, False)
+    assert merged(image, mask, mask | leak, click).mean() > 0.5
+    result = merged(image, mask, mask | leak, click, (guard,))
+    assert result[200, :198].all()
+    assert np.array_equal(result[:, :198], (mask | leak)[:, :198])
+    assert not result[:, 202:].any()
+
+
+def test_a_click_beside_an_older_one_of_the_other_sign_can_still_act():
+    rows, columns, image, mask = grid(1000)
+    mask |= columns < 500
+    result = merged(image, mask, columns < 490, Click(492, 300, False), (Click(488, 300),))
+    assert np.argwhere(result ^ (columns < 490)).tolist() == [[300, 490]], "half-way between the two, the older one holds"
+
+
+def test_a_newer_click_on_the_very_pixel_of_an_older_one_wins():
+    _, columns, image, mask = grid()
+    mask |= columns < 50
+    result = merged(image, mask, columns < 40, Click(45, 45, False), (Click(45, 45),))
+    assert np.array_equal(result, columns < 40)
+
+
+def test_an_older_stroke_protects_all_of_itself():
+    rows, columns, image, mask = grid()
+    mask[:] = True
+    older = Stroke(((0, 50), (99, 50)), True, radius=4)
+    result = merged(image, mask, ~mask, Click(50, 10, False), (older,))
+    assert not result[:44].any()
+    assert result[47:].all(), "what lies behind it is not joined to the click"
+
+
+@pytest.mark.parametrize("radius", [1e-3, 1e9])
+def test_strokes_of_any_radius(radius):
+    _, _, image, mask = grid()
+    for points in (((5, 5),), ((5, 5), (80, 70))):
+        result = merged(image, mask, mask, Stroke(points, True, radius))
+        assert result[5, 5]
+        assert result.all() == (radius > 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (16, 16)])
+def test_tiny_images(shape):
+    image, mask = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+    assert merged(image, mask, mask, Click(0, 0))[0, 0]
+    assert merged(image, mask, ~mask, Click(0, 0)).all()
+    assert merged(image, ~mask, ~mask, Stroke(((0, 0),), False)).sum() < mask.size
+
+
+def test_a_small_edit_of_a_large_image():
+    image, mask = np.zeros((3000, 4000, 3), np.uint8), np.zeros((3000, 4000), bool)
+    answer = mask.copy()
+    answer[1000:1100, 2000:2200] = True
+    before, after = merge(image, mask, answer, Click(2100, 1050), ())
+    assert after.bbox == (2000, 1000, 2200, 1100)
+    assert after.pixels().all()
+    assert len(after.bits) == 100 * 200 // 8
