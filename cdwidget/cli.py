@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Callable, TypeVar
 
@@ -9,6 +10,7 @@ import typer
 from tqdm import tqdm
 
 from cdwidget._version import __version__
+from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 
 Value = TypeVar("Value")
@@ -41,20 +43,22 @@ def benchmark(
 
     if data is None and not latency:
         raise typer.BadParameter("say what to measure: --data DIR, --latency or both")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent} to write to", param_hint="--out")
+    width, height = _checked("--size", _size, size)
+    targets = [] if data is None else _checked("--data", read_targets, data, limit)
     predictors = {name: _checked("--methods", _predictor, name) for name in filter(None, (part.strip() for part in methods.split(",")))}
     if not predictors:
         raise typer.BadParameter("name at least one method", param_hint="--methods")
-    width, height = _checked("--size", _size, size)
-    if out is not None and not out.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {out.absolute().parent} to write to", param_hint="--out")
-    targets = [] if data is None else _checked("--data", read_targets, data, limit)
 
-    results = []
-    for name, predictor in predictors.items() if targets else ():
-        through_session = not plain and name not in bench.PEERS
-        progress = tqdm(targets, name, disable=None)
-        results.append(bench.benchmark(name, progress, predictor, through_session=through_session, max_clicks=max_clicks))
-    latencies = [bench.measure_latency(name, predictor, width, height) for name, predictor in predictors.items()] if latency else []
+    results, latencies = [], []
+    for name, predictor in predictors.items():
+        if data is not None:
+            through_session = not plain and name not in bench.PEERS
+            progress = tqdm(targets, name, disable=None)
+            results.append(bench.benchmark(name, progress, predictor, through_session=through_session, max_clicks=max_clicks))
+        if latency:
+            latencies.append(bench.measure_latency(name, predictor, width, height))
 
     if results:
         typer.echo(bench.noc_table(results))
@@ -66,11 +70,15 @@ def benchmark(
 
 def _predictor(name: str) -> Predictor:
     from cdwidget.benchmark import PEERS
-    from cdwidget.model import load_predictor
 
     if name in PEERS:
         return PEERS[name]()
-    return load_predictor(None if name == "cdnet" else name)
+    from cdwidget.model import MODELS, load_predictor
+
+    if name.endswith(".safetensors"):
+        return load_predictor(name)
+    methods: dict[str, Callable[[], Predictor]] = {model: partial(load_predictor, model) for model in MODELS}
+    return lookup({"cdnet": load_predictor, **methods, **PEERS}, name, "method")()
 
 
 def _size(text: str) -> tuple[int, int]:

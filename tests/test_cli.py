@@ -71,7 +71,7 @@ def test_latency(tmp_path: Path) -> None:
         (["--latency", "--methods", " , "], "name at least one method"),
         (["--latency", "--size", "wide"], "'wide' is no size; write WIDTHxHEIGHT"),
         (["--latency", "--size", "8x8"], "each at least 16"),
-        (["--latency", "--methods", "grabcutt"], "grabcutt"),
+        (["--latency", "--methods", "grabcutt"], "did you mean 'grabcut'?"),
         (["--latency", "--methods", "grabcut", "--out", "nowhere/out.json"], "there is no folder"),
     ],
 )
