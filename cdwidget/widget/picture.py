@@ -1,0 +1,48 @@
+"""Images and masks as the browser and the notebook file get them: encoded, and no larger than they need to be."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Iterable
+
+import cv2
+import numpy as np
+from PIL import Image, ImageColor
+
+MOST_PIXELS = 16_000_000  # what a browser decodes and zooms without effort; a larger image is shown reduced
+LOSSLESS_PIXELS = 300_000  # up to here a PNG is sent: small images are looked at pixel by pixel
+THUMBNAIL_SIDE = 400
+
+
+def encode_image(image: np.ndarray) -> tuple[bytes, str]:
+    """Return an image, uint8 (H, W, 3) RGB, as (file, MIME type) for the browser: PNG when small, else JPEG of at most 16 megapixels."""
+    height, width = image.shape[:2]
+    if height * width > MOST_PIXELS:
+        image = _reduced(image, (MOST_PIXELS / (height * width)) ** 0.5)
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    if height * width <= LOSSLESS_PIXELS:
+        return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes(), "image/png"
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes(), "image/jpeg"
+
+
+def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
+    """Return a small PNG, base64, of an image with its (mask, "#rrggbb") pairs drawn on it: what GitHub shows instead of the widget."""
+    factor = min(1.0, THUMBNAIL_SIDE / max(image.shape[:2]))
+    small = _reduced(image, factor).copy()
+    height, width = small.shape[:2]
+    for mask, color in masks:
+        part = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        tint = np.array(ImageColor.getrgb(color)[:3])
+        small[part > 0] = (0.55 * small[part > 0] + 0.45 * tint).astype(np.uint8)
+        contours, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(small, contours, -1, tint.tolist(), 1)
+    file = io.BytesIO()
+    Image.fromarray(small).quantize(128).save(file, "PNG", optimize=True)  # a palette: a third of the bytes
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _reduced(image: np.ndarray, factor: float) -> np.ndarray:
+    height, width = image.shape[:2]
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,226 @@
+/** What the browser knows of the document in Python. One for each model, shared by all its views; it never decides anything itself. */
+import type { Action } from "./actions";
+import { Bitmap, unpack, type Box, type Patch } from "./bitmap";
+import { outline, type Outline } from "./outline";
+import { Pyramid } from "./pyramid";
+import { Transport, type Model, type Reply } from "./transport";
+
+export interface Dot { x: number; y: number; positive: boolean }
+
+export interface Instance {
+  readonly id: number;
+  label: string;
+  readonly bitmap: Bitmap;
+  outline: Outline | null; // null: has no pixels
+}
+
+export interface Flash { added: Outline; removed: Outline; since: number }
+
+export interface ImageInfo { key: number; name: string; width: number; height: number; index: number; count: number }
+
+interface Update {
+  whole: boolean;
+  key: number;
+  revision: number;
+  selected: number;
+  instances: { id: number; label: string }[];
+  clicks: Dot[];
+  patches: { id: number; box: Box }[];
+}
+
+export type Trouble = { kind: "error" | "slow" | "dead"; text: string } | null;
+
+const TRAITS = [
+  "tool", "label", "labels", "colors", "opacity", "view_only", "shortcuts", "height", "busy", "can_undo", "can_redo", "_buttons",
+];
+const ANSWERS_WITHIN = 1_000; // ms, when the host says that the connection has changed
+const DEAD = "The kernel was restarted or is gone. Run the cell again to go on; what is shown here can no longer be changed.";
+const SLOW = "The kernel has not answered for some seconds: it is busy, or it was restarted. If it was, run the cell again.";
+
+export class Doc {
+  instances: Instance[] = [];
+  selected = 0;
+  clicks: Dot[] = [];
+  pending: Dot[] = []; // clicks that the kernel has not answered yet
+  picture: Pyramid | null = null;
+  flash: Flash | null = null;
+  preview: Outline | null = null;
+  trouble: Trouble = null;
+  latency: number | null = null; // ms from the last click to its painted mask
+  private painting: number | null = null; // when the click was made whose answer has come, but is not painted yet
+  private revision = -1;
+  private opened = false;
+  private readonly transport: Transport;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(readonly model: Model) {
+    this.transport = new Transport(model, (result, buffers) => this.hear(result, buffers), (slow) => this.onSlow(slow));
+    for (const trait of TRAITS) model.on(`change:${trait}`, this.emit);
+    model.on("change:_phase", () => this.onPhase());
+    model.on("change:_image", () => this.opened && void this.load());
+    model.on("comm_live_update", () => void this.onLiveUpdate());
+  }
+
+  get image(): ImageInfo { return this.model.get("_image"); }
+  get phase(): { name: string; error: string } { return this.model.get("_phase"); }
+  get busy(): boolean { return this.transport.busy || this.model.get("busy"); }
+  get dead() { return this.trouble?.kind === "dead"; }
+  get editable() { return !this.dead && !this.model.get("view_only"); }
+  get current() { return this.instances.find((instance) => instance.id === this.selected); }
+
+  /** Fetch image and document, once somebody looks at them. */
+  open() {
+    if (this.opened) return;
+    this.opened = true;
+    void this.load();
+  }
+
+  /** Call `listener` after every change, until `signal` is aborted. */
+  listen(listener: () => void, signal: AbortSignal) {
+    this.listeners.add(listener);
+    signal.addEventListener("abort", () => this.listeners.delete(listener));
+  }
+
+  async click({ x, y, positive }: Dot) {
+    const dot = { x, y, positive }, since = performance.now();
+    this.pending.push(dot);
+    this.preview = null;
+    this.emit();
+    const reply = await this.send("apply", { action: { type: "click", ...dot } satisfies Action });
+    this.pending = this.pending.filter((other) => other !== dot);
+    if (reply) this.painting = since;
+    this.emit();
+  }
+
+  async go(step: number) {
+    const reply = await this.send("go", { step });
+    if (reply?.result.passed.length) this.trouble = { kind: "error", text: `Passed over: ${reply.result.passed.join("; ")}` };
+    this.emit();
+  }
+
+  apply(action: Action) { return this.send("apply", { action }); }
+
+  /** Ask the kernel to do something; trouble is shown, and the answer is null then. */
+  async send(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
+    if (this.dead) return null;
+    const request = this.transport.request(op, fields);
+    this.emit();
+    try {
+      return await request;
+    } catch (error) {
+      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message };
+      return null;
+    } finally {
+      this.emit();
+    }
+  }
+
+  /** Show what a click would change, without clicking; null: stop showing it. */
+  async look(dot: Dot | null) {
+    const { key } = this.image, { selected } = this;
+    const action = dot && !this.dead && { type: "click", ...dot } satisfies Action;
+    const reply = action ? await this.transport.peek("peek", { action }).catch(() => null) : null;
+    const current = this.current;
+    if (action && (!reply || !current || selected !== this.selected || key !== this.image.key)) return;
+    this.preview = null;
+    if (reply && current) {
+      const { added, removed } = current.bitmap.compare(unpack(reply.result.box, reply.buffers[0]));
+      this.preview = outline({ box: added.box, bits: added.bits.map((bit, i) => bit | removed.bits[i]) });
+    }
+    this.emit();
+  }
+
+  /** A view has painted what is known now. */
+  painted() {
+    if (this.painting === null) return;
+    const since = this.painting;
+    this.painting = null;
+    setTimeout(() => {
+      this.latency = performance.now() - since;
+      this.emit();
+    });
+  }
+
+  dismiss() {
+    if (!this.dead) this.trouble = null;
+    this.emit();
+  }
+
+  close() {
+    this.transport.close();
+    this.picture?.close();
+    this.listeners.clear();
+  }
+
+  private readonly emit = () => { for (const listener of this.listeners) listener(); };
+
+  private async load() {
+    const { key } = this.image;
+    this.picture?.close();
+    Object.assign(this, { picture: null, instances: [], clicks: [], pending: [], flash: null, preview: null, latency: null, revision: -1 });
+    void this.send("document");
+    const reply = await this.send("image");
+    if (!reply || key !== this.image.key) return;
+    const picture = await Pyramid.decode(new Blob([reply.buffers[0]], { type: reply.result.mime }));
+    if (key === this.image.key) this.picture = picture;
+    this.emit();
+  }
+
+  private hear(result: any, buffers: DataView[]) {
+    if (this.dead) this.trouble = null; // it lives
+    if (result.document) this.update(result.document, buffers);
+  }
+
+  private update(update: Update, buffers: DataView[]) {
+    if (update.key !== this.image.key || update.revision <= this.revision) return;
+    if (!update.whole && update.revision !== this.revision + 1) return void this.send("document"); // a message was lost
+    this.revision = update.revision;
+    this.selected = update.selected;
+    this.clicks = update.clicks;
+    this.preview = null;
+    const known = new Map(update.whole ? [] : this.instances.map((instance) => [instance.id, instance]));
+    this.instances = update.instances.map(({ id, label }) => {
+      const instance = known.get(id) ?? { id, label, bitmap: new Bitmap(), outline: null };
+      instance.label = label;
+      return instance;
+    });
+    update.patches.forEach(({ id, box }, i) => this.write(id, unpack(box, buffers[i]), !update.whole));
+    this.emit();
+  }
+
+  private write(id: number, patch: Patch, flash: boolean) {
+    const instance = this.instances.find((one) => one.id === id);
+    if (!instance) return;
+    if (flash) {
+      const { added, removed } = instance.bitmap.compare(patch);
+      this.flash = { added: outline(added), removed: outline(removed), since: performance.now() };
+    }
+    instance.bitmap.write(patch);
+    const { box, bits } = instance.bitmap;
+    instance.outline = bits.includes(1) ? outline({ box, bits }) : null;
+  }
+
+  private onPhase() {
+    if (this.phase.name === "failed") this.trouble = { kind: "error", text: this.phase.error };
+    this.emit();
+  }
+
+  private onSlow(slow: boolean) {
+    const working = ["loading", "encoding"].includes(this.phase.name);
+    if (slow && !working && !this.trouble) this.trouble = { kind: "slow", text: SLOW };
+    if (!slow && this.trouble?.kind === "slow") this.trouble = null;
+    this.emit();
+  }
+
+  /** The host says that the connection changed, not how: whoever is alive answers at once. */
+  private async onLiveUpdate() {
+    const timer = setTimeout(() => this.die(), ANSWERS_WITHIN);
+    await this.transport.request("document").then(() => clearTimeout(timer), () => this.die());
+  }
+
+  private die() {
+    this.trouble = { kind: "dead", text: DEAD };
+    this.transport.fail(DEAD);
+    this.emit();
+  }
+}

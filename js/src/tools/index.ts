@@ -1,0 +1,4 @@
+import { click } from "./click";
+import type { Tool } from "./tool";
+
+export const TOOLS: Record<string, Tool> = { click };

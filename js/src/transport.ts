@@ -1,0 +1,98 @@
+/** Requests to the kernel, answered by id. A Python exception arrives as a rejected promise; silence is noticed. */
+
+/** What every host of the Anywidget Front-End Module hands over. */
+export interface Model {
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  send(content: unknown, callbacks?: unknown, buffers?: unknown[]): void;
+  on(event: string, callback: (...args: any[]) => void): void;
+  off(event: string, callback: (...args: any[]) => void): void;
+}
+
+export interface Message { id: string | null; ok: boolean; result?: any; error?: string }
+
+export interface Reply { result: any; buffers: DataView<ArrayBuffer>[] }
+
+interface Waiting { resolve(reply: Reply): void; reject(error: Error): void; timers: ReturnType<typeof setTimeout>[] }
+
+export interface Patience { slow: number; lost: number } // ms without an answer: say so; give up
+
+export class Transport {
+  private readonly page = Math.random().toString(36).slice(2, 8); // two pages on one kernel hear each other's answers
+  private count = 0;
+  private readonly waiting = new Map<string, Waiting>();
+  private flying = false; // a peek
+  private nextPeek?: { send(): void; drop(): void };
+
+  /**
+   * hear: every message that carries a result, also those that answer nobody here (another page, or Python itself).
+   * slow: the kernel owes an answer for too long (true), or has answered again (false).
+   */
+  constructor(
+    private readonly model: Model,
+    private readonly hear: (result: any, buffers: DataView<ArrayBuffer>[]) => void,
+    private readonly slow: (isSlow: boolean) => void,
+    private readonly patience: Patience = { slow: 8_000, lost: 120_000 },
+  ) {
+    model.on("msg:custom", this.receive);
+  }
+
+  get busy() { return this.waiting.size > 0; }
+
+  /** Requests reach Python in the order of these calls. */
+  request(op: string, fields: Record<string, unknown> = {}): Promise<Reply> {
+    const id = `${this.page}-${++this.count}`;
+    return new Promise((resolve, reject) => {
+      const timers = [
+        setTimeout(() => this.slow(true), this.patience.slow),
+        setTimeout(() => this.settle(id)?.reject(new Error(`the kernel did not answer "${op}"`)), this.patience.lost),
+      ];
+      this.waiting.set(id, { resolve, reject, timers });
+      this.model.send({ id, op, ...fields });
+    });
+  }
+
+  /** A request that is out of date when the next one comes: one in flight, the newest waits, those it overtakes resolve to null. */
+  peek(op: string, fields: Record<string, unknown>): Promise<Reply | null> {
+    return new Promise((resolve, reject) => {
+      const send = () => {
+        this.flying = true;
+        this.request(op, fields).then(resolve, reject).finally(() => {
+          this.flying = false;
+          const next = this.nextPeek;
+          this.nextPeek = undefined;
+          next?.send();
+        });
+      };
+      this.nextPeek?.drop();
+      if (this.flying) this.nextPeek = { send, drop: () => resolve(null) };
+      else send();
+    });
+  }
+
+  /** The kernel is gone: nobody will answer. */
+  fail(reason: string) {
+    for (const id of [...this.waiting.keys()]) this.settle(id)?.reject(new Error(reason));
+  }
+
+  close() {
+    this.model.off("msg:custom", this.receive);
+    this.fail("the widget was closed");
+  }
+
+  private readonly receive = (message: Message, buffers: DataView<ArrayBuffer>[]) => {
+    const mine = message.id === null ? undefined : this.settle(message.id);
+    if (mine) this.slow(false);
+    if (message.ok) this.hear(message.result, buffers);
+    if (message.ok) mine?.resolve({ result: message.result, buffers });
+    else mine?.reject(new Error(message.error));
+  };
+
+  private settle(id: string): Waiting | undefined {
+    const found = this.waiting.get(id);
+    found?.timers.forEach(clearTimeout);
+    this.waiting.delete(id);
+    return found;
+  }
+}

@@ -1,0 +1,34 @@
+/** What lies over the image: trouble, how far the model is, and a hint for the first click. */
+import type { Part, View } from "../view";
+import { h, setText } from "./dom";
+import { icon } from "./icons";
+
+const PHASES: Record<string, string> = { loading: "Loading the model", encoding: "Encoding the image" };
+
+export function overlay(view: View): Part {
+  const { doc } = view;
+  const message = h("span", {});
+  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => doc.dismiss() }, icon("close"));
+  const trouble = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, close);
+  const doing = h("span", {});
+  const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), doing);
+  const hint = h("div", { class: "cdw-pill cdw-hint" },
+    h("b", {}, "Left-click the object"), h("span", {}, "right-click takes away"), h("span", {}, "wheel zooms"), h("span", {}, h("kbd", {}, "?"), " all keys"));
+  const element = h("div", { class: "cdw-overlay" }, trouble, progress, hint);
+
+  function refresh() {
+    trouble.hidden = !doc.trouble;
+    if (doc.trouble) {
+      trouble.dataset.kind = doc.trouble.kind;
+      setText(message, doc.trouble.text);
+      close.hidden = doc.dead;
+    }
+    const phase = PHASES[doc.phase.name];
+    progress.hidden = !phase || doc.dead;
+    if (phase) setText(doing, phase);
+    const untouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
+    hint.hidden = !untouched || !doc.picture || !doc.editable || view.helping;
+  }
+
+  return { element, refresh };
+}
