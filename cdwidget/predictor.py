@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Sequence
+from typing import Protocol, Sequence
 
 import numpy as np
 
 from cdwidget.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What CDNet recorded on the way to a prediction; from it every map of the inspection is rebuilt.
+
+    box: (x0, y0, x1, y1), the part of the image the network saw, as a square view. grid: (rows, columns) of its N tokens.
+    q, k, v: float32 (N, C). source, destination: float32 (2, N), foreground then background. gate: float32 (rows, columns) in [0, 1].
+    variant: of FDM. logits: float32 (1 + latent heads, h, w), the main head first, before pixel diffusion.
+    """
+
+    box: tuple[int, int, int, int]
+    grid: tuple[int, int]
+    q: np.ndarray
+    k: np.ndarray
+    v: np.ndarray
+    source: np.ndarray
+    destination: np.ndarray
+    gate: np.ndarray
+    variant: str
+    logits: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -16,13 +37,13 @@ class Prediction:
 
     mask: bool (H, W). prob: float32 (H, W) in [0, 1], the mask is prob > 0.5.
     alternatives: bool (H, W) masks, other readings of the same prompts (part or whole), best first; may be empty.
-    factors: what the model recorded on the way (for CDNet the FDM and PDM factors); None when it records nothing.
+    factors: what the model recorded on the way; None when it records nothing.
     """
 
     mask: np.ndarray
     prob: np.ndarray
     alternatives: tuple[np.ndarray, ...] = ()
-    factors: Any = field(default=None, repr=False)
+    factors: Factors | None = field(default=None, repr=False)
 
 
 class Predictor(Protocol):

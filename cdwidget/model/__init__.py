@@ -1,0 +1,39 @@
+"""CDNet: the network, its weights, and the predictor that answers prompts with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from cdwidget.lookup import lookup
+from cdwidget.model.checkpoint import load_checkpoint
+from cdwidget.model.predictor import CDNetPredictor
+
+__all__ = ["DEFAULT", "MODELS", "CDNetPredictor", "load_predictor"]
+
+WEIGHTS = Path(__file__).parent / "weights"
+MODELS: dict[str, Path] = {
+    "cdnet-tiny": WEIGHTS / "cdnet-tiny.safetensors",
+}
+DEFAULT = "cdnet-tiny"
+
+
+def load_predictor(name_or_path: str | Path | None = None, device: str = "auto") -> CDNetPredictor:
+    """Load a trained CDNet.
+
+    name_or_path: a name in MODELS, or the path of a .safetensors file that `cdwidget train` wrote; None for the default, which is in the
+    package. device: "cpu", "cuda", ... or "auto", which takes a GPU where there is one. Raises ValueError for an unknown name or a file
+    that is no checkpoint, FileNotFoundError for a missing file.
+
+    >>> predictor = load_predictor()
+    >>> predictor.set_image(image)
+    >>> predictor.predict([Click(120, 88)]).mask
+    """
+    if name_or_path is None:
+        name_or_path = DEFAULT
+    is_path = isinstance(name_or_path, Path) or Path(name_or_path).suffix == ".safetensors"
+    path = Path(name_or_path) if is_path else lookup(MODELS, str(name_or_path), "model")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return CDNetPredictor(load_checkpoint(path), device)

@@ -1,0 +1,71 @@
+"""Weights on disk: safetensors in fp16 with the configuration inside; a wrong or missing key is an error, never a silence."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from cdwidget.model.cdnet import CDNet, CDNetConfig
+
+
+def save_checkpoint(path: Path, model: CDNet, notes: dict[str, str] | None = None) -> None:
+    """Write a model's weights (fp16; counters as they are) and configuration; the old file stays until the new one is whole."""
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata={"format": "cdwidget-1", "config": json.dumps(asdict(model.config)), **(notes or {})})
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path) -> CDNet:
+    """Build the model a checkpoint describes and load its weights strictly, in evaluation mode, float32.
+
+    Raises FileNotFoundError, or ValueError when the file is no checkpoint of this package or its keys or shapes do not fit.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}; give the path of a .safetensors file that `cdwidget train` wrote")
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = file.metadata() or {}
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error}); copy or train it again") from error
+    if "config" not in notes:
+        raise ValueError(f"{path} holds no cdwidget configuration; load a file that `cdwidget train` wrote")
+    content = json.loads(notes["config"])
+    known = {field.name for field in fields(CDNetConfig)}
+    if unknown := sorted(set(content) - known):
+        raise ValueError(
+            f"{path} was written by another version: its configuration has {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
+    model = CDNet(CDNetConfig(**content))
+    _load_strictly(model, tensors, path)
+    return model.eval()
+
+
+def load_encoder(model: CDNet, path: Path) -> None:
+    """Load pre-trained weights into the model's backbone, strictly: it gets all it has; a classifier that is left over is not used."""
+    tensors = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    wanted = set(model.backbone.state_dict())
+    _load_strictly(model.backbone, {name: value for name, value in tensors.items() if name in wanted}, path)
+
+
+def _load_strictly(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    wanted = {name: value.shape for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
+    given = {name: value.shape for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
+    faults = [f"{name} is missing" for name in sorted(wanted.keys() - given.keys())]
+    faults += [f"{name} is not known" for name in sorted(given.keys() - wanted.keys())]
+    faults += [f"{n} is {tuple(given[n])}, not {tuple(wanted[n])}" for n in sorted(wanted.keys() & given.keys()) if given[n] != wanted[n]]
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise ValueError(f"{path} does not fit the model: {'; '.join(faults[:5])}{more}")
+    module.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, strict=False)

@@ -1,0 +1,72 @@
+"""Prompts as images: two click maps and the previous mask, what every CDNet takes beside the picture."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cdwidget.prompts import Box, Click, Prompt, Stroke
+
+POSITIVE, NEGATIVE, PRIOR = 0, 1, 2
+
+
+def paint_disk(canvas: np.ndarray, x: float, y: float, radius: float) -> None:
+    """Set to 1 the pixels of `canvas` (float32, (H, W)) whose centres lie within `radius` pixels of the point (x, y)."""
+    height, width = canvas.shape
+    top, bottom = max(0, int(y - radius - 1)), min(height, int(y + radius + 2))
+    left, right = max(0, int(x - radius - 1)), min(width, int(x + radius + 2))
+    ys, xs = np.ogrid[top:bottom, left:right]
+    near = (xs + 0.5 - x) ** 2 + (ys + 0.5 - y) ** 2 <= radius**2
+    canvas[top:bottom, left:right][near] = 1.0
+
+
+def click_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float], size: int, radius: float) -> np.ndarray:
+    """Paint prompts, given in image pixels, into a `size` x `size` view of the image's `box` (x0, y0, x1, y1).
+
+    Returns float32 (2, size, size): positive, negative. A click is a disk of `radius` view pixels; a stroke a line at least that wide.
+    A Box is a positive click at its centre and negative ones just outside its corners. Points outside the view are not painted.
+    """
+    maps = np.zeros((2, size, size), np.float32)
+    scale_x, scale_y = size / (box[2] - box[0]), size / (box[3] - box[1])
+
+    def to_view(x: float, y: float) -> tuple[float, float]:
+        return (x - box[0]) * scale_x, (y - box[1]) * scale_y
+
+    for prompt in prompts:
+        if isinstance(prompt, Click):
+            # a click on integer coordinates means the pixel, so its centre
+            x, y = to_view(int(prompt.x) + 0.5, int(prompt.y) + 0.5)
+            if 0 <= x < size and 0 <= y < size:
+                paint_disk(maps[NEGATIVE - int(prompt.positive)], x, y, radius)
+        elif isinstance(prompt, Stroke):
+            points = np.array([to_view(x, y) for x, y in prompt.points], np.float32)
+            width = max(1, round(2 * max(radius, prompt.radius * (scale_x + scale_y) / 2)))
+            canvas = maps[NEGATIVE - int(prompt.positive)]
+            cv2.polylines(canvas, [np.round(points).astype(np.int32).reshape(-1, 1, 2)], False, 1.0, width)
+        elif isinstance(prompt, Box):
+            x, y = to_view((prompt.x0 + prompt.x1) / 2, (prompt.y0 + prompt.y1) / 2)
+            paint_disk(maps[POSITIVE], x, y, radius)
+            for corner_x, outward_x in ((prompt.x0, -1), (prompt.x1, 1)):
+                for corner_y, outward_y in ((prompt.y0, -1), (prompt.y1, 1)):
+                    x, y = to_view(corner_x, corner_y)
+                    x, y = x + outward_x * 2 * radius, y + outward_y * 2 * radius
+                    if 0 <= x < size and 0 <= y < size:
+                        paint_disk(maps[NEGATIVE], x, y, radius)
+    return maps
+
+
+def source_maps(maps: Tensor, stride: int, radius: float) -> Tensor:
+    """S of FDM: how much of a click lies in and around each token, (B, 2, H, W) -> (B, 2, H / stride, W / stride) in [0, 1].
+
+    The disks are pooled to the token grid and blurred with a 3x3 Gaussian, so that a click between two tokens is a source in both.
+    """
+    disk = 3.14159 * radius**2
+    mass = F.avg_pool2d(maps, stride) * (stride**2 / disk)
+    kernel = torch.tensor([1.0, 2.0, 1.0], device=maps.device, dtype=maps.dtype)
+    kernel = (kernel[:, None] * kernel / 4).expand(2, 1, 3, 3)  # the middle weighs 1
+    return F.conv2d(mass, kernel, padding=1, groups=2).clamp(max=1.0)

@@ -1,0 +1,209 @@
+"""CDNet as a predictor: the image is encoded once, each prompt costs the head, small objects are looked at in a crop of their own."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import AbstractContextManager
+from typing import Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cdwidget.model import pdm
+from cdwidget.model.cdnet import CDNet, Output
+from cdwidget.model.click_maps import click_maps
+from cdwidget.predictor import Factors, Prediction
+from cdwidget.prompts import Box, Click, Prompt, check_prompt
+
+Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1, half-open, in image pixels
+
+SMALLEST_IMAGE = 16  # pixels a side
+EXPANSION = 1.4  # of the object's box when zooming in
+SMALL = 0.6  # the crop's larger side, as a share of the image's, up to which zooming in pays
+SNAP = 8  # crops begin and end at multiples of an eighth of their size, so that a few more pixels mean the same crop
+KEPT_VIEWS = 4  # encoded views that are kept; one takes 4 MB
+
+
+class CDNetPredictor:
+    """A CDNet that answers prompts on one image at a time; see `cdwidget.load_predictor`.
+
+    An answer depends on the image, the prompts and the prior alone, and is the same every time. zoom_in: look at an object that is small in
+    the image in a crop of its own. pdm_steps: rounds of pixel diffusion, by default what the model's configuration says.
+    """
+
+    def __init__(self, model: CDNet, device: str = "cpu", zoom_in: bool = True, pdm_steps: int | None = None):
+        self.model = model.eval().to(device=device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.config = model.config
+        self.zoom_in = zoom_in
+        self.pdm_steps = model.config.pdm_steps if pdm_steps is None else pdm_steps
+        self._device = torch.device(device)
+        self._image: np.ndarray | None = None
+        self._views: OrderedDict[Rectangle, _View] = OrderedDict()
+
+    @torch.inference_mode()
+    def set_image(self, image: np.ndarray) -> None:
+        """Take an image and encode it.
+
+        image: uint8 (H, W, 3) RGB, at least 16x16. Raises ValueError for anything else; the image before stays.
+        """
+        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+            got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise ValueError(
+                f"the image is {got}; a uint8 (H, W, 3) RGB array is needed: cdwidget.read_image makes one of files and other arrays"
+            )
+        if min(image.shape[:2]) < SMALLEST_IMAGE:
+            raise ValueError(
+                f"the image is {image.shape[1]}x{image.shape[0]} pixels; at least {SMALLEST_IMAGE}x{SMALLEST_IMAGE} are needed"
+            )
+        self._image = image
+        self._views.clear()
+        self._view((0, 0, image.shape[1], image.shape[0]))
+
+    @torch.inference_mode()
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+        """Answer all prompts given so far.
+
+        prompts: at least one, in image pixels. prior: the previous mask, bool or float in [0, 1], (H, W); None or all 0 for none.
+        Raises ValueError before `set_image`, without prompts, for a prompt outside the image or a prior of another size.
+        """
+        if self._image is None:
+            raise ValueError("there is no image yet; call set_image first")
+        if not prompts:
+            raise ValueError("there are no prompts; give at least one Click, Stroke or Box")
+        height, width = self._image.shape[:2]
+        for prompt in prompts:
+            check_prompt(prompt, width, height)
+        if prior is not None and prior.shape != (height, width):
+            raise ValueError(f"the prior is {prior.shape} but the image {(height, width)} (rows, columns); they must agree")
+        if prior is not None:
+            prior = np.asarray(prior, np.float32)
+            if not (prior > 0.5).any():
+                prior = None
+        whole = (0, 0, width, height)
+        crop = self._crop(prior, prompts)
+        if crop != whole and prior is not None:
+            return self._look(crop, prompts, prior, prior)
+        if crop == whole:
+            first = self._look(whole, prompts, prior, None)
+            crop = self._crop(first.prob, prompts)
+            if crop == whole:
+                return first
+            prior = first.prob if prior is None else prior
+        outside = np.zeros((height, width), np.float32) if prior is None else prior
+        return self._look(crop, prompts, prior, outside)
+
+    def _crop(self, prior: np.ndarray | None, prompts: Sequence[Prompt]) -> Rectangle:
+        """Where to look: round the previous object and the prompts that belong to it, or the whole image when those are not small in it."""
+        assert self._image is not None
+        height, width = self._image.shape[:2]
+        whole = (0, 0, width, height)
+        if not self.zoom_in:
+            return whole
+        boxes = [(p.x0, p.y0, p.x1, p.y1) for p in prompts if isinstance(p, Box)]
+        if prior is not None and (found := cv2.boundingRect((prior > 0.5).astype(np.uint8)))[2]:
+            boxes.append((found[0], found[1], found[0] + found[2], found[1] + found[3]))
+        if not boxes:
+            return whole
+        boxes += [(p.x, p.y, p.x + 1, p.y + 1) for p in prompts if isinstance(p, Click) and p.positive]
+        x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
+        x1, y1 = max(b[2] for b in boxes), max(b[3] for b in boxes)
+        w, h = EXPANSION * (x1 - x0), EXPANSION * (y1 - y0)
+        w, h = max(w, h / 2, SMALLEST_IMAGE), max(h, w / 2, SMALLEST_IMAGE)  # not too far from a square
+        left, right = _snapped((x0 + x1 - w) / 2, (x0 + x1 + w) / 2, w / SNAP, width)
+        top, bottom = _snapped((y0 + y1 - h) / 2, (y0 + y1 + h) / 2, h / SNAP, height)
+        small = max((right - left) / width, (bottom - top) / height) <= SMALL
+        return (left, top, right, bottom) if small else whole
+
+    def _view(self, box: Rectangle) -> _View:
+        """The encoded view of a rectangle of the image, from the few that are kept."""
+        if box not in self._views:
+            assert self._image is not None
+            self._views[box] = _View(self._image, box, self.model, self._device, self._precision())
+            while len(self._views) > KEPT_VIEWS:
+                self._views.popitem(last=False)
+        self._views.move_to_end(box)
+        return self._views[box]
+
+    def _precision(self) -> AbstractContextManager:
+        """bf16 where the processor computes in it, else float32."""
+        fast = self._device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
+
+    def _look(self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None) -> Prediction:
+        """Predict in one view; what lies outside it keeps the probability it had."""
+        assert self._image is not None
+        view, size = self._view(box), self.config.size
+        x0, y0, x1, y1 = box
+        maps = np.zeros((3, size, size), np.float32)
+        maps[:2] = click_maps(prompts, box, size, self.config.click_radius)
+        if prior is not None:
+            part = prior[y0:y1, x0:x1]
+            maps[2] = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if part.size > size**2 else cv2.INTER_LINEAR)
+        with self._precision():
+            output = self.model(view.encoded, torch.from_numpy(maps)[None].to(self._device))
+        logits = output.logits[0].float()
+        prob = self._refined(view, logits[0], maps)
+
+        def to_image(values: np.ndarray, base: np.ndarray | None) -> np.ndarray:
+            inner = cv2.resize(values, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+            if base is None:
+                return inner
+            full = base.copy()
+            full[y0:y1, x0:x1] = inner
+            return full
+
+        full = to_image(prob, outside)
+        base = None if outside is None else outside
+        alternatives = [to_image(head.sigmoid().cpu().numpy(), base) > 0.5 for head in _by_confidence(logits[1:])]
+        return Prediction(full > 0.5, full, tuple(alternatives), _factors(box, output, logits))
+
+    def _refined(self, view: _View, logits: Tensor, maps: np.ndarray) -> np.ndarray:
+        """Upsample the logits to the view and let them flow over its pixels: probability, float32 (size, size)."""
+        fine = F.interpolate(logits[None, None], size=maps.shape[-2:], mode="bilinear")[0, 0]
+        if not self.pdm_steps:
+            return fine.sigmoid().cpu().numpy()
+        seeds = torch.from_numpy(maps[0] - maps[1]).to(fine.device)
+        signed = pdm.diffuse(fine, seeds, view.affinity, self.pdm_steps)
+        return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
+
+
+class _View:
+    """A rectangle of the image as the network sees it: a square, encoded, with its pixel affinity."""
+
+    def __init__(self, image: np.ndarray, box: Rectangle, model: CDNet, device: torch.device, precision: AbstractContextManager):
+        x0, y0, x1, y1 = box
+        size = model.config.size
+        shrinks = (x1 - x0) * (y1 - y0) > size**2
+        pixels = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        self.image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float().div_(255)
+        with precision:
+            self.encoded = model.encode(self.image.contiguous(memory_format=torch.channels_last))
+        self.affinity = pdm.Affinity(self.image[0])
+
+
+def _snapped(low: float, high: float, unit: float, limit: int) -> tuple[int, int]:
+    """Widen an interval to multiples of `unit`, within 0..limit."""
+    return max(0, int(np.floor(low / unit) * unit)), min(limit, int(np.ceil(np.ceil(high / unit) * unit)))
+
+
+def _by_confidence(heads: Tensor) -> list[Tensor]:
+    """Latent heads (n, h, w), the most decided ones first."""
+    sureness = [float((2 * head.sigmoid() - 1).abs().mean()) for head in heads]
+    return [heads[i] for i in sorted(range(len(heads)), key=lambda i: -sureness[i])]
+
+
+def _factors(box: Rectangle, output: Output, logits: Tensor) -> Factors | None:
+    if output.factors is None:
+        return None
+    f = output.factors
+
+    def array(tensor: Tensor) -> np.ndarray:
+        return tensor[0].float().cpu().numpy()
+
+    gate = array(output.gate.float().sigmoid())[0]
+    q, k, v = array(f.q), array(f.k), array(f.v)
+    return Factors(box, f.grid, q, k, v, array(f.source), array(f.destination), gate, f.variant, logits.cpu().numpy())

@@ -1,0 +1,69 @@
+"""Recipes: what is trained on what, for how long. A recipe is an instance, and the checkpoint holds the model's part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cdwidget.model.cdnet import CDNetConfig
+
+
+@dataclass(frozen=True)
+class SetOptions:
+    """How one data set is drawn from.
+
+    weight: share of the images, relative to the other sets. whole: probability that all its ids together are the target (a dressed person,
+    not a sleeve). union: probability that two of its ids together are.
+    """
+
+    weight: float = 1.0
+    whole: float = 0.0
+    union: float = 0.1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    steps: batches; each lives for 1 to `rounds` clicks, and each click is one step of the optimiser. batch: prompts answered at once;
+    from one view of one image come at most `per_image`. decay: share of the steps at the end over which the rate falls to zero; warmup:
+    optimiser steps at the start over which it rises. encoder_rate: the backbone's learning rate relative to `rate`; 0 keeps it frozen, in
+    evaluation mode. edits: share of the samples that start from a damaged mask. crops: share of the views that zoom in. holdout: one
+    image in so many is never seen.
+    """
+
+    model: CDNetConfig = field(default_factory=CDNetConfig)
+    sets: dict[str, SetOptions] = field(default_factory=dict)
+    steps: int = 1500
+    batch: int = 16
+    per_image: int = 3
+    rounds: int = 4
+    rate: float = 1e-3
+    encoder_rate: float = 0.0
+    weight_decay: float = 0.01
+    warmup: int = 200
+    decay: float = 0.3
+    ema: float = 0.998
+    edits: float = 0.2
+    crops: float = 0.55
+    holdout: int = 20
+    seed: int = 0
+
+
+SETS = {
+    "ECSSD": SetOptions(weight=3.0),
+    "COCOmini": SetOptions(weight=2.5, union=0.15),
+    "ImageNetParts": SetOptions(weight=2.5, union=0.0),
+    "BSDS500regions": SetOptions(weight=1.5, union=0.3),
+    "CCP": SetOptions(weight=1.2, whole=0.6, union=0.2),
+    "WeizmannHorses": SetOptions(weight=0.7),
+    "HumanSeg290": SetOptions(weight=0.7),
+    "FeralCats": SetOptions(weight=0.7, union=0.0),
+    "CarParts": SetOptions(weight=0.6, whole=0.2),
+    "PennFudan": SetOptions(weight=0.5),
+}
+
+RECIPES: dict[str, Recipe] = {
+    "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit"), SETS),
+    "cdnet-lite": Recipe(CDNetConfig(backbone="lite0", size=384, channels=96), SETS, steps=20000, batch=32, encoder_rate=0.1),
+    "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
+}

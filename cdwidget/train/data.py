@@ -1,0 +1,208 @@
+"""Training samples: a view of an image and targets in it, a pure function of (seed, step), so that a run can be resumed exactly."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Iterator
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from cdwidget.train.config import Recipe, SetOptions
+
+VOID = 255
+SMALLEST, LARGEST = 0.003, 0.95  # share of the view a target may fill
+
+
+@dataclass(frozen=True)
+class Source:
+    """One training image: its file, and either a label-map PNG (0 background, 255 void) or COCO run lengths, one an object."""
+
+    image: Path
+    labels: Path | None = None
+    objects: tuple[dict, ...] = ()
+
+    def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the image uint8 (H, W, 3) RGB, the objects bool (N, H, W), and the valid pixels bool (H, W)."""
+        image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"{self.image} cannot be read as an image")
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        if self.labels is None:
+            masks = coco_mask.decode(list(self.objects)).astype(bool).transpose(2, 0, 1)
+            valid = np.ones(image.shape[:2], bool)
+        else:
+            labels = cv2.imread(str(self.labels), cv2.IMREAD_GRAYSCALE)
+            if labels is None:
+                raise ValueError(f"{self.labels}, the mask of {self.image}, cannot be read")
+            ids = [i for i in np.unique(labels) if i not in (0, VOID)]
+            masks = np.stack([labels == i for i in ids]) if ids else np.zeros((0, *labels.shape), bool)
+            valid = labels != VOID
+        if valid.shape != image.shape[:2] or masks.shape[1:] != image.shape[:2]:
+            raise ValueError(f"{self.image} is {image.shape[:2]} but its masks are {masks.shape[1:]} (rows, columns); they must agree")
+        return image, masks, valid
+
+
+def read_set(folder: Path) -> list[Source]:
+    """List a data set: images/ and masks/ of the same stems, or images/ and a COCO annotations.json with run lengths."""
+    coco = folder / "annotations.json"
+    if coco.is_file():
+        content = json.loads(coco.read_text())
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        objects: dict[int, list[dict]] = {}
+        for annotation in content["annotations"]:
+            objects.setdefault(annotation["image_id"], []).append(annotation["segmentation"])
+        return [Source(folder / "images" / names[i], objects=tuple(found)) for i, found in sorted(objects.items())]
+    images = sorted((folder / "images").glob("*"))
+    if not images:
+        raise ValueError(f"{folder} holds no images; expected {folder}/images/*.jpg and {folder}/masks/*.png of the same names")
+    sources = [Source(path, folder / "masks" / f"{path.stem}.png") for path in images]
+    for source in sources:
+        if source.labels is not None and not source.labels.is_file():
+            raise ValueError(f"{source.image} has no mask: {source.labels} is missing")
+    return sources
+
+
+def held_out(source: Source, one_in: int) -> bool:
+    """Whether an image belongs to the slice that is never trained on; it hangs on its name alone."""
+    return zlib.crc32(source.image.stem.encode()) % one_in == 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Targets under one view. image: uint8 (S, S, 3). targets: bool (N, T, T). valid: bool (T, T). start: float32 (N, T, T) first
+    priors."""
+
+    image: np.ndarray
+    targets: np.ndarray
+    valid: np.ndarray
+    start: np.ndarray
+
+
+class Sampler:
+    """Draws batches; `batch(step)` is the same for the same recipe, folders and step, whatever was drawn before."""
+
+    def __init__(self, recipe: Recipe, folders: list[Path]):
+        self.recipe = recipe
+        self.sets: list[tuple[list[Source], SetOptions]] = []
+        for folder in folders:
+            options = recipe.sets.get(folder.name, SetOptions())
+            self.sets.append(([s for s in read_set(folder) if not held_out(s, recipe.holdout)], options))
+        weights = np.array([options.weight for _, options in self.sets])
+        self.shares = weights / weights.sum()
+
+    def batch(self, step: int) -> list[Sample]:
+        """Samples that hold exactly `recipe.batch` targets together."""
+        rng = np.random.default_rng((self.recipe.seed, step))
+        samples, missing = [], self.recipe.batch
+        for sample in self._draw(rng):
+            if len(sample.targets) > missing:
+                sample = replace(sample, targets=sample.targets[:missing], start=sample.start[:missing])
+            samples.append(sample)
+            missing -= len(sample.targets)
+            if not missing:
+                break
+        return samples
+
+    def _draw(self, rng: np.random.Generator) -> Iterator[Sample]:
+        while True:
+            sources, options = self.sets[rng.choice(len(self.sets), p=self.shares)]
+            sample = draw_sample(sources[rng.integers(len(sources))], options, self.recipe, rng)
+            if sample is not None:
+                yield sample
+
+
+def draw_sample(source: Source, options: SetOptions, recipe: Recipe, rng: np.random.Generator) -> Sample | None:
+    """Choose targets and a view, augment; None when the image has no target large enough."""
+    image, masks, valid = source.load()
+    masks = masks[masks.sum((1, 2)) >= 64]
+    if not len(masks):
+        return None
+    anchor = masks[_choose(masks, rng)]
+    box = _choose_view(anchor, recipe.crops, rng)
+    x0, y0, x1, y1 = box
+    size, target_size = recipe.model.size, recipe.model.size // 2
+    view = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR)
+
+    def to_view(mask: np.ndarray) -> np.ndarray:
+        part = mask[y0:y1, x0:x1].astype(np.float32)
+        return cv2.resize(part, (target_size, target_size), interpolation=cv2.INTER_LINEAR) > 0.5
+
+    candidates = []
+    if rng.random() < options.whole:
+        candidates.append(masks.any(0))
+    candidates.append(anchor)
+    for _ in range(min(recipe.per_image, len(masks)) - 1):
+        mask = masks[_choose(masks, rng)]
+        if len(masks) > 1 and rng.random() < options.union:
+            mask = mask | masks[_choose(masks, rng)]
+        candidates.append(mask)
+    targets: list[np.ndarray] = []
+    for mask in candidates[: recipe.per_image]:
+        target = to_view(mask)
+        if SMALLEST < target.mean() < LARGEST and not any((target == other).all() for other in targets):
+            targets.append(target)
+    if not targets:
+        return None
+    start = np.zeros((len(targets), target_size, target_size), np.float32)
+    for i, target in enumerate(targets):
+        if rng.random() < recipe.edits:
+            start[i] = damage(target, targets[rng.integers(len(targets))], rng)
+    view = jitter_colour(view, rng)
+    stacked, seen = np.stack(targets), to_view(valid)
+    if rng.random() < 0.5:
+        view, stacked, seen, start = view[:, ::-1], stacked[..., ::-1], seen[..., ::-1], start[..., ::-1]
+    return Sample(np.ascontiguousarray(view), np.ascontiguousarray(stacked), np.ascontiguousarray(seen), np.ascontiguousarray(start))
+
+
+def _choose(masks: np.ndarray, rng: np.random.Generator) -> int:
+    """Larger objects more often, by the square root of their area."""
+    share = np.sqrt(masks.sum((1, 2)))
+    return int(rng.choice(len(masks), p=share / share.sum()))
+
+
+def _choose_view(anchor: np.ndarray, crops: float, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """The whole image, or a rectangle about the anchor: from a tight zoom-in to a wide one, off centre, of another aspect."""
+    height, width = anchor.shape
+    if rng.random() >= crops:
+        return 0, 0, width, height
+    ys, xs = np.nonzero(anchor.any(1))[0], np.nonzero(anchor.any(0))[0]
+    box_w, box_h = xs[-1] + 1 - xs[0], ys[-1] + 1 - ys[0]
+    scale, aspect = np.exp(rng.uniform(np.log(1.1), np.log(3.0))), np.exp(rng.uniform(-0.25, 0.25))
+    w = int(np.clip(max(box_w, 0.5 * box_h) * scale * aspect, 64, width))
+    h = int(np.clip(max(box_h, 0.5 * box_w) * scale / aspect, 64, height))
+    slack_x, slack_y = (w - box_w) / 2, (h - box_h) / 2
+    x0 = (xs[0] + xs[-1] + 1 - w) / 2 + rng.uniform(-0.8, 0.8) * max(slack_x, 0)
+    y0 = (ys[0] + ys[-1] + 1 - h) / 2 + rng.uniform(-0.8, 0.8) * max(slack_y, 0)
+    left, top = int(np.clip(x0, 0, width - min(w, width))), int(np.clip(y0, 0, height - min(h, height)))
+    return left, top, min(left + w, width), min(top + h, height)
+
+
+def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and a shift of each channel, uint8 in and out."""
+    gain, bias = rng.uniform(0.75, 1.3), rng.uniform(-20, 20, 3) + rng.uniform(-15, 15)
+    table = np.clip((np.arange(256)[:, None] - 128) * gain + 128 + bias, 0, 255).astype(np.uint8)
+    return cv2.LUT(image, table.reshape(1, 256, 3))
+
+
+def damage(target: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A plausible faulty mask: blobs added and cut at the border, the whole grown or shrunk, another object merged in; float32."""
+    mask = target.copy()
+    side = len(mask)
+    if rng.random() < 0.4:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(rng.integers(3, side // 14)),) * 2)
+        mask = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(mask.astype(np.uint8), kernel).astype(bool)
+    border = np.argwhere(target ^ cv2.erode(target.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool))
+    for _ in range(int(rng.integers(1, 6))):
+        y, x = border[rng.integers(len(border))] if len(border) else rng.integers(side, size=2)
+        blob = np.zeros(mask.shape, np.uint8)
+        axes = (int(rng.integers(side // 40, side // 6)), int(rng.integers(side // 40, side // 6)))
+        cv2.ellipse(blob, (int(x), int(y)), axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+        mask = (mask | blob.astype(bool)) if rng.random() < 0.5 else (mask & ~blob.astype(bool))
+    if rng.random() < 0.2:
+        mask |= other
+    return mask.astype(np.float32)

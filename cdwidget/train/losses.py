@@ -1,0 +1,48 @@
+"""The losses of diversified training (CDNet, section 3.4; the normalised focal loss is RITM's)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+ALPHA, GAMMA, GATE_WEIGHT = 0.5, 2.0, 0.4
+
+
+def focal_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Normalised focal loss: -alpha (1 - p_t)^gamma log p_t, scaled so that the focal weights of a sample sum to its valid pixels.
+
+    logits, target, valid: (B, C, H, W), target and valid in {0, 1} -> (B, C), the mean over the valid pixels.
+    """
+    log_pt = F.logsigmoid(logits.float() * (2 * target - 1))
+    focus = (1 - log_pt.exp()).pow(GAMMA) * valid
+    weight = focus.detach().sum((2, 3)).clamp(min=1e-6)
+    return -ALPHA * (focus * log_pt).sum((2, 3)) / weight
+
+
+def click_loss(logits: Tensor, maps: Tensor) -> Tensor:
+    """Binary cross entropy inside the click disks: logits (B, C, H, W), maps (B, 2, H, W) -> (B, C)."""
+    positive, negative = maps[:, :1], maps[:, 1:]
+    log_pt = F.logsigmoid(logits.float() * (positive - negative).sign())
+    inside = positive + negative
+    return -(log_pt * inside).sum((2, 3)) / inside.sum((2, 3)).clamp(min=1e-6)
+
+
+def cdnet_loss(logits: Tensor, gate: Tensor, maps: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """NFL(main) + 0.4 NFL(gate) + min over latent heads of NFL + click BCE of every head; the mean over the batch, a scalar.
+
+    logits (B, 1 + heads, h, w), gate (B, 1, h', w'), maps (B, 3, S, S), target and valid (B, 1, H, W). The main head is resized to the
+    target, the target to the latent heads and the gate.
+    """
+    main = F.interpolate(logits[:, :1].float(), size=target.shape[-2:], mode="bilinear")
+    total = focal_loss(main, target, valid)[:, 0]
+    total = total + GATE_WEIGHT * focal_loss(gate, *_resized(target, valid, gate))[:, 0]
+    if logits.shape[1] > 1:
+        total = total + focal_loss(logits[:, 1:], *_resized(target, valid, logits)).min(1).values
+    clicks = F.interpolate(maps[:, :2], size=logits.shape[-2:], mode="area")
+    return (total + click_loss(logits, clicks).mean(1)).mean()
+
+
+def _resized(target: Tensor, valid: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Target and valid pixels, hard again, at the resolution of `like`."""
+    size = like.shape[-2:]
+    return tuple((F.interpolate(x, size=size, mode="area") > 0.5).float() for x in (target, valid))  # type: ignore[return-value]
