@@ -237,6 +237,16 @@ def test_an_older_stroke_protects_all_of_itself():
     assert result[47:].all(), "what lies behind it is not joined to the click"
 
 
+def test_a_click_on_an_older_stroke_acts_round_itself_alone():
+    rows, columns, image, mask = grid(400)
+    mask[:] = True
+    older, click = Stroke(((0, 200), (399, 200)), True, radius=1), Click(150, 200, False)
+    result = merged(image, mask, ~mask, click, (older,))
+    held = (abs(rows - 200) <= 1) & (abs(columns - 150) > reach(400, 400) + 1)
+    assert result[held].all()
+    assert not result[far(mask.shape, click.pixel) <= reach(400, 400)].any()
+
+
 @pytest.mark.parametrize("radius", [1e-3, 1e9])
 def test_strokes_of_any_radius(radius):
     _, _, image, mask = grid()

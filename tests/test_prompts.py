@@ -12,7 +12,14 @@ def test_a_click_lies_in_the_pixel_of_its_floor():
 
 @pytest.mark.parametrize(
     "prompt",
-    [Click(0, 0), Click(19.99, 9.99, False), Stroke(((0, 0), (19, 9))), Stroke(((5, 5),), False, 0.5), Box(0, 0, 20, 10), Box(3.5, 2, 3.6, 9)],
+    [
+        Click(0, 0),
+        Click(19.99, 9.99, False),
+        Stroke(((0, 0), (19, 9))),
+        Stroke(((5, 5),), False, 0.5),
+        Box(0, 0, 20, 10),
+        Box(3.5, 2, 3.6, 9),
+    ],
 )
 def test_prompts_in_the_image_pass(prompt):
     check_prompt(prompt, 20, 10)

@@ -7,7 +7,7 @@ and grow with the image, because on a large image the same gesture covers more o
 
 from __future__ import annotations
 
-from math import ceil, floor
+from math import ceil, dist, floor
 from typing import Iterable
 
 import cv2
@@ -88,7 +88,7 @@ def _round_click(image: np.ndarray, changed: np.ndarray, free: np.ndarray, pixel
 
 
 def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
-    """Return the free pixels joined to `pixel`, itself always among them, that are near and like it: the farther, the more alike."""
+    """Return the free pixels joined to `pixel`, a free one, that are near and like it: the farther, the more alike."""
     near, top, left = _square(pixel, radius)
     row, column = pixel[0] - top, pixel[1] - left
     colour = cv2.GaussianBlur(image[near], (3, 3), 0).astype(np.float32)
@@ -97,7 +97,6 @@ def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: i
     rows, columns = np.ogrid[: colour.shape[0], : colour.shape[1]]
     far = ((rows - row) ** 2 + (columns - column) ** 2) / radius**2
     alike = (unlike / (TOLERANCE**2 + texture) + far <= 1) & free[near]
-    alike[row, column] = True
     spot = np.zeros_like(free)
     spot[near] = _holding(alike, [(row, column)])
     return spot
@@ -115,33 +114,26 @@ def _holding(region: np.ndarray, seeds: Iterable[tuple[int, int]]) -> np.ndarray
     return found[1:-1, 1:-1].view(bool)
 
 
-def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, radius: int) -> np.ndarray:
+def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, small: int) -> np.ndarray:
     """Return the pixels of `box` near older prompts that say the opposite of `prompt`.
 
-    Where a click falls next to an older prompt, only what is nearer to the older one is kept, so that the new one can act.
+    A click can act beside them all the same: an older stroke gives way in the small disk round it, the disk of an older click
+    ends half-way between the two.
     """
     positive = isinstance(prompt, Box) or prompt.positive
+    against = [other for other in older if not isinstance(other, Box) and other.positive != positive]
     protected = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
-    for other in older:
-        if isinstance(other, Box) or other.positive == positive:
-            continue
-        limit = float(radius) if isinstance(other, Click) else max(float(radius), other.radius)
-        if isinstance(prompt, Click):
-            limit = min(limit, _distance(prompt, other) / 2)
-        if limit > 0:
-            _draw(protected, other, box, limit)
+    for other in against:
+        if isinstance(other, Stroke):
+            _draw(protected, other, box, max(small, other.radius))
+    if isinstance(prompt, Click):
+        _draw(protected, prompt, box, small, value=False)
+    for other in against:
+        if isinstance(other, Click):
+            half = dist(prompt.pixel, other.pixel) / 2 if isinstance(prompt, Click) else small
+            if half > 0:  # on the very pixel the newer click wins
+                _draw(protected, other, box, min(small, half))
     return protected
-
-
-def _distance(click: Click, other: Click | Stroke) -> float:
-    """Return how many pixels lie between the pixel of a click and the line through the points of another prompt."""
-    line = _pixels(other).astype(np.float64)
-    start, step = line[:-1], np.diff(line, axis=0)
-    if not len(step):
-        start, step = line, np.zeros_like(line)
-    to = np.array(click.pixel[::-1], np.float64) - start
-    along = np.clip((to * step).sum(axis=1) / np.maximum((step * step).sum(axis=1), 1e-9), 0, 1)
-    return float(np.sqrt(((to - along[:, None] * step) ** 2).sum(axis=1).min()))
 
 
 def _drawn(stroke: Stroke, box: Bbox) -> np.ndarray:
@@ -151,17 +143,17 @@ def _drawn(stroke: Stroke, box: Bbox) -> np.ndarray:
     return canvas
 
 
-def _draw(canvas: np.ndarray, prompt: Click | Stroke, box: Bbox, radius: float) -> None:
-    """Set the pixels within `radius` of a prompt, and those of its points, in the bool pixels of `box`."""
+def _draw(canvas: np.ndarray, prompt: Click | Stroke, box: Bbox, radius: float, value: bool = True) -> None:
+    """Set the pixels within `radius` of a prompt, and those of its points, to `value` in the bool pixels of `box`."""
     points = _pixels(prompt) - np.array(box[:2])
     if len(points) > 1:
         thickness = min(MAX_THICKNESS, max(1, round(2 * radius)))
-        cv2.polylines(canvas.view(np.uint8), [points.astype(np.int32)], isClosed=False, color=1, thickness=thickness)
+        cv2.polylines(canvas.view(np.uint8), [points.astype(np.int32)], isClosed=False, color=int(value), thickness=thickness)
         return
     column, row = (int(position) for position in points[0])
     near, top, left = _square((row, column), min(ceil(radius), max(canvas.shape)))
     rows, columns = np.ogrid[top : top + canvas[near].shape[0], left : left + canvas[near].shape[1]]
-    canvas[near] |= (rows - row) ** 2 + (columns - column) ** 2 <= radius * radius
+    canvas[near][(rows - row) ** 2 + (columns - column) ** 2 <= radius * radius] = value
 
 
 def _square(pixel: tuple[int, int], radius: int) -> tuple[tuple[slice, slice], int, int]:
