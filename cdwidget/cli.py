@@ -68,6 +68,30 @@ def benchmark(
         bench.write_json(out, results, latencies, cdwidget=__version__, data=None if data is None else str(data), plain=plain)
 
 
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name in cdwidget.train.RECIPES, such as cdnet-tiny.")],
+    data: Annotated[list[Path], typer.Option(help="A data set (images/ with masks/ or annotations.json) or a folder of such; repeat it.")],
+    out: Annotated[Path, typer.Option(help="Write the weights to this .safetensors file, a log and the state beside it.")],
+    encoder: Annotated[Path | None, typer.Option(help="Pre-trained weights of the backbone.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the recipe's number.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the state beside the output file ended.")] = False,
+) -> None:
+    """Train a CDNet by iterative clicks on any number of data sets."""
+    from dataclasses import replace
+
+    from cdwidget.train import RECIPES, find_sets
+    from cdwidget.train import train as run
+
+    chosen = _checked("RECIPE", lookup, RECIPES, recipe, "recipe")
+    if steps is not None:
+        chosen = replace(chosen, steps=steps)
+    if out.suffix != ".safetensors":
+        raise typer.BadParameter(f"{out} must end in .safetensors", param_hint="--out")
+    folders = _checked("--data", find_sets, data)
+    typer.echo(f"wrote {_checked('train', run, chosen, folders, out, encoder, resume)}")
+
+
 def _predictor(name: str) -> Predictor:
     from cdwidget.benchmark import PEERS
 

@@ -6,7 +6,7 @@ import json
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -65,6 +65,17 @@ def read_set(folder: Path) -> list[Source]:
         if source.labels is not None and not source.labels.is_file():
             raise ValueError(f"{source.image} has no mask: {source.labels} is missing")
     return sources
+
+
+def find_sets(folders: Iterable[Path]) -> list[Path]:
+    """The data sets among folders: a folder that holds images/ is one itself, of any other its subfolders that do are."""
+    found = []
+    for folder in folders:
+        here = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))
+        if not here:
+            raise ValueError(f"{folder} holds no data set; expected images/ in it or in its subfolders")
+        found += here
+    return found
 
 
 def held_out(source: Source, one_in: int) -> bool:
@@ -194,13 +205,13 @@ def damage(target: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> n
     mask = target.copy()
     side = len(mask)
     if rng.random() < 0.4:
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(rng.integers(3, side // 14)),) * 2)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(rng.integers(3, max(4, side // 14))),) * 2)
         mask = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(mask.astype(np.uint8), kernel).astype(bool)
     border = np.argwhere(target ^ cv2.erode(target.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool))
     for _ in range(int(rng.integers(1, 6))):
         y, x = border[rng.integers(len(border))] if len(border) else rng.integers(side, size=2)
         blob = np.zeros(mask.shape, np.uint8)
-        axes = (int(rng.integers(side // 40, side // 6)), int(rng.integers(side // 40, side // 6)))
+        axes = tuple(int(a) for a in rng.integers(max(1, side // 40), max(2, side // 6), 2))
         cv2.ellipse(blob, (int(x), int(y)), axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
         mask = (mask | blob.astype(bool)) if rng.random() < 0.5 else (mask & ~blob.astype(bool))
     if rng.random() < 0.2:

@@ -121,7 +121,7 @@ def _live(
         average.update(model, updates)
         prob = F.interpolate(output.logits[:, :1].detach().float(), size=grid, mode="bilinear").sigmoid()
         ious.append(_mean_iou(prob, target, seen))
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         # half of the masks the network sees again are hard, as the session hands them back
         hard = torch.from_numpy(rng.random(len(targets)) < 0.5)[:, None, None, None]
         prior = torch.where(hard, (prob > 0.5).float(), prob)

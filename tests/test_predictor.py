@@ -1,0 +1,119 @@
+"""The predictor: any image size, the same answer every time, clear errors, and nothing touched outside a crop."""
+
+import numpy as np
+import pytest
+import torch
+
+from cdwidget.model import load_predictor
+from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.predictor import CDNetPredictor
+from cdwidget.prompts import Box, Click, Stroke
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    torch.manual_seed(0)
+    return CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)))
+
+
+def photo(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 700), (701, 33), (97, 131), (1300, 900)])
+def test_any_size_is_answered_in_the_images_own_pixels(predictor, shape):
+    predictor.set_image(photo(*shape))
+    prediction = predictor.predict([Click(shape[1] - 1, 0), Click(0, shape[0] - 1, False)])
+    assert prediction.mask.shape == prediction.prob.shape == shape
+    assert prediction.mask.dtype == bool and prediction.prob.dtype == np.float32
+    assert 0 <= prediction.prob.min() and prediction.prob.max() <= 1
+    assert np.array_equal(prediction.mask, prediction.prob > 0.5)
+    assert len(prediction.alternatives) == 4 and all(a.shape == shape and a.dtype == bool for a in prediction.alternatives)
+
+
+def test_answers_are_the_same_whatever_was_asked_before(predictor):
+    image, prompts = photo(90, 120), [Click(60, 45), Stroke(((10, 10), (30, 12)), False), Box(40, 30, 80, 60)]
+    predictor.set_image(image)
+    first = predictor.predict(prompts)
+    for x in range(5, 100, 10):
+        predictor.predict([Click(x, 20)], first.mask)
+    assert np.array_equal(predictor.predict(prompts).prob, first.prob)
+    predictor.set_image(photo(90, 120, 1))
+    predictor.set_image(image)
+    assert np.array_equal(predictor.predict(prompts).prob, first.prob)
+
+
+def test_a_small_object_is_looked_at_in_a_crop_and_the_rest_keeps_its_value(predictor):
+    predictor.set_image(photo(400, 600))
+    prior = np.zeros((400, 600), np.float32)
+    prior[100:140, 200:250] = 0.9
+    prior[0, 0] = 0.25  # not part of the object, but a value to keep
+    prediction = predictor.predict([Click(220, 120), Click(210, 105, False)], prior)
+    x0, y0, x1, y1 = prediction.factors.box
+    assert x0 <= 200 and y0 <= 100 and x1 >= 250 and y1 >= 140 and (x1 - x0) * (y1 - y0) < 400 * 600 / 4
+    outside = np.ones((400, 600), bool)
+    outside[y0:y1, x0:x1] = False
+    assert np.array_equal(prediction.prob[outside], prior[outside])
+
+
+def test_a_large_object_is_looked_at_whole(predictor):
+    predictor.set_image(photo(400, 600))
+    prior = np.zeros((400, 600), bool)
+    prior[50:350, 50:550] = True
+    assert predictor.predict([Click(300, 200)], prior).factors.box == (0, 0, 600, 400)
+
+
+def test_a_box_prompt_is_the_first_crop(predictor):
+    predictor.set_image(photo(400, 600))
+    x0, y0, x1, y1 = predictor.predict([Box(100, 100, 150, 160)]).factors.box
+    assert x0 <= 100 and y0 <= 100 and x1 >= 150 and y1 >= 160 and x1 - x0 < 300
+
+
+@pytest.mark.parametrize(
+    "prompts, prior, complaint",
+    [
+        ([], None, "no prompts"),
+        ([Click(50, 40)], None, "0 <= x < 50"),
+        ([Click(-1, 3)], None, "outside the image"),
+        ([Click(float("nan"), 3)], None, "outside the image"),
+        ([Box(3, 3, 3, 9)], None, "does not fit"),
+        ([Stroke(())], None, "no points"),
+        ([Click(3, 3)], np.zeros((3, 3)), "the prior is"),
+    ],
+)
+def test_a_bad_request_is_refused_and_changes_nothing(predictor, prompts, prior, complaint):
+    predictor.set_image(photo(40, 50))
+    before = predictor.predict([Click(20, 20)]).prob
+    with pytest.raises(ValueError, match=complaint):
+        predictor.predict(prompts, prior)
+    assert np.array_equal(predictor.predict([Click(20, 20)]).prob, before)
+
+
+@pytest.mark.parametrize("image", [np.zeros((40, 40)), np.zeros((40, 40), np.uint8), np.zeros((8, 40, 3), np.uint8), "photo.jpg", None])
+def test_a_bad_image_is_refused_and_the_one_before_stays(predictor, image):
+    predictor.set_image(photo(40, 50))
+    before = predictor.predict([Click(20, 20)]).prob
+    with pytest.raises(ValueError, match="the image is"):
+        predictor.set_image(image)
+    assert np.array_equal(predictor.predict([Click(20, 20)]).prob, before)
+
+
+def test_predict_needs_an_image():
+    with pytest.raises(ValueError, match="set_image first"):
+        CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32))).predict([Click(1, 1)])
+
+
+def test_an_unknown_model_lists_the_known():
+    with pytest.raises(ValueError, match="did you mean 'cdnet-tiny'.*there are: cdnet-tiny"):
+        load_predictor("cdnet-tyni")
+
+
+def test_the_shipped_weights_find_the_coffee_cup_with_one_click():
+    from skimage.data import coffee
+
+    predictor = load_predictor()
+    image = coffee()  # (400, 600): a cup on its saucer fills the middle
+    predictor.set_image(image)
+    mask = predictor.predict([Click(300, 200)]).mask
+    assert mask[200, 300] and not mask[10, 10] and not mask[390, 590]
+    assert 0.05 < mask.mean() < 0.7

@@ -1,0 +1,170 @@
+"""Training: it learns, it goes on exactly where it was killed, and it names the file that is wrong."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from cdwidget.cli import app
+from cdwidget.model import load_predictor
+from cdwidget.model.cdnet import CDNetConfig
+from cdwidget.train import RECIPES, Recipe, SetOptions, find_sets, train
+from cdwidget.train.data import Sampler, damage, read_set
+from cdwidget.train.losses import cdnet_loss, focal_loss
+
+MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
+RECIPE = Recipe(MODEL, {"shapes": SetOptions(whole=0.2)}, steps=4, batch=4, per_image=2, warmup=2, encoder_rate=1.0, holdout=10**9)
+
+
+@pytest.fixture()
+def shapes(tmp_path):
+    """A data set of bright ellipses on noise, two an image."""
+    folder = tmp_path / "data" / "shapes"
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        labels = np.zeros((70, 90), np.uint8)
+        image = rng.integers(0, 90, (70, 90, 3), np.uint8)
+        for j in (1, 2):
+            centre = (int(rng.integers(20 + 30 * (j - 1), 30 + 30 * (j - 1))), int(rng.integers(25, 45)))
+            cv2.ellipse(labels, centre, (12, 9), 0, 0, 360, j, -1)
+        image[labels > 0] += 130
+        labels[0] = 255  # void
+        cv2.imwrite(str(folder / "images" / f"{i}.jpg"), image)
+        cv2.imwrite(str(folder / "masks" / f"{i}.png"), labels)
+    return folder
+
+
+def log_of(path):
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in path.with_suffix(".jsonl").read_text().splitlines()]
+
+
+def test_a_run_that_stopped_goes_on_exactly(shapes, tmp_path):
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    train(RECIPE, [shapes], whole)
+
+    class Killed(Exception):
+        pass
+
+    draw = Sampler.batch
+
+    def killed(sampler, step):
+        if step == 3:
+            raise Killed
+        return draw(sampler, step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sampler, "batch", killed)
+        with pytest.raises(Killed):
+            train(RECIPE, [shapes], parts, save_every=2)
+    assert len(log_of(parts)) == 3  # one batch more than the state holds
+    train(RECIPE, [shapes], parts, resume=True)
+    assert log_of(parts) == log_of(whole)
+    expected, got = load_file(whole), load_file(parts)
+    assert expected.keys() == got.keys() and all(torch.equal(got[name], value) for name, value in expected.items())
+
+
+def test_it_learns_the_shapes(shapes, tmp_path):
+    out = tmp_path / "m.safetensors"
+    train(replace(RECIPE, steps=25, warmup=5), [shapes], out)
+    first, last = [np.mean([entry["loss"][0] for entry in part]) for part in (log_of(out)[:5], log_of(out)[-5:])]
+    assert last < 0.8 * first
+    load_predictor(out).set_image(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_resuming_nothing_says_so(shapes, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing can be resumed"):
+        train(RECIPE, [shapes], tmp_path / "m.safetensors", resume=True)
+
+
+def test_batches_hang_on_the_step_alone(shapes):
+    one, other = Sampler(RECIPE, [shapes]), Sampler(RECIPE, [shapes])
+    other.batch(3)
+    for a, b in zip(one.batch(7), other.batch(7)):
+        assert np.array_equal(a.image, b.image) and np.array_equal(a.targets, b.targets) and np.array_equal(a.start, b.start)
+    assert sum(len(sample.targets) for sample in one.batch(0)) == RECIPE.batch
+
+
+def test_images_held_out_are_never_drawn(shapes):
+    names = {source.image.stem for sources, _ in Sampler(replace(RECIPE, holdout=2), [shapes]).sets for source in sources}
+    assert 0 < len(names) < 6
+
+
+@pytest.mark.parametrize("fault", ["missing mask", "other size", "no image"])
+def test_a_faulty_file_is_named(fault, shapes):
+    mask = shapes / "masks" / "3.png"
+    if fault == "missing mask":
+        mask.unlink()
+    elif fault == "other size":
+        cv2.imwrite(str(mask), np.ones((10, 10), np.uint8))
+    else:
+        (shapes / "images" / "3.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"3\.(png|jpg)"):
+        for source in read_set(shapes):
+            source.load()
+
+
+def test_coco_annotations_with_overlaps_are_read(shapes):
+    from pycocotools import mask as coco
+
+    masks = np.zeros((70, 90, 2), np.uint8, order="F")
+    masks[10:40, 10:40, 0] = masks[20:60, 20:60, 1] = 1
+    rles = [{"size": rle["size"], "counts": rle["counts"].decode()} for rle in coco.encode(masks)]
+    content = {
+        "images": [{"id": 7, "file_name": "0.jpg", "height": 70, "width": 90}],
+        "annotations": [{"id": i, "image_id": 7, "segmentation": rle} for i, rle in enumerate(rles)],
+    }
+    (shapes / "annotations.json").write_text(json.dumps(content))
+    (source,) = read_set(shapes)
+    assert np.array_equal(source.load()[1], masks.transpose(2, 0, 1).astype(bool))
+
+
+def test_focal_loss_is_the_formula():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 1, 5, 5), (torch.rand(2, 1, 5, 5) > 0.5).float()
+    valid = (torch.rand(2, 1, 5, 5) > 0.2).float()
+    p = logits.sigmoid()
+    pt = torch.where(target > 0, p, 1 - p)
+    beta = (1 - pt) ** 2 * valid
+    scale = valid.sum((2, 3), keepdim=True) / beta.sum((2, 3), keepdim=True)
+    expected = (-0.5 * scale * beta * pt.log()).sum((2, 3)) / valid.sum((2, 3))
+    torch.testing.assert_close(focal_loss(logits, target, valid), expected)
+
+
+def test_only_the_best_latent_head_learns_from_the_target():
+    target, valid = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+    target[..., 4:] = 1
+    logits = torch.zeros(1, 3, 4, 4)
+    logits[0, 1] = -5  # wrong on half
+    logits.requires_grad_()
+    cdnet_loss(logits, torch.zeros(1, 1, 4, 4), torch.zeros(1, 3, 16, 16), target, valid).backward()
+    assert logits.grad[0, 0].any() and logits.grad[0, 2].any() and not logits.grad[0, 1].any()
+
+
+def test_damage_changes_a_mask_but_keeps_its_kin():
+    rng = np.random.default_rng(0)
+    target = np.zeros((64, 64), bool)
+    target[16:48, 16:48] = True
+    damaged = [damage(target, target, rng) > 0.5 for _ in range(20)]
+    ious = [(d & target).sum() / (d | target).sum() for d in damaged]
+    assert np.mean([iou < 1 for iou in ious]) > 0.9 and np.mean(ious) > 0.5
+
+
+def test_sets_are_found_in_and_under_a_folder(shapes, tmp_path):
+    assert find_sets([shapes]) == find_sets([shapes.parent]) == [shapes]
+    with pytest.raises(ValueError, match="no data set"):
+        find_sets([shapes / "masks"])
+
+
+def test_the_command_names_what_is_wrong(shapes, tmp_path):
+    run = CliRunner().invoke
+    out = str(tmp_path / "m.safetensors")
+    assert "there are: cdnet-lite" in run(app, ["train", "cdnet-huge", "--data", str(shapes), "--out", out]).output.replace("\n", " ")
+    assert run(app, ["train", "cdnet-tiny", "--data", str(tmp_path / "none"), "--out", out]).exit_code == 2
+    assert "cdnet-tiny" in RECIPES
