@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cdwidget.lookup import lookup
 from cdwidget.model.backbones import BACKBONES
 from cdwidget.model.click_maps import source_maps
-from cdwidget.model.fdm import FDM, FDMFactors, Variant
+from cdwidget.model.fdm import FDM, ClickAffinity, FDMFactors, Variant
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class CDNetConfig:
 
     backbone: a name in BACKBONES. size: side in pixels of the square view the network sees. channels: of the tokens. fdm: variant of the
     feature diffusion. pdm_steps: rounds of the pixel diffusion at inference, 0 for none. latent_heads: of diversified training.
-    previous_mask: whether the third map is used. click_radius: of a click's disk in view pixels.
+    previous_mask: whether the third map is used. click_affinity: whether tokens are compared with the clicked ones before FDM.
+    click_radius: of a click's disk in view pixels.
     """
 
     backbone: str = "tinyvit"
@@ -31,6 +32,7 @@ class CDNetConfig:
     pdm_steps: int = 10
     latent_heads: int = 4
     previous_mask: bool = True
+    click_affinity: bool = True
     click_radius: float = 5.0
 
 
@@ -54,6 +56,7 @@ class CDNet(nn.Module):
         self.backbone = backbone.build()
         self.laterals = nn.ModuleList(_conv_bn(a, b, 1) for a, b in zip(backbone.channels, widths))
         self.prompts = ClickPyramid(widths) if self.late else ClickStem(backbone.stem)
+        self.affinity = ClickAffinity(config.channels) if config.click_affinity else None
         self.context = nn.Sequential(Block(config.channels), ASPP(config.channels, backbone.rates))
         self.fdm = FDM(config.channels, config.fdm)
         self.refine = nn.Sequential(Block(config.channels), Block(config.channels))
@@ -75,8 +78,10 @@ class CDNet(nn.Module):
             levels = [x + y for x, y in zip(encoded, self.prompts(maps))]
         else:
             levels = [lateral(x) for lateral, x in zip(self.laterals, self.backbone(*encoded, self.prompts(maps)))]
-        x = self.context(F.gelu(levels[-1]))
-        x, gate, factors = self.fdm(x, source_maps(maps[:, :2], self.stride, self.config.click_radius))
+        x, sources = levels[-1], source_maps(maps[:, :2], self.stride, self.config.click_radius)
+        if self.affinity is not None:
+            x = x + self.affinity(encoded[-1] if self.late else x, sources)
+        x, gate, factors = self.fdm(self.context(F.gelu(x)), sources)
         x = self.refine(x)
         for level, narrow, smooth in zip(levels[-2::-1], reversed(self.narrow), reversed(self.smooth)):
             x = smooth(F.interpolate(narrow(x), scale_factor=2, mode="bilinear") + level)

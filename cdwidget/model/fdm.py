@@ -44,6 +44,30 @@ def diffuse(affinity: Tensor, source: Tensor, v: Tensor) -> Tensor:
     return torch.stack([sums[..., i * c : (i + 1) * c] / sums[..., 2 * c + i, None] for i in range(2)], 1)
 
 
+class ClickAffinity(nn.Module):
+    """How much each token looks like the clicked ones, before anything is diffused: X (B, C, H, W), sources (B, 2, H, W) -> (B, C, H, W).
+
+    a_b(i) = q_i . sum_j S_j k_j / sum_j S_j in groups of channels, 0 for a branch without clicks. Ours, not the article's: with it the gate
+    knows from the first layer on what was clicked.
+    """
+
+    def __init__(self, channels: int, groups: int = 8):
+        super().__init__()
+        self.groups = groups
+        self.q = nn.Conv2d(channels, channels, 1, bias=False)
+        self.k = nn.Conv2d(channels, channels, 1, bias=False)
+        self.out = nn.Conv2d(2 * groups, channels, 1, bias=False)
+
+    def forward(self, x: Tensor, clicks: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        source = clicks.flatten(2).to(x.dtype)
+        source = source / source.sum(-1, keepdim=True).clamp(min=FLOOR)
+        clicked = (source @ self.k(x).flatten(2).transpose(1, 2)).view(b, 2, self.groups, -1)  # (B, 2, N) @ (B, N, C) -> (B, 2, C)
+        q = self.q(x).view(b, self.groups, -1, h, w)
+        alike = torch.einsum("bsgc,bgchw->bsghw", clicked, q) * (c / self.groups) ** -0.5
+        return self.out(alike.flatten(1, 2))
+
+
 class FDM(nn.Module):
     """X (B, C, H, W) and click sources (B, 2, H, W) -> X' (B, C, H, W), the gate's logits (B, 1, H, W), the factors.
 
