@@ -31,10 +31,10 @@ export class View implements Owner {
     this.viewer = new Viewer(this, signal);
     this.parts = [toolbar(this), overlay(this), side(this), status(this), help(this)];
     const [bar, over, list, line, keys] = this.parts.map((part) => part.element);
-    this.viewer.stage.append(over, keys);
+    this.viewer.stage.append(over);
     this.root = h("div", {
       class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator", "data-lm-suppress-shortcuts": "true",
-    }, bar, h("div", { class: "cdw-body" }, this.viewer.stage, list), line);
+    }, bar, h("div", { class: "cdw-body" }, this.viewer.stage, list, keys), line);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
       this.root.addEventListener(type, listener, { signal });
     on("keydown", (event) => this.keydown(event));

@@ -11,9 +11,12 @@ const MOUSE: [string, string[]][] = [
 ];
 
 export function help(view: View): Part {
-  const list = h("dl", {});
+  const list = h("div", {});
   const element = h("div", { class: "cdw-help", role: "dialog", "aria-label": "Keys", onclick: () => view.set({ helping: false }) }, list);
-  const line = (title: string, keys: string[]) => [h("dt", {}, title), h("dd", {}, ...keys.map((key) => h("kbd", {}, key)))];
+  const line = (title: string, keys: string[]) => [
+    h("span", { class: "cdw-what" }, title),
+    h("span", { class: "cdw-with" }, ...keys.map((key) => h("span", { class: "cdw-key" }, key))),
+  ];
 
   function refresh() {
     if (element.hidden === !view.helping) return;

@@ -13,7 +13,7 @@ export function overlay(view: View): Part {
   const doing = h("span", {});
   const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), doing);
   const hint = h("div", { class: "cdw-pill cdw-hint" },
-    h("b", {}, "Left-click the object"), h("span", {}, "right-click takes away"), h("span", {}, "wheel zooms"), h("span", {}, h("kbd", {}, "?"), " all keys"));
+    h("b", {}, "Left-click the object"), h("span", {}, "right-click takes away"), h("span", {}, "wheel zooms"), h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"));
   const element = h("div", { class: "cdw-overlay" }, trouble, progress, hint);
 
   function refresh() {

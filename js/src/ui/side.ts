@@ -8,16 +8,16 @@ import { tip } from "./toolbar";
 export function side(view: View): Part {
   const { doc } = view, { model } = doc;
   const chips = h("div", { class: "cdw-chips", role: "radiogroup", "aria-label": "Label" });
-  const labels = h("section", {}, h("h4", {}, "Label"), chips);
+  const labels = h("section", {}, h("div", { class: "cdw-title" }, "Label"), chips);
   const count = h("span", { class: "cdw-count" });
   const add = h("button", { type: "button", class: "cdw-button cdw-small", onclick: () => void doc.apply({ type: "select", instance: null }) }, icon("plus"));
   tip(add, "New object");
   const rows = h("div", { class: "cdw-rows", role: "listbox", "aria-label": "Objects" });
-  const element = h("aside", { class: "cdw-side" }, labels, h("section", { class: "cdw-objects" }, h("h4", {}, "Objects", count, add), rows));
+  const element = h("aside", { class: "cdw-side" }, labels, h("section", { class: "cdw-objects" }, h("div", { class: "cdw-title" }, "Objects", count, add), rows));
   let shown = "";
 
   function chip(label: string, number: number) {
-    const key = number < 9 ? h("kbd", {}, String(number + 1)) : null;
+    const key = number < 9 ? h("span", { class: "cdw-key" }, String(number + 1)) : null;
     const dot = h("i", { style: `background: ${view.color({ id: 1, label })}` });
     const on = label === model.get("label");
     return h("button", { type: "button", class: "cdw-chip", role: "radio", "aria-checked": String(on), onclick: () => view.setLabel(label) }, dot, label, key);
