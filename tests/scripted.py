@@ -1,4 +1,4 @@
-"""Predictors for tests: they answer what the test wants, at once, and remember what they were asked."""
+"""A small image with two masks, and predictors that answer what a test wants, at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ import numpy as np
 
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Prompt
+
+HEIGHT, WIDTH = 14, 18
+IMAGE = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+NOTHING = np.zeros((HEIGHT, WIDTH), bool)
+LEFT = NOTHING.copy()
+LEFT[:, :6] = True
+RIGHT = NOTHING.copy()
+RIGHT[:, 12:] = True
 
 
 class Scripted:

@@ -194,6 +194,7 @@ def test_an_empty_pil_image_is_a_value_error():
         read_image(Image.new("RGB", (0, 5)))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # what Pillow says of damaged tags it can do without
 @pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "webp", "gif", "bmp"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+
+from cdwidget.items import Instance
+from cdwidget.prompts import Click
+from cdwidget.session import Session
+from scripted import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
+
+
+def test_the_log_is_readable_json():
+    session = Session(IMAGE, Scripted(LEFT), instances=[Instance(RIGHT, "cat")])
+    session.apply(Click(2, 3))
+    session.accept("dog")
+    assert json.loads(json.dumps(session.log())) == {
+        "version": 1,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "progressive": True,
+        "mask": None,
+        "instances": [{"id": 1, "label": "cat", "mask": {"size": [HEIGHT, WIDTH], "counts": [12 * HEIGHT, 6 * HEIGHT]}}],
+        "actions": [
+            {"type": "click", "x": 2.0, "y": 3.0, "positive": True, "progressive": True},
+            {"type": "accept", "label": "dog"},
+        ],
+    }
+
+
+def test_a_replayed_session_can_be_undone():
+    session = Session(IMAGE, Scripted(LEFT))
+    session.apply(Click(2, 3))
+    session.accept()
+    again = Session.replay(IMAGE, Scripted(LEFT), session.log(), history_limit=0)
+    again.undo()
+    assert np.array_equal(again.mask, LEFT) and not again.can_undo
+
+
+def good_log():
+    session = Session(IMAGE, Scripted(LEFT), mask=LEFT, instances=[Instance(RIGHT)])
+    session.apply(Click(2, 3))
+    return session.log()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"version": 2}, "no log of version 1"),
+        ({"width": 0}, "whole numbers from 1"),
+        ({"height": HEIGHT + 1}, "shape"),
+        ({"mask": {"size": [1, 1], "counts": [3]}}, "run lengths"),
+        ({"mask": 3}, "run lengths"),
+        ({"instances": [{"id": 1, "mask": None}]}, "run lengths"),
+        ({"instances": 3}, "not valid"),
+        ({"progressive": "yes"}, "progressive must be true or false"),
+        ({"actions": [{"type": "clik"}]}, "did you mean 'click'"),
+        ({"actions": [{"type": "click", "x": 1}]}, "missing 1 required positional argument: 'y'"),
+        ({"actions": [{"type": "click", "x": 1, "y": 1, "z": 1}]}, r"click has no field \['z'\]; its fields are x, y, positive"),
+        ({"actions": [{"type": "click", "x": True, "y": 1}]}, "x must be a number, not True"),
+        ({"actions": [{"type": "click", "x": 10**400, "y": 1}]}, "too large"),
+        ({"actions": [{"type": "stroke", "points": [1, 2]}]}, r"list of \[x, y\] pairs"),
+        ({"actions": ["click"]}, "not valid"),
+        ({"actions": [{"type": "click", "x": 99, "y": 1}]}, "action 0 of the log, Click.* cannot be done: .*outside the image"),
+        ({"actions": [{"type": "select", "instance": 5}]}, "action 0 of the log.*no instance 5; there are: 1, 2"),
+    ],
+)
+def test_a_damaged_log_is_refused(damage, said):
+    with pytest.raises(ValueError, match=said):
+        Session.replay(IMAGE, Scripted(LEFT), {**good_log(), **damage})
+
+
+@pytest.mark.parametrize("missing", ["version", "width", "height", "mask", "instances", "actions", "progressive"])
+def test_a_log_with_a_part_missing_is_refused(missing):
+    log = good_log()
+    del log[missing]
+    with pytest.raises(ValueError, match=missing):
+        Session.replay(IMAGE, Scripted(LEFT), log)
+
+
+def test_a_log_of_another_image_is_refused():
+    with pytest.raises(ValueError, match="made on an image of 18x14 pixels, this one has 14x18"):
+        Session.replay(IMAGE.transpose(1, 0, 2), Scripted(LEFT), good_log())
+    with pytest.raises(ValueError, match="no log"):
+        Session.replay(IMAGE, Scripted(LEFT), [])
