@@ -14,9 +14,12 @@ from cdwidget.prompts import Prompt
 class Factors:
     """What CDNet recorded on the way to a prediction; from it every map of the inspection is rebuilt.
 
-    box: (x0, y0, x1, y1), the part of the image the network saw, as a square view. grid: (rows, columns) of its N tokens.
-    q, k, v: float32 (N, C). source, destination: float32 (2, N), foreground then background. gate: float32 (rows, columns) in [0, 1].
-    variant: of FDM. logits: float32 (1 + latent heads, h, w), the main head first, before pixel diffusion.
+    box: (x0, y0, x1, y1), the part of the image the network saw, as a square view of S x S pixels. grid: (rows, columns) of its N tokens.
+    q, k, v: float32 (N, C). clicks: float32 (2, N), the click maps at the tokens, foreground then background; source, destination: (2, N),
+    what the variant of FDM made of clicks and gate. gate: float32 (rows, columns) in [0, 1]. variant: of FDM.
+    features: float32 (N, C), what came into FDM; added: float32 (2, N, C), what each branch added to it.
+    logits: float32 (1 + latent heads, h, w), the main head first, before pixel diffusion.
+    pixels: uint8 (S, S, 3), the view's image. seeds: float32 (S, S), 1 at positive and -1 at negative clicks. pdm_steps: of the answer.
     """
 
     box: tuple[int, int, int, int]
@@ -24,11 +27,17 @@ class Factors:
     q: np.ndarray
     k: np.ndarray
     v: np.ndarray
+    clicks: np.ndarray
     source: np.ndarray
     destination: np.ndarray
     gate: np.ndarray
     variant: str
+    features: np.ndarray
+    added: np.ndarray
     logits: np.ndarray
+    pixels: np.ndarray
+    seeds: np.ndarray
+    pdm_steps: int
 
 
 @dataclass(frozen=True)

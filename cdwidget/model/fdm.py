@@ -20,14 +20,18 @@ FLOOR = 1e-3  # of a source: where a branch has no click at all, every token is 
 class FDMFactors:
     """What rebuilds the affinity: A = D_i * softmax_j(q_i . k_j / sqrt(C) + bias_j), or S_j * q_i . k_j inside for v1 and v3.
 
-    q, k, v: (B, N, C). source, destination: (B, 2, N), foreground then background. grid: (rows, columns) of the N tokens.
+    q, k, v: (B, N, C). clicks, source, destination: (B, 2, N), foreground then background. grid: (rows, columns) of the N tokens.
+    features: (B, C, H, W), X. added: for each branch what it adds to X, (B, C, H, W).
     """
 
     q: Tensor
     k: Tensor
     v: Tensor
+    clicks: Tensor
     source: Tensor
     destination: Tensor
+    features: Tensor
+    added: tuple[Tensor, ...]
     grid: tuple[int, int]
     variant: Variant
 
@@ -111,6 +115,6 @@ class FDM(nn.Module):
             affinity = q @ k.transpose(1, 2)
             y = torch.stack([(affinity * source[:, i, None, :]).softmax(-1).to(v.dtype) @ v for i in range(2)], 1)
         y = y * destination.unsqueeze(-1).to(y.dtype)
-        for i, z in enumerate(self.z):
-            x = x + z(y[:, i].transpose(1, 2).reshape(b, c, h, w))
-        return x, gate, FDMFactors(q, k, v, source, destination, (h, w), self.variant)
+        added = tuple(z(y[:, i].transpose(1, 2).reshape(b, c, h, w)) for i, z in enumerate(self.z))
+        factors = FDMFactors(q, k, v, clicks.flatten(2), source, destination, x, added, (h, w), self.variant)
+        return x + added[0] + added[1], gate, factors

@@ -159,7 +159,7 @@ class CDNetPredictor:
         full = to_image(prob, outside)
         base = None if outside is None else outside
         alternatives = [to_image(head.sigmoid().cpu().numpy(), base) > 0.5 for head in _by_confidence(logits[1:])]
-        return Prediction(full > 0.5, full, tuple(alternatives), _factors(box, output, logits))
+        return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, maps))
 
     def _refined(self, view: _View, logits: Tensor, maps: np.ndarray) -> np.ndarray:
         """Upsample the logits to the view and let them flow over its pixels: probability, float32 (size, size)."""
@@ -170,6 +170,33 @@ class CDNetPredictor:
         signed = pdm.diffuse(fine, seeds, view.affinity, self.pdm_steps)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
+    def _factors(self, view: _View, output: Output, logits: Tensor, maps: np.ndarray) -> Factors | None:
+        if output.factors is None:
+            return None
+        f = output.factors
+
+        def array(tensor: Tensor) -> np.ndarray:
+            return tensor[0].float().cpu().numpy()
+
+        return Factors(
+            box=view.box,
+            grid=f.grid,
+            q=array(f.q),
+            k=array(f.k),
+            v=array(f.v),
+            clicks=array(f.clicks),
+            source=array(f.source),
+            destination=array(f.destination),
+            gate=array(output.gate.float().sigmoid())[0],
+            variant=f.variant,
+            features=array(f.features.flatten(2).transpose(1, 2)),
+            added=np.stack([array(part.flatten(2).transpose(1, 2)) for part in f.added]),
+            logits=logits.cpu().numpy(),
+            pixels=view.pixels,
+            seeds=maps[0] - maps[1],
+            pdm_steps=self.pdm_steps,
+        )
+
 
 class _View:
     """A rectangle of the image as the network sees it: a square, encoded, with its pixel affinity."""
@@ -179,6 +206,7 @@ class _View:
         size = model.config.size
         shrinks = (x1 - x0) * (y1 - y0) > size**2
         pixels = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        self.box, self.pixels = box, pixels
         self.image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float().div_(255)
         with precision:
             self.encoded = model.encode(self.image.contiguous(memory_format=torch.channels_last))
@@ -194,16 +222,3 @@ def _by_confidence(heads: Tensor) -> list[Tensor]:
     """Latent heads (n, h, w), the most decided ones first."""
     sureness = [float((2 * head.sigmoid() - 1).abs().mean()) for head in heads]
     return [heads[i] for i in sorted(range(len(heads)), key=lambda i: -sureness[i])]
-
-
-def _factors(box: Rectangle, output: Output, logits: Tensor) -> Factors | None:
-    if output.factors is None:
-        return None
-    f = output.factors
-
-    def array(tensor: Tensor) -> np.ndarray:
-        return tensor[0].float().cpu().numpy()
-
-    gate = array(output.gate.float().sigmoid())[0]
-    q, k, v = array(f.q), array(f.k), array(f.v)
-    return Factors(box, f.grid, q, k, v, array(f.source), array(f.destination), gate, f.variant, logits.cpu().numpy())
