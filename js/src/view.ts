@@ -99,7 +99,13 @@ export class View implements Owner {
     if (this.viewer.cancel()) return;
     if (this.helping) this.set({ helping: false });
     else if (this.isFullscreen) this.toggleFullscreen();
-    else this.root.blur();
+    else this.leave();
+  }
+
+  /** Give the focus back to what the widget is in, so that a notebook's own keys work at once. */
+  private leave() {
+    this.root.blur();
+    this.root.parentElement?.closest<HTMLElement>("[tabindex]")?.focus({ preventScroll: true });
   }
 
   toggleFullscreen() {

@@ -170,6 +170,7 @@ export class Viewer {
   }
 
   private down(event: PointerEvent) {
+    if (!(event.target instanceof HTMLCanvasElement)) return; // what lies over the image has clicks of its own
     if (event.button === 1 || (event.button === 0 && this.panHeld)) {
       this.dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
     } else if (event.button === 0 || event.button === 2) {

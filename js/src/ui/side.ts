@@ -14,7 +14,7 @@ export function side(view: View): Part {
   tip(add, "New object");
   const rows = h("div", { class: "cdw-rows", role: "listbox", "aria-label": "Objects" });
   const element = h("aside", { class: "cdw-side" }, labels, h("section", { class: "cdw-objects" }, h("div", { class: "cdw-title" }, "Objects", count, add), rows));
-  let shown = "";
+  let shown = "", renaming = false;
 
   function chip(label: string, number: number) {
     const key = number < 9 ? h("span", { class: "cdw-key" }, String(number + 1)) : null;
@@ -57,12 +57,14 @@ export function side(view: View): Part {
         if (event.key === "Enter" || event.key === "Escape") input.blur();
       },
       onblur: () => {
+        renaming = false;
         shown = "";
         if (input.value.trim() !== instance.label) void doc.apply({ type: "relabel", label: input.value.trim(), instance: instance.id });
         view.refresh();
       },
     });
     input.value = instance.label;
+    renaming = true;
     name.replaceWith(input);
     input.focus();
     input.select();
@@ -75,7 +77,7 @@ export function side(view: View): Part {
       all.map((i) => [i.id, i.label, !i.outline, view.hidden.has(i.id)]), doc.selected, editable,
       model.get("labels"), model.get("colors"), model.get("label"),
     ]);
-    if (state === shown || element.querySelector(".cdw-rename")) return;
+    if (state === shown || renaming) return;
     shown = state;
     labels.hidden = !model.get("labels").length;
     chips.replaceChildren(...model.get("labels").map(chip));

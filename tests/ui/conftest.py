@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+
+from lab import Lab
+
+CHROMIUM = [os.environ.get("CDWIDGET_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next((found for name in CHROMIUM if name and (found := shutil.which(name))), None)
+    assert path, "the browser tests need Chromium: apt-get install chromium, or set CDWIDGET_CHROMIUM to its path"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def local_page(browser: Browser) -> Iterator[Page]:
+    """Open a page that fails its test when anything asks for an address outside this machine."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    outside: list[str] = []
+
+    def check(route: Route, request: Request) -> None:
+        if request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "blob:", "data:")):
+            return route.continue_()
+        outside.append(request.url)
+        return route.abort()
+
+    context.route("**/*", check)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+    assert not outside, f"requests left the machine: {outside}"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with local_page(browser) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def module_page(browser: Browser) -> Iterator[Page]:
+    with local_page(browser) as page:
+        yield page

@@ -1,0 +1,211 @@
+"""A real JupyterLab on this machine's loopback, and a notebook open in it: what the browser tests drive."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from ast import literal_eval
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client import BlockingKernelClient
+from playwright.sync_api import Locator, Page, Position, expect
+
+FLASH_MS = 550  # until what changed has stopped to light up
+STARTUP_S = 120  # a machine with two busy cores
+
+
+class Lab:
+    """A JupyterLab server without a token, with settings and runtime files of its own under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runtime = folder / "runtime"
+        self.notebooks = folder / "notebooks"
+        self.notebooks.mkdir(parents=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.set("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
+        names = ("CONFIG", "DATA", "RUNTIME")
+        own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in names}
+        own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
+        self._log = (folder / "lab.log").open("w")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={self.port}", "--ip=127.0.0.1"),
+                *("--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={self.notebooks}"),
+            ],
+            env={**os.environ, **own, "IPYTHONDIR": str(folder / "ipython")},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait()
+
+    def set(self, plugin: str, settings: dict[str, Any]) -> None:
+        """Write a user setting of JupyterLab, for pages opened from now on."""
+        file = self.folder / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+
+    def get(self, path: str) -> Any:
+        """Return the JSON that the server's API answers."""
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def close(self) -> None:
+        """Stop the server and its kernels."""
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + STARTUP_S
+        while True:
+            try:
+                self.get("/api/status")
+                return
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'lab.log').read_text()[-3000:]}") from None
+                time.sleep(0.2)
+
+
+@dataclass
+class Notebook:
+    """A notebook open in JupyterLab, and its kernel."""
+
+    lab: Lab
+    page: Page
+    name: str
+
+    @classmethod
+    def open(cls, lab: Lab, page: Page, name: str, cells: list[str] | None = None) -> Notebook:
+        """Open a notebook, written from `cells` unless it is in the folder already."""
+        if cells is not None:
+            nodes = [nbformat.v4.new_code_cell(source) for source in cells]
+            nbformat.write(nbformat.v4.new_notebook(cells=nodes, metadata={"kernelspec": KERNEL}), lab.notebooks / name)
+        page.goto(f"{lab.url}/lab/tree/{name}?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        notebook = cls(lab, page, name)
+        notebook.wait_for_kernel()
+        return notebook
+
+    def run_all(self) -> None:
+        """Run every cell."""
+        self.command("Run", "Run All Cells")
+
+    def command(self, menu: str, entry: str) -> None:
+        """Choose an entry of JupyterLab's menu bar."""
+        self.page.locator(".lm-MenuBar-itemLabel", has_text=menu).first.click()
+        self.page.locator(".lm-Menu-itemLabel", has_text=entry).first.click()
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the kernel can run code."""
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("Python 3 (ipykernel) | Idle", timeout=60_000)
+
+    def widget(self, number: int = 0, name: str = "w") -> Widget:
+        """Return one of the annotators on the page, once it shows its image; `name` is its variable in the kernel."""
+        widget = Widget(self, self.page.locator(".cdw").nth(number), name)
+        widget.root.scroll_into_view_if_needed(timeout=60_000)
+        widget.answered()
+        expect(widget.root.locator(".cdw-loading")).to_have_count(0)
+        return widget
+
+    def cells(self) -> int:
+        """How many cells the notebook has."""
+        return self.page.locator(".jp-Notebook .jp-Cell").count()
+
+    def value(self, expression: str) -> Any:
+        """Evaluate an expression in the notebook's kernel; it must be plain data."""
+        session = next(s for s in self.lab.get("/api/sessions") if s["path"] == self.name)
+        client = BlockingKernelClient(connection_file=str(self.lab.runtime / f"kernel-{session['kernel']['id']}.json"))
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            code = f"import json as _json; _value = _json.dumps({expression})"
+            reply = client.execute_interactive(code, user_expressions={"v": "_value"}, store_history=False, timeout=60)["content"]
+            assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
+            return json.loads(literal_eval(reply["user_expressions"]["v"]["data"]["text/plain"]))
+        finally:
+            client.stop_channels()
+
+
+@dataclass
+class Widget:
+    """An annotator on the page, and the variable that holds it in the kernel."""
+
+    notebook: Notebook
+    root: Locator
+    name: str
+
+    @property
+    def stage(self) -> Locator:
+        """The image area."""
+        return self.root.locator(".cdw-stage")
+
+    @property
+    def latency(self) -> float:
+        """Milliseconds from the last click to its painted mask, as the status line says."""
+        return float(self.root.locator(".cdw-latency").inner_text().split()[0])
+
+    @property
+    def area(self) -> int:
+        """Pixels of the kernel's mask."""
+        return self.value("int({}.mask.sum())")
+
+    def value(self, expression: str) -> Any:
+        """Evaluate an expression in the kernel, with {} for the widget."""
+        return self.notebook.value(expression.format(self.name))
+
+    def holds(self, x: int, y: int) -> bool:
+        """Whether the kernel's mask holds a pixel."""
+        return self.value(f"bool({{}}.mask[{y}, {x}])")
+
+    def digest(self) -> int:
+        """A number that stands for the kernel's mask, bit for bit."""
+        return self.value("__import__('zlib').crc32({}.mask.tobytes())")
+
+    def position(self, x: float, y: float) -> Position:
+        """Where the image point (x, y) lies on the stage while the whole image is fitted into it."""
+        width, height = self.value("[{0}.session.width, {0}.session.height]")
+        box = self.stage.bounding_box()
+        assert box is not None
+        scale = min(box["width"] / width, box["height"] / height)
+        return {"x": (box["width"] - width * scale) / 2 + x * scale, "y": (box["height"] - height * scale) / 2 + y * scale}
+
+    def click(self, x: float, y: float, **how: Any) -> None:
+        """Click on the middle of the pixel (x, y) and wait for the kernel's answer."""
+        self.stage.click(position=self.position(x + 0.5, y + 0.5), **how)
+        self.answered()
+
+    def press(self, key: str) -> None:
+        """Press a key, wherever the focus is, and wait for the kernel's answer."""
+        self.notebook.page.keyboard.press(key)
+        self.answered()
+
+    def answered(self) -> None:
+        """Wait until every request has its answer and that is painted."""
+        self.notebook.page.wait_for_timeout(50)
+        expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=120_000)
+        self.notebook.page.wait_for_timeout(50)
+
+    def painted(self, x: float, y: float) -> bool:
+        """Whether the mask canvas has something on the pixel (x, y) while the whole image is fitted into the stage."""
+        code = """(stage, at) => {
+            const canvas = stage.querySelectorAll("canvas")[1], ratio = canvas.width / stage.clientWidth;
+            return canvas.getContext("2d").getImageData(at.x * ratio, at.y * ratio, 1, 1).data[3] > 0;
+        }"""
+        self.notebook.page.wait_for_timeout(FLASH_MS)
+        return self.stage.evaluate(code, self.position(x + 0.5, y + 0.5))
+
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}

@@ -1,0 +1,67 @@
+"""Several objects: finish, label, select, hide, rename, delete."""
+
+from __future__ import annotations
+
+from lab import Lab, Notebook, Widget
+from playwright.sync_api import Page, expect
+
+CELL = """
+import cdwidget, skimage.data
+w = cdwidget.Annotator(skimage.data.coffee(), labels=["cup", "saucer"])
+w
+"""
+
+
+def objects(w: Widget) -> list[list[object]]:
+    return w.value("[[i.id, i.label, bool(i.mask.any())] for i in {}.instances]")
+
+
+def test_objects(lab: Lab, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "objects.ipynb", [CELL])
+    notebook.run_all()
+    w = notebook.widget()
+    rows = w.root.locator(".cdw-row")
+    expect(rows).to_have_text(["New object"])
+    expect(w.root.locator(".cdw-hint")).to_be_visible()
+
+    w.click(300, 230)
+    expect(w.root.locator(".cdw-hint")).to_be_hidden()
+    w.press("1")
+    assert w.value("{}.label") == "cup" and objects(w) == [[1, "cup", True]]
+    w.press("Enter")
+    assert w.value("[{0}.selected, {0}.label]") == [2, "cup"] and w.area == 0
+    expect(rows).to_have_text(["cup", "cup"])  # the new one takes the label over
+
+    w.click(100, 150)
+    w.press("2")
+    w.press("n")
+    assert [label for _, label, _ in objects(w)] == ["cup", "saucer"]
+
+    w.press("Backspace")  # nothing is being edited: the newest object goes
+    assert [label for _, label, _ in objects(w)] == ["cup"]
+    w.press("Control+z")
+    assert [label for _, label, _ in objects(w)] == ["cup", "saucer"] and w.painted(100, 150)
+
+    rows.first.click()
+    w.answered()
+    assert w.value("{}.selected") == 1 and w.holds(300, 230)
+    expect(rows.first).to_have_attribute("aria-selected", "true")
+
+    rows.first.get_by_label("Hide").click()
+    assert not w.painted(300, 200) or not w.holds(300, 200)
+    rows.first.get_by_label("Show").click()
+
+    rows.nth(1).dblclick()
+    w.root.locator(".cdw-rename").fill("plate")
+    w.press("Enter")
+    expect(rows.nth(1)).to_have_text("plate")
+    assert [label for _, label, _ in objects(w)] == ["cup", "plate"]
+
+    rows.first.hover()
+    rows.first.get_by_label("Delete").click()
+    w.answered()
+    assert [label for _, label, _ in objects(w)] == ["plate"]
+
+    notebook.value("setattr(w, 'label', 'spoon')")  # the trait is a way to the session too
+    expect(rows).to_have_count(1)
+    assert w.value("{}.session.label") == "spoon"

@@ -1,0 +1,93 @@
+"""What else shows or changes a document: a second view, Python, another page, the stored notebook."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import cv2
+import numpy as np
+import skimage.data
+from lab import Lab, Notebook
+from playwright.sync_api import Page, expect
+
+CELL = """
+import cdwidget, skimage.data
+w = cdwidget.Annotator(skimage.data.coffee(), height=240)
+w
+"""
+
+
+def test_two_views_python_and_a_reload(lab: Lab, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "views.ipynb", [CELL, "w", "w.session.apply(cdwidget.Click(40, 380));"])
+    notebook.run_all()
+    first, second = notebook.widget(0), notebook.widget(1)
+    first.answered()
+    assert first.painted(40, 380) == second.painted(40, 380) == first.holds(40, 380) is True  # a cell changed the session
+
+    first.click(300, 230)
+    assert first.painted(300, 230) and second.painted(300, 230)
+    second.root.locator(".cdw-opacity input").fill("0.8")
+    expect(first.root.locator(".cdw-opacity input")).to_have_value("0.8")
+    assert first.value("{}.opacity") == 0.8
+
+    notebook.value("w.undo() and None")
+    assert not first.painted(300, 230) or first.holds(300, 230)
+    area = first.area
+
+    notebook.command("File", "Save Notebook")
+    page.wait_for_timeout(1000)
+    page.reload()
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    again = notebook.widget(0)  # the kernel lives, and so does the document
+    assert again.area == area > 0 and again.painted(40, 380)
+
+    stored = json.loads((lab.notebooks / "views.ipynb").read_text())
+    png = stored["cells"][0]["outputs"][0]["data"]["image/png"]
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(png), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None and max(picture.shape) <= 400 and len(png) < 200_000  # what GitHub shows
+
+
+def test_a_list_of_files_one_of_them_broken(lab: Lab, page: Page) -> None:
+    for name, image in (("astronaut.jpg", skimage.data.astronaut()), ("cat.jpg", skimage.data.cat())):
+        cv2.imwrite(str(lab.notebooks / name), image[..., ::-1])
+    (lab.notebooks / "broken.jpg").write_bytes(b"no image")
+    cell = """
+import cdwidget
+w = cdwidget.Annotator(["astronaut.jpg", "broken.jpg", "cat.jpg"])
+skipped = []
+w.on_skip(lambda w: skipped.append(w.index))
+w
+"""
+    notebook = Notebook.open(lab, page, "files.ipynb", [cell])
+    notebook.run_all()
+    w = notebook.widget()
+    expect(w.root.locator(".cdw-file")).to_have_text("astronaut.jpg")
+    w.click(200, 400)
+    w.press("d")
+    expect(w.root.locator(".cdw-file")).to_have_text("cat.jpg")
+    expect(w.root.locator(".cdw-trouble")).to_contain_text("broken.jpg")
+    w.root.get_by_label("Dismiss").click()
+    expect(w.root.locator(".cdw-trouble")).to_be_hidden()
+    w.answered()
+    w.root.get_by_text("Skip").click()
+    w.answered()
+    assert w.value("[skipped, {}.index]") == [[2], 2]
+    w.press("a")
+    expect(w.root.locator(".cdw-file")).to_have_text("astronaut.jpg")
+    w.answered()
+    assert w.holds(200, 400)
+    assert w.value("[[str(i.path), len(i.instances)] for i in {}.items]") == [["astronaut.jpg", 1], ["cat.jpg", 0]]
+
+
+def test_dark_theme(lab: Lab, page: Page) -> None:
+    lab.set("apputils-extension/themes", {"theme": "JupyterLab Dark"})
+    try:
+        notebook = Notebook.open(lab, page, "dark.ipynb", [CELL])
+        notebook.run_all()
+        w = notebook.widget()
+        colors = w.root.evaluate("e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]")
+        background, text = (sum(int(part) for part in color.strip("rgba()").split(",")[:3]) for color in colors)
+        assert background < 150 < 450 < text
+    finally:
+        lab.set("apputils-extension/themes", {"theme": "JupyterLab Light"})
