@@ -1,7 +1,7 @@
 """PDM, pixel diffusion: a coarse prediction flows to the pixels that look alike (CDNet, section 3.3). It has no parameters.
 
-The formula runs over every pixel. Where the prediction is certain it changes nothing, so it is evaluated in the uncertain band alone; the
-rest is held. That is what makes ten rounds cost a few milliseconds.
+The formula runs over every pixel. Where the prediction is decided its own opinion is added back in the end, so it hardly changes there: the
+formula is evaluated in and round the uncertain pixels alone, the rest is held. That is what makes ten rounds cost a few milliseconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 RINGS = (1, 2, 4, 8)
 OFFSETS = tuple((dy * d, dx * d) for d in RINGS for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)  # 32 neighbours
 UNCERTAIN = 0.25  # |m| up to which a pixel's own opinion is dropped
-CERTAIN = 0.98  # |m| from which a pixel is held
+MARGIN = 4  # pixels round the uncertain ones that may change too
 SEED = 10.0
 
 
@@ -24,7 +24,7 @@ class Affinity:
     """
 
     def __init__(self, image: Tensor):
-        self.height, self.width = image.shape[-2:]
+        self.shape = self.height, self.width = image.shape[-2:]
         self._pixels = image.flatten(1)  # (3, H W)
         self._weights = image.new_zeros(self.height * self.width, len(OFFSETS))
         self.known = torch.zeros(self.height * self.width, dtype=torch.bool, device=image.device)
@@ -51,11 +51,12 @@ def diffuse(logits: Tensor, seeds: Tensor, affinity: Affinity, steps: int, clamp
     """Refine logits (H, W) in `steps` rounds of m(p) <- sum_r w(p, r) m(r); return m + m0, (H, W), object where positive.
 
     m = 2 sigmoid(logits) - 1; pixels with |m| <= 0.25 start at 0; seeds (H, W), +1 at positive and -1 at negative clicks, else 0, add +-10
-    once, or are set again each round with `clamp`. Pixels with |m| >= 0.98 that have no uncertain pixel within 2 are held.
+    once, or are set again each round with `clamp`. Pixels with no uncertain one within 4 pixels are held.
     """
     m0 = (2 * logits.sigmoid() - 1).flatten()
     m = torch.where(m0.abs() <= UNCERTAIN, torch.zeros_like(m0), m0) + SEED * seeds.flatten()
-    band = F.max_pool2d((m0.abs() < CERTAIN).float().view(1, 1, *logits.shape), 5, 1, 2).flatten()
+    uncertain = (m0.abs() <= UNCERTAIN).float().view(1, 1, *logits.shape)
+    band = F.max_pool2d(uncertain, 2 * MARGIN + 1, 1, MARGIN).flatten()
     pixels = band.nonzero()[:, 0]
     around, weights = affinity.neighbours(pixels), affinity.weights(pixels)
     inside = seeds.flatten()[pixels]
