@@ -36,6 +36,11 @@ class History:
         """Every action in force, oldest first, and whether it was merged progressively; undone ones are not in it."""
         return [*self._settled, *((change.action, change.progressive) for change in self._done)]
 
+    @property
+    def undoable(self) -> list[Change]:
+        """The changes that can be taken back, oldest first."""
+        return list(self._done)
+
     def push(self, change: Change) -> None:
         """Record a change; what was undone can no longer be redone."""
         self._nbytes += change.nbytes - sum(undone.nbytes for undone in self._undone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import RLock
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cdwidget.masks import EMPTY_PATCH, Patch
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Box, Click, Prompt, Stroke, check_prompt
 from cdwidget.session.actions import Accept, Action, Delete, Relabel, Select, action_from_json, action_to_json
+from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Document, State, open_document
 from cdwidget.session.edits import edit
 from cdwidget.session.engine import engine_of
@@ -65,6 +66,8 @@ class Session:
         self.progressive = progressive
         self._lock = RLock()
         self._history = History(history_limit)
+        self._newest: Asked | None = None  # what the predictor was asked last, by `apply` or `peek`
+        self._listeners: list[Callable[[], None]] = []
         self._initial = self._document = open_document(self.height, self.width, mask, instances)
 
     # ---- reading -------------------------------------------------------------------------------------------------
@@ -99,9 +102,7 @@ class Session:
         """All instances that have pixels, the one being edited among them, ordered by id; masks are unpacked at each call."""
         document = self._document
         return [
-            Instance(document.mask_of(entry.id), entry.label, entry.id)
-            for entry in document.state.entries
-            if document.patch(entry.id).bits
+            Instance(document.mask_of(entry.id), entry.label, entry.id) for entry in document.state.entries if document.patch(entry.id).bits
         ]
 
     @property
@@ -155,7 +156,8 @@ class Session:
                 document = self._document.moved(change.now, change.instance, change.after)
                 self._history.push(change)
                 self._document = document
-            return change
+        self._tell(change)
+        return change
 
     def peek(self, action: Action) -> Change:
         """Return the change that `apply(action)` would make now, without making it; raises what `apply` raises."""
@@ -167,7 +169,8 @@ class Session:
             change = self._history.undo()
             if change:
                 self._document = self._document.moved(change.was, change.instance, change.before)
-            return change
+        self._tell(change)
+        return change
 
     def redo(self) -> Change | None:
         """Bring back the change undone last and return it (its `after` and `now` are in force); None when there is none."""
@@ -175,7 +178,13 @@ class Session:
             change = self._history.redo()
             if change:
                 self._document = self._document.moved(change.now, change.instance, change.after)
-            return change
+        self._tell(change)
+        return change
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback()` after every change, undo and redo, in the thread that made it; return a function that ends this."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
 
     def accept(self, label: str | None = None) -> Change:
         """Apply `Accept`: finish the selected instance and begin a new one."""
@@ -200,6 +209,37 @@ class Session:
         """
         if self._engine is not None:
             self._engine.encode(self._image)
+
+    def asked(self, number: int = -1) -> Asked | None:
+        """Return what one of `prompts`, by default the newest, asked of the predictor and what came of it; None while there is no prompt.
+
+        The predictor is asked again, which gives the same answer; that to the newest prompt is usually at hand still.
+        Raises IndexError for a number that no prompt has, ValueError without a predictor or when the prompt can no longer be undone.
+        """
+        with self._lock:
+            document, done = self._document, self._history.undoable
+        entry = document.state.entry()
+        if not entry.prompts and number == -1:
+            return None
+        given = entry.prompts[: range(1, len(entry.prompts) + 1)[number]]
+        if self._engine is None:
+            raise ValueError("this session has no predictor to ask; open it with Session(image, load_predictor())")
+        after = document.mask
+        for change in reversed(done):
+            if change.instance != entry.id:
+                continue
+            before = after.copy()
+            change.before.paste(before)
+            if change.now.has(entry.id) and change.now.entry(entry.id).prompts == given and change.action == given[-1]:
+                break
+            after = before
+        else:
+            raise ValueError(f"the mask before {given[-1]} is no longer known: its step has left the history; raise history_limit")
+        newest = self._newest
+        if newest is None or newest.prompts != given or not np.array_equal(newest.before, before):
+            prediction = self._engine.ask(self._image, given, before.copy() if before.any() else None)
+            newest = Asked(given, before, prediction.mask, after, prediction.factors)
+        return replace(newest, after=after)
 
     # ---- the log -------------------------------------------------------------------------------------------------
 
@@ -234,6 +274,11 @@ class Session:
 
     # ---- computing -----------------------------------------------------------------------------------------------
 
+    def _tell(self, change: Change | None) -> None:
+        if change is not None:
+            for callback in list(self._listeners):
+                callback()
+
     def _compute(self, document: Document, action: Action) -> Change:
         action = action_from_json(action_to_json(action))  # plain numbers: what is done is what the log will say
         if isinstance(action, (Click, Stroke, Box)):
@@ -252,7 +297,9 @@ class Session:
         nothing_yet = not mask.any()
         pointless = nothing_yet and not any(isinstance(given, Box) or given.positive for given in prompts)
         if not pointless and not (progressive and agrees(mask, prompt)):
-            answer = self._engine.ask(self._image, prompts, None if nothing_yet else mask.copy()).mask
+            prediction = self._engine.ask(self._image, prompts, None if nothing_yet else mask.copy())
+            answer = prediction.mask
+            self._newest = Asked(prompts, mask, answer, mask, prediction.factors)
             before, after = merge(self._image, mask, answer, prompt, entry.prompts) if progressive else difference(mask, answer)
         now = state.with_entry(replace(entry, prompts=prompts))
         return Change(prompt, entry.id, state, now, before, after, progressive)
