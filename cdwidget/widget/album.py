@@ -97,7 +97,7 @@ class Album:
     def _path(self, index: int) -> Path | None:
         source = self._sources[index]
         if isinstance(source, Item):
-            return source.path
+            return Path(source.path)
         return Path(source) if isinstance(source, (str, os.PathLike)) else None
 
     def _session(self, index: int) -> Session:

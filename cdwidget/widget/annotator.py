@@ -186,8 +186,8 @@ class Annotator(anywidget.AnyWidget):
             "document": self._send_document,
             "apply": self._on_apply,
             "peek": self._on_peek,
-            "undo": lambda: self._on_step(self.session.undo, undone=True),
-            "redo": lambda: self._on_step(self.session.redo, undone=False),
+            "undo": lambda: self._on_edit(self.session.undo, undone=True),
+            "redo": lambda: self._on_edit(self.session.redo),
             "go": self._on_go,
             "submit": lambda: self._on_decision("submit"),
             "skip": lambda: self._on_decision("skip"),
@@ -202,23 +202,23 @@ class Annotator(anywidget.AnyWidget):
         return self._whole()
 
     def _on_apply(self, action: dict[str, Any]) -> Answer:
+        return self._on_edit(self._action(action_from_json(action)))
+
+    def _on_edit(self, do: Callable[[], Change | None], undone: bool = False) -> Answer:
         if self.view_only:
             raise ValueError("this widget is for viewing only; set view_only = False to edit")
-        return self._write(self._action(action_from_json(action)))[1]
+        return self._write(do, undone)[1]
 
     def _on_peek(self, action: dict[str, Any]) -> Answer:
         self._encode().wait()
         change = self.session.peek(action_from_json(action))
         return {"box": change.bbox}, [change.after.bits]
 
-    def _on_step(self, step: Callable[[], Change | None], undone: bool) -> Answer:
-        return self._write(step, undone)[1]
-
     def _on_go(self, step: int) -> Answer:
         return {"passed": self._go(step)}, []
 
     def _on_decision(self, name: str) -> Answer:
-        if name == "submit" and self.session.patch().bits:
+        if name == "submit" and not self.view_only and self.session.patch().bits:
             self.apply(Accept())
         for callback in self._listeners[name]:
             callback(self)

@@ -86,7 +86,7 @@ export class Doc {
     this.pending.push(dot);
     this.preview = null;
     this.emit();
-    const reply = await this.send("apply", { action: { type: "click", ...dot } satisfies Action });
+    const reply = await this.apply({ type: "click", ...dot });
     this.pending = this.pending.filter((other) => other !== dot);
     if (reply) this.painting = since;
     this.emit();
@@ -100,33 +100,24 @@ export class Doc {
 
   apply(action: Action) { return this.send("apply", { action }); }
 
-  /** Ask the kernel to do something; trouble is shown, and the answer is null then. */
-  async send(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
-    if (this.dead) return null;
-    const request = this.transport.request(op, fields);
-    this.emit();
-    try {
-      return await request;
-    } catch (error) {
-      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message };
-      return null;
-    } finally {
-      this.emit();
-    }
+  /** Let the kernel do what the user wants; an old error is done with. */
+  send(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
+    if (this.trouble?.kind === "error") this.trouble = null;
+    return this.ask(op, fields);
   }
 
   /** Show what a click would change, without clicking; null: stop showing it. */
   async look(dot: Dot | null) {
-    const { key } = this.image, { selected } = this;
-    const action = dot && !this.dead && { type: "click", ...dot } satisfies Action;
-    const reply = action ? await this.transport.peek("peek", { action }).catch(() => null) : null;
-    const current = this.current;
-    if (action && (!reply || !current || selected !== this.selected || key !== this.image.key)) return;
-    this.preview = null;
-    if (reply && current) {
-      const { added, removed } = current.bitmap.compare(unpack(reply.result.box, reply.buffers[0]));
-      this.preview = outline({ box: added.box, bits: added.bits.map((bit, i) => bit | removed.bits[i]) });
+    if (!dot || this.dead) {
+      this.preview = null;
+      return this.emit();
     }
+    const { key } = this.image, { selected } = this;
+    const action: Action = { type: "click", ...dot };
+    const reply = await this.transport.peek("peek", { action }).catch(() => null);
+    if (!reply || !this.current || selected !== this.selected || key !== this.image.key) return;
+    const { added, removed } = this.current.bitmap.compare(unpack(reply.result.box, reply.buffers[0]));
+    this.preview = outline({ box: added.box, bits: added.bits.map((bit, i) => bit | removed.bits[i]) });
     this.emit();
   }
 
@@ -154,12 +145,27 @@ export class Doc {
 
   private readonly emit = () => { for (const listener of this.listeners) listener(); };
 
+  /** Trouble is shown, and the answer is null then. */
+  private async ask(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
+    if (this.dead) return null;
+    const request = this.transport.request(op, fields);
+    this.emit();
+    try {
+      return await request;
+    } catch (error) {
+      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message };
+      return null;
+    } finally {
+      this.emit();
+    }
+  }
+
   private async load() {
     const { key } = this.image;
     this.picture?.close();
     Object.assign(this, { picture: null, instances: [], clicks: [], pending: [], flash: null, preview: null, latency: null, revision: -1 });
-    void this.send("document");
-    const reply = await this.send("image");
+    void this.ask("document");
+    const reply = await this.ask("image");
     if (!reply || key !== this.image.key) return;
     const picture = await Pyramid.decode(new Blob([reply.buffers[0]], { type: reply.result.mime }));
     if (key === this.image.key) this.picture = picture;
@@ -173,7 +179,7 @@ export class Doc {
 
   private update(update: Update, buffers: DataView[]) {
     if (update.key !== this.image.key || update.revision <= this.revision) return;
-    if (!update.whole && update.revision !== this.revision + 1) return void this.send("document"); // a message was lost
+    if (!update.whole && update.revision !== this.revision + 1) return void this.ask("document"); // a message was lost
     this.revision = update.revision;
     this.selected = update.selected;
     this.clicks = update.clicks;

@@ -129,7 +129,7 @@ export class Viewer {
 
   private paint(now: number) {
     this.frame = 0;
-    const { doc, hidden, peeking } = this.owner;
+    const { doc, hidden, peeking, previewing } = this.owner;
     if (!this.size.width) return;
     const ratio = this.imageCanvas.width / this.size.width;
     if (this.imageIsStale) {
@@ -144,7 +144,7 @@ export class Viewer {
       const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i) };
       layers.paintMasks(ctx, shown, this.camera, ratio, look);
       if (doc.flash) again = layers.paintFlash(ctx, doc.flash, this.camera, ratio, performance.now());
-      if (doc.preview && this.pointer) layers.paintPreview(ctx, doc.preview, this.camera, ratio);
+      if (doc.preview && previewing && this.pointer) layers.paintPreview(ctx, doc.preview, this.camera, ratio);
       for (const dot of doc.clicks) layers.paintDot(ctx, dot, this.camera, ratio, false, now);
       for (const dot of doc.pending) layers.paintDot(ctx, dot, this.camera, ratio, true, now);
       if (this.pressed) layers.paintDot(ctx, this.pressed, this.camera, ratio, false, now);

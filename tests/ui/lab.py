@@ -42,7 +42,7 @@ class Lab:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={self.port}", "--ip=127.0.0.1"),
-                *("--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={self.notebooks}"),
+                *("--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={self.notebooks}"),
             ],
             env={**os.environ, **own, "IPYTHONDIR": str(folder / "ipython")},
             stdout=self._log,

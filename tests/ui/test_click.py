@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import Lab, Notebook, Widget
 from playwright.sync_api import Page, expect
+
+from lab import Lab, Notebook, Widget
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_click.ipynb"
 CLICKS = 30

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lab import Lab, Notebook
 from playwright.sync_api import Page, expect
+
+from lab import Lab, Notebook
 
 CELL = """
 import cdwidget, skimage.data

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lab import Lab, Notebook, Widget
 from playwright.sync_api import Page, expect
+
+from lab import Lab, Notebook, Widget
 
 CELL = """
 import cdwidget, skimage.data

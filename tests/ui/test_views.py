@@ -8,8 +8,9 @@ import json
 import cv2
 import numpy as np
 import skimage.data
-from lab import Lab, Notebook
 from playwright.sync_api import Page, expect
+
+from lab import Lab, Notebook
 
 CELL = """
 import cdwidget, skimage.data

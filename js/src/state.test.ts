@@ -1,0 +1,128 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { Doc } from "./state";
+import type { Model } from "./transport";
+
+vi.stubGlobal("Path2D", class { moveTo() {} lineTo() {} closePath() {} });
+vi.stubGlobal("createImageBitmap", async () => ({ width: 4, height: 4, close() {} }));
+
+class FakeModel implements Model {
+  sent: any[] = [];
+  traits: Record<string, any> = {
+    _image: { key: 1, name: "", width: 4, height: 4, index: 0, count: 1 }, _phase: { name: "ready", error: "" }, busy: false, view_only: false,
+  };
+  private callbacks: [string, (...args: any[]) => void][] = [];
+  get(name: string) { return this.traits[name]; }
+  set() {}
+  save_changes() {}
+  send(content: unknown) { this.sent.push(content); }
+  on(event: string, callback: any) { this.callbacks.push([event, callback]); }
+  off() {}
+  fire(event: string, ...args: any[]) { this.callbacks.filter(([name]) => name === event).forEach(([, callback]) => callback(...args)); }
+  /** Answer the oldest unanswered request of an op. */
+  async answer(op: string, message: object, ...buffers: number[][]) {
+    const at = this.sent.findIndex((request) => request.op === op);
+    const [request] = this.sent.splice(at, 1);
+    await this.tell({ id: request.id, ok: true, ...message }, ...buffers);
+  }
+  async tell(message: object, ...buffers: number[][]) {
+    this.fire("msg:custom", message, buffers.map((bytes) => new DataView(Uint8Array.from(bytes).buffer)));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+const update = (revision: number, change: object = {}) => ({
+  document: { key: 1, revision, whole: false, selected: 1, instances: [{ id: 1, label: "" }], clicks: [], patches: [], ...change },
+});
+const square = { patches: [{ id: 1, box: [1, 1, 3, 3] }] };
+
+let model: FakeModel, doc: Doc;
+beforeEach(async () => {
+  model = new FakeModel();
+  doc = new Doc(model);
+  doc.open();
+  await model.answer("document", { result: update(1, { whole: true }) });
+  await model.answer("image", { result: { key: 1, mime: "image/png" } }, [0]);
+});
+
+const at = (x: number, y: number) => doc.current!.bitmap.at(x, y);
+
+test("opening fetches document and image, once", () => {
+  doc.open();
+  expect(model.sent).toEqual([]);
+  expect(doc.picture).not.toBeNull();
+  expect(doc.current?.outline).toBeNull();
+});
+
+test("a click is drawn until its answer comes, and the answer's patch is the mask", async () => {
+  void doc.click({ x: 2, y: 2, positive: true });
+  expect(doc.pending).toEqual([{ x: 2, y: 2, positive: true }]);
+  expect(model.sent[0].action).toEqual({ type: "click", x: 2, y: 2, positive: true });
+  await model.answer("apply", { result: update(2, { ...square, clicks: [{ x: 2, y: 2, positive: true }] }) }, [0b11110000]);
+  expect(doc.pending).toEqual([]);
+  expect([at(1, 1), at(2, 2), at(3, 3)]).toEqual([true, true, false]);
+  expect(doc.flash).not.toBeNull();
+});
+
+test("a failed click leaves no dot, and says why", async () => {
+  void doc.click({ x: 2, y: 2, positive: true });
+  await model.answer("apply", { ok: false, error: "ValueError: no" });
+  expect(doc.pending).toEqual([]);
+  expect(doc.trouble).toEqual({ kind: "error", text: "ValueError: no" });
+  void doc.send("undo");
+  expect(doc.trouble).toBeNull();
+});
+
+test("what Python or another page did is taken over", async () => {
+  await model.tell({ id: null, ok: true, result: update(2, square) }, [0b10010000]);
+  expect([at(1, 1), at(2, 1), at(1, 2), at(2, 2)]).toEqual([true, false, false, true]);
+});
+
+test("a missed update is noticed: the whole document is asked for again", async () => {
+  await model.tell({ id: null, ok: true, result: update(5, square) }, [0b11110000]);
+  expect(model.sent.map((message) => message.op)).toEqual(["document"]);
+  expect(at(1, 1)).toBe(false);
+  await model.answer("document", { result: update(6, { ...square, whole: true }) }, [0b11110000]);
+  expect(at(1, 1)).toBe(true);
+  await model.tell({ id: null, ok: true, result: update(5, square) }, [0b00000000]); // late
+  expect(at(1, 1)).toBe(true);
+});
+
+test("an update of another image is not for this one", async () => {
+  await model.tell({ id: null, ok: true, result: update(2, { ...square, key: 2 }) }, [0b11110000]);
+  expect(at(1, 1)).toBe(false);
+});
+
+test("instances that are gone are forgotten with their pixels", async () => {
+  await model.tell({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
+  await model.tell({ id: null, ok: true, result: update(3, { selected: 2, instances: [{ id: 2, label: "" }] }) });
+  await model.tell({ id: null, ok: true, result: update(4) });
+  expect(doc.current?.outline).toBeNull();
+});
+
+test("another image is fetched when it is shown", async () => {
+  model.traits._image = { ...model.traits._image, key: 2, index: 1 };
+  model.fire("change:_image");
+  expect(model.sent.map((message) => message.op)).toEqual(["document", "image"]);
+  expect(doc.picture).toBeNull();
+});
+
+test("a connection that changed and stays silent is a dead kernel; a message says it lives", async () => {
+  vi.useFakeTimers();
+  model.fire("comm_live_update");
+  await vi.advanceTimersByTimeAsync(1_000);
+  vi.useRealTimers();
+  expect(doc.trouble?.kind).toBe("dead");
+  expect(doc.editable).toBe(false);
+  expect(await doc.send("undo")).toBeNull();
+  await model.tell({ id: null, ok: true, result: update(2) });
+  expect(doc.dead).toBe(false);
+});
+
+test("a preview is what a click would change, not the mask", async () => {
+  void doc.look({ x: 1, y: 1, positive: true });
+  await model.answer("peek", { result: { box: [1, 1, 3, 3] } }, [0b11110000]);
+  expect(doc.preview).not.toBeNull();
+  expect(at(1, 1)).toBe(false);
+  await doc.look(null);
+  expect(doc.preview).toBeNull();
+});
