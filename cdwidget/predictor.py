@@ -19,7 +19,8 @@ class Factors:
     what the variant of FDM made of clicks and gate. gate: float32 (rows, columns) in [0, 1]. variant: of FDM.
     features: float32 (N, C), what came into FDM; added: float32 (2, N, C), what each branch added to it.
     logits: float32 (1 + latent heads, h, w), the main head first, before pixel diffusion.
-    pixels: uint8 (S, S, 3), the view's image. seeds: float32 (S, S), 1 at positive and -1 at negative clicks. pdm_steps: of the answer.
+    pixels: uint8 (S, S, 3), the view's image. seeds: float32, as large as the image that PDM works on (S over a whole number), 1 at
+    positive and -1 at negative clicks. pdm_steps: rounds of PDM that made the answer, 0 for none.
     """
 
     box: tuple[int, int, int, int]

@@ -147,7 +147,9 @@ class CDNetPredictor:
         with self._precision():
             output = self.model(view.encoded, torch.from_numpy(maps)[None].to(self._device))
         logits = output.logits[0].float()
-        prob = self._refined(view, logits[0], maps)
+        clicks = F.max_pool2d(torch.from_numpy(maps[None, :2]), PIXEL)[0]
+        seeds = clicks[0] - clicks[1]
+        prob = self._refined(view, logits[0], seeds)
 
         def to_image(values: np.ndarray, base: np.ndarray | None) -> np.ndarray:
             inner = cv2.resize(values, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
@@ -160,19 +162,17 @@ class CDNetPredictor:
         full = to_image(prob, outside)
         base = None if outside is None else outside
         alternatives = [to_image(head.sigmoid().cpu().numpy(), base) > 0.5 for head in _by_confidence(logits[1:])]
-        return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, maps))
+        return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds))
 
-    def _refined(self, view: _View, logits: Tensor, maps: np.ndarray) -> np.ndarray:
+    def _refined(self, view: _View, logits: Tensor, seeds: Tensor) -> np.ndarray:
         """Upsample the logits and let them flow over the view's pixels: probability, float32 (size / PIXEL, size / PIXEL)."""
         fine = F.interpolate(logits[None, None], size=view.affinity.shape, mode="bilinear")[0, 0]
         if not self.pdm_steps:
             return fine.sigmoid().cpu().numpy()
-        clicks = F.max_pool2d(torch.from_numpy(maps[None, :2]), PIXEL)[0]
-        seeds = (clicks[0] - clicks[1]).to(fine.device)
-        signed = pdm.diffuse(fine, seeds, view.affinity, self.pdm_steps)
+        signed = pdm.diffuse(fine, seeds.to(fine.device), view.affinity, self.pdm_steps)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
-    def _factors(self, view: _View, output: Output, logits: Tensor, maps: np.ndarray) -> Factors | None:
+    def _factors(self, view: _View, output: Output, logits: Tensor, seeds: Tensor) -> Factors | None:
         if output.factors is None:
             return None
         f = output.factors
@@ -195,7 +195,7 @@ class CDNetPredictor:
             added=np.stack([array(part.flatten(2).transpose(1, 2)) for part in f.added]),
             logits=logits.cpu().numpy(),
             pixels=view.pixels,
-            seeds=maps[0] - maps[1],
+            seeds=seeds.numpy(),
             pdm_steps=self.pdm_steps,
         )
 
