@@ -178,6 +178,8 @@ def test_unknown_keywords_and_keys_are_refused() -> None:
         Annotator(IMAGE, Scripted(LEFT), shortcuts={"udo": ["U"]})
     with pytest.raises(TraitError):
         Annotator(IMAGE, Scripted(LEFT), tool="hammer")
+    with pytest.raises(TraitError, match="'blurple' is no colour"):
+        Annotator(IMAGE, Scripted(LEFT), colors=["#ff0000", "blurple"])
     with pytest.raises(ValueError, match="brings its own predictor"):
         Annotator(Session(IMAGE, Scripted(LEFT)), Scripted(LEFT))
     widget = Annotator(IMAGE, Scripted(LEFT), shortcuts={"next": ["ArrowRight"]})

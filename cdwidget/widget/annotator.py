@@ -11,6 +11,7 @@ import anywidget
 import numpy as np
 import traitlets as t
 from IPython import get_ipython
+from PIL import ImageColor
 
 from cdwidget.items import Instance, Item
 from cdwidget.lookup import lookup
@@ -63,9 +64,9 @@ class Annotator(anywidget.AnyWidget):
     tool = t.Enum(TOOLS, "click", help="the active tool").tag(sync=True)
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
     labels = t.List(t.Unicode(), help="the labels to choose from; keys 1-9").tag(sync=True)
-    colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colours of the labels, or of the objects without one").tag(sync=True)
+    colors = t.List(t.Unicode(), COLORS, minlen=1, help="of the labels, or of the objects that have none of them").tag(sync=True)
     selected = t.Int(1, help="the id of the object being edited").tag(sync=True)
-    opacity = t.Float(0.4, min=0, max=1, help="of the masks").tag(sync=True)
+    opacity = t.Float(0.35, min=0, max=1, help="of the masks").tag(sync=True)
     view_only = t.Bool(False, help="look, but change nothing").tag(sync=True)
     capture_scroll = t.Bool(True, help="the wheel zooms while the widget has the focus; False: only with Ctrl").tag(sync=True)
     shortcuts = t.Dict(t.List(t.Unicode()), help="keys of each command; what is not given keeps its keys").tag(sync=True)
@@ -320,6 +321,17 @@ class Annotator(anywidget.AnyWidget):
         self._buttons = [name for name, callbacks in self._listeners.items() if callbacks]
         return callback
 
+    @t.validate("colors")
+    def _known_colors(self, proposal: Any) -> list[str]:
+        for color in proposal["value"]:
+            try:
+                ImageColor.getrgb(color)
+            except ValueError:
+                raise t.TraitError(
+                    f"{color!r} is no colour; allowed are '#rrggbb', 'rgb(r, g, b)' and CSS names such as 'tomato'"
+                ) from None
+        return proposal["value"]
+
     @t.validate("shortcuts")
     def _with_defaults(self, proposal: Any) -> dict[str, list[str]]:
         for command in proposal["value"]:
@@ -328,7 +340,7 @@ class Annotator(anywidget.AnyWidget):
 
     @t.default("shortcuts")
     def _default_shortcuts(self) -> dict[str, list[str]]:
-        return SHORTCUTS
+        return {**SHORTCUTS}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """What a notebook keeps: the widget, and a small PNG for readers without a kernel, such as GitHub."""

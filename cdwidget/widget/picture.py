@@ -27,7 +27,7 @@ def encode_image(image: np.ndarray) -> tuple[bytes, str]:
 
 
 def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
-    """Return a small PNG, base64, of an image with its (mask, "#rrggbb") pairs drawn on it: what GitHub shows instead of the widget."""
+    """Return a small PNG, base64, of an image with its (mask, colour) pairs drawn on it: what GitHub shows instead of the widget."""
     factor = min(1.0, THUMBNAIL_SIDE / max(image.shape[:2]))
     small = _reduced(image, factor).copy()
     height, width = small.shape[:2]

@@ -17,7 +17,10 @@ export const COMMANDS: Record<string, Command> = {
   undo: { title: "Undo", icon: "undo", run: (v) => v.doc.send("undo"), enabled: (v) => edits(v) && v.doc.model.get("can_undo") },
   redo: { title: "Redo", icon: "redo", run: (v) => v.doc.send("redo"), enabled: (v) => edits(v) && v.doc.model.get("can_redo") },
   finish: { title: "Finish object", icon: "finish", run: (v) => v.doc.apply({ type: "accept" }), enabled: started },
-  delete_last: { title: "Delete the last object", icon: "delete", run: (v) => v.deleteLast(), enabled: (v) => edits(v) && v.last !== undefined },
+  delete_last: {
+    title: "Delete the last object", icon: "delete",
+    run: (v) => v.deleteLast(), enabled: (v) => edits(v) && v.last !== undefined,
+  },
   delete: { title: "Delete the selected object", run: (v) => v.doc.apply({ type: "delete" }), enabled: started },
   cancel: { title: "Cancel, or leave the widget", run: (v) => v.cancel() },
   peek: {
@@ -32,8 +35,14 @@ export const COMMANDS: Record<string, Command> = {
   fit: { title: "Fit the image", run: (v) => v.viewer.fit() },
   zoom_in: { title: "Zoom in", icon: "zoom_in", run: (v) => v.viewer.zoom(1.25) },
   zoom_out: { title: "Zoom out", icon: "zoom_out", run: (v) => v.viewer.zoom(0.8) },
-  previous: { title: "Previous image", icon: "previous", run: (v) => v.doc.go(-1), enabled: (v) => v.doc.image.index > 0 },
-  next: { title: "Next image", icon: "next", run: (v) => v.doc.go(1), enabled: (v) => v.doc.image.index + 1 < v.doc.image.count },
+  previous: {
+    title: "Previous image", icon: "previous",
+    run: (v) => v.doc.turn("go", { step: -1 }), enabled: (v) => v.doc.image.index > 0,
+  },
+  next: {
+    title: "Next image", icon: "next",
+    run: (v) => v.doc.turn("go", { step: 1 }), enabled: (v) => v.doc.image.index + 1 < v.doc.image.count,
+  },
   fullscreen: { title: "Full screen", icon: "fullscreen", run: (v) => v.toggleFullscreen(), pressed: (v) => v.isFullscreen },
   help: { title: "All keys", icon: "help", run: (v) => v.set({ helping: !v.helping }), pressed: (v) => v.helping },
 };

@@ -5,7 +5,7 @@ import type { Outline } from "./outline";
 import type { Pyramid } from "./pyramid";
 import type { Dot, Flash, Instance } from "./state";
 
-export const FLASH_MS = 450;
+const FLASH_MS = 450;
 const BLOCKS_FROM = 4; // CSS pixels: larger image pixels are drawn as squares
 const DOT_RADIUS = 7;
 

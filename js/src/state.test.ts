@@ -8,7 +8,8 @@ vi.stubGlobal("createImageBitmap", async () => ({ width: 4, height: 4, close() {
 class FakeModel implements Model {
   sent: any[] = [];
   traits: Record<string, any> = {
-    _image: { key: 1, name: "", width: 4, height: 4, index: 0, count: 1 }, _phase: { name: "ready", error: "" }, busy: false, view_only: false,
+    _image: { key: 1, name: "", width: 4, height: 4, index: 0, count: 1 },
+    _phase: { name: "ready", error: "" }, busy: false, view_only: false,
   };
   private callbacks: [string, (...args: any[]) => void][] = [];
   get(name: string) { return this.traits[name]; }

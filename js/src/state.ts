@@ -92,8 +92,9 @@ export class Doc {
     this.emit();
   }
 
-  async go(step: number) {
-    const reply = await this.send("go", { step });
+  /** Go to another image: by a step, or because this one is submitted or skipped. */
+  async turn(op: "go" | "submit" | "skip", fields: { step?: number } = {}) {
+    const reply = await this.send(op, fields);
     if (reply?.result.passed.length) this.trouble = { kind: "error", text: `Passed over: ${reply.result.passed.join("; ")}` };
     this.emit();
   }

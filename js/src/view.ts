@@ -45,6 +45,10 @@ export class View implements Owner {
       this.release();
     });
     on("pointerdown", (event) => { if (!(event.target as Element).closest("input, button")) this.root.focus({ preventScroll: true }); });
+    on("click", (event) => {
+      const byPointer = event.detail > 0; // then Enter is to finish the object, not to press the button again
+      if (byPointer && (event.target as Element).closest("button")) this.root.focus({ preventScroll: true });
+    });
     document.addEventListener("fullscreenchange", () => this.refresh(), { signal });
     const observer = new ResizeObserver(() => this.setHeight());
     observer.observe(this.root);
@@ -65,7 +69,7 @@ export class View implements Owner {
   }
 
   color(instance: Pick<Instance, "id" | "label">): string {
-    const { labels, colors } = { labels: this.doc.model.get("labels"), colors: this.doc.model.get("colors") };
+    const labels: string[] = this.doc.model.get("labels"), colors: string[] = this.doc.model.get("colors");
     const found = labels.indexOf(instance.label);
     return colors[(found >= 0 ? found : instance.id - 1) % colors.length];
   }

@@ -19,6 +19,7 @@ from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Locator, Page, Position, expect
 
 FLASH_MS = 550  # until what changed has stopped to light up
+SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 STARTUP_S = 120  # a machine with two busy cores
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import skimage.data
 from playwright.sync_api import Page, expect
 
-from lab import Lab, Notebook
+from lab import SCREENSHOTS, Lab, Notebook
 
 CELL = """
 import cdwidget, skimage.data
@@ -90,5 +90,7 @@ def test_dark_theme(lab: Lab, page: Page) -> None:
         colors = w.root.evaluate("e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]")
         background, text = (sum(int(part) for part in color.strip("rgba()").split(",")[:3]) for color in colors)
         assert background < 150 < 450 < text
+        w.click(300, 230)
+        page.screenshot(path=SCREENSHOTS / "dark.png")
     finally:
         lab.set("apputils-extension/themes", {"theme": "JupyterLab Light"})

@@ -4,7 +4,13 @@
  */
 import type { Action } from "../actions";
 
-export interface Ev { type: "down" | "move" | "up" | "key"; x: number; y: number; secondary?: boolean; key?: string } // secondary: right button, or Shift
+export interface Ev {
+  type: "down" | "move" | "up" | "key";
+  x: number;
+  y: number;
+  secondary?: boolean; // the right button, or Shift
+  key?: string;
+}
 export interface Preview { dot: { x: number; y: number; positive: boolean } }
 export interface Ctx { preview(preview: Preview | null): void; commit(action: Action): void }
 export interface Tool { id: string; title: string; gesture(ctx: Ctx, down: Ev): Generator<void, void, Ev> }

@@ -8,12 +8,14 @@ const PHASES: Record<string, string> = { loading: "Loading the model", encoding:
 export function overlay(view: View): Part {
   const { doc } = view;
   const message = h("span", {});
-  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => doc.dismiss() }, icon("close"));
+  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss" }, icon("close"));
+  close.addEventListener("click", () => doc.dismiss());
   const trouble = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, close);
   const doing = h("span", {});
   const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), doing);
   const hint = h("div", { class: "cdw-pill cdw-hint" },
-    h("b", {}, "Left-click the object"), h("span", {}, "right-click takes away"), h("span", {}, "wheel zooms"), h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"));
+    h("b", {}, "Left-click the object"), h("span", {}, "right-click takes away"), h("span", {}, "wheel zooms"),
+    h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"));
   const element = h("div", { class: "cdw-overlay" }, trouble, progress, hint);
 
   function refresh() {

@@ -10,23 +10,27 @@ export function side(view: View): Part {
   const chips = h("div", { class: "cdw-chips", role: "radiogroup", "aria-label": "Label" });
   const labels = h("section", {}, h("div", { class: "cdw-title" }, "Label"), chips);
   const count = h("span", { class: "cdw-count" });
-  const add = h("button", { type: "button", class: "cdw-button cdw-small", onclick: () => void doc.apply({ type: "select", instance: null }) }, icon("plus"));
+  const add = h("button", { type: "button", class: "cdw-button cdw-small" }, icon("plus"));
+  add.addEventListener("click", () => void doc.apply({ type: "select", instance: null }));
   tip(add, "New object");
   const rows = h("div", { class: "cdw-rows", role: "listbox", "aria-label": "Objects" });
-  const element = h("aside", { class: "cdw-side" }, labels, h("section", { class: "cdw-objects" }, h("div", { class: "cdw-title" }, "Objects", count, add), rows));
+  const objects = h("section", { class: "cdw-objects" }, h("div", { class: "cdw-title" }, "Objects", count, add), rows);
+  const element = h("aside", { class: "cdw-side" }, labels, objects);
   let shown = "", renaming = false;
 
   function chip(label: string, number: number) {
     const key = number < 9 ? h("span", { class: "cdw-key" }, String(number + 1)) : null;
     const dot = h("i", { style: `background: ${view.color({ id: 1, label })}` });
-    const on = label === model.get("label");
-    return h("button", { type: "button", class: "cdw-chip", role: "radio", "aria-checked": String(on), onclick: () => view.setLabel(label) }, dot, label, key);
+    const checked = String(label === model.get("label"));
+    const props = { type: "button", class: "cdw-chip", role: "radio", "aria-checked": checked, onclick: () => view.setLabel(label) };
+    return h("button", props, dot, label, key);
   }
 
   function row(instance: Instance) {
     const hidden = view.hidden.has(instance.id), draft = !instance.outline;
-    const eye = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": hidden ? "Show" : "Hide", "aria-pressed": String(hidden) },
-      icon(hidden ? "hidden" : "eye"));
+    const eye = h("button", {
+      type: "button", class: "cdw-button cdw-small", "aria-label": hidden ? "Show" : "Hide", "aria-pressed": String(hidden),
+    }, icon(hidden ? "hidden" : "eye"));
     const trash = h("button", { type: "button", class: "cdw-button cdw-small cdw-late", "aria-label": "Delete" }, icon("delete"));
     const name = h("span", { class: "cdw-name" }, instance.label || (draft ? "New object" : `Object ${instance.id}`));
     const element = h("div", {

@@ -2,7 +2,9 @@
 import type { Part, View } from "../view";
 import { h, setText } from "./dom";
 
-const PHASES: Record<string, string> = { idle: "Waiting", loading: "Loading the model…", encoding: "Encoding the image…", ready: "Ready", failed: "The model failed" };
+const PHASES: Record<string, string> = {
+  idle: "Waiting", loading: "Loading the model…", encoding: "Encoding the image…", ready: "Ready", failed: "The model failed",
+};
 
 export function status(view: View): Part {
   const { doc } = view;

@@ -48,9 +48,9 @@ export function toolbar(view: View): Part {
   }
 
   function decisions() {
-    const decide = (name: string) => void view.doc.send(name);
-    const skip = h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => decide("skip") }, "Skip");
-    const submit = h("button", { type: "button", class: "cdw-button cdw-text cdw-primary", onclick: () => decide("submit") }, icon("finish"), "Submit");
+    const skip = h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => void view.doc.turn("skip") }, "Skip");
+    const submit = h("button", { type: "button", class: "cdw-button cdw-text cdw-primary", onclick: () => void view.doc.turn("submit") },
+      icon("finish"), "Submit");
     refreshers.push(() => {
       skip.hidden = !model.get("_buttons").includes("skip");
       submit.hidden = !model.get("_buttons").includes("submit");

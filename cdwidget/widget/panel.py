@@ -1,0 +1,158 @@
+"""One drawing of the inspector: a photograph, a map over it, the clicks, and the place that is asked about.
+
+Each is a canvas of its own, so that moving the pointer sends the map's cells (a few kB) and nothing else. ipycanvas decodes pictures in
+the background: a batch of commands must end with its picture, and `copy` replaces what was there in one go, without a blank moment.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Sequence
+
+import cv2
+import matplotlib
+import numpy as np
+from ipycanvas import MultiCanvas, hold_canvas
+from ipywidgets import HTML, Layout, VBox
+from matplotlib.colors import Colormap, ListedColormap, Normalize
+
+from cdwidget.inspection import View
+from cdwidget.prompts import Click
+from cdwidget.widget.maps import MERGE, Picture
+
+SIDE = 512  # longer side of the drawing in pixels
+CELL = 9  # side of a neighbour in the magnifier
+POSITIVE, NEGATIVE, OUTLINE, ASKED = "#22c55e", "#ef4444", "#ffffff", "#38bdf8"
+
+
+def colour_map(name: str) -> Colormap:
+    """Return matplotlib's colour map of this name, "" for the classes of the progressive merge; nothing is drawn where there is no value."""
+    found = matplotlib.colormaps[name].copy() if name else ListedColormap([colour for _, colour in MERGE])
+    found.set_bad((0, 0, 0, 0))
+    return found
+
+
+def coloured(picture: Picture, colours: str) -> np.ndarray:
+    """Return the values of a picture as colours, uint8 (rows, columns, 4) RGBA: exactly those of matplotlib."""
+    scaled = Normalize(picture.low, picture.high, clip=True)(np.ma.masked_invalid(picture.values))
+    return np.asarray(colour_map(colours)(scaled, bytes=True))
+
+
+class Panel(VBox):
+    """A drawing with its title; on_move(x, y), on_press(x, y) and on_leave() tell of the pointer, in image pixels.
+
+    on_ready() is called when a page has opened the drawing, which is empty there until it is drawn again.
+    """
+
+    def __init__(
+        self,
+        on_move: Callable[[float, float], None],
+        on_press: Callable[[float, float], None],
+        on_leave: Callable[[], None],
+        on_ready: Callable[[], None],
+    ) -> None:
+        self.title = HTML()
+        self._told = on_move, on_press, on_leave, on_ready
+        self._canvas: MultiCanvas | None = None
+        self._view: View | None = None
+        layout = Layout(flex="1 1 0", min_width="220px", max_width=f"{SIDE}px", overflow="hidden")
+        super().__init__([self.title], layout=layout)
+
+    def photograph(self, view: View, pixels: np.ndarray) -> None:
+        """Begin a drawing: the view's pixels, uint8 (S, S, 3), in grey, so that the colours are the map's."""
+        factor = SIDE / max(view.width, view.height)
+        width, height = max(1, round(view.width * factor)), max(1, round(view.height * factor))
+        self._view = view
+        if self._canvas is None or (self._canvas.width, self._canvas.height) != (width, height):
+            self._open(width, height)
+        grey = cv2.cvtColor(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        with hold_canvas():
+            self._query.clear_rect(0, 0, width, height)
+            self._photo.global_composite_operation = "copy"
+            self._photo.put_image_data(np.repeat(grey[:, :, None], 3, axis=2))
+
+    def _open(self, width: int, height: int) -> None:
+        """Take a canvas of another size: a new one, because a size may reach the page later than what is drawn next."""
+        if self._canvas is not None:
+            self._canvas.close()
+        on_move, on_press, on_leave, on_ready = self._told
+        canvas = MultiCanvas(4, width=width, height=height, layout=Layout(width="100%", height="auto"))
+        canvas.add_class("cdi-canvas")
+        self._photo, self._map, self._marks, self._query = (canvas[layer] for layer in range(4))
+        canvas.on_mouse_move(lambda x, y: on_move(*self._to_image(x, y)))
+        canvas.on_mouse_down(lambda x, y: on_press(*self._to_image(x, y)))
+        canvas.on_mouse_out(lambda x, y: on_leave())
+        canvas.on_client_ready(on_ready)
+        self._canvas = canvas
+        self.children = (self.title, canvas)
+
+    def marks(self, outline: np.ndarray | None, clicks: Sequence[Click]) -> None:
+        """Draw the outline of a mask, float (h, w) of the view, and the clicks; None and () for none."""
+        canvas, (width, height) = self._marks, self._size
+        with hold_canvas():
+            canvas.clear_rect(0, 0, width, height)
+            if outline is not None:
+                contours, _ = cv2.findContours((outline > 0.5).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_TC89_L1)
+                scale = np.array([width / outline.shape[1], height / outline.shape[0]])
+                for colour, thickness in (("#000000", 2.5), (OUTLINE, 1.2)):
+                    canvas.stroke_style, canvas.line_width = colour, thickness
+                    for contour in contours:
+                        points = (contour[:, 0] + 0.5) * scale
+                        if len(points) > 2:
+                            canvas.stroke_lines(np.concatenate([points, points[:1]]))
+            canvas.line_width, canvas.stroke_style = 2, "#ffffff"
+            for click in clicks:
+                x, y = self._from_image(int(click.x) + 0.5, int(click.y) + 0.5)
+                canvas.fill_style = POSITIVE if click.positive else NEGATIVE
+                canvas.fill_circle(x, y, 5)
+                canvas.stroke_circle(x, y, 5)
+
+    def draw(self, picture: Picture, colours: str, opacity: float, smooth: bool, asked: tuple[float, float, float, float] | None) -> None:
+        """Draw a picture, and the box (x0, y0, x1, y1) in image pixels that is asked about; a picture smaller than the view is magnified."""
+        assert self._view is not None
+        width, height = self._size
+        cells = coloured(picture, colours)
+        x0, y0 = self._from_image(*picture.box[:2])
+        x1, y1 = self._from_image(*picture.box[2:])
+        if picture.box != self._view.box:
+            side = CELL * cells.shape[0]
+            left, top = (12 if x0 > width / 2 else width - side - 12), 12  # in the corner that is farther away
+            cells = self._magnified(cells)
+            x0, y0, x1, y1, opacity, smooth = left, top, left + side, top + side, 1, False
+        rows, columns = cells.shape[:2]
+        with hold_canvas():
+            self._query.clear_rect(0, 0, width, height)
+            if asked is not None:
+                left, top = self._from_image(*asked[:2])
+                right, bottom = self._from_image(*asked[2:])
+                for colour, thickness in (("#000000", 3.5), (ASKED, 1.5)):
+                    self._query.stroke_style, self._query.line_width = colour, thickness
+                    self._query.stroke_rect(left, top, right - left, bottom - top)
+            self._map.global_composite_operation = "copy"
+            self._map.global_alpha = opacity
+            self._map.image_smoothing_enabled = smooth
+            self._map.set_transform((x1 - x0) / columns, 0, 0, (y1 - y0) / rows, x0, y0)
+            self._map.put_image_data(cells)
+
+    def _magnified(self, cells: np.ndarray) -> np.ndarray:
+        """Cells on a dark ground with a light frame and the asked-about one in the middle, RGBA."""
+        ground = cells.copy()
+        ground[cells[:, :, 3] == 0] = (24, 24, 27, 255)
+        middle = cells.shape[0] // 2
+        ground[middle, middle] = (56, 189, 248, 255)
+        return cv2.copyMakeBorder(ground, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(212, 212, 216, 255))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        assert self._canvas is not None
+        return self._canvas.width, self._canvas.height
+
+    def _from_image(self, x: float, y: float) -> tuple[float, float]:
+        assert self._view is not None
+        (left, top), (width, height) = self._view.box[:2], self._size
+        return (x - left) * width / self._view.width, (y - top) * height / self._view.height
+
+    def _to_image(self, x: float, y: float) -> tuple[float, float]:
+        assert self._view is not None
+        (left, top), (width, height) = self._view.box[:2], self._size
+        column, row = min(max(x, 0), width - 1e-3), min(max(y, 0), height - 1e-3)
+        return left + column * self._view.width / width, top + row * self._view.height / height
