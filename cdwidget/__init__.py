@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from cdwidget.predictor import Prediction, Predictor
     from cdwidget.prompts import Box, Click, Stroke
     from cdwidget.session import Session
-    from cdwidget.widget import Annotator
+    from cdwidget.widget import Annotator, Inspector
 
 _HOMES = {
     "Annotator": "cdwidget.widget",
     "Box": "cdwidget.prompts",
     "Click": "cdwidget.prompts",
+    "Inspector": "cdwidget.widget",
     "Instance": "cdwidget.items",
     "Item": "cdwidget.items",
     "Prediction": "cdwidget.predictor",
@@ -36,6 +37,7 @@ __all__ = [
     "Annotator",
     "Box",
     "Click",
+    "Inspector",
     "Instance",
     "Item",
     "Prediction",

@@ -29,7 +29,7 @@ class Affinity:
     Tokens are counted row by row over the grid. Maps are float32 (rows, columns) of the grid.
     """
 
-    def __init__(self, factors: Factors, kind: Kind | None = None):
+    def __init__(self, factors: Factors, kind: str | None = None):
         """Raises ValueError for a kind that there is not."""
         self.kind = kind or factors.variant
         if self.kind not in get_args(Kind):

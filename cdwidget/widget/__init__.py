@@ -1,5 +1,6 @@
 """The notebook widgets; the only place that imports anywidget."""
 
 from cdwidget.widget.annotator import Annotator
+from cdwidget.widget.inspector import Inspector
 
-__all__ = ["Annotator"]
+__all__ = ["Annotator", "Inspector"]

@@ -69,6 +69,7 @@ def draw(axes: Axes, scene: Scene, kind: str, query: Query, colours: str | None 
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     if entry.colours:
         bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
+        assert bar.solids is not None
         bar.solids.set_alpha(1)
         bar.set_label(entry.unit.translate(UNITS), fontsize=8)
         bar.ax.tick_params(labelsize=7)
@@ -98,7 +99,7 @@ def asked_box(scene: Scene, kind: str, query: Query) -> tuple[float, float, floa
 def which(scene: Scene, kind: str, query: Query) -> str:
     """What of a map is shown, for its title: the branch, the step, the variant."""
     entry = MAPS[kind]
-    words = [query.branch] if entry.branches else []
+    words: list[str] = [query.branch] if entry.branches else []
     if entry.numbers:
         words.append(entry.numbers(scene)[query.number])
     if query.variant:

@@ -121,10 +121,10 @@ class Inspector(widgets.VBox):
 
         def ask(shown: Scene, name: str) -> Query:
             newest = None if shown is scene else figures.newest_click(shown)
-            at = self.query if newest is None else (newest.x, newest.y)
+            x, y = self.query if newest is None else (newest.x, newest.y)
             branch: Branch = self.branch if newest is None or newest.positive else "background"
             number = self.number if name == self.map else shown.factors.pdm_steps if name == "pdm" else 0
-            return Query(*at, branch, number)
+            return Query(x, y, branch, number)
 
         return figures.grid(scenes, kinds, ask, self.colours or None, self.opacity)
 
@@ -155,7 +155,7 @@ class Inspector(widgets.VBox):
         options = [(entry.title, name) for name, entry in MAPS.items()]
         self._list = widgets.Select(options=options, value=self.map, rows=len(MAPS), layout=full(), tooltip="which map is shown")
         self._branch = widgets.ToggleButtons(options=get_args(Branch), layout=full(), style={"button_width": "calc(50% - 6px)"})
-        self._compare = widgets.Dropdown(options=[("nothing", "")], description="beside it", layout=full(), style=narrow)
+        self._beside = widgets.Dropdown(options=[("nothing", "")], description="beside it", layout=full(), style=narrow)
         self._opacity = widgets.FloatSlider(value=self.opacity, min=0, max=1, step=0.05, description="opacity", layout=full(), style=narrow)
         options = [("the map's own", ""), *((name, name) for name in COLOURS)]
         self._colours = widgets.Dropdown(options=options, description="colours", layout=full(), style=narrow)
@@ -165,13 +165,13 @@ class Inspector(widgets.VBox):
         self._slider = widgets.IntSlider(min=0, max=1, readout=False, layout=widgets.Layout(flex="1 1 auto", min_width="80px"))
         self._place = widgets.HTML()
         widgets.jslink((self._play, "value"), (self._slider, "value"))
-        self._steps = widgets.HBox([self._play, self._slider, self._place], layout=full())
-        pairs = {"map": self._list, "branch": self._branch, "compare": self._compare, "opacity": self._opacity, "colours": self._colours}
+        self._steps = widgets.HBox([self._play, self._slider, self._place], layout=full(max_width="520px", align_items="center"))
+        pairs = {"map": self._list, "branch": self._branch, "compare": self._beside, "opacity": self._opacity, "colours": self._colours}
         for name, widget in {**pairs, "smooth": self._smooth, "marks": self._marks}.items():
             t.link((self, name), (widget, "value"))
         self._slider.observe(lambda change: setattr(self, "number", change["new"]), names=["value"])
         self._message, self._chips, self._bar, self._ends, self._status, self._about = (widgets.HTML() for _ in range(6))
-        controls = [self._list, self._branch, self._compare, self._opacity, self._colours, self._smooth, self._marks]
+        controls = [self._list, self._branch, self._beside, self._opacity, self._colours, self._smooth, self._marks]
         side = widgets.VBox(controls, layout=widgets.Layout(flex="0 0 250px"))
         panels = widgets.HBox(self._panels, layout=full(justify_content="flex-start"))
         panels.add_class("cdi-panels")
@@ -237,11 +237,11 @@ class Inspector(widgets.VBox):
         if self.compare not in variants:
             self.compare = ""
         options = [("nothing", ""), *((variant, variant) for variant in variants)]
-        if list(self._compare.options) != options:
+        if list(self._beside.options) != options:
             chosen = self.compare
-            self._compare.options = options
-            self._compare.value = chosen
-        self._compare.disabled = not variants
+            self._beside.options = options
+            self._beside.value = chosen
+        self._beside.disabled = not variants
         self._branch.disabled = not entry.branches
         self._colours.disabled = not entry.colours
         self._steps.layout.display = "" if names else "none"
@@ -309,12 +309,17 @@ class Inspector(widgets.VBox):
         row, column = self.scene.view.cell(x, y, *self.scene.view.grid)
         words = [f"x {int(x)}, y {int(y)}", f"token {row}, {column}"]
         if not np.isnan(value):
-            words.append(MERGE[int(value)][0] if not MAPS[self.map].colours else f"{value:.3g} {MAPS[self.map].unit}")
+            unit = MAPS[self.map].unit
+            if not unit:
+                words.append(MERGE[int(value)][0])
+            else:
+                words.append(f"{value:.3g} {unit}" if unit.startswith("%") else f"{unit}: {value:.3g}")
         words.append("under the pointer" if self._hovered else "kept: click elsewhere to move it")
         self._status.value = f"<div class='cdi-status'>{' · '.join(words)}</div>"
 
     def _ask(self, variant: str = "") -> Query:
-        return Query(*(self._hovered or self.query), self.branch, self.number, variant)
+        x, y = self._hovered or self.query
+        return Query(x, y, self.branch, self.number, variant)
 
     def _asked_box(self, at: tuple[float, ...]) -> tuple[float, float, float, float]:
         assert self.scene is not None

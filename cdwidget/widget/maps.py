@@ -37,7 +37,10 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """values: float32 (rows, columns) over `box` (x0, y0, x1, y1) of the image, NaN where there is nothing; low, high: ends of the scale."""
+    """What to draw. values: float32 (rows, columns), NaN where there is nothing. box: where they lie in the image.
+
+    low, high: the ends of the scale.
+    """
 
     values: np.ndarray
     box: Box
@@ -56,9 +59,8 @@ class Scene:
 
     def affinity(self, kind: str = "") -> Affinity:
         """FDM's affinity in the form `kind`, by default the model's own."""
-        kind = kind or self.factors.variant
         if kind not in self._affinities:
-            self._affinities[kind] = Affinity(self.factors, kind)
+            self._affinities[kind] = Affinity(self.factors, kind or self.factors.variant)
         return self._affinities[kind]
 
     @cached_property
@@ -157,7 +159,8 @@ def _merge(scene: Scene, query: Query) -> np.ndarray:
 
 FORMS: tuple[Kind, ...] = ("log", "v1", "v3")
 ALIKE = "softmax<sub>j</sub>(q<sub>i</sub>·k<sub>j</sub> / √C)"
-WEIGHTED = "A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> e<sup>q<sub>i</sub>·k<sub>j</sub>/√C</sup> / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
+LIKENESS = "e<sup>q<sub>i</sub>·k<sub>j</sub>/√C</sup>"
+WEIGHTED = f"A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> {LIKENESS} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
 
 MAPS: dict[str, Map] = {
     "row raw": Map(

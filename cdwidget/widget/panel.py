@@ -25,7 +25,7 @@ POSITIVE, NEGATIVE, OUTLINE, ASKED = "#22c55e", "#ef4444", "#ffffff", "#38bdf8"
 
 
 def colour_map(name: str) -> Colormap:
-    """Return matplotlib's colour map of this name, "" for the classes of the progressive merge; nothing is drawn where there is no value."""
+    """Return matplotlib's colour map of a name, "" for the classes of the progressive merge; where there is no value it is clear."""
     found = matplotlib.colormaps[name].copy() if name else ListedColormap([colour for _, colour in MERGE])
     found.set_bad((0, 0, 0, 0))
     return found
@@ -107,7 +107,7 @@ class Panel(VBox):
                 canvas.stroke_circle(x, y, 5)
 
     def draw(self, picture: Picture, colours: str, opacity: float, smooth: bool, asked: tuple[float, float, float, float] | None) -> None:
-        """Draw a picture, and the box (x0, y0, x1, y1) in image pixels that is asked about; a picture smaller than the view is magnified."""
+        """Draw a picture and the box that is asked about (image pixels); a picture of less than the view is magnified in a corner."""
         assert self._view is not None
         width, height = self._size
         cells = coloured(picture, colours)
@@ -115,7 +115,7 @@ class Panel(VBox):
         x1, y1 = self._from_image(*picture.box[2:])
         if picture.box != self._view.box:
             side = CELL * cells.shape[0]
-            left, top = (12 if x0 > width / 2 else width - side - 12), 12  # in the corner that is farther away
+            left, top = (12.0 if x0 > width / 2 else width - side - 12.0), 12.0  # in the corner that is farther away
             cells = self._magnified(cells)
             x0, y0, x1, y1, opacity, smooth = left, top, left + side, top + side, 1, False
         rows, columns = cells.shape[:2]
