@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def local_page(browser: Browser) -> Iterator[Page]:
+def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
     """Open a page that fails its test when anything asks for an address outside this machine."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     outside: list[str] = []
@@ -47,16 +47,17 @@ def local_page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(60_000)
     yield page
     context.close()
+    lab.stop_kernels()
     assert not outside, f"requests left the machine: {outside}"
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with local_page(browser) as page:
+def page(lab: Lab, browser: Browser) -> Iterator[Page]:
+    with local_page(lab, browser) as page:
         yield page
 
 
 @pytest.fixture(scope="module")
-def module_page(browser: Browser) -> Iterator[Page]:
-    with local_page(browser) as page:
+def module_page(lab: Lab, browser: Browser) -> Iterator[Page]:
+    with local_page(lab, browser) as page:
         yield page

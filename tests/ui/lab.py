@@ -41,10 +41,7 @@ class Lab:
         own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
         self._log = (folder / "lab.log").open("w")
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={self.port}", "--ip=127.0.0.1"),
-                *("--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={self.notebooks}"),
-            ],
+            [sys.executable, "-m", "jupyterlab", *self._options()],
             env={**os.environ, **own, "IPYTHONDIR": str(folder / "ipython")},
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -61,6 +58,19 @@ class Lab:
         """Return the JSON that the server's API answers."""
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
             return json.load(answer)
+
+    def _options(self) -> list[str]:
+        server = {"port_retries": 0, "disable_check_xsrf": True, "root_dir": self.notebooks}
+        return [
+            *("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={self.port}", "--IdentityProvider.token="),
+            *(f"--ServerApp.{name}={value}" for name, value in server.items()),
+        ]
+
+    def stop_kernels(self) -> None:
+        """Stop every kernel: each holds a model of its own."""
+        for session in self.get("/api/sessions"):
+            request = urllib.request.Request(f"{self.url}/api/sessions/{session['id']}", method="DELETE")
+            urllib.request.urlopen(request, timeout=30).close()
 
     def close(self) -> None:
         """Stop the server and its kernels."""
