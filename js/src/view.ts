@@ -1,6 +1,7 @@
 /** One view of a document: toolbar, stage, list, status line, and the keys. What it remembers is gone with it. */
 import { COMMANDS } from "./commands";
 import { commandOf, keyName } from "./keys";
+import type { Pyramid } from "./pyramid";
 import type { Doc, Instance } from "./state";
 import { h } from "./ui/dom";
 import { help } from "./ui/help";
@@ -25,7 +26,8 @@ export class View implements Owner {
   private readonly held = new Set<string>();
   private focused = false;
   private pretendedFullscreen = false;
-  private settled = false;
+  private picture: Pyramid | null = null;
+  private imageKey = -1;
 
   constructor(readonly doc: Doc, host: HTMLElement, signal: AbortSignal) {
     this.viewer = new Viewer(this, signal);
@@ -124,6 +126,11 @@ export class View implements Owner {
 
   refresh() {
     const { doc } = this;
+    if (this.imageKey !== doc.image.key) {
+      this.imageKey = doc.image.key;
+      this.hidden.clear();
+      this.viewer.reset();
+    }
     this.viewer.use(doc.model.get("tool"));
     this.root.classList.toggle("cdw-fullscreen", this.isFullscreen);
     this.root.classList.toggle("cdw-dead", doc.dead);
@@ -131,9 +138,8 @@ export class View implements Owner {
     for (const part of this.parts) part.refresh();
     this.setHeight();
     this.viewer.cursor();
-    const settled = doc.picture !== null;
-    this.viewer.invalidate(settled !== this.settled);
-    this.settled = settled;
+    this.viewer.invalidate(doc.picture !== this.picture);
+    this.picture = doc.picture;
   }
 
   private setHeight() {

@@ -28,7 +28,6 @@ export class Viewer {
   private readonly maskCanvas = h("canvas", { "aria-hidden": "true" });
   private readonly driver: ToolDriver;
   private size: Size = { width: 0, height: 0 };
-  private imageKey = -1;
   private fitted = true;
   private frame = 0;
   private imageIsStale = true;
@@ -70,6 +69,14 @@ export class Viewer {
     this.look(fit(this.image, this.size));
   }
 
+  /** Another image: forget where the last one was looked at. */
+  reset() {
+    this.cancel();
+    this.fitted = true;
+    this.camera = fit(this.image, this.size);
+    this.invalidate(true);
+  }
+
   zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2) {
     this.fitted = false;
     this.look(zoomAt(this.camera, x, y, factor, this.image, this.size));
@@ -93,11 +100,6 @@ export class Viewer {
 
   /** Paint soon. The image is painted again only where it or the camera changed. */
   invalidate(imageToo = false) {
-    if (this.imageKey !== this.owner.doc.image.key) {
-      this.imageKey = this.owner.doc.image.key;
-      this.fitted = true;
-      this.camera = fit(this.image, this.size);
-    }
     this.imageIsStale ||= imageToo;
     this.frame ||= requestAnimationFrame((now) => this.paint(now));
   }
