@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from cdwidget.predictor import Prediction, Predictor
     from cdwidget.prompts import Box, Click, Stroke
     from cdwidget.session import Session
-    from cdwidget.widget import Annotator, Inspector
+    from cdwidget.widget import Annotator
+    from cdwidget.widget.inspector import Inspector
 
 _HOMES = {
     "Annotator": "cdwidget.widget",
     "Box": "cdwidget.prompts",
     "Click": "cdwidget.prompts",
-    "Inspector": "cdwidget.widget",
+    "Inspector": "cdwidget.widget.inspector",
     "Instance": "cdwidget.items",
     "Item": "cdwidget.items",
     "Prediction": "cdwidget.predictor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 import anywidget
 import numpy as np
@@ -22,6 +22,9 @@ from cdwidget.widget import picture, update
 from cdwidget.widget.album import Album, Source
 from cdwidget.widget.channel import Answer, Channel
 from cdwidget.widget.encoder import EMBEDDED, Encoder
+
+if TYPE_CHECKING:
+    from cdwidget.widget.inspector import Inspector
 
 STATIC = Path(__file__).parents[1] / "static"
 TOOLS = ("click",)
@@ -171,6 +174,12 @@ class Annotator(anywidget.AnyWidget):
     def on_skip(self, callback: Callback) -> Callback:
         """Call `callback(widget)` when the user skips an image; the widget gets a button for it. Works as a decorator."""
         return self._listen("skip", callback)
+
+    def inspect(self) -> Inspector:
+        """Return a widget that shows how the diffusion spread the newest click, for the image that is shown."""
+        from cdwidget.widget.inspector import Inspector  # matplotlib and ipycanvas are loaded when they are needed
+
+        return Inspector(self)
 
     def close(self) -> None:
         """Close the widget in every page; the session stays."""

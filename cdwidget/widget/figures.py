@@ -100,8 +100,10 @@ def which(scene: Scene, kind: str, query: Query) -> str:
     """What of a map is shown, for its title: the branch, the step, the variant."""
     entry = MAPS[kind]
     words: list[str] = [query.branch] if entry.branches else []
-    if entry.numbers:
-        words.append(entry.numbers(scene)[query.number])
-    if query.variant:
+    if scene.factors.variant in entry.variants:
+        words.append(query.variant or scene.factors.variant)
+    elif query.variant:
         words.append(query.variant)
+    elif entry.numbers:
+        words.append(entry.numbers(scene)[query.number])
     return f" ({', '.join(words)})" if words else ""

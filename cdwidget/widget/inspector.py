@@ -48,7 +48,7 @@ class Inspector(widgets.VBox):
     number = t.Int(0, min=0, help="the step of PDM, or the head (0: the main one)")
     query = t.Tuple(t.Float(), t.Float(), help="(x, y) in image pixels: the place that is asked about")
     compare = t.Unicode("", help="what is shown beside it: one of the map's variants, or nothing")
-    opacity = t.Float(0.7, min=0, max=1, help="of the map over the photograph")
+    opacity = t.Float(0.65, min=0, max=1, help="of the map over the photograph")
     colours = t.Unicode("", help="matplotlib's colour map; empty: the map's own")
     smooth = t.Bool(False, help="blur the tokens, instead of showing them as they are")
     marks = t.Bool(True, help="show the clicks and the mask's outline")

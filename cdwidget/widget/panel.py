@@ -20,15 +20,15 @@ from cdwidget.prompts import Click
 from cdwidget.widget.maps import MERGE, Picture
 
 SIDE = 512  # longer side of the drawing in pixels
+DARKEST = 70  # grey of what is black in the photograph: under a dark map it must still be seen
 CELL = 9  # side of a neighbour in the magnifier
 POSITIVE, NEGATIVE, OUTLINE, ASKED = "#22c55e", "#ef4444", "#ffffff", "#38bdf8"
 
 
 def colour_map(name: str) -> Colormap:
     """Return matplotlib's colour map of a name, "" for the classes of the progressive merge; where there is no value it is clear."""
-    found = matplotlib.colormaps[name].copy() if name else ListedColormap([colour for _, colour in MERGE])
-    found.set_bad((0, 0, 0, 0))
-    return found
+    found = matplotlib.colormaps[name] if name else ListedColormap([colour for _, colour in MERGE])
+    return found.with_extremes(bad=(0, 0, 0, 0))
 
 
 def coloured(picture: Picture, colours: str) -> np.ndarray:
@@ -68,7 +68,7 @@ class Panel(VBox):
         with hold_canvas():
             self._query.clear_rect(0, 0, width, height)
             self._photo.global_composite_operation = "copy"
-            self._photo.put_image_data(np.repeat(grey[:, :, None], 3, axis=2))
+            self._photo.put_image_data(np.repeat(DARKEST + (grey * (1 - DARKEST / 255))[:, :, None], 3, axis=2))
 
     def _open(self, width: int, height: int) -> None:
         """Take a canvas of another size: a new one, because a size may reach the page later than what is drawn next."""
