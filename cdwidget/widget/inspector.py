@@ -205,8 +205,9 @@ class Inspector(widgets.VBox):
         with self._silently():
             self._fit_choices(fresh=change["name"] == "map")
         if change["name"] == "marks":
-            self._draw_marks()
-        self._draw()
+            self._draw_all()
+        else:
+            self._draw()
 
     def _on_move(self, x: float, y: float) -> None:
         if self.scene is None:
@@ -256,22 +257,21 @@ class Inspector(widgets.VBox):
     # ---- drawing -------------------------------------------------------------------------------------------------
 
     def _draw_all(self) -> None:
-        if self.scene is None:
-            return
-        for panel in self._panels:
-            panel.photograph(self.scene.view, self.scene.factors.pixels)
-        self._draw_marks()
-        self._draw()
+        """Draw what is shown from the photograph up: for another scene, or for a page that has just opened it."""
+        if self.scene is not None:
+            for panel in self._panels:
+                panel.view = None
+            self._draw()
 
-    def _draw_marks(self) -> None:
+    def _begin(self, panel: Panel) -> None:
         assert self.scene is not None
-        view, asked = self.scene.view, self.scene.asked
-        clicks = [prompt for prompt in asked.prompts if isinstance(prompt, Click)]
-        for panel in self._panels:
-            if self.marks:
-                panel.marks(view.covered(asked.after, SIDE, SIDE), clicks)
-            else:
-                panel.marks(None, ())
+        panel.photograph(self.scene.view, self.scene.factors.pixels)
+        if self.marks:
+            asked = self.scene.asked
+            clicks = [prompt for prompt in asked.prompts if isinstance(prompt, Click)]
+            panel.marks(self.scene.view.covered(asked.after, SIDE, SIDE), clicks)
+        else:
+            panel.marks(None, ())
 
     def _draw(self) -> None:
         assert self.scene is not None
@@ -282,12 +282,15 @@ class Inspector(widgets.VBox):
         asked = self._asked_box(self._hovered or self.query) if entry.follows else None
         colours = entry.colours and (self.colours or entry.colours)
         for panel, picture, variant in zip(self._panels, pictures, variants):
+            if panel.view is None:
+                self._begin(panel)
             title = figures.which(self.scene, self.map, self._ask(variant))
             panel.title.value = f"<div class='cdi-title'>{entry.title}<span>{title}</span></div>"
             panel.draw(Picture(picture.values, picture.box, picture.low, high), colours, self.opacity, self.smooth, asked)
         self._panels[1].layout.display = "" if self.compare else "none"
         self._scale(colours, pictures[0].low, high)
         self._about.value = f"<div class='cdi-about'><p>{entry.meaning}</p><p class='cdi-formula'>{entry.formula}</p></div>"
+        self._shown = pictures[0]
         self._tell()
 
     def _scale(self, colours: str, low: float, high: float) -> None:
@@ -305,7 +308,7 @@ class Inspector(widgets.VBox):
         """Say what is under the pointer."""
         assert self.scene is not None
         x, y = self._hovered or self.query
-        value = self.scene.at(self.scene.picture(self.map, self._ask()), *(self._hovered or self.query))
+        value = self.scene.at(self._shown, x, y)
         row, column = self.scene.view.cell(x, y, *self.scene.view.grid)
         words = [f"x {int(x)}, y {int(y)}", f"token {row}, {column}"]
         if not np.isnan(value):

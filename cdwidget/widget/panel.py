@@ -53,7 +53,7 @@ class Panel(VBox):
         self.title = HTML()
         self._told = on_move, on_press, on_leave, on_ready
         self._canvas: MultiCanvas | None = None
-        self._view: View | None = None
+        self.view: View | None = None  # None: nothing is drawn yet
         layout = Layout(flex="1 1 0", min_width="220px", max_width=f"{SIDE}px", overflow="hidden")
         super().__init__([self.title], layout=layout)
 
@@ -61,7 +61,7 @@ class Panel(VBox):
         """Begin a drawing: the view's pixels, uint8 (S, S, 3), in grey, so that the colours are the map's."""
         factor = SIDE / max(view.width, view.height)
         width, height = max(1, round(view.width * factor)), max(1, round(view.height * factor))
-        self._view = view
+        self.view = view
         if self._canvas is None or (self._canvas.width, self._canvas.height) != (width, height):
             self._open(width, height)
         grey = cv2.cvtColor(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
@@ -108,12 +108,12 @@ class Panel(VBox):
 
     def draw(self, picture: Picture, colours: str, opacity: float, smooth: bool, asked: tuple[float, float, float, float] | None) -> None:
         """Draw a picture and the box that is asked about (image pixels); a picture of less than the view is magnified in a corner."""
-        assert self._view is not None
+        assert self.view is not None
         width, height = self._size
         cells = coloured(picture, colours)
         x0, y0 = self._from_image(*picture.box[:2])
         x1, y1 = self._from_image(*picture.box[2:])
-        if picture.box != self._view.box:
+        if picture.box != self.view.box:
             side = CELL * cells.shape[0]
             left, top = (12.0 if x0 > width / 2 else width - side - 12.0), 12.0  # in the corner that is farther away
             cells = self._magnified(cells)
@@ -147,12 +147,12 @@ class Panel(VBox):
         return self._canvas.width, self._canvas.height
 
     def _from_image(self, x: float, y: float) -> tuple[float, float]:
-        assert self._view is not None
-        (left, top), (width, height) = self._view.box[:2], self._size
-        return (x - left) * width / self._view.width, (y - top) * height / self._view.height
+        assert self.view is not None
+        (left, top), (width, height) = self.view.box[:2], self._size
+        return (x - left) * width / self.view.width, (y - top) * height / self.view.height
 
     def _to_image(self, x: float, y: float) -> tuple[float, float]:
-        assert self._view is not None
-        (left, top), (width, height) = self._view.box[:2], self._size
+        assert self.view is not None
+        (left, top), (width, height) = self.view.box[:2], self._size
         column, row = min(max(x, 0), width - 1e-3), min(max(y, 0), height - 1e-3)
-        return left + column * self._view.width / width, top + row * self._view.height / height
+        return left + column * self.view.width / width, top + row * self.view.height / height
