@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, Iterator, Sequence, get_args
@@ -298,9 +299,7 @@ class Inspector(widgets.VBox):
             legend = "".join(f"<span><i style='background:{colour}'></i>{name}</span>" for name, colour in MERGE)
             self._bar.value, self._ends.value = f"<div class='cdi-legend'>{legend}</div>", ""
             return
-        found = matplotlib.colormaps[colours]
-        stops = ", ".join(to_hex(found(x)) for x in np.linspace(0, 1, 17))
-        self._bar.value = f"<div class='cdi-bar' style='background:linear-gradient(to right, {stops})'></div>"
+        self._bar.value = f"<div class='cdi-bar' style='background:linear-gradient(to right, {_stops(colours)})'></div>"
         ends = "".join(f"<b>{value:.3g}</b>" for value in np.linspace(low, high, 5))
         self._ends.value = f"<div class='cdi-ends'>{ends}</div><div class='cdi-unit'>{MAPS[self.map].unit}</div>"
 
@@ -357,6 +356,11 @@ class Inspector(widgets.VBox):
         if proposal["value"] and proposal["value"] not in matplotlib.colormaps:
             raise ValueError(f"matplotlib has no colour map {proposal['value']!r}; some it has are {', '.join(COLOURS)}")
         return str(proposal["value"])
+
+
+@cache
+def _stops(colours: str) -> str:
+    return ", ".join(to_hex(colour) for colour in matplotlib.colormaps[colours](np.linspace(0, 1, 17)))
 
 
 def _chip(finding: Finding) -> str:

@@ -66,7 +66,6 @@ class Panel(VBox):
             self._open(width, height)
         grey = cv2.cvtColor(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         with hold_canvas():
-            self._query.clear_rect(0, 0, width, height)
             self._photo.global_composite_operation = "copy"
             self._photo.put_image_data(np.repeat(DARKEST + (grey * (1 - DARKEST / 255))[:, :, None], 3, axis=2))
 
@@ -113,13 +112,16 @@ class Panel(VBox):
         cells = coloured(picture, colours)
         x0, y0 = self._from_image(*picture.box[:2])
         x1, y1 = self._from_image(*picture.box[2:])
-        if picture.box != self.view.box:
+        magnified = picture.box != self.view.box
+        if magnified:
             side = CELL * cells.shape[0]
-            left, top = (12.0 if x0 > width / 2 else width - side - 12.0), 12.0  # in the corner that is farther away
+            x0, y0 = (12.0 if x0 > width / 2 else width - side - 12.0), 12.0  # in the corner that is farther away
+            x1, y1 = x0 + side, y0 + side
             cells = self._magnified(cells)
-            x0, y0, x1, y1, opacity, smooth = left, top, left + side, top + side, 1, False
         rows, columns = cells.shape[:2]
+        target = self._query if magnified else self._map  # a magnifier lies over the outline
         with hold_canvas():
+            self._query.set_transform(1, 0, 0, 1, 0, 0)
             self._query.clear_rect(0, 0, width, height)
             if asked is not None:
                 left, top = self._from_image(*asked[:2])
@@ -127,11 +129,15 @@ class Panel(VBox):
                 for colour, thickness in (("#000000", 3.5), (ASKED, 1.5)):
                     self._query.stroke_style, self._query.line_width = colour, thickness
                     self._query.stroke_rect(left, top, right - left, bottom - top)
-            self._map.global_composite_operation = "copy"
-            self._map.global_alpha = opacity
-            self._map.image_smoothing_enabled = smooth
-            self._map.set_transform((x1 - x0) / columns, 0, 0, (y1 - y0) / rows, x0, y0)
-            self._map.put_image_data(cells)
+            self._map.set_transform(1, 0, 0, 1, 0, 0)
+            if magnified:
+                self._map.clear_rect(0, 0, width, height)
+            else:
+                self._map.global_composite_operation = "copy"
+                self._map.global_alpha = opacity
+            target.image_smoothing_enabled = smooth and not magnified
+            target.set_transform((x1 - x0) / columns, 0, 0, (y1 - y0) / rows, x0, y0)
+            target.put_image_data(cells)
 
     def _magnified(self, cells: np.ndarray) -> np.ndarray:
         """Cells on a dark ground with a light frame and the asked-about one in the middle, RGBA."""
