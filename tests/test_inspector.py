@@ -134,7 +134,9 @@ def test_figures_are_saved(ending: str, inspector: Inspector, tmp_path: Path) ->
 def test_a_grid_has_a_row_for_each_click(inspector: Inspector) -> None:
     figure = inspector.figure("grid")
     rows = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel().startswith("click")]
-    assert rows == ["click 1", "click 2"] and len(figure.axes) >= 2 * len(GRID)
+    assert rows == ["click 1", "click 2"] and len(figure.axes) == 2 * len(GRID)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title().startswith("FDM: column")]
+    assert "foreground" in titles[0] and "background" in titles[1]  # each row is about its own click
     assert figure._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="gait.*gate"):
         inspector.figure("gait")
@@ -159,4 +161,6 @@ def test_an_annotator_is_inspected_and_followed_to_its_next_image() -> None:
     annotator.apply(Click(10, 20))
     assert inspector.scene is not None and inspector.query == (10, 20)
     annotator.previous()
-    assert inspector.query == (30, 20)
+    assert inspector.query == (30, 20) and annotator.inspect() is inspector
+    inspector.close()
+    assert annotator.inspect() is not inspector

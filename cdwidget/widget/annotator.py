@@ -100,6 +100,7 @@ class Annotator(anywidget.AnyWidget):
         self._encoder: Encoder | None = None
         self._writing = RLock()  # what a session did and the message about it go out in one order
         self._adopting = False
+        self._inspector: Inspector | None = None
         self._shown = self.session.state  # what the browser knows of
         self._revision = 0
         self._listeners: dict[str, list[Callback]] = {"submit": [], "skip": []}
@@ -176,10 +177,12 @@ class Annotator(anywidget.AnyWidget):
         return self._listen("skip", callback)
 
     def inspect(self) -> Inspector:
-        """Return a widget that shows how the diffusion spread the newest click, for the image that is shown."""
+        """Return a widget that shows how the diffusion spread the newest click; the same one until it is closed."""
         from cdwidget.widget.inspector import Inspector  # matplotlib and ipycanvas are loaded when they are needed
 
-        return Inspector(self)
+        if self._inspector is None or self._inspector.comm is None:
+            self._inspector = Inspector(self)
+        return self._inspector
 
     def close(self) -> None:
         """Close the widget in every page; the session stays."""

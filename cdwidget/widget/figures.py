@@ -68,7 +68,7 @@ def draw(axes: Axes, scene: Scene, kind: str, query: Query, colours: str | None 
     )
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     if entry.colours:
-        bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
+        bar = axes.figure.colorbar(shown, cax=axes.inset_axes((1.02, 0, 0.04, 1)))
         assert bar.solids is not None
         bar.solids.set_alpha(1)
         bar.set_label(entry.unit.translate(UNITS), fontsize=8)

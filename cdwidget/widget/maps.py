@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 NEAREST = 8  # PDM pixels from a pixel to its farthest neighbours
 SIDE = 256  # cells a side that masks are drawn with
 MERGE = (  # what progressive merge made of each pixel, and its colour
-    ("stayed in the mask", "#9ca3af"),
+    ("stayed in the mask", "#3b82f6"),
     ("added", "#22c55e"),
     ("removed", "#ef4444"),
     ("the model's answer, left out", "#f59e0b"),
