@@ -20,9 +20,8 @@ env: .venv/.installed $(BUNDLE)
 	SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,lab]'
 	touch $@
 
-# Not `npm ci`: it refuses a lock file that lacks another platform's binary, which not every registry carries.
 js/node_modules/.installed: js/package.json js/package-lock.json
-	cd js && npm install --no-save --no-audit --no-fund
+	cd js && npm ci --no-audit --no-fund
 	touch $@
 
 $(BUNDLE): js/node_modules/.installed $(JS_SOURCES)
