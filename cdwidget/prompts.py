@@ -65,8 +65,7 @@ def check_prompt(prompt: Prompt, width: int, height: int) -> None:
     elif isinstance(prompt, Box):
         if not (0 <= prompt.x0 < prompt.x1 <= width and 0 <= prompt.y0 < prompt.y1 <= height):
             raise ValueError(
-                f"{prompt} does not fit the image of {width}x{height} pixels; "
-                f"it needs 0 <= x0 < x1 <= {width} and 0 <= y0 < y1 <= {height}"
+                f"{prompt} does not fit the image of {width}x{height} pixels; it needs 0 <= x0 < x1 <= {width} and 0 <= y0 < y1 <= {height}"
             )
         return
     else:
@@ -74,6 +73,5 @@ def check_prompt(prompt: Prompt, width: int, height: int) -> None:
     for x, y in points:
         if not (isfinite(x) and isfinite(y) and 0 <= x < width and 0 <= y < height):
             raise ValueError(
-                f"{type(prompt).__name__} at x={x:g}, y={y:g} lies outside the image; "
-                f"allowed are 0 <= x < {width} and 0 <= y < {height}"
+                f"{type(prompt).__name__} at x={x:g}, y={y:g} lies outside the image; allowed are 0 <= x < {width} and 0 <= y < {height}"
             )
