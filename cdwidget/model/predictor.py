@@ -21,7 +21,7 @@ from cdwidget.prompts import Box, Click, Prompt, check_prompt
 Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1, half-open, in image pixels
 
 SMALLEST_IMAGE = 16  # pixels a side
-EXPANSION = 1.4  # of the object's box when zooming in
+EXPANSION = 2.0  # of the object's box when zooming in; on held-out images 2.0 needs fewer clicks than the published 1.4
 SMALL = 0.6  # the crop's larger side, as a share of the image's, up to which zooming in pays
 SNAP = 8  # crops begin and end at multiples of an eighth of their size, so that a few more pixels mean the same crop
 PIXEL = 2  # side, in pixels of the view, of what pixel diffusion takes for one; twice as fine costs four times as much and gains nothing

@@ -63,7 +63,7 @@ SETS = {
 }
 
 RECIPES: dict[str, Recipe] = {
-    "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit"), SETS),
+    "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit"), SETS, steps=720, rate=1.5e-3, warmup=60, decay=0.35),
     "cdnet-lite": Recipe(CDNetConfig(backbone="lite0", size=384, channels=96), SETS, steps=20000, batch=32, encoder_rate=0.1),
     "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
 }

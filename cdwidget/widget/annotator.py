@@ -82,6 +82,8 @@ class Annotator(anywidget.AnyWidget):
     _phase = t.Dict({"name": "idle", "error": ""}, help="how far the model is with this image").tag(sync=True)
     _buttons = t.List(t.Unicode(), help="which of submit and skip somebody listens to").tag(sync=True)
 
+    _shell: Any = None  # IPython's, kept because it cannot be asked for any more when the interpreter ends
+
     def __init__(self, image: Source | Sequence[Source], predictor: Predictor | None = None, **traits: Any) -> None:
         """Show an image.
 
@@ -111,8 +113,9 @@ class Annotator(anywidget.AnyWidget):
         self.observe(self._on_trait, names=["label", "selected"])
         if label is not None:
             self.label = label
-        if shell := get_ipython():
-            shell.events.register("post_run_cell", self.refresh)
+        self._shell = get_ipython()
+        if self._shell:
+            self._shell.events.register("post_run_cell", self.refresh)
 
     # ---- for Python ----------------------------------------------------------------------------------------------
 
@@ -186,9 +189,9 @@ class Annotator(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Close the widget in every page; the session stays."""
-        if shell := get_ipython():
+        if self._shell:
             with suppress(ValueError):
-                shell.events.unregister("post_run_cell", self.refresh)
+                self._shell.events.unregister("post_run_cell", self.refresh)
         super().close()
 
     # ---- for the browser -----------------------------------------------------------------------------------------
