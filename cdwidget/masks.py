@@ -1,4 +1,4 @@
-"""What is done with masks everywhere: run lengths, bounding boxes, components, IoU and packed patches.
+"""What is done with masks everywhere: run lengths, bounding boxes, IoU and packed patches.
 
 A mask is bool (H, W). A bbox is (x0, y0, x1, y1) in whole pixels, half-open; the bbox of nothing is (0, 0, 0, 0).
 """
@@ -47,12 +47,6 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
         raise ValueError(f"the masks have shapes {a.shape} and {b.shape}; IoU needs two masks of one size")
     union = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / union if union else 1.0
-
-
-def components(mask: np.ndarray) -> tuple[int, np.ndarray]:
-    """Return how many 8-connected components a bool (H, W) mask has, and int32 (H, W) numbers 1..n of them, 0 outside."""
-    count, numbers = cv2.connectedComponents(np.ascontiguousarray(mask, dtype=bool).view(np.uint8), connectivity=8)
-    return count - 1, numbers
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, components, decode_rle, encode_rle, iou
+from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, decode_rle, encode_rle, iou
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 
@@ -81,13 +81,6 @@ def test_iou():
     assert iou(b, b.T) == pytest.approx(1 / 3)
     with pytest.raises(ValueError, match="one size"):
         iou(a, np.zeros((3, 2), bool))
-
-
-def test_components_touch_at_corners():
-    count, numbers = components(np.array([[1, 0, 0, 1], [0, 1, 0, 1]], bool))
-    assert count == 2
-    assert numbers[0, 0] == numbers[1, 1] != numbers[0, 3] == numbers[1, 3]
-    assert components(np.zeros((3, 3), bool))[0] == 0
 
 
 @pytest.mark.parametrize(

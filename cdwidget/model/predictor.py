@@ -86,16 +86,13 @@ class CDNetPredictor:
                 prior = None
         whole = (0, 0, width, height)
         crop = self._crop(prior, prompts)
-        if crop != whole and prior is not None:
-            return self._look(crop, prompts, prior, prior)
         if crop == whole:
             first = self._look(whole, prompts, prior, None)
             crop = self._crop(first.prob, prompts)
             if crop == whole:
                 return first
             prior = first.prob if prior is None else prior
-        outside = np.zeros((height, width), np.float32) if prior is None else prior
-        return self._look(crop, prompts, prior, outside)
+        return self._look(crop, prompts, prior, np.zeros((height, width), np.float32) if prior is None else prior)
 
     def _crop(self, prior: np.ndarray | None, prompts: Sequence[Prompt]) -> Rectangle:
         """Where to look: round the previous object and the prompts that belong to it, or the whole image when those are not small in it."""
@@ -151,17 +148,16 @@ class CDNetPredictor:
         seeds = clicks[0] - clicks[1]
         prob = self._refined(view, logits[0], seeds)
 
-        def to_image(values: np.ndarray, base: np.ndarray | None) -> np.ndarray:
+        def to_image(values: np.ndarray) -> np.ndarray:
             inner = cv2.resize(values, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-            if base is None:
+            if outside is None:
                 return inner
-            full = base.copy()
+            full = outside.copy()
             full[y0:y1, x0:x1] = inner
             return full
 
-        full = to_image(prob, outside)
-        base = None if outside is None else outside
-        alternatives = [to_image(head.sigmoid().cpu().numpy(), base) > 0.5 for head in _by_confidence(logits[1:])]
+        full = to_image(prob)
+        alternatives = [to_image(head.sigmoid().cpu().numpy()) > 0.5 for head in _by_confidence(logits[1:])]
         return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds))
 
     def _refined(self, view: _View, logits: Tensor, seeds: Tensor) -> np.ndarray:
