@@ -1,5 +1,6 @@
 /** One view of a document: toolbar, stage, list, status line, and the keys. What it remembers is gone with it. */
 import { COMMANDS } from "./commands";
+import { PLAIN, type Display } from "./display";
 import { commandOf, keyName } from "./keys";
 import type { Pyramid } from "./pyramid";
 import type { Doc, Instance } from "./state";
@@ -15,8 +16,17 @@ const HEIGHTS = { least: 260, most: 560 }; // CSS pixels of a stage whose height
 
 export interface Part { element: HTMLElement; refresh(): void }
 
+/** What the tools are set to in this view; sizes that Python knows of are traits: brush_size, tolerance, superpixels. */
+export interface Options {
+  add: boolean; // hand tools add to the mask, or take away; Alt inverts
+  straight: boolean; // the lasso goes straight from point to point
+  pressure: boolean; // a pen's pressure scales the brush
+}
+
 export class View implements Owner {
   readonly hidden = new Set<number>();
+  readonly options: Options = { add: true, straight: false, pressure: false };
+  readonly display: Display = { ...PLAIN };
   readonly viewer: Viewer;
   peeking = false;
   previewing = false;
