@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Protocol
+from contextvars import copy_context
+from threading import Thread
+from typing import Any, Callable, Collection, Mapping, Protocol
 
 from cdwidget.lookup import lookup
 
@@ -22,10 +24,14 @@ class Host(Protocol):
 class Channel:
     """Up: `{id, op, ...}`. Down: `{id, ok, result | error}` with buffers; what Python tells unasked has the id None."""
 
-    def __init__(self, host: Host, ops: Mapping[str, Callable[..., Answer]]) -> None:
-        """Answer the messages of `host` with `ops`, called with the message's other fields as keywords."""
+    def __init__(self, host: Host, ops: Mapping[str, Callable[..., Answer]], slow: Collection[str] = ()) -> None:
+        """Answer the messages of `host` with `ops`, called with the message's other fields as keywords.
+
+        slow: those that run in a thread of their own, so that other messages need not wait for them.
+        """
         self._host = host
         self._ops = ops
+        self._slow = slow
         host.on_msg(self._on_message)
 
     def tell(self, answer: Answer) -> None:
@@ -33,6 +39,13 @@ class Channel:
         self._send(None, answer)
 
     def _on_message(self, _host: Host, message: dict[str, Any], _buffers: Any) -> None:
+        if message.get("op") in self._slow:
+            # In a copy of the context, so that ipykernel knows which message the answer belongs to.
+            Thread(target=copy_context().run, args=(self._answer, message), daemon=True).start()
+        else:
+            self._answer(message)
+
+    def _answer(self, message: dict[str, Any]) -> None:
         fields = dict(message)
         request = fields.pop("id", None)
         try:

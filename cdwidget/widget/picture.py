@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor
 
+from cdwidget.masks import Bbox
+
 MOST_PIXELS = 16_000_000  # what a browser decodes and zooms without effort; a larger image is shown reduced
 LOSSLESS_PIXELS = 300_000  # up to here a PNG is sent: small images are looked at pixel by pixel
 THUMBNAIL_SIDE = 400
@@ -20,6 +22,21 @@ def encode_image(image: np.ndarray) -> tuple[bytes, str]:
     height, width = image.shape[:2]
     if height * width > MOST_PIXELS:
         image = _reduced(image, (MOST_PIXELS / (height * width)) ** 0.5)
+    return _file(image)
+
+
+def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int) -> tuple[bytes, str]:
+    """Return the part of an image inside `box`, resized to `width` x `height`, as (file, MIME type); ValueError for a box outside."""
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 < x1 <= image.shape[1] and 0 <= y0 < y1 <= image.shape[0]):
+        raise ValueError(f"the box {tuple(box)} does not lie in the image of {image.shape[1]}x{image.shape[0]} pixels")
+    part = image[y0:y1, x0:x1]
+    shrinks = width < x1 - x0
+    return _file(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+
+
+def _file(image: np.ndarray) -> tuple[bytes, str]:
+    height, width = image.shape[:2]
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     if height * width <= LOSSLESS_PIXELS:
         return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes(), "image/png"

@@ -1,0 +1,88 @@
+"""What the browser can ask of an Annotator: one method an operation."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+from cdwidget.masks import Bbox
+from cdwidget.prompts import Box, Click, Stroke
+from cdwidget.session import Accept, Change, action_from_json
+from cdwidget.widget import picture
+from cdwidget.widget.channel import Answer
+
+if TYPE_CHECKING:
+    from cdwidget.widget.annotator import Annotator
+
+SLOW = ("superpixels", "tile")  # answered from a thread of their own, so that a click need not wait for them
+
+
+class Requests:
+    """Answers requests by asking the widget and its session; `ops` is the table of all of them."""
+
+    def __init__(self, widget: Annotator) -> None:
+        self._widget = widget
+        self.ops: dict[str, Callable[..., Answer]] = {
+            "image": self.image,
+            "tile": self.tile,
+            "document": self.document,
+            "apply": self.apply,
+            "peek": self.peek,
+            "undo": lambda: self._edit(lambda: widget.session.undo(), undone=True),
+            "redo": lambda: self._edit(lambda: widget.session.redo()),
+            "go": self.go,
+            "submit": lambda: self._decide("submit"),
+            "skip": lambda: self._decide("skip"),
+        }
+
+    def image(self) -> Answer:
+        """The image as a file, reduced where it is very large: {key, mime}."""
+        file, mime = picture.encode_image(self._widget.session.image)
+        return {"key": self._widget._image["key"], "mime": mime}, [file]
+
+    def tile(self, box: Bbox, width: int, height: int) -> Answer:
+        """The part of the image inside `box`, as a file of `width` x `height` pixels: {key, mime}."""
+        key, image = self._widget._image["key"], self._widget.session.image
+        file, mime = picture.encode_tile(image, box, width, height)
+        return {"key": key, "mime": mime}, [file]
+
+    def document(self) -> Answer:
+        """Everything the session holds: {document}."""
+        self._widget._encode()
+        return self._widget._whole()
+
+    def apply(self, action: dict[str, Any]) -> Answer:
+        """Do an action, given as JSON: {document}, what it changed."""
+        return self._edit(self._widget._doing(action_from_json(action)))
+
+    def peek(self, action: dict[str, Any]) -> Answer:
+        """What a prompt would change: {box} and the packed pixels in it."""
+        prompt = action_from_json(action)
+        if isinstance(prompt, (Click, Stroke, Box)):
+            self._widget._encode().wait()
+        change = self._widget.session.peek(prompt)
+        return {"box": change.bbox}, [change.after.bits]
+
+    def go(self, step: int) -> Answer:
+        """Show the next (1) or previous (-1) image: {passed}, what was wrong with those passed over."""
+        return {"passed": self._widget._go(step)}, []
+
+    def _edit(self, do: Callable[[], Change | None], undone: bool = False) -> Answer:
+        if self._widget.view_only:
+            raise ValueError("this widget is for viewing only; set view_only = False to edit")
+        return self._widget._write(do, undone)[1]
+
+    def _decide(self, name: str) -> Answer:
+        widget = self._widget
+        if name == "submit" and not widget.view_only and widget.session.patch().bits:
+            widget.apply(Accept())
+        for callback in widget._listeners[name]:
+            callback(widget)
+        return {"passed": widget._go(1) if widget.index + 1 < len(widget._album) else []}, []
+
+
+def deflated(array: np.ndarray) -> bytes:
+    """Return the bytes of an array, little-endian, as the browser's DecompressionStream("deflate") reads them."""
+    return zlib.compress(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes(), 1)
