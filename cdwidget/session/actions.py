@@ -1,16 +1,19 @@
 """Everything a session can be asked to do, and the one JSON form of it (browser messages and logs).
 
-A prompt is an action too: Click, Stroke and Box ask the predictor about the selected instance.
+A prompt is an action too: Click, Stroke and Box ask the predictor about the selected instance. So is what a tool of the hand does:
+every key of `cdwidget.tools.TOOLS`.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any, Mapping, Union
+from typing import Any, Mapping, Union, get_args
 
 from cdwidget.lookup import lookup
 from cdwidget.prompts import Box, Click, Prompt, Stroke
+from cdwidget.tools import TOOLS
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,68 @@ class Relabel:
     instance: int | None = None
 
 
-Action = Union[Prompt, Accept, Select, Delete, Relabel]
+@dataclass(frozen=True)
+class Alternative:
+    """Take another answer of the predictor to the newest prompt of the selected instance: 0 is the main one; numbers wrap round."""
 
-ACTIONS: dict[str, type] = {
-    "click": Click,
-    "stroke": Stroke,
-    "box": Box,
-    "accept": Accept,
-    "select": Select,
-    "delete": Delete,
-    "relabel": Relabel,
-}
+    number: int
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Keep (on), or no longer keep, the pixels that a hand tool decided from being changed by prompts and alternatives."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Copy an instance, by default the selected one, to right in front of it, and select the copy."""
+
+    instance: int | None = None
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Put another instance's pixels into the selected one, and remove that other instance."""
+
+    instance: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Make an instance of each connected part of one, by default of the selected one, which keeps its largest part."""
+
+    instance: int | None = None
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """Move an instance to a position of the painting order: 0 is behind all the others."""
+
+    instance: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Snap:
+    """Fit the selected instance to its neighbours: give up what overlaps them, and close gaps of at most `distance` pixels."""
+
+    distance: float
+
+
+Command = Union[Accept, Select, Delete, Relabel, Lock, Duplicate, Merge, Split, Reorder, Snap]
+Action = Union[Prompt, Alternative, Command, Any]  # or a key of TOOLS
+
+KINDS = (Click, Stroke, Box, Alternative, *get_args(Command), *TOOLS)
+
+
+def name_of(kind: type) -> str:
+    """Return what JSON calls a kind of action: FillHoles is "fill_holes"."""
+    return re.sub("(?<=.)([A-Z])", r"_\1", kind.__name__).lower()
+
+
+ACTIONS: dict[str, type] = {name_of(kind): kind for kind in KINDS}
 
 
 def action_to_json(action: Action) -> dict[str, Any]:
@@ -64,10 +118,10 @@ def action_to_json(action: Action) -> dict[str, Any]:
     >>> action_to_json(Click(120, 88, True))
     {'type': 'click', 'x': 120, 'y': 88, 'positive': True}
     """
-    for name, kind in ACTIONS.items():
-        if type(action) is kind:
-            return {"type": name, **{field.name: _plain(getattr(action, field.name)) for field in fields(kind)}}
-    raise TypeError(f"an action is one of {', '.join(kind.__name__ for kind in ACTIONS.values())}, not {type(action).__name__}")
+    kind = type(action)
+    if kind not in KINDS:
+        raise TypeError(f"an action is one of {', '.join(kind.__name__ for kind in KINDS)}, not {kind.__name__}")
+    return {"type": name_of(kind), **{field.name: _plain(getattr(action, field.name)) for field in fields(kind)}}
 
 
 def action_from_json(data: Mapping[str, Any]) -> Action:
@@ -123,17 +177,25 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _id(name: str, value: Any) -> int:
+def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} must be the whole-number id of an instance, not {value!r}")
+        raise ValueError(f"{name} must be a whole number, not {value!r}")
     return value
+
+
+def _wholes(name: str, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{name} must be a list of whole numbers, not {value!r}")
+    return tuple(_whole(name, number) for number in value)
 
 
 _CHECKS: dict[Any, Any] = {  # the annotation of a field -> what its value must be
     "float": _number,
     "bool": _flag,
     "str": _text,
+    "int": _whole,
     "str | None": lambda name, value: value if value is None else _text(name, value),
-    "int | None": lambda name, value: value if value is None else _id(name, value),
+    "int | None": lambda name, value: value if value is None else _whole(name, value),
+    "tuple[int, ...]": _wholes,
     "tuple[tuple[float, float], ...]": _points,
 }
