@@ -1,0 +1,100 @@
+"""Masks to polygons and back, against counts by OpenCV and pictures by scikit-image and pycocotools."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco
+from skimage import draw
+
+from cdwidget.polygons import fill, outlines, parts
+
+masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
+places = st.floats(-5, 25, width=32)
+polygons = st.lists(st.tuples(places, places), max_size=9)
+
+
+def area(ring: np.ndarray) -> float:
+    x, y = ring.T.astype(float)
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
+
+
+@given(masks)
+def test_outlines_hold_the_whole_mask(mask: np.ndarray) -> None:
+    rings = outlines(mask)
+    assert np.array_equal(fill(rings, *mask.shape), mask)
+    assert sum(map(area, rings)) == mask.sum()
+    for ring in rings:
+        steps = np.roll(ring, -1, axis=0) - ring
+        assert ((steps[:, 0] == 0) != (steps[:, 1] == 0)).all(), "every edge runs along the grid"
+        assert ((steps[:, 0] == 0) != (np.roll(steps, 1, axis=0)[:, 0] == 0)).all(), "every point is a corner"
+
+
+@given(masks)
+def test_parts_are_counted_as_opencv_counts_them(mask: np.ndarray) -> None:
+    found = parts(mask)
+    assert len(found) == cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0] - 1
+    background = np.pad(~mask, 1, constant_values=True).view(np.uint8)
+    assert sum(len(rings) - 1 for rings in found) == cv2.connectedComponents(background, connectivity=4)[0] - 2
+    assert all(area(rings[0]) > 0 > max([area(ring) for ring in rings[1:]], default=-1) for rings in found)
+    pieces = [fill(rings, *mask.shape) for rings in found]
+    assert np.array_equal(sum(pieces, np.zeros(mask.shape, int)), mask), "parts do not overlap, and hold everything"
+
+
+def test_a_ring_has_a_border_and_a_hole() -> None:
+    mask = np.ones((3, 4), bool)
+    mask[1, 1] = False
+    ((outer, hole),) = parts(mask)
+    assert outer.tolist() == [[0, 0], [4, 0], [4, 3], [0, 3]]
+    assert hole.tolist() == [[1, 2], [2, 2], [2, 1], [1, 1]]
+    assert outlines(np.zeros((3, 4), bool)) == []
+
+
+@given(st.lists(polygons, max_size=3))
+def test_filling_is_even_odd_at_the_pixels_centres(several: list) -> None:
+    mask = fill(several, 16, 20)
+    y, x = np.mgrid[:16, :20] + 0.5
+    inside = np.zeros((16, 20), bool)
+    for polygon in several:
+        for (ax, ay), (bx, by) in zip(polygon, polygon[1:] + polygon[:1]):
+            if ay > by:
+                ax, ay, bx, by = bx, by, ax, ay
+            if ay < by:
+                inside ^= (ay <= y) & (y < by) & (x >= ax + (y - ay) * ((bx - ax) / (by - ay)))
+    assert np.array_equal(mask, inside)
+
+
+def test_filling_agrees_with_scikit_image() -> None:
+    drawn = np.random.default_rng(0).uniform(-10, 70, (50, 7, 2))  # no centre lies exactly on an edge
+    for polygon in drawn:
+        expected = np.zeros((60, 50), bool)
+        expected[draw.polygon(polygon[:, 1] - 0.5, polygon[:, 0] - 0.5, expected.shape)] = True
+        assert np.array_equal(fill([polygon], 60, 50), expected)
+
+
+@given(masks)
+def test_pycocotools_fills_the_outline_of_a_part_to_the_same_pixels(mask: np.ndarray) -> None:
+    for outer, *holes in parts(mask):
+        if not holes and len({tuple(point) for point in outer.tolist()}) == len(outer):
+            rle = coco.frPyObjects([outer.astype(float).ravel().tolist()], *mask.shape)
+            assert np.array_equal(coco.decode(coco.merge(rle)), fill([outer], *mask.shape))
+
+
+@given(polygons, st.randoms())
+def test_a_way_back_and_forth_fills_nothing(polygon: list, random) -> None:
+    assert not fill([polygon + polygon[::-1]], 16, 20).any()
+
+
+def test_far_outside_the_image() -> None:
+    assert fill([[(-1e300, -1e300), (1e300, -1e300), (0, 1e300)]], 2, 3).all()
+    assert not fill([[(5, 0), (9, 0), (9, 9)]], 2, 3).any()
+    assert not fill([[(1, 1)], [(0, 0), (3, 3)], []], 2, 3).any()
+    assert fill([], 2, 3).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("polygon", "said"), [([1, 2, 3], r"shape \(3,\)"), ([[0, 0], [1, np.nan]], "finite")])
+def test_what_is_no_polygon_is_refused(polygon: list, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        fill([polygon], 2, 3)
