@@ -1,12 +1,55 @@
-"""The tools of the hand: what the model cannot do. One file a tool, beside one generator in js/src/tools."""
+"""The tools of the hand, for what the model cannot do: one file a tool, beside one generator in js/src/tools.
+
+An action is a frozen dataclass; its function is given a `Canvas`, writes to nothing, and returns what it decided as `Painted`. It
+raises ValueError, which says what is allowed, for an action that cannot be done.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any, Union
 
 from cdwidget.tools.brush import Brush, brush
 from cdwidget.tools.canvas import Canvas, Painted
+from cdwidget.tools.commands import FillHoles, Grow, KeepLargest, Shrink, Smooth, fill_holes, grow, keep_largest, shrink, smooth
+from cdwidget.tools.matte import Matte, matte
+from cdwidget.tools.polygon import Lasso, Polygon, polygon
+from cdwidget.tools.scissors import Scissors
+from cdwidget.tools.superpixel import Superpixel, superpixel, superpixels
+from cdwidget.tools.wand import Wand, wand
+
+ToolAction = Union[Brush, Polygon, Lasso, Superpixel, Wand, FillHoles, KeepLargest, Smooth, Grow, Shrink, Matte]
 
 TOOLS: dict[type, Callable[[Canvas, Any], Painted]] = {
     Brush: brush,
+    Polygon: polygon,
+    Lasso: polygon,
+    Superpixel: superpixel,
+    Wand: wand,
+    FillHoles: fill_holes,
+    KeepLargest: keep_largest,
+    Smooth: smooth,
+    Grow: grow,
+    Shrink: shrink,
+    Matte: matte,
 }
+
+__all__ = [
+    "TOOLS",
+    "Brush",
+    "Canvas",
+    "FillHoles",
+    "Grow",
+    "KeepLargest",
+    "Lasso",
+    "Matte",
+    "Painted",
+    "Polygon",
+    "Scissors",
+    "Shrink",
+    "Smooth",
+    "Superpixel",
+    "ToolAction",
+    "Wand",
+    "superpixels",
+]

@@ -1,0 +1,68 @@
+"""The matte: how much of each pixel along a soft border, of hair or fur, belongs to the object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import cv2
+import numpy as np
+
+from cdwidget.masks import bbox
+from cdwidget.tools.brush import SMALLEST, cover
+from cdwidget.tools.canvas import Canvas, Painted, around, check_points, check_radius, crop, nothing
+
+MARGIN = 8  # pixels round the band that show what is object and what is not
+LARGEST_CROP = 2**19  # pixels; a larger one is reduced: the equations take 400 bytes a pixel, and seconds
+
+
+@dataclass(frozen=True)
+class Matte:
+    """The pixels within `radius` of the line through `points`, smeared along the border, get the alpha that explains their colours.
+
+    Those that are in the object by more than half are in its mask.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    radius: float
+
+
+def matte(canvas: Canvas, action: Matte) -> Painted:
+    """Decide the pixels of the band by closed-form matting (Levin et al. 2008, http://doi.org/10.1109/TPAMI.2007.1177).
+
+    Raises ValueError when no object, or no background, shows beside the band; ImportError without PyMatting.
+    """
+    points = check_points(action, 1)
+    radius = check_radius(action, "radius", SMALLEST)
+    covered, drawn = cover(points, radius, canvas.mask.shape)
+    if not drawn.any():
+        return nothing()
+    x0, y0, x1, y1 = bbox(drawn)
+    covered, drawn = (covered[0] + x0, covered[1] + y0, covered[0] + x1, covered[1] + y1), drawn[y0:y1, x0:x1]
+    wide = around(covered, MARGIN, canvas.mask.shape)
+    band = np.zeros((wide[3] - wide[1], wide[2] - wide[0]), bool)
+    inner = covered[0] - wide[0], covered[1] - wide[1], covered[2] - wide[0], covered[3] - wide[1]
+    crop(band, inner)[...] = drawn
+    image, trimap = crop(canvas.image, wide), np.where(band, 128, crop(canvas.mask, wide) * 255).astype(np.uint8)
+    scale = min(1.0, sqrt(LARGEST_CROP / band.size))
+    if scale < 1:
+        size = max(1, round(band.shape[1] * scale)), max(1, round(band.shape[0] * scale))
+        image, trimap = (cv2.resize(whole, size, interpolation=cv2.INTER_AREA) for whole in (image, trimap))
+    for kind, value in (("object", 255), ("background", 0)):
+        if not (trimap == value).any():
+            raise ValueError(f"no {kind} shows beside the band; smear it along the border so that both sides of it stay uncovered")
+    solved = _estimate(image, trimap)
+    if scale < 1:
+        solved = cv2.resize(solved, band.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    alpha = crop(np.rint(solved * 255).astype(np.uint8), inner)
+    return Painted(covered, drawn, alpha > 127, alpha)
+
+
+def _estimate(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+    """Return float64 (h, w) alpha in [0, 1] of a uint8 (h, w, 3) image; trimap uint8 (h, w): 0 background, 255 object, else unknown."""
+    try:
+        from pymatting import estimate_alpha_cf  # takes a second, at its very first import a minute: it compiles itself, once
+    except ImportError as error:
+        raise ImportError("the matte needs PyMatting, which is not installed; run: pip install 'cdwidget[matting]'") from error
+    alpha: np.ndarray = estimate_alpha_cf(image / 255.0, np.select([trimap == 0, trimap == 255], [0.0, 1.0], 0.5))
+    return alpha
