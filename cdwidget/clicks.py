@@ -7,7 +7,7 @@ from typing import Iterable
 import cv2
 import numpy as np
 
-from cdwidget.prompts import Click
+from cdwidget.prompts import Click, Stroke
 
 
 def core_distance(region: np.ndarray) -> np.ndarray:
@@ -51,3 +51,18 @@ def next_click(
         choice = int(rng.integers(len(ys)))
         y, x = int(ys[choice]), int(xs[choice])
     return Click(x, y, positive)
+
+
+def stroke_from(click: Click, region: np.ndarray, radius: float, rng: np.random.Generator) -> Stroke:
+    """The scribble of a hasty user: from a click straight to another place in the same part of its error region, bool (H, W).
+
+    It goes as far as the region holds it; radius is in pixels of the region.
+    """
+    _, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    ys, xs = np.nonzero(parts == parts[click.pixel])
+    end = int(rng.integers(len(ys)))
+    count = max(2, int(np.hypot(xs[end] - click.x, ys[end] - click.y)))
+    line = np.stack([np.linspace(click.x, xs[end], count), np.linspace(click.y, ys[end], count)], 1)
+    outside = np.nonzero(~region[line[:, 1].round().astype(int), line[:, 0].round().astype(int)])[0]
+    last = line[max(0, (outside[0] if len(outside) else count) - 1)]
+    return Stroke(((click.x, click.y), (float(last[0]), float(last[1]))), click.positive, radius)

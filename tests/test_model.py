@@ -215,9 +215,9 @@ def test_clicks_outside_the_view_are_not_painted():
     assert click_maps([Click(5, 5)], (10, 10, 20, 20), 64, 5).sum() == 0
 
 
-def test_a_box_is_positive_inside_and_negative_outside_and_a_stroke_follows_its_line():
+def test_a_box_is_a_frame_of_negatives_and_a_stroke_follows_its_line():
     maps = click_maps([Box(20, 20, 60, 60)], (0, 0, 80, 80), 80, 5)
-    assert maps[0, 40, 40] == 1 and maps[1, 10, 10] == 1 and maps[1, 40, 40] == 0
+    assert not maps[0].any() and maps[1, 40, 16] == maps[1, 16, 40] == maps[1, 16, 16] == 1 and not maps[1, 20:60, 20:60].any()
     stroke = click_maps([Stroke(((10, 40), (70, 40)), False, 2)], (0, 0, 80, 80), 80, 5)
     assert stroke[1, 40, 10:70].all() and stroke[1, 60].sum() == 0 and stroke[0].sum() == 0
 

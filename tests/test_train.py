@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 from cdwidget.cli import app
 from cdwidget.model import load_predictor
 from cdwidget.model.cdnet import CDNetConfig
+from cdwidget.model.tinyvit import TinyViT
+from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.train import RECIPES, Recipe, SetOptions, find_sets, train
 from cdwidget.train.data import Sampler, damage, read_set
+from cdwidget.train.loop import next_prompt
 from cdwidget.train.losses import cdnet_loss, focal_loss
 
 MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
@@ -87,7 +90,7 @@ def test_batches_hang_on_the_step_alone(shapes):
     one, other = Sampler(RECIPE, [shapes]), Sampler(RECIPE, [shapes])
     other.batch(3)
     for a, b in zip(one.batch(7), other.batch(7)):
-        assert np.array_equal(a.image, b.image) and np.array_equal(a.targets, b.targets) and np.array_equal(a.start, b.start)
+        assert np.array_equal(a.view.image, b.view.image) and np.array_equal(a.targets, b.targets) and np.array_equal(a.start, b.start)
     assert sum(len(sample.targets) for sample in one.batch(0)) == RECIPE.batch
 
 
@@ -153,7 +156,7 @@ def test_damage_changes_a_mask_but_keeps_its_kin():
     target[16:48, 16:48] = True
     damaged = [damage(target, target, rng) > 0.5 for _ in range(20)]
     ious = [(d & target).sum() / (d | target).sum() for d in damaged]
-    assert np.mean([iou < 1 for iou in ious]) > 0.9 and np.mean(ious) > 0.5
+    assert np.mean([iou < 1 for iou in ious]) > 0.8 and np.mean(ious) > 0.5
 
 
 def test_sets_are_found_in_and_under_a_folder(shapes, tmp_path):
@@ -168,3 +171,41 @@ def test_the_command_names_what_is_wrong(shapes, tmp_path):
     assert "there are: cdnet-lite" in run(app, ["train", "cdnet-huge", "--data", str(shapes), "--out", out]).output.replace("\n", " ")
     assert run(app, ["train", "cdnet-tiny", "--data", str(tmp_path / "none"), "--out", out]).exit_code == 2
     assert "cdnet-tiny" in RECIPES
+
+
+def test_views_are_encoded_once_and_then_read(shapes, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, model=CDNetConfig(backbone="tinyvit", size=64, channels=32, quality=True), encoder_rate=0.0, views=3, steps=3)
+    train(recipe, [shapes], tmp_path / "m.safetensors")
+    files = list((tmp_path / "m.features").rglob("*.safetensors"))
+    assert 1 <= len(files) <= 3
+    views = [sample.view for sample in Sampler(recipe, [shapes]).batch(0)]
+    again = [sample.view for sample in Sampler(recipe, [shapes]).batch(0)]
+    assert all(a.key == b.key and np.array_equal(a.image, b.image) for a, b in zip(views, again))
+    monkeypatch.setattr(TinyViT, "forward", None)  # a frozen encoder is not asked again
+    train(replace(recipe, rounds=1), [shapes], tmp_path / "m.safetensors")
+
+
+def test_training_can_begin_with_weights_that_lack_a_part(shapes, tmp_path):
+    before, after = tmp_path / "before.safetensors", tmp_path / "after.safetensors"
+    train(replace(RECIPE, steps=1), [shapes], before)
+    train(replace(RECIPE, steps=1, rate=1e-9, model=replace(MODEL, quality=True)), [shapes], after, start_from=before)
+    old, new = load_file(before), load_file(after)
+    assert set(old) < set(new) and torch.allclose(old["refine.0.layers.0.0.weight"], new["refine.0.layers.0.0.weight"], atol=1e-3)
+    with pytest.raises(ValueError, match="are not in it"):
+        train(RECIPE, [shapes], tmp_path / "x.safetensors", start_from=after)
+
+
+def test_prompts_are_boxes_strokes_and_clicks_that_fit_the_error():
+    rng = np.random.default_rng(0)
+    target, nothing, valid = np.zeros((64, 64), bool), np.zeros((64, 64), bool), np.ones((64, 64), bool)
+    target[10:50, 20:40] = True
+    recipe = replace(RECIPE, boxes=0.4, strokes=0.3)
+    prompts = [next_prompt(target, nothing, valid, recipe, rng) for _ in range(60)]
+    boxes = [p for p in prompts if isinstance(p, Box)]
+    strokes = [p for p in prompts if isinstance(p, Stroke)]
+    clicks = [p for p in prompts if isinstance(p, Click)]
+    assert boxes and strokes and clicks
+    assert all(abs(b.x0 - 20) < 4 and abs(b.x1 - 40) < 4 and abs(b.y0 - 10) < 4 and abs(b.y1 - 50) < 4 for b in boxes)
+    assert all(target[int(y), int(x)] for s in strokes for x, y in s.points) and all(c.positive for c in clicks)
+    assert not any(isinstance(next_prompt(target, target ^ True, valid, recipe, rng), Box) for _ in range(20))
+    assert next_prompt(target, target, valid, recipe, rng) is None

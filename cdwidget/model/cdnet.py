@@ -22,7 +22,7 @@ class CDNetConfig:
     backbone: a name in BACKBONES. size: side in pixels of the square view the network sees. channels: of the tokens. fdm: variant of the
     feature diffusion. pdm_steps: rounds of the pixel diffusion at inference, 0 for none. latent_heads: of diversified training.
     previous_mask: whether the third map is used. click_affinity: whether tokens are compared with the clicked ones before FDM.
-    click_radius: of a click's disk in view pixels.
+    click_radius: of a click's disk in view pixels. quality: whether each head's IoU is predicted too.
     """
 
     backbone: str = "tinyvit"
@@ -34,14 +34,19 @@ class CDNetConfig:
     previous_mask: bool = True
     click_affinity: bool = True
     click_radius: float = 5.0
+    quality: bool = False
 
 
 class Output(NamedTuple):
-    """logits: (B, 1 + latent heads, S / 4, S / 4), the main head first. gate: (B, 1, h, w) logits of FDM's preliminary foreground."""
+    """logits: (B, 1 + latent heads, S / 4, S / 4), the main head first. gate: (B, 1, h, w) logits of FDM's preliminary foreground.
+
+    quality: (B, 1 + latent heads), the logit of each head's predicted IoU; None for a model without it.
+    """
 
     logits: Tensor
     gate: Tensor
     factors: FDMFactors | None
+    quality: Tensor | None
 
 
 class CDNet(nn.Module):
@@ -64,6 +69,7 @@ class CDNet(nn.Module):
         self.smooth = nn.ModuleList(Block(a) if i else nn.GELU() for i, a in enumerate(widths[:-1]))
         heads = 1 + config.latent_heads
         self.heads = nn.Sequential(nn.Conv2d(widths[0], 8 * heads, 3, padding=1), nn.GELU(), nn.Conv2d(8 * heads, heads, 1, groups=heads))
+        self.quality = Quality(config.channels) if config.quality else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """What can be computed before the first prompt: all of a late encoder, nothing of an early one."""
@@ -82,10 +88,11 @@ class CDNet(nn.Module):
         if self.affinity is not None:
             x = x + self.affinity(encoded[-1] if self.late else x, sources)
         x, gate, factors = self.fdm(self.context(F.gelu(x)), sources)
-        x = self.refine(x)
+        x = tokens = self.refine(x)
         for level, narrow, smooth in zip(levels[-2::-1], reversed(self.narrow), reversed(self.smooth)):
             x = smooth(F.interpolate(narrow(x), scale_factor=2, mode="bilinear") + level)
-        return Output(self.heads(x), gate, factors)
+        logits = self.heads(x)
+        return Output(logits, gate, factors, self.quality(tokens, logits) if self.quality is not None else None)
 
 
 class ClickStem(nn.Module):
@@ -124,6 +131,28 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.gelu(x + self.layers(x))
+
+
+class Quality(nn.Module):
+    """Tokens (B, C, h, w) and the logits (B, n, H, W) of n masks -> (B, n), the logit of each mask's predicted IoU.
+
+    It looks at the mean token in and out of the mask and at how decided and how large the mask is; it teaches the rest nothing.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 * channels + 3, 64), nn.GELU(), nn.Linear(64, 1))
+
+    def forward(self, tokens: Tensor, logits: Tensor) -> Tensor:
+        prob = F.interpolate(logits.detach().float(), size=tokens.shape[2:], mode="area").sigmoid().flatten(2)  # (B, n, N)
+        x = tokens.detach().float().flatten(2).transpose(1, 2)  # (B, N, C)
+        inside = prob @ x / prob.sum(-1, keepdim=True).clamp(min=1e-3)  # (B, n, N) @ (B, N, C) -> (B, n, C)
+        outside = (1 - prob) @ x / (1 - prob).sum(-1, keepdim=True).clamp(min=1e-3)
+        fine = logits.detach().float().sigmoid().flatten(2)
+        decided = (2 * fine - 1).abs().mean(-1)
+        sharp = (fine * (2 * fine - 1).abs()).sum(-1) / fine.sum(-1).clamp(min=1e-3)
+        known = torch.stack([prob.mean(-1).clamp(min=1e-4).log(), decided, sharp], -1)
+        return self.layers(torch.cat([inside, outside, known], -1))[..., 0]
 
 
 class ASPP(nn.Module):

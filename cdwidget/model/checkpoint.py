@@ -59,6 +59,18 @@ def load_encoder(model: CDNet, path: Path) -> None:
     _load_strictly(model.backbone, {name: value for name, value in tensors.items() if name in wanted}, path)
 
 
+def load_parts(model: CDNet, path: Path) -> None:
+    """Begin with the weights of a checkpoint whose network is this one or a part of it; what the file lacks stays as it is.
+
+    Raises ValueError when the file has weights that the model has not, or of another shape.
+    """
+    given = load_checkpoint(path).state_dict()
+    own = model.state_dict()
+    if foreign := [name for name, value in given.items() if name not in own or own[name].shape != value.shape]:
+        raise ValueError(f"{path} does not fit the model: {', '.join(foreign[:5])} are not in it or of another shape")
+    model.load_state_dict({**own, **given})
+
+
 def _load_strictly(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
     wanted = {name: value.shape for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
     given = {name: value.shape for name, value in tensors.items() if not name.endswith("num_batches_tracked")}

@@ -25,11 +25,18 @@ def paint_disk(canvas: np.ndarray, x: float, y: float, radius: float) -> None:
     canvas[top:bottom, left:right][near] = 1.0
 
 
+def paint_frame(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: float, radius: float) -> None:
+    """Set to 1 the frame of a box given in pixels of `canvas`, float32 (H, W): half a disk thick, its inner edge 2 pixels off the box."""
+    gap = 2 + radius / 2
+    corners = [round(value) for value in (x0 - gap, y0 - gap, x1 + gap, y1 + gap)]
+    cv2.rectangle(canvas, (corners[0], corners[1]), (corners[2], corners[3]), 1.0, max(1, round(radius)))
+
+
 def click_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float], size: int, radius: float) -> np.ndarray:
     """Paint prompts, given in image pixels, into a `size` x `size` view of the image's `box` (x0, y0, x1, y1).
 
     Returns float32 (2, size, size): positive, negative. A click is a disk of `radius` view pixels; a stroke a line at least that wide.
-    A Box is a positive click at its centre and negative ones just outside its corners. Points outside the view are not painted.
+    A Box is a frame of negatives just outside it. Points outside the view are not painted.
     """
     maps = np.zeros((2, size, size), np.float32)
     scale_x, scale_y = size / (box[2] - box[0]), size / (box[3] - box[1])
@@ -49,14 +56,8 @@ def click_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float]
             canvas = maps[NEGATIVE - int(prompt.positive)]
             cv2.polylines(canvas, [np.round(points).astype(np.int32).reshape(-1, 1, 2)], False, 1.0, width)
         elif isinstance(prompt, Box):
-            x, y = to_view((prompt.x0 + prompt.x1) / 2, (prompt.y0 + prompt.y1) / 2)
-            paint_disk(maps[POSITIVE], x, y, radius)
-            for corner_x, outward_x in ((prompt.x0, -1), (prompt.x1, 1)):
-                for corner_y, outward_y in ((prompt.y0, -1), (prompt.y1, 1)):
-                    x, y = to_view(corner_x, corner_y)
-                    x, y = x + outward_x * 2 * radius, y + outward_y * 2 * radius
-                    if 0 <= x < size and 0 <= y < size:
-                        paint_disk(maps[NEGATIVE], x, y, radius)
+            (x0, y0), (x1, y1) = to_view(prompt.x0, prompt.y0), to_view(prompt.x1, prompt.y1)
+            paint_frame(maps[NEGATIVE], x0, y0, x1, y1, radius)
     return maps
 
 

@@ -28,7 +28,8 @@ class Recipe:
     from one view of one image come at most `per_image`. decay: share of the steps at the end over which the rate falls to zero; warmup:
     optimiser steps at the start over which it rises. encoder_rate: the backbone's learning rate relative to `rate`; 0 keeps it frozen, in
     evaluation mode. edits: share of the samples that start from a damaged mask. crops: share of the views that zoom in. holdout: one
-    image in so many is never seen.
+    image in so many is never seen. boxes, strokes: share of the targets that begin with a box, and of the prompts that are strokes. views:
+    how many different views there are in all, so that a frozen encoder sees each of them once; 0 draws every view anew.
     """
 
     model: CDNetConfig = field(default_factory=CDNetConfig)
@@ -45,6 +46,9 @@ class Recipe:
     ema: float = 0.998
     edits: float = 0.2
     crops: float = 0.55
+    boxes: float = 0.1
+    strokes: float = 0.15
+    views: int = 0
     holdout: int = 20
     seed: int = 0
 
@@ -63,7 +67,7 @@ SETS = {
 }
 
 RECIPES: dict[str, Recipe] = {
-    "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit"), SETS, steps=720, rate=1.5e-3, warmup=60, decay=0.35),
+    "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit", quality=True), SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
     "cdnet-lite": Recipe(CDNetConfig(backbone="lite0", size=384, channels=96), SETS, steps=20000, batch=32, encoder_rate=0.1),
     "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
 }

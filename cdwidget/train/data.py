@@ -16,13 +16,26 @@ SMALLEST, LARGEST = 0.003, 0.95  # share of the view a target may fill
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Targets under one view. image: uint8 (S, S, 3). targets: bool (N, T, T). valid: bool (T, T). start: float32 (N, T, T) first
-    priors."""
+class View:
+    """A part of an image as the network sees it, and the objects in it.
+
+    image: uint8 (S, S, 3). masks: bool (N, T, T), the objects. anchor: the index of the one the view was chosen for. valid: bool (T, T).
+    key: a number by which the same view can be had again; None when it is drawn once.
+    """
 
     image: np.ndarray
-    targets: np.ndarray
+    masks: np.ndarray
+    anchor: int
     valid: np.ndarray
+    key: int | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Targets under one view. targets: bool (N, T, T). start: float32 (N, T, T) first priors."""
+
+    view: View
+    targets: np.ndarray
     start: np.ndarray
 
 
@@ -51,23 +64,30 @@ class Sampler:
                 break
         return samples
 
+    def views(self) -> str:
+        """All that decides which view a key stands for, in words."""
+        files = [[source.image.name for source in sources] for sources, _ in self.sets]
+        recipe = self.recipe
+        return repr((recipe.seed, recipe.views, recipe.crops, recipe.model.size, self.shares.tolist(), files))
+
     def _draw(self, rng: np.random.Generator) -> Iterator[Sample]:
         while True:
-            sources, options = self.sets[rng.choice(len(self.sets), p=self.shares)]
-            sample = draw_sample(sources[rng.integers(len(sources))], options, self.recipe, rng)
-            if sample is not None:
+            key = int(rng.integers(self.recipe.views)) if self.recipe.views else None
+            chooser = rng if key is None else np.random.default_rng((self.recipe.seed, 2, key))
+            sources, options = self.sets[chooser.choice(len(self.sets), p=self.shares)]
+            view = draw_view(sources[chooser.integers(len(sources))], self.recipe, chooser, key)
+            if view is not None and (sample := draw_targets(view, options, self.recipe, rng)) is not None:
                 yield sample
 
 
-def draw_sample(source: Source, options: SetOptions, recipe: Recipe, rng: np.random.Generator) -> Sample | None:
-    """Choose targets and a view, augment; None when the image has no target large enough."""
+def draw_view(source: Source, recipe: Recipe, rng: np.random.Generator, key: int | None = None) -> View | None:
+    """Choose an object and a view of it, change colours, mirror; None when the image has no object large enough."""
     image, masks, valid = source.load()
     masks = masks[masks.sum((1, 2)) >= 64]
     if not len(masks):
         return None
-    anchor = masks[_choose(masks, rng)]
-    box = _choose_view(anchor, recipe.crops, rng)
-    x0, y0, x1, y1 = box
+    anchor = _choose(masks, rng)
+    x0, y0, x1, y1 = _choose_view(masks[anchor], recipe.crops, rng)
     size, target_size = recipe.model.size, recipe.model.size // 2
     view = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR)
 
@@ -75,10 +95,19 @@ def draw_sample(source: Source, options: SetOptions, recipe: Recipe, rng: np.ran
         part = mask[y0:y1, x0:x1].astype(np.float32)
         return cv2.resize(part, (target_size, target_size), interpolation=cv2.INTER_LINEAR) > 0.5
 
-    candidates = []
+    view, seen, inside = jitter_colour(view, rng), to_view(valid), np.stack([to_view(mask) for mask in masks])
+    if rng.random() < 0.5:
+        view, seen, inside = view[:, ::-1], seen[:, ::-1], inside[..., ::-1]
+    return View(np.ascontiguousarray(view), np.ascontiguousarray(inside), anchor, np.ascontiguousarray(seen), key)
+
+
+def draw_targets(view: View, options: SetOptions, recipe: Recipe, rng: np.random.Generator) -> Sample | None:
+    """Choose objects, unions and the whole as targets, and the masks they start from; None when none has a fitting size."""
+    masks = view.masks
+    candidates: list[np.ndarray] = []
     if rng.random() < options.whole:
-        candidates.append(masks.any(0))
-    candidates.append(anchor)
+        candidates.append(np.logical_or.reduce(masks))
+    candidates.append(masks[view.anchor])
     for _ in range(min(recipe.per_image, len(masks)) - 1):
         mask = masks[_choose(masks, rng)]
         if len(masks) > 1 and rng.random() < options.union:
@@ -86,25 +115,20 @@ def draw_sample(source: Source, options: SetOptions, recipe: Recipe, rng: np.ran
         candidates.append(mask)
     targets: list[np.ndarray] = []
     for mask in candidates[: recipe.per_image]:
-        target = to_view(mask)
-        if SMALLEST < target.mean() < LARGEST and not any((target == other).all() for other in targets):
-            targets.append(target)
+        if SMALLEST < mask.mean() < LARGEST and not any((mask == other).all() for other in targets):
+            targets.append(mask)
     if not targets:
         return None
-    start = np.zeros((len(targets), target_size, target_size), np.float32)
+    start = np.zeros((len(targets), *view.valid.shape), np.float32)
     for i, target in enumerate(targets):
         if rng.random() < recipe.edits:
             start[i] = damage(target, targets[rng.integers(len(targets))], rng)
-    view = jitter_colour(view, rng)
-    stacked, seen = np.stack(targets), to_view(valid)
-    if rng.random() < 0.5:
-        view, stacked, seen, start = view[:, ::-1], stacked[..., ::-1], seen[..., ::-1], start[..., ::-1]
-    return Sample(np.ascontiguousarray(view), np.ascontiguousarray(stacked), np.ascontiguousarray(seen), np.ascontiguousarray(start))
+    return Sample(view, np.stack(targets), start)
 
 
 def _choose(masks: np.ndarray, rng: np.random.Generator) -> int:
     """Larger objects more often, by the square root of their area."""
-    share = np.sqrt(masks.sum((1, 2)))
+    share = np.sqrt(masks.sum((1, 2)) + 1e-9)  # in a view none may be left of any
     return int(rng.choice(len(masks), p=share / share.sum()))
 
 
@@ -133,19 +157,23 @@ def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def damage(target: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A plausible faulty mask: blobs added and cut at the border, the whole grown or shrunk, another object merged in; float32."""
+    """A plausible faulty mask: blobs added and cut at the border, the whole grown or shrunk, another object merged in; float32.
+
+    One in three is nearly right: a single blob, as after many clicks.
+    """
     mask = target.copy()
     side = len(mask)
-    if rng.random() < 0.4:
+    nearly = rng.random() < 1 / 3
+    if not nearly and rng.random() < 0.4:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(rng.integers(3, max(4, side // 14))),) * 2)
         mask = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(mask.astype(np.uint8), kernel).astype(bool)
     border = np.argwhere(target ^ cv2.erode(target.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool))
-    for _ in range(int(rng.integers(1, 6))):
+    for _ in range(1 if nearly else int(rng.integers(1, 6))):
         y, x = border[rng.integers(len(border))] if len(border) else rng.integers(side, size=2)
         blob = np.zeros(mask.shape, np.uint8)
         axes = tuple(int(a) for a in rng.integers(max(1, side // 40), max(2, side // 6), 2))
         cv2.ellipse(blob, (int(x), int(y)), axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
         mask = (mask | blob.astype(bool)) if rng.random() < 0.5 else (mask & ~blob.astype(bool))
-    if rng.random() < 0.2:
+    if not nearly and rng.random() < 0.2:
         mask |= other
     return mask.astype(np.float32)

@@ -15,29 +15,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cdwidget.clicks import next_click
+from cdwidget.clicks import next_click, stroke_from
+from cdwidget.masks import bbox
 from cdwidget.model.cdnet import CDNet
-from cdwidget.model.checkpoint import load_encoder, save_checkpoint
-from cdwidget.model.click_maps import paint_disk
+from cdwidget.model.checkpoint import load_encoder, load_parts, save_checkpoint
+from cdwidget.model.click_maps import click_maps
+from cdwidget.prompts import Box, Prompt
 from cdwidget.train.config import Recipe
 from cdwidget.train.data import Sample, Sampler
-from cdwidget.train.losses import cdnet_loss
+from cdwidget.train.features import Features, as_images
+from cdwidget.train.losses import cdnet_loss, quality_loss
 
 
-def train(recipe: Recipe, data: list[Path], out: Path, encoder: Path | None = None, resume: bool = False, save_every: int = 50) -> Path:
+def train(
+    recipe: Recipe, data: list[Path], out: Path, encoder: Path | None = None, resume: bool = False, start_from: Path | None = None,
+    save_every: int = 50,
+) -> Path:  # fmt: skip
     """Train a recipe and write the averaged weights to `out` (safetensors, fp16), a log beside it (`.jsonl`) and the state (`.state`).
 
-    data: folders of data sets. encoder: pre-trained weights of the backbone; with `resume` the state is read and training goes on as if
-    it had never stopped. Returns `out`.
+    data: folders of data sets. encoder: pre-trained weights of the backbone. start_from: a checkpoint to begin with instead; parts it does
+    not have begin anew. With `resume` the state is read and training goes on as if it had never stopped. A frozen encoder's features are
+    kept beside `out` (`.features/`) when the recipe has a number of views. Returns `out`.
     """
     torch.manual_seed(recipe.seed)
     sampler = Sampler(recipe, data)
     model = CDNet(recipe.model)
-    if encoder is not None:
+    if start_from is not None:
+        load_parts(model, start_from)
+    elif encoder is not None:
         load_encoder(model, encoder)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = _Average(model, recipe.ema)
     optimiser = torch.optim.AdamW(_groups(model, recipe), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    frozen = model.late and recipe.encoder_rate == 0
+    features = Features(model, out.with_suffix(".features"), sampler.views()) if frozen else None
     state_file, log_file = out.with_suffix(".state"), out.with_suffix(".jsonl")
     start = updates = 0
     if resume:
@@ -57,7 +68,7 @@ def train(recipe: Recipe, data: list[Path], out: Path, encoder: Path | None = No
             samples, began = future.result(), time.perf_counter()
             future = ahead.submit(sampler.batch, step + 1)
             rate = recipe.rate * rate_at(step, recipe)
-            losses, ious, updates = _live(model, samples, recipe, step, rate, optimiser, average, updates)
+            losses, ious, updates = _live(model, samples, features, recipe, step, rate, optimiser, average, updates)
             entry = {"step": step + 1, "loss": losses, "iou": ious, "rate": rate, "seconds": time.perf_counter() - began}
             log.write(json.dumps({k: _rounded(v) for k, v in entry.items()}) + "\n")
             log.flush()
@@ -75,44 +86,44 @@ def rate_at(step: int, recipe: Recipe) -> float:
 
 
 def _live(
-    model: CDNet, samples: list[Sample], recipe: Recipe, step: int, rate: float,
+    model: CDNet, samples: list[Sample], features: Features | None, recipe: Recipe, step: int, rate: float,
     optimiser: torch.optim.Optimizer, average: _Average, updates: int,
 ) -> tuple[list[float], list[float], int]:  # fmt: skip
     """Let one batch live: click, predict, learn, and click again where the prediction errs, for 1 to `rounds` rounds."""
     rng = np.random.default_rng((recipe.seed, step, 1))
-    images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).float().div_(255)
-    images = images.contiguous(memory_format=torch.channels_last)
     owner = torch.tensor([i for i, s in enumerate(samples) for _ in s.targets])
     targets = np.concatenate([s.targets for s in samples])
-    valid = np.stack([samples[i].valid for i in owner.tolist()])
+    valid = np.stack([samples[i].view.valid for i in owner.tolist()])
     prior = torch.from_numpy(np.concatenate([s.start for s in samples]))[:, None]
     target, seen = torch.from_numpy(targets).float()[:, None], torch.from_numpy(valid).float()[:, None]
     size, grid = recipe.model.size, targets.shape[-1]
     maps = torch.zeros(len(targets), 3, size, size)
-    frozen = model.late and recipe.encoder_rate == 0
     model.train()
-    if frozen:
+    if features is not None:
         model.backbone.eval()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            features = model.backbone(images)
+        seen_by_encoder = features.of([s.view for s in samples])
+    else:
+        images = as_images([s.view.image for s in samples])
     losses, ious = [], []
     for _ in range(int(rng.integers(1, recipe.rounds + 1))):
         guess = prior[:, 0].numpy() > 0.5
         for i in range(len(targets)):
-            click = next_click(targets[i], guess[i], ignore=~valid[i], rng=rng)
-            if click is not None:
-                canvas = maps[i, 0 if click.positive else 1].numpy()
-                paint_disk(canvas, (click.x + 0.5) * size / grid, (click.y + 0.5) * size / grid, recipe.model.click_radius)
+            prompt = next_prompt(targets[i], guess[i], valid[i], recipe, rng)
+            if prompt is not None:
+                painted = click_maps([prompt], (0, 0, grid, grid), size, recipe.model.click_radius)
+                maps[i, :2] = torch.maximum(maps[i, :2], torch.from_numpy(painted))
         maps[:, 2:] = F.interpolate(prior, size=size, mode="bilinear")
         for group in optimiser.param_groups:
             group["lr"] = rate * group["scale"] * min(1.0, (updates + 1) / recipe.warmup)
         with torch.autocast("cpu", torch.bfloat16):
-            if frozen:
-                encoded = tuple(lateral(x) for lateral, x in zip(model.laterals, features))
+            if features is not None:
+                encoded = tuple(lateral(x) for lateral, x in zip(model.laterals, seen_by_encoder))
             else:
                 encoded = model.encode(images)
             output = model(tuple(x[owner] for x in encoded), maps)
         loss = cdnet_loss(output.logits, output.gate, maps, target, seen)
+        if output.quality is not None:
+            loss = loss + quality_loss(output.quality, output.logits, target, seen)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -126,6 +137,21 @@ def _live(
         hard = torch.from_numpy(rng.random(len(targets)) < 0.5)[:, None, None, None]
         prior = torch.where(hard, (prob > 0.5).float(), prob)
     return losses, ious, updates
+
+
+def next_prompt(target: np.ndarray, guess: np.ndarray, valid: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> Prompt | None:
+    """A box where nothing is there yet, or a click in the core of the larger error, or a stroke from there; None when all is right."""
+    kind = rng.random()
+    if not guess.any() and kind < recipe.boxes:
+        x0, y0, x1, y1 = bbox(target)
+        slack = 0.06 * max(x1 - x0, y1 - y0)
+        left, top, right, bottom = (float(v) for v in np.array([x0, y0, x1, y1]) + rng.uniform(-slack, slack, 4))
+        return Box(left, top, max(right, left + 2), max(bottom, top + 2))
+    click = next_click(target, guess, ignore=~valid, rng=rng)
+    if click is None or kind < 1 - recipe.strokes:
+        return click
+    region = (target & ~guess if click.positive else guess & ~target) & valid
+    return stroke_from(click, region, float(rng.uniform(1, 5)), rng)
 
 
 def _mean_iou(prob: Tensor, target: Tensor, valid: Tensor) -> float:
