@@ -26,12 +26,14 @@ interface Update {
   instances: { id: number; label: string }[];
   clicks: Dot[];
   patches: { id: number; box: Box }[];
+  alternatives?: { count: number; chosen: number }; // of the model's answers to the newest prompt
 }
 
 export type Trouble = { kind: "error" | "slow" | "dead"; text: string } | null;
 
 const TRAITS = [
-  "tool", "label", "labels", "colors", "opacity", "view_only", "shortcuts", "height", "busy", "can_undo", "can_redo", "_buttons",
+  "tool", "label", "labels", "colors", "brush_size", "tolerance", "superpixels", "locked", "opacity", "view_only", "shortcuts", "height",
+  "busy", "can_undo", "can_redo", "_buttons", "_notice",
 ];
 const ANSWERS_WITHIN = 1_000; // ms, when the host says that the connection has changed
 const DEAD = "The kernel was restarted or is gone. Run the cell again to go on; what is shown here can no longer be changed.";
@@ -45,10 +47,11 @@ export class Doc {
   picture: Pyramid | null = null;
   flash: Flash | null = null;
   preview: Outline | null = null;
+  alternatives = { count: 0, chosen: 0 };
   trouble: Trouble = null;
   latency: number | null = null; // ms from the last click to its painted mask
   private painting: number | null = null; // when the click was made whose answer has come, but is not painted yet
-  private revision = -1;
+  revision = -1; // of the document
   private opened = false;
   private readonly transport: Transport;
   private readonly listeners = new Set<() => void>();
@@ -106,6 +109,9 @@ export class Doc {
     if (this.trouble?.kind === "error") this.trouble = null;
     return this.ask(op, fields);
   }
+
+  /** Ask the kernel something that is only looked at: what goes wrong is the caller's. */
+  request(op: string, fields: Record<string, unknown> = {}): Promise<Reply> { return this.transport.request(op, fields); }
 
   /** Show what a click would change, without clicking; null: stop showing it. */
   async look(dot: Dot | null) {
@@ -184,6 +190,7 @@ export class Doc {
     this.revision = update.revision;
     this.selected = update.selected;
     this.clicks = update.clicks;
+    this.alternatives = update.alternatives ?? { count: 0, chosen: 0 };
     this.preview = null;
     const known = new Map(update.whole ? [] : this.instances.map((instance) => [instance.id, instance]));
     this.instances = update.instances.map(({ id, label }) => {

@@ -1,6 +1,6 @@
 /** The stage: two canvases under one camera. Pointer and wheel become camera moves and tool events; nothing here knows Python. */
 import type { Action } from "./actions";
-import { fit, pan, toImage, zoomAt, type Camera, type Size } from "./camera";
+import { fit, pan, toImage, toScreen, zoomAt, type Camera, type Size } from "./camera";
 import * as layers from "./layers";
 import type { Doc, Dot, Instance } from "./state";
 import { TOOLS } from "./tools";
@@ -80,6 +80,13 @@ export class Viewer {
   zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2) {
     this.fitted = false;
     this.look(zoomAt(this.camera, x, y, factor, this.image, this.size));
+  }
+
+  /** Bring an image point to the middle. */
+  center(x: number, y: number) {
+    this.fitted = false;
+    const [left, top] = toScreen(this.camera, x, y);
+    this.look(pan(this.camera, this.size.width / 2 - left, this.size.height / 2 - top, this.image, this.size));
   }
 
   use(tool: string) { this.driver.use(TOOLS[tool]); }
