@@ -15,7 +15,7 @@ import numpy as np
 from cdwidget.masks import Bbox
 from cdwidget.tools.canvas import Canvas, Painted, around, check_points, check_radius, nothing, painted
 
-SMALLEST = 0.5  # the radius of a brush that still covers some pixel wherever it is put down
+SMALLEST = 0.5  # a brush one pixel across
 RUNS_AT_ONCE = 2**14  # what is computed on at once, so that it stays in the processor's cache
 
 

@@ -6,6 +6,7 @@ recorded is the `Lasso` that the browser makes of all paths.
 
 from __future__ import annotations
 
+from math import isfinite
 from threading import Lock
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 
 from cdwidget.masks import Bbox
 from cdwidget.prompts import Click, check_prompt
-from cdwidget.tools.canvas import around, crop
+from cdwidget.tools.canvas import FARTHEST, around, crop
 
 SIDE = 384  # pixels that the map of paths is computed on at most, across and down: 40 ms an anchor; a path then takes less than 1
 NARROWEST = 32  # pixels of a window in which there is anything to follow
@@ -43,13 +44,16 @@ class Scissors:
         """Return the points (x, y) from `anchor` to `target`, both among them, along edges where there are any.
 
         window: pixels across and down, round the anchor, that edges are followed in; one wider than SIDE is looked at reduced. A
-        target outside of it is reached by a straight line. Raises ValueError for an anchor outside the image.
+        target outside of it is reached by a straight line. Raises ValueError for an anchor outside the image, a target that is not
+        finite, or a window that is not allowed.
         """
         height, width = self._image.shape[:2]
         start = Click(*anchor)
         check_prompt(start, width, height)
-        if not window >= NARROWEST:
-            raise ValueError(f"the window is {window:g} pixels wide; it needs at least {NARROWEST}")
+        if not (isfinite(target[0]) and isfinite(target[1])):
+            raise ValueError(f"the path is to lead to x={target[0]:g}, y={target[1]:g}; it needs finite image pixels")
+        if not NARROWEST <= window <= FARTHEST:
+            raise ValueError(f"the window is {window:g} pixels wide; allowed are {NARROWEST} to {FARTHEST:.0f}")
         with self._lock:
             if self._built != (start.pixel, window):
                 self._build(start.pixel, window)
