@@ -31,7 +31,7 @@ class Brush:
     add: bool = True
 
 
-def brush(canvas: Canvas, action: Brush) -> Painted:
+def draw_brush(canvas: Canvas, action: Brush) -> Painted:
     """Decide all pixels that the line covers; ValueError for no points or a radius that is not allowed."""
     points = check_points(action, 1)
     radius = check_radius(action, "radius", SMALLEST)

@@ -27,7 +27,7 @@ class Matte:
     radius: float
 
 
-def matte(canvas: Canvas, action: Matte) -> Painted:
+def solve_matte(canvas: Canvas, action: Matte) -> Painted:
     """Decide the pixels of the band by closed-form matting (Levin et al. 2008, http://doi.org/10.1109/TPAMI.2007.1177).
 
     Raises ValueError when no object, or no background, shows beside the band; ImportError without PyMatting.

@@ -24,7 +24,7 @@ class Lasso:
     add: bool = True
 
 
-def polygon(canvas: Canvas, action: Polygon | Lasso) -> Painted:
+def fill_polygon(canvas: Canvas, action: Polygon | Lasso) -> Painted:
     """Decide all pixels inside; ValueError for less than three points."""
     points = check_points(action, 3)
     box = x0, y0, x1, y1 = around((*points.min(axis=0), *points.max(axis=0)), 0, canvas.mask.shape)

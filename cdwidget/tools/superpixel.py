@@ -29,7 +29,7 @@ class Superpixel:
     add: bool = True
 
 
-def superpixel(canvas: Canvas, action: Superpixel) -> Painted:
+def take_superpixels(canvas: Canvas, action: Superpixel) -> Painted:
     """Decide all pixels of the segments; ValueError for a count that is not allowed or a segment that there is not."""
     check_count(action.count)
     labels = canvas.superpixels(action.count)

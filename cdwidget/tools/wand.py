@@ -25,7 +25,7 @@ class Wand:
     add: bool = True
 
 
-def wand(canvas: Canvas, action: Wand) -> Painted:
+def wave_wand(canvas: Canvas, action: Wand) -> Painted:
     """Decide the 4-connected region; ValueError for a point outside the image or a tolerance outside 0..255."""
     height, width = canvas.mask.shape
     point = Click(action.x, action.y)

@@ -1,0 +1,102 @@
+from math import nan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.ndimage import binary_fill_holes
+from skimage.measure import label, regionprops
+from skimage.morphology import dilation, disk, erosion
+
+from cdwidget.tools import TOOLS, Canvas, FillHoles, Grow, KeepLargest, Shrink, Smooth
+
+small = hnp.arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14)))
+large = st.builds(  # parts as thick as the radii that are tried
+    lambda seeds, size: dilation(seeds, disk(size)),
+    hnp.arrays(bool, st.tuples(st.integers(8, 40), st.integers(8, 40)), elements=st.sampled_from([False] * 30 + [True])),
+    st.integers(0, 5),
+)
+masks = st.one_of(small, large)
+radii = st.one_of(st.sampled_from([1.0, 2.0, 5.0]), st.floats(1, 9))
+
+
+def run(action, mask):
+    """The mask after a command; only pixels that it changed are decided on."""
+    before = mask.copy()
+    painted = TOOLS[type(action)](Canvas(np.zeros((*mask.shape, 3), np.uint8), mask, None), action)
+    assert np.array_equal(mask, before)
+    x0, y0, x1, y1 = painted.bbox
+    after = mask.copy()
+    after[y0:y1, x0:x1][painted.where] = painted.pixels[painted.where]
+    assert np.array_equal(painted.where, (after != mask)[y0:y1, x0:x1])
+    return after
+
+
+def shaped(radius):
+    """The pixels at most `radius` from the middle one."""
+    reach = int(radius)
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return rows**2 + columns**2 <= radius**2
+
+
+@given(masks)
+def test_holes_are_what_the_object_encloses(mask):
+    assert np.array_equal(run(FillHoles(), mask), binary_fill_holes(mask))
+
+
+@given(masks)
+def test_the_largest_part_stays(mask):
+    parts = regionprops(label(mask, connectivity=2))  # numbered in the order of their first pixels
+    largest = max(parts, key=lambda part: part.area, default=None)
+    expected = np.zeros_like(mask)
+    if largest:
+        expected[tuple(largest.coords.T)] = True
+    assert np.array_equal(run(KeepLargest(), mask), expected)
+
+
+@given(masks, radii)
+def test_growing_reaches_all_pixels_within_the_distance(mask, pixels):
+    assert np.array_equal(run(Grow(pixels), mask), dilation(mask, shaped(pixels), mode="ignore"))
+
+
+@given(masks, radii)
+def test_shrinking_takes_all_pixels_within_the_distance_of_the_background(mask, pixels):
+    assert np.array_equal(run(Shrink(pixels), mask), erosion(mask, shaped(pixels), mode="ignore"))
+
+
+@given(masks, radii)
+def test_smoothing_opens_and_closes(mask, radius):
+    opened = dilation(erosion(mask, shaped(radius), mode="ignore"), shaped(radius), mode="ignore")
+    closed = erosion(dilation(opened, shaped(radius), mode="ignore"), shaped(radius), mode="ignore")
+    after = run(Smooth(radius), mask)
+    assert np.array_equal(after, closed)
+
+
+def test_distances_are_exact_up_to_the_largest_radius():
+    mask = np.zeros((1100, 1100), bool)
+    mask[3, 5] = True
+    rows, columns = np.indices(mask.shape)
+    square = (rows - 3) ** 2 + (columns - 5) ** 2
+    for pixels in (500.0, 724.5, 1000.0, 1024.0):
+        assert np.array_equal(run(Grow(pixels), mask), square <= pixels**2)
+
+
+def test_an_object_that_fills_the_image_or_is_not_there_stays():
+    for mask in (np.zeros((9, 7), bool), np.ones((9, 7), bool)):
+        for action in (FillHoles(), KeepLargest(), Smooth(3), Grow(3), Shrink(3)):
+            assert np.array_equal(run(action, mask), mask)
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        (Smooth(0.5), "a Smooth's radius is 0.5; allowed are 1 to 1024 image pixels"),
+        (Grow(-3), "a Grow's pixels is -3"),
+        (Shrink(nan), "a Shrink's pixels is nan"),
+        (Grow(2000), "2000"),
+    ],
+)
+def test_a_length_that_is_not_allowed_is_refused(action, said):
+    with pytest.raises(ValueError, match=said):
+        run(action, np.ones((5, 5), bool))
