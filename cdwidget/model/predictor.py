@@ -32,18 +32,24 @@ class CDNetPredictor:
     """A CDNet that answers prompts on one image at a time; see `cdwidget.load_predictor`.
 
     An answer depends on the image, the prompts and the prior alone, and is the same every time. zoom_in: look at an object that is small in
-    the image in a crop of its own. pdm_steps: rounds of pixel diffusion, by default what the model's configuration says.
+    the image in a crop of its own, `expansion` times as large as the object's box. pdm_steps: rounds of pixel diffusion, by default what
+    the model's configuration says; reclamp: set its seeds again each round. flip: average the logits with those of the mirrored view.
+    previous_mask: show the network the prior; without it the prior says only where to look.
     """
 
-    def __init__(self, model: CDNet, device: str = "cpu", zoom_in: bool = True, pdm_steps: int | None = None):
+    def __init__(
+        self, model: CDNet, device: str = "cpu", zoom_in: bool = True, pdm_steps: int | None = None, *,
+        expansion: float = EXPANSION, reclamp: bool = False, flip: bool = False, previous_mask: bool = True,
+    ):  # fmt: skip
         self.model = model.eval().to(device=device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config = model.config
         self.zoom_in = zoom_in
         self.pdm_steps = model.config.pdm_steps if pdm_steps is None else pdm_steps
+        self.expansion, self.reclamp, self.flip, self.previous_mask = expansion, reclamp, flip, previous_mask
         self._device = torch.device(device)
         self._image: np.ndarray | None = None
-        self._views: OrderedDict[Rectangle, _View] = OrderedDict()
+        self._views: OrderedDict[Rectangle, View] = OrderedDict()
 
     @torch.inference_mode()
     def set_image(self, image: np.ndarray) -> None:
@@ -109,18 +115,18 @@ class CDNetPredictor:
         boxes += [(p.x, p.y, p.x + 1, p.y + 1) for p in prompts if isinstance(p, Click) and p.positive]
         x0, y0 = min(b[0] for b in boxes), min(b[1] for b in boxes)
         x1, y1 = max(b[2] for b in boxes), max(b[3] for b in boxes)
-        w, h = EXPANSION * (x1 - x0), EXPANSION * (y1 - y0)
+        w, h = self.expansion * (x1 - x0), self.expansion * (y1 - y0)
         w, h = max(w, h / 2, SMALLEST_IMAGE), max(h, w / 2, SMALLEST_IMAGE)  # not too far from a square
         left, right = _snapped((x0 + x1 - w) / 2, (x0 + x1 + w) / 2, w / SNAP, width)
         top, bottom = _snapped((y0 + y1 - h) / 2, (y0 + y1 + h) / 2, h / SNAP, height)
         small = max((right - left) / width, (bottom - top) / height) <= SMALL
         return (left, top, right, bottom) if small else whole
 
-    def _view(self, box: Rectangle) -> _View:
+    def _view(self, box: Rectangle) -> View:
         """The encoded view of a rectangle of the image, from the few that are kept."""
         if box not in self._views:
             assert self._image is not None
-            self._views[box] = _View(self._image, box, self.model, self._device, self._precision())
+            self._views[box] = View(self._image, box, self.model, self._device, self._precision(), self.flip)
             while len(self._views) > KEPT_VIEWS:
                 self._views.popitem(last=False)
         self._views.move_to_end(box)
@@ -138,11 +144,10 @@ class CDNetPredictor:
         x0, y0, x1, y1 = box
         maps = np.zeros((3, size, size), np.float32)
         maps[:2] = click_maps(prompts, box, size, self.config.click_radius)
-        if prior is not None:
+        if prior is not None and self.previous_mask:
             part = prior[y0:y1, x0:x1]
             maps[2] = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if part.size > size**2 else cv2.INTER_LINEAR)
-        with self._precision():
-            output = self.model(view.encoded, torch.from_numpy(maps)[None].to(self._device))
+        output = self._forward(view, torch.from_numpy(maps)[None].to(self._device))
         logits = output.logits[0].float()
         clicks = F.max_pool2d(torch.from_numpy(maps[None, :2]), PIXEL)[0]
         seeds = clicks[0] - clicks[1]
@@ -160,15 +165,24 @@ class CDNetPredictor:
         alternatives = [to_image(head.sigmoid().cpu().numpy()) > 0.5 for head in _by_confidence(logits[1:])]
         return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds))
 
-    def _refined(self, view: _View, logits: Tensor, seeds: Tensor) -> np.ndarray:
+    def _forward(self, view: View, maps: Tensor) -> Output:
+        """Ask the network: maps (1, 3, size, size)."""
+        with self._precision():
+            output = self.model(view.encoded, maps)
+            if not self.flip:
+                return output
+            mirrored = self.model(view.mirrored, maps.flip(-1)).logits.flip(-1)
+        return output._replace(logits=(output.logits + mirrored) / 2)
+
+    def _refined(self, view: View, logits: Tensor, seeds: Tensor) -> np.ndarray:
         """Upsample the logits and let them flow over the view's pixels: probability, float32 (size / PIXEL, size / PIXEL)."""
         fine = F.interpolate(logits[None, None], size=view.affinity.shape, mode="bilinear")[0, 0]
         if not self.pdm_steps:
             return fine.sigmoid().cpu().numpy()
-        signed = pdm.diffuse(fine, seeds.to(fine.device), view.affinity, self.pdm_steps)
+        signed = pdm.diffuse(fine, seeds.to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
-    def _factors(self, view: _View, output: Output, logits: Tensor, seeds: Tensor) -> Factors | None:
+    def _factors(self, view: View, output: Output, logits: Tensor, seeds: Tensor) -> Factors | None:
         if output.factors is None:
             return None
         f = output.factors
@@ -196,10 +210,12 @@ class CDNetPredictor:
         )
 
 
-class _View:
-    """A rectangle of the image as the network sees it: a square, encoded, with its pixel affinity."""
+class View:
+    """A rectangle of the image as the network sees it: a square, encoded, with its pixel affinity; with `flip` mirrored as well."""
 
-    def __init__(self, image: np.ndarray, box: Rectangle, model: CDNet, device: torch.device, precision: AbstractContextManager):
+    def __init__(
+        self, image: np.ndarray, box: Rectangle, model: CDNet, device: torch.device, precision: AbstractContextManager, flip: bool = False
+    ):
         x0, y0, x1, y1 = box
         size = model.config.size
         shrinks = (x1 - x0) * (y1 - y0) > size**2
@@ -208,6 +224,7 @@ class _View:
         self.image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float().div_(255)
         with precision:
             self.encoded = model.encode(self.image.contiguous(memory_format=torch.channels_last))
+            self.mirrored = model.encode(self.image.flip(-1)) if flip else ()
         self.affinity = pdm.Affinity(F.avg_pool2d(self.image, PIXEL)[0])
 
 
