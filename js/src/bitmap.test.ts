@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Bitmap, unpack, type Box } from "./bitmap";
+import { ADDED, Bitmap, difference, REMOVED, unpack, type Box } from "./bitmap";
 
 const patch = (box: Box, text: string) => ({ box, bits: Uint8Array.from(text, (c) => Number(c)) });
 
@@ -9,16 +9,33 @@ test("unpack reads what numpy.packbits wrote", () => {
   expect([...unpack([5, 7, 8, 10], packed).bits]).toEqual([1, 0, 1, 1, 1, 0, 0, 0, 1]);
 });
 
-test("a patch changes its box only, and says what it added and removed", () => {
+test("unpack knows bytes that are all ones or zeros", () => {
+  const packed = new DataView(Uint8Array.of(255, 0, 255, 0b10000000).buffer);
+  expect(unpack([0, 0, 5, 5], packed).bits.join("")).toBe("1111111100000000111111111");
+});
+
+test("a patch changes its box only", () => {
   const map = new Bitmap();
   map.write(patch([2, 2, 4, 4], "1111"));
-  const change = map.compare(patch([3, 3, 6, 5], "011110"));
   map.write(patch([3, 3, 6, 5], "011110"));
-  expect([...change.added.bits]).toEqual([0, 1, 1, 1, 1, 0]);
-  expect([...change.removed.bits]).toEqual([1, 0, 0, 0, 0, 0]);
-  expect(map.box).toEqual([2, 2, 6, 5]);
   const rows = [2, 3, 4].map((y) => [2, 3, 4, 5].map((x) => (map.at(x, y) ? "#" : ".")).join(""));
   expect(rows).toEqual(["##..", "#.##", ".##."]);
+  expect([...map.read([4, 3, 7, 5])]).toEqual([1, 1, 0, 1, 0, 0]);
+});
+
+test("painting leaves alone what the patch does not hold", () => {
+  const map = new Bitmap();
+  map.write(patch([2, 2, 4, 4], "1001"));
+  map.paint(patch([2, 2, 4, 4], "0110"), 1);
+  map.paint(patch([3, 3, 300, 4], "1".padEnd(297, "0")), 0);
+  expect([...map.read([2, 2, 4, 4])]).toEqual([1, 1, 1, 0]);
+});
+
+test("a difference says what came and went, in the smallest box", () => {
+  const bits = (text: string) => Uint8Array.from(text, Number);
+  expect(difference([5, 5, 9, 8], bits("111100001111"), bits("111101001101"))).toEqual(
+    { box: [6, 6, 8, 8], bits: Uint8Array.of(ADDED, 0, 0, REMOVED) });
+  expect(difference([0, 0, 2, 1], bits("10"), bits("10"))).toBeNull();
 });
 
 test("outside the box there is nothing", () => {

@@ -1,18 +1,63 @@
 /** The pixels of one object, kept only for the box that holds them, so that an object in a 48-megapixel image stays small. */
 
 export type Box = readonly [x0: number, y0: number, x1: number, y1: number]; // half-open, image pixels
+export const NOWHERE: Box = [0, 0, 0, 0];
 
 export interface Patch { box: Box; bits: Uint8Array } // one byte a pixel, 0 or 1, row by row
+
+const SPARE = 256; // a box that grows does so by whole blocks of this side, so that a brush seldom has it copied
 
 /** numpy.packbits, undone: the first pixel is in the highest bit of the first byte. */
 export function unpack(box: Box, packed: DataView): Patch {
   const bits = new Uint8Array((box[2] - box[0]) * (box[3] - box[1]));
-  for (let i = 0; i < bits.length; i++) bits[i] = (packed.getUint8(i >> 3) >> (7 - (i & 7))) & 1;
+  const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
+  for (let i = 0, at = 0; at < bits.length; i++, at += 8) {
+    if (bytes[i] === 0) continue;
+    if (bytes[i] === 255) bits.fill(1, at, at + 8);
+    else for (let bit = 0; bit < 8 && at + bit < bits.length; bit++) bits[at + bit] = (bytes[i] >> (7 - bit)) & 1;
+  }
   return { box, bits };
 }
 
+export function isEmpty(box: Box): boolean {
+  return box[0] >= box[2] || box[1] >= box[3];
+}
+
+export function union(a: Box, b: Box): Box {
+  if (isEmpty(a)) return b;
+  if (isEmpty(b)) return a;
+  return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
+}
+
+export const ADDED = 1, REMOVED = 2;
+
+/** Where two contents of one box differ, as ADDED and REMOVED in the smallest box; null: nowhere. */
+export function difference(box: Box, before: Uint8Array, after: Uint8Array): Patch | null {
+  const width = box[2] - box[0];
+  let left = width, right = -1, top = -1, bottom = -1;
+  for (let start = 0, y = 0; start < after.length; start += width, y++) {
+    let first = start, last = start + width - 1;
+    while (first <= last && before[first] === after[first]) first++;
+    if (first > last) continue;
+    while (before[last] === after[last]) last--;
+    left = Math.min(left, first - start);
+    right = Math.max(right, last - start);
+    if (top < 0) top = y;
+    bottom = y;
+  }
+  if (top < 0) return null;
+  const found: Box = [box[0] + left, box[1] + top, box[0] + right + 1, box[1] + bottom + 1];
+  const bits = new Uint8Array((found[2] - found[0]) * (found[3] - found[1]));
+  for (let y = top, i = 0; y <= bottom; y++) {
+    for (let at = y * width + left; at <= y * width + right; at++, i++) {
+      if (before[at] !== after[at]) bits[i] = after[at] ? ADDED : REMOVED;
+    }
+  }
+  return { box: found, bits };
+}
+
 export class Bitmap {
-  box: Box = [0, 0, 0, 0];
+  box: Box = NOWHERE;
   bits = new Uint8Array(0);
 
   get width() { return this.box[2] - this.box[0]; }
@@ -23,41 +68,48 @@ export class Bitmap {
     return x >= x0 && x < x1 && y >= y0 && y < y1 && this.bits[(y - y0) * (x1 - x0) + x - x0] === 1;
   }
 
-  /** What writing the patch would add and take away, as patches of the same box. */
-  compare(patch: Patch): { added: Patch; removed: Patch } {
-    const [x0, y0, x1, y1] = patch.box;
-    const added = { box: patch.box, bits: new Uint8Array(patch.bits.length) };
-    const removed = { box: patch.box, bits: new Uint8Array(patch.bits.length) };
-    let i = 0;
-    for (let y = y0; y < y1; y++) {
-      for (let x = x0; x < x1; x++, i++) {
-        const old = this.at(x, y) ? 1 : 0;
-        added.bits[i] = patch.bits[i] & ~old;
-        removed.bits[i] = old & ~patch.bits[i];
-      }
-    }
-    return { added, removed };
+  /** What is in a box. */
+  read(box: Box): Uint8Array {
+    const bits = new Uint8Array(Math.max(0, box[2] - box[0]) * Math.max(0, box[3] - box[1]));
+    this.rows(box, (mine, from, to) => bits.set(this.bits.subarray(mine, mine + to - from), from));
+    return bits;
   }
 
   write(patch: Patch) {
-    const [x0, y0, x1, y1] = patch.box;
     this.grow(patch.box);
+    this.rows(patch.box, (mine, from, to) => this.bits.set(patch.bits.subarray(from, to), mine));
+  }
+
+  /** Give every pixel that the patch holds a value. */
+  paint(patch: Patch, value: number) {
+    this.grow(patch.box);
+    this.rows(patch.box, (mine, from, to) => {
+      for (let i = from; i < to; i++, mine++) if (patch.bits[i]) this.bits[mine] = value;
+    });
+  }
+
+  copy(): Bitmap {
+    return Object.assign(new Bitmap(), { box: this.box, bits: this.bits.slice() });
+  }
+
+  /** Call `each` for every row of what this and the box have in common: where it begins here, and where it is in the box. */
+  rows(box: Box, each: (mine: number, from: number, to: number) => void) {
+    const x0 = Math.max(box[0], this.box[0]), x1 = Math.min(box[2], this.box[2]);
+    const y0 = Math.max(box[1], this.box[1]), y1 = Math.min(box[3], this.box[3]);
+    if (x0 >= x1) return;
     for (let y = y0; y < y1; y++) {
-      const row = patch.bits.subarray((y - y0) * (x1 - x0), (y - y0 + 1) * (x1 - x0));
-      this.bits.set(row, (y - this.box[1]) * this.width + x0 - this.box[0]);
+      const theirs = (y - box[1]) * (box[2] - box[0]) - box[0];
+      each((y - this.box[1]) * this.width + x0 - this.box[0], theirs + x0, theirs + x1);
     }
   }
 
   private grow(box: Box) {
-    if (box[0] >= box[2] || box[1] >= box[3]) return;
-    const old = this.box, empty = this.bits.length === 0;
-    if (!empty && box[0] >= old[0] && box[1] >= old[1] && box[2] <= old[2] && box[3] <= old[3]) return;
-    const width = this.width, previous = this.bits;
-    this.box = empty ? box : [Math.min(old[0], box[0]), Math.min(old[1], box[1]), Math.max(old[2], box[2]), Math.max(old[3], box[3])];
+    if (isEmpty(box)) return;
+    const { box: old, bits } = this, all = union(old, box);
+    if (all.every((side, i) => side === old[i])) return;
+    const down = (side: number) => Math.floor(side / SPARE) * SPARE, up = (side: number) => Math.ceil(side / SPARE) * SPARE;
+    this.box = isEmpty(old) ? box : [down(all[0]), down(all[1]), up(all[2]), up(all[3])];
     this.bits = new Uint8Array(this.width * this.height);
-    for (let y = old[1]; y < old[3]; y++) {
-      const row = (y - old[1]) * width;
-      this.bits.set(previous.subarray(row, row + width), (y - this.box[1]) * this.width + old[0] - this.box[0]);
-    }
+    this.rows(old, (mine, from, to) => this.bits.set(bits.subarray(from, to), mine));
   }
 }

@@ -1,20 +1,43 @@
-/** Painting, bottom to top: image, masks, flash, preview, dots. Sizes of lines and dots are CSS pixels at every zoom. */
+/** Painting, bottom to top: image, masks, flash; over them what previews.ts shows. Widths of lines are CSS pixels at every zoom. */
+import { ADDED, type Box, type Patch } from "./bitmap";
 import type { Camera, Size } from "./camera";
-import { toScreen } from "./camera";
+import type { Display } from "./display";
+import type { Instance } from "./instance";
 import type { Outline } from "./outline";
 import type { Pyramid } from "./pyramid";
-import type { Dot, Flash, Instance } from "./state";
 
 const FLASH_MS = 450;
 const BLOCKS_FROM = 4; // CSS pixels: larger image pixels are drawn as squares
-const DOT_RADIUS = 7;
+const GRID_FROM = 12; // CSS pixels of an image pixel
+const MOST_FLASHING = 1_000_000; // pixels of the picture of a change; a larger one is shown coarser
+const WHITE = 0xffffffff, RED = 0xff1c1cb9; // little-endian ABGR
 
-export function paintImage(ctx: CanvasRenderingContext2D, picture: Pyramid, image: Size, camera: Camera, ratio: number) {
+export function paintImage(ctx: CanvasRenderingContext2D, picture: Pyramid, image: Size, camera: Camera, ratio: number, display: Pick<Display, "sharp" | "grid">) {
   const width = image.width * camera.scale;
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.imageSmoothingEnabled = camera.scale < BLOCKS_FROM;
+  ctx.imageSmoothingEnabled = camera.scale < BLOCKS_FROM && !display.sharp;
   ctx.imageSmoothingQuality = "high";
   ctx.drawImage(picture.level(width * ratio), camera.x, camera.y, width, image.height * camera.scale);
+  if (display.grid && camera.scale >= GRID_FROM) paintGrid(ctx, image, camera, ratio);
+}
+
+/** A line between pixels that are large: what a brush of one pixel hits is seen. */
+function paintGrid(ctx: CanvasRenderingContext2D, image: Size, camera: Camera, ratio: number) {
+  const { width, height } = ctx.canvas, right = Math.min(width / ratio, camera.x + image.width * camera.scale);
+  const left = Math.max(0, camera.x), top = Math.max(0, camera.y), bottom = Math.min(height / ratio, camera.y + image.height * camera.scale);
+  const first = (offset: number) => (offset < 0 ? offset % camera.scale : offset);
+  ctx.beginPath();
+  for (let x = first(camera.x); x <= right; x += camera.scale) {
+    ctx.moveTo(x, top);
+    ctx.lineTo(x, bottom);
+  }
+  for (let y = first(camera.y); y <= bottom; y += camera.scale) {
+    ctx.moveTo(left, y);
+    ctx.lineTo(right, y);
+  }
+  ctx.strokeStyle = "rgba(128, 128, 128, 0.35)";
+  ctx.lineWidth = 1 / ratio;
+  ctx.stroke();
 }
 
 export interface Look { opacity: number; color(instance: Instance): string; selected: number }
@@ -33,74 +56,46 @@ export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[],
   }
 }
 
+/** Where a mask changed, as a picture: a large change costs no more than a small one. */
+export interface Flash { picture: OffscreenCanvas; box: Box; since: number }
+
+export function flashOf({ box, bits }: Patch): Flash {
+  const width = box[2] - box[0], height = box[3] - box[1], step = Math.ceil(Math.sqrt((width * height) / MOST_FLASHING));
+  const picture = new OffscreenCanvas(Math.ceil(width / step), Math.ceil(height / step)), ctx = picture.getContext("2d")!;
+  const pixels = ctx.createImageData(picture.width, picture.height), colors = new Uint32Array(pixels.data.buffer);
+  for (let y = 0, i = 0; y < height; y += step) {
+    for (let x = 0; x < width; x += step, i++) {
+      const bit = bits[y * width + x];
+      if (bit) colors[i] = bit === ADDED ? WHITE : RED;
+    }
+  }
+  ctx.putImageData(pixels, 0, 0);
+  return { picture, box: [box[0], box[1], box[0] + picture.width * step, box[1] + picture.height * step], since: performance.now() };
+}
+
 /** What was added lights up, what was taken away darkens. Returns whether there is more to come. */
-export function paintFlash(ctx: CanvasRenderingContext2D, flash: Flash, camera: Camera, ratio: number, now: number): boolean {
-  const left = 1 - (now - flash.since) / FLASH_MS;
+export function paintFlash(ctx: CanvasRenderingContext2D, { picture, box, since }: Flash, camera: Camera, ratio: number, now: number): boolean {
+  const left = 1 - (now - since) / FLASH_MS;
   if (left <= 0) return false;
   onImage(ctx, camera, ratio);
   ctx.globalAlpha = 0.65 * left;
-  ctx.fillStyle = "#fff";
-  ctx.fill(pick(flash.added, camera), "evenodd");
-  ctx.fillStyle = "#b91c1c";
-  ctx.fill(pick(flash.removed, camera), "evenodd");
+  ctx.imageSmoothingEnabled = camera.scale < BLOCKS_FROM;
+  ctx.drawImage(picture, box[0], box[1], box[2] - box[0], box[3] - box[1]);
   return true;
 }
 
-export function paintPreview(ctx: CanvasRenderingContext2D, preview: Outline, camera: Camera, ratio: number) {
-  onImage(ctx, camera, ratio);
-  const path = pick(preview, camera);
-  stroke(ctx, path, camera, "rgba(0, 0, 0, 0.6)", 3);
-  ctx.setLineDash([5 / camera.scale, 4 / camera.scale]);
-  stroke(ctx, path, camera, "#fff", 1.5);
-  ctx.setLineDash([]);
-}
-
-/** Plus in a disc, minus in a square: told apart without colour. A dot that waits for its answer has a turning ring. */
-export function paintDot(ctx: CanvasRenderingContext2D, dot: Dot, camera: Camera, ratio: number, waits: boolean, now: number) {
-  const [x, y] = toScreen(camera, dot.x, dot.y);
-  ctx.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);
-  ctx.globalAlpha = 1;
-  const r = DOT_RADIUS;
-  ctx.beginPath();
-  if (dot.positive) ctx.arc(0, 0, r, 0, 2 * Math.PI);
-  else ctx.roundRect(-r + 0.5, -r + 0.5, 2 * r - 1, 2 * r - 1, 3);
-  ctx.lineWidth = 4;
-  ctx.strokeStyle = "rgba(0, 0, 0, 0.35)";
-  ctx.stroke();
-  ctx.fillStyle = dot.positive ? "#15803d" : "#dc2626";
-  ctx.fill();
-  ctx.lineWidth = 1.75;
-  ctx.strokeStyle = "#fff";
-  ctx.stroke();
-  ctx.lineCap = "round";
-  ctx.beginPath();
-  ctx.moveTo(-3.25, 0);
-  ctx.lineTo(3.25, 0);
-  if (dot.positive) {
-    ctx.moveTo(0, -3.25);
-    ctx.lineTo(0, 3.25);
-  }
-  ctx.stroke();
-  if (!waits) return;
-  const turn = (now / 120) % (2 * Math.PI);
-  ctx.beginPath();
-  ctx.arc(0, 0, r + 4.5, turn, turn + 1.4 * Math.PI);
-  ctx.lineWidth = 2;
-  ctx.stroke();
-}
-
-function onImage(ctx: CanvasRenderingContext2D, camera: Camera, ratio: number) {
+export function onImage(ctx: CanvasRenderingContext2D, camera: Camera, ratio: number) {
   const scale = camera.scale * ratio;
   ctx.setTransform(scale, 0, 0, scale, camera.x * ratio, camera.y * ratio);
   ctx.lineJoin = "round";
   ctx.lineCap = "butt";
 }
 
-function pick(outline: Outline, camera: Camera) {
+export function pick(outline: Outline, camera: Camera) {
   return camera.scale < BLOCKS_FROM ? outline.smooth : outline.exact;
 }
 
-function stroke(ctx: CanvasRenderingContext2D, path: Path2D, camera: Camera, color: string, width: number) {
+export function stroke(ctx: CanvasRenderingContext2D, path: Path2D, camera: Camera, color: string, width: number) {
   ctx.globalAlpha = 1;
   ctx.strokeStyle = color;
   ctx.lineWidth = width / camera.scale;

@@ -1,9 +1,14 @@
-import { expect, test } from "vitest";
-import { trace } from "./outline";
+import { expect, test, vi } from "vitest";
+import { Bitmap } from "./bitmap";
+import { Outline, trace } from "./outline";
 
 function loops(...rows: string[]) {
   const bits = Uint8Array.from(rows.join(""), (c) => (c === "#" ? 1 : 0));
-  return trace(bits, rows[0].length, rows.length);
+  return trace({ box: [0, 0, rows[0].length, rows.length], bits });
+}
+
+function noise(seed: number) {
+  return () => (seed = (seed * 16807) % 2147483647) / 2147483647;
 }
 
 /** Which pixels the loops enclose, by the even-odd rule: what a canvas would fill. */
@@ -38,8 +43,7 @@ test("pixels that touch at a corner are two loops", () => {
 });
 
 test("the loops enclose exactly the pixels", () => {
-  let seed = 7;
-  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const random = noise(7);
   for (const share of [0.2, 0.5, 0.8]) {
     const rows = Array.from({ length: 17 }, () => Array.from({ length: 23 }, () => (random() < share ? "#" : ".")).join(""));
     expect(filled(loops(...rows), 23, 17)).toEqual(rows);
@@ -48,4 +52,35 @@ test("the loops enclose exactly the pixels", () => {
 
 test("nothing has no outline", () => {
   expect(loops("...")).toEqual([]);
+});
+
+/** The same loops in whatever order, each from its smallest corner. */
+function normal(all: number[][]) {
+  return all.map((loop) => {
+    const corners = Array.from({ length: loop.length / 2 }, (_, i) => [loop[2 * i], loop[2 * i + 1]]);
+    const first = corners.reduce((best, [x, y], i) => (y < corners[best][1] || (y === corners[best][1] && x < corners[best][0]) ? i : best), 0);
+    return JSON.stringify([...corners.slice(first), ...corners.slice(0, first)]);
+  }).sort();
+}
+
+test("an outline that follows changes is the outline made anew", () => {
+  const drawn: number[][] = [];
+  vi.stubGlobal("Path2D", class {
+    loop: number[] = [];
+    moveTo(x: number, y: number) { this.loop.push(x, y); }
+    lineTo(x: number, y: number) { this.loop.push(x, y); }
+    closePath() {}
+    addPath(other: { loop: number[] }) { drawn.push(other.loop); }
+  });
+  const random = noise(3), bitmap = new Bitmap(), outline = new Outline(bitmap);
+  for (let i = 0; i < 300; i++) {
+    const x = Math.floor(random() * 20), y = Math.floor(random() * 20), side = 1 + Math.floor(random() * 5);
+    const box = [x, y, x + side, y + side] as const;
+    bitmap.paint({ box, bits: Uint8Array.from({ length: side * side }, () => Number(random() < 0.7)) }, Number(random() < 0.6));
+    outline.touch(box);
+    drawn.length = 0;
+    void outline.exact;
+    expect(normal(drawn)).toEqual(normal(trace(bitmap)));
+  }
+  vi.unstubAllGlobals();
 });

@@ -2,7 +2,11 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { Doc } from "./state";
 import type { Model } from "./transport";
 
-vi.stubGlobal("Path2D", class { moveTo() {} lineTo() {} closePath() {} });
+vi.stubGlobal("Path2D", class { moveTo() {} lineTo() {} closePath() {} addPath() {} });
+vi.stubGlobal("OffscreenCanvas", class {
+  constructor(readonly width: number, readonly height: number) {}
+  getContext() { return { createImageData: (w: number, h: number) => ({ data: new Uint8ClampedArray(4 * w * h) }), putImageData() {} }; }
+});
 vi.stubGlobal("createImageBitmap", async () => ({ width: 4, height: 4, close() {} }));
 
 class FakeModel implements Model {
@@ -34,6 +38,7 @@ class FakeModel implements Model {
 const update = (revision: number, change: object = {}) => ({
   document: { key: 1, revision, whole: false, selected: 1, instances: [{ id: 1, label: "" }], clicks: [], patches: [], ...change },
 });
+const click = { type: "click", x: 2, y: 2, positive: true } as const, dot = { kind: "dot", x: 2, y: 2, positive: true } as const;
 const square = { patches: [{ id: 1, box: [1, 1, 3, 3] }] };
 
 let model: FakeModel, doc: Doc;
@@ -55,8 +60,8 @@ test("opening fetches document and image, once", () => {
 });
 
 test("a click is drawn until its answer comes, and the answer's patch is the mask", async () => {
-  void doc.click({ x: 2, y: 2, positive: true });
-  expect(doc.pending).toEqual([{ x: 2, y: 2, positive: true }]);
+  void doc.commit(click, dot);
+  expect(doc.pending).toEqual([dot]);
   expect(model.sent[0].action).toEqual({ type: "click", x: 2, y: 2, positive: true });
   await model.answer("apply", { result: update(2, { ...square, clicks: [{ x: 2, y: 2, positive: true }] }) }, [0b11110000]);
   expect(doc.pending).toEqual([]);
@@ -65,7 +70,7 @@ test("a click is drawn until its answer comes, and the answer's patch is the mas
 });
 
 test("a failed click leaves no dot, and says why", async () => {
-  void doc.click({ x: 2, y: 2, positive: true });
+  void doc.commit(click, dot);
   await model.answer("apply", { ok: false, error: "ValueError: no" });
   expect(doc.pending).toEqual([]);
   expect(doc.trouble).toEqual({ kind: "error", text: "ValueError: no" });
@@ -120,10 +125,44 @@ test("a connection that changed and stays silent is a dead kernel; a message say
 });
 
 test("a preview is what a click would change, not the mask", async () => {
-  void doc.look({ x: 1, y: 1, positive: true });
+  void doc.look(click);
   await model.answer("peek", { result: { box: [1, 1, 3, 3] } }, [0b11110000]);
   expect(doc.preview).not.toBeNull();
   expect(at(1, 1)).toBe(false);
   await doc.look(null);
   expect(doc.preview).toBeNull();
+});
+
+const brush = { type: "brush", points: [[1, 1]], radius: 1, add: true } as const;
+const shown = () => [...doc.current!.pixels.read([0, 0, 4, 4])].join("").match(/..../g);
+
+test("what the hand paints is shown at once, and the kernel has the last word", async () => {
+  const draft = doc.paint({ box: [0, 0, 2, 2], bits: Uint8Array.of(1, 1, 1, 1) }, true);
+  void doc.commit({ ...brush, points: [[1, 1]] }, null, draft);
+  expect(shown()).toEqual(["1100", "1100", "0000", "0000"]);
+  expect(at(0, 0)).toBe(false);
+  await model.answer("apply", { result: update(2, { patches: [{ id: 1, box: [0, 0, 2, 2] }] }) }, [0b11100000]);
+  expect(shown()).toEqual(["1100", "1000", "0000", "0000"]);
+});
+
+test("a stroke that fails is taken back, and says why", async () => {
+  await model.tell({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
+  const draft = doc.paint({ box: [1, 1, 2, 2], bits: Uint8Array.of(1) }, false);
+  void doc.commit({ ...brush, points: [[1, 1]] }, null, draft);
+  expect(shown()).toEqual(["0000", "0010", "0110", "0000"]);
+  await model.answer("apply", { ok: false, error: "ValueError: no" });
+  expect(shown()).toEqual(["0000", "0110", "0110", "0000"]);
+  expect(doc.trouble?.text).toBe("ValueError: no");
+});
+
+test("the next stroke stays over the answer to the one before, and over a document sent anew", async () => {
+  const first = doc.paint({ box: [0, 0, 2, 1], bits: Uint8Array.of(1, 1) }, true);
+  void doc.commit({ ...brush, points: [[1, 1]] }, null, first);
+  const second = doc.paint({ box: [1, 0, 2, 2], bits: Uint8Array.of(1, 1) }, false);
+  await model.answer("apply", { result: update(2, { patches: [{ id: 1, box: [0, 0, 3, 1] }] }) }, [0b11100000]);
+  expect(shown()).toEqual(["1010", "0000", "0000", "0000"]);
+  await model.tell({ id: null, ok: true, result: update(3, { ...square, whole: true }) }, [0b11110000]);
+  expect(shown()).toEqual(["0000", "0010", "0110", "0000"]);
+  doc.drop(second);
+  expect(shown()).toEqual(["0000", "0110", "0110", "0000"]);
 });

@@ -1,20 +1,17 @@
 /** What the browser knows of the document in Python. One for each model, shared by all its views; it never decides anything itself. */
 import type { Action } from "./actions";
-import { Bitmap, unpack, type Box, type Patch } from "./bitmap";
-import { outline, type Outline } from "./outline";
+import { difference, unpack, type Box, type Patch } from "./bitmap";
+import { Draft, Instance } from "./instance";
+import { flashOf, type Flash } from "./layers";
+import { Outline } from "./outline";
 import { Pyramid } from "./pyramid";
+import { inflate, LabelMap } from "./superpixels";
+import type { Preview } from "./tools/tool";
 import { Transport, type Model, type Reply } from "./transport";
 
+export type { Instance };
+
 export interface Dot { x: number; y: number; positive: boolean }
-
-export interface Instance {
-  readonly id: number;
-  label: string;
-  readonly bitmap: Bitmap;
-  outline: Outline | null; // null: has no pixels
-}
-
-export interface Flash { added: Outline; removed: Outline; since: number }
 
 export interface ImageInfo { key: number; name: string; width: number; height: number; index: number; count: number }
 
@@ -43,16 +40,19 @@ export class Doc {
   instances: Instance[] = [];
   selected = 0;
   clicks: Dot[] = [];
-  pending: Dot[] = []; // clicks that the kernel has not answered yet
+  pending: Preview[] = []; // gestures that the kernel has not answered yet
   picture: Pyramid | null = null;
   flash: Flash | null = null;
   preview: Outline | null = null;
   alternatives = { count: 0, chosen: 0 };
   trouble: Trouble = null;
   latency: number | null = null; // ms from the last click to its painted mask
+  private looking: Action | null = null; // what the preview is of
+  private labels: { count: number; map: LabelMap | null } | null = null;
   private painting: number | null = null; // when the click was made whose answer has come, but is not painted yet
   revision = -1; // of the document
   private opened = false;
+  private emitting = false; // soon
   private readonly transport: Transport;
   private readonly listeners = new Set<() => void>();
 
@@ -84,15 +84,43 @@ export class Doc {
     signal.addEventListener("abort", () => this.listeners.delete(listener));
   }
 
-  async click({ x, y, positive }: Dot) {
-    const dot = { x, y, positive }, since = performance.now();
-    this.pending.push(dot);
+  /** Apply what a gesture decided; what it showed and painted stays until the kernel has answered. */
+  async commit(action: Action, shown: Preview | null = null, draft: Draft | null = null) {
+    const since = performance.now();
+    if (shown) this.pending.push(shown);
     this.preview = null;
     this.emit();
-    const reply = await this.apply({ type: "click", ...dot });
-    this.pending = this.pending.filter((other) => other !== dot);
+    const reply = await this.apply(action);
+    this.pending = this.pending.filter((other) => other !== shown);
+    if (draft) this.drop(draft);
     if (reply) this.painting = since;
     this.emit();
+  }
+
+  /** Show pixels as the hand paints them: a draft over the selected object, by default a new one. */
+  paint(patch: Patch, add: boolean, draft = new Draft(this.selected)): Draft {
+    this.instances.find((instance) => instance.id === draft.instance)?.paint(draft, patch, add);
+    this.emitSoon();
+    return draft;
+  }
+
+  drop(draft: Draft) {
+    this.instances.find((instance) => instance.id === draft.instance)?.drop(draft);
+    this.emit();
+  }
+
+  /** The superpixels of the image, about `count`; null: they are asked for, and not there yet. */
+  superpixels(count: number): LabelMap | null {
+    if (this.labels?.count !== count) {
+      const { key, width, height } = this.image, wanted = { count, map: null as LabelMap | null };
+      this.labels = wanted;
+      void this.ask("superpixels", { count }).then(async (reply) => {
+        if (!reply || key !== this.image.key) return;
+        wanted.map = new LabelMap(new Int32Array(await inflate(reply.buffers[0])), reply.result, { width, height }, count);
+        this.emit();
+      });
+    }
+    return this.labels?.map ?? null;
   }
 
   /** Go to another image: by a step, or because this one is submitted or skipped. */
@@ -113,19 +141,24 @@ export class Doc {
   /** Ask the kernel something that is only looked at: what goes wrong is the caller's. */
   request(op: string, fields: Record<string, unknown> = {}): Promise<Reply> { return this.transport.request(op, fields); }
 
-  /** Show what a click would change, without clicking; null: stop showing it. */
-  async look(dot: Dot | null) {
-    if (!dot || this.dead) {
+  /** Show what an action would change, without doing it; null: stop showing it. */
+  async look(action: Action | null) {
+    this.looking = action;
+    if (!action || this.dead) {
       this.preview = null;
       return this.emit();
     }
     const { key } = this.image, { selected } = this;
-    const action: Action = { type: "click", ...dot };
     const reply = await this.transport.peek("peek", { action }).catch(() => null);
-    if (!reply || !this.current || selected !== this.selected || key !== this.image.key) return;
-    const { added, removed } = this.current.bitmap.compare(unpack(reply.result.box, reply.buffers[0]));
-    this.preview = outline({ box: added.box, bits: added.bits.map((bit, i) => bit | removed.bits[i]) });
+    if (!reply || !this.current || !this.looking || selected !== this.selected || key !== this.image.key) return;
+    const { box, bits } = unpack(reply.result.box, reply.buffers[0]), change = difference(box, this.current.bitmap.read(box), bits);
+    this.preview = change && new Outline({ box: change.box, bits: change.bits.map((bit) => Number(bit > 0)) });
     this.emit();
+  }
+
+  /** Ask for something that is out of date when the next one is asked for; null: overtaken, or it failed. */
+  async peek(op: string, fields: Record<string, unknown>): Promise<Reply | null> {
+    return this.dead ? null : this.transport.peek(op, fields).catch(() => null);
   }
 
   /** A view has painted what is known now. */
@@ -152,6 +185,15 @@ export class Doc {
 
   private readonly emit = () => { for (const listener of this.listeners) listener(); };
 
+  /** Once for all that happens in one event. */
+  private emitSoon() {
+    if (!this.emitting) queueMicrotask(() => {
+      this.emitting = false;
+      this.emit();
+    });
+    this.emitting = true;
+  }
+
   /** Trouble is shown, and the answer is null then. */
   private async ask(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
     if (this.dead) return null;
@@ -170,7 +212,8 @@ export class Doc {
   private async load() {
     const { key } = this.image;
     this.picture?.close();
-    Object.assign(this, { picture: null, instances: [], clicks: [], pending: [], flash: null, preview: null, latency: null, revision: -1 });
+    Object.assign(this, { picture: null, instances: [], clicks: [], pending: [], flash: null, preview: null, labels: null });
+    Object.assign(this, { latency: null, revision: -1 });
     void this.ask("document");
     const reply = await this.ask("image");
     if (!reply || key !== this.image.key) return;
@@ -192,9 +235,9 @@ export class Doc {
     this.clicks = update.clicks;
     this.alternatives = update.alternatives ?? { count: 0, chosen: 0 };
     this.preview = null;
-    const known = new Map(update.whole ? [] : this.instances.map((instance) => [instance.id, instance]));
+    const known = new Map(this.instances.map((instance) => [instance.id, instance]));
     this.instances = update.instances.map(({ id, label }) => {
-      const instance = known.get(id) ?? { id, label, bitmap: new Bitmap(), outline: null };
+      const old = known.get(id), instance = old && !update.whole ? old : new Instance(id, label, old?.drafts);
       instance.label = label;
       return instance;
     });
@@ -203,15 +246,8 @@ export class Doc {
   }
 
   private write(id: number, patch: Patch, flash: boolean) {
-    const instance = this.instances.find((one) => one.id === id);
-    if (!instance) return;
-    if (flash) {
-      const { added, removed } = instance.bitmap.compare(patch);
-      this.flash = { added: outline(added), removed: outline(removed), since: performance.now() };
-    }
-    instance.bitmap.write(patch);
-    const { box, bits } = instance.bitmap;
-    instance.outline = bits.includes(1) ? outline({ box, bits }) : null;
+    const changed = this.instances.find((one) => one.id === id)?.write(patch);
+    if (flash && changed) this.flash = flashOf(changed);
   }
 
   private onPhase() {

@@ -1,13 +1,18 @@
 /** The stage: two canvases under one camera. Pointer and wheel become camera moves and tool events; nothing here knows Python. */
 import type { Action } from "./actions";
 import { fit, pan, toImage, toScreen, zoomAt, type Camera, type Size } from "./camera";
+import type { Display } from "./display";
+import type { Draft, Instance } from "./instance";
 import * as layers from "./layers";
-import type { Doc, Dot, Instance } from "./state";
+import { Pointers, type Hand } from "./pointers";
+import { paintPreview, paintRegion, type Place } from "./previews";
+import type { Doc } from "./state";
 import { TOOLS } from "./tools";
-import { ToolDriver, type Ev, type Preview } from "./tools/tool";
+import { ToolDriver, type Ctx, type Ev, type Preview, type Settings } from "./tools/tool";
 import { h } from "./ui/dom";
 
 const STEADY_MS = 80; // the pointer rests this long before a preview is asked for
+const KEYS: Record<string, Ev["key"]> = { finish: "Enter", delete_last: "Backspace", undo: "Backspace" }; // what commands mean to a gesture
 
 /** What the stage asks of the view that owns it. */
 export interface Owner {
@@ -16,9 +21,13 @@ export interface Owner {
   readonly peeking: boolean;
   readonly previewing: boolean;
   readonly wheelZooms: boolean;
+  readonly options: Pick<Settings, "add" | "straight" | "pressure">;
+  readonly display: Pick<Display, "sharp" | "grid">;
   color(instance: Instance): string;
   refresh(): void;
 }
+
+type Held = Pick<PointerEvent, "clientX" | "clientY" | "altKey" | "shiftKey" | "pointerType" | "pressure"> & { button?: number; buttons?: number };
 
 export class Viewer {
   readonly stage = h("div", { class: "cdw-stage" });
@@ -27,25 +36,25 @@ export class Viewer {
   private readonly imageCanvas = h("canvas", { "aria-hidden": "true" });
   private readonly maskCanvas = h("canvas", { "aria-hidden": "true" });
   private readonly driver: ToolDriver;
+  private readonly pointers: Pointers;
   private size: Size = { width: 0, height: 0 };
   private fitted = true;
   private frame = 0;
   private imageIsStale = true;
-  private pressed: Dot | null = null;
-  private dragging: { id: number; x: number; y: number } | null = null;
+  private partsAreStale = false;
+  private shown: Preview | null = null; // by the gesture
+  private tip: Preview | null = null; // by the tool, at the pointer
+  private draft: Draft | undefined;
+  private over: Held | null = null; // the pointer, as it was last
   private panHeld = false;
   private resting?: ReturnType<typeof setTimeout>;
 
   constructor(private readonly owner: Owner, signal: AbortSignal) {
     this.stage.append(this.imageCanvas, this.maskCanvas);
-    const commit = (action: Action) => void (action.type === "click" ? owner.doc.click(action) : owner.doc.apply(action));
-    this.driver = new ToolDriver({ preview: (preview) => this.show(preview), commit }, TOOLS.click);
+    this.driver = new ToolDriver(this.context(), TOOLS.click);
+    this.pointers = new Pointers(this.stage, this.hand(), signal);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
       this.stage.addEventListener(type, listener, { signal, passive: false });
-    on("pointerdown", (event) => this.down(event));
-    on("pointermove", (event) => this.move(event));
-    on("pointerup", (event) => this.up(event));
-    on("pointercancel", () => this.cancel());
     on("pointerleave", () => this.leave());
     on("wheel", (event) => this.wheel(event));
     on("mousedown", (event) => { if (event.button === 1) event.preventDefault(); }); // no auto-scroll
@@ -53,12 +62,14 @@ export class Viewer {
       event.preventDefault();
       event.stopPropagation();
     });
+    for (const type of ["keydown", "keyup"] as const) document.addEventListener(type, (event) => this.modifier(event), { signal });
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.stage);
     signal.addEventListener("abort", () => {
       observer.disconnect();
       cancelAnimationFrame(this.frame);
       clearTimeout(this.resting);
+      this.cancel();
     });
   }
 
@@ -89,18 +100,31 @@ export class Viewer {
     this.look(pan(this.camera, this.size.width / 2 - left, this.size.height / 2 - top, this.image, this.size));
   }
 
-  use(tool: string) { this.driver.use(TOOLS[tool]); }
+  use(tool: string) {
+    if (this.driver.tool === TOOLS[tool]) return;
+    this.driver.use(TOOLS[tool]);
+    this.driver.tool.enter?.(this.driver.ctx);
+    this.hover();
+  }
 
   holdPan(held: boolean) {
     this.panHeld = held;
     this.cursor();
   }
 
+  /** Whether a command is for the gesture under way: Enter finishes a polygon, not the object. */
+  takes(command: string): boolean { return this.driver.busy && command in KEYS; }
+
+  take(command: string): boolean {
+    if (!this.takes(command)) return false;
+    this.driver.send({ type: "key", key: KEYS[command], x: this.pointer?.[0] ?? 0, y: this.pointer?.[1] ?? 0 });
+    return true;
+  }
+
   /** Give up the gesture under way; says whether there was one. */
   cancel(): boolean {
-    const had = this.driver.busy || this.dragging !== null;
+    const moving = this.pointers.stop(), had = moving || this.driver.busy;
     this.driver.cancel();
-    this.dragging = null;
     this.cursor();
     return had;
   }
@@ -111,15 +135,17 @@ export class Viewer {
     this.frame ||= requestAnimationFrame((now) => this.paint(now));
   }
 
-  cursor(shift = false) {
-    const kind = this.dragging ? "grabbing" : this.panHeld ? "grab" : !this.owner.doc.editable ? "default" : shift ? "remove" : "add";
+  cursor(removes = !!this.over?.shiftKey) {
+    const { cursor } = this.driver.tool, drawn = cursor === "none" && this.owner.doc.editable && !this.panHeld && !this.pointers.isMoving;
+    const kind = this.pointers.isMoving ? "grabbing" : this.panHeld ? "grab" : !this.owner.doc.editable ? "default" : removes ? "remove" : "add";
     this.stage.dataset.cursor = kind;
+    this.stage.style.cursor = drawn ? "none" : "";
   }
 
   private look(camera: Camera) {
     this.camera = camera;
-    this.invalidate(true);
-    this.owner.refresh();
+    this.imageIsStale = true;
+    this.hover();
   }
 
   private resize() {
@@ -137,13 +163,17 @@ export class Viewer {
   }
 
   private paint(now: number) {
+    if (this.partsAreStale) {
+      this.partsAreStale = false;
+      this.owner.refresh();
+    }
     this.frame = 0;
     const { doc, hidden, peeking, previewing } = this.owner;
     if (!this.size.width) return;
-    const ratio = this.imageCanvas.width / this.size.width;
+    const ratio = this.imageCanvas.width / this.size.width, { camera } = this;
     if (this.imageIsStale) {
       const ctx = clear(this.imageCanvas);
-      if (doc.picture) layers.paintImage(ctx, doc.picture, this.image, this.camera, ratio);
+      if (doc.picture) layers.paintImage(ctx, doc.picture, this.image, camera, ratio, this.owner.display);
       this.imageIsStale = false;
     }
     const ctx = clear(this.maskCanvas);
@@ -151,80 +181,145 @@ export class Viewer {
     if (!peeking && doc.picture) {
       const shown = doc.instances.filter((instance) => !hidden.has(instance.id));
       const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i) };
-      layers.paintMasks(ctx, shown, this.camera, ratio, look);
-      if (doc.flash) again = layers.paintFlash(ctx, doc.flash, this.camera, ratio, performance.now());
-      if (doc.preview && previewing && this.pointer) layers.paintPreview(ctx, doc.preview, this.camera, ratio);
-      for (const dot of doc.clicks) layers.paintDot(ctx, dot, this.camera, ratio, false, now);
-      for (const dot of doc.pending) layers.paintDot(ctx, dot, this.camera, ratio, true, now);
-      if (this.pressed) layers.paintDot(ctx, this.pressed, this.camera, ratio, false, now);
+      layers.paintMasks(ctx, shown, camera, ratio, look);
+      if (doc.flash) again = layers.paintFlash(ctx, doc.flash, camera, ratio, performance.now());
+      const place: Place = { camera, ratio, waits: false, now };
+      if (doc.preview && (previewing || this.driver.busy) && this.pointer) paintRegion(ctx, doc.preview, place);
+      for (const click of doc.clicks) paintPreview(ctx, { kind: "dot", ...click }, place);
+      for (const preview of doc.pending) paintPreview(ctx, preview, { ...place, waits: true });
+      if (this.shown) paintPreview(ctx, this.shown, place);
+      if (this.tip && doc.editable && !this.panHeld && !this.pointers.isMoving) paintPreview(ctx, this.tip, place);
       again ||= doc.pending.length > 0;
     }
     if (doc.picture) doc.painted();
     if (again) this.invalidate();
   }
 
-  private show(preview: Preview | null) {
-    this.pressed = preview && preview.dot;
+  /** What the tools may see and do. */
+  private context(): Ctx {
+    const viewer = this, { doc } = this.owner;
+    return {
+      get image() { return viewer.image; },
+      get scale() { return viewer.camera.scale; },
+      get settings(): Settings {
+        const { model } = doc;
+        const sizes = { brush_size: model.get("brush_size"), tolerance: model.get("tolerance"), superpixels: model.get("superpixels") };
+        return { ...sizes, ...viewer.owner.options };
+      },
+      get pixels() { return doc.current?.pixels; },
+      get superpixels() { return doc.superpixels(doc.model.get("superpixels")); },
+      set(trait, value) {
+        doc.model.set(trait, value);
+        doc.model.save_changes();
+      },
+      preview(preview) {
+        viewer.shown = preview;
+        viewer.invalidate();
+      },
+      paint(patch, add) {
+        viewer.draft = doc.paint(patch, add, viewer.draft);
+      },
+      unpaint() {
+        if (viewer.draft) doc.drop(viewer.draft);
+        viewer.draft = undefined;
+      },
+      look: (action, now) => viewer.rest(action, now),
+      ask: (op, fields) => doc.peek(op, fields),
+      commit(action: Action) {
+        clearTimeout(viewer.resting);
+        void doc.commit(action, viewer.shown, viewer.draft);
+        viewer.shown = null;
+        viewer.draft = undefined;
+      },
+      done() {
+        this.unpaint();
+        this.preview(null);
+        if (doc.preview) void doc.look(null);
+      },
+    };
+  }
+
+  private hand(): Hand {
+    const viewer = this;
+    return {
+      get moves() { return viewer.panHeld; },
+      press(event, double) {
+        viewer.track(event);
+        if (!viewer.owner.doc.editable || !viewer.owner.doc.picture) return false;
+        viewer.driver.send({ ...viewer.toEv("down", event), double });
+        viewer.hover();
+        return true;
+      },
+      draw(event) {
+        const parts = viewer.driver.busy ? event.getCoalescedEvents?.() : [];
+        for (const part of parts?.length ? parts : [event]) if (viewer.driver.busy) viewer.driver.send(viewer.toEv("move", part));
+        viewer.track(event);
+      },
+      release(event) {
+        viewer.driver.send(viewer.toEv("up", event));
+        viewer.track(event);
+        if (event.pointerType === "touch") viewer.leave();
+      },
+      interrupt: () => viewer.driver.interrupt(),
+      pan: (dx, dy) => {
+        viewer.fitted = false;
+        viewer.look(pan(viewer.camera, dx, dy, viewer.image, viewer.size));
+      },
+      pinch: (factor, x, y) => viewer.zoom(factor, ...viewer.at({ clientX: x, clientY: y })),
+      changed: () => viewer.cursor(),
+    };
+  }
+
+  private at({ clientX, clientY }: Pick<MouseEvent, "clientX" | "clientY">): [number, number] {
+    const box = this.stage.getBoundingClientRect();
+    return [clientX - box.left, clientY - box.top];
+  }
+
+  private toEv(type: Ev["type"], event: Held): Ev {
+    const [x, y] = toImage(this.camera, ...this.at(event)), eraser = event.button === 5 || !!((event.buttons ?? 0) & 32);
+    const { altKey: alt, shiftKey: shift, pointerType, pressure } = event;
+    return { type, x, y, secondary: event.button === 2 || eraser || shift, shift, alt, pointerType, pressure };
+  }
+
+  private track(event: PointerEvent) {
+    const { clientX, clientY, altKey, shiftKey, pointerType, pressure } = event;
+    this.over = { clientX, clientY, altKey, shiftKey, pointerType, pressure };
+    clearTimeout(this.resting);
+    this.hover();
+  }
+
+  /** Alt and Shift change what a tool would do, while the pointer rests. */
+  private modifier(event: KeyboardEvent) {
+    if (!this.over || !["Alt", "Shift"].includes(event.key)) return;
+    if (event.key === "Alt" && this.owner.wheelZooms) event.preventDefault(); // the browser's menu
+    this.over = { ...this.over, altKey: event.altKey, shiftKey: event.shiftKey };
+    if (this.driver.busy) this.driver.send(this.toEv("move", this.over));
+    this.hover();
+  }
+
+  /** The pointer, or the image under it, has moved. */
+  private hover() {
+    const event = this.over && this.toEv("move", this.over);
+    const { width, height } = this.image;
+    this.pointer = event && event.x >= 0 && event.y >= 0 && event.x < width && event.y < height ? [event.x, event.y] : null;
+    this.tip = event && this.owner.doc.picture ? this.driver.hover(event) : null;
+    this.cursor();
+    this.partsAreStale = true;
     this.invalidate();
   }
 
-  private at(event: MouseEvent): [number, number] {
-    const box = this.stage.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  private toolEvent(type: Ev["type"], event: PointerEvent): Ev {
-    const [x, y] = toImage(this.camera, ...this.at(event));
-    return { type, x, y, secondary: event.button === 2 || event.shiftKey };
-  }
-
-  private down(event: PointerEvent) {
-    if (!(event.target instanceof HTMLCanvasElement)) return; // what lies over the image has clicks of its own
-    if (event.button === 1 || (event.button === 0 && this.panHeld)) {
-      this.dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
-    } else if (event.button === 0 || event.button === 2) {
-      const press = this.toolEvent("down", event);
-      if (!this.owner.doc.editable || !this.owner.doc.picture || !this.contains(press.x, press.y) || this.driver.busy) return;
-      this.driver.send(press);
-    } else return;
-    this.stage.setPointerCapture(event.pointerId);
-    this.cursor(event.shiftKey);
-  }
-
-  private move(event: PointerEvent) {
-    if (this.dragging?.id === event.pointerId) {
-      this.fitted = false;
-      const dx = event.clientX - this.dragging.x, dy = event.clientY - this.dragging.y;
-      this.dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
-      return this.look(pan(this.camera, dx, dy, this.image, this.size));
-    }
-    for (const part of event.getCoalescedEvents?.() ?? [event]) this.driver.send(this.toolEvent("move", part));
-    const [x, y] = toImage(this.camera, ...this.at(event));
-    this.pointer = this.contains(x, y) ? [x, y] : null;
-    this.cursor(event.shiftKey);
-    this.owner.refresh();
-    this.rest(!event.shiftKey);
-  }
-
-  private up(event: PointerEvent) {
-    if (this.dragging?.id === event.pointerId) this.dragging = null;
-    else this.driver.send(this.toolEvent("up", event));
-    this.cursor(event.shiftKey);
-  }
-
   private leave() {
-    this.pointer = null;
+    this.over = null;
     clearTimeout(this.resting);
-    if (this.owner.previewing) void this.owner.doc.look(null);
-    this.owner.refresh();
+    if (this.owner.doc.preview) void this.owner.doc.look(null);
+    this.hover();
   }
 
-  /** Where the pointer rests, show what a click would do. */
-  private rest(positive: boolean) {
+  /** Once the pointer rests, or at once when a gesture asks for it, show what an action would do. */
+  private rest(action: Action, now = false) {
     clearTimeout(this.resting);
-    if (!this.owner.previewing || !this.pointer || !this.owner.doc.editable || this.driver.busy) return;
-    const [x, y] = this.pointer;
-    this.resting = setTimeout(() => void this.owner.doc.look({ x, y, positive }), STEADY_MS);
+    if (now) void this.owner.doc.look(action);
+    else if (this.owner.previewing && this.owner.doc.editable) this.resting = setTimeout(() => void this.owner.doc.look(action), STEADY_MS);
   }
 
   private wheel(event: WheelEvent) {
@@ -234,10 +329,6 @@ export class Viewer {
     const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? this.size.height : 1);
     const speed = event.ctrlKey && Math.abs(pixels) < 30 ? 0.01 : 0.0018; // a pinch comes as small steps with Ctrl
     this.zoom(Math.exp(-Math.max(-300, Math.min(300, pixels)) * speed), ...this.at(event));
-  }
-
-  private contains(x: number, y: number) {
-    return x >= 0 && y >= 0 && x < this.image.width && y < this.image.height;
   }
 }
 

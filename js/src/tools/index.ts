@@ -1,4 +1,5 @@
+import { brush, eraser } from "./brush";
 import { click } from "./click";
 import type { Tool } from "./tool";
 
-export const TOOLS: Record<string, Tool> = { click };
+export const TOOLS: Record<string, Tool> = { click, brush, eraser };

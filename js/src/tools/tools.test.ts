@@ -1,18 +1,33 @@
 import { expect, test } from "vitest";
 import examplesFile from "../../../tests/actions.json";
 import type { Action } from "../actions";
+import { Bitmap } from "../bitmap";
 import { TOOLS } from ".";
-import { ToolDriver, type Ev, type Preview, type Tool } from "./tool";
+import { ToolDriver, type Ctx, type Ev, type Preview, type Settings, type Tool } from "./tool";
 
-function drive(tool: Tool, events: Ev[]) {
-  const actions: Action[] = [], previews: (Preview | null)[] = [];
-  const driver = new ToolDriver({ preview: (p) => previews.push(p), commit: (a) => actions.push(a) }, tool);
+const SETTINGS: Settings = { brush_size: 6, tolerance: 20, superpixels: 4, add: true, straight: false, pressure: false };
+
+function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}) {
+  const actions: Action[] = [], previews: (Preview | null)[] = [], painted = new Bitmap();
+  const ctx: Ctx = {
+    image: { width: 18, height: 14 }, scale: 20, settings: { ...SETTINGS, ...settings }, pixels: painted, superpixels: null,
+    set(name, value) { this.settings[name] = value; },
+    preview: (preview) => previews.push(preview),
+    paint: (patch, add) => painted.paint(patch, add ? 1 : 0),
+    unpaint: () => painted.bits.fill(0),
+    look() {},
+    ask: async () => null,
+    commit: (action) => actions.push(action),
+    done: () => previews.push(null),
+  };
+  const driver = new ToolDriver(ctx, tool);
   events.forEach((event) => driver.send(event));
-  return { actions, previews, busy: driver.busy, driver };
+  return { actions, previews, painted, busy: driver.busy, driver };
 }
 
 /** The same file is applied to a session by tests/test_actions.py. */
-const examples = examplesFile as { tool: string; gesture: Ev[]; action: Action }[];
+const examples = (examplesFile as { tool?: string; gesture?: Ev[]; action: Action }[])
+  .filter((example): example is { tool: string; gesture: Ev[]; action: Action } => !!example.gesture);
 
 test.each(examples)("$tool: one gesture is one action", ({ tool, gesture, action }) => {
   const done = drive(TOOLS[tool], gesture);
@@ -33,7 +48,7 @@ test.each(examples)("$tool: Escape in the middle commits nothing and clears the 
 });
 
 test("the dot is drawn on press", () => {
-  expect(drive(TOOLS.click, [{ type: "down", x: 1, y: 2 }]).previews).toEqual([{ dot: { x: 1, y: 2, positive: true } }]);
+  expect(drive(TOOLS.click, [{ type: "down", x: 1, y: 2 }]).previews).toEqual([{ kind: "dot", x: 1, y: 2, positive: true }]);
 });
 
 test("switching the tool in the middle of a gesture cancels it", () => {
@@ -42,4 +57,18 @@ test("switching the tool in the middle of a gesture cancels it", () => {
   driver.send({ type: "up", x: 1, y: 2 });
   expect(actions).toEqual([]);
   expect(driver.busy).toBe(false);
+});
+
+test("a brush paints what it will send, and Alt turns it into the eraser", () => {
+  const stroke = (alt: boolean): Ev[] => [{ type: "down", x: 4, y: 4, alt }, { type: "move", x: 9, y: 4, alt }, { type: "up", x: 9, y: 4, alt }];
+  const brush = drive(TOOLS.brush, stroke(false)), eraser = drive(TOOLS.brush, stroke(true));
+  expect([brush.painted.at(6, 4), brush.painted.at(6, 6), brush.painted.at(6, 7)]).toEqual([true, true, false]);
+  expect(brush.actions).toEqual([{ type: "brush", points: [[4, 4], [9, 4]], radius: 3, add: true }]);
+  expect(eraser.actions).toEqual([{ type: "brush", points: [[4, 4], [9, 4]], radius: 3, add: false }]);
+});
+
+test("a pen presses a brush wider, all along the stroke", () => {
+  const pen = (type: Ev["type"], x: number, pressure: number): Ev => ({ type, x, y: 7, pressure, pointerType: "pen" });
+  const { actions } = drive(TOOLS.brush, [pen("down", 3, 0.2), pen("move", 8, 0.5), pen("up", 12, 0)], { pressure: true });
+  expect(actions).toEqual([{ type: "brush", points: [[3, 7], [8, 7], [12, 7]], radius: 1.5, add: true }]);
 });
