@@ -16,11 +16,16 @@ ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One object of an image: its mask, bool (H, W), its label ("" when it has none) and, inside a session, its id."""
+    """One object of an image.
+
+    mask: bool (H, W). label: "" when it has none. id: inside a session. alpha: uint8 (H, W), 0 to 255, how much of each pixel is the
+    object's, where that is known; None otherwise.
+    """
 
     mask: np.ndarray
     label: str = ""
     id: int | None = None
+    alpha: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ A mask is bool (H, W). A bbox is (x0, y0, x1, y1) in whole pixels, half-open; th
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any, Mapping
 
@@ -85,22 +86,57 @@ def _whole(number: Any) -> int:
     return int(number)
 
 
+def pack(values: np.ndarray) -> bytes:
+    """Return a uint8 array as deflated runs, the values and then their uint32 lengths: small and quick where neighbours are alike."""
+    flat = values.ravel()
+    if not flat.size:
+        return b""
+    starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    lengths = np.diff(starts, prepend=0, append=flat.size).astype("<u4")
+    return zlib.compress(flat[np.r_[0, starts]].tobytes() + lengths.tobytes(), 1)
+
+
+def unpack(packed: bytes, height: int, width: int) -> np.ndarray:
+    """Return the uint8 (height, width) array of `pack`'s answer; zeros of b""."""
+    if not packed:
+        return np.zeros((height, width), np.uint8)
+    runs = zlib.decompress(packed)
+    count = len(runs) // 5
+    return np.repeat(np.frombuffer(runs, np.uint8, count), np.frombuffer(runs, "<u4", count, count)).reshape(height, width)
+
+
 @dataclass(frozen=True)
 class Patch:
-    """The pixels of a mask inside one bbox, one bit each: what the history keeps and the browser gets.
+    """The pixels of an instance inside one bbox, packed: what the history keeps and the browser gets.
 
     bits: row by row, 8 pixels a byte, the first pixel in the highest bit (`np.packbits`): pixel (row r, column c) of the
     box, i = r * (x1 - x0) + c, is bit 7 - i % 8 of byte i // 8.
+    sources: who decided each pixel, uint8, packed by `pack`; b"" where nobody did. alpha: uint8, likewise; None for no alpha at all.
     """
 
     bbox: Bbox
     bits: bytes
+    sources: bytes = b""
+    alpha: bytes | None = None
 
     @classmethod
     def of(cls, mask: np.ndarray, box: Bbox | None = None) -> Patch:
         """Pack what a bool (H, W) mask holds in `box`, by default in the smallest box that holds all of it."""
         x0, y0, x1, y1 = found = bbox(mask) if box is None else box
         return cls(found, np.packbits(mask[y0:y1, x0:x1]).tobytes())
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the packed pixels take."""
+        return len(self.bits) + len(self.sources) + len(self.alpha or b"")
+
+    def any(self) -> bool:
+        """Say whether any pixel of the box is in the mask."""
+        return bool(np.frombuffer(self.bits, np.uint8).any())
+
+    def blank(self) -> Patch:
+        """Return the same box with nothing in it."""
+        return Patch(self.bbox, bytes(len(self.bits)))
 
     def pixels(self) -> np.ndarray:
         """Return the bool (y1 - y0, x1 - x0) pixels of the box."""

@@ -43,9 +43,9 @@ def gradient(first):
 def test_a_shared_predictor_always_answers_for_the_right_image():
     predictor = Busy()
     sessions = [Session(gradient(width), predictor) for width in (3, 7)]
-    for _ in range(2):
+    for row in range(2):
         for session, width in zip(sessions, (3, 7)):
-            session.apply(Click(0, 0))
+            session.apply(Click(0, row))
             assert session.mask.sum() == 20 * width
             session.accept()
     assert predictor.encoded == [3, 7, 3, 7]

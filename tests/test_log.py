@@ -14,12 +14,12 @@ def test_the_log_is_readable_json():
     session.apply(Click(2, 3))
     session.accept("dog")
     assert json.loads(json.dumps(session.log())) == {
-        "version": 1,
+        "version": 2,
         "width": WIDTH,
         "height": HEIGHT,
         "progressive": True,
         "mask": None,
-        "instances": [{"id": 1, "label": "cat", "mask": {"size": [HEIGHT, WIDTH], "counts": [12 * HEIGHT, 6 * HEIGHT]}}],
+        "instances": [{"id": 1, "label": "cat", "mask": {"size": [HEIGHT, WIDTH], "counts": [12 * HEIGHT, 6 * HEIGHT]}, "alpha": None}],
         "actions": [
             {"type": "click", "x": 2.0, "y": 3.0, "positive": True, "progressive": True},
             {"type": "accept", "label": "dog"},
@@ -45,7 +45,7 @@ def good_log():
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ({"version": 2}, "no log of version 1"),
+        ({"version": 3}, "no log of version 1 or 2"),
         ({"width": 0}, "whole numbers from 1"),
         ({"height": HEIGHT + 1}, "shape"),
         ({"mask": {"size": [1, 1], "counts": [3]}}, "run lengths"),

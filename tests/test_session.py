@@ -250,7 +250,7 @@ def test_given_instances_are_numbered_and_empty_ones_left_out():
         mask=RIGHT.astype(np.uint8) * 255,
         instances=[Instance(LEFT, "a"), Instance(RIGHT, "b", np.int64(7)), Instance(NOTHING, "c"), Instance(LEFT, "d")],
     )
-    assert [(entry.id, entry.label) for entry in session.state.entries] == [(7, "b"), (8, "a"), (9, "d"), (10, "")]
+    assert [(entry.id, entry.label) for entry in session.state.entries] == [(8, "a"), (7, "b"), (9, "d"), (10, "")]
     assert session.selected == 10 and np.array_equal(session.mask, RIGHT)
 
 

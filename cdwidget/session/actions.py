@@ -13,7 +13,7 @@ from typing import Any, Mapping, Union, get_args
 
 from cdwidget.lookup import lookup
 from cdwidget.prompts import Box, Click, Prompt, Stroke
-from cdwidget.tools import TOOLS
+from cdwidget.tools import TOOLS, ToolAction
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Snap:
 
 
 Command = Union[Accept, Select, Delete, Relabel, Lock, Duplicate, Merge, Split, Reorder, Snap]
-Action = Union[Prompt, Alternative, Command, Any]  # or a key of TOOLS
+Action = Union[Prompt, Alternative, Command, ToolAction]
 
 KINDS = (Click, Stroke, Box, Alternative, *get_args(Command), *TOOLS)
 

@@ -1,4 +1,4 @@
-"""Looking back: what the predictor was asked when a prompt was given, what it answered, and what became of the mask."""
+"""What the predictor was asked when a prompt was given, what it answered, and what the answers make of the mask."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from cdwidget.predictor import Factors
 from cdwidget.prompts import Prompt
+from cdwidget.session.merge import merge, take
+from cdwidget.tools.canvas import Painted
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +18,7 @@ class Asked:
 
     prompts: all given until then, the one in question last. before, answer, after: bool (H, W), the mask before the prompt, the
     predictor's whole answer, and the mask that was made of the two. factors: what the model recorded; None when it records nothing.
+    alternatives: bool (H, W), its other answers, best first.
     """
 
     prompts: tuple[Prompt, ...]
@@ -23,3 +26,18 @@ class Asked:
     answer: np.ndarray
     after: np.ndarray
     factors: Factors | None
+    alternatives: tuple[np.ndarray, ...] = ()
+
+    def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None) -> list[Painted]:
+        """Return what each answer would change, the main one first, without those that do what an earlier one does.
+
+        image: uint8 (H, W, 3). progressive: merge the answers, else take them whole. locked: bool (H, W), pixels to leave alone, or None.
+        """
+        found: dict[object, Painted] = {}
+        for answer in (self.answer, *self.alternatives):
+            if progressive:
+                done = merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked)
+            else:
+                done = take(self.before, answer, locked)
+            found.setdefault((done.bbox, done.where.tobytes()), done)
+        return list(found.values())

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Mapping, Sequence
 
 import numpy as np
 
 from cdwidget.items import Instance
-from cdwidget.masks import EMPTY_PATCH, Bbox, Patch, as_mask
+from cdwidget.masks import EMPTY_PATCH, Bbox, Patch
 from cdwidget.prompts import Prompt
 from cdwidget.session.actions import Action
+from cdwidget.session.pixels import Pixels
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the newest prompt of an instance left open, until something else changes the pixels.
+
+    count: how many answers there are that differ in what they change, the main one first. chosen: which one is in force, from 0.
+    before: the pixels before the prompt, where the chosen answer changed them.
+    """
+
+    count: int
+    chosen: int
+    before: Patch
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One instance without its pixels: id, label and the prompts it was made with, oldest first."""
+    """One instance without its pixels: id, label, the prompts it was made with, oldest first, and other answers to the newest."""
 
     id: int
     label: str = ""
     prompts: tuple[Prompt, ...] = ()
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
 class State:
     """Everything of a document but the pixels.
 
-    entries: ordered by id. selected: the id of the entry being edited, always one of them. next_id: what a new entry will be called.
+    entries: in painting order, the last one in front. selected: the id of the entry being edited, always one of them.
+    next_id: what a new entry will be called. locked: whether prompts leave alone what a hand tool decided.
     """
 
     entries: tuple[Entry, ...]
     selected: int
     next_id: int
+    locked: bool = False
 
     def entry(self, instance: int | None = None) -> Entry:
         """Return one entry, by default the selected one; ValueError names the ids there are."""
@@ -48,30 +65,43 @@ class State:
 
     def with_entry(self, changed: Entry) -> State:
         """Return the state with the entry of the same id replaced."""
-        entries = tuple(changed if entry.id == changed.id else entry for entry in self.entries)
-        return State(entries, self.selected, self.next_id)
+        return replace(self, entries=tuple(changed if entry.id == changed.id else entry for entry in self.entries))
 
     def without(self, instance: int) -> State:
         """Return the state without one entry; the caller selects another one if it was the selected one."""
-        return State(tuple(entry for entry in self.entries if entry.id != instance), self.selected, self.next_id)
+        return replace(self, entries=tuple(entry for entry in self.entries if entry.id != instance))
 
     def selecting(self, instance: int) -> State:
         """Return the state with another entry selected."""
-        return State(self.entries, instance, self.next_id)
+        return replace(self, selected=instance)
 
     def with_new(self, label: str) -> State:
-        """Return the state with a new entry, selected."""
-        return State((*self.entries, Entry(self.next_id, label)), self.next_id, self.next_id + 1)
+        """Return the state with a new entry in front of all, selected."""
+        return replace(self, entries=(*self.entries, Entry(self.next_id, label)), selected=self.next_id, next_id=self.next_id + 1)
+
+    def with_next_to(self, instance: int, *entries: Entry) -> State:
+        """Return the state with entries, numbered from `next_id`, right in front of another one."""
+        place = self.entries.index(self.entry(instance)) + 1
+        return replace(self, entries=(*self.entries[:place], *entries, *self.entries[place:]), next_id=self.next_id + len(entries))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What changed in one instance: the same box of its pixels before and after, packed; pixels outside are the same."""
+
+    instance: int
+    before: Patch
+    after: Patch
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one action did: the undo entry and the reply to the browser.
+    """What one action did: the undo entry, the reply to the browser and the record in the journal.
 
     action: what was asked, its numbers as plain int and float.
     instance: the id of the instance that was edited, finished, deleted, relabelled or selected.
-    was, now: labels, prompts and selection before and after. Where `was.selected != now.selected` another mask is being edited.
-    before, after: the pixels of `instance` in `bbox` before and after the action, packed; pixels outside are the same.
+    was, now: labels, prompts, order, selection and lock before and after. Where `was.selected != now.selected` another mask is edited.
+    differences: what changed in the pixels, one for each instance. An instance that is not in `now` has lost all of them.
     progressive: whether the predictor's answer was merged progressively.
     After `undo()` the pixels are those of `before`, after `apply()` and `redo()` those of `after`.
     """
@@ -80,9 +110,18 @@ class Change:
     instance: int
     was: State
     now: State
-    before: Patch = EMPTY_PATCH
-    after: Patch = EMPTY_PATCH
+    differences: tuple[Difference, ...] = ()
     progressive: bool = True
+
+    @property
+    def before(self) -> Patch:
+        """The pixels of `instance` in `bbox` before the action; the empty patch when none of them changed."""
+        return next((one.before for one in self.differences if one.instance == self.instance), EMPTY_PATCH)
+
+    @property
+    def after(self) -> Patch:
+        """The pixels of `instance` in `bbox` after the action; the empty patch when none of them changed."""
+        return next((one.after for one in self.differences if one.instance == self.instance), EMPTY_PATCH)
 
     @property
     def bbox(self) -> Bbox:
@@ -92,28 +131,30 @@ class Change:
     @property
     def nothing(self) -> bool:
         """True when neither pixels nor anything else changed; such a change is not kept in the history."""
-        return self.was == self.now and self.before == self.after
+        return self.was == self.now and not self.differences
 
     @property
     def nbytes(self) -> int:
         """About how much memory the history needs for it."""
-        return len(self.before.bits) + len(self.after.bits) + 1024 + 8 * len(self.now.entries)
+        return sum(one.before.nbytes + one.after.nbytes for one in self.differences) + 1024 + 8 * len(self.now.entries)
 
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A state with its pixels.
-
-    mask: bool (H, W), the selected entry's; it is replaced, never written to. parked: the pixels of the other entries, packed.
-    """
+    """A state with its pixels: those of the selected entry, and those of the others, packed."""
 
     state: State
-    mask: np.ndarray
+    pixels: Pixels
     parked: Mapping[int, Patch]
 
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask of the selected entry, bool (H, W); never written to."""
+        return self.pixels.mask
+
     def patch(self, instance: int) -> Patch:
-        """Return the pixels of one entry in the bbox of its mask."""
-        return Patch.of(self.mask) if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH)
+        """Return the pixels of one entry, packed; the empty patch where nothing has been said of any."""
+        return self.pixels.patch() if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH)
 
     def mask_of(self, instance: int) -> np.ndarray:
         """Return a fresh bool (H, W) mask of one entry."""
@@ -123,28 +164,42 @@ class Document:
         self.parked.get(instance, EMPTY_PATCH).paste(mask)
         return mask
 
-    def moved(self, state: State, instance: int, patch: Patch) -> Document:
-        """Return the document with `patch` written into the mask of `instance`, in another state."""
-        mask, parked = self.mask, dict(self.parked)
-        if patch.bits:
-            changed = self.mask_of(instance)
-            patch.paste(changed)
-            if instance == self.state.selected:
-                mask = changed
-            else:
-                parked[instance] = Patch.of(changed)
+    def instance(self, entry: Entry) -> Instance:
+        """Return one entry with fresh arrays of its own."""
+        alpha = self.pixels_of(entry.id).alpha
+        return Instance(self.mask_of(entry.id), entry.label, entry.id, None if alpha is None else alpha.copy())
+
+    def pixels_of(self, instance: int) -> Pixels:
+        """Return the pixels of one entry, which may be a new one."""
+        if instance == self.state.selected:
+            return self.pixels
+        return Pixels.blank(*self.mask.shape).paste(self.parked.get(instance, EMPTY_PATCH))
+
+    def change(self, action: Action, instance: int, now: State, *differences: Difference, progressive: bool = True) -> Change:
+        """Return the change to another state, in which entries that are no more lose their pixels."""
+        gone = [(entry.id, self.patch(entry.id)) for entry in self.state.entries if not now.has(entry.id)]
+        lost = [Difference(id, patch, patch.blank()) for id, patch in gone]
+        given = (one for one in (*differences, *lost) if one.before != one.after)
+        return Change(action, instance, self.state, replace(now), tuple(given), progressive)  # a state of its own, so that readers see
+
+    def moved(self, state: State, patches: Mapping[int, Patch]) -> Document:
+        """Return the document in another state, with patches written into the pixels of its instances."""
+        written = {id: self.pixels_of(id).paste(patch) for id, patch in patches.items() if state.has(id)}
         if state.selected != self.state.selected:
-            parked[self.state.selected] = Patch.of(mask)
-            mask = np.zeros_like(mask)
-            parked.get(state.selected, EMPTY_PATCH).paste(mask)
+            written.setdefault(self.state.selected, self.pixels)
+        parked = {**self.parked, **{id: pixels.patch() for id, pixels in written.items() if id != state.selected}}
         kept = {entry.id for entry in state.entries} - {state.selected}
-        return Document(state, mask, {instance: patch for instance, patch in parked.items() if instance in kept})
+        return Document(
+            state,
+            written[state.selected] if state.selected in written else self.pixels_of(state.selected),
+            {instance: patch for instance, patch in parked.items() if instance in kept},
+        )
 
 
 def open_document(height: int, width: int, mask: Any, instances: Sequence[Instance]) -> Document:
     """Return what a session begins with: the given instances that have pixels, and a new one, selected, with the pixels of `mask`.
 
-    Instances without an id get one above all others, in order. Raises ValueError for a mask that does not fit or an id given twice.
+    The order stays. Instances without an id get one above all others. Raises ValueError for what does not fit or an id given twice.
     """
     given = [instance.id for instance in instances if instance.id is not None]
     if wrong := [id for id in given if isinstance(id, bool) or not isinstance(id, Integral) or id < 1]:
@@ -154,17 +209,16 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
     next_id = max(given, default=0) + 1
     entries, parked = [], {}
     for instance in instances:
-        pixels = as_mask(instance.mask, height, width)
+        pixels = Pixels.given(height, width, instance.mask, instance.alpha)
         if not isinstance(instance.label, str):
             raise ValueError(f'a label must be text ("" for none), not {instance.label!r}')
-        if not pixels.any():
+        if not pixels.mask.any():
             continue
         if instance.id is None:
             id, next_id = next_id, next_id + 1
         else:
             id = int(instance.id)
         entries.append(Entry(id, instance.label))
-        parked[id] = Patch.of(pixels)
-    entries.sort(key=lambda entry: entry.id)
-    pixels = np.zeros((height, width), dtype=bool) if mask is None else as_mask(mask, height, width)
+        parked[id] = pixels.patch()
+    pixels = Pixels.blank(height, width) if mask is None else Pixels.given(height, width, mask)
     return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked)

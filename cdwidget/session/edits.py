@@ -1,49 +1,195 @@
-"""The actions that need no predictor: finish, select, delete and relabel instances."""
+"""The actions that need no predictor and no tool: finish, select, delete and relabel instances, copy, join, part, order and fit them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Union
+from math import ceil, isfinite
+from typing import Any, Callable
 
-from cdwidget.masks import EMPTY_PATCH, Patch
-from cdwidget.session.actions import Accept, Delete, Relabel, Select
-from cdwidget.session.document import Change, Document
+import cv2
+import numpy as np
 
-Edit = Union[Accept, Select, Delete, Relabel]
+from cdwidget.masks import bbox
+from cdwidget.session.actions import Accept, Action, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Snap, Split
+from cdwidget.session.document import Change, Difference, Document, Entry, State
+from cdwidget.session.pixels import Pixels
+from cdwidget.tools.canvas import Painted, around, changed, crop, nothing
+
+MOST_PARTS = 256  # that Split makes instances of
 
 
-def edit(document: Document, action: Edit) -> Change:
+def edit(document: Document, action: Action) -> Change:
     """Return what an action without a predictor changes in a document; ValueError when it names an instance there is not."""
+    return _EDITS[type(action)](document, action)
+
+
+def paint(document: Document, action: Any, done: Painted, source: str) -> Change:
+    """Return the change that a tool's answer makes in the selected instance."""
+    entry = document.state.entry()
+    difference = Difference(entry.id, *document.pixels.paint(done, source))
+    now = document.state if difference.before == difference.after else document.state.with_entry(replace(entry, choice=None))
+    return document.change(action, entry.id, now, difference)
+
+
+def _accept(document: Document, action: Accept) -> Change:
+    return _finish(document, action, document.state.entry().label if action.label is None else action.label)
+
+
+def _finish(document: Document, action: Accept | Select, label: str) -> Change:
     state = document.state
-    if isinstance(action, Relabel):
-        entry = state.entry(action.instance)
-        return Change(action, entry.id, was=state, now=state.with_entry(replace(entry, label=action.label)))
-    if isinstance(action, Delete):
-        return _delete(document, action)
     entry = state.entry()
-    if isinstance(action, Select) and action.instance is not None:
-        now = state.selecting(state.entry(action.instance).id)
-        keep = document.mask.any() or now.selected == entry.id
-        return Change(action, now.selected, was=state, now=now if keep else now.without(entry.id))
-    label = action.label if isinstance(action, Accept) and action.label is not None else entry.label
+    labelled = state.with_entry(replace(entry, label=label))
     if document.mask.any():
-        now = state.with_entry(replace(entry, label=label)).with_new(label)
-    elif entry.prompts:
+        now = labelled.with_new(label)
+    elif _untouched(document):
+        now = labelled
+    else:
         now = state.without(entry.id).with_new(label)
-    else:  # it is new already
-        now = state.with_entry(replace(entry, label=label))
-    return Change(action, entry.id, was=state, now=now)
+    return document.change(action, entry.id, now)
+
+
+def _select(document: Document, action: Select) -> Change:
+    if action.instance is None:
+        return _finish(document, action, document.state.entry().label)
+    selected = document.state.entry(action.instance).id
+    return document.change(action, selected, _leave(document, document.state.selecting(selected)))
 
 
 def _delete(document: Document, action: Delete) -> Change:
     state = document.state
     entry = state.entry(action.instance)
-    pixels = document.patch(entry.id)
     if entry.id != state.selected:
         now = state.without(entry.id)
-    elif pixels.bits or entry.prompts:
-        now = state.without(entry.id).with_new(entry.label)
-    else:  # it is new already
-        now = state
-    blank = Patch(pixels.bbox, bytes(len(pixels.bits))) if pixels.bits else EMPTY_PATCH
-    return Change(action, entry.id, was=state, now=now, before=pixels, after=blank)
+    else:
+        now = state if _untouched(document) else state.without(entry.id).with_new(entry.label)
+    return document.change(action, entry.id, now)
+
+
+def _relabel(document: Document, action: Relabel) -> Change:
+    entry = document.state.entry(action.instance)
+    return document.change(action, entry.id, document.state.with_entry(replace(entry, label=action.label)))
+
+
+def _lock(document: Document, action: Lock) -> Change:
+    return document.change(action, document.state.selected, replace(document.state, locked=action.on))
+
+
+def _duplicate(document: Document, action: Duplicate) -> Change:
+    state = document.state
+    entry = state.entry(action.instance)
+    pixels = document.patch(entry.id)
+    if not pixels.any():
+        raise ValueError(f"instance {entry.id} has no pixels to copy")
+    copy = Entry(state.next_id, entry.label)
+    now = _leave(document, state.with_next_to(entry.id, copy).selecting(copy.id))
+    return document.change(action, copy.id, now, Difference(copy.id, pixels.blank(), pixels))
+
+
+def _merge(document: Document, action: Merge) -> Change:
+    state = document.state
+    into, other = state.entry(), state.entry(action.instance)
+    if into.id == other.id:
+        raise ValueError(f"instance {into.id} is the selected one; merge another instance into it")
+    mine, its = document.pixels, document.pixels_of(other.id)
+    both = Pixels(
+        mine.mask | its.mask,
+        np.where((its.mask > mine.mask) | (mine.sources == 0), its.sources, mine.sources),
+        None if mine.alpha is None and its.alpha is None else np.maximum(mine.soft, its.soft),
+    )
+    now = state.with_entry(replace(into, choice=None)).without(other.id)
+    return document.change(action, into.id, now, Difference(into.id, *mine.become(both)))
+
+
+def _split(document: Document, action: Split) -> Change:
+    state = document.state
+    entry = state.entry(action.instance)
+    whole = document.pixels_of(entry.id)
+    box = bbox(whole.sources)
+    pixels = whole.crop(box)
+    parts, owner = _parts(pixels)
+    if len(parts) > MOST_PARTS:
+        raise ValueError(f"instance {entry.id} has {len(parts)} parts, more than the {MOST_PARTS} that can be split; smooth it first")
+    entries, differences = [], []
+    for id, part in enumerate(parts[1:], state.next_id):
+        own = owner == part
+        patch = Pixels(pixels.mask & own, pixels.sources * own, None if pixels.alpha is None else pixels.alpha * own).packed(box)
+        entries.append(Entry(id, entry.label))
+        differences.append(Difference(id, patch.blank(), patch))
+    gone = np.isin(owner, parts[1:])
+    rest = Difference(entry.id, *whole.paint(Painted(box, gone, np.zeros_like(gone)), "command"))
+    now = state.with_next_to(entry.id, *entries).with_entry(replace(entry, choice=None)) if entries else state
+    return document.change(action, entry.id, now, rest, *differences)
+
+
+def _parts(pixels: Pixels) -> tuple[list[int], np.ndarray]:
+    """Return the numbers of a mask's 8-connected parts, the largest first, and which part owns each pixel, 0 for none.
+
+    What is partly the object's belongs to the nearest part.
+    """
+    mask = np.ascontiguousarray(pixels.mask)
+    count, owner, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    if pixels.alpha is not None:
+        _, nearest = cv2.distanceTransformWithLabels((~mask).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        of = np.zeros(nearest.max() + 1, owner.dtype)
+        of[nearest[mask]] = owner[mask]
+        owner = np.where(mask | (pixels.alpha > 0), of[nearest], 0)
+    return sorted(range(1, count), key=lambda part: -int(stats[part, cv2.CC_STAT_AREA])), owner
+
+
+def _reorder(document: Document, action: Reorder) -> Change:
+    entry, entries = document.state.entry(action.instance), list(document.state.entries)
+    if not 0 <= action.position < len(entries):
+        raise ValueError(f"there is no position {action.position}; allowed are 0, behind all others, to {len(entries) - 1}, in front")
+    entries.remove(entry)
+    entries.insert(action.position, entry)
+    return document.change(action, entry.id, replace(document.state, entries=tuple(entries)))
+
+
+def _snap(document: Document, action: Snap) -> Change:
+    distance, mask = action.distance, document.mask
+    if not (isfinite(distance) and distance >= 0):
+        raise ValueError(f"the distance to snap over is {distance:g}; it must be a number of pixels from 0")
+    own = bbox(mask)
+    box = around(own, min(ceil(distance) + 1, max(mask.shape)), mask.shape) if mask.any() else own
+    others = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
+    for instance in document.parked:
+        others |= crop(document.mask_of(instance), box)
+    if not others.any():
+        return paint(document, action, nothing(), "command")
+    before = crop(mask, box)
+    after = before & ~others
+    if after.any():
+        # In a gap of n pixels the distances to the two sides add up to n + 1 at each of them.
+        gap = _distance(after) + _distance(others) <= distance + 1
+        after = after | (gap & ~others)
+    return paint(document, action, changed(box, before, after), "command")
+
+
+def _distance(mask: np.ndarray) -> np.ndarray:
+    """Return how far each pixel's centre is from that of the nearest one of a bool mask, float32."""
+    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def _untouched(document: Document) -> bool:
+    """Say whether the selected instance is new: without prompts, and nobody has said anything of a pixel."""
+    return not document.state.entry().prompts and not document.pixels.sources.any()
+
+
+def _leave(document: Document, now: State) -> State:
+    """Return `now`, in which another instance may be selected, without the one edited until now if that has no pixels."""
+    left = document.state.selected
+    return now if now.selected == left or document.mask.any() else now.without(left)
+
+
+_EDITS: dict[type, Callable[[Document, Any], Change]] = {
+    Accept: _accept,
+    Select: _select,
+    Delete: _delete,
+    Relabel: _relabel,
+    Lock: _lock,
+    Duplicate: _duplicate,
+    Merge: _merge,
+    Split: _split,
+    Reorder: _reorder,
+    Snap: _snap,
+}

@@ -28,14 +28,14 @@ class Engine:
     def ask(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
         """Predict for `image`, encoding it first where the predictor has served another one meanwhile.
 
-        Raises ValueError when the answer is no bool (H, W) mask of the image's size, and whatever the predictor raises.
+        Raises ValueError when an answer is no bool (H, W) mask of the image's size, and whatever the predictor raises.
         """
         with self._lock:
             self._hold(image)
             prediction = self.predictor.predict(prompts, prior)
-        mask = prediction.mask
-        if mask.dtype != bool or mask.shape != image.shape[:2]:
-            raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")
+        for mask in (prediction.mask, *prediction.alternatives):
+            if mask.dtype != bool or mask.shape != image.shape[:2]:
+                raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")
         return prediction
 
     def _hold(self, image: np.ndarray) -> None:

@@ -22,14 +22,14 @@ class History:
         self._undone: list[Change] = []
 
     @property
-    def can_undo(self) -> bool:
-        """Whether there is a change to take back."""
-        return bool(self._done)
+    def newest(self) -> Change | None:
+        """The change to take back next; None when there is none."""
+        return self._done[-1] if self._done else None
 
     @property
-    def can_redo(self) -> bool:
-        """Whether there is a change to bring back."""
-        return bool(self._undone)
+    def undone(self) -> Change | None:
+        """The change to bring back next, the one undone last; None when there is none."""
+        return self._undone[-1] if self._undone else None
 
     @property
     def applied(self) -> list[tuple[Action, bool]]:
@@ -51,16 +51,10 @@ class History:
             self._nbytes -= oldest.nbytes
             self._settled.append((oldest.action, oldest.progressive))
 
-    def undo(self) -> Change | None:
-        """Move the newest change to the redo stack and return it; None when there is none."""
-        if not self._done:
-            return None
+    def undo(self) -> None:
+        """Move the newest change to the redo stack."""
         self._undone.append(self._done.pop())
-        return self._undone[-1]
 
-    def redo(self) -> Change | None:
-        """Move the change undone last back and return it; None when there is none."""
-        if not self._undone:
-            return None
+    def redo(self) -> None:
+        """Move the change undone last back."""
         self._done.append(self._undone.pop())
-        return self._done[-1]

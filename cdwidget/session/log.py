@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from typing import Any, Mapping, Sequence
 
+import numpy as np
+
 from cdwidget.items import Instance
-from cdwidget.masks import decode_rle, encode_rle
+from cdwidget.masks import decode_rle, encode_rle, pack, unpack
 from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.session.actions import Action, action_from_json, action_to_json
+from cdwidget.session.actions import Action, Alternative, action_from_json, action_to_json
 from cdwidget.session.document import Document, open_document
 
-LOG_VERSION = 1
+LOG_VERSION = 2  # version 1 had no alpha, and its instances were in the order of their ids
+READABLE = (1, 2)
+MERGED = (Click, Stroke, Box, Alternative)  # the actions of which the log says how their answer was merged
 
 
 def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressive: bool) -> dict[str, Any]:
     """Return the log of a session that began as `first`.
 
-    version, width, height; mask: the run lengths of the instance selected first, null when it had none; instances: the others,
-    each {id, label, mask}; actions: as `action_to_json` gives them, prompts with `progressive`, how their answer was merged;
-    progressive: how the next one would be. Masks are uncompressed COCO run lengths.
+    version, width, height; mask: the run lengths of the instance selected first, null when it had none; instances: the others, in
+    painting order, each {id, label, mask, alpha}; actions: as `action_to_json` gives them, prompts and alternatives with `progressive`,
+    how their answer was merged; progressive: how the next one would be. Masks are uncompressed COCO run lengths; alpha is null or
+    base64 of `masks.pack`.
     """
     height, width = first.mask.shape
     others = [entry for entry in first.state.entries if entry.id != first.state.selected]
@@ -28,9 +34,12 @@ def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressi
         "height": height,
         "progressive": progressive,
         "mask": encode_rle(first.mask) if first.mask.any() else None,
-        "instances": [{"id": entry.id, "label": entry.label, "mask": encode_rle(first.mask_of(entry.id))} for entry in others],
+        "instances": [
+            {"id": entry.id, "label": entry.label, "mask": encode_rle(pixels.mask), "alpha": _alpha_to_json(pixels.alpha)}
+            for entry, pixels in ((entry, first.pixels_of(entry.id)) for entry in others)
+        ],
         "actions": [
-            {**action_to_json(action), "progressive": merged} if isinstance(action, (Click, Stroke, Box)) else action_to_json(action)
+            {**action_to_json(action), "progressive": merged} if isinstance(action, MERGED) else action_to_json(action)
             for action, merged in applied
         ],
     }
@@ -38,19 +47,35 @@ def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressi
 
 def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]], bool]:
     """Return what `write_log` was given; ValueError says what is wrong with a log."""
-    if not isinstance(log, Mapping) or log.get("version") != LOG_VERSION:
+    if not isinstance(log, Mapping) or log.get("version") not in READABLE:
         found = log.get("version") if isinstance(log, Mapping) else type(log).__name__
-        raise ValueError(f"this is no log of version {LOG_VERSION}, the only one there is ({found!r}); give what Session.log() returned")
+        raise ValueError(f"this is no log of version {' or '.join(map(str, READABLE))} ({found!r}); give what Session.log() returned")
     try:
         height, width, progressive = _size(log["height"]), _size(log["width"]), _flag(log["progressive"])
         mask = None if log["mask"] is None else decode_rle(log["mask"])
-        instances = [Instance(decode_rle(entry["mask"]), entry["label"], entry["id"]) for entry in log["instances"]]
+        instances = [
+            Instance(decode_rle(entry["mask"]), entry["label"], entry["id"], _alpha(entry.get("alpha"), height, width))
+            for entry in log["instances"]
+        ]
         actions = [_action(entry) for entry in log["actions"]]
         return open_document(height, width, mask, instances), actions, progressive
     except KeyError as error:
         raise ValueError(f"the log is not valid: {error} is missing; give what Session.log() returned") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"the log is not valid: {error}") from error
+
+
+def _alpha_to_json(alpha: np.ndarray | None) -> str | None:
+    return None if alpha is None else b64encode(pack(alpha)).decode()
+
+
+def _alpha(value: Any, height: int, width: int) -> np.ndarray | None:
+    if value is None:
+        return None
+    try:
+        return unpack(b64decode(value), height, width)
+    except Exception as error:  # binascii.Error, zlib.error, ValueError for another size
+        raise ValueError(f"the alpha of an instance cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _action(entry: Mapping[str, Any]) -> tuple[Action, bool]:

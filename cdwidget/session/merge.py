@@ -13,8 +13,9 @@ from typing import Iterable
 import cv2
 import numpy as np
 
-from cdwidget.masks import EMPTY_PATCH, NOWHERE, Bbox, Patch, bbox
+from cdwidget.masks import NOWHERE, Bbox, bbox
 from cdwidget.prompts import Box, Click, Prompt, Stroke
+from cdwidget.tools.canvas import Painted, changed, crop, nothing, painted
 
 TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
 MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
@@ -31,64 +32,68 @@ def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
         return bool(mask[prompt.pixel]) == prompt.positive
     if isinstance(prompt, Stroke):
         box = _window(prompt, mask.shape, 0)
-        return bool((_crop(mask, box) == prompt.positive)[_drawn(prompt, box)].all())
+        return bool((crop(mask, box) == prompt.positive)[_drawn(prompt, box)].all())
     return False
 
 
-def merge(image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...]) -> tuple[Patch, Patch]:
-    """Return what of a predictor's `answer` to `prompt` is taken into `mask`, as one box of the mask before and after.
+def merge(
+    image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None
+) -> Painted:
+    """Return what of a predictor's `answer` to `prompt` is taken into `mask`: the pixels that change, and what they become.
 
     image: uint8 (H, W, 3). mask, answer: bool (H, W). older: the prompts given before; a small disk round each of those that
     say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
     every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
+    locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none.
     """
     if agrees(mask, prompt):
-        return EMPTY_PATCH, EMPTY_PATCH
+        return nothing()
     adding = isinstance(prompt, Box) or prompt.positive
     small = reach(*mask.shape)
-    changed = answer > mask if adding else mask > answer
-    box = _join(bbox(changed), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
-    before = _crop(mask, box)
-    free = (before != adding) & ~_protected(prompt, older, box, small)
-    changed = _crop(changed, box) & free
+    wanted = answer > mask if adding else mask > answer
+    box = _join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
+    free = (crop(mask, box) != adding) & ~_protected(prompt, older, box, small)
+    if locked is not None:
+        free &= ~crop(locked, box)
+    wanted = crop(wanted, box) & free
     if isinstance(prompt, Click):
-        taken = _round_click(_crop(image, box), changed, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
+        taken = _round_click(crop(image, box), wanted, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
     elif isinstance(prompt, Stroke):
-        own = _drawn(prompt, box) & (before != adding)
-        taken = _holding(changed | own, zip(*(place.tolist() for place in np.nonzero(own))))
+        own = _drawn(prompt, box) & (crop(mask, box) != adding)
+        if locked is not None:
+            own &= ~crop(locked, box)
+        taken = _holding(wanted | own, zip(*(place.tolist() for place in np.nonzero(own))))
     else:
         x0, y0, x1, y1 = _window(prompt, mask.shape, 0)
         inside = np.s_[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-        taken = np.zeros_like(changed)
-        taken[inside] = changed[inside]
-    if not taken.any():
-        return EMPTY_PATCH, EMPTY_PATCH
+        taken = np.zeros_like(wanted)
+        taken[inside] = wanted[inside]
     x0, y0, x1, y1 = bbox(taken)
-    inner = box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
-    return Patch.of(mask, inner), Patch(inner, Patch.of(before ^ taken, (x0, y0, x1, y1)).bits)
+    return painted((box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1), taken[y0:y1, x0:x1], adding) if taken.any() else nothing()
 
 
-def difference(mask: np.ndarray, answer: np.ndarray) -> tuple[Patch, Patch]:
-    """Return the change from `mask` to the whole of `answer`, both bool (H, W): what is done where nothing is merged."""
-    box = bbox(mask != answer)
-    return Patch.of(mask, box), Patch.of(answer, box)
+def take(mask: np.ndarray, answer: np.ndarray, locked: np.ndarray | None = None) -> Painted:
+    """Return the change from `mask` to the whole of `answer`, all bool (H, W), but for `locked` pixels: where nothing is merged."""
+    box = bbox(mask != answer if locked is None else (mask != answer) & ~locked)
+    before, after = crop(mask, box), crop(answer, box)
+    return changed(box, before, after if locked is None else np.where(crop(locked, box), before, after))
 
 
-def _round_click(image: np.ndarray, changed: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:
-    """Return the pixels a disagreeing click flips: the component of `changed` at or near it, else a spot of its own colour."""
-    if changed[pixel]:
-        return _holding(changed, [pixel])
+def _round_click(image: np.ndarray, wanted: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:
+    """Return the pixels a disagreeing click flips: the component of `wanted` at or near it, else a spot of its own colour."""
+    if wanted[pixel]:
+        return _holding(wanted, [pixel])
     near, top, left = _square(pixel, small)
-    rows, columns = np.nonzero(changed[near])
+    rows, columns = np.nonzero(wanted[near])
     distances = (rows + top - pixel[0]) ** 2 + (columns + left - pixel[1]) ** 2
     if not distances.size or distances.min() > small**2:
         return _spot(image, free, pixel, 4 * small)
     nearest = int(np.argmin(distances))
-    return _holding(changed, [(int(rows[nearest]) + top, int(columns[nearest]) + left)]) | _spot(image, free, pixel, small)
+    return _holding(wanted, [(int(rows[nearest]) + top, int(columns[nearest]) + left)]) | _spot(image, free, pixel, small)
 
 
 def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
-    """Return the free pixels joined to `pixel`, a free one, that are near and like it: the farther, the more alike."""
+    """Return the free pixels joined to `pixel` that are near and like it: the farther, the more alike; none when it is locked."""
     near, top, left = _square(pixel, radius)
     row, column = pixel[0] - top, pixel[1] - left
     colour = cv2.GaussianBlur(image[near], (3, 3), 0).astype(np.float32)
@@ -98,7 +103,7 @@ def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: i
     far = ((rows - row) ** 2 + (columns - column) ** 2) / radius**2
     alike = (unlike / (TOLERANCE**2 + texture) + far <= 1) & free[near]
     spot = np.zeros_like(free)
-    spot[near] = _holding(alike, [(row, column)])
+    spot[near] = _holding(alike, [(row, column)] if alike[row, column] else [])
     return spot
 
 
@@ -184,7 +189,3 @@ def _join(a: Bbox, b: Bbox) -> Bbox:
     if a == NOWHERE:
         return b
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
-
-
-def _crop(array: np.ndarray, box: Bbox) -> np.ndarray:
-    return array[box[1] : box[3], box[0] : box[2]]

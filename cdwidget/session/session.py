@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache, partial
+from threading import Lock as ThreadLock
 from threading import RLock
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Literal, Mapping, Protocol, Sequence
 
 import numpy as np
 
 from cdwidget.items import ImageSource, Instance, read_image
-from cdwidget.masks import EMPTY_PATCH, Patch
+from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
-from cdwidget.prompts import Box, Click, Prompt, Stroke, check_prompt
-from cdwidget.session.actions import Accept, Action, Delete, Relabel, Select, action_from_json, action_to_json
+from cdwidget.prompts import Box, Click, Prompt, Stroke
+from cdwidget.session.actions import Accept, Action, Alternative, Delete, Relabel, Select, action_from_json, action_to_json, name_of
+from cdwidget.session.answers import Answers
 from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Document, State, open_document
-from cdwidget.session.edits import edit
+from cdwidget.session.edits import edit, paint
 from cdwidget.session.engine import engine_of
 from cdwidget.session.history import History
 from cdwidget.session.log import read_log, write_log
-from cdwidget.session.merge import agrees, difference, merge
+from cdwidget.session.pixels import SOURCES
+from cdwidget.tools import TOOLS, Canvas, superpixels
+from cdwidget.tools.canvas import crop
 
 HISTORY_LIMIT = 256 * 2**20  # bytes: more than 1000 full repaints of a 1000x1000 mask, 20 of a 6000x8000 one
+SUPERPIXEL_MAPS = 4  # granularities that are kept; one takes up to 4 MB, and a second to compute
+Kind = Literal["apply", "undo", "redo"]
+
+
+class Journal(Protocol):
+    """Whoever is told of each change before it is in force; when it raises, the change is not made."""
+
+    def record(self, change: Change, kind: Kind) -> None:
+        """Keep what is being done: a new change, or one that is taken back or brought back."""
 
 
 class Session:
     """One image being labelled: instances, each with its mask, label and prompts; one of them, `selected`, is being edited.
 
+    Of each pixel it knows who decided it (`sources`); `Lock` keeps what a hand tool decided from prompts.
     A session begins with a new, empty instance selected. `Accept` finishes the selected instance and begins another new one;
     `Select` takes an earlier one up again. An instance that has no pixels when another is selected is dropped. Instances may
-    overlap. Ids are whole numbers from 1 and stay what they are; those of undone instances are given again.
+    overlap; the later one is in front. Ids are whole numbers from 1 and stay what they are; those of undone instances are given again.
 
     All changes go through `apply`; each is one undo step. Every method may be called from any thread: changes are made one
     after the other, and reading never waits for them. When an action raises, nothing has changed.
@@ -48,6 +63,7 @@ class Session:
         instances: Sequence[Instance] = (),
         progressive: bool = True,
         history_limit: int = HISTORY_LIMIT,
+        journal: Journal | None = None,
     ) -> None:
         """Open an image.
 
@@ -55,18 +71,21 @@ class Session:
         predictor: needed once a Click, Stroke or Box is applied. Sessions may share one, which then encodes an image anew when
         they take turns; while they do, nobody else should call its `set_image`.
         mask: (H, W), the mask to start editing from (bool, 0 and anything else, or float in [0, 1]).
-        instances: finished ones to begin with; those without an id are numbered on; those without pixels are left out.
+        instances: finished ones to begin with, the last in front; those without an id are numbered on; those without pixels are left out.
         progressive: False takes the predictor's whole answer at every prompt; may be set later, the log keeps what was used.
         history_limit: bytes that undo and redo may take; the oldest steps are given up first, the newest is always kept.
+        journal: told of every change before it is in force; may be set later.
         Raises what `read_image` raises, ValueError for a mask that does not fit the image or an id given twice.
         """
         self._image = read_image(image)
         self._image_view = _read_only(self._image)
-        self._engine = None if predictor is None else engine_of(predictor)
+        self._answers = None if predictor is None else Answers(self._image, engine_of(predictor))
         self.progressive = progressive
+        self.journal = journal
         self._lock = RLock()
+        self._superpixels = lru_cache(SUPERPIXEL_MAPS)(partial(superpixels, self._image))
+        self._superpixels_lock = ThreadLock()
         self._history = History(history_limit)
-        self._newest: Asked | None = None  # what the predictor was asked last, by `apply` or `peek`
         self._listeners: list[Callable[[], None]] = []
         self._initial = self._document = open_document(self.height, self.width, mask, instances)
 
@@ -98,12 +117,38 @@ class Session:
         return _read_only(self._document.mask)
 
     @property
+    def sources(self) -> np.ndarray:
+        """Who decided each pixel of the selected instance, uint8 (H, W), numbers of SOURCES, read-only; also outside its mask."""
+        return _read_only(self._document.pixels.sources)
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """How much of each pixel is the selected instance's, uint8 (H, W), read-only; None where a matte was never made."""
+        alpha = self._document.pixels.alpha
+        return None if alpha is None else _read_only(alpha)
+
+    @property
     def instances(self) -> list[Instance]:
-        """All instances that have pixels, the one being edited among them, ordered by id; masks are unpacked at each call."""
+        """All instances that have pixels, the one being edited among them, in painting order; masks are unpacked at each call."""
         document = self._document
-        return [
-            Instance(document.mask_of(entry.id), entry.label, entry.id) for entry in document.state.entries if document.patch(entry.id).bits
-        ]
+        return [document.instance(entry) for entry in document.state.entries if document.patch(entry.id).any()]
+
+    def label_map(self, ids: bool = False) -> np.ndarray:
+        """Return which instance is in front at each pixel, int32 (H, W): 1 for the first of `instances` (or its id), 0 for none."""
+        document = self._document
+        labels = np.zeros((self.height, self.width), np.int32)
+        patches = ((entry.id, document.patch(entry.id)) for entry in document.state.entries)
+        for number, (id, patch) in enumerate(((id, patch) for id, patch in patches if patch.any()), 1):
+            crop(labels, patch.bbox)[patch.pixels()] = id if ids else number
+        return labels
+
+    def superpixels(self, count: int) -> np.ndarray:
+        """Return about `count` superpixels of the image, int32 (h, w), as `cdwidget.tools.superpixels` does; read-only, kept for a while.
+
+        The first call for a count takes about a second: make it in a thread. ValueError for a count that is not allowed.
+        """
+        with self._superpixels_lock:
+            return _read_only(self._superpixels(count))
 
     @property
     def selected(self) -> int:
@@ -126,19 +171,33 @@ class Session:
         return tuple(prompt for prompt in self.prompts if isinstance(prompt, Click))
 
     @property
+    def locked(self) -> bool:
+        """Whether prompts and alternatives leave alone what a hand tool decided."""
+        return self.state.locked
+
+    @property
+    def alternatives(self) -> int:
+        """How many answers to the newest prompt `Alternative` can choose from, the main one among them.
+
+        0 when there is no prompt, the mask already was what it asks for, or something else has changed the pixels since.
+        """
+        choice = self.state.entry().choice
+        return choice.count if choice else 0
+
+    @property
     def can_undo(self) -> bool:
         """Whether `undo` has something to take back."""
-        return self._history.can_undo
+        return self._history.newest is not None
 
     @property
     def can_redo(self) -> bool:
         """Whether `redo` has something to bring back."""
-        return self._history.can_redo
+        return self._history.undone is not None
 
     def patch(self, instance: int | None = None) -> Patch:
         """Return the pixels of one instance, by default the selected one, packed, in the bbox of its mask; ValueError if there is none."""
         document = self._document
-        return document.patch(document.state.entry(instance).id)
+        return Patch.of(document.mask_of(document.state.entry(instance).id))
 
     # ---- writing -------------------------------------------------------------------------------------------------
 
@@ -147,15 +206,13 @@ class Session:
 
         A change that changes nothing at all is returned, but is no undo step. A click that agrees with the mask changes no
         pixel but is kept as a prompt, so it is a step.
-        Raises ValueError for a prompt outside the image, an unknown id or a missing predictor, TypeError for what is no action,
-        and whatever the predictor raises; then nothing has changed.
+        Raises ValueError for a prompt outside the image, an unknown id, what a tool does not allow or a missing predictor, TypeError
+        for what is no action, and whatever predictor and journal raise; then nothing has changed.
         """
         with self._lock:
             change = self._compute(self._document, action)
             if not change.nothing:
-                document = self._document.moved(change.now, change.instance, change.after)
-                self._history.push(change)
-                self._document = document
+                self._write(change, "apply")
         self._tell(change)
         return change
 
@@ -166,18 +223,18 @@ class Session:
     def undo(self) -> Change | None:
         """Take the newest change back and return it (its `before` and `was` are in force now); None when there is none."""
         with self._lock:
-            change = self._history.undo()
+            change = self._history.newest
             if change:
-                self._document = self._document.moved(change.was, change.instance, change.before)
+                self._write(change, "undo")
         self._tell(change)
         return change
 
     def redo(self) -> Change | None:
         """Bring back the change undone last and return it (its `after` and `now` are in force); None when there is none."""
         with self._lock:
-            change = self._history.redo()
+            change = self._history.undone
             if change:
-                self._document = self._document.moved(change.now, change.instance, change.after)
+                self._write(change, "redo")
         self._tell(change)
         return change
 
@@ -207,8 +264,8 @@ class Session:
 
         Does nothing without a predictor, or when it holds this image already. An `apply` that needs the predictor waits for it.
         """
-        if self._engine is not None:
-            self._engine.encode(self._image)
+        if self._answers is not None:
+            self._answers.encode()
 
     def asked(self, number: int = -1) -> Asked | None:
         """Return what one of `prompts`, by default the newest, asked of the predictor and what came of it; None while there is no prompt.
@@ -221,25 +278,20 @@ class Session:
         entry = document.state.entry()
         if not entry.prompts and number == -1:
             return None
-        given = entry.prompts[: range(1, len(entry.prompts) + 1)[number]]
-        if self._engine is None:
+        if self._answers is None:
             raise ValueError("this session has no predictor to ask; open it with Session(image, load_predictor())")
+        given = entry.prompts[: range(1, len(entry.prompts) + 1)[number]]
         after = document.mask
         for change in reversed(done):
-            if change.instance != entry.id:
-                continue
-            before = after.copy()
-            change.before.paste(before)
-            if change.now.has(entry.id) and change.now.entry(entry.id).prompts == given and change.action == given[-1]:
-                break
+            patch = next((one.before for one in change.differences if one.instance == entry.id), None)
+            before = after
+            if patch is not None:
+                before = after.copy()
+                patch.paste(before)
+            if change.instance == entry.id and change.action == given[-1] and change.now.entry(entry.id).prompts == given:
+                return replace(self._answers.ask(given, before), after=after)
             after = before
-        else:
-            raise ValueError(f"the mask before {given[-1]} is no longer known: its step has left the history; raise history_limit")
-        newest = self._newest
-        if newest is None or newest.prompts != given or not np.array_equal(newest.before, before):
-            prediction = self._engine.ask(self._image, given, before.copy() if before.any() else None)
-            newest = Asked(given, before, prediction.mask, after, prediction.factors)
-        return replace(newest, after=after)
+        raise ValueError(f"the mask before {given[-1]} is no longer known: its step has left the history; raise history_limit")
 
     # ---- the log -------------------------------------------------------------------------------------------------
 
@@ -279,30 +331,32 @@ class Session:
             for callback in list(self._listeners):
                 callback()
 
+    def _write(self, change: Change, kind: Kind) -> None:
+        """Bring a change into force or take it back: wholly, or not at all when the journal raises."""
+        back = kind == "undo"
+        patches = {one.instance: one.before if back else one.after for one in change.differences}
+        document = self._document.moved(change.was if back else change.now, patches)
+        if self.journal is not None:
+            self.journal.record(change, kind)
+        if kind == "apply":
+            self._history.push(change)
+        else:
+            self._history.undo() if back else self._history.redo()
+        self._document = document
+
     def _compute(self, document: Document, action: Action) -> Change:
         action = action_from_json(action_to_json(action))  # plain numbers: what is done is what the log will say
-        if isinstance(action, (Click, Stroke, Box)):
-            return self._prompt(document, action)
+        if isinstance(action, (Click, Stroke, Box, Alternative)):
+            if self._answers is None:
+                raise ValueError("this session has no predictor to answer a prompt; open it with Session(image, load_predictor())")
+            if isinstance(action, Alternative):
+                return self._answers.alternative(document, action, self.progressive)
+            return self._answers.prompt(document, action, self.progressive)
+        if tool := TOOLS.get(type(action)):
+            name = name_of(type(action))
+            done = tool(Canvas(self._image, document.mask, self.superpixels), action)
+            return paint(document, action, done, name if name in SOURCES else "command")
         return edit(document, action)
-
-    def _prompt(self, document: Document, prompt: Prompt) -> Change:
-        check_prompt(prompt, self.width, self.height)
-        if self._engine is None:
-            raise ValueError("this session has no predictor to answer a prompt; open it with Session(image, load_predictor())")
-        mask, state, progressive = document.mask, document.state, self.progressive
-        entry = state.entry()
-        prompts = (*entry.prompts, prompt)
-        before = after = EMPTY_PATCH
-        # Without a positive prompt there is no object to speak of, and a model asked all the same may answer "everything".
-        nothing_yet = not mask.any()
-        pointless = nothing_yet and not any(isinstance(given, Box) or given.positive for given in prompts)
-        if not pointless and not (progressive and agrees(mask, prompt)):
-            prediction = self._engine.ask(self._image, prompts, None if nothing_yet else mask.copy())
-            answer = prediction.mask
-            self._newest = Asked(prompts, mask, answer, mask, prediction.factors)
-            before, after = merge(self._image, mask, answer, prompt, entry.prompts) if progressive else difference(mask, answer)
-        now = state.with_entry(replace(entry, prompts=prompts))
-        return Change(prompt, entry.id, state, now, before, after, progressive)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

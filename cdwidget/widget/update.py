@@ -16,20 +16,22 @@ def whole(session: Session) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def difference(change: Change, undone: bool) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what a change (or taking it back) did, and its buffers: the pixels in its bbox only."""
+    """Return what a change (or taking it back) did, and its buffers: of each instance that is left, the box of pixels that changed."""
     state = change.was if undone else change.now
-    patch = change.before if undone else change.after
-    patches = {change.instance: patch} if patch.bits and state.has(change.instance) else {}
+    patches = {one.instance: one.before if undone else one.after for one in change.differences if state.has(one.instance)}
     return _update(state, patches, is_whole=False)
 
 
 def _update(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[dict[str, Any], list[bytes]]:
-    clicks = [prompt for prompt in state.entry().prompts if isinstance(prompt, Click)]
+    entry = state.entry()
+    clicks = [prompt for prompt in entry.prompts if isinstance(prompt, Click)]
     update = {
         "whole": is_whole,
         "selected": state.selected,
+        "locked": state.locked,
         "instances": [{"id": entry.id, "label": entry.label} for entry in state.entries],
         "clicks": [{"x": click.x, "y": click.y, "positive": click.positive} for click in clicks],
+        "alternatives": {"count": entry.choice.count, "chosen": entry.choice.chosen} if entry.choice else {"count": 0, "chosen": 0},
         "patches": [{"id": instance, "box": patch.bbox} for instance, patch in patches.items()],
     }
     return update, [patch.bits for patch in patches.values()]

@@ -1,0 +1,70 @@
+"""What a predictor's answers make of a document: prompts, and the choice among the answers to the newest one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cdwidget.prompts import Box, Prompt, check_prompt
+from cdwidget.session.actions import Alternative
+from cdwidget.session.asked import Asked
+from cdwidget.session.document import Change, Choice, Difference, Document
+from cdwidget.session.engine import Engine
+from cdwidget.session.merge import agrees
+from cdwidget.session.pixels import HUMAN, Pixels
+
+
+class Answers:
+    """A predictor's answers about one image, uint8 (H, W, 3); the newest is kept, because it is often asked for again."""
+
+    def __init__(self, image: np.ndarray, engine: Engine) -> None:
+        self._image = image
+        self._engine = engine
+        self._newest: Asked | None = None
+
+    def encode(self) -> None:
+        """Let the predictor encode the image now."""
+        self._engine.encode(self._image)
+
+    def prompt(self, document: Document, prompt: Prompt, progressive: bool) -> Change:
+        """Return what a prompt changes; ValueError for one outside the image."""
+        check_prompt(prompt, *self._image.shape[1::-1])
+        mask, entry = document.mask, document.state.entry()
+        prompts = (*entry.prompts, prompt)
+        # Without a positive prompt there is no object to speak of, and a model asked all the same may answer "everything".
+        pointless = not mask.any() and not any(isinstance(given, Box) or given.positive for given in prompts)
+        if pointless or (progressive and agrees(mask, prompt)):
+            now = document.state.with_entry(replace(entry, prompts=prompts, choice=None))
+            return document.change(prompt, entry.id, now, progressive=progressive)
+        return self._answered(document, prompt, prompts, document.pixels, 0, progressive)
+
+    def alternative(self, document: Document, action: Alternative, progressive: bool) -> Change:
+        """Return the change from the answer in force to another one; ValueError when nothing is left open."""
+        entry = document.state.entry()
+        if entry.choice is None:
+            raise ValueError("there is no other answer to choose: the newest change of this instance is no prompt; give a prompt first")
+        base = document.pixels.paste(entry.choice.before)
+        return self._answered(document, action, entry.prompts, base, action.number, progressive)
+
+    def ask(self, prompts: tuple[Prompt, ...], before: np.ndarray) -> Asked:
+        """Return the predictor's answers to prompts, given the bool (H, W) mask before the newest; kept ones, where they are the newest."""
+        newest = self._newest
+        if newest is None or newest.prompts != prompts or not np.array_equal(newest.before, before):
+            prediction = self._engine.ask(self._image, prompts, before.copy() if before.any() else None)
+            newest = Asked(prompts, before, prediction.mask, before, prediction.factors, prediction.alternatives)
+            self._newest = newest
+        return newest
+
+    def _answered(
+        self, document: Document, action: Prompt | Alternative, prompts: tuple[Prompt, ...], base: Pixels, number: int, progressive: bool
+    ) -> Change:
+        """Return the change to what an answer to the newest of `prompts` makes of `base`, the pixels before that prompt."""
+        state = document.state
+        outcomes = self.ask(prompts, base.mask).outcomes(self._image, progressive, HUMAN[base.sources] if state.locked else None)
+        chosen = number % len(outcomes)
+        before, after = base.paint(outcomes[chosen], "model")
+        now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(len(outcomes), chosen, before)))
+        if base is not document.pixels:
+            before, after = document.pixels.become(base.paste(after))
+        return document.change(action, state.selected, now, Difference(state.selected, before, after), progressive=progressive)
