@@ -340,8 +340,10 @@ class Session:
             self.journal.record(change, kind)
         if kind == "apply":
             self._history.push(change)
+        elif back:
+            self._history.undo()
         else:
-            self._history.undo() if back else self._history.redo()
+            self._history.redo()
         self._document = document
 
     def _compute(self, document: Document, action: Action) -> Change:
