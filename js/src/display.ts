@@ -1,11 +1,9 @@
 /** How a view shows the image. Colours are changed by a filter over the canvas, so that no pixel is painted again for them. */
 
-export const CHANNELS = { color: "Colour", grey: "Grey", red: "Red", green: "Green", blue: "Blue" };
-
 export interface Display {
   brightness: number; // 1: as it is
   contrast: number; // 1: as it is
-  channel: keyof typeof CHANNELS; // one channel is shown in grey
+  channel: "color" | "grey" | "red" | "green" | "blue"; // a single one is shown in grey
   sharp: boolean; // pixels as squares also before they are large
   grid: boolean; // lines between pixels that are large
 }

@@ -5,14 +5,22 @@ import { commandOf, keyName } from "./keys";
 import type { Pyramid } from "./pyramid";
 import type { Doc, Instance } from "./state";
 import { h } from "./ui/dom";
+import { filter } from "./ui/filter";
 import { help } from "./ui/help";
+import { minimap } from "./ui/minimap";
+import { options } from "./ui/options";
 import { overlay } from "./ui/overlay";
-import { side } from "./ui/side";
+import { side, type Side } from "./ui/side";
+import { sources } from "./ui/sources";
 import { status } from "./ui/status";
 import { toolbar } from "./ui/toolbar";
 import { Viewer, type Owner } from "./viewer";
 
+const BRUSH = { least: 1, most: 500 }; // image pixels
 const HEIGHTS = { least: 260, most: 560 }; // CSS pixels of a stage whose height is the image's shape
+
+const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothing inside an element that has it
+const TYPED = "input:is([type=text], [type=number])";
 
 export interface Part { element: HTMLElement; refresh(): void }
 
@@ -21,17 +29,21 @@ export interface Options {
   add: boolean; // hand tools add to the mask, or take away; Alt inverts
   straight: boolean; // the lasso goes straight from point to point
   pressure: boolean; // a pen's pressure scales the brush
+  amount: number; // image pixels to smooth, grow, shrink or snap by
 }
 
 export class View implements Owner {
   readonly hidden = new Set<number>();
-  readonly options: Options = { add: true, straight: false, pressure: false };
+  readonly options: Options = { add: true, straight: false, pressure: false, amount: 2 };
   readonly display: Display = { ...PLAIN };
+  readonly marked = new Set<number>(); // objects chosen beside the selected one
   readonly viewer: Viewer;
   peeking = false;
   previewing = false;
+  tracing = false; // where pixels come from
   helping = false;
   private readonly root: HTMLElement;
+  private readonly side: Side;
   private readonly parts: Part[];
   private readonly held = new Set<string>();
   private focused = false;
@@ -41,12 +53,13 @@ export class View implements Owner {
 
   constructor(readonly doc: Doc, host: HTMLElement, signal: AbortSignal) {
     this.viewer = new Viewer(this, signal);
-    this.parts = [toolbar(this), overlay(this), side(this), status(this), help(this)];
-    const [bar, over, list, line, keys] = this.parts.map((part) => part.element);
-    this.viewer.stage.append(over);
+    this.side = side(this);
+    const stage = [filter(this), sources(this), overlay(this), minimap(this)], bars = [toolbar(this), options(this)], line = status(this), keys = help(this);
+    this.parts = [...bars, ...stage, this.side, keys, line];
+    this.viewer.stage.append(...stage.map((part) => part.element));
     this.root = h("div", {
-      class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator", "data-lm-suppress-shortcuts": "true",
-    }, bar, h("div", { class: "cdw-body" }, this.viewer.stage, list, keys), line);
+      class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator", [SUPPRESS]: "true",
+    }, ...bars.map((part) => part.element), h("div", { class: "cdw-body" }, this.viewer.stage, this.side.element, keys.element), line.element);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
       this.root.addEventListener(type, listener, { signal });
     on("keydown", (event) => this.keydown(event));
@@ -56,11 +69,14 @@ export class View implements Owner {
       this.focused = false;
       this.release();
     });
-    on("pointerdown", (event) => { if (!(event.target as Element).closest("input, button")) this.root.focus({ preventScroll: true }); });
+    on("pointerdown", (event) => {
+      if (!(event.target as Element).closest("input, button, label, .cdw-popover")) this.focus();
+    });
     on("click", (event) => {
       const byPointer = event.detail > 0; // then Enter is to finish the object, not to press the button again
-      if (byPointer && (event.target as Element).closest("button")) this.root.focus({ preventScroll: true });
+      if (byPointer && (event.target as Element).closest("button:not([aria-haspopup], .cdw-popover *)")) this.focus();
     });
+    addEventListener("keydown", (event) => this.passOn(event), { signal, capture: true });
     document.addEventListener("fullscreenchange", () => this.refresh(), { signal });
     const observer = new ResizeObserver(() => this.setHeight());
     observer.observe(this.root);
@@ -76,9 +92,16 @@ export class View implements Owner {
 
   /** The object that "delete last" is about: the one being edited, else the newest. */
   get last(): Instance | undefined {
-    const { current, instances } = this.doc;
-    return current?.outline ? current : instances.filter((instance) => instance.outline).at(-1);
+    const { current } = this.doc;
+    return current?.outline ? current : this.drawn.reduce<Instance | undefined>((newest, one) => (newest && newest.id > one.id ? newest : one), undefined);
   }
+
+  /** Objects with pixels, the one in front last. */
+  get drawn(): Instance[] { return this.doc.instances.filter((instance) => instance.outline); }
+  get locked(): boolean { return this.doc.model.get("locked") ?? false; }
+  get alternatives(): { count: number; chosen: number } { return this.doc.alternatives; }
+
+  keyOf(command: string): string | undefined { return this.doc.model.get("shortcuts")[command]?.[0]; }
 
   color(instance: Pick<Instance, "id" | "label">): string {
     const labels: string[] = this.doc.model.get("labels"), colors: string[] = this.doc.model.get("colors");
@@ -87,11 +110,35 @@ export class View implements Owner {
   }
 
   run(name: string) {
-    const command = COMMANDS[name];
-    if (command.enabled?.(this) ?? true) command.run(this);
+    if (this.viewer.take(name)) return;
+    if (this.can(name)) COMMANDS[name].run(this);
   }
 
-  set(change: Partial<Pick<View, "peeking" | "previewing" | "helping">>) {
+  can(name: string) { return this.viewer.takes(name) || (COMMANDS[name].enabled?.(this) ?? true); }
+
+  write(trait: string, value: unknown) {
+    this.doc.model.set(trait, value);
+    this.doc.model.save_changes();
+  }
+
+  setOptions(change: Partial<Options>) {
+    Object.assign(this.options, change);
+    this.refresh();
+  }
+
+  setDisplay(change: Partial<Display>) {
+    Object.assign(this.display, change);
+    this.refresh();
+    this.viewer.invalidate(true);
+  }
+
+  scaleBrush(factor: number) {
+    const size: number = this.doc.model.get("brush_size"), scaled = Math.round(size * factor);
+    const moved = scaled === size ? size + Math.sign(factor - 1) : scaled;
+    this.write("brush_size", Math.min(Math.max(moved, BRUSH.least), BRUSH.most));
+  }
+
+  set(change: Partial<Pick<View, "peeking" | "previewing" | "helping" | "tracing">>) {
     Object.assign(this, change);
     if (!this.previewing) void this.doc.look(null);
     this.refresh();
@@ -110,6 +157,39 @@ export class View implements Owner {
     this.refresh();
   }
 
+  /** Hide all objects but one, or show all of them again. */
+  showOnly(id: number) {
+    const others = this.drawn.filter((instance) => instance.id !== id), alone = others.every((instance) => this.hidden.has(instance.id));
+    this.hidden.clear();
+    if (!alone) others.forEach((instance) => this.hidden.add(instance.id));
+    this.refresh();
+  }
+
+  /** Choose an object beside the selected one, or no longer. */
+  mark(id: number) {
+    if (!this.marked.delete(id) && id !== this.doc.selected) this.marked.add(id);
+    this.refresh();
+  }
+
+  async merge() {
+    for (const instance of [...this.marked]) await this.doc.apply({ type: "merge", instance });
+    this.marked.clear();
+    this.refresh();
+  }
+
+  rename(id: number) { this.side.rename(id); }
+
+  canReorder(id: number, step: number) {
+    const at = this.doc.instances.findIndex((instance) => instance.id === id) + step;
+    return at >= 0 && at < this.doc.instances.length;
+  }
+
+  /** Move an object by a number of places, forward when positive. */
+  reorder(id: number, step: number) {
+    const position = this.doc.instances.findIndex((instance) => instance.id === id) + step;
+    if (step && this.doc.editable && this.canReorder(id, step)) void this.doc.apply({ type: "reorder", instance: id, position });
+  }
+
   /** Escape: one thing at a time, from the inside out. */
   cancel() {
     if (this.viewer.cancel()) return;
@@ -123,6 +203,8 @@ export class View implements Owner {
     this.root.blur();
     this.root.parentElement?.closest<HTMLElement>("[tabindex]")?.focus({ preventScroll: true });
   }
+
+  focus() { this.root.focus({ preventScroll: true }); }
 
   toggleFullscreen() {
     if (document.fullscreenElement === this.root) void document.exitFullscreen();
@@ -139,11 +221,14 @@ export class View implements Owner {
     if (this.imageKey !== doc.image.key) {
       this.imageKey = doc.image.key;
       this.hidden.clear();
+      this.marked.clear();
       this.viewer.reset();
     }
+    for (const id of this.marked) if (id === doc.selected || !doc.instances.some((instance) => instance.id === id)) this.marked.delete(id);
     this.viewer.use(doc.model.get("tool"));
     this.root.classList.toggle("cdw-fullscreen", this.isFullscreen);
     this.root.classList.toggle("cdw-dead", doc.dead);
+    this.root.classList.toggle("cdw-view-only", doc.model.get("view_only"));
     this.viewer.stage.classList.toggle("cdw-loading", !doc.picture && !doc.dead);
     for (const part of this.parts) part.refresh();
     this.setHeight();
@@ -159,13 +244,21 @@ export class View implements Owner {
     if (stage.style.height !== pixels) stage.style.height = pixels;
   }
 
+  /** A chord that means nothing here, such as Ctrl+S, is the notebook's: it is let through before the notebook looks at it. */
+  private passOn(event: KeyboardEvent) {
+    const chord = (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt"].includes(event.key);
+    if (!chord || !this.focused || commandOf(keyName(event), this.doc.model.get("shortcuts"))) return;
+    this.root.removeAttribute(SUPPRESS);
+    setTimeout(() => this.root.setAttribute(SUPPRESS, "true"));
+  }
+
   private keydown(event: KeyboardEvent) {
-    if ((event.target as Element).matches("input[type=text]")) return;
+    if ((event.target as Element).matches(TYPED)) return;
     const name = keyName(event), command = commandOf(name, this.doc.model.get("shortcuts"));
     const label = /^[1-9]$/.test(name) ? this.doc.model.get("labels")[Number(name) - 1] : undefined;
     if (label === undefined && !command) return;
-    const onButton = (event.target as Element).matches("button") && ["Enter", "Space"].includes(name);
-    if (onButton) return; // they press it
+    if ((event.target as Element).matches("button, input") && ["Enter", "Space"].includes(name)) return; // they press it
+    if (name === "Tab" && (event.target !== this.root || !this.can(command!))) return; // on to the next control
     event.preventDefault();
     event.stopPropagation();
     if (label !== undefined) return this.setLabel(label);

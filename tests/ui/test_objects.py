@@ -11,6 +11,7 @@ import cdwidget, skimage.data
 w = cdwidget.Annotator(skimage.data.coffee(), labels=["cup", "saucer"])
 w
 """
+OWN = """(lambda masks: [int(v) for v in __import__('numpy').argwhere(masks[0] & ~masks[1])[100]][::-1])([i.mask for i in {}.instances])"""
 
 
 def objects(w: Widget) -> list[list[object]]:
@@ -21,8 +22,8 @@ def test_objects(lab: Lab, page: Page) -> None:
     notebook = Notebook.open(lab, page, "objects.ipynb", [CELL])
     notebook.run_all()
     w = notebook.widget()
-    rows = w.root.locator(".cdw-row")
-    expect(rows).to_have_text(["New object"])
+    rows, names = w.root.locator(".cdw-row"), w.root.locator(".cdw-row .cdw-name")
+    expect(names).to_have_text(["New object"])
     expect(w.root.locator(".cdw-hint")).to_be_visible()
 
     w.click(300, 230)
@@ -31,7 +32,7 @@ def test_objects(lab: Lab, page: Page) -> None:
     assert w.value("{}.label") == "cup" and objects(w) == [[1, "cup", True]]
     w.press("Enter")
     assert w.value("[{0}.selected, {0}.label]") == [2, "cup"] and w.area == 0
-    expect(rows).to_have_text(["cup", "cup"])  # the new one takes the label over
+    expect(names).to_have_text(["cup", "cup"])  # the new one takes the label over, and is in front
 
     w.click(100, 150)
     w.press("2")
@@ -43,23 +44,28 @@ def test_objects(lab: Lab, page: Page) -> None:
     w.press("Control+z")
     assert [label for _, label, _ in objects(w)] == ["cup", "saucer"] and w.painted(100, 150)
 
-    rows.first.click()
+    rows.last.click()
     w.answered()
     assert w.value("{}.selected") == 1 and w.holds(300, 230)
-    expect(rows.first).to_have_attribute("aria-selected", "true")
+    expect(rows.last).to_have_attribute("aria-selected", "true")
+    expect(rows.last.locator(".cdw-area")).to_have_text(f"{w.area:,}")
 
-    rows.first.get_by_label("Hide").click()
-    assert not w.painted(300, 200) or not w.holds(300, 200)
-    rows.first.get_by_label("Show").click()
+    rows.last.hover()
+    own = w.value(OWN)
+    assert w.painted(*own)
+    rows.last.get_by_label("Hide").click()
+    assert not w.painted(*own)
+    rows.last.get_by_label("Show").click()
+    assert w.painted(*own)
 
-    rows.nth(1).dblclick()
-    w.root.locator(".cdw-rename").fill("plate")
+    names.first.dblclick()
+    rows.first.get_by_label("Class or name").fill("plate")
     w.press("Enter")
-    expect(rows.nth(1)).to_have_text("plate")
+    expect(names.first).to_have_text("plate")
     assert [label for _, label, _ in objects(w)] == ["cup", "plate"]
 
-    rows.first.hover()
-    rows.first.get_by_label("Delete").click()
+    rows.last.hover()
+    rows.last.get_by_label("Delete").click()
     w.answered()
     assert [label for _, label, _ in objects(w)] == ["plate"]
 

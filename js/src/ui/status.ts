@@ -1,4 +1,4 @@
-/** The line below: what the model does, and where the pointer is. */
+/** The line below: what the model does, which of its answers is shown, what is saved, and where the pointer is. */
 import type { Part, View } from "../view";
 import { h, setText } from "./dom";
 
@@ -11,8 +11,9 @@ export function status(view: View): Part {
   const dot = h("i", { class: "cdw-light" });
   const phase = h("span", { class: "cdw-phase", role: "status" });
   const name = h("span", { class: "cdw-file" });
-  const pointer = h("span", { class: "cdw-pointer" }), size = h("span", {}), latency = h("span", { class: "cdw-latency" });
-  const element = h("div", { class: "cdw-status" }, dot, phase, name, h("span", { class: "cdw-spacer" }), pointer, size, latency);
+  const answer = h("span", { class: "cdw-answer", role: "status" }), saved = h("span", { class: "cdw-saved", role: "status" });
+  const pointer = h("span", { class: "cdw-pointer" }), size = h("span", { class: "cdw-size" }), latency = h("span", { class: "cdw-latency" });
+  const element = h("div", { class: "cdw-status" }, dot, phase, answer, name, saved, h("span", { class: "cdw-spacer" }), pointer, size, latency);
 
   function state(): [string, string] {
     if (doc.dead) return ["failed", "No kernel"];
@@ -23,11 +24,17 @@ export function status(view: View): Part {
   }
 
   function refresh() {
-    const [kind, text] = state(), { width, height } = doc.image;
+    const [kind, text] = state(), { width, height } = doc.image, { count, chosen } = view.alternatives;
     element.dataset.state = kind;
     setText(phase, text);
     setText(name, doc.image.name);
     name.title = doc.image.name;
+    setText(answer, count > 1 ? `alternative ${chosen + 1} / ${count}` : "");
+    answer.title = `What the model thinks the object may be; ${view.keyOf("alternative") ?? "a command"} shows the next`;
+    const notice: string = doc.model.get("_notice") ?? "";
+    setText(saved, notice);
+    saved.title = notice;
+    saved.classList.toggle("cdw-unsaved", notice !== "" && !/^saved/i.test(notice));
     const point = view.viewer.pointer;
     setText(pointer, point ? `${Math.floor(point[0])}, ${Math.floor(point[1])}` : "");
     const reduced = doc.picture && doc.picture.width < width;

@@ -1,105 +1,74 @@
-/** The row of buttons. Each shows a command; its tooltip names the key. */
-import { COMMANDS } from "../commands";
+/** The upper row: what one works with. Prompts to the model, tools of the hand, history, and commands on the mask. */
 import { TOOLS } from "../tools";
 import type { Part, View } from "../view";
+import { button, group, popover, slider, still } from "./controls";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
 
+const PROMPTS = ["click", "box", "stroke"]; // the model answers these
+const AMOUNT = { min: 1, max: 50 }; // pixels
+
 export function toolbar(view: View): Part {
   const { model } = view.doc;
-  const refreshers: (() => void)[] = [];
+  const ids = Object.keys(TOOLS), tools = (wanted: string[]) => wanted.filter((id) => ids.includes(id)).map((id) => button(view, id));
 
-  function button(name: string, text?: string) {
-    const command = COMMANDS[name];
-    const element = h("button", { type: "button", class: "cdw-button", "data-command": name, onclick: () => view.run(name) },
-      command.icon ? icon(command.icon) : null, text);
-    refreshers.push(() => {
-      element.disabled = !(command.enabled?.(view) ?? true);
-      if (command.pressed) element.setAttribute("aria-pressed", String(command.pressed(view)));
-      tip(element, command.title, model.get("shortcuts")[name]?.[0]);
-    });
-    return element;
-  }
-
-  function toolButton(id: string) {
-    const element = h("button", { type: "button", class: "cdw-button", "data-tool": id, onclick: () => set("tool", id) }, icon(id));
-    tip(element, TOOLS[id].title);
-    refreshers.push(() => {
-      element.disabled = !view.doc.editable;
-      element.setAttribute("aria-pressed", String(model.get("tool") === id));
-    });
-    return element;
-  }
-
-  function set(trait: string, value: unknown) {
-    model.set(trait, value);
-    model.save_changes();
-  }
-
-  function navigation() {
+  function navigation(): Part {
     const place = h("span", { class: "cdw-place" });
-    const element = group(button("previous"), place, button("next"));
-    refreshers.push(() => {
+    const part = group("Images", button(view, "previous"), still(place), button(view, "next"));
+    const refresh = () => {
       const { index, count } = view.doc.image;
-      element.hidden = count < 2;
+      part.element.hidden = count < 2;
       setText(place, `${index + 1} / ${count}`);
-    });
-    return element;
+      part.refresh();
+    };
+    return { element: part.element, refresh };
   }
 
-  function decisions() {
-    const skip = h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => void view.doc.turn("skip") }, "Skip");
-    const submit = h("button", { type: "button", class: "cdw-button cdw-text cdw-primary", onclick: () => void view.doc.turn("submit") },
-      icon("finish"), "Submit");
-    refreshers.push(() => {
-      skip.hidden = !model.get("_buttons").includes("skip");
-      submit.hidden = !model.get("_buttons").includes("submit");
-      skip.disabled = submit.disabled = view.doc.dead;
-    });
-    return group(skip, submit);
+  function decisions(): Part {
+    const decide = (name: "skip" | "submit", text: string, primary = false) =>
+      h("button", { type: "button", class: `cdw-button cdw-text${primary ? " cdw-primary" : ""}`, onclick: () => void view.doc.turn(name) },
+        primary ? icon("finish") : null, text);
+    const buttons = { skip: decide("skip", "Skip"), submit: decide("submit", "Submit", true) };
+    const refresh = () => {
+      for (const [name, element] of Object.entries(buttons)) {
+        element.hidden = !model.get("_buttons").includes(name);
+        element.disabled = view.doc.dead;
+      }
+    };
+    return group("Decide", still(buttons.skip, refresh), still(buttons.submit));
   }
 
-  function opacity() {
-    const slider = h("input", {
-      type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Opacity of the masks",
-      oninput: () => set("opacity", Number(slider.value)),
+  /** Commands stay open: growing three times is three clicks. */
+  function commands(): Part {
+    const entry = (name: string, text: string) => button(view, name, { text });
+    const amount = slider({
+      label: "By", unit: "px", ...AMOUNT, curved: true, get: () => view.options.amount, set: (amount) => view.setOptions({ amount }),
     });
-    const element = h("label", { class: "cdw-opacity" }, icon("opacity"), slider);
-    tip(element, "Opacity of the masks");
-    refreshers.push(() => {
-      if (Number(slider.value) !== model.get("opacity")) slider.value = String(model.get("opacity"));
-    });
-    return element;
+    const parts = [
+      entry("fill_holes", "Fill holes"), entry("keep_largest", "Keep the largest part"), still(h("hr")),
+      amount, entry("smooth", "Smooth"), entry("grow", "Grow"), entry("shrink", "Shrink"), entry("snap", "Snap to neighbours"),
+    ];
+    const list = h("div", { class: "cdw-menu" }, ...parts.map((part) => part.element));
+    const { element, button: opener, refresh } = popover("Change the whole mask", "commands", { element: list, refresh: () => parts.forEach((part) => part.refresh()) });
+    return {
+      element,
+      refresh() {
+        opener.disabled = !view.doc.editable || !view.doc.current?.outline;
+        refresh();
+      },
+    };
   }
 
-  function zoom() {
-    const fit = button("fit", "");
-    fit.classList.add("cdw-zoom");
-    refreshers.push(() => setText(fit, `${Math.round(view.viewer.camera.scale * 100)} %`));
-    return group(button("zoom_out"), fit, button("zoom_in"));
-  }
-
-  const element = h("div", { class: "cdw-toolbar", role: "toolbar", "aria-label": "Annotator" },
+  const parts = [
     navigation(),
-    group(...Object.keys(TOOLS).map(toolButton)),
-    group(button("undo"), button("redo")),
-    group(button("finish"), button("delete_last")),
-    h("span", { class: "cdw-spacer" }),
-    group(opacity(), button("peek"), button("preview")),
-    zoom(),
-    group(button("help"), button("fullscreen")),
+    group("Prompts to the model", ...tools(PROMPTS)),
+    group("Tools of the hand", ...tools(ids.filter((id) => !PROMPTS.includes(id))), commands()),
+    group("History", button(view, "undo"), button(view, "redo")),
+    group("Object", button(view, "finish"), button(view, "delete_last")),
+    still(h("span", { class: "cdw-spacer" })),
+    group("Help", button(view, "help"), button(view, "fullscreen")),
     decisions(),
-  );
-  return { element, refresh: () => refreshers.forEach((refresh) => refresh()) };
-}
-
-function group(...children: HTMLElement[]) {
-  return h("div", { class: "cdw-group" }, ...children);
-}
-
-export function tip(element: HTMLElement, text: string, key?: string) {
-  const full = key ? `${text}  (${key})` : text;
-  if (element.dataset.tip === full) return;
-  element.dataset.tip = full;
-  element.setAttribute("aria-label", text);
+  ];
+  const element = h("div", { class: "cdw-toolbar", role: "toolbar", "aria-label": "Tools" }, ...parts.map((part) => part.element));
+  return { element, refresh: () => parts.forEach((part) => part.refresh()) };
 }
