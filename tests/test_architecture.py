@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / "cdwidget"
 LAYERS = [  # a module may import its own folder and anything in a lower row
     ("_version", "prompts", "masks", "lookup"),
     ("items", "predictor", "polygons"),
-    ("clicks", "tools", "formats", "model"),
+    ("clicks", "faults", "tools", "formats", "model"),
     ("session",),
     ("review", "inspection", "benchmark"),
     ("batch", "train"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Iterable
 
@@ -14,6 +15,7 @@ from pycocotools import mask as coco_mask
 
 VOID = 255
 HOLDOUT = 20  # one image in so many is never trained on
+SMALLEST, LARGEST = 0.003, 0.95  # share of the image that an object to measure on may fill
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,43 @@ def find_sets(folders: Iterable[Path]) -> list[Path]:
 def held_out(source: Source, one_in: int = HOLDOUT) -> bool:
     """Whether an image belongs to the slice that is never trained on; it hangs on its name alone."""
     return zlib.crc32(source.image.stem.encode()) % one_in == 0
+
+
+@dataclass(frozen=True)
+class SetTarget:
+    """One object of a training set to be cut out: the `index`-th of its image."""
+
+    group: str
+    source: Source
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The image's stem and the object's number."""
+        return f"{self.source.image.stem}#{self.index}"
+
+    def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read image uint8 (H, W, 3), gt bool (H, W) and ignore bool (H, W)."""
+        image, masks, valid = self.source.load()
+        return image, masks[self.index] & valid, ~valid
+
+
+def held_out_targets(folders: Iterable[Path], count: int, seed: int = 0, one_in: int = HOLDOUT) -> list[SetTarget]:
+    """Choose `count` objects of the images that are never trained on, as many of every set as it has; the same for the same seed.
+
+    Objects fill at least 0.3 % of their image and at most 95 %, as those trained on. Raises ValueError when there are too few.
+    """
+    queues = []
+    for folder in find_sets(folders):
+        found = []
+        for source in read_set(folder):
+            if held_out(source, one_in):
+                _, masks, _ = source.load()
+                share = masks.mean((1, 2))
+                found += [SetTarget(folder.name, source, i) for i in range(len(masks)) if SMALLEST <= share[i] <= LARGEST]
+        order = np.random.default_rng((seed, zlib.crc32(folder.name.encode()))).permutation(len(found))
+        queues.append([found[i] for i in order])
+    by_turns = [target for turn in zip_longest(*queues) for target in turn if target is not None]
+    if len(by_turns) < count:
+        raise ValueError(f"{len(by_turns)} objects are held out, fewer than the {count} asked for; ask for fewer or name more sets")
+    return sorted(by_turns[:count], key=lambda target: (target.group, target.name))
