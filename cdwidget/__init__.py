@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cdwidget._version import __version__
 
 if TYPE_CHECKING:
+    from cdwidget.formats import read, to_frame, write
     from cdwidget.items import Instance, Item, read_image
     from cdwidget.model import load_predictor
     from cdwidget.predictor import Prediction, Predictor
@@ -31,7 +32,10 @@ _HOMES = {
     "Session": "cdwidget.session",
     "Stroke": "cdwidget.prompts",
     "load_predictor": "cdwidget.model",
+    "read": "cdwidget.formats",
     "read_image": "cdwidget.items",
+    "to_frame": "cdwidget.formats",
+    "write": "cdwidget.formats",
 }
 
 __all__ = [
@@ -47,7 +51,10 @@ __all__ = [
     "Stroke",
     "__version__",
     "load_predictor",
+    "read",
     "read_image",
+    "to_frame",
+    "write",
 ]
 
 

@@ -1,0 +1,187 @@
+"""COCO: one JSON file of images, categories and annotations, with run lengths or polygons.
+
+Written are compressed run lengths for a mask with holes or several parts, a polygon along the pixels' edges for any other, both as the
+reference implementation (pycocotools) reads them. Read are these, uncompressed run lengths and lists of polygons.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from pycocotools import mask as reference
+
+from cdwidget.formats.classes import Classes, Labels
+from cdwidget.formats.files import image_path, locate, read_text, relative, write_files
+from cdwidget.formats.instances import Lazy, checked_instances, item_size
+from cdwidget.items import Instance, Item
+from cdwidget.masks import bbox, decode_rle
+from cdwidget.polygons import parts
+
+FILE_NAME = "annotations.json"  # when a folder is given
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd(Instance):
+    """A region of objects that are not told apart: what COCO calls `iscrowd`."""
+
+
+def read(path: Path, images: Path | None = None) -> list[Item]:
+    """Read an annotation file, or `annotations.json` of a folder: an item an image, masks decoded when they are asked for.
+
+    images: the folder of the images; by default that of the file, or `images/` in it. An instance's id is its annotation's.
+    Raises ValueError that names the annotation when one has no segmentation, or belongs to no image or no category.
+    """
+    path = _file(path)
+    content = _content(path)
+    labels = {number: label for label, number in _labels(path, content).items()}
+    records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    for record in content["annotations"]:
+        wrong = _wrong(record, records, labels)
+        if wrong:
+            raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {wrong}")
+        records[record["image_id"]].append(record)
+    if images is None and content["images"] and not locate(content["images"][0]["file_name"], path.parent, None).exists():
+        images = path.parent / "images" if (path.parent / "images").is_dir() else None
+    items = []
+    for image in content["images"]:
+        own = records[image["id"]]
+        load = partial(_load, path, own, labels, image["height"], image["width"])
+        items.append(Item(locate(image["file_name"], path.parent, images), Lazy(len(own), load)))
+    return items
+
+
+def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
+    """Write an annotation file, or `annotations.json` into a folder; return its path. Images are named relative to it, not copied.
+
+    labels: the categories in order, or with their ids. By default they are numbered as they come; those of a file that is replaced
+    keep their ids. An instance keeps its id as its annotation's, unless another has it. Alpha is not kept.
+    """
+    path = _file(path)
+    classes = Classes(labels, read_labels(path) if path.is_file() and not labels else None)
+    images, annotations = [], []
+    taken: set[int] = set()
+    for image_id, item in enumerate(items, 1):
+        height, width = item_size(item)
+        images.append({"id": image_id, "file_name": relative(image_path(item), path.parent), "height": height, "width": width})
+        for instance in checked_instances(item, height, width):
+            number = instance.id
+            if number is None or number < 1 or number in taken:
+                number = max(taken, default=0) + 1
+            taken.add(number)
+            annotations.append({"id": number, "image_id": image_id, **_record(instance, classes)})
+    categories = [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
+    content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories}
+    write_files([(path, json.dumps(content, ensure_ascii=False).encode())])
+    return path
+
+
+def read_labels(path: Path) -> dict[str, int]:
+    """Return the categories of an annotation file with their ids."""
+    return _labels(path, _content(path))
+
+
+def _file(path: Path) -> Path:
+    return path if path.suffix.lower() == ".json" else path / FILE_NAME
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    absent = [
+        key for key in ("images", "annotations", "categories") if not isinstance(content, dict) or not isinstance(content.get(key), list)
+    ]
+    if absent:
+        raise ValueError(
+            f"{path} is not a COCO file; it needs lists called images, annotations and categories, and lacks {', '.join(absent)}"
+        )
+    for image in content["images"]:
+        sides = (image.get("height"), image.get("width")) if isinstance(image, dict) else ()
+        if not (sides and all(type(side) is int and side > 0 for side in sides) and {"id", "file_name"} <= image.keys()):
+            raise ValueError(f"{path}: image {image!r} needs an id, a file_name, and a height and width in whole pixels")
+    return content
+
+
+def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, int]:
+    try:
+        labels = {str(category["name"]): int(category["id"]) for category in content["categories"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: every category needs an id and a name ({type(error).__name__}: {error})") from error
+    if len(labels) != len(content["categories"]):
+        raise ValueError(f"{path} has categories of the same name; every name may occur once")
+    return labels
+
+
+def _wrong(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) -> str:
+    """What is wrong with an annotation as far as can be seen without decoding it; "" when nothing is."""
+    if not isinstance(record, Mapping):
+        return "is not an object of JSON"
+    if record.get("image_id") not in images:
+        return f"belongs to image {record.get('image_id')!r}, which is not in the file"
+    if record.get("category_id") not in labels:
+        return f"has category {record.get('category_id')!r}, which is not in the file"
+    shape = record.get("segmentation")
+    if not shape:
+        return "has no segmentation; only masks can be read, not boxes alone"
+    if isinstance(shape, Mapping):
+        return "" if {"size", "counts"} <= shape.keys() else "has run lengths without size or counts"
+    if not isinstance(shape, list):
+        return f"has {type(shape).__name__} for a segmentation; allowed are run lengths and a list of polygons"
+    for polygon in shape:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            return "has a polygon that is not a list of at least three points: [x0, y0, x1, y1, x2, y2, ...]"
+    return ""
+
+
+def _load(
+    path: Path, records: Sequence[Mapping[str, Any]], labels: Mapping[int, str], height: int, width: int, indices: Iterable[int]
+) -> Iterator[Instance]:
+    for index in indices:
+        record = records[index]
+        try:
+            mask = _mask(record["segmentation"], height, width)
+        except Exception as error:  # pycocotools raises what it pleases
+            raise ValueError(f"{path}: the segmentation of annotation {record.get('id')} cannot be decoded: {error}") from error
+        number = record.get("id")
+        kind = Crowd if record.get("iscrowd") else Instance
+        yield kind(mask, labels[record["category_id"]], number if type(number) is int else None)
+
+
+def _mask(shape: Mapping[str, Any] | list[list[float]], height: int, width: int) -> np.ndarray:
+    if isinstance(shape, list):
+        encoded = reference.merge(reference.frPyObjects(shape, height, width))
+    else:
+        if list(shape["size"]) != [height, width]:
+            raise ValueError(f"its size is {shape['size']}, the image is [{height}, {width}] (height, width)")
+        if not isinstance(shape["counts"], str):
+            return decode_rle(shape)
+        encoded = {"size": [height, width], "counts": shape["counts"].encode("ascii")}
+        if reference.area(encoded) > height * width:
+            raise ValueError("its run lengths are longer than the image")
+    return np.ascontiguousarray(reference.decode(encoded).view(bool))
+
+
+def _record(instance: Instance, classes: Classes) -> dict[str, Any]:
+    mask = instance.mask
+    encoded = reference.encode(np.asfortranarray(mask.view(np.uint8)))
+    rings = parts(mask)
+    shape: Any = {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
+    if len(rings) == 1 and len(rings[0]) == 1 and not isinstance(instance, Crowd):
+        polygon = rings[0][0].ravel().tolist()
+        drawn = reference.merge(reference.frPyObjects([polygon], *mask.shape))
+        if drawn["counts"] == encoded["counts"]:  # a border that touches itself at a corner may be drawn otherwise
+            shape = [polygon]
+    x0, y0, x1, y1 = bbox(mask)
+    return {
+        "category_id": classes.number(instance.label),
+        "segmentation": shape,
+        "area": int(np.count_nonzero(mask)),
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "iscrowd": int(isinstance(instance, Crowd)),
+    }

@@ -1,0 +1,180 @@
+"""What the formats share on disk: files written whole or not at all, images found and copied, names made unique."""
+
+from __future__ import annotations
+
+import filecmp
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Iterable, Sequence
+from uuid import uuid4
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from cdwidget.items import Item
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+STEM_BYTES = 200  # file systems allow 255 bytes a name; the rest is for suffixes and numbers
+ORIENTATION = 0x0112  # the EXIF tag; from 5 on the picture lies on its side
+
+
+def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
+    """Write files, all of them or none: they take their names when the last is written, and may be made from what they replace."""
+    drafts: list[tuple[Path, Path]] = []
+    try:
+        for path, content in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f".{uuid4().hex}.tmp")
+            drafts.append((draft, path))
+            draft.write_bytes(content)
+        for draft, path in drafts:
+            os.replace(draft, path)
+    finally:
+        for draft, _ in drafts:
+            draft.unlink(missing_ok=True)
+
+
+def to_png(picture: Image.Image, note: PngInfo | None = None) -> bytes:
+    """Return the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=note)
+    return buffer.getvalue()
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text, with or without a byte order mark; ValueError for anything else, FileNotFoundError when it is not there."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path} (looked in {Path.cwd()})")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
+
+
+def open_image(path: Path) -> Image.Image:
+    """Open an image file of which only the header is read at first; ValueError when it is none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no image {path} (looked in {Path.cwd()})")
+    try:
+        return Image.open(path)
+    except Exception as error:  # Pillow raises what it pleases
+        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of an image file as it is seen upright, from its header."""
+    with open_image(path) as file:
+        width, height = file.size
+        turned = file.getexif().get(ORIENTATION, 1) >= 5
+    return (width, height) if turned else (height, width)
+
+
+def files_by_stem(folder: Path, suffixes: set[str], what: str) -> dict[str, Path]:
+    """List a folder's files of these suffixes by stem, sorted; raises when there is no folder, no such file, or a stem occurs twice."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; {what}")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=by_stem):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise ValueError(f"{folder} holds both {found[path.stem].name} and {path.name}; a stem may occur only once")
+        found[path.stem] = path
+    if not found:
+        raise FileNotFoundError(f"{folder} is empty; it needs files ending in {', '.join(sorted(suffixes))}")
+    return found
+
+
+def locate(name: str, home: Path, images: Path | None) -> Path:
+    """Return where the image is that a file in `home` calls `name`: relative to `images`, or else to `home`.
+
+    With `images`, a file there of the same name will do, whatever folders `name` names. The image need not exist.
+    """
+    names = [name, name.replace("\\", "/")]  # a file that was written on Windows
+    if images is not None:
+        names.append(names[1].rpartition("/")[2])
+    places = [(images or home) / part for part in names]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def relative(image: Path, home: Path) -> str:
+    """Return the name of an image for a file in `home`: relative, with slashes, or whole where no way leads there (another drive)."""
+    try:
+        return Path(os.path.relpath(image.absolute(), home.absolute())).as_posix()
+    except ValueError:
+        return image.absolute().as_posix()
+
+
+def image_path(item: Item) -> Path:
+    """Return where an item's image is."""
+    return Path(item.path).expanduser()
+
+
+def unique_stems(items: Sequence[Item], home: Path | None = None) -> list[str]:
+    """Return a file stem for each item: its image's, cut when too long, numbered (`a`, `a-2`) when several images share one.
+
+    Images that lie in `home` already are named first, so that they keep their names. Upper and lower case count as the same.
+    """
+    there = [home is not None and image_path(item).absolute().parent == home.absolute() for item in items]
+    stems, taken = [""] * len(items), set()
+    for place in sorted(range(len(items)), key=lambda index: not there[index]):
+        whole = image_path(items[place]).stem or "image"
+        short = stem = whole.encode(errors="surrogateescape")[:STEM_BYTES].decode(errors="ignore")
+        number = 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f"{short}-{number}"
+        taken.add(stem.casefold())
+        stems[place] = stem
+    return stems
+
+
+def copy_image(item: Item, folder: Path, stem: str) -> Path:
+    """Copy an item's image file to `folder` under a stem, unless it is there already; return the copy's path.
+
+    Raises FileNotFoundError when there is no image, FileExistsError when another image has the place: nothing is overwritten.
+    """
+    source = image_path(item)
+    if not source.is_file():
+        raise FileNotFoundError(f"there is no image {source} (looked in {Path.cwd()}); this format keeps a copy of every image")
+    target = folder / f"{stem}{source.suffix}"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{uuid4().hex}.tmp"
+        try:
+            shutil.copy2(source, draft)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+    elif not (target.samefile(source) or filecmp.cmp(source, target)):
+        raise FileExistsError(f"{target} is another image than {source}; write to another folder, or take the old image away")
+    return target
+
+
+def one_file_each(path: Path, suffix: str, items: Sequence[Item]) -> list[Path]:
+    """Return the files to write, one an item: in the folder `path` by stem, or `path` itself when it ends in `suffix`.
+
+    Raises ValueError when a single file is given for several items.
+    """
+    if path.suffix.lower() != suffix:
+        return [path / f"{stem}{suffix}" for stem in unique_stems(items)]
+    if len(items) != 1:
+        raise ValueError(f"{path} holds one image, and there are {len(items)} items; give a folder")
+    return [path]
+
+
+def files_in(path: Path, suffix: str) -> list[Path]:
+    """Return the files to read: `path` itself, or when it is a folder those in it that end in `suffix`, sorted."""
+    if path.is_file():
+        return [path]
+    found = [part for part in path.glob(f"*{suffix}") if not part.name.startswith(".")] if path.is_dir() else []
+    if not found:
+        raise FileNotFoundError(f"there is no file {path}, nor a folder of that name with {suffix} files in it (looked in {Path.cwd()})")
+    return sorted(found, key=by_stem)
+
+
+def by_stem(path: Path) -> tuple[Path, str, str]:
+    """The order in which files are listed: `a.png` before `a-2.png`."""
+    return path.parent, path.stem, path.suffix

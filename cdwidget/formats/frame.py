@@ -1,0 +1,34 @@
+"""A pandas frame of instances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Iterable
+
+import numpy as np
+
+from cdwidget.items import Item
+from cdwidget.masks import bbox
+from cdwidget.polygons import parts
+
+if TYPE_CHECKING:
+    import pandas
+
+COLUMNS = ["path", "id", "label", "area", "bbox", "parts", "holes"]
+
+
+def to_frame(items: Iterable[Item]) -> pandas.DataFrame:
+    """Return one row an instance: path, id, label, area (pixels), bbox (x0, y0, x1, y1), and the number of its parts and holes.
+
+    Raises ModuleNotFoundError where pandas is not installed.
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("a frame of instances needs pandas: pip install 'cdwidget[pandas]'") from error
+    rows = []
+    for item in items:
+        for instance in item.instances:
+            rings = parts(instance.mask)
+            area, holes = int(np.count_nonzero(instance.mask)), sum(len(part) - 1 for part in rings)
+            rows.append((str(item.path), instance.id, instance.label, area, bbox(instance.mask), len(rings), holes))
+    return pandas.DataFrame(rows, columns=COLUMNS).astype({"id": "Int64"})

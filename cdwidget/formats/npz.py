@@ -1,0 +1,79 @@
+"""NumPy: a compressed `.npz` an image with `masks` bool (N, H, W), `labels`, `ids` (-1: none), `image` and, where known, `alpha` uint8."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from cdwidget.formats.files import files_in, image_path, locate, one_file_each, relative, write_files
+from cdwidget.formats.instances import Lazy, alpha_of, checked_instances, item_size, soft
+from cdwidget.items import Instance, Item
+
+NO_ID = -1
+
+
+def read(path: Path, images: Path | None = None) -> list[Item]:
+    """Read a `.npz` file, or all of a folder: an item a file, masks decoded when they are asked for.
+
+    images: the folder of the images; by default each is where its file says.
+    """
+    items = []
+    for file in files_in(path, ".npz"):
+        labels = _array(file, "labels")
+        image = str(_array(file, "image"))
+        items.append(Item(locate(image, file.parent, images), Lazy(len(labels), partial(_load, file))))
+    return items
+
+
+def write(items: Sequence[Item], path: Path) -> Path:
+    """Write a file an item into a folder, or one item to a `.npz` file; return `path`. Images are named relative to it, not copied."""
+    files = one_file_each(path, ".npz", items)
+    write_files((file, _packed(item, file.parent)) for item, file in zip(items, files))
+    return path
+
+
+def _packed(item: Item, home: Path) -> bytes:
+    height, width = item_size(item)
+    instances = list(checked_instances(item, height, width))
+    arrays = {
+        "masks": np.array([instance.mask for instance in instances], bool).reshape(-1, height, width),
+        "labels": np.array([instance.label for instance in instances], np.str_),
+        "ids": np.array([NO_ID if instance.id is None else instance.id for instance in instances], np.int64),
+        "image": np.array(relative(image_path(item), home)),
+    }
+    if any(instance.alpha is not None for instance in instances):
+        arrays["alpha"] = np.array([alpha_of(instance) for instance in instances])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _array(file: Path, name: str) -> np.ndarray:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if name in arrays:
+                return arrays[name]
+            present = ", ".join(arrays)
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{file} cannot be read as .npz: {error}") from error
+    raise ValueError(
+        f"{file} holds no {name!r}, only {present}; it needs masks, labels, ids and image, as cdwidget.write('npz', ...) leaves"
+    )
+
+
+def _load(file: Path, indices: Iterable[int]) -> Iterator[Instance]:
+    masks, labels, ids = (_array(file, name) for name in ("masks", "labels", "ids"))
+    if masks.dtype != bool or masks.ndim != 3 or not len(masks) == len(labels) == len(ids):
+        raise ValueError(
+            f"{file} holds masks {masks.dtype} {masks.shape}, {len(labels)} labels and {len(ids)} ids; masks are bool (N, H, W)"
+        )
+    with np.load(file, allow_pickle=False) as arrays:
+        alphas = arrays["alpha"] if "alpha" in arrays else None
+    for index in indices:
+        alpha = None if alphas is None else soft(alphas[index])
+        yield Instance(masks[index], str(labels[index]), None if ids[index] == NO_ID else int(ids[index]), alpha)

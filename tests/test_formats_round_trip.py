@@ -1,0 +1,218 @@
+"""What is written in any format is read back the same, as far as the format can hold it."""
+
+import pickle
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+import cdwidget
+from cdwidget.formats import FORMATS
+from cdwidget.items import Instance, Item
+
+LABELS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=8) | st.sampled_from(
+    ["", "cat", "quo\"te's", "a:b,c", "# no", "on", "null", "1", " dog ", "кот 猫 🐈", "../up", "x" * 300]
+)
+NAMES = ["a.png", "b/a.png", "c/a.jpg", "c/A.png", "ü 'x' \".png", "x" * 200 + ".png"]
+STEP = 40  # of grey between two images
+
+
+@dataclass(frozen=True)
+class Keeps:
+    """What a format keeps beside masks and labels."""
+
+    ids: bool = False
+    alpha: bool = False
+    empty: bool = True  # instances without a pixel
+    overlap: bool = True
+
+
+KEEPS = {
+    "coco": Keeps(ids=True),
+    "labelme": Keeps(empty=False),
+    "npz": Keeps(ids=True, alpha=True),
+    "png": Keeps(ids=True),
+    "rgba": Keeps(ids=True, alpha=True),
+    "voc": Keeps(empty=False, overlap=False),
+    "yolo": Keeps(empty=False),
+}
+
+
+@st.composite
+def drawn_instances(draw: st.DrawFn, height: int, width: int) -> list[Instance]:
+    masks = draw(st.lists(hnp.arrays(bool, (height, width)), max_size=4))
+    found = []
+    for number, mask in enumerate(masks, 1):
+        alpha = None
+        if draw(st.booleans()):
+            soft = draw(hnp.arrays(np.uint8, (height, width)))
+            alpha = np.where(mask, soft | 128, soft & 127).astype(np.uint8)
+        found.append(Instance(mask, draw(LABELS), number, alpha))
+    return found
+
+
+@st.composite
+def drawn_sets(draw: st.DrawFn) -> list[tuple[str, tuple[int, int], list[Instance]]]:
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
+    found = []
+    for name in names:
+        size = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+        found.append((name, size, draw(drawn_instances(*size))))
+    return found
+
+
+def items_in(folder: Path, drawn: list[tuple[str, tuple[int, int], list[Instance]]]) -> list[Item]:
+    items, ids = [], 0
+    for number, (name, (height, width), instances) in enumerate(drawn):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((height, width, 3), STEP * number, np.uint8)).save(folder / name)
+        numbered = [Instance(each.mask, each.label, ids + (each.id or 0), each.alpha) for each in instances]
+        ids += len(instances)
+        items.append(Item(folder / name, numbered))
+    return items
+
+
+def number_of(item: Item) -> int:
+    """Which of the drawn images an item shows, whatever it is called now."""
+    return round(item.read_image().mean() / STEP)
+
+
+def in_front(instances: list[Instance]) -> list[Instance]:
+    """The instances as they are seen: each without what later ones cover."""
+    seen, covered = [], np.False_
+    for instance in reversed(instances):
+        seen.append(Instance(instance.mask & ~covered, instance.label, instance.id, instance.alpha))
+        covered = covered | instance.mask
+    return seen[::-1]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@settings(max_examples=25)
+@given(drawn=drawn_sets())
+def test_round_trip(format: str, drawn: list) -> None:
+    keeps = KEEPS[format]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        items = items_in(folder / "from", drawn)
+        written = cdwidget.write(format, items, folder / "to")
+        if not items and format != "coco":
+            return
+        found = {number_of(item): item for item in cdwidget.read(format, written)}
+        assert found.keys() == {number_of(item) for item in items}
+        assert not [path for path in (folder / "to").rglob("*") if path.name.endswith(".tmp")]
+        for item in items:
+            expected = list(item.instances) if keeps.overlap else in_front(list(item.instances))
+            expected = [each for each in expected if keeps.empty or each.mask.any()]
+            mine = found[number_of(item)]
+            assert mine.read_image().shape == item.read_image().shape
+            assert summary(mine.instances) == summary(expected)
+            for instance, theirs in zip(mine.instances, expected):
+                assert instance.mask.dtype == bool and instance.mask.shape == theirs.mask.shape
+                if keeps.ids:
+                    assert instance.id == theirs.id
+                if keeps.alpha and theirs.alpha is not None and ((theirs.alpha > 0) & (theirs.alpha < 255)).any():
+                    assert np.array_equal(instance.alpha, theirs.alpha)
+                else:
+                    assert instance.alpha is None
+
+
+def summary(instances: list[Instance]) -> list[tuple[str, bytes]]:
+    return [(instance.label, instance.mask.tobytes()) for instance in instances]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_written_again_from_what_was_read(format: str, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat", 1)]), ("b/a.png", (2, 2), [])])
+    cdwidget.write(format, items, tmp_path / "one")
+    again = cdwidget.read(format, tmp_path / "one")
+    cdwidget.write(format, again, tmp_path / "one")  # over itself: masks are read while they are replaced
+    last = cdwidget.read(format, tmp_path / "one")
+    assert [summary(item.instances) for item in last] == [summary(item.instances) for item in items]
+    assert [Path(item.path) for item in last] == [Path(item.path) for item in again]
+    assert all(Path(item.path).is_file() for item in last)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_images_may_be_elsewhere(format: str, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")])])
+    cdwidget.write(format, items, tmp_path / "to")
+    (tmp_path / "from").rename(tmp_path / "moved")
+    (item,) = cdwidget.read(format, tmp_path / "to", images=str(tmp_path / "moved"))
+    assert item.path == tmp_path / "moved" / "a.png"
+    assert item.instances[0].label == "cat"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_instances_are_decoded_when_asked_for(format: str, tmp_path: Path) -> None:
+    instances = [Instance(np.eye(3, 4, k=k, dtype=bool), f"n{k}", k + 1) for k in range(3)]
+    cdwidget.write(format, items_in(tmp_path / "from", [("a.png", (3, 4), instances)]), tmp_path / "to")
+    (item,) = pickle.loads(pickle.dumps(cdwidget.read(format, tmp_path / "to")))  # other processes get it too
+    assert len(item.instances) == 3 and "3 instances" in repr(item.instances)
+    assert summary([item.instances[1]]) == summary(instances[1:2])
+    assert summary([item.instances[-1]]) == summary(instances[2:])
+    assert summary(item.instances[1:]) == summary(instances[1:])
+    with pytest.raises(IndexError):
+        item.instances[3]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_mask_of_another_size_is_named_and_nothing_is_left_half_done(format: str, tmp_path: Path) -> None:
+    (item,) = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.ones((4, 3), bool), "cat")])])
+    with pytest.raises(ValueError, match=r"a\.png, instance 1 \('cat'\): the mask has shape \(4, 3\), the image needs \(3, 4\)"):
+        cdwidget.write(format, [item], tmp_path / "to")
+    assert not [path for path in tmp_path.rglob("*") if "tmp" in path.suffix or path.suffix in (".json", ".npz", ".txt")]
+
+
+@pytest.mark.parametrize("format", ["png", "rgba", "voc", "yolo"])
+def test_another_image_is_not_overwritten(format: str, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("a.png", (3, 4), []), ("b/a.png", (5, 6), [])])
+    cdwidget.write(format, items[:1], tmp_path / "to")
+    with pytest.raises(FileExistsError, match=r"a\.png is another image than .*b.a\.png"):
+        cdwidget.write(format, items[1:], tmp_path / "to")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_phones_photograph_keeps_its_upright_masks(format: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (4, 2)).save(tmp_path / "a.jpg", exif=exif)
+    mask = np.eye(4, 2, dtype=bool)
+    cdwidget.write(format, [Item(tmp_path / "a.jpg", [Instance(mask, "cat")])], tmp_path / "to")
+    (item,) = cdwidget.read(format, tmp_path / "to")
+    assert item.read_image().shape[:2] == item.instances[0].mask.shape == (4, 2)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("call", [cdwidget.read, lambda format, path: cdwidget.write(format, [Item("nowhere.png")], path)])
+def test_what_is_not_there(format: str, call, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no"):
+        call(format, tmp_path / "absent")
+
+
+def test_unknown_formats_and_things_that_are_no_items(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no format named 'cocoo' \(did you mean 'coco'\?\); there are: coco, labelme"):
+        cdwidget.read("cocoo", tmp_path)
+    with pytest.raises(TypeError, match="items are Item"):
+        cdwidget.write("coco", ["a.png"], tmp_path)
+
+
+def test_a_frame_of_instances(tmp_path: Path) -> None:
+    ring = np.ones((4, 5), bool)
+    ring[1, 1] = ring[2, 3] = False
+    two = np.zeros((4, 5), bool)
+    two[0, 0] = two[3, 4] = True
+    items = [Item("a.png", [Instance(ring, "ring", 7), Instance(two)]), Item("b.png")]
+    frame = cdwidget.to_frame(items)
+    assert frame.drop(columns="id").to_dict("records") == [
+        {"path": "a.png", "label": "ring", "area": 18, "bbox": (0, 0, 5, 4), "parts": 1, "holes": 2},
+        {"path": "a.png", "label": "", "area": 2, "bbox": (0, 0, 5, 4), "parts": 2, "holes": 0},
+    ]
+    assert list(frame.columns)[:3] == ["path", "id", "label"]
+    assert frame["id"][0] == 7 and frame["id"].isna().tolist() == [False, True]
+    assert list(cdwidget.to_frame([]).columns) == list(frame.columns)
