@@ -57,6 +57,7 @@ def test_the_cases_that_the_browser_draws_too(case):
     st.booleans(),
 )
 @example([(3.5, 4.5), (11.5, 4.5)], 2.0, 12, 16, True)  # rows exactly at the radius
+@example([(20.5, 5.5), (20.5, 3.5)], 26**0.5, 24, 24, True)  # at the radius but for a rounding
 @example([(0.0, 0.0), (39.984375, 0.015625)], 0.5, 3, 40, True)  # nearly flat
 def test_a_brush_covers_what_the_rule_says_and_nothing_else(points, radius, height, width, add):
     mask = np.indices((height, width)).sum(axis=0) % 3 == 0

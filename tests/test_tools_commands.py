@@ -2,7 +2,7 @@ from math import nan
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import binary_fill_holes
@@ -46,6 +46,7 @@ def test_holes_are_what_the_object_encloses(mask):
 
 
 @given(masks)
+@example(np.array([[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 1]], bool))  # joined at a corner only; as large as the other part
 def test_the_largest_part_stays(mask):
     parts = regionprops(label(mask, connectivity=2))  # numbered in the order of their first pixels
     largest = max(parts, key=lambda part: part.area, default=None)
@@ -71,6 +72,14 @@ def test_smoothing_opens_and_closes(mask, radius):
     closed = erosion(dilation(opened, shaped(radius), mode="ignore"), shaped(radius), mode="ignore")
     after = run(Smooth(radius), mask)
     assert np.array_equal(after, closed)
+
+
+def test_smoothing_leaves_straight_sides_alone():
+    mask = np.zeros((60, 80), bool)
+    mask[20:40, 20:60] = True
+    after = run(Smooth(4), mask)
+    assert (after <= mask).all()
+    assert after[20, 30:50].all() and not after[20, 20]
 
 
 def test_distances_are_exact_up_to_the_largest_radius():
