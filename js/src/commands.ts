@@ -22,6 +22,10 @@ export const COMMANDS: Record<string, Command> = {
   ...Object.fromEntries(Object.values(TOOLS).map((tool) => [tool.id, take(tool)])),
   smaller: { title: "Smaller brush", run: (v) => v.scaleBrush(0.8), enabled: edits },
   larger: { title: "Larger brush", run: (v) => v.scaleBrush(1.25), enabled: edits },
+  pressure: {
+    title: "A pen's pressure makes the brush smaller", icon: "pressure",
+    run: (v) => v.setOptions({ pressure: !v.options.pressure }), enabled: edits, pressed: (v) => v.options.pressure,
+  },
   undo: { title: "Undo", icon: "undo", run: (v) => v.doc.send("undo"), enabled: (v) => edits(v) && v.doc.model.get("can_undo") },
   redo: { title: "Redo", icon: "redo", run: (v) => v.doc.send("redo"), enabled: (v) => edits(v) && v.doc.model.get("can_redo") },
   finish: { title: "Finish object", icon: "finish", run: (v) => v.doc.apply({ type: "accept" }), enabled: started },
@@ -33,11 +37,11 @@ export const COMMANDS: Record<string, Command> = {
   cancel: { title: "Cancel, or leave the widget", run: (v) => v.cancel() },
   alternative: {
     title: "Next answer of the model: part or whole", icon: "alternative",
-    run: (v) => v.doc.apply({ type: "alternative", number: v.alternatives.chosen + 1 }), enabled: (v) => edits(v) && v.alternatives.count > 1,
+    run: (v) => v.doc.apply({ type: "alternative", number: v.doc.alternatives.chosen + 1 }), enabled: (v) => edits(v) && v.doc.alternatives.count > 1,
   },
   lock: {
     title: "Lock my pixels: the model leaves what the hand has drawn", icon: "lock",
-    run: (v) => v.doc.apply({ type: "lock", on: !v.locked }), enabled: edits, pressed: (v) => v.locked,
+    run: (v) => v.doc.apply({ type: "lock", on: !v.doc.locked }), enabled: edits, pressed: (v) => v.doc.locked,
   },
   fill_holes: { title: "Fill holes", icon: "fill_holes", run: (v) => v.doc.apply({ type: "fill_holes" }), enabled: started },
   keep_largest: { title: "Keep the largest part", icon: "keep_largest", run: (v) => v.doc.apply({ type: "keep_largest" }), enabled: started },

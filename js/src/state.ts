@@ -20,6 +20,7 @@ interface Update {
   key: number;
   revision: number;
   selected: number;
+  locked?: boolean; // the model leaves alone what the hand has drawn
   instances: { id: number; label: string }[];
   clicks: Dot[];
   patches: { id: number; box: Box }[];
@@ -44,6 +45,7 @@ export class Doc {
   picture: Pyramid | null = null;
   flash: Flash | null = null;
   preview: Outline | null = null;
+  locked = false;
   alternatives = { count: 0, chosen: 0 };
   trouble: Trouble = null;
   latency: number | null = null; // ms from the last click to its painted mask
@@ -233,6 +235,7 @@ export class Doc {
     this.revision = update.revision;
     this.selected = update.selected;
     this.clicks = update.clicks;
+    this.locked = update.locked ?? false;
     this.alternatives = update.alternatives ?? { count: 0, chosen: 0 };
     this.preview = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));

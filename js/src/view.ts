@@ -98,8 +98,6 @@ export class View implements Owner {
 
   /** Objects with pixels, the one in front last. */
   get drawn(): Instance[] { return this.doc.instances.filter((instance) => instance.outline); }
-  get locked(): boolean { return this.doc.model.get("locked") ?? false; }
-  get alternatives(): { count: number; chosen: number } { return this.doc.alternatives; }
 
   keyOf(command: string): string | undefined { return this.doc.model.get("shortcuts")[command]?.[0]; }
 

@@ -21,6 +21,7 @@ const SHAPES: Record<string, string> = {
   split: '<path d="M3.5 4.5h4.75v11H3.5zM11.75 4.5h4.75v11h-4.75z"/><path d="M10 2.5v15" stroke-dasharray="1.7 1.7"/>',
   snap: '<path d="M4.25 3.5v6a5.75 5.75 0 0011.5 0v-6h-3.5v6a2.25 2.25 0 01-4.5 0v-6z"/><path d="M4.25 6.5h3.5M12.25 6.5h3.5"/>',
   rename: '<path d="M4 16l.75-3.5L13.5 3.75l2.75 2.75L7.5 15.25z"/><path d="M11.5 5.75l2.75 2.75"/>',
+  pressure: '<path d="M3.5 14.5c3-.5 4-3.5 6.5-3.5s3 2 6.5 1.5" stroke-width="3"/><path d="M12 9l-1.25-3.750L14.5 2.5l2 2-3 4z"/>',
   forward: '<path d="M10 16V5M5.5 9L10 4.5 14.5 9"/>',
   backward: '<path d="M10 4v11M5.5 11l4.5 4.5 4.5-4.5"/>',
   lock: '<path d="M5 9h10v7.25H5z"/><path d="M7 9V6.5a3 3 0 016 0V9"/>',

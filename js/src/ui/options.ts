@@ -31,7 +31,7 @@ export function options(view: View): Part {
     tolerance: slider({ label: "Tolerance", min: 0, max: 255, ...trait("tolerance") }),
     superpixels: slider({ label: "Superpixels", min: 50, max: 5000, step: 50, curved: true, ...trait("superpixels") }),
     straight: check("Straight lines", () => view.options.straight, (straight) => view.setOptions({ straight })),
-    pressure: check("Pen pressure", () => view.options.pressure, (pressure) => view.setOptions({ pressure })),
+    pressure: button(view, "pressure"),
     preview: button(view, "preview", { text: "Preview" }),
   };
   const name = h("b", { class: "cdw-tool" }), hint = h("span", { class: "cdw-soft" });

@@ -1,5 +1,6 @@
 /** Colours the pixels of the selected object by where they come from, with a legend. Asked for anew after every change, while it is on. */
 import type { Box } from "../bitmap";
+import { inflate } from "../superpixels";
 import type { Part, View } from "../view";
 import { h } from "./dom";
 
@@ -21,7 +22,7 @@ export function sources(view: View): Part {
     asked = key;
     const reply = await doc.request("sources").catch(() => null);
     if (!reply || asked !== key) return;
-    const numbers = await inflate(reply.buffers[0]);
+    const numbers = new Uint8Array(await inflate(reply.buffers[0]));
     if (asked !== key) return;
     shown = { box: reply.result.box, picture: paint(reply.result.box, numbers) };
     explain(numbers);
@@ -67,12 +68,6 @@ function paint([x0, y0, x1, y1]: Box, numbers: Uint8Array): HTMLCanvasElement {
   numbers.forEach((number, i) => { words[i] = palette[number]; });
   canvas.getContext("2d")!.putImageData(pixels, 0, 0);
   return canvas;
-}
-
-async function inflate(packed: DataView<ArrayBuffer>): Promise<Uint8Array> {
-  if (!packed?.byteLength) return new Uint8Array(0);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 function percent(part: number): string { return part < 0.01 ? "< 1 %" : `${Math.round(100 * part)} %`; }

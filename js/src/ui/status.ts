@@ -24,7 +24,7 @@ export function status(view: View): Part {
   }
 
   function refresh() {
-    const [kind, text] = state(), { width, height } = doc.image, { count, chosen } = view.alternatives;
+    const [kind, text] = state(), { width, height } = doc.image, { count, chosen } = doc.alternatives;
     element.dataset.state = kind;
     setText(phase, text);
     setText(name, doc.image.name);
