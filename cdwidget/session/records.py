@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64decode, b64encode
 from dataclasses import asdict
 from typing import Any, Mapping
@@ -42,7 +43,7 @@ def change_from_json(data: Mapping[str, Any], was: State) -> Change:
         now.entry()
         differences = [Difference(one["instance"], _patch(one["before"]), _patch(one["after"])) for one in data["differences"]]
         return Change(action_from_json(data["action"]), data["instance"], was, now, tuple(differences), data["progressive"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"this is no change that fits here ({type(error).__name__}: {error})") from error
 
 
@@ -58,10 +59,12 @@ def _entry(data: Mapping[str, Any]) -> Entry:
 
 
 def _patch_to_json(patch: Patch) -> dict[str, Any]:
-    return {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in asdict(patch).items()}
+    packed = {**asdict(patch), "bits": zlib.compress(patch.bits, 1)}  # sources and alpha are deflated already
+    return {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in packed.items()}
 
 
 def _patch(data: Mapping[str, Any]) -> Patch:
     x0, y0, x1, y1 = data["bbox"]
     alpha = data["alpha"]
-    return Patch((x0, y0, x1, y1), b64decode(data["bits"]), b64decode(data["sources"]), None if alpha is None else b64decode(alpha))
+    bits = zlib.decompress(b64decode(data["bits"]))
+    return Patch((x0, y0, x1, y1), bits, b64decode(data["sources"]), None if alpha is None else b64decode(alpha))

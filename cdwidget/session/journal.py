@@ -1,0 +1,295 @@
+"""Autosave: every change of a session reaches a file before it is in force, so that a kernel may die at any moment.
+
+The file is JSON lines: what the session began with, then what was done, {"kind": "apply" | "undo" | "redo", "change": ...}. A line
+counts once its newline is there. Whoever writes holds a lock beside the file; reading needs none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from threading import RLock
+from typing import Any, Callable, Iterable, Mapping
+from weakref import WeakValueDictionary
+
+from filelock import FileLock, Timeout
+
+from cdwidget.session.document import Change
+from cdwidget.session.log import read_log
+from cdwidget.session.records import change_from_json, change_to_json
+from cdwidget.session.session import Kind, Session
+
+VERSION = 1
+LARGE = 16 * 2**20  # bytes; a file beyond this loses, when it is taken up again, what can be neither undone nor redone
+FOLDER = ".cdwidget"
+
+
+class InUse(OSError):
+    """The session is being edited elsewhere; what was asked for was not done."""
+
+
+def journal_path(image: str | os.PathLike[str]) -> Path:
+    """Return where the journal of an image file is kept: .cdwidget/<file name>.jsonl beside it."""
+    path = Path(image).expanduser()
+    return path.parent / FOLDER / f"{path.name}.jsonl"
+
+
+def can_write(path: Path) -> bool:
+    """Say whether a file could be made here, or the file that is here be written."""
+    found = path
+    while not found.exists() and found != found.parent:
+        found = found.parent
+    return os.access(found, os.W_OK)
+
+
+class FileJournal:
+    """The journal of one session in a file.
+
+    `resume` a fresh session, and it is where it was, undo and redo included; from then on its changes are written. The file is made,
+    and its lock taken, with the first change: looking at an image leaves nothing behind. notice: what the user must know, or "".
+
+    >>> session = Session("photo.jpg", load_predictor())
+    >>> FileJournal(journal_path("photo.jpg")).resume(session)
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).expanduser().resolve()
+        self.notice = ""
+        self.on_notice: Callable[[], None] = lambda: None  # called, from any thread, when the notice has changed later on
+        self._mutex = RLock()
+        self._lock = FileLock(self.path.with_suffix(".lock"), timeout=0, thread_local=False)
+        self._file: Any = None
+        self._header = b""
+        self._end = 0  # of what is valid in the file
+        self._found = 0  # bytes that were in the file when it was read
+        self._keeps = False  # whether the file holds something else that must not be lost
+        self._retired = False
+
+    def resume(self, session: Session) -> None:
+        """Do again in a session that is as it was opened what the journal says, and record what is done in it from now on.
+
+        A journal that began with other masks, or another image, is not taken up; its file is kept under another name.
+        An older session of this process that writes to the same file may no longer be edited.
+        """
+        with _OPEN_LOCK:
+            older = _OPEN.get(str(self.path))
+            if older is not None:
+                older.retire()
+            _OPEN[str(self.path)] = self
+        begun = {"journal": VERSION, "pixels": zlib.crc32(session.image.data), "first": session.log()}
+        self._header = _line(begun)
+        self._read(session, begun)
+        if self._taken():
+            self._say(f"{self._what} is being edited in another notebook, and cannot be changed here: {_AGAIN}")
+        session.journal = self
+
+    def record(self, change: Change, kind: Kind) -> None:
+        """Write what is about to be done. InUse, or OSError when the disk is full: then nothing is written, and it may be tried again."""
+        line = _line({"kind": kind, "change": change_to_json(change)} if kind == "apply" else {"kind": kind})
+        with self._mutex:
+            if self._retired:
+                raise InUse(f"{self._what} was opened again in another cell, so this was not done: go on there, or run this cell again.")
+            try:
+                if self._file is None:
+                    self._begin()
+                self._append(line if self._end else self._header + line)
+            except InUse:
+                raise
+            except OSError as error:
+                raise OSError(
+                    f"this could not be saved to {self.path} ({error.strerror or error}), so it was not done and nothing is lost. "
+                    "Free some space, or let yourself write there, and do it again; autosave=False works without saving."
+                ) from error
+
+    def retire(self) -> None:
+        """Write no more, because another session does now: what is tried from now on is refused, with that reason."""
+        with self._mutex:
+            self._retired = True
+            self.close()
+        self._say(f"{self._what} was opened again in another cell, and is edited there now.")
+
+    def close(self) -> None:
+        """Let others write. A change that is recorded later opens the file again, if nobody else has written to it."""
+        with self._mutex:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+                self._found = self._end
+            self._lock.release()
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    @property
+    def _what(self) -> str:
+        return self.path.name.removesuffix(".jsonl")
+
+    def _say(self, notice: str) -> None:
+        self.notice = notice
+        self.on_notice()
+
+    def _taken(self) -> bool:
+        """Say whether another process writes to this file."""
+        lock = Path(self._lock.lock_file)
+        if not lock.exists() or not os.access(lock, os.W_OK):
+            return False
+        try:
+            with self._lock:
+                return False
+        except Timeout:
+            return True
+
+    def _read(self, session: Session, begun: Mapping[str, Any]) -> None:
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        self._found = len(data)
+        whole = data[: data.rfind(b"\n") + 1]  # without a last line that was being written when the process died
+        lines = whole.splitlines(keepends=True)
+        if not lines:
+            return
+        if not self._fits(lines[0], begun):
+            self._keeps = True
+            return self._say(f"What was done to {self._what} earlier began with other masks or another picture; it stays in {FOLDER}.")
+        self._header = lines[0]
+        first, _, _ = read_log(json.loads(lines[0])["first"])
+        session._initial = session._document = first
+        steps = _Steps()
+        good = 1
+        for line in lines[1:]:
+            try:
+                _redo(session, json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                self._keeps = True
+                self._say(f"{self.path} is damaged in line {good + 1} ({type(error).__name__}: {error}); a copy of it is kept.")
+                break
+            steps.add(line)
+            good += 1
+        self._end = sum(map(len, lines[:good]))
+        if self._end > LARGE and not self._keeps and not self._taken():
+            self._rewrite([lines[0], *steps.needed()])
+
+    def _fits(self, line: bytes, begun: Mapping[str, Any]) -> bool:
+        """Say whether a journal with this first line belongs to the session; one that was given no masks takes those of the journal."""
+        try:
+            found = json.loads(line)
+            read_log(found["first"])
+        except (ValueError, KeyError, TypeError):
+            return False
+        new = json.loads(_line(begun))
+        nothing_given = new["first"]["mask"] is None and not new["first"]["instances"]
+        same = all(found.get(name) == new[name] for name in ("journal", "pixels"))
+        sized = all(found["first"][name] == new["first"][name] for name in ("width", "height"))
+        return same and sized and (nothing_given or all(found["first"][name] == new["first"][name] for name in ("mask", "instances")))
+
+    def _begin(self) -> None:
+        """Take the lock and open the file behind what is valid in it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=1)  # somebody may just be asking whether it is taken
+        except Timeout:
+            raise InUse(f"{self._what} is being edited in another notebook, so this was not done: {_AGAIN}") from None
+        try:
+            size = self.path.stat().st_size if self.path.exists() else 0
+            if size != self._found:
+                raise InUse(f"{self._what} was changed in another notebook meanwhile, so this was not done: run this cell again to see it.")
+            if self._keeps:
+                shutil.copyfile(self.path, self._free_name())
+                self._keeps = False
+            self._file = open(self.path, "r+b" if size else "w+b", buffering=0)  # noqa: SIM115, for as long as the session lives
+            self._file.truncate(self._end)
+            _sync_folder(self.path.parent)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _append(self, data: bytes) -> None:
+        try:
+            self._file.seek(self._end)
+            _write(self._file, data)
+        except BaseException:  # an interrupted kernel leaves no half line either
+            with suppress(OSError):
+                self._file.truncate(self._end)
+            raise
+        self._end += len(data)
+
+    def _rewrite(self, lines: Iterable[bytes]) -> None:
+        """Replace the file by another one, at once; where that is not possible it stays as it is."""
+        small = self.path.with_suffix(".new")
+        with suppress(OSError):
+            with open(small, "wb", buffering=0) as file:
+                _write(file, b"".join(lines))
+            os.replace(small, self.path)
+            _sync_folder(self.path.parent)
+            self._end = self._found = self.path.stat().st_size
+
+    def _free_name(self) -> Path:
+        number = 1
+        while (path := self.path.with_suffix(f".{number}.jsonl")).exists():
+            number += 1
+        return path
+
+
+_OPEN: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # the one that may write to a file, of this process
+_OPEN_LOCK = RLock()
+_AGAIN = "close it there and run this cell again, or open it with autosave=False to work on it without saving."
+
+
+class _Steps:
+    """The lines that lead to where the session is, and those that can still be redone."""
+
+    def __init__(self) -> None:
+        self._done: list[bytes] = []
+        self._undone: list[bytes] = []
+
+    def add(self, line: bytes) -> None:
+        kind = json.loads(line)["kind"]
+        if kind == "apply":
+            self._done.append(line)
+            self._undone.clear()
+        elif kind == "undo":
+            self._undone.append(self._done.pop())
+        else:
+            self._done.append(self._undone.pop())
+
+    def needed(self) -> list[bytes]:
+        return [*self._done, *reversed(self._undone), *[_line({"kind": "undo"})] * len(self._undone)]
+
+
+def _redo(session: Session, step: Mapping[str, Any]) -> None:
+    kind = step["kind"]
+    if kind == "apply":
+        change: Change | None = change_from_json(step["change"], session.state)
+    elif kind in ("undo", "redo"):
+        change = session._history.newest if kind == "undo" else session._history.undone
+    else:
+        raise ValueError(f"{kind!r} is no kind of step")
+    if change is None:
+        raise ValueError(f"there is nothing to {kind}")
+    session._write(change, kind)
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
+
+
+def _write(file: Any, data: bytes) -> None:
+    """Write all of it, and return when it is on the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the name of a new file to the disk, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

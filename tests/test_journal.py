@@ -1,0 +1,308 @@
+"""What reaches the disk, and what comes back from it: after a kernel was killed, a full disk, a second notebook."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cdwidget.items import Instance
+from cdwidget.prompts import Click
+from cdwidget.session import Accept, Alternative, Lock, Merge, Select, Session, journal
+from cdwidget.session.journal import FileJournal, InUse, journal_path
+from cdwidget.tools import Brush, FillHoles, Matte
+from scripted import IMAGE, LEFT, RIGHT, Erratic, Scripted
+
+ACTIONS: list[Any] = [
+    Click(3, 3),
+    Brush(((10.5, 4.5), (14, 9)), 2.0),
+    Alternative(1),
+    Lock(True),
+    Click(15, 12, False),
+    Accept("cat"),
+    Click(2, 11),
+    "undo",
+    Brush(((1.0, 1.0),), 3.0, False),
+    Brush(((4.0, 8.0),), 3.0),
+    Matte(((4.0, 8.0), (6.0, 8.0)), 2.0),
+    "undo",
+    "redo",
+    Select(1),
+    FillHoles(),
+    Merge(2),
+    "undo",
+]
+
+
+def do(session: Session, step: Any) -> None:
+    if isinstance(step, str):
+        getattr(session, step)()
+        return
+    try:
+        session.apply(step)
+    except ValueError as error:  # Alternative, where the predictor offered none
+        assert "no other answer" in str(error)
+
+
+def seen(session: Session) -> list[Any]:
+    """All that a user can see of a session, at every step back to its beginning and forth to its end."""
+    states = []
+
+    def look() -> None:
+        document = session._document
+        pixels = [(document.pixels_of(entry.id)) for entry in session.state.entries]
+        arrays = [(p.mask.tobytes(), p.sources.tobytes(), None if p.alpha is None else p.alpha.tobytes()) for p in pixels]
+        states.append((session.state, arrays, session.can_undo, session.can_redo))
+
+    look()
+    undone = redone = 0
+    while session.redo():
+        redone += 1
+        look()
+    while session.undo():
+        undone += 1
+        look()
+    for _ in range(undone - redone):
+        session.redo()
+    return states
+
+
+def opened(path: Path, predictor: Any = None, **options: Any) -> Session:
+    session = Session(IMAGE, predictor, **options)
+    FileJournal(path).resume(session)
+    return session
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def test_a_session_is_taken_up_where_it_was_left_at_every_step(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    session, twin = opened(path, Erratic()), Session(IMAGE, Erratic())
+    for step in ACTIONS:
+        do(session, step)
+        do(twin, step)
+        again = opened(path)  # without a predictor: nothing is computed again
+        assert again.log() == twin.log()
+        copy = path.with_name("copy.jsonl")
+        copy.write_bytes(path.read_bytes())
+        assert seen(opened(copy)) == seen(twin)
+        session = opened(path, Erratic())
+
+
+def test_a_line_that_was_being_written_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    session = opened(path, Erratic())
+    masks = [session.mask]
+    for step in (Click(3, 3), Brush(((9.0, 9.0),), 4.0), Click(12, 2)):
+        session.apply(step)
+        masks.append(session.mask)
+    whole = path.read_bytes()
+    starts = np.cumsum([len(line) for line in lines(path)])[:-1]
+    for length in [*range(0, len(whole), 37), len(whole) - 1]:
+        torn = tmp_path / "torn.jsonl"
+        torn.write_bytes(whole[:length])
+        session = opened(torn)
+        assert session.state.entry().prompts == () or length >= starts[0]
+        assert (session.mask == masks[int((starts <= length).sum()) - 1 if length >= starts[0] else 0]).all()
+        session.apply(Brush(((2.0, 2.0),), 2.0))
+        assert (opened(torn).mask == session.mask).all()  # the rest of the torn line is gone
+
+
+def test_a_killed_process_loses_at_most_the_gesture_in_progress(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from cdwidget.tools import Brush
+from test_journal import opened
+session = opened(Path({str(path)!r}))
+for number in range(10_000):
+    session.apply(Brush(((number % 18 + 0.5, number // 18 % 14 + 0.5),), 1.5, number % 3 != 0))
+    print(number, flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    told = 0
+    for line in process.stdout:
+        told = int(line) + 1
+        if told == 25:
+            process.kill()
+    process.wait()
+    session = opened(path)
+    twin = Session(IMAGE)
+    allowed = []
+    for number in range(told + 1):  # a change may be saved whose answer did not get out
+        twin.apply(Brush(((number % 18 + 0.5, number // 18 % 14 + 0.5),), 1.5, number % 3 != 0))
+        allowed.append(seen(twin))
+    assert told >= 25 and seen(session) in allowed[-2:]
+
+
+FULL = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from cdwidget.tools import Brush
+from test_journal import opened, seen
+path = Path({path!r})
+session = opened(path)
+session.apply(Brush(((4.0, 4.0),), 2.0))
+before = session.mask.copy()
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, most))
+for attempt in range(2):
+    try:
+        session.apply(Brush(((12.0, 9.0),), 3.0))
+    except OSError as error:
+        print(error)
+    assert (session.mask == before).all() and not session.can_redo and (opened(path.parent / "copy.jsonl").mask == 0).all()
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+session.apply(Brush(((12.0, 9.0),), 3.0))
+assert (session.mask != before).any() and (opened(path).mask == session.mask).all()
+"""
+
+
+def test_a_full_disk_changes_nothing_and_it_can_be_done_again(tmp_path: Path) -> None:
+    code = FULL.format(tests=str(Path(__file__).parent), path=str(tmp_path / "a.jsonl"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("it was not done and nothing is lost") == 2 and "do it again" in done.stdout
+
+
+def test_two_processes_on_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    here = opened(path)
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from cdwidget.tools import Brush
+from test_journal import opened
+session = opened(Path({str(path)!r}))
+for number, line in enumerate(sys.stdin):
+    try:
+        session.apply(Brush(((12.0 - 3 * number, 9.0),), 3.0))
+        print("done", flush=True)
+    except OSError as error:
+        print(type(error).__name__, error, flush=True)
+    if line == "close\\n":
+        session.journal.close()
+        print("closed", flush=True)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin and other.stdout
+
+    def ask(line: str) -> str:
+        assert other.stdin and other.stdout
+        other.stdin.write(line + "\n")
+        other.stdin.flush()
+        return other.stdout.readline()
+
+    assert ask("draw") == "done\n"
+    with pytest.raises(InUse, match="another notebook, so this was not done"):
+        here.apply(Brush(((2.0, 2.0),), 2.0))
+    assert not here.mask.any() and not here.can_undo
+    second = opened(path)
+    assert second.mask.any() and "is being edited in another notebook" in second.journal.notice  # type: ignore[union-attr]
+
+    assert ask("close") == "done\n" and other.stdout.readline() == "closed\n"
+    with pytest.raises(InUse, match="changed in another notebook meanwhile"):
+        second.apply(Brush(((2.0, 2.0),), 2.0))
+    third = opened(path)
+    assert third.journal.notice == ""  # type: ignore[union-attr]
+    third.apply(Brush(((2.0, 2.0),), 2.0))
+    assert ask("draw").startswith("InUse")
+    other.stdin.close()
+    other.wait()
+
+
+def test_opening_again_in_one_process_takes_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    first = opened(path)
+    first.apply(Brush(((4.0, 4.0),), 2.0))
+    told: list[str] = []
+    first.journal.on_notice = lambda: told.append(first.journal.notice)  # type: ignore[union-attr]
+    second = opened(path)
+    assert "opened again in another cell" in told[0]
+    with pytest.raises(InUse, match="go on there"):
+        first.apply(Brush(((9.0, 9.0),), 2.0))
+    second.undo()
+    assert not opened(path).mask.any()
+
+
+def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = journal_path(tmp_path / "photo.jpg")
+    session = opened(path, Scripted(LEFT))
+    session.peek(Click(1, 1))
+    assert session.undo() is None
+    assert list(tmp_path.iterdir()) == [] and path == tmp_path / ".cdwidget" / "photo.jpg.jsonl"
+    session.apply(Click(1, 1))
+    assert path.exists()
+
+
+def test_other_masks_begin_anew_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    opened(path, instances=[Instance(LEFT, "cat")]).apply(Brush(((12.0, 9.0),), 3.0))
+    worked_on = opened(path, instances=[Instance(LEFT, "cat")])  # the same cell again
+    assert worked_on.can_undo and opened(path).can_undo  # one that is given nothing takes what there is
+    saved = path.read_bytes()
+
+    other = opened(path, mask=RIGHT)
+    assert not other.can_undo and (other.mask == RIGHT).all() and "earlier" in other.journal.notice  # type: ignore[union-attr]
+    assert path.read_bytes() == saved
+    other.apply(Brush(((2.0, 2.0),), 2.0))
+    assert (tmp_path / "a.1.jsonl").read_bytes() == saved and (opened(path, mask=RIGHT).mask == other.mask).all()
+
+    picture = Session(255 - IMAGE)
+    FileJournal(path).resume(picture)
+    assert not picture.can_undo and not picture.mask.any()
+
+
+def test_a_damaged_file_is_kept_and_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    session = opened(path)
+    for x in (2.0, 6.0, 10.0):
+        session.apply(Brush(((x, 5.0),), 1.0))
+    good = lines(path)
+    for wrong in (b"\x00\x00\n", b'{"kind": "paint"}\n', b'{"kind": "redo"}\n', good[2].replace(b'"bits"', b'"bets"'), b"[]\n"):
+        path.write_bytes(b"".join([*good[:2], wrong, *good[3:]]))
+        damaged = path.read_bytes()
+        session = opened(path)
+        assert len(session.log()["actions"]) == 1 and "damaged in line 3" in session.journal.notice  # type: ignore[union-attr]
+        session.apply(Brush(((14.0, 5.0),), 1.0))
+        assert max(tmp_path.glob("a.*.jsonl"), key=lambda kept: kept.stat().st_mtime_ns).read_bytes() == damaged
+        assert len(opened(path).log()["actions"]) == 2
+
+
+def test_a_large_file_loses_what_can_never_be_seen_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    session = opened(path)
+    for number in range(40):
+        session.apply(Brush(((number % 18 + 0.5, 5.0),), 1.5))
+        if number % 4:
+            session.undo()
+    session.undo()
+    twin = seen(opened(path))
+    size = path.stat().st_size
+    monkeypatch.setattr(journal, "LARGE", 1000)
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path.read_bytes())
+    small = opened(copy)
+    assert copy.stat().st_size < size / 2 and seen(small) == twin
+    small.apply(Brush(((1.0, 1.0),), 1.0))
+    assert (opened(copy).mask == small.mask).all()
+
+
+def test_lines_are_plain_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    session = opened(path, Erratic())
+    session.apply(Click(3, 3))
+    session.undo()
+    assert [json.loads(line).get("kind") for line in lines(path)] == [None, "apply", "undo"]
