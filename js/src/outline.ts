@@ -2,7 +2,7 @@
  * From pixels to closed outlines. Drawn as paths, a mask is sharp at every zoom and costs nothing for the pixels inside.
  * Where pixels change, only the loops that pass there are walked again, so that the outline follows a brush.
  */
-import { isEmpty, NOWHERE, union, type Bitmap, type Box, type Patch } from "./bitmap";
+import { isEmpty, NOWHERE, union, type Box, type Patch } from "./bitmap";
 
 type Kind = "smooth" | "exact"; // corners cut at half a pixel, so that diagonals look like lines; every step, for large pixels
 interface Loop { corners: number[]; smooth?: Path2D; exact?: Path2D }
@@ -14,7 +14,7 @@ export class Outline {
   private stale: Box;
   private paths: { [kind in Kind]?: Path2D } = {};
 
-  constructor(private bitmap: Pick<Bitmap, "box" | "bits">) { this.stale = bitmap.box; }
+  constructor(private bitmap: Patch) { this.stale = bitmap.box; }
 
   get empty() {
     this.settle();
@@ -24,7 +24,7 @@ export class Outline {
   get exact() { return this.path("exact"); }
 
   /** Pixels of the box may have changed; they are in `bitmap` now. */
-  touch(box: Box, bitmap: Pick<Bitmap, "box" | "bits"> = this.bitmap) {
+  touch(box: Box, bitmap: Patch = this.bitmap) {
     this.stale = union(this.stale, box);
     this.bitmap = bitmap;
   }

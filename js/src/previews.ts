@@ -16,7 +16,7 @@ const HALO = "rgba(0, 0, 0, 0.6)";
 const TONES: Record<Tone, string> = { add: "#4ade80", remove: "#f87171", matte: "#c084fc" };
 
 const PAINTERS: { [Kind in Preview["kind"]]: (ctx: Ctx, preview: Of<Kind>, place: Place) => void } = {
-  dot: paintDot, box: paintBox, line: paintLine, ring: paintRing, path: paintPath, region: (ctx, p, place) => paintRegion(ctx, p.outline, place),
+  dot: paintDot, box: paintBox, line: paintLine, ring: paintRing, path: paintPath, region: paintRegion, cross: paintCross, label: paintLabel,
 };
 
 /** Paint a preview; `waits`: the gesture is over, and the kernel has not answered. */
@@ -25,14 +25,56 @@ export function paintPreview(ctx: Ctx, preview: Preview, place: Place) {
   (PAINTERS[preview.kind] as (ctx: Ctx, preview: Preview, place: Place) => void)(ctx, preview, place);
 }
 
-/** A dashed border round pixels: what an action would change. */
-export function paintRegion(ctx: Ctx, outline: Outline, { camera, ratio }: Place) {
+/** A dashed border round the pixels that an action would change. */
+export function paintChange(ctx: Ctx, outline: Outline, { camera, ratio }: Place) {
   onImage(ctx, camera, ratio);
   const path = pick(outline, camera);
   stroke(ctx, path, camera, HALO, 3);
   ctx.setLineDash([5 / camera.scale, 4 / camera.scale]);
   stroke(ctx, path, camera, "#fff", 1.5);
   ctx.setLineDash([]);
+}
+
+function paintRegion(ctx: Ctx, { outline, tone }: Of<"region">, { camera, ratio }: Place) {
+  onImage(ctx, camera, ratio);
+  const path = pick(outline, camera);
+  ctx.globalAlpha = 0.2;
+  ctx.fillStyle = TONES[tone];
+  ctx.fill(path, "evenodd");
+  stroke(ctx, path, camera, HALO, 3.5);
+  stroke(ctx, path, camera, TONES[tone], 1.75);
+}
+
+function paintCross(ctx: Ctx, { x, y }: Of<"cross">, { camera, ratio }: Place) {
+  onScreen(ctx, ratio);
+  const [sx, sy] = toScreen(camera, x, y).map((place) => Math.round(place * ratio) / ratio);
+  ctx.beginPath();
+  ctx.moveTo(0, sy);
+  ctx.lineTo(ctx.canvas.width / ratio, sy);
+  ctx.moveTo(sx, 0);
+  ctx.lineTo(sx, ctx.canvas.height / ratio);
+  ctx.globalAlpha = 0.7;
+  twice(ctx, "#fff", 1);
+  ctx.globalAlpha = 1;
+}
+
+function paintLabel(ctx: Ctx, { x, y, text }: Of<"label">, { camera, ratio }: Place) {
+  const [sx, sy] = toScreen(camera, x, y);
+  ctx.setTransform(ratio, 0, 0, ratio, sx * ratio, sy * ratio);
+  for (const [color, width] of [[HALO, 4], ["#fff", 2]] as const) {
+    ctx.strokeStyle = color;
+    ctx.lineWidth = width;
+    sign(ctx, true, 5);
+  }
+  ctx.font = "12px system-ui, sans-serif";
+  const wide = ctx.measureText(text).width + 16;
+  ctx.beginPath();
+  ctx.roundRect(12, -30, wide, 22, 11);
+  ctx.fillStyle = "rgba(17, 20, 24, 0.8)";
+  ctx.fill();
+  ctx.fillStyle = "#fff";
+  ctx.textBaseline = "middle";
+  ctx.fillText(text, 20, -18.5);
 }
 
 /** Plus in a disc, minus in a square: told apart without colour. A dot that waits for its answer has a turning ring. */

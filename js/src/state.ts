@@ -90,12 +90,13 @@ export class Doc {
   async commit(action: Action, shown: Preview | null = null, draft: Draft | null = null) {
     const since = performance.now();
     if (shown) this.pending.push(shown);
-    this.preview = null;
+    if (JSON.stringify(this.looking) !== JSON.stringify(action)) this.preview = null;
     this.emit();
     const reply = await this.apply(action);
     this.pending = this.pending.filter((other) => other !== shown);
     if (draft) this.drop(draft);
     if (reply) this.painting = since;
+    else this.preview = null;
     this.emit();
   }
 
@@ -237,7 +238,7 @@ export class Doc {
     this.clicks = update.clicks;
     this.locked = update.locked ?? false;
     this.alternatives = update.alternatives ?? { count: 0, chosen: 0 };
-    this.preview = null;
+    this.preview = this.looking = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
     this.instances = update.instances.map(({ id, label }) => {
       const old = known.get(id), instance = old && !update.whole ? old : new Instance(id, label, old?.drafts);

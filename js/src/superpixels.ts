@@ -1,11 +1,13 @@
 /** Which superpixel every pixel belongs to, as the kernel computed it on a reduced image; looked up here without asking again. */
 import { union, NOWHERE, type Box, type Patch } from "./bitmap";
 import type { Size } from "./camera";
+import { Outline } from "./outline";
 
 export class LabelMap {
   private readonly boxes: Box[] = []; // of each segment, in cells of the map
   private readonly columns: Int32Array; // of the image -> of the map
   private readonly rows: Int32Array;
+  private readonly outlines = new Map<number, Outline>(); // of the segments that were pointed at
 
   constructor(private readonly labels: Int32Array, private readonly size: Size, image: Size, readonly count: number) {
     this.columns = Int32Array.from({ length: image.width }, (_, x) => Math.floor(((x + 0.5) * size.width) / image.width));
@@ -31,6 +33,12 @@ export class LabelMap {
       for (let x = x0; x < x1; x++, i++) bits[i] = this.labels[row + this.columns[x]] === segment ? 1 : 0;
     }
     return { box: [x0, y0, x1, y1], bits };
+  }
+
+  outline(segment: number): Outline {
+    const outline = this.outlines.get(segment) ?? new Outline(this.patch(segment));
+    this.outlines.set(segment, outline);
+    return outline;
   }
 }
 

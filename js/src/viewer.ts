@@ -5,7 +5,7 @@ import type { Display } from "./display";
 import type { Draft, Instance } from "./instance";
 import * as layers from "./layers";
 import { Pointers, type Hand } from "./pointers";
-import { paintPreview, paintRegion, type Place } from "./previews";
+import { paintChange, paintPreview, type Place } from "./previews";
 import type { Doc } from "./state";
 import { TOOLS } from "./tools";
 import { ToolDriver, type Ctx, type Ev, type Preview, type Settings } from "./tools/tool";
@@ -184,7 +184,8 @@ export class Viewer {
       layers.paintMasks(ctx, shown, camera, ratio, look);
       if (doc.flash) again = layers.paintFlash(ctx, doc.flash, camera, ratio, performance.now());
       const place: Place = { camera, ratio, waits: false, now };
-      if (doc.preview && (previewing || this.driver.busy) && this.pointer) paintRegion(ctx, doc.preview, place);
+      const looks = (previewing && this.pointer) || this.driver.busy || doc.pending.length > 0;
+      if (doc.preview && looks) paintChange(ctx, doc.preview, place);
       for (const click of doc.clicks) paintPreview(ctx, { kind: "dot", ...click }, place);
       for (const preview of doc.pending) paintPreview(ctx, preview, { ...place, waits: true });
       if (this.shown) paintPreview(ctx, this.shown, place);
@@ -234,7 +235,7 @@ export class Viewer {
       done() {
         this.unpaint();
         this.preview(null);
-        if (doc.preview) void doc.look(null);
+        if (!doc.pending.length && doc.preview) void doc.look(null);
       },
     };
   }

@@ -1,5 +1,5 @@
 import { cover, onGrid, type Point } from "../cover";
-import { flips, tone, type Ctx, type Ev, type Tool } from "./tool";
+import { adds, flips, tone, type Ctx, type Ev, type Tool } from "./tool";
 
 const SMALLEST = 0.5; // radius in image pixels, as the kernel has it
 const STEP = 0.5; // CSS pixels between two points of a line
@@ -12,13 +12,13 @@ function radius(ctx: Ctx, pressure = 1): number {
 
 /** Brush and eraser paint alike; Alt turns one into the other. */
 function painter(id: string, title: string, paints: boolean): Tool {
-  const adding = (event: Ev) => paints !== flips(event);
+  const adding = (ctx: Ctx, event: Ev) => (paints ? adds(ctx, event) : flips(event));
   return {
     id,
     title,
     cursor: "none",
     *gesture(ctx, down) {
-      const add = adding(down), points = [point(down)], pressed = ctx.settings.pressure && down.pointerType === "pen";
+      const add = adding(ctx, down), points = [point(down)], pressed = ctx.settings.pressure && down.pointerType === "pen";
       let wide = radius(ctx, pressed ? down.pressure : 1);
       ctx.paint(cover(points[0], points[0], wide, ctx.image), add);
       for (let event = yield; ; event = yield) {
@@ -38,7 +38,7 @@ function painter(id: string, title: string, paints: boolean): Tool {
       }
       ctx.commit({ type: "brush", points, radius: wide, add });
     },
-    hover: (ctx, event) => ({ kind: "ring", x: event.x, y: event.y, radius: radius(ctx), tone: tone(adding(event)) }),
+    hover: (ctx, event) => ({ kind: "ring", x: event.x, y: event.y, radius: radius(ctx), tone: tone(adding(ctx, event)) }),
   };
 }
 

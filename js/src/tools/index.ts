@@ -1,5 +1,12 @@
+import { box } from "./box";
 import { brush, eraser } from "./brush";
 import { click } from "./click";
+import { lasso } from "./lasso";
+import { matte } from "./matte";
+import { polygon } from "./polygon";
+import { stroke } from "./stroke";
+import { superpixel } from "./superpixel";
 import type { Tool } from "./tool";
+import { wand } from "./wand";
 
-export const TOOLS: Record<string, Tool> = { click, brush, eraser };
+export const TOOLS: Record<string, Tool> = { click, box, stroke, brush, eraser, polygon, lasso, superpixel, wand, matte };

@@ -30,7 +30,9 @@ export type Preview =
   | { kind: "line"; points: Point[]; radius: number; tone: Tone }
   | { kind: "ring"; x: number; y: number; radius: number; tone: Tone }
   | { kind: "path"; points: Point[]; handles: Point[]; tone: Tone; closed: boolean; hot?: number; extra?: Point }
-  | { kind: "region"; outline: Outline; tone: Tone };
+  | { kind: "region"; outline: Outline; tone: Tone }
+  | { kind: "cross"; x: number; y: number } // lines through the whole stage
+  | { kind: "label"; x: number; y: number; text: string };
 export type Tone = "add" | "remove" | "matte";
 
 /** What the user has set for the tools: traits of the model, and options of this view. */

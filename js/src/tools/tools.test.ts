@@ -2,15 +2,18 @@ import { expect, test } from "vitest";
 import examplesFile from "../../../tests/actions.json";
 import type { Action } from "../actions";
 import { Bitmap } from "../bitmap";
+import { LabelMap } from "../superpixels";
 import { TOOLS } from ".";
 import { ToolDriver, type Ctx, type Ev, type Preview, type Settings, type Tool } from "./tool";
 
-const SETTINGS: Settings = { brush_size: 6, tolerance: 20, superpixels: 4, add: true, straight: false, pressure: false };
+const SETTINGS: Settings = { brush_size: 6, tolerance: 20, superpixels: 16, add: true, straight: false, pressure: false };
+
+const IMAGE = { width: 18, height: 14 }, HALVES = new LabelMap(Int32Array.of(0, 3), { width: 2, height: 1 }, IMAGE, 16);
 
 function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}) {
   const actions: Action[] = [], previews: (Preview | null)[] = [], painted = new Bitmap();
   const ctx: Ctx = {
-    image: { width: 18, height: 14 }, scale: 20, settings: { ...SETTINGS, ...settings }, pixels: painted, superpixels: null,
+    image: IMAGE, scale: 20, settings: { ...SETTINGS, ...settings }, pixels: painted, superpixels: HALVES,
     set(name, value) { this.settings[name] = value; },
     preview: (preview) => previews.push(preview),
     paint: (patch, add) => painted.paint(patch, add ? 1 : 0),

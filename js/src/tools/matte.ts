@@ -1,0 +1,24 @@
+import { onGrid, type Point } from "../cover";
+import { extend } from "./stroke";
+import type { Ctx, Tool } from "./tool";
+
+const STEP = 2; // CSS pixels between two points of the band
+
+const radius = (ctx: Ctx) => Math.max(1, ctx.settings.brush_size / 2);
+
+export const matte: Tool = {
+  id: "matte",
+  title: "Matte: smear along a soft border, such as hair",
+  cursor: "none",
+  *gesture(ctx, down) {
+    const points: Point[] = [[onGrid(down.x), onGrid(down.y)]], wide = radius(ctx);
+    for (let event = down; ; event = yield) {
+      if (event.type === "key") continue;
+      extend(ctx, points, event, STEP);
+      ctx.preview({ kind: "line", points, radius: wide, tone: "matte" });
+      if (event.type === "up") break;
+    }
+    ctx.commit({ type: "matte", points, radius: wide });
+  },
+  hover: (ctx, event) => ({ kind: "ring", x: event.x, y: event.y, radius: radius(ctx), tone: "matte" }),
+};
