@@ -130,8 +130,8 @@ def test_superpixels_follow_an_edge_and_are_about_as_many_as_asked_for():
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        (Superpixel((0,), 15), "15 superpixels are asked for; allowed are 16 to 4096"),
-        (Superpixel((0,), 4097), "4097 superpixels"),
+        (Superpixel((0,), 9), "9 superpixels are asked for; allowed are 10 to 10000"),
+        (Superpixel((0,), 10_001), "10001 superpixels"),
         (Superpixel((-1,), 16), "there is no superpixel -1; with count=16 this image has 0 to "),
         (Superpixel((0, 9999), 16), "there is no superpixel 9999"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -51,18 +52,22 @@ def solve_matte(canvas: Canvas, action: Matte) -> Painted:
     for kind, value in (("object", 255), ("background", 0)):
         if not (trimap == value).any():
             raise ValueError(f"no {kind} shows beside the band; smear it along the border so that both sides of it stay uncovered")
-    solved = _estimate(image, trimap)
+    solved = load_solver()(image / 255.0, np.select([trimap == 0, trimap == 255], [0.0, 1.0], 0.5))
     if scale < 1:
         solved = cv2.resize(solved, band.shape[::-1], interpolation=cv2.INTER_LINEAR)
     alpha = crop(np.rint(solved * 255).astype(np.uint8), inner)
     return Painted(covered, drawn, alpha > 127, alpha)
 
 
-def _estimate(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
-    """Return float64 (h, w) alpha in [0, 1] of a uint8 (h, w, 3) image; trimap uint8 (h, w): 0 background, 255 object, else unknown."""
+def load_solver() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return PyMatting's closed form; ImportError says how to install it.
+
+    Importing it takes a second, and at its very first import a minute, because it compiles itself, once: a widget calls this in a
+    thread as soon as somebody takes up the tool.
+    """
     try:
-        from pymatting import estimate_alpha_cf  # takes a second, at its very first import a minute: it compiles itself, once
+        from pymatting import estimate_alpha_cf
     except ImportError as error:
         raise ImportError("the matte needs PyMatting, which is not installed; run: pip install 'cdwidget[matting]'") from error
-    alpha: np.ndarray = estimate_alpha_cf(image / 255.0, np.select([trimap == 0, trimap == 255], [0.0, 1.0], 0.5))
-    return alpha
+    solver: Callable[[np.ndarray, np.ndarray], np.ndarray] = estimate_alpha_cf
+    return solver

@@ -16,7 +16,7 @@ from cdwidget.masks import bbox
 from cdwidget.tools.canvas import Canvas, Painted, nothing, painted
 
 LONGER_SIDE = 1024  # of the reduced image; SLIC takes a second there, 12 of them on 12 megapixels
-FEWEST, MOST = 16, 4096
+FEWEST, MOST = 10, 10_000
 COMPACTNESS, SIGMA = 20.0, 1.0  # nearness against likeness; the blur first. Of those tried, these follow the borders of GrabCut best
 
 
