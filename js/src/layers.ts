@@ -1,6 +1,6 @@
 /** Painting, bottom to top: image, masks, flash; over them what previews.ts shows. Widths of lines are CSS pixels at every zoom. */
 import { ADDED, type Box, type Patch } from "./bitmap";
-import type { Camera, Size } from "./camera";
+import { toImage, toScreen, type Camera, type Size } from "./camera";
 import type { Display } from "./display";
 import type { Instance } from "./instance";
 import type { Outline } from "./outline";
@@ -18,6 +18,10 @@ export function paintImage(ctx: CanvasRenderingContext2D, picture: Pyramid, imag
   ctx.imageSmoothingEnabled = camera.scale < BLOCKS_FROM && !display.sharp;
   ctx.imageSmoothingQuality = "high";
   ctx.drawImage(picture.level(width * ratio), camera.x, camera.y, width, image.height * camera.scale);
+  const { canvas } = ctx, [left, top] = toImage(camera, 0, 0), [right, bottom] = toImage(camera, canvas.width / ratio, canvas.height / ratio);
+  for (const { box: [x0, y0, x1, y1], bitmap } of picture.details([left, top, right, bottom], camera.scale * ratio)) {
+    ctx.drawImage(bitmap, ...toScreen(camera, x0, y0), (x1 - x0) * camera.scale, (y1 - y0) * camera.scale);
+  }
   if (display.grid && camera.scale >= GRID_FROM) paintGrid(ctx, image, camera, ratio);
 }
 

@@ -4,7 +4,7 @@ import { difference, unpack, type Box, type Patch } from "./bitmap";
 import { Draft, Instance } from "./instance";
 import { flashOf, type Flash } from "./layers";
 import { Outline } from "./outline";
-import { Pyramid } from "./pyramid";
+import { Pyramid, type Fetch } from "./pyramid";
 import { inflate, LabelMap } from "./superpixels";
 import type { Preview } from "./tools/tool";
 import { Transport, type Model, type Reply } from "./transport";
@@ -220,7 +220,9 @@ export class Doc {
     void this.ask("document");
     const reply = await this.ask("image");
     if (!reply || key !== this.image.key) return;
-    const picture = await Pyramid.decode(new Blob([reply.buffers[0]], { type: reply.result.mime }));
+    const file = ({ result, buffers }: Reply) => new Blob([buffers[0]], { type: result.mime });
+    const part: Fetch = async (box, width, height) => file(await this.request("tile", { box, width, height }));
+    const picture = await Pyramid.decode(file(reply), this.image, part, this.emit);
     if (key === this.image.key) this.picture = picture;
     this.emit();
   }

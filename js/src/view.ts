@@ -49,6 +49,7 @@ export class View implements Owner {
   private focused = false;
   private pretendedFullscreen = false;
   private picture: Pyramid | null = null;
+  private version?: number; // of the picture
   private imageKey = -1;
 
   constructor(readonly doc: Doc, host: HTMLElement, signal: AbortSignal) {
@@ -231,8 +232,9 @@ export class View implements Owner {
     for (const part of this.parts) part.refresh();
     this.setHeight();
     this.viewer.cursor();
-    this.viewer.invalidate(doc.picture !== this.picture);
+    this.viewer.invalidate(doc.picture !== this.picture || doc.picture?.version !== this.version);
     this.picture = doc.picture;
+    this.version = doc.picture?.version;
   }
 
   private setHeight() {
