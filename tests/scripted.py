@@ -1,14 +1,17 @@
-"""A small image with two masks, and predictors that answer what a test wants, at once."""
+"""A small image with two masks, predictors that answer what a test wants, at once, and users who do anything at all."""
 
 from __future__ import annotations
 
-from typing import Sequence
+from random import Random
+from typing import Any, Sequence
 from zlib import crc32
 
 import numpy as np
 
 from cdwidget.predictor import Prediction
-from cdwidget.prompts import Prompt
+from cdwidget.prompts import Box, Click, Prompt, Stroke
+from cdwidget.session import Accept, Action, Alternative, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Session, Snap, Split
+from cdwidget.tools import Brush, FillHoles, Grow, KeepLargest, Lasso, Matte, Polygon, Shrink, Smooth, Superpixel, Wand
 
 HEIGHT, WIDTH = 14, 18
 IMAGE = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -20,10 +23,11 @@ RIGHT[:, 12:] = True
 
 
 class Scripted:
-    """Gives the answers it was given, in order, the last one again and again."""
+    """Gives the answers it was given, in order, the last one again and again; beside each the same alternatives."""
 
-    def __init__(self, *answers: np.ndarray) -> None:
+    def __init__(self, *answers: np.ndarray, alternatives: Sequence[np.ndarray] = ()) -> None:
         self.answers = list(answers)
+        self.alternatives = tuple(alternatives)
         self.asked: list[tuple[tuple[Prompt, ...], np.ndarray | None]] = []
 
     def set_image(self, image: np.ndarray) -> None:
@@ -32,17 +36,60 @@ class Scripted:
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
         self.asked.append((tuple(prompts), prior))
         mask = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return Prediction(mask, mask.astype(np.float32))
+        return Prediction(mask, mask.astype(np.float32), self.alternatives)
 
 
 class Erratic:
-    """Gives a wild mask that depends on the image, the prompts and the prior alone: deterministic, and never helpful."""
+    """Gives wild masks that depend on the image, the prompts and the prior alone: deterministic, and never helpful."""
 
     def set_image(self, image: np.ndarray) -> None:
         self.image = image.copy()
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
         seed = crc32(self.image.tobytes() + repr(list(prompts)).encode() + (b"" if prior is None else prior.tobytes()))
-        coarse = np.random.default_rng(seed).random([-(-side // 4) for side in self.image.shape[:2]]) < 0.5
-        mask = np.kron(coarse, np.ones((4, 4), bool))[: self.image.shape[0], : self.image.shape[1]]
-        return Prediction(mask, mask.astype(np.float32))
+        coarse = np.random.default_rng(seed).random([3, *(-(-side // 4) for side in self.image.shape[:2])]) < 0.5
+        mask, *alternatives = np.kron(coarse, np.ones((1, 4, 4), bool))[:, : self.image.shape[0], : self.image.shape[1]]
+        return Prediction(mask, mask.astype(np.float32), (*alternatives, mask))
+
+
+def any_action(random: Random, session: Session) -> Action:
+    """Return some action, of any kind, that a session may or may not be able to do."""
+
+    def at() -> tuple[float, float]:
+        return random.randrange(WIDTH * 64) / 64, random.randrange(HEIGHT * 64) / 64
+
+    def line(least: int) -> Any:
+        return tuple(at() for _ in range(random.randint(least, least + 3)))
+
+    def one() -> int:
+        return random.choice(session.state.entries).id
+
+    add, radius = random.random() < 0.7, random.choice([0.5, 1, 2, 3.5])
+    makers = [
+        lambda: Click(*at(), add),
+        lambda: Stroke(line(1), add, radius),
+        lambda: Box(random.randrange(8), random.randrange(6), random.randint(9, WIDTH), random.randint(7, HEIGHT)),
+        lambda: Alternative(random.randint(-1, 3)),
+        lambda: Accept(random.choice([None, "", "cat", "dog"])),
+        lambda: Select(random.choice([None, one()])),
+        lambda: Delete(random.choice([None, one()])),
+        lambda: Relabel(random.choice(["", "cat", "dog"]), random.choice([None, one()])),
+        lambda: Lock(add),
+        lambda: Duplicate(random.choice([None, one()])),
+        lambda: Merge(one()),
+        lambda: Split(random.choice([None, one()])),
+        lambda: Reorder(one(), random.randrange(len(session.state.entries))),
+        lambda: Snap(radius),
+        lambda: Brush(line(1), radius, add),
+        lambda: Polygon(line(3), add),
+        lambda: Lasso(line(3), add),
+        lambda: Superpixel((random.randrange(12), random.randrange(12)), 16, add),
+        lambda: Wand(*at(), random.choice([0.0, 60.0, 120.0]), add),
+        lambda: FillHoles(),
+        lambda: KeepLargest(),
+        lambda: Smooth(radius),
+        lambda: Grow(radius),
+        lambda: Shrink(radius),
+        lambda: Matte(line(1), radius),
+    ]
+    return random.choice(makers)()

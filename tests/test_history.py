@@ -1,6 +1,15 @@
+import json
+from random import Random
+
+import numpy as np
+import pytest
+
+from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from scripted import IMAGE, LEFT, Scripted
+from cdwidget.session.records import change_from_json, change_to_json
+from cdwidget.tools import Brush
+from scripted import IMAGE, LEFT, RIGHT, Erratic, Scripted, any_action
 
 
 def test_a_new_action_forgets_what_was_undone():
@@ -52,3 +61,60 @@ def test_undo_returns_the_change_that_it_takes_back():
     change = session.apply(Click(2, 3))
     assert session.undo() is change
     assert session.redo() is change
+
+
+class Recorder:
+    """A journal in memory: what it is told, and whether it is in force already."""
+
+    def __init__(self):
+        self.session, self.full, self.lines = None, False, []
+
+    def record(self, change, kind):
+        assert (self.session.state is change.now) == (kind == "undo"), "told before it is in force"
+        if self.full:
+            raise OSError("no space left")
+        self.lines.append((kind, json.loads(json.dumps(change_to_json(change))) if kind == "apply" else None))
+
+
+def test_what_the_journal_cannot_keep_is_not_done():
+    journal = Recorder()
+    session = journal.session = Session(IMAGE, Scripted(LEFT), journal=journal)
+    session.apply(Click(2, 3))
+    session.relabel("cat")
+    session.undo()
+    before = session.state, session.mask
+    journal.full = True
+    for attempt in (lambda: session.apply(Brush(((9, 9),), 2)), session.undo, session.redo):
+        with pytest.raises(OSError, match="no space"):
+            attempt()
+        assert session.state is before[0] and np.array_equal(session.mask, before[1]) and session.can_undo and session.can_redo
+    journal.full = False
+    session.redo()
+    assert session.label == "cat" and [kind for kind, _ in journal.lines] == ["apply", "apply", "undo", "redo"]
+    assert session.relabel("cat").nothing and len(journal.lines) == 4, "what changes nothing is not told"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_recorded_change_is_the_same_again(seed):
+    random, journal = Random(seed), Recorder()
+    session = journal.session = Session(IMAGE, Erratic(), mask=LEFT, instances=[Instance(RIGHT)], journal=journal)
+    state = session.state
+    for _ in range(150):
+        try:
+            change = session.apply(any_action(random, session))
+        except ValueError:
+            continue
+        if not change.nothing:
+            again = change_from_json(journal.lines[-1][1], state)
+            assert again == change and again.was is state
+            state = change.now
+
+
+@pytest.mark.parametrize(
+    "damage", [{"state": {}}, {"differences": [{}]}, {"action": {"type": "clik"}}, {"differences": 3}]
+)
+def test_a_damaged_record_is_refused(damage):
+    session = Session(IMAGE, mask=LEFT)
+    record = change_to_json(session.apply(Brush(((9, 9),), 2)))
+    with pytest.raises(ValueError, match="no change that fits"):
+        change_from_json({**record, **damage}, session.state)

@@ -27,6 +27,26 @@ def test_the_log_is_readable_json():
     }
 
 
+def test_a_log_of_version_1_is_still_read():
+    log = {
+        "version": 1,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "progressive": False,
+        "mask": {"size": [HEIGHT, WIDTH], "counts": [12 * HEIGHT, 6 * HEIGHT]},
+        "instances": [{"id": 3, "label": "cat", "mask": {"size": [HEIGHT, WIDTH], "counts": [0, 6 * HEIGHT, 12 * HEIGHT]}}],
+        "actions": [
+            {"type": "click", "x": 2.0, "y": 3.0, "positive": True, "progressive": True},
+            {"type": "accept", "label": "dog"},
+            {"type": "select", "instance": 3},
+        ],
+    }
+    session = Session.replay(IMAGE, Scripted(LEFT | RIGHT), log)
+    assert [(instance.id, instance.label) for instance in session.instances] == [(3, "cat"), (4, "dog")]
+    assert np.array_equal(session.mask, LEFT) and np.array_equal(session.instances[1].mask, LEFT | RIGHT)
+    assert session.log()["version"] == 2 and session.log()["actions"] == log["actions"]
+
+
 def test_a_replayed_session_can_be_undone():
     session = Session(IMAGE, Scripted(LEFT))
     session.apply(Click(2, 3))
@@ -52,6 +72,7 @@ def good_log():
         ({"mask": 3}, "run lengths"),
         ({"instances": [{"id": 1, "mask": None}]}, "run lengths"),
         ({"instances": 3}, "not valid"),
+        ({"instances": [{**good_log()["instances"][0], "alpha": "AAAA"}]}, "alpha of an instance cannot be read"),
         ({"progressive": "yes"}, "progressive must be true or false"),
         ({"actions": [{"type": "clik"}]}, "did you mean 'click'"),
         ({"actions": [{"type": "click", "x": 1}]}, "missing 1 required positional argument: 'y'"),

@@ -1,5 +1,7 @@
 import json
+from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -10,8 +12,25 @@ from PIL import Image
 
 from cdwidget.items import Instance
 from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.session import Accept, Delete, Relabel, Select, Session, action_from_json, action_to_json
-from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
+from cdwidget.session import (
+    Accept,
+    Alternative,
+    Delete,
+    Duplicate,
+    Lock,
+    Merge,
+    Relabel,
+    Reorder,
+    Select,
+    Session,
+    Snap,
+    Split,
+    action_from_json,
+    action_to_json,
+)
+from cdwidget.session.actions import KINDS
+from cdwidget.tools import Brush, FillHoles, Polygon
+from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted, any_action
 
 masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
 xs, ys = st.floats(0, WIDTH, exclude_max=True), st.floats(0, HEIGHT, exclude_max=True)
@@ -23,13 +42,34 @@ prompts = st.one_of(
     st.builds(Stroke, st.lists(st.tuples(xs, ys), min_size=1, max_size=3).map(tuple), st.booleans(), st.floats(0.5, 4)),
     st.builds(Box, st.integers(0, 8), st.integers(0, 6), st.integers(9, WIDTH), st.integers(7, HEIGHT)),
 )
-edits = st.one_of(st.builds(Accept, st.none() | labels), st.builds(Select, ids), st.builds(Delete, ids), st.builds(Relabel, labels, ids))
+points = st.lists(st.tuples(xs, ys), min_size=3, max_size=5).map(tuple)
+edits = st.one_of(
+    st.builds(Accept, st.none() | labels),
+    st.builds(Select, ids),
+    st.builds(Delete, ids),
+    st.builds(Relabel, labels, ids),
+    st.builds(Alternative, st.integers(-1, 3)),
+    st.builds(Lock, st.booleans()),
+    st.builds(Duplicate, ids),
+    st.builds(Merge, st.integers(1, 5)),
+    st.builds(Split, ids),
+    st.builds(Reorder, st.integers(1, 5), st.integers(0, 3)),
+    st.builds(Snap, st.integers(0, 4).map(float)),
+    st.builds(Brush, points, st.floats(0.5, 4), st.booleans()),
+    st.builds(Polygon, points, st.booleans()),
+    st.builds(FillHoles),
+)
 
 
 def snapshot(session):
-    """All that a user can see of a session, as plain values."""
-    instances = [(instance.id, instance.label, instance.mask.tobytes()) for instance in session.instances]
-    return session.state, session.mask.tobytes(), instances
+    """All that a session holds, as plain values: order, labels, prompts, and of each instance mask, sources and alpha."""
+    document = session._document
+    assert [instance.mask.tobytes() for instance in session.instances] == [
+        mask.tobytes() for mask in (document.mask_of(entry.id) for entry in session.state.entries) if mask.any()
+    ]
+    alpha = None if session.alpha is None else session.alpha.tobytes()
+    patches = [document.patch(entry.id) for entry in session.state.entries]
+    return session.state, session.mask.tobytes(), session.sources.tobytes(), alpha, patches, session.label_map().tobytes()
 
 
 def do(session, steps):
@@ -39,7 +79,7 @@ def do(session, steps):
         session.progressive = progressive
         try:
             change = session.apply(action)
-        except ValueError:  # an id there is not
+        except ValueError:  # an id there is not, nothing to copy, no other answer
             assert snapshot(session) == seen[-1]
             continue
         if change.nothing:
@@ -128,6 +168,46 @@ def test_replay_is_identical_at_every_prefix(start, steps, undone):
         assert snapshot(again) == expected
         assert again.progressive == session.progressive
     assert again.log() == log
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_200_actions_of_every_kind_can_be_undone_redone_and_replayed(seed):
+    random = Random(seed)
+    session = Session(IMAGE, Erratic(), mask=LEFT, instances=[Instance(RIGHT, "cat")])
+    seen, done = [snapshot(session)], Counter()
+    while len(seen) <= 200 or done.keys() != set(KINDS):
+        session.progressive = random.random() < 0.7
+        action = any_action(random, session)
+        try:
+            change = session.apply(action)
+        except ValueError:
+            assert snapshot(session) == seen[-1]
+            continue
+        if change.nothing:
+            continue
+        seen.append(snapshot(session))
+        done[type(action)] += 1
+        if random.random() < 0.1:  # undo and redo between the actions as well
+            session.undo()
+            assert snapshot(session) == seen[-2]
+            session.redo()
+    for expected in reversed(seen[:-1]):
+        assert session.undo() and snapshot(session) == expected
+    assert not session.can_undo
+    for expected in seen[1:]:
+        assert session.redo() and snapshot(session) == expected
+    assert not session.can_redo
+
+    log = json.loads(json.dumps(session.log()))
+    again = Session.replay(IMAGE, Erratic(), {**log, "actions": []}, history_limit=0)
+    assert snapshot(again) == seen[0]
+    for entry, expected in zip(log["actions"], seen[1:]):
+        again.progressive = entry.pop("progressive", True)
+        again.apply(action_from_json(entry))
+        assert snapshot(again) == expected
+    log = session.log()
+    for length in (1, 50, 133, len(seen) - 1):
+        assert snapshot(Session.replay(IMAGE, Erratic(), {**log, "actions": log["actions"][:length]})) == seen[length]
 
 
 @given(starts, steps, prompts | edits)

@@ -104,6 +104,8 @@ def _split(document: Document, action: Split) -> Change:
     state = document.state
     entry = state.entry(action.instance)
     whole = document.pixels_of(entry.id)
+    if not whole.mask.any():
+        return document.change(action, entry.id, state)
     box = bbox(whole.sources)
     pixels = whole.crop(box)
     parts, owner = _parts(pixels)
@@ -129,10 +131,8 @@ def _parts(pixels: Pixels) -> tuple[list[int], np.ndarray]:
     mask = np.ascontiguousarray(pixels.mask)
     count, owner, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     if pixels.alpha is not None:
-        _, nearest = cv2.distanceTransformWithLabels((~mask).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-        of = np.zeros(nearest.max() + 1, owner.dtype)
-        of[nearest[mask]] = owner[mask]
-        owner = np.where(mask | (pixels.alpha > 0), of[nearest], 0)
+        soft = np.argwhere((pixels.alpha > 0) & ~mask)
+        owner[tuple(soft.T)] = owner[tuple(_nearest(mask, soft).T)]
     return sorted(range(1, count), key=lambda part: -int(stats[part, cv2.CC_STAT_AREA])), owner
 
 
@@ -159,15 +159,26 @@ def _snap(document: Document, action: Snap) -> Change:
     before = crop(mask, box)
     after = before & ~others
     if after.any():
-        # In a gap of n pixels the distances to the two sides add up to n + 1 at each of them.
-        gap = _distance(after) + _distance(others) <= distance + 1
-        after = after | (gap & ~others)
+        # In a gap of n pixels the distances to the two sides add up to n + 1 at each of them, and the two lie in opposite directions.
+        free = np.argwhere(~(after | others) & (_distance(after) <= distance) & (_distance(others) <= distance))
+        back, forth = _nearest(after, free) - free, _nearest(others, free) - free
+        narrow = np.hypot(*back.T) + np.hypot(*forth.T) <= distance + 1
+        gap = free[narrow & ((back * forth).sum(axis=1) <= 0)]
+        after[tuple(gap.T)] = True
     return paint(document, action, changed(box, before, after), "command")
 
 
 def _distance(mask: np.ndarray) -> np.ndarray:
-    """Return how far each pixel's centre is from that of the nearest one of a bool mask, float32."""
+    """Return how far each pixel is from the nearest one of a bool (h, w) mask, float32."""
     return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def _nearest(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Return the nearest pixel of a bool mask, which has some, to each of (n, 2) pixels; rows and columns."""
+    _, labels = cv2.distanceTransformWithLabels((~mask).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    places = np.zeros(labels.max() + 1, np.int64)
+    places[labels[mask]] = np.flatnonzero(mask)
+    return np.stack(np.divmod(places[labels[tuple(pixels.T)]], mask.shape[1]), axis=1)
 
 
 def _untouched(document: Document) -> bool:
