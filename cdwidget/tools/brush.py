@@ -47,14 +47,17 @@ def cover(points: np.ndarray, radius: float, shape: tuple[int, ...]) -> tuple[Bb
     box = x0, y0, x1, y1 = around((*points.min(axis=0), *points.max(axis=0)), radius, shape)
     where = np.zeros((y1 - y0, x1 - x0), bool)
     a, b = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
-    some = max(1, int(RUNS_AT_ONCE / (2 * radius + 2)))
-    runs = [_runs(a[i : i + some], b[i : i + some], radius, box) for i in range(0, len(a), some)]
+    rows = np.cumsum(np.abs(b[:, 1] - a[:, 1]) + 2 * radius)
+    bounds = np.flatnonzero(np.diff(rows // RUNS_AT_ONCE)) + 1
+    runs = [_runs(*some, radius, box) for some in zip(np.split(a, bounds), np.split(b, bounds))]
     starts, ends = (np.concatenate(side) for side in zip(*runs))
+    if not starts.size:
+        return box, where
     order = np.argsort(starts)
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    apart = starts[1:] > ends[:-1]  # the runs of neighbouring segments overlap: joined, each pixel is written once
+    apart = np.r_[True, starts[1:] > ends[:-1]]  # the runs of neighbouring segments overlap: joined, each pixel is written once
     flat = where.reshape(-1)
-    for start, end in zip(starts[np.r_[True, apart][: len(starts)]].tolist(), ends[np.r_[apart, True][: len(ends)]].tolist()):
+    for start, end in zip(starts[apart].tolist(), ends[np.roll(apart, -1)].tolist()):
         flat[start:end] = True
     return box, where
 

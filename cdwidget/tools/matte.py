@@ -9,7 +9,6 @@ from math import sqrt
 import cv2
 import numpy as np
 
-from cdwidget.masks import bbox
 from cdwidget.tools.brush import SMALLEST, cover
 from cdwidget.tools.canvas import Canvas, Painted, around, check_points, check_radius, crop, nothing
 
@@ -38,13 +37,10 @@ def solve_matte(canvas: Canvas, action: Matte) -> Painted:
     covered, drawn = cover(points, radius, canvas.mask.shape)
     if not drawn.any():
         return nothing()
-    x0, y0, x1, y1 = bbox(drawn)
-    covered, drawn = (covered[0] + x0, covered[1] + y0, covered[0] + x1, covered[1] + y1), drawn[y0:y1, x0:x1]
-    wide = around(covered, MARGIN, canvas.mask.shape)
-    band = np.zeros((wide[3] - wide[1], wide[2] - wide[0]), bool)
-    inner = covered[0] - wide[0], covered[1] - wide[1], covered[2] - wide[0], covered[3] - wide[1]
-    crop(band, inner)[...] = drawn
-    image, trimap = crop(canvas.image, wide), np.where(band, 128, crop(canvas.mask, wide) * 255).astype(np.uint8)
+    box = around(covered, MARGIN, canvas.mask.shape)
+    left, top, right, bottom = (abs(inner - outer) for inner, outer in zip(covered, box))
+    band = np.pad(drawn, ((top, bottom), (left, right)))
+    image, trimap = crop(canvas.image, box), np.where(band, 128, crop(canvas.mask, box) * 255).astype(np.uint8)
     scale = min(1.0, sqrt(LARGEST_CROP / band.size))
     if scale < 1:
         size = max(1, round(band.shape[1] * scale)), max(1, round(band.shape[0] * scale))
@@ -55,8 +51,8 @@ def solve_matte(canvas: Canvas, action: Matte) -> Painted:
     solved = load_solver()(image / 255.0, np.select([trimap == 0, trimap == 255], [0.0, 1.0], 0.5))
     if scale < 1:
         solved = cv2.resize(solved, band.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    alpha = crop(np.rint(solved * 255).astype(np.uint8), inner)
-    return Painted(covered, drawn, alpha > 127, alpha)
+    alpha = np.rint(solved * 255).astype(np.uint8)
+    return Painted(box, band, alpha > 127, alpha)
 
 
 def load_solver() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
