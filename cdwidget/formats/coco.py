@@ -7,6 +7,7 @@ reference implementation (pycocotools) reads them. Read are these, uncompressed 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,15 +39,16 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     """
     path = _file(path)
     content = _content(path)
-    labels = {number: label for label, number in _labels(path, content).items()}
+    labels = _labels(path, content)
     records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for record in content["annotations"]:
         wrong = _wrong(record, records, labels)
         if wrong:
             raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {wrong}")
         records[record["image_id"]].append(record)
-    if images is None and content["images"] and not locate(content["images"][0]["file_name"], path.parent, None).exists():
-        images = path.parent / "images" if (path.parent / "images").is_dir() else None
+    beside = path.parent / "images"
+    if images is None and beside.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
+        images = beside
     items = []
     for image in content["images"]:
         own = records[image["id"]]
@@ -82,7 +84,7 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
 
 def read_labels(path: Path) -> dict[str, int]:
     """Return the categories of an annotation file with their ids."""
-    return _labels(path, _content(path))
+    return {label: number for number, label in _labels(path, _content(path)).items()}
 
 
 def _file(path: Path) -> Path:
@@ -94,39 +96,37 @@ def _content(path: Path) -> dict[str, Any]:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    absent = [
-        key for key in ("images", "annotations", "categories") if not isinstance(content, dict) or not isinstance(content.get(key), list)
-    ]
+    lists = content if isinstance(content, dict) else {}
+    absent = [key for key in ("images", "annotations", "categories") if not isinstance(lists.get(key), list)]
     if absent:
-        raise ValueError(
-            f"{path} is not a COCO file; it needs lists called images, annotations and categories, and lacks {', '.join(absent)}"
-        )
+        raise ValueError(f"{path} is not a COCO file; it needs lists of images, annotations and categories, and lacks {', '.join(absent)}")
+    seen: set[Any] = set()
     for image in content["images"]:
         sides = (image.get("height"), image.get("width")) if isinstance(image, dict) else ()
-        if not (sides and all(type(side) is int and side > 0 for side in sides) and {"id", "file_name"} <= image.keys()):
+        if not sides or not all(type(side) is int and side > 0 for side in sides) or not isinstance(image.get("file_name"), str):
             raise ValueError(f"{path}: image {image!r} needs an id, a file_name, and a height and width in whole pixels")
+        if not isinstance(image.get("id"), (int, str)) or image["id"] in seen:
+            raise ValueError(f"{path}: image {image['file_name']!r} has the id {image.get('id')!r}; each needs one of its own")
+        seen.add(image["id"])
     return content
 
 
-def _labels(path: Path, content: Mapping[str, Any]) -> dict[str, int]:
+def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
     try:
-        labels = {str(category["name"]): int(category["id"]) for category in content["categories"]}
+        return {int(category["id"]): str(category["name"]) for category in content["categories"]}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: every category needs an id and a name ({type(error).__name__}: {error})") from error
-    if len(labels) != len(content["categories"]):
-        raise ValueError(f"{path} has categories of the same name; every name may occur once")
-    return labels
 
 
 def _wrong(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) -> str:
     """What is wrong with an annotation as far as can be seen without decoding it; "" when nothing is."""
     if not isinstance(record, Mapping):
         return "is not an object of JSON"
-    if record.get("image_id") not in images:
-        return f"belongs to image {record.get('image_id')!r}, which is not in the file"
-    if record.get("category_id") not in labels:
-        return f"has category {record.get('category_id')!r}, which is not in the file"
-    shape = record.get("segmentation")
+    image, category, shape = (record.get(key) for key in ("image_id", "category_id", "segmentation"))
+    if not isinstance(image, (int, str)) or image not in images:
+        return f"belongs to image {image!r}, which is not in the file"
+    if not isinstance(category, int) or category not in labels:
+        return f"has category {category!r}, which is not in the file"
     if not shape:
         return "has no segmentation; only masks can be read, not boxes alone"
     if isinstance(shape, Mapping):
@@ -155,16 +155,34 @@ def _load(
 
 def _mask(shape: Mapping[str, Any] | list[list[float]], height: int, width: int) -> np.ndarray:
     if isinstance(shape, list):
-        encoded = reference.merge(reference.frPyObjects(shape, height, width))
-    else:
-        if list(shape["size"]) != [height, width]:
-            raise ValueError(f"its size is {shape['size']}, the image is [{height}, {width}] (height, width)")
-        if not isinstance(shape["counts"], str):
-            return decode_rle(shape)
-        encoded = {"size": [height, width], "counts": shape["counts"].encode("ascii")}
-        if reference.area(encoded) > height * width:
-            raise ValueError("its run lengths are longer than the image")
-    return np.ascontiguousarray(reference.decode(encoded).view(bool))
+        far = 10 * max(height, width)  # the reference implementation walks along every edge, wherever it leads
+        if not all(abs(coordinate) <= far for polygon in shape for coordinate in polygon):
+            raise ValueError(f"a polygon leaves the image of {width}x{height} pixels by far")
+        return np.ascontiguousarray(reference.decode(reference.merge(reference.frPyObjects(shape, height, width))).view(bool))
+    if list(shape["size"]) != [height, width]:
+        raise ValueError(f"its size is {shape['size']}, the image is [{height}, {width}] (height, width)")
+    return decode_rle({**shape, "counts": _runs(shape["counts"])} if isinstance(shape["counts"], str) else shape)
+
+
+def _runs(text: str) -> list[int]:
+    """Unpack compressed run lengths: numbers of 5 bits a character, the lowest first, each from the third on relative to the last but one.
+
+    (pycocotools would read past the end of a broken text.)
+    """
+    digits = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
+    ends = np.flatnonzero(digits & 32 == 0) + 1
+    if ends.size == 0 or ends[-1] != digits.size or digits.min() < 0 or digits.max() > 63:
+        raise ValueError("its run lengths are not compressed as COCO does it")
+    starts = np.concatenate([[0], ends[:-1]])
+    place = 5 * (np.arange(digits.size) - np.repeat(starts, ends - starts))
+    if place.max() > 55:
+        raise ValueError("its run lengths hold a number that is too long")
+    runs = np.add.reduceat((digits & 31) << place, starts)
+    negative = digits[ends - 1] & 16 != 0
+    runs[negative] -= 1 << (place[ends - 1] + 5)[negative]
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs.tolist()
 
 
 def _record(instance: Instance, classes: Classes) -> dict[str, Any]:

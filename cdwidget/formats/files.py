@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cdwidget.items import Item
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 STEM_BYTES = 200  # file systems allow 255 bytes a name; the rest is for suffixes and numbers
 ORIENTATION = 0x0112  # the EXIF tag; from 5 on the picture lies on its side
 
@@ -96,7 +96,7 @@ def locate(name: str, home: Path, images: Path | None) -> Path:
     if images is not None:
         names.append(names[1].rpartition("/")[2])
     places = [(images or home) / part for part in names]
-    return next((place for place in places if place.exists()), places[0])
+    return next((place for place in places if os.path.exists(place)), places[0])  # False, not an error, for a name that is too long
 
 
 def relative(image: Path, home: Path) -> str:
@@ -120,7 +120,7 @@ def unique_stems(items: Sequence[Item], home: Path | None = None) -> list[str]:
     there = [home is not None and image_path(item).absolute().parent == home.absolute() for item in items]
     stems, taken = [""] * len(items), set()
     for place in sorted(range(len(items)), key=lambda index: not there[index]):
-        whole = image_path(items[place]).stem or "image"
+        whole = image_path(items[place]).stem.lstrip(".") or "image"
         short = stem = whole.encode(errors="surrogateescape")[:STEM_BYTES].decode(errors="ignore")
         number = 1
         while stem.casefold() in taken:
@@ -137,8 +137,10 @@ def copy_image(item: Item, folder: Path, stem: str) -> Path:
     Raises FileNotFoundError when there is no image, FileExistsError when another image has the place: nothing is overwritten.
     """
     source = image_path(item)
-    if not source.is_file():
+    if not os.path.isfile(source):
         raise FileNotFoundError(f"there is no image {source} (looked in {Path.cwd()}); this format keeps a copy of every image")
+    if source.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ValueError(f"{source} ends in {source.suffix!r}; this format keeps images ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
     target = folder / f"{stem}{source.suffix}"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Callable, Iterable, Iterator, overload
@@ -48,7 +49,7 @@ def item_size(item: Item) -> tuple[int, int]:
     Raises FileNotFoundError when there is neither.
     """
     path = image_path(item)
-    if path.is_file():
+    if os.path.isfile(path):
         return image_size(path)
     for instance in item.instances:
         height, width = np.shape(instance.mask)

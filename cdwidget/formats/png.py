@@ -49,6 +49,9 @@ def write(items: Sequence[Item], path: Path, one: str = "instance") -> Path:
     if one == "instance":
         write_layers(items, stems, path, "masks", lambda image: _binary)
     else:
+        stale = [stem for stem in stems if (path / "masks" / stem).is_dir()]
+        if stale:
+            raise FileExistsError(f"{path / 'masks' / stale[0]} holds a file an instance from an earlier export; write to another folder")
         files = ((item, copy_image(item, path / "images", stem), path / "masks" / f"{stem}.png") for item, stem in zip(items, stems))
         write_files((file, _union(item, image)) for item, image, file in files)
     return path

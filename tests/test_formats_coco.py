@@ -1,0 +1,244 @@
+"""COCO against pycocotools, the reference implementation, and what is said of files that are broken."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from pycocotools import mask as reference
+from pycocotools.coco import COCO
+
+import cdwidget
+from cdwidget.formats import coco
+from cdwidget.items import Instance, Item
+from cdwidget.masks import bbox, encode_rle
+from cdwidget.polygons import parts
+
+masks = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
+
+
+def loaded(path: Path) -> COCO:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path))
+
+
+@settings(max_examples=50)
+@given(st.lists(masks, min_size=1, max_size=4))
+def test_pycocotools_sees_the_same_masks(tmp_path_factory: pytest.TempPathFactory, drawn: list[np.ndarray]) -> None:
+    folder = tmp_path_factory.mktemp("coco")
+    items = [Item(folder / f"{n}.png", [Instance(mask, "a"), Instance(~mask, "b")]) for n, mask in enumerate(drawn)]
+    file = loaded(cdwidget.write("coco", items, folder / "a.json"))
+    found = cdwidget.read("coco", folder / "a.json")
+    for image, item, again in zip(file.loadImgs(file.getImgIds()), items, found):
+        assert image["file_name"] == Path(item.path).name and again.path == item.path
+        annotations = file.loadAnns(file.getAnnIds(imgIds=image["id"]))
+        assert len(annotations) == len(item.instances)
+        for annotation, instance, mine in zip(annotations, item.instances, again.instances):
+            assert np.array_equal(file.annToMask(annotation), instance.mask)
+            assert np.array_equal(mine.mask, instance.mask)
+            assert file.loadCats(annotation["category_id"])[0]["name"] == instance.label
+            assert annotation["area"] == instance.mask.sum()
+            x0, y0, x1, y1 = bbox(instance.mask)
+            assert annotation["bbox"] == [x0, y0, x1 - x0, y1 - y0]
+            rings = parts(instance.mask)
+            if len(rings) != 1 or len(rings[0]) > 1:
+                assert isinstance(annotation["segmentation"], dict), "holes and parts need run lengths"
+
+
+coordinates = st.floats(-3, 15, width=32)
+polygons = st.lists(st.lists(coordinates, min_size=6, max_size=14).filter(lambda p: len(p) % 2 == 0), min_size=1, max_size=3)
+shapes = st.one_of(
+    polygons.map(lambda shape: ("polygons", shape)),
+    hnp.arrays(bool, (10, 12)).map(lambda mask: ("uncompressed", encode_rle(mask))),
+    hnp.arrays(bool, (10, 12)).map(lambda mask: ("compressed", reference.encode(np.asfortranarray(mask.view(np.uint8))))),
+)
+
+
+@given(shapes, st.booleans())
+def test_every_kind_of_segmentation_is_read_as_pycocotools_reads_it(tmp_path_factory: pytest.TempPathFactory, drawn, crowd: bool) -> None:
+    kind, shape = drawn
+    if kind == "compressed":
+        shape = {**shape, "counts": shape["counts"].decode()}
+    path = write(tmp_path_factory.mktemp("coco"), {"segmentation": shape, "iscrowd": int(crowd)}, 10, 12)
+    (instance,) = cdwidget.read("coco", path)[0].instances
+    file = loaded(path)
+    assert np.array_equal(instance.mask, file.annToMask(file.anns[5]))
+    assert isinstance(instance, coco.Crowd) == crowd
+    assert (instance.id, instance.label) == (5, "cat")
+
+
+def test_long_runs_are_unpacked() -> None:
+    mask = np.zeros((3000, 4000), bool)
+    mask[100:2900, 5:3990] = True
+    mask[1500, 2000] = False
+    encoded = reference.encode(np.asfortranarray(mask.view(np.uint8)))
+    assert coco._runs(encoded["counts"].decode()) == encode_rle(mask)["counts"]
+
+
+def write(folder: Path, annotation: object, height: int = 2, width: int = 3, **content: object) -> Path:
+    if isinstance(annotation, dict):
+        annotation = {"id": 5, "image_id": 1, "category_id": 90, **annotation}
+    whole = {
+        "images": [{"id": 1, "file_name": "a.png", "height": height, "width": width}],
+        "annotations": [annotation],
+        "categories": [{"id": 90, "name": "cat"}],
+        **content,
+    }
+    path = folder / "ann.json"
+    path.write_text(json.dumps(whole))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        ({}, "annotation 5 has no segmentation; only masks"),
+        ({"segmentation": []}, "annotation 5 has no segmentation"),
+        ({"segmentation": None, "bbox": [0, 0, 1, 1]}, "annotation 5 has no segmentation"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 5 has a polygon that is not a list of at least three points"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "annotation 5 has a polygon"),
+        ({"segmentation": [1, 2, 3, 4, 5, 6]}, "annotation 5 has a polygon"),
+        ({"segmentation": "x"}, "annotation 5 has str for a segmentation"),
+        ({"segmentation": {"counts": [6]}}, "annotation 5 has run lengths without size or counts"),
+        ({"image_id": 2, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 5 belongs to image 2, which is not in the file"),
+        ({"image_id": [1], "segmentation": [[0, 0, 1, 0, 1, 1]]}, r"annotation 5 belongs to image \[1\]"),
+        ({"category_id": 1, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 5 has category 1, which is not in the file"),
+        ([], r"annotation \[\] is not an object"),
+    ],
+)
+def test_a_broken_annotation_is_named_at_once(tmp_path: Path, annotation: object, said: str) -> None:
+    with pytest.raises(ValueError, match=f"ann.json: {said}"):
+        cdwidget.read("coco", write(tmp_path, annotation))
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ({"size": [3, 2], "counts": [6]}, r"its size is \[3, 2\], the image is \[2, 3\]"),
+        ({"size": [2, 3], "counts": [7]}, "add up to 7"),
+        ({"size": [2, 3], "counts": [7, -1]}, "not a whole number"),
+        ({"size": [2, 3], "counts": "ooooo"}, "not compressed"),
+        ({"size": [2, 3], "counts": "é"}, "ascii"),
+        ({"size": [2, 3], "counts": ""}, "not compressed"),
+        ({"size": [2, 3], "counts": "o" * 99 + "0"}, "too long"),
+        ({"size": [2, 3], "counts": "99"}, "add up to 18"),
+        ({"size": 6, "counts": "6"}, ""),
+        ({"size": [2, 3], "counts": None}, ""),
+        ([[0, 0, 1, 0, "x", 1]], ""),
+        ([[0, 0, 1e12, 0, 1e12, 1]], "leaves the image of 3x2 pixels by far"),
+        ([[0, 0, float("nan"), 0, 1, 1]], "by far"),
+    ],
+)
+def test_a_mask_that_cannot_be_decoded_is_named_when_asked_for(tmp_path: Path, shape: object, said: str) -> None:
+    (item,) = cdwidget.read("coco", write(tmp_path, {"segmentation": shape}))
+    with pytest.raises(ValueError, match=f"(?s)ann.json: the segmentation of annotation 5 cannot be decoded: .*{said}"):
+        list(item.instances)
+
+
+@given(st.text(st.characters(min_codepoint=48, max_codepoint=111), max_size=12))
+def test_any_compressed_text_is_decoded_or_refused(text: str) -> None:
+    try:
+        runs = coco._runs(text)
+    except ValueError:
+        return
+    if all(run >= 0 for run in runs) and sum(runs) < 10**6:
+        encoded = {"size": [1, sum(runs)], "counts": text.encode()}
+        values = np.arange(len(runs)) % 2 == 1
+        assert np.array_equal(reference.decode(encoded)[0], np.repeat(values, runs)) or sum(runs) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "lacks images, annotations, categories"),
+        ('{"images": [], "categories": []}', "lacks annotations"),
+        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "needs an id, a file_name"),
+        ('{"images": [{"id": 1, "file_name": "a", "height": 0, "width": 2}], "annotations": [], "categories": []}', "whole pixels"),
+        ('{"images": [{"file_name": "a", "height": 1, "width": 2}], "annotations": [], "categories": []}', "has the id None"),
+        ('{"images": [], "annotations": [], "categories": [{"id": 1}]}', "every category needs an id and a name"),
+    ],
+)
+def test_files_that_are_not_coco(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "annotations.json").write_text(text)
+    with pytest.raises(ValueError, match=f"annotations.json.*{said}"):
+        cdwidget.read("coco", tmp_path)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        cdwidget.read("coco", tmp_path / "a.json")
+
+
+def categories(path: Path) -> dict[str, int]:
+    return {category["name"]: category["id"] for category in json.loads(path.read_text())["categories"]}
+
+
+def test_category_ids_are_stable(tmp_path: Path) -> None:
+    square = np.ones((2, 2), bool)
+
+    def items(*labels: str) -> list[Item]:
+        return [Item("a.png", [Instance(square, label) for label in labels])]
+
+    path = cdwidget.write("coco", items("dog", "cat"), tmp_path)
+    assert categories(path) == {"dog": 1, "cat": 2}
+    cdwidget.write("coco", items("cat", "bird"), tmp_path)
+    assert categories(path) == {"dog": 1, "cat": 2, "bird": 3}
+    cdwidget.write("coco", items("cat"), tmp_path, labels=["bird", "cat"])
+    assert categories(path) == {"bird": 1, "cat": 2}
+    cdwidget.write("coco", items("cat", "new"), tmp_path / "b.json", labels={"cat": 17})
+    assert categories(tmp_path / "b.json") == {"cat": 17, "new": 18}
+    assert coco.read_labels(tmp_path / "b.json") == {"cat": 17, "new": 18}
+    with pytest.raises(TypeError, match=r"labels is the text 'cat'; give a list of labels: \['cat'\]"):
+        cdwidget.write("coco", items("cat"), tmp_path, labels="cat")
+
+
+def test_annotation_ids_are_unique_and_kept_where_they_can_be(tmp_path: Path) -> None:
+    square = np.ones((2, 2), bool)
+    items = [Item("a.png", [Instance(square, "", 7), Instance(square)]), Item("b.png", [Instance(square, "", 7), Instance(square, "", 3)])]
+    found = cdwidget.read("coco", cdwidget.write("coco", items, tmp_path))
+    assert [[instance.id for instance in item.instances] for item in found] == [[7, 8], [9, 3]]
+
+
+def test_a_crowd_stays_a_crowd(tmp_path: Path) -> None:
+    items = [Item("a.png", [coco.Crowd(np.ones((2, 2), bool), "people")])]
+    path = cdwidget.write("coco", items, tmp_path)
+    assert json.loads(path.read_text())["annotations"][0]["iscrowd"] == 1
+    assert isinstance(cdwidget.read("coco", path)[0].instances[0], coco.Crowd)
+
+
+def test_file_names_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos/b").mkdir(parents=True)
+    Image.new("RGB", (3, 2)).save("photos/b/a é'.png")
+    path = cdwidget.write("coco", [Item("photos/b/a é'.png")], "out/x.json")
+    assert json.loads(path.read_text())["images"] == [{"id": 1, "file_name": "../photos/b/a é'.png", "height": 2, "width": 3}]
+    (item,) = cdwidget.read("coco", path)
+    assert item.read_image().shape == (2, 3, 3)
+    (item,) = cdwidget.read("coco", path, images=tmp_path / "photos" / "b")
+    assert item.path == tmp_path / "photos" / "b" / "a é'.png"
+
+
+def test_images_in_a_folder_called_images_and_windows_names(tmp_path: Path) -> None:
+    (tmp_path / "images" / "x").mkdir(parents=True)
+    Image.new("RGB", (3, 2)).save(tmp_path / "images" / "x" / "a.png")
+    image = {"id": 1, "file_name": "x\\a.png", "height": 2, "width": 3}
+    (item,) = cdwidget.read("coco", write(tmp_path, {"segmentation": [[0, 0, 2, 0, 2, 2]]}, images=[image]))
+    assert item.path == tmp_path / "images" / "x" / "a.png"
+
+
+def test_names_of_300_characters(tmp_path: Path) -> None:
+    name = "ж" * 300 + ".png"
+    path = cdwidget.write("coco", [Item(tmp_path / name, [Instance(np.ones((2, 2), bool), "l" * 300)])], tmp_path)
+    (item,) = cdwidget.read("coco", path)
+    assert Path(item.path).name == name and item.instances[0].label == "l" * 300
+    for format in ("labelme", "npz"):
+        (item,) = cdwidget.read(format, cdwidget.write(format, [item], tmp_path / format))
+        assert Path(item.path).name == name and item.instances[0].label == "l" * 300
