@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Iterable, Iterator, Sequence
@@ -24,9 +23,8 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     """
     items = []
     for file in files_in(path, ".npz"):
-        labels = _array(file, "labels")
-        image = str(_array(file, "image"))
-        items.append(Item(locate(image, file.parent, images), Lazy(len(labels), partial(_load, file))))
+        labels, image = _arrays(file, "labels", "image")
+        items.append(Item(locate(str(image), file.parent, images), Lazy(len(labels), partial(_load, file))))
     return items
 
 
@@ -53,27 +51,23 @@ def _packed(item: Item, home: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _array(file: Path, name: str) -> np.ndarray:
+def _arrays(file: Path, *names: str) -> list[np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            if name in arrays:
-                return arrays[name]
-            present = ", ".join(arrays)
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            present = list(arrays)
+            found = [arrays[name] for name in names if name in arrays]
+    except Exception as error:  # whatever numpy, zipfile or zlib find wrong
         raise ValueError(f"{file} cannot be read as .npz: {error}") from error
-    raise ValueError(
-        f"{file} holds no {name!r}, only {present}; it needs masks, labels, ids and image, as cdwidget.write('npz', ...) leaves"
-    )
+    if not {"masks", "labels", "ids", "image"} <= {*present}:
+        raise ValueError(f"{file} holds {', '.join(present)}; it needs masks, labels, ids and image, as cdwidget.write leaves them")
+    return found
 
 
 def _load(file: Path, indices: Iterable[int]) -> Iterator[Instance]:
-    masks, labels, ids = (_array(file, name) for name in ("masks", "labels", "ids"))
+    masks, labels, ids, *alphas = _arrays(file, "masks", "labels", "ids", "alpha")
     if masks.dtype != bool or masks.ndim != 3 or not len(masks) == len(labels) == len(ids):
-        raise ValueError(
-            f"{file} holds masks {masks.dtype} {masks.shape}, {len(labels)} labels and {len(ids)} ids; masks are bool (N, H, W)"
-        )
-    with np.load(file, allow_pickle=False) as arrays:
-        alphas = arrays["alpha"] if "alpha" in arrays else None
+        raise ValueError(f"{file} holds masks {masks.dtype} {masks.shape}, {len(labels)} labels, {len(ids)} ids; masks are bool (N, H, W)")
     for index in indices:
-        alpha = None if alphas is None else soft(alphas[index])
-        yield Instance(masks[index], str(labels[index]), None if ids[index] == NO_ID else int(ids[index]), alpha)
+        number = int(ids[index])
+        alpha = soft(alphas[0][index]) if alphas else None
+        yield Instance(masks[index], str(labels[index]), None if number == NO_ID else number, alpha)
