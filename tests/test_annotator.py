@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import zlib
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from time import sleep
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from cdwidget.items import Item
+from cdwidget.formats import read
+from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator, album
@@ -273,3 +277,170 @@ def test_nothing_to_show() -> None:
         Annotator([])
     with pytest.raises(FileNotFoundError):
         Annotator("nowhere.jpg")
+
+
+def photo(folder: Path, name: str = "photo.png") -> Path:
+    Image.fromarray(IMAGE).save(folder / name)
+    return folder / name
+
+
+def test_an_image_file_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    first = Page(Annotator(path, Scripted(LEFT), label="cat"))
+    first.ask("document")
+    assert first.apply("click", x=1, y=1, positive=True)["ok"] and first.apply("brush", points=[[14, 8]], radius=2.0)["ok"]
+    assert (tmp_path / ".cdwidget" / "photo.png.jsonl").exists() and first.widget._notice.startswith("Saved")
+
+    again = Page(Annotator(path, Scripted(RIGHT), label="dog"))  # the cell once more
+    again.ask("document")
+    assert again.agrees() and (again.widget.mask == first.widget.mask).all() and again.widget.label == "cat"
+    assert "opened again in another cell" in first.widget._notice
+    assert "go on there" in first.apply("brush", points=[[3, 3]], radius=2.0)["error"]
+    again.ask("undo")
+    again.ask("undo")
+    assert again.agrees() and not again.widget.mask.any() and again.widget.can_redo
+
+    unsaved = Annotator(path, Scripted(LEFT), autosave=False)
+    assert not unsaved.can_redo and unsaved._notice == "Not saved: autosave is off"
+
+
+def test_where_things_are_saved(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    array = Annotator(IMAGE, Scripted(LEFT), autosave=tmp_path / "mine.jsonl")
+    array.apply(Click(1, 1))
+    assert (Annotator(IMAGE, Scripted(LEFT), autosave=tmp_path / "mine.jsonl").mask == array.mask).all()
+    assert Annotator(IMAGE, Scripted(LEFT))._notice == ""
+    with pytest.raises(ValueError, match="one file"):
+        Annotator([path, path], Scripted(LEFT), autosave="mine.jsonl")
+    with pytest.raises(ValueError, match="its own journal"):
+        Annotator(Session(IMAGE), autosave="mine.jsonl")
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "can_write", lambda path: False)
+    page = Page(Annotator(photo(tmp_path), Scripted(LEFT)))
+    page.ask("document")
+    assert page.apply("click", x=1, y=1, positive=True)["ok"]
+    assert "cannot be written to" in page.widget._notice and not (tmp_path / ".cdwidget").exists()
+
+
+def test_the_images_of_a_list_keep_their_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+    paths = [photo(tmp_path, f"{number}.png") for number in range(2)]
+    page = Page(Annotator([Item(paths[0], [Instance(RIGHT, "dog")]), paths[1]], Scripted(LEFT)))
+    page.ask("document")
+    page.apply("click", x=1, y=1, positive=True)
+    page.ask("go", step=1)
+    page.ask("go", step=-1)  # its session was put away
+    page.ask("document")
+    assert page.agrees() and page.widget.mask.any() and page.widget.can_undo
+    page.ask("undo")
+    assert page.agrees() and [instance.label for instance in page.widget.instances] == ["dog"]
+    assert page.apply("click", x=1, y=1, positive=True)["ok"]
+
+
+def test_masks_to_begin_with() -> None:
+    page = Page(Annotator(IMAGE, Scripted(LEFT), mask=LEFT, instances=[Instance(RIGHT, "dog")], locked=True, selected=1))
+    page.ask("document")
+    assert page.agrees() and (page.widget.mask == RIGHT).all() and page.widget.locked
+    page.apply("lock", on=False)
+    assert not page.widget.locked
+    page.ask("undo")
+    assert page.widget.locked and page.messages[-1][0]["result"]["document"]["locked"]
+    with pytest.raises(ValueError, match="brings its own"):
+        Annotator(Session(IMAGE), mask=LEFT)
+    with pytest.raises(ValueError, match="Item"):
+        Annotator([IMAGE, IMAGE], instances=[Instance(LEFT)])
+
+
+def answer_to(page: Page, op: str, **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
+    """Ask what is answered from a thread, and wait for it."""
+    count = len(page.messages)
+    page.widget._handle_custom_msg({"id": op, "op": op, **fields}, [])
+    for _ in range(1000):
+        found = [message for message in page.messages[count:] if message[0]["id"] == op]
+        if found:
+            return found[0]
+        sleep(0.01)
+    raise AssertionError(f"no answer to {op}")
+
+
+def test_what_the_tools_ask_for() -> None:
+    page = open_page(LEFT)
+    answer, (packed,) = answer_to(page, "superpixels", count=20)
+    labels = np.frombuffer(zlib.decompress(packed), "<i4").reshape(answer["result"]["height"], answer["result"]["width"])
+    assert (labels == page.widget.session.superpixels(20)).all()
+    assert page.apply("superpixel", segments=[int(labels[0, 0])], count=20)["ok"] and page.agrees()
+    assert "10000" in answer_to(page, "superpixels", count=1)[0]["error"]
+
+    path = page.ask("scissors", points=[[2, 3], [12, 9]], window=64)["result"]["path"]
+    assert path[0] == (2, 3) and path[-1] == (12, 9)
+
+    answer, (packed,) = answer_to(page, "sources")
+    x0, y0, x1, y1 = answer["result"]["box"]
+    sources = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(y1 - y0, x1 - x0)
+    assert (sources == page.widget.session.sources[y0:y1, x0:x1]).all() and sources.any()
+    answer, (packed,) = answer_to(page, "alpha")
+    assert answer["result"]["box"] == (x0, y0, x1, y1) and set(zlib.decompress(packed)) <= {0, 255}
+
+    answer, (file,) = answer_to(page, "tile", box=[2, 3, 12, 13], width=5, height=5)
+    assert Image.open(io.BytesIO(file)).size == (5, 5)
+    assert "does not lie" in answer_to(page, "tile", box=[2, 3, 99, 13], width=5, height=5)[0]["error"]
+
+
+def test_results_out(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    widget = Annotator(path, Scripted(LEFT), labels=["dog", "cat"], instances=[Instance(RIGHT, "cat")], autosave=False)
+    widget.apply(Click(1, 1))
+    file = widget.save(tmp_path / "out" / "annotations.json")
+    assert [(i.label, i.mask.sum()) for i in read("coco", file)[0].instances] == [("cat", RIGHT.sum()), ("", LEFT.sum())]
+    content = widget.to_coco()
+    assert content["images"][0]["file_name"] == str(path) and [c["name"] for c in content["categories"]][:2] == ["dog", "cat"]
+    assert list(widget.to_frame()["area"]) == [RIGHT.sum(), LEFT.sum()]
+    assert (np.asarray(Image.open(widget.save(tmp_path / "mask.png"))) == (LEFT | RIGHT) * np.uint8(255)).all()
+    assert len(read("npz", widget.save(tmp_path / "all.npz"))[0].instances) == 2
+    with pytest.raises(ValueError, match="names no format"):
+        widget.save("masks.tiff")
+
+
+def test_an_image_that_is_no_file_is_written_beside_its_masks(tmp_path: Path) -> None:
+    widget = Annotator([IMAGE, Session(255 - IMAGE, mask=RIGHT)], Scripted(LEFT))
+    widget.apply(Click(1, 1))
+    widget.next()
+    items = read("coco", widget.save(tmp_path))
+    assert [(np.asarray(item.read_image()) == image).all() for item, image in zip(items, [IMAGE, 255 - IMAGE])] == [True, True]
+    assert [item.instances[0].mask.sum() for item in items] == [LEFT.sum(), RIGHT.sum()]
+    assert len(read("yolo", widget.save(tmp_path / "yolo", "yolo"))) == 2
+    assert list(widget.to_frame()["path"]) == ["image-1.png", "image-2.png"]
+
+
+def test_page_and_cells_may_write_at_the_same_time() -> None:
+    """Where comms run on a subshell, the page's messages are handled in another thread than the cells."""
+    page = open_page(LEFT)
+    widget = page.widget
+    wrong: list[BaseException] = []
+
+    def run(do: Callable[[int], Any]) -> Thread:
+        def work() -> None:
+            try:
+                for number in range(200):
+                    do(number)
+            except BaseException as error:
+                wrong.append(error)
+
+        thread = Thread(target=work)
+        thread.start()
+        return thread
+
+    threads = [
+        run(lambda n: page.apply("brush", points=[[n % 18, n % 14]], radius=2.0, add=n % 3 > 0)),
+        run(lambda n: widget.set_state({"opacity": n / 200, "tool": ["brush", "wand"][n % 2], "brush_size": 5.0 + n})),
+        run(lambda n: setattr(widget, "tolerance", float(n % 50))),
+        run(lambda n: widget.undo() if n % 2 else widget.redo()),
+        run(lambda n: setattr(widget, "label", f"label {n}")),
+    ]
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    page.ask("document")
+    assert page.agrees() and widget.tolerance == 49 and widget.brush_size == 204

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence, get_args
 
 import numpy as np
 from IPython import get_ipython
 
+from cdwidget.formats import to_frame
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.session import Action, Change, Relabel, Select, Session
-from cdwidget.widget import picture, update
-from cdwidget.widget.album import Album, Source
+from cdwidget.prompts import Prompt
+from cdwidget.session import Action, Alternative, Change, Lock, Relabel, Select, Session
+from cdwidget.widget import export, picture, update
+from cdwidget.widget.album import Album, Autosave, Source
 from cdwidget.widget.channel import Answer, Channel
-from cdwidget.widget.encoder import EMBEDDED, Encoder
+from cdwidget.widget.encoder import EMBEDDED, Encoder, prepare
 from cdwidget.widget.requests import SLOW, Requests
 from cdwidget.widget.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas
+
     from cdwidget.widget.inspector import Inspector
 
 STATIC = Path(__file__).parents[1] / "static"
+MIRRORS: dict[str, Callable[[Any], Action]] = {"selected": Select, "label": Relabel, "locked": Lock}  # traits that are the session's
+ASKING = (*get_args(Prompt), Alternative)  # the actions that the model answers
 Callback = Callable[["Annotator"], Any]
 
 
@@ -43,31 +49,47 @@ class Annotator(Settings):
 
     _shell: Any = None  # IPython's, kept because it cannot be asked for any more when the interpreter ends
 
-    def __init__(self, image: Source | Sequence[Source], predictor: Predictor | None = None, **traits: Any) -> None:
+    def __init__(
+        self,
+        image: Source | Sequence[Source],
+        predictor: Predictor | None = None,
+        *,
+        mask: Any = None,
+        instances: Sequence[Instance] = (),
+        autosave: Autosave = True,
+        **traits: Any,
+    ) -> None:
         """Show an image.
 
         image: a path, a PIL image, an array (as `read_image` takes them), an Item, a Session, or a list of these.
         predictor: what answers the clicks, by default the embedded model; a Session brings its own.
+        mask, instances: what to begin with, as for a Session.
+        autosave: True keeps what is done to an image file in .cdwidget/<file name>.jsonl beside it, where the next Annotator of this
+        file goes on, undo included; a path keeps it there, also for an array; False does not.
         traits: any public trait, for instance labels=["cup", "cat"].
         Raises TypeError for an unknown keyword, what `read_image` raises for an image that cannot be read.
         """
         if predictor is not None and isinstance(image, Session):
             raise ValueError("a Session brings its own predictor; leave `predictor` out, or give the image itself")
         sources: Any = image if isinstance(image, (list, tuple)) else [image]
-        self._album = Album(sources, predictor or EMBEDDED)
+        given = {name: value for name, value in {"mask": mask, "instances": instances}.items() if value is not None and len(value)}
+        self._album = Album(sources, predictor or EMBEDDED, given, autosave, self._show_notice)
         self._encoder: Encoder | None = None
         self._adopting = False
         self._inspector: Inspector | None = None
         self._shown = self.session.state  # what the browser knows of
         self._revision = 0
         self._listeners: dict[str, list[Callback]] = {"submit": [], "skip": []}
-        label = traits.pop("label", None)
-        super().__init__(**traits)
+        super().__init__(**{name: value for name, value in traits.items() if name not in MIRRORS})
         self._channel = Channel(self, Requests(self).ops, SLOW)
         self._show_image()
-        self.observe(self._on_trait, names=["label", "selected"])
-        if label is not None:
-            self.label = label
+        self.observe(self._on_trait, names=list(MIRRORS))
+        self.observe(lambda change: prepare(change["new"]), names=["tool"])
+        prepare(self.tool)
+        if not (self.session.can_undo or self.session.can_redo):  # what goes on from a journal is as it was left
+            for name in MIRRORS:
+                if name in traits:
+                    setattr(self, name, traits[name])
         self._shell = get_ipython()
         if self._shell:
             self._shell.events.register("post_run_cell", self.refresh)
@@ -134,6 +156,22 @@ class Annotator(Settings):
         """Call `callback(widget)` when the user skips an image; the widget gets a button for it. Works as a decorator."""
         return self._listen("skip", callback)
 
+    def save(self, path: str | PathLike[str], format: str | None = None) -> Path:
+        """Write the objects of the images opened so far; return what was written.
+
+        format: a name in `cdwidget.formats.FORMATS`. By default the path says it: .json is COCO, .npz npz, .png one mask, 255 where any
+        object of the image that is shown is; a folder gets COCO. Images that are no files are written beside it.
+        """
+        return export.save(self._album, self.labels, Path(path).expanduser(), format)
+
+    def to_coco(self) -> dict[str, Any]:
+        """Return the objects of the images opened so far as what a COCO file holds."""
+        return export.to_coco(self._album, self.labels)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the objects of the images opened so far as a pandas frame: path, id, label, area, bbox, parts, holes."""
+        return to_frame(self._album.items(named=True))
+
     def inspect(self) -> Inspector:
         """Return a widget that shows how the diffusion spread the newest click; the same one until it is closed."""
         from cdwidget.widget.inspector import Inspector  # matplotlib and ipycanvas are loaded when they are needed
@@ -147,14 +185,20 @@ class Annotator(Settings):
         if self._shell:
             with suppress(ValueError):
                 self._shell.events.unregister("post_run_cell", self.refresh)
+        if self.comm is not None:  # else it was not opened, or is closed
+            self._album.close()
         super().close()
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
     def _doing(self, action: Action) -> Callable[[], Change]:
-        if isinstance(action, (Click, Stroke, Box)):
-            self._encode().wait()
+        self._make_ready(action)
         return lambda: self.session.apply(action)
+
+    def _make_ready(self, action: Action) -> None:
+        """Wait for the model, if the action asks it."""
+        if isinstance(action, ASKING):
+            self._encode().wait()
 
     def _write(self, do: Callable[[], Change | None], undone: bool = False) -> tuple[Change | None, Answer]:
         """Change the session by `do`; return the change and what to tell the browser."""
@@ -188,6 +232,7 @@ class Annotator(Settings):
             with self.hold_sync():
                 self.label = self.session.label
                 self.selected = self.session.selected
+                self.locked = self.session.locked
                 self.set_trait("can_undo", self.session.can_undo)
                 self.set_trait("can_redo", self.session.can_redo)
         finally:
@@ -197,7 +242,7 @@ class Annotator(Settings):
         if self._adopting:
             return
         try:
-            self.apply(Relabel(change["new"]) if change["name"] == "label" else Select(change["new"]))
+            self.apply(MIRRORS[change["name"]](change["new"]))
         except Exception:
             self._adopt()
             raise
@@ -228,6 +273,10 @@ class Annotator(Settings):
             "count": len(self._album),
         }
         self._adopt()
+        self._show_notice()
+
+    def _show_notice(self) -> None:
+        self._notice = self._album.notice
 
     def _encode(self) -> Encoder:
         """Begin to get model and image ready, if that has not begun; a failure is tried again."""
@@ -238,7 +287,8 @@ class Annotator(Settings):
 
     def _on_phase(self, session: Session, name: str, error: str) -> None:
         if session is self.session:
-            self._phase = {"name": name, "error": error}
+            with self._writing:
+                self._phase = {"name": name, "error": error}
 
     def _listen(self, name: str, callback: Callback) -> Callback:
         self._listeners[name].append(callback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import copy_context
 from threading import Event, Lock, Thread
 from typing import Callable, Sequence
@@ -12,6 +13,7 @@ import cdwidget
 from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Prompt
 from cdwidget.session import Session
+from cdwidget.tools.matte import load_solver
 
 
 class EmbeddedPredictor:
@@ -43,6 +45,17 @@ class EmbeddedPredictor:
 
 
 EMBEDDED = EmbeddedPredictor()  # shared by all widgets of a kernel
+
+
+def prepare(tool: str) -> None:
+    """Begin to load what a tool that is taken up will need, if that takes long."""
+    if tool == "matte":
+        Thread(target=_load_matte, daemon=True).start()
+
+
+def _load_matte() -> None:
+    with suppress(ImportError):  # it is said when somebody mattes
+        load_solver()
 
 
 class Encoder:

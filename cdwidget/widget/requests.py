@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
-from cdwidget.masks import Bbox
-from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.session import Accept, Change, action_from_json
+from cdwidget.masks import Bbox, bbox
+from cdwidget.session import Accept, Change, Session, action_from_json
+from cdwidget.tools import Scissors
+from cdwidget.tools.canvas import crop
 from cdwidget.widget import picture
 from cdwidget.widget.channel import Answer
 
@@ -24,12 +25,17 @@ class Requests:
 
     def __init__(self, widget: Annotator) -> None:
         self._widget = widget
+        self._scissors: tuple[Session, Scissors] | None = None  # of the image they were used on last
         self.ops: dict[str, Callable[..., Answer]] = {
             "image": self.image,
             "tile": self.tile,
             "document": self.document,
             "apply": self.apply,
             "peek": self.peek,
+            "superpixels": self.superpixels,
+            "scissors": self.scissors,
+            "sources": self.sources,
+            "alpha": self.alpha,
             "undo": lambda: self._edit(lambda: widget.session.undo(), undone=True),
             "redo": lambda: self._edit(lambda: widget.session.redo()),
             "go": self.go,
@@ -60,10 +66,33 @@ class Requests:
     def peek(self, action: dict[str, Any]) -> Answer:
         """What a prompt would change: {box} and the packed pixels in it."""
         prompt = action_from_json(action)
-        if isinstance(prompt, (Click, Stroke, Box)):
-            self._widget._encode().wait()
+        self._widget._make_ready(prompt)
         change = self._widget.session.peek(prompt)
         return {"box": change.bbox}, [change.after.bits]
+
+    def superpixels(self, count: int) -> Answer:
+        """The map of about `count` superpixels: {width, height, count}, and int32 numbers, row by row, deflated."""
+        labels = self._widget.session.superpixels(count)
+        height, width = labels.shape
+        return {"width": width, "height": height, "count": count}, [deflated(labels)]
+
+    def scissors(self, points: list[list[float]], window: float) -> Answer:
+        """The way along edges from the first of two points to the other, looked for in a window round the first: {path}."""
+        session = self._widget.session
+        if self._scissors is None or self._scissors[0] is not session:
+            self._scissors = session, Scissors(session.image)
+        (x0, y0), (x1, y1) = points
+        return {"path": self._scissors[1].path((x0, y0), (x1, y1), window)}, []
+
+    def sources(self) -> Answer:
+        """Who decided the pixels of the selected instance: {box}, and uint8 numbers of SOURCES in it, row by row, deflated."""
+        return _boxed(self._widget.session.sources)
+
+    def alpha(self) -> Answer:
+        """How much of each pixel is the selected instance's: {box}, and uint8, row by row, deflated."""
+        session = self._widget.session
+        alpha = session.alpha
+        return _boxed(session.mask * np.uint8(255) if alpha is None else alpha)
 
     def go(self, step: int) -> Answer:
         """Show the next (1) or previous (-1) image: {passed}, what was wrong with those passed over."""
@@ -81,6 +110,11 @@ class Requests:
         for callback in widget._listeners[name]:
             callback(widget)
         return {"passed": widget._go(1) if widget.index + 1 < len(widget._album) else []}, []
+
+
+def _boxed(values: np.ndarray) -> Answer:
+    box = bbox(values > 0)
+    return {"box": box}, [deflated(crop(values, box))]
 
 
 def deflated(array: np.ndarray) -> bytes:

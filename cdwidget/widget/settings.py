@@ -87,6 +87,15 @@ class Settings(anywidget.AnyWidget):
         self._writing = RLock()  # what a session did and the message about it go out in one order, and one thread at a time sets traits
         super().__init__(**traits)
 
+    def open(self) -> None:
+        """Open the comm, and take what the page says on the subshell that JupyterLab chose.
+
+        ipykernel 7.4 would give it to the shell that spoke to the page last, often the main one, where it waits for the running cell.
+        """
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = None
+
     def notify_change(self, change: Any) -> None:
         """Tell the page and the observers, one change after the other."""
         with self._writing:

@@ -1,0 +1,42 @@
+"""What an annotator holds, written in the formats of data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Sequence
+
+import numpy as np
+from PIL import Image
+
+from cdwidget.formats import write
+from cdwidget.widget.album import Album
+
+BY_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
+WITH_LABELS = ("coco", "voc", "yolo")  # the formats that number labels
+
+
+def save(album: Album, labels: Sequence[str], path: Path, format: str | None) -> Path:
+    """Write the images opened so far to a file or folder; a .png without a format is one mask of the open image."""
+    if format is None and path.suffix.lower() == ".png":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((album.session.label_map() > 0) * np.uint8(255)).save(path)
+        return path
+    if format is None:
+        format = BY_SUFFIX.get(path.suffix.lower())
+    if format is None:
+        raise ValueError(f"{path.name!r} names no format; end it in .json, .npz or .png, give a folder, or say which: format='coco'")
+    items = album.items(named=True, pictures=(path.parent if path.suffix else path) / "images")
+    return write(format, items, path, **({"labels": list(labels)} if labels and format in WITH_LABELS else {}))
+
+
+def to_coco(album: Album, labels: Sequence[str]) -> dict[str, Any]:
+    """Return what a COCO file of the images opened so far holds; images are named as they were given."""
+    items = album.items(named=True)
+    with TemporaryDirectory() as folder:
+        path = write("coco", items, Path(folder) / "annotations.json", **({"labels": list(labels)} if labels else {}))
+        content: dict[str, Any] = json.loads(path.read_text())
+    for image, item in zip(content["images"], items):
+        image["file_name"] = str(item.path)
+    return content
