@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Callable, TypeVar
+from typing import TYPE_CHECKING, Annotated, Callable, TypeVar
 
 import typer
-from tqdm import tqdm
 
 from cdwidget._version import __version__
 from cdwidget.lookup import lookup
-from cdwidget.predictor import Predictor
+
+if TYPE_CHECKING:
+    from cdwidget.benchmark import Method
 
 Value = TypeVar("Value")
 
@@ -26,46 +27,66 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
+Data = Annotated[list[Path], typer.Option(help="Folder with images/ and masks/, or with such folders; repeat it.")]
+Out = Annotated[Path | None, typer.Option(help="Write all figures to this JSON file, a CSV and a plot beside it; a rerun goes on there.")]
+HeldOut = Annotated[
+    bool, typer.Option("--held-out", help="The data are training sets: take objects of the images that training leaves out.")
+]
+Objects = Annotated[int, typer.Option(min=1, help="With --held-out: so many objects, of all sets alike.")]
+Seed = Annotated[int, typer.Option(help="Of the choice of objects and of all else that is random.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Take only the first images of a folder.")]
+ModeName = Annotated[str, typer.Option(help="click, box (a box first), stroke, or edit (from a mask of IoU 0.75 to 0.85).")]
+MaxClicks = Annotated[int, typer.Option(min=1, help="Give up an object after so many prompts.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Measure in so many processes; more than one make the seconds worthless.")]
+Title = Annotated[str, typer.Option(help="What the figures are called in tables and plots.")]
+
+
 @app.command()
 def benchmark(
-    data: Annotated[Path | None, typer.Option(help="Folder with images/ and masks/: count the clicks of each object in it.")] = None,
-    methods: Annotated[str, typer.Option(help="Comma-separated: cdnet (the default), grabcut, a model's name or file.")] = "cdnet,grabcut",
-    out: Annotated[Path | None, typer.Option(help="Write all figures to this JSON file.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first images of the folder.")] = None,
-    max_clicks: Annotated[int, typer.Option(min=1, help="Give up an object after so many clicks.")] = 20,
+    data: Data = [],  # noqa: B006
+    methods: Annotated[
+        str,
+        typer.Option(help="Comma-separated: cdnet, a model or a file, also with @variant; grabcut, random-walker; module:factory."),
+    ] = "cdnet,grabcut",
+    out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
+    max_clicks: MaxClicks = 20,
     plain: Annotated[bool, typer.Option("--plain", help="Ask the model directly, without a session's progressive merge.")] = False,
-    latency: Annotated[bool, typer.Option("--latency", help="Measure encoding and clicks on one photograph.")] = False,
-    size: Annotated[str, typer.Option(help="Size of that photograph.")] = "1000x1000",
-) -> None:
-    """Count clicks (NoC, NoF, IoU@k) on a folder, or measure latency on a photograph, for several methods by the same clicks."""
+    jobs: Jobs = 1,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure encoding, clicks and memory on one photograph.")] = False,
+    size: Annotated[str, typer.Option(help="Sizes of that photograph, comma-separated.")] = "1000x1000",
+    title: Title = "",
+) -> None:  # fmt: skip
+    """Count clicks (NoC, NoF, IoU@k) on folders, or measure latency on a photograph, for several methods by the same clicks."""
     from cdwidget import benchmark as bench
-    from cdwidget.formats.folders import read_targets
 
-    if data is None and not latency:
+    if not data and not latency:
         raise typer.BadParameter("say what to measure: --data DIR, --latency or both")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {out.absolute().parent} to write to", param_hint="--out")
-    width, height = _checked("--size", _size, size)
-    targets = [] if data is None else _checked("--data", read_targets, data, limit)
-    predictors = {name: _checked("--methods", _predictor, name) for name in filter(None, (part.strip() for part in methods.split(",")))}
-    if not predictors:
-        raise typer.BadParameter("name at least one method", param_hint="--methods")
+    options = _checked("--mode", bench.Options, mode, max_clicks, plain, seed)
+    sizes = _checked("--size", bench.read_sizes, size) if latency else []
+    targets = _checked("--data", bench.read_objects, data, held_out, objects, seed, limit)
+    chosen = _checked("--methods", _methods, methods)
+    _check_out(out)
+    typer.echo(bench.carry_out(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title))
 
-    results, latencies = [], []
-    for name, predictor in predictors.items():
-        if data is not None:
-            through_session = not plain and name not in bench.PEERS
-            progress = tqdm(targets, name, disable=None)
-            results.append(bench.benchmark(name, progress, predictor, through_session=through_session, max_clicks=max_clicks))
-        if latency:
-            latencies.append(bench.measure_latency(name, predictor, width, height))
 
-    if results:
-        typer.echo(bench.noc_table(results))
-    if latencies:
-        typer.echo(bench.latency_table(latencies))
-    if out is not None:
-        bench.write_json(out, results, latencies, cdwidget=__version__, data=None if data is None else str(data), plain=plain)
+@app.command()
+def ablate(
+    data: Data,
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
+    weights: Annotated[list[Path], typer.Option(help="Another checkpoint to compare, such as one trained without FDM; repeat it.")] = [],  # noqa: B006
+    out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
+    max_clicks: MaxClicks = 20, jobs: Jobs = 1, title: Title = "",
+) -> None:  # fmt: skip
+    """Change one thing at a time about how a model is asked (PDM, zoom-in, flip, previous mask), and say what each is worth in clicks."""
+    from cdwidget import benchmark as bench
+    from cdwidget.model.variants import ablations
+
+    options = _checked("--mode", bench.Options, mode, max_clicks, False, seed)
+    targets = _checked("--data", bench.read_objects, data, held_out, objects, seed, limit)
+    names = [model, *(f"{model}@{variant}" for variant in _checked("--model", ablations, model)), *map(str, weights)]
+    chosen = _checked("--weights", _methods, ",".join(names))
+    _check_out(out)
+    typer.echo(bench.carry_out(chosen, targets, options, jobs=jobs, out=out, compare=True, title=title))
 
 
 @app.command()
@@ -92,24 +113,28 @@ def train(
     typer.echo(f"wrote {_checked('train', run, chosen, folders, out, encoder, resume)}")
 
 
-def _predictor(name: str) -> Predictor:
-    from cdwidget.benchmark import PEERS
+def _methods(text: str) -> list[Method]:
+    """Read comma-separated names of methods; ValueError for one there is not, or for none."""
+    from cdwidget.benchmark import PEERS, Method, imported, peer
+    from cdwidget.model.variants import fingerprint, load_variant, weights_of
 
-    if name in PEERS:
-        return PEERS[name]()
-    from cdwidget.model import MODELS, load_predictor
+    methods = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name in PEERS:
+            methods.append(peer(name))
+        elif ":" in name and not name.partition("@")[0].endswith(".safetensors"):
+            methods.append(imported(name))
+        else:
+            weights_of(name, others=PEERS)
+            methods.append(Method(name, partial(load_variant, name), fingerprint(name)))
+    if not methods:
+        raise ValueError("name at least one method")
+    return methods
 
-    if name.endswith(".safetensors"):
-        return load_predictor(name)
-    methods: dict[str, Callable[[], Predictor]] = {model: partial(load_predictor, model) for model in MODELS}
-    return lookup({"cdnet": load_predictor, **methods, **PEERS}, name, "method")()
 
-
-def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 16):
-        raise ValueError(f"{text!r} is no size; write WIDTHxHEIGHT in pixels, each at least 16, like 1000x1000")
-    return int(width), int(height)
+def _check_out(out: Path | None) -> None:
+    if out is not None and not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent} to write to", param_hint="--out")
 
 
 def _checked(option: str, read: Callable[..., Value], *args: object) -> Value:

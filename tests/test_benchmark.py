@@ -1,5 +1,6 @@
 """The benchmark's figures, checked by hand on predictors that answer what a script says."""
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdwidget.benchmark import PEERS, Latency, Result, benchmark, latency_table, measure_latency, noc_table, write_json
+from cdwidget.benchmark import PEERS, Latency, Options, Result, benchmark, latency_table, measure_latency, noc_table, write_csv, write_json
+from cdwidget.benchmark.modes import MODES
 from cdwidget.benchmark.noc import click_through
 from cdwidget.benchmark.peers import GrabCut
 from cdwidget.formats.folders import read_targets
 from cdwidget.predictor import Prediction
-from cdwidget.prompts import Box, Click, Prompt
+from cdwidget.prompts import Box, Click, Prompt, Stroke
 
 GT = np.zeros((12, 27), bool)
 GT[4:8, 1:26] = True  # 100 pixels, so that a part of n pixels has an IoU of n / 100
+RNG = np.random.default_rng(0)
 
 
 def part(pixels: int) -> np.ndarray:
@@ -62,7 +65,7 @@ def result(folder: Path) -> Result:
         [part(n) for n in (50, 40, 88, 88, 88, 90)],  # click 2 lowers IoU; 0.90 at the last click, 0.95 never
         [part(100)],  # no error is left after the first click
     ]
-    return benchmark("scripted", read_targets(folder), Scripted(scripts), through_session=False, max_clicks=6)
+    return benchmark("scripted", read_targets(folder), Scripted(scripts), Options(max_clicks=6, plain=True))
 
 
 def test_noc_counts_the_first_click_that_reaches_a_threshold(result: Result) -> None:
@@ -88,7 +91,7 @@ def test_drops_and_times(result: Result) -> None:
 
 def test_the_plain_predictor_gets_its_last_prob_as_prior(folder: Path) -> None:
     predictor = Scripted([[part(50), part(100)]] * 3)
-    benchmark("scripted", read_targets(folder, limit=1), predictor, through_session=False)
+    benchmark("scripted", read_targets(folder, limit=1), predictor, Options(plain=True))
     first, second = predictor.priors
     assert first is None and second is not None and second.dtype == np.float32 and (second == part(50)).all()
 
@@ -98,15 +101,15 @@ def test_a_session_merges_where_the_plain_predictor_does_not(folder: Path) -> No
     stray[0, 0:3] = True  # apart from the object: the session's click must leave it out
     predictor = Scripted([[stray] * 20] * 3)
     (merged,) = benchmark("session", read_targets(folder, limit=1), predictor).runs
-    (plain,) = benchmark("plain", read_targets(folder, limit=1), predictor, through_session=False, max_clicks=1).runs
+    (plain,) = benchmark("plain", read_targets(folder, limit=1), predictor, Options(plain=True, max_clicks=1)).runs
     assert merged.ious == (1.0,)
     assert plain.ious == (100 / 103,)
 
 
 def test_ignored_pixels_are_neither_clicked_nor_counted() -> None:
     ignore = GT & ~part(40)
-    run = click_through("a", GT & ~ignore, ignore, lambda: lambda click: part(100), max_clicks=20)
-    assert run.ious == (1.0,)
+    ious, _ = click_through(GT & ~ignore, ignore, np.zeros_like(GT), lambda: lambda click: part(100), 20, MODES["click"], RNG)
+    assert ious == (1.0,)
 
 
 def test_each_click_goes_to_the_core_of_the_larger_error() -> None:
@@ -116,7 +119,7 @@ def test_each_click_goes_to_the_core_of_the_larger_error() -> None:
         clicks.append(click)
         return np.ones_like(GT)
 
-    click_through("a", GT, np.zeros_like(GT), lambda: clicker, max_clicks=2)
+    click_through(GT, np.zeros_like(GT), np.zeros_like(GT), lambda: clicker, 2, MODES["click"], RNG)
     # The object is 4 rows high, so its core is 2 pixels deep: rows 5 and 6, from x = 2 on; ties go to the first in raster order.
     # Then the 4 rows above and below it are wrong, 2 deep as well (the image's border counts): from (1, 1) on.
     assert clicks == [Click(2, 5, True), Click(1, 1, False)]
@@ -124,7 +127,7 @@ def test_each_click_goes_to_the_core_of_the_larger_error() -> None:
 
 def test_max_clicks_must_be_positive() -> None:
     with pytest.raises(ValueError, match="max_clicks is 0"):
-        benchmark("scripted", [], Scripted([]), max_clicks=0)
+        Options(max_clicks=0)
 
 
 def test_table(result: Result) -> None:
@@ -132,20 +135,34 @@ def test_table(result: Result) -> None:
     cells = dict(zip(header.split(), row.split()))
     assert cells["NoC85"] == "2.00" and cells["NoC90"] == "3.33" and cells["NoF90"] == "0+1" and cells["NoF95"] == "1+0"
     assert cells["mIoU@1"] == "0.767" and cells["drops"] == "8.3%"
+    low, _, high = cells["NoC90[95%]"].partition("-")
+    assert float(low) < 3.33 < float(high)
     assert header.index("NoC85") + len("NoC85") == row.index("2.00") + len("2.00")
 
 
 def test_json_holds_all_figures_and_each_run(result: Result, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    write_json(out, [result], [Latency("scripted", 640, 480, (0.2,), (0.1, 0.3), (0.1, 0.2))], data="somewhere")
+    write_json(out, [result], [Latency("scripted", 640, 480, (0.2,), (0.1, 0.3), (0.1, 0.2), 2**20, 2**21)], title="somewhere")
     content = json.loads(out.read_text())
     figures = content["methods"]["scripted"]
-    assert content["data"] == "somewhere"
+    assert content["title"] == "somewhere"
     assert figures["noc"]["0.9"] == pytest.approx(10 / 3) and figures["never_reached"]["0.95"] == 1
     assert figures["reached_at_last_click"]["0.9"] == 1 and figures["drop_share"] == pytest.approx(1 / 12)
     assert figures["runs"][1]["name"] == "1" and figures["runs"][1]["ious"] == [0.5, 0.4, 0.88, 0.88, 0.88, 0.9]
-    assert content["latency"]["scripted"]["click_ms"]["p50"] == pytest.approx(200)
+    (latency,) = content["latency"]
+    assert latency["method"] == "scripted" and latency["click_ms"]["p50"] == pytest.approx(200) and latency["peak_bytes"] == 2**21
+    low, high = figures["noc_interval"]["0.9"]
+    assert 1 <= low < figures["noc"]["0.9"] < high <= 6
+    assert list(figures["noc_by_set"].values()) == [{"objects": 3, **figures["noc"]}]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.json"]
+
+
+def test_csv_has_a_line_an_object(result: Result, tmp_path: Path) -> None:
+    write_csv(tmp_path / "out.csv", [result])
+    first, second, third = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert second["method"] == "scripted" and second["object"] == "1" and second["set"] == tmp_path.name
+    assert [second[f"clicks to {q}"] for q in (0.85, 0.9, 0.95)] == ["3", "6", ""]
+    assert (second["IoU@1"], second["IoU@5"], second["clicks"], second["drops"]) == ("0.5000", "0.8800", "6", "1")
 
 
 def test_a_failed_write_leaves_the_old_file(result: Result, tmp_path: Path) -> None:
@@ -164,12 +181,17 @@ def test_latency_counts_clicks_after_a_warm_up_round() -> None:
         measure_latency("grabcut", GrabCut(), 8, 24)
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_peer_answers_clicks(name: str) -> None:
+@pytest.fixture
+def poppy() -> np.ndarray:
     image = np.full((60, 80, 3), (40, 90, 40), np.uint8)
     image[20:40, 30:60] = (220, 60, 50)
+    return image
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peer_answers_clicks(name: str, poppy: np.ndarray) -> None:
     peer = PEERS[name]()
-    peer.set_image(image)
+    peer.set_image(poppy)
     first = peer.predict([Click(45, 30)])
     assert first.mask.dtype == bool and first.prob.dtype == np.float32 and first.mask.shape == first.prob.shape == (60, 80)
     assert first.mask[30, 45] and not first.mask[5, 5]
@@ -179,11 +201,22 @@ def test_peer_answers_clicks(name: str) -> None:
     assert (peer.predict([Click(45, 30)]).mask == first.mask).all()
 
 
-def test_grabcut_says_what_it_cannot_do() -> None:
-    peer = GrabCut()
+@pytest.mark.parametrize("name", PEERS)
+def test_peer_answers_boxes_and_strokes(name: str, poppy: np.ndarray) -> None:
+    peer = PEERS[name]()
+    peer.set_image(poppy)
+    truth = (poppy == (220, 60, 50)).all(2)
+    boxed = peer.predict([Box(26, 16, 64, 44), Stroke(((35, 30), (55, 30)), True)]).mask
+    assert (boxed & truth).sum() / (boxed | truth).sum() > 0.8 and not boxed[:16].any()
+    assert not peer.predict([Click(45, 22), Stroke(((35, 30), (55, 30)), False, 2)]).mask[30, 35:55].any()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peer_needs_an_image_and_takes_any(name: str) -> None:
+    peer = PEERS[name]()
     with pytest.raises(ValueError, match="call set_image first"):
         peer.predict([Click(1, 1)])
     peer.set_image(np.zeros((16, 16, 3), np.uint8))
-    with pytest.raises(TypeError, match="clicks only"):
-        peer.predict([Box(0, 0, 5, 5)])
-    assert peer.predict([Click(8, 8)], prior=np.ones((16, 16), bool)).mask.all()
+    assert peer.predict([Click(8, 8)], prior=np.ones((16, 16), bool)).mask[8, 8]
+    peer.set_image(np.zeros((700, 2, 3), np.uint8))
+    assert peer.predict([Click(1, 8)]).mask.shape == (700, 2)

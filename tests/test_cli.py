@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 import cdwidget
 from cdwidget.cli import app
+from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.checkpoint import save_checkpoint
 
 
 @pytest.fixture
@@ -60,7 +63,38 @@ def test_latency(tmp_path: Path) -> None:
     code, output = invoke("benchmark", "--latency", "--methods", "grabcut", "--size", "40x32", "--out", out)
     assert code == 0, output
     assert "40x32" in output and "NoC" not in output
-    assert json.loads(out.read_text())["latency"]["grabcut"]["click_ms"]["p95"] > 0
+    (latency,) = json.loads(out.read_text())["latency"]
+    assert latency["method"] == "grabcut" and latency["click_ms"]["p95"] > 0
+
+
+def test_benchmark_of_held_out_objects_by_a_predictor_of_ones_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "mine.py").write_text("from cdwidget.benchmark.peers import GrabCut as Mine\n")
+    monkeypatch.chdir(folder)
+    held = [n for n in range(2000) if crc32(str(n).encode()) % 20 == 0][:2]
+    for number in held:
+        for kind in ("images", "masks"):
+            (folder / kind / f"{number}.png").write_bytes((folder / kind / "0.png").read_bytes())
+    labels = np.full((48, 64), 1, np.uint8)
+    labels[:, :30] = 0
+    for path in (folder / "masks").iterdir():
+        Image.fromarray(labels).save(path)
+    options = ["--held-out", "--objects", 2, "--mode", "edit", "--max-clicks", 2]
+    code, output = invoke("benchmark", "--data", folder, "--methods", "mine:Mine", *options, "--out", "mine.json")
+    assert code == 0, output
+    runs = json.loads(Path("mine.json").read_text())["methods"]["mine:Mine"]["runs"]
+    assert sorted(run["name"] for run in runs) == sorted(f"{number}#0" for number in held)
+    assert all(0.75 <= run["start"] < 0.85 for run in runs)
+
+
+def test_ablate_says_what_each_part_is_worth(folder: Path) -> None:
+    weights, out = folder / "small.safetensors", folder / "ablation.json"
+    save_checkpoint(weights, CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)))
+    code, output = invoke("ablate", "--data", folder, "--model", weights, "--limit", 1, "--max-clicks", 1, "--out", out)
+    assert code == 0, output
+    first, *others = (name.removeprefix(str(weights)) for name in json.loads(out.read_text())["methods"])
+    assert first == "" and {"@pdm-0", "@flip", "@zoom-off", "@no-previous-mask"} <= set(others)
+    assert "@zoom-2.0" not in others and "@pdm-10" not in others  # what the model does anyway
+    assert f"beside {weights}" in output
 
 
 @pytest.mark.parametrize(
@@ -73,6 +107,10 @@ def test_latency(tmp_path: Path) -> None:
         (["--latency", "--size", "8x8"], "each at least 16"),
         (["--latency", "--methods", "grabcutt"], "did you mean 'grabcut'?"),
         (["--latency", "--methods", "grabcut", "--out", "nowhere/out.json"], "there is no folder"),
+        (["--latency", "--methods", "cdnet@brrs"], "did you mean 'brs'?"),
+        (["--latency", "--methods", "nowhere:Thing"], "cannot be imported"),
+        (["--latency", "--methods", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--latency", "--mode", "clik"], "did you mean 'click'?"),
     ],
 )
 def test_a_wrong_option_is_explained(arguments: list[str], message: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
 from time import perf_counter
 
 import cv2
 import numpy as np
 from skimage.data import astronaut
 
+from cdwidget.benchmark.methods import Method
 from cdwidget.benchmark.noc import Timed
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click
@@ -20,7 +24,10 @@ POINTS = ((0.40, 0.75), (0.44, 0.22), (0.10, 0.92), (0.90, 0.60), (0.75, 0.90), 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds of one method on one photograph: `encode` of set_image, `click` of Session.apply, `predict` the model's share of a click."""
+    """Seconds of one method on one photograph: `encode` of set_image, `click` of Session.apply, `predict` the model's share of a click.
+
+    loaded_bytes: memory of the process once the predictor was built; peak_bytes: the most it ever took; None where nobody can say.
+    """
 
     method: str
     width: int
@@ -28,6 +35,27 @@ class Latency:
     encode: tuple[float, ...]
     click: tuple[float, ...]
     predict: tuple[float, ...]
+    loaded_bytes: int | None = None
+    peak_bytes: int | None = None
+
+
+def measure_apart(method: Method, width: int, height: int, rounds: int = 4) -> Latency:
+    """`measure_latency` in a new process, whose memory is that of this method at this size alone."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_measure, method, width, height, rounds).result()
+
+
+def _measure(method: Method, width: int, height: int, rounds: int) -> Latency:
+    predictor = method.build()
+    loaded = _peak_memory()
+    return replace(measure_latency(method.name, predictor, width, height, rounds), loaded_bytes=loaded, peak_bytes=_peak_memory())
+
+
+def _peak_memory() -> int | None:
+    """The most bytes this process has taken so far; known on Linux alone."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def measure_latency(method: str, predictor: Predictor, width: int, height: int, rounds: int = 4) -> Latency:

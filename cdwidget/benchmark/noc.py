@@ -1,38 +1,73 @@
 """The NoC protocol: click where `next_click` says until the mask is right, and count.
 
-A method starts from the empty mask and gets at most `max_clicks` clicks an object. The clicking stops early once IoU has reached the
-highest threshold and IoU@5 is known; a mask without any error is done as well. From there on an object keeps its last IoU.
+A method starts from the empty mask (in *edit* mode from a faulty one) and gets at most `max_clicks` prompts an object; a box or a stroke
+counts as a click. The clicking stops early once IoU has reached the highest threshold and IoU@5 is known; a mask without any error is done
+as well. From there on an object keeps its last IoU.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Iterable, Protocol, Sequence
 
 import numpy as np
 
-from cdwidget.clicks import next_click
-from cdwidget.formats.folders import Target
+from cdwidget.benchmark.modes import MODES, Mode
+from cdwidget.lookup import lookup
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction, Predictor
-from cdwidget.prompts import Click, Prompt
+from cdwidget.prompts import Prompt
 from cdwidget.session import Session
 
 THRESHOLDS = (0.85, 0.90, 0.95)
 IOU_AT = (1, 3, 5)
 
-Clicker = Callable[[Click], np.ndarray]  # takes the next click, returns the mask bool (H, W)
+Clicker = Callable[[Prompt], np.ndarray]  # takes the next prompt, returns the mask bool (H, W)
+
+
+class Target(Protocol):
+    """One object to be cut out, of the data set `group`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
+
+    def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read image uint8 (H, W, 3), gt bool (H, W) and ignore bool (H, W)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How every object is cut out. mode: a name in MODES. plain: ask the model without a session's progressive merge. seed: of all that is
+    drawn at random. Raises ValueError for what is not allowed."""
+
+    mode: str = "click"
+    max_clicks: int = 20
+    plain: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_clicks < 1:
+            raise ValueError(f"max_clicks is {self.max_clicks}; it must be at least 1")
+        lookup(MODES, self.mode, "mode")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One object under one method: IoU after each click, and the seconds of the whole loop."""
+    """One object under one method: IoU at the start and after each click, the seconds of the whole loop, of encoding and of predicting."""
 
     name: str
     ious: tuple[float, ...]
     seconds: float
+    group: str = ""
+    start: float = 0.0
+    encode: tuple[float, ...] = ()
+    predict: tuple[float, ...] = ()
 
     def clicks_to(self, threshold: float) -> int | None:
         """Index (from 1) of the first click with IoU >= threshold; None when no click reached it."""
@@ -45,7 +80,7 @@ class Run:
     @property
     def drops(self) -> int:
         """How many clicks lowered IoU."""
-        return sum(after < before for before, after in zip(self.ious, self.ious[1:]))
+        return sum(after < before for before, after in zip((self.start, *self.ious), self.ious))
 
 
 class Timed:
@@ -70,17 +105,34 @@ class Timed:
 
 @dataclass(frozen=True)
 class Result:
-    """All objects under one method, and how long the model took for each image (encode) and click (predict), in seconds."""
+    """All objects under one method."""
 
     method: str
     max_clicks: int
     runs: tuple[Run, ...]
-    encode_seconds: tuple[float, ...]
-    predict_seconds: tuple[float, ...]
+
+    @property
+    def encode_seconds(self) -> tuple[float, ...]:
+        """How long the model took for each image."""
+        return tuple(seconds for run in self.runs for seconds in run.encode)
+
+    @property
+    def predict_seconds(self) -> tuple[float, ...]:
+        """How long the model took for each click."""
+        return tuple(seconds for run in self.runs for seconds in run.predict)
+
+    def by_group(self) -> dict[str, Result]:
+        """The same method on each data set alone."""
+        groups = sorted({run.group for run in self.runs})
+        return {group: Result(self.method, self.max_clicks, tuple(run for run in self.runs if run.group == group)) for group in groups}
+
+    def clicks_to(self, threshold: float) -> np.ndarray:
+        """Clicks of each object to the threshold, int (objects,); `max_clicks` for one that never gets there."""
+        return np.array([run.clicks_to(threshold) or self.max_clicks for run in self.runs])
 
     def noc(self, threshold: float) -> float:
         """Mean number of clicks to reach the threshold; an object that never does counts `max_clicks`."""
-        return float(np.mean([run.clicks_to(threshold) or self.max_clicks for run in self.runs]))
+        return float(self.clicks_to(threshold).mean())
 
     def nof(self, threshold: float) -> int:
         """Number of objects that never reached the threshold."""
@@ -110,61 +162,75 @@ class Result:
         return sum(run.seconds for run in self.runs) / self.clicks
 
 
-def benchmark(
-    method: str, targets: Iterable[Target], predictor: Predictor, *, through_session: bool = True, max_clicks: int = 20
-) -> Result:
-    """Run a predictor over all targets.
+def benchmark(method: str, targets: Iterable[Target], predictor: Predictor, options: Options = Options()) -> Result:
+    """Run a predictor over all targets, one after the other.
 
-    With `through_session` the clicks go to `Session.apply`, progressive merge included, as in the widget; without it straight to the
-    predictor, whose own last prob is its prior.
+    Prompts go to `Session.apply`, progressive merge included, as in the widget; with `options.plain` straight to the predictor, whose own
+    last prob is its prior.
     """
-    if max_clicks < 1:
-        raise ValueError(f"max_clicks is {max_clicks}; it must be at least 1")
+    return Result(method, options.max_clicks, tuple(cut_out(target, predictor, options) for target in targets))
+
+
+def cut_out(target: Target, predictor: Predictor, options: Options) -> Run:
+    """Cut one object out."""
+    image, gt, ignore = target.load()
+    mode = MODES[options.mode]
+    rng = np.random.default_rng((options.seed, zlib.crc32(f"{target.group}/{target.name}".encode())))
+    initial = mode.start(image, gt, ignore, rng)
     timed = Timed(predictor)
-    start = _session_clicker if through_session else _plain_clicker
-    runs = []
-    for target in targets:
-        image, gt, ignore = target.load()
-        runs.append(click_through(target.name, gt, ignore, partial(start, image, timed), max_clicks))
-    return Result(method, max_clicks, tuple(runs), tuple(timed.encode_seconds), tuple(timed.predict_seconds))
+    start = partial(_plain_clicker if options.plain else _session_clicker, image, timed, initial)
+    mask = np.zeros_like(gt) if initial is None else initial
+    ious, seconds = click_through(gt, ignore, mask, start, options.max_clicks, mode, rng)
+    begin = iou(gt & ~ignore, mask & ~ignore)
+    return Run(target.name, ious, seconds, target.group, begin, tuple(timed.encode_seconds), tuple(timed.predict_seconds))
 
 
-def click_through(name: str, gt: np.ndarray, ignore: np.ndarray, start: Callable[[], Clicker], max_clicks: int) -> Run:
-    """Click one object, bool (H, W), until it is done; `start` gives the method for its image and is timed with the clicks."""
+def click_through(
+    gt: np.ndarray,
+    ignore: np.ndarray,
+    mask: np.ndarray,
+    start: Callable[[], Clicker],
+    max_clicks: int,
+    mode: Mode,
+    rng: np.random.Generator,
+) -> tuple[tuple[float, ...], float]:
+    """Give prompts for one object, bool (H, W), until it is done; return IoU after each, and the seconds of it all.
+
+    mask: what one starts from. start: gives the method for its image and is timed with the clicks.
+    """
     started = perf_counter()
     clicker = start()
-    mask = np.zeros_like(gt)
-    clicks: list[Click] = []
+    given: list[Prompt] = []
     ious: list[float] = []
     while len(ious) < max_clicks and not (len(ious) >= max(IOU_AT) and max(ious) >= max(THRESHOLDS)):
-        click = next_click(gt, mask, ignore, clicks)
-        if click is None:
+        prompt = mode.prompt(gt, mask, ignore, given, rng)
+        if prompt is None:
             break
-        mask = clicker(click)
-        clicks.append(click)
+        mask = clicker(prompt)
+        given.append(prompt)
         ious.append(iou(gt & ~ignore, mask & ~ignore))
-    return Run(name, tuple(ious), perf_counter() - started)
+    return tuple(ious), perf_counter() - started
 
 
-def _session_clicker(image: np.ndarray, predictor: Predictor) -> Clicker:
-    session = Session(image, predictor)
+def _session_clicker(image: np.ndarray, predictor: Predictor, initial: np.ndarray | None) -> Clicker:
+    session = Session(image, predictor, mask=initial)
 
-    def click_in_session(click: Click) -> np.ndarray:
-        session.apply(click)
+    def click_in_session(prompt: Prompt) -> np.ndarray:
+        session.apply(prompt)
         return session.mask
 
     return click_in_session
 
 
-def _plain_clicker(image: np.ndarray, predictor: Predictor) -> Clicker:
+def _plain_clicker(image: np.ndarray, predictor: Predictor, initial: np.ndarray | None) -> Clicker:
     predictor.set_image(image)
-    clicks: list[Click] = []
-    prior: np.ndarray | None = None
+    prompts: list[Prompt] = []
+    prior = None if initial is None else initial.astype(np.float32)
 
-    def click_plainly(click: Click) -> np.ndarray:
+    def click_plainly(prompt: Prompt) -> np.ndarray:
         nonlocal prior
-        clicks.append(click)
-        prediction = predictor.predict(clicks, prior)
+        prompts.append(prompt)
+        prediction = predictor.predict(prompts, prior)
         prior = prediction.prob
         return prediction.mask
 

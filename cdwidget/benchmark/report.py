@@ -1,7 +1,8 @@
-"""Results as a table to read and as JSON to keep."""
+"""Results as tables to read, as JSON to keep, and as CSV, an object a line."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -9,20 +10,24 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from cdwidget.benchmark.intervals import interval
 from cdwidget.benchmark.latency import Latency
 from cdwidget.benchmark.noc import IOU_AT, THRESHOLDS, Result
+
+MAIN = 0.90  # the threshold whose mean is given with an interval
 
 
 def noc_table(results: Sequence[Result]) -> str:
     """One row a method. NoF90 `2+1` reads: two objects never reached IoU 0.90, one more did so with the last click."""
     percents = [round(100 * threshold) for threshold in THRESHOLDS]
-    header = ["method", "objects", *(f"NoC{q}" for q in percents), *(f"NoF{q}" for q in percents)]
+    header = ["method", "objects", *(f"NoC{q}" for q in percents), f"NoC{100 * MAIN:.0f}[95%]", *(f"NoF{q}" for q in percents)]
     header += [*(f"mIoU@{k}" for k in IOU_AT), "drops", "SPC s", "predict p50/p95 ms", "encode p50/p95 ms"]
     rows = [
         [
             result.method,
             str(len(result.runs)),
             *(f"{result.noc(q):.2f}" for q in THRESHOLDS),
+            "{:.2f}-{:.2f}".format(*interval(result.clicks_to(MAIN))),
             *(f"{result.nof(q)}+{result.at_last(q)}" for q in THRESHOLDS),
             *(f"{result.iou_at(k):.3f}" for k in IOU_AT),
             f"{result.drop_share:.1%}",
@@ -35,9 +40,37 @@ def noc_table(results: Sequence[Result]) -> str:
     return _align([header, *rows])
 
 
+def group_table(results: Sequence[Result]) -> str:
+    """One row a data set: NoC85/NoC90 of each method."""
+    groups = {group: len(part.runs) for group, part in results[0].by_group().items()}
+    parts = [result.by_group() for result in results]
+    rows = [
+        [group, str(count), *(f"{part[group].noc(0.85):.2f}/{part[group].noc(0.90):.2f}" for part in parts)]
+        for group, count in groups.items()
+    ]
+    return _align([["NoC85/NoC90", "objects", *(result.method for result in results)], *rows])
+
+
+def difference_table(results: Sequence[Result]) -> str:
+    """What each of the other methods costs, in clicks to IoU 0.90, beside the first: the mean over objects with its 95 % interval."""
+    base = results[0]
+    rows = [
+        [result.method, f"{difference:+.2f}", f"{low:+.2f} to {high:+.2f}"]
+        for result in results[1:]
+        for difference, low, high in [_difference(base, result)]
+    ]
+    return _align([["beside " + base.method, "NoC90", "95%"], *rows])
+
+
+def _difference(base: Result, other: Result) -> tuple[float, float, float]:
+    """Mean of NoC90 differences, object by object, and its interval."""
+    pairs = other.clicks_to(MAIN) - base.clicks_to(MAIN)
+    return (float(pairs.mean()), *interval(pairs))
+
+
 def latency_table(latencies: Sequence[Latency]) -> str:
     """One row a method; a click is the whole `Session.apply`, predict is the model's share of it."""
-    header = ["method", "size", "encode p50/p95 ms", "click p50/p95 ms", "predict p50/p95 ms"]
+    header = ["method", "size", "encode p50/p95 ms", "click p50/p95 ms", "predict p50/p95 ms", "peak memory MB", "of it loaded"]
     rows = [
         [
             latency.method,
@@ -45,6 +78,8 @@ def latency_table(latencies: Sequence[Latency]) -> str:
             _milliseconds(latency.encode),
             _milliseconds(latency.click),
             _milliseconds(latency.predict),
+            _megabytes(latency.peak_bytes),
+            _megabytes(latency.loaded_bytes),
         ]
         for latency in latencies
     ]
@@ -55,17 +90,20 @@ def write_json(path: str | Path, results: Sequence[Result] = (), latencies: Sequ
     """Write all figures, `about` them and every object's IoU after each click; the file is there complete or not at all."""
     content = {
         **about,
-        "methods": {result.method: _figures(result) for result in results},
-        "latency": {
-            latency.method: {
+        "methods": {result.method: _figures(result, results[0]) for result in results},
+        "latency": [
+            {
+                "method": latency.method,
                 "width": latency.width,
                 "height": latency.height,
                 "encode_ms": _percentiles(latency.encode),
                 "click_ms": _percentiles(latency.click),
                 "predict_ms": _percentiles(latency.predict),
+                "peak_bytes": latency.peak_bytes,
+                "loaded_bytes": latency.loaded_bytes,
             }
             for latency in latencies
-        },
+        ],
     }
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -76,12 +114,33 @@ def write_json(path: str | Path, results: Sequence[Result] = (), latencies: Sequ
         unfinished.unlink(missing_ok=True)
 
 
-def _figures(result: Result) -> dict[str, Any]:
+def write_csv(path: str | Path, results: Sequence[Result]) -> None:
+    """Write a line an object and method: clicks to each threshold (empty for never), IoU, clicks, drops, seconds."""
+    with Path(path).open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(
+            ["method", "set", "object", *(f"clicks to {q}" for q in THRESHOLDS), "IoU at start", *(f"IoU@{k}" for k in IOU_AT)]
+            + ["clicks", "drops", "seconds"]
+        )
+        for result in results:
+            for run in result.runs:
+                reached = [run.clicks_to(q) for q in THRESHOLDS]
+                ious = [f"{iou:.4f}" for iou in (run.start, *(run.iou_at(k) for k in IOU_AT))]
+                rows.writerow([result.method, run.group, run.name, *reached, *ious, len(run.ious), run.drops, f"{run.seconds:.3f}"])
+
+
+def _figures(result: Result, base: Result) -> dict[str, Any]:
+    difference, low, high = _difference(base, result)
     return {
         "objects": len(result.runs),
         "clicks": result.clicks,
         "max_clicks": result.max_clicks,
         "noc": {str(q): result.noc(q) for q in THRESHOLDS},
+        "noc_interval": {str(q): interval(result.clicks_to(q)) for q in THRESHOLDS},
+        "noc90_beside_first": {"mean": difference, "interval": [low, high]},
+        "noc_by_set": {
+            group: {"objects": len(part.runs), **{str(q): part.noc(q) for q in THRESHOLDS}} for group, part in result.by_group().items()
+        },
         "never_reached": {str(q): result.nof(q) for q in THRESHOLDS},
         "reached_at_last_click": {str(q): result.at_last(q) for q in THRESHOLDS},
         "miou_at": {str(k): result.iou_at(k) for k in IOU_AT},
@@ -89,13 +148,19 @@ def _figures(result: Result) -> dict[str, Any]:
         "seconds_per_click": result.spc,
         "predict_ms": _percentiles(result.predict_seconds),
         "encode_ms": _percentiles(result.encode_seconds),
-        "runs": [{"name": run.name, "ious": list(run.ious), "seconds": run.seconds} for run in result.runs],
+        "runs": [
+            {"name": run.name, "set": run.group, "start": run.start, "ious": list(run.ious), "seconds": run.seconds} for run in result.runs
+        ],
     }
 
 
 def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """p50 and p95 in milliseconds; empty when the model was never called."""
     return {f"p{q}": float(1000 * np.percentile(seconds, q)) for q in (50, 95)} if seconds else {}
+
+
+def _megabytes(count: int | None) -> str:
+    return "-" if count is None else f"{count / 2**20:.0f}"
 
 
 def _milliseconds(seconds: Sequence[float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Collection
 
 from cdwidget.lookup import lookup
 from cdwidget.model import DEFAULT, MODELS, load_predictor
@@ -35,20 +35,34 @@ def load_variant(name: str) -> CDNetPredictor:
 
     Raises ValueError for an unknown name or a file that is no checkpoint, FileNotFoundError for a missing file.
     """
-    model, _, variant = name.partition("@")
+    variant = name.partition("@")[2]
+    predictor = load_predictor(weights_of(name))
     if not variant:
-        return load_predictor(weights_of(name))
-    build = lookup(VARIANTS, variant, "variant")
-    network = load_predictor(weights_of(name)).model
-    return build(network, next(network.parameters()).device.type)
+        return predictor
+    return lookup(VARIANTS, variant, "variant")(predictor.model, next(predictor.model.parameters()).device.type)
 
 
-def weights_of(name: str) -> Path:
-    """The file of the weights that `load_variant(name)` loads; ValueError for an unknown name."""
-    model = name.partition("@")[0]
-    return Path(model) if model.endswith(".safetensors") else lookup({"cdnet": MODELS[DEFAULT], **MODELS}, model, "model")
+def weights_of(name: str, others: Collection[str] = ()) -> Path:
+    """The file of the weights that `load_variant(name)` loads; ValueError for an unknown name, listing `others` as choices too."""
+    model, _, variant = name.partition("@")
+    if variant:
+        lookup(VARIANTS, variant, "variant")
+    if model.endswith(".safetensors"):
+        return Path(model)
+    return lookup({**dict.fromkeys(others, MODELS[DEFAULT]), "cdnet": MODELS[DEFAULT], **MODELS}, model, "method")
 
 
 def fingerprint(name: str) -> str:
     """What tells one method's answers from another's: the digest of its weights, and its variant."""
     return hashlib.sha256(weights_of(name).read_bytes()).hexdigest()[:16] + "@" + name.partition("@")[2]
+
+
+def ablations(model: str) -> list[str]:
+    """The variants in ABLATIONS that differ from how a model is asked by default."""
+    default = load_predictor(weights_of(model))
+    return [name for name in ABLATIONS if _settings(VARIANTS[name](default.model)) != _settings(default)]
+
+
+def _settings(predictor: CDNetPredictor) -> tuple[object, ...]:
+    zoom = predictor.expansion if predictor.zoom_in else None
+    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask

@@ -1,0 +1,126 @@
+"""Rewrite the results in the README from the JSON files that `cdwidget benchmark --out` and `cdwidget ablate --out` wrote.
+
+python benchmarks/table.py            # writes what stands between the two markers anew
+python benchmarks/table.py --check    # says whether it is up to date, for tests
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Iterable
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- results: written by benchmarks/table.py -->", "<!-- /results -->"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options and rewrite, or check, the README."""
+    parser = argparse.ArgumentParser(description="Rewrite the results in the README from the JSON files of the benchmark.")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the JSON files")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the README is not up to date")
+    options = parser.parse_args(arguments)
+    old = options.readme.read_text()
+    new = rewritten(old, [json.loads(path.read_text()) for path in sorted(options.results.glob("*.json"))])
+    if options.check and new != old:
+        sys.exit(f"{options.readme} does not show {options.results}; run python benchmarks/table.py")
+    if not options.check:
+        options.readme.write_text(new)
+
+
+def rewritten(readme: str, contents: Iterable[dict[str, Any]]) -> str:
+    """Return the README with the tables of all contents between its markers; SystemExit when it has no markers."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        sys.exit(f"the README has no place for results: write the lines {BEGIN} and {END}")
+    sections = [section(content) for content in contents]
+    return f"{before}{BEGIN}\n" + "\n".join(sections) + f"{END}{after}"
+
+
+def section(content: dict[str, Any]) -> str:
+    """The tables of one JSON file."""
+    tables = [table for table in (figures(content), sets(content), latency(content)) if table]
+    return "".join(f"{table}\n\n" for table in tables)
+
+
+def figures(content: dict[str, Any]) -> str:
+    """One row a method; of an ablation also what each costs beside the first."""
+    methods = content["methods"]
+    if not methods:
+        return ""
+    compare = content["kind"] == "ablation"
+    header = ["NoC85", "NoC90 (95 %)", "NoC95", "NoF90", "mIoU@1", "mIoU@3", "mIoU@5", "drops", "SPC s", "click p50/p95 ms"]
+    rows = []
+    for name, m in methods.items():
+        low, high = m["noc_interval"]["0.9"]
+        row = [
+            name,
+            f"{m['noc']['0.85']:.2f}",
+            f"**{m['noc']['0.9']:.2f}** ({low:.2f}–{high:.2f})",
+            f"{m['noc']['0.95']:.2f}",
+            f"{m['never_reached']['0.9']}+{m['reached_at_last_click']['0.9']}",
+            *(f"{m['miou_at'][k]:.3f}" for k in ("1", "3", "5")),
+            f"{100 * m['drop_share']:.1f} %",
+            f"{m['seconds_per_click']:.2f}",
+            milliseconds(m["predict_ms"]),
+        ]
+        if compare:
+            beside = m["noc90_beside_first"]
+            low, high = beside["interval"]
+            row.append("" if not rows else f"{beside['mean']:+.2f} ({low:+.2f} to {high:+.2f})")
+        rows.append(row)
+    return markdown([title(content), *header, *(["NoC90 beside the first"] if compare else [])], rows)
+
+
+def sets(content: dict[str, Any]) -> str:
+    """NoC85/NoC90 of each data set, where there are several."""
+    methods = content["methods"]
+    groups = next(iter(methods.values()))["noc_by_set"] if methods else {}
+    if len(groups) < 2:
+        return ""
+    rows = [
+        [group, str(first["objects"]), *("{0[0.85]:.2f}/{0[0.9]:.2f}".format(m["noc_by_set"][group]) for m in methods.values())]
+        for group, first in groups.items()
+    ]
+    return markdown(["NoC85/NoC90 by set", "objects", *methods], rows)
+
+
+def latency(content: dict[str, Any]) -> str:
+    """How long a user waits, and the memory it takes."""
+    rows = [
+        [
+            m["method"],
+            f"{m['width']}×{m['height']}",
+            *(milliseconds(m[what]) for what in ("encode_ms", "click_ms", "predict_ms")),
+            "–" if m["peak_bytes"] is None else f"{m['peak_bytes'] / 2**20:.0f} ({m['loaded_bytes'] / 2**20:.0f})",
+        ]
+        for m in content["latency"]
+    ]
+    header = ["p50/p95 in ms", "size", "encode", "click", "the model's share", "peak memory MB (before the image)"]
+    return markdown(header, rows) if rows else ""
+
+
+def title(content: dict[str, Any]) -> str:
+    """What was measured, in words."""
+    first = next(iter(content["methods"].values()))
+    named = content["title"] or ", ".join(first["noc_by_set"])
+    return f"{named}, {first['objects']} objects" + ("" if content["mode"] == "click" else f", {content['mode']} mode")
+
+
+def milliseconds(figures: dict[str, float]) -> str:
+    """p50/p95, or a dash for what was not measured."""
+    return f"{figures['p50']:.0f}/{figures['p95']:.0f}" if figures else "–"
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A table, the first column to the left, the figures to the right."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The script that writes the README's results."""
+
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cdwidget.benchmark import Latency, Result, Run, write_json
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "table.py"))
+main: Callable[[list[str]], None] = SCRIPT["main"]
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    results = tmp_path / "results"
+    results.mkdir()
+    runs = (Run("a", (0.8, 0.91, 0.96), 3.0, "one", predict=(0.1, 0.3)), Run("b", (0.86, 0.85), 1.0, "two", predict=(0.2,)))
+    fine = Result("cdnet", 20, runs)
+    other = Result("other", 20, tuple(Run(run.name, (1.0,), 1.0, run.group) for run in runs))
+    common = {"kind": "benchmark", "mode": "edit", "title": "held out"}
+    write_json(results / "a.json", [fine, other], **common)
+    write_json(results / "b.json", [], [Latency("cdnet", 1000, 800, (0.1,), (0.05,), (0.04,), 2**20, 2**21)], **common)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{SCRIPT['BEGIN']}\nold\n{SCRIPT['END']}\nafter\n")
+    return ["--results", str(results), "--readme", str(readme)]
+
+
+def test_the_readme_shows_the_figures(arguments: list[str], tmp_path: Path) -> None:
+    main(arguments)
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    tables = {row[0]: row for row in cells}
+    assert tables["held out, 2 objects, edit mode"][1:3] == ["NoC85", "NoC90 (95 %)"]
+    assert cells[2][:6] == ["cdnet", "1.50", "**11.00** (2.00–20.00)", "11.50", "1+0", "0.830"]
+    assert tables["one"] == ["one", "1", "2.00/2.00", "1.00/1.00"]
+    assert cells[-1] == ["cdnet", "1000×800", "100/100", "50/50", "40/40", "2 (1)"]
+
+
+def test_check_tells_an_old_readme_from_a_new_one(arguments: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="run python benchmarks/table.py"):
+        main([*arguments, "--check"])
+    main(arguments)
+    main([*arguments, "--check"])
+    content = json.loads((tmp_path / "results" / "a.json").read_text())
+    (tmp_path / "results" / "a.json").write_text(json.dumps({**content, "kind": "ablation"}))
+    with pytest.raises(SystemExit):
+        main([*arguments, "--check"])
+
+
+def test_a_readme_without_a_place_for_results(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(SystemExit, match="has no place for results"):
+        main(arguments)
