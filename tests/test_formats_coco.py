@@ -191,8 +191,12 @@ def test_category_ids_are_stable(tmp_path: Path) -> None:
     assert categories(path) == {"dog": 1, "cat": 2}
     cdwidget.write("coco", items("cat", "bird"), tmp_path)
     assert categories(path) == {"dog": 1, "cat": 2, "bird": 3}
-    cdwidget.write("coco", items("cat"), tmp_path, labels=["bird", "cat"])
-    assert categories(path) == {"bird": 1, "cat": 2}
+    cdwidget.write("coco", items("cat"), tmp_path, labels=["cow", "cat"])
+    assert categories(path) == {"dog": 1, "cat": 2, "bird": 3, "cow": 4}
+    cdwidget.write("coco", items("cat"), tmp_path, labels={"cat": 9})
+    assert categories(path) == {"cat": 9}
+    cdwidget.write("coco", items("cat"), tmp_path / "a.json", labels=["bird", "cat"])
+    assert categories(tmp_path / "a.json") == {"bird": 1, "cat": 2}
     cdwidget.write("coco", items("cat", "new"), tmp_path / "b.json", labels={"cat": 17})
     assert categories(tmp_path / "b.json") == {"cat": 17, "new": 18}
     assert coco.read_labels(tmp_path / "b.json") == {"cat": 17, "new": 18}

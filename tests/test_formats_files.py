@@ -96,6 +96,8 @@ def test_class_numbers_are_stable(tmp_path: Path) -> None:
         "bird",
     ]
     assert yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())["names"] == {0: "dog", 1: "cat", 2: "bird"}
+    cdwidget.write("yolo", [item(tmp_path)], tmp_path / "yolo", labels=["bird", "cow"])
+    assert yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())["names"] == {0: "dog", 1: "cat", 2: "bird", 3: "cow"}
     cdwidget.write("voc", [item(tmp_path, Instance(SQUARE, "cat"))], tmp_path / "other", labels={"cat": 3})
     assert [each.label for each in cdwidget.read("voc", tmp_path / "other")[0].instances] == ["cat"]
 
@@ -359,7 +361,7 @@ def test_a_cut_out_shows_the_object_and_hides_the_rest(tmp_path: Path) -> None:
 def test_a_file_that_is_no_cut_out(tmp_path: Path) -> None:
     cdwidget.write("rgba", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "r")
     grey(tmp_path / "r/cutouts/a/001_dog.png", SQUARE * 255)
-    with pytest.raises(ValueError, match="001_dog.png has mode L; a cut-out is an RGBA file"):
+    with pytest.raises(ValueError, match=r"001_dog.png has shape \(5, 6\); a cut-out is an RGBA file"):
         list(cdwidget.read("rgba", tmp_path / "r")[0].instances)
 
 
@@ -412,3 +414,18 @@ def test_what_images_cannot_be_kept(tmp_path: Path) -> None:
 def test_an_alpha_that_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.png, instance 1 \(''\): its alpha is float64 \(5, 6\), not uint8 \(5, 6\)"):
         cdwidget.write("npz", [item(tmp_path, Instance(SQUARE, alpha=SQUARE * 1.0))], tmp_path / "n")
+
+
+@pytest.mark.parametrize("format", ["png", "rgba"])
+def test_a_file_that_ends_early_is_named(tmp_path: Path, format: str) -> None:
+    cdwidget.write(format, [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "p")
+    (file,) = (tmp_path / "p").rglob("001_dog.png")
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"001_dog\.png cannot be read as an image"):
+        list(cdwidget.read(format, tmp_path / "p")[0].instances)
+
+
+def test_damaged_exif_does_not_spoil_the_size(tmp_path: Path) -> None:
+    Image.new("RGB", (6, 5)).save(tmp_path / "odd.jpg", exif=b"Exif\0\0no tags here at all")
+    path = cdwidget.write("coco", [Item(tmp_path / "odd.jpg", [Instance(SQUARE)])], tmp_path)
+    assert np.array_equal(cdwidget.read("coco", path)[0].instances[0].mask, SQUARE)

@@ -8,19 +8,21 @@ Labels = Union[Sequence[str], Mapping[str, int]]
 
 
 class Classes:
-    """Labels and their numbers: those given, or else those of the file that is replaced; new ones are added as they come.
+    """Labels and their numbers: those of the file that is replaced, then those given, then new ones as they come.
 
-    labels: in their order, or with their numbers. before: of the file that is replaced. first: the number of the first class.
+    labels: in their order, or with their numbers; then they stand instead of the file's. before: those of the file that is replaced.
+    first: the number of the first class.
     """
 
     def __init__(self, labels: Labels = (), before: Mapping[str, int] | None = None, first: int = 1) -> None:
         if isinstance(labels, str):
             raise TypeError(f"labels is the text {labels!r}; give a list of labels: [{labels!r}]")
-        known = labels if isinstance(labels, Mapping) else {label: number for number, label in enumerate(dict.fromkeys(labels), first)}
-        self.numbers: dict[str, int] = dict(known or before or {})
+        self.numbers: dict[str, int] = dict(labels if isinstance(labels, Mapping) else before or {})
         self._first = first
         if len(set(self.numbers.values())) != len(self.numbers):
             raise ValueError(f"two labels have the same number: {self.numbers}")
+        for label in labels:
+            self.number(label)
 
     def number(self, label: str) -> int:
         """Return the number of a label, the next one when it is new."""

@@ -60,11 +60,11 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
 def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     """Write an annotation file, or `annotations.json` into a folder; return its path. Images are named relative to it, not copied.
 
-    labels: the categories in order, or with their ids. By default they are numbered as they come; those of a file that is replaced
-    keep their ids. An instance keeps its id as its annotation's, unless another has it. Alpha is not kept.
+    labels: the categories in order, or with their ids; more are added as they come. Those of a file that is replaced keep their ids,
+    unless ids are given. An instance keeps its id as its annotation's, unless another has it. Alpha is not kept.
     """
     path = _file(path)
-    classes = Classes(labels, read_labels(path) if path.is_file() and not labels else None)
+    classes = Classes(labels, read_labels(path) if path.is_file() else None)
     images, annotations = [], []
     taken: set[int] = set()
     for image_id, item in enumerate(items, 1):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Iterable, Sequence
 from uuid import uuid4
 
+import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -17,7 +18,8 @@ from cdwidget.items import Item
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 STEM_BYTES = 200  # file systems allow 255 bytes a name; the rest is for suffixes and numbers
-ORIENTATION = 0x0112  # the EXIF tag; from 5 on the picture lies on its side
+ORIENTATION = 0x0112  # the EXIF tag
+ON_ITS_SIDE = range(5, 9)
 
 
 def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
@@ -63,11 +65,20 @@ def open_image(path: Path) -> Image.Image:
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
 
+def read_pixels(path: Path) -> np.ndarray:
+    """Read the pixels of an image file as they are stored, (H, W) or (H, W, channels); ValueError when it is none."""
+    with open_image(path) as file:
+        try:
+            return np.asarray(file)
+        except Exception as error:
+            raise ValueError(f"{path} cannot be read as an image: {error}") from error
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of an image file as it is seen upright, from its header."""
     with open_image(path) as file:
         width, height = file.size
-        turned = file.getexif().get(ORIENTATION, 1) >= 5
+        turned = file.getexif().get(ORIENTATION) in ON_ITS_SIDE
     return (width, height) if turned else (height, width)
 
 

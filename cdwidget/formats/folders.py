@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Iterable, Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
-from cdwidget.formats.files import IMAGE_SUFFIXES, files_by_stem, image_size
+from cdwidget.formats.files import IMAGE_SUFFIXES, files_by_stem, image_size, read_pixels
 from cdwidget.formats.instances import Lazy
 from cdwidget.items import Instance, Item, read_image
 
@@ -86,11 +85,7 @@ def read_items(images: Path, masks: Path) -> list[Item]:
 
 def read_values(path: Path) -> np.ndarray:
     """Read a mask file of one channel, int32 (H, W); ValueError when it is none."""
-    try:
-        with Image.open(path) as file:
-            values = np.asarray(file)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}; masks are {', '.join(sorted(MASK_SUFFIXES))} files") from error
+    values = read_pixels(path)
     if values.ndim != 2:
         raise ValueError(f"{path} has {values.shape[2]} channels; a mask has one (grey or palette)")
     return values.astype(np.int32)

@@ -11,7 +11,7 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.files import open_image, unique_stems
+from cdwidget.formats.files import read_pixels, unique_stems
 from cdwidget.formats.instances import alpha_of, soft
 from cdwidget.formats.png import Draw, read_layers, write_layers
 from cdwidget.items import Instance, Item, read_image
@@ -43,8 +43,8 @@ def _cutter(image: Path) -> Draw:
 
 
 def _decode(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    with open_image(path) as file:
-        if file.mode != "RGBA":
-            raise ValueError(f"{path} has mode {file.mode}; a cut-out is an RGBA file")
-        alpha = np.asarray(file)[:, :, 3]
+    pixels = read_pixels(path)
+    if pixels.ndim != 3 or pixels.shape[2] != 4:
+        raise ValueError(f"{path} has shape {pixels.shape}; a cut-out is an RGBA file, (H, W, 4)")
+    alpha = pixels[:, :, 3]
     return alpha >= 128, soft(alpha)

@@ -60,13 +60,14 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
 def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 0) -> Path:
     """Write a VOC folder with a copy of each image; return the folder. Instances that are wholly covered leave nothing; alpha is not kept.
 
-    labels: the classes in order, from 1, or with their numbers; by default as they come, after those of a folder that is replaced.
+    labels: the classes in order, from 1, or with their numbers; more are added as they come. Those of a folder that is replaced keep
+    their numbers, unless numbers are given.
     border: the width in pixels of the void (255) drawn along the inside of every object's border, as VOC's own files have it (5);
     those pixels are lost, so that it is 0 unless asked for.
     Raises ValueError for more than 254 objects in an image, more than 254 classes, or a label with a line break.
     """
     known = path / LABEL_MAP
-    classes = Classes(labels, read_labels(path) if known.is_file() and not labels else None)
+    classes = Classes(labels, read_labels(path) if known.is_file() else None)
     stems = unique_stems(items, path / IMAGES)
 
     def files() -> Iterator[tuple[Path, bytes]]:

@@ -49,11 +49,12 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
 def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     """Write a YOLO folder with a copy of each image; return it. Instances without a pixel are left out; alpha and ids are not kept.
 
-    labels: the classes in order, from 0, or with their numbers; by default as they come, after those of a folder that is replaced.
+    labels: the classes in order, from 0, or with their numbers; more are added as they come. Those of a folder that is replaced keep
+    their numbers, unless numbers are given.
     All images are named for training and validation alike: split them as you see fit.
     """
     known = path / DATA
-    classes = Classes(labels, read_labels(path) if known.is_file() and not labels else None, first=0)
+    classes = Classes(labels, read_labels(path) if known.is_file() else None, first=0)
 
     def files() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, unique_stems(items, path / "images")):
