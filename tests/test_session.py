@@ -445,3 +445,20 @@ def test_numbers_of_any_kind_become_plain_ones():
     session.apply(Stroke(np.array([[1, 2], [15, 4]]), False, np.float64(1)))
     assert session.prompts == (Click(2.0, 3.5, True), Stroke(((1.0, 2.0), (15.0, 4.0)), False, 1.0))
     json.dumps(session.log())
+
+
+def test_superpixels_are_computed_once_and_cannot_be_written():
+    session = Session(IMAGE)
+    labels = session.superpixels(16)
+    assert np.shares_memory(labels, session.superpixels(16)) and not np.shares_memory(labels, session.superpixels(20))
+    with pytest.raises(ValueError, match="read-only"):
+        labels[0, 0] = 1
+
+
+def test_a_stroke_across_a_large_image_is_a_small_change():
+    session = Session(np.zeros((3000, 4000, 3), np.uint8), mask=np.ones((3000, 4000), bool))
+    change = session.apply(Brush(((500, 500), (2500, 600)), 20, False))
+    assert change.bbox == (480, 480, 2520, 620) and not session.mask[550, 1500] and session.mask[600, 500]
+    assert change.nbytes < 100_000
+    session.undo()
+    assert session.mask.all()

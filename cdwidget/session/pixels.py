@@ -9,6 +9,7 @@ import numpy as np
 from cdwidget.masks import EMPTY_PATCH, Bbox, Patch, as_mask, bbox, pack, unpack
 from cdwidget.tools.canvas import Painted, crop
 
+# In journals a source is its number here: new ones go to the end.
 SOURCES = ("nobody", "model", "brush", "superpixel", "lasso", "polygon", "wand", "command", "matte", "import")
 HUMAN = np.array([source not in ("nobody", "model", "import") for source in SOURCES])  # by the number in `sources`: may be locked
 IMPORT = SOURCES.index("import")

@@ -356,7 +356,7 @@ class Session:
             return self._answers.prompt(document, action, self.progressive)
         if tool := TOOLS.get(type(action)):
             name = name_of(type(action))
-            done = tool(Canvas(self._image, document.mask, self.superpixels), action)
+            done = tool(Canvas(self._image_view, _read_only(document.mask), self.superpixels), action)
             return paint(document, action, done, name if name in SOURCES else "command")
         return edit(document, action)
 
