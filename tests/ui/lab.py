@@ -114,14 +114,23 @@ class Notebook:
         """Run every cell."""
         self.command("Run", "Run All Cells")
 
+    def run(self, number: int) -> None:
+        """Run one cell, and do not wait for it."""
+        self.page.locator(".jp-Notebook .jp-CodeCell").nth(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def prompt(self, number: int) -> Locator:
+        """What stands beside a cell: "[*]:" while it runs."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number).locator(".jp-InputPrompt").first
+
     def command(self, menu: str, entry: str) -> None:
         """Choose an entry of JupyterLab's menu bar."""
         self.page.locator(".lm-MenuBar-itemLabel", has_text=menu).first.click()
         self.page.locator(".lm-Menu-itemLabel", has_text=entry).first.click()
 
-    def wait_for_kernel(self) -> None:
-        """Wait until the kernel can run code."""
-        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("Python 3 (ipykernel) | Idle", timeout=60_000)
+    def wait_for_kernel(self, state: str = "Idle") -> None:
+        """Wait until the kernel can run code, or (Busy) does so."""
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text(f"Python 3 (ipykernel) | {state}", timeout=60_000)
 
     def widget(self, number: int = 0, name: str = "w") -> Widget:
         """Return one of the annotators on the page, once it shows its image; `name` is its variable in the kernel."""
@@ -211,12 +220,16 @@ class Widget:
 
     def painted(self, x: float, y: float) -> bool:
         """Whether the mask canvas has something on the pixel (x, y) while the whole image is fitted into the stage."""
+        return self.painted_at(self.position(x + 0.5, y + 0.5))
+
+    def painted_at(self, position: Position) -> bool:
+        """Whether the mask canvas has something at a place of the stage."""
         code = """(stage, at) => {
             const canvas = stage.querySelectorAll("canvas")[1], ratio = canvas.width / stage.clientWidth;
             return canvas.getContext("2d").getImageData(at.x * ratio, at.y * ratio, 1, 1).data[3] > 0;
         }"""
         self.notebook.page.wait_for_timeout(FLASH_MS)
-        return self.stage.evaluate(code, self.position(x + 0.5, y + 0.5))
+        return self.stage.evaluate(code, position)
 
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}

@@ -1,7 +1,10 @@
-"""When Python fails or is gone, the widget says so."""
+"""When Python fails, is busy or is gone, the widget says so; a busy kernel answers all the same where it can."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from playwright.sync_api import Page, expect
 
 from lab import Lab, Notebook
@@ -11,6 +14,12 @@ import cdwidget, skimage.data
 w = cdwidget.Annotator(skimage.data.coffee())
 w
 """
+FOREVER = """
+import time
+while True:
+    time.sleep(20)
+"""
+A_WHILE = "import time; time.sleep(15)"
 
 
 def test_errors_are_shown_and_a_restart_is_noticed(lab: Lab, page: Page) -> None:
@@ -45,3 +54,53 @@ def test_errors_are_shown_and_a_restart_is_noticed(lab: Lab, page: Page) -> None
     w = notebook.widget()
     w.click(300, 230)
     assert w.holds(300, 230)
+
+
+def test_clicks_are_answered_while_a_cell_runs(lab: Lab, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "busy.ipynb", [CELL, FOREVER])
+    notebook.run(0)
+    w = notebook.widget()
+    at, beside = w.position(300.5, 230.5), w.position(100.5, 100.5)
+    notebook.run(1)
+    notebook.wait_for_kernel("Busy")
+
+    w.stage.click(position=at)
+    w.answered()
+    assert w.painted_at(at)
+    w.stage.click(position=beside)
+    w.answered()
+    assert w.painted_at(beside)
+    page.keyboard.press("Control+z")
+    w.answered()
+    assert w.painted_at(at)
+    expect(notebook.prompt(1)).to_have_text("[*]:")  # it runs still
+
+    notebook.command("Kernel", "Interrupt Kernel")
+    expect(notebook.prompt(1)).to_have_text("[2]:")
+    assert w.value("len({0}.session.clicks)") == 1 and w.holds(300, 230)
+    w.click(100, 100)
+    assert w.value("len({0}.session.clicks)") == 2
+
+
+@pytest.fixture
+def without_subshells(lab: Lab) -> Iterator[None]:
+    """JupyterLab as it was before 4.4, or with a kernel that has no subshells."""
+    lab.set("apputils-extension/kernels-settings", {"commsOverSubshells": "disabled"})
+    yield
+    lab.set("apputils-extension/kernels-settings", {})
+
+
+def test_elsewhere_clicks_wait_their_turn(lab: Lab, without_subshells: None, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "waiting.ipynb", [CELL, A_WHILE])
+    notebook.run(0)
+    w = notebook.widget()
+    places = [w.position(x + 0.5, y + 0.5) for x, y in [(300, 230), (100, 100), (500, 50)]]
+    notebook.run(1)
+    notebook.wait_for_kernel("Busy")
+    for place in places:
+        w.stage.click(position=place)
+    trouble = w.root.locator(".cdw-trouble")
+    expect(trouble).to_contain_text("busy", timeout=30_000)
+    w.answered()
+    expect(trouble).to_be_hidden()
+    assert w.value("[[int(c.x), int(c.y)] for c in {0}.session.clicks]") == [[300, 230], [100, 100], [500, 50]]
