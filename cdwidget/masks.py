@@ -125,6 +125,14 @@ class Patch:
         x0, y0, x1, y1 = found = bbox(mask) if box is None else box
         return cls(found, np.packbits(mask[y0:y1, x0:x1]).tobytes())
 
+    def mask_only(self) -> Patch:
+        """Return just the mask, in the smallest box that holds it; the empty patch when no pixel is in it."""
+        pixels = self.pixels()
+        inner = Patch.of(pixels)
+        left, top = self.bbox[:2]
+        x0, y0, x1, y1 = inner.bbox
+        return Patch((left + x0, top + y0, left + x1, top + y1), inner.bits) if inner.bits else EMPTY_PATCH
+
     @property
     def nbytes(self) -> int:
         """How much memory the packed pixels take."""

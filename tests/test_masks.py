@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, decode_rle, encode_rle, iou
+from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, decode_rle, encode_rle, iou, pack, unpack
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 
@@ -72,6 +72,26 @@ def test_a_patch_of_a_box_holds_what_is_there_and_writes_only_there():
     patch.paste(mask)
     assert not mask[2, 1:4].any()
     assert mask.sum() == 22
+
+
+@given(masks)
+def test_a_patch_gives_its_mask_alone_in_the_smallest_box(mask):
+    height, width = mask.shape
+    wide = Patch((0, 0, width, height), np.packbits(mask).tobytes(), pack(mask.astype(np.uint8)))
+    assert wide.mask_only() == Patch.of(mask)
+    assert wide.any() == mask.any() and not wide.blank().any()
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 3)))
+def test_packed_values_come_back(values):
+    assert np.array_equal(unpack(pack(values), *values.shape), values)
+
+
+def test_large_packed_values_are_small():
+    values = np.zeros((1000, 1000), np.uint8)
+    values[200:900, 300:700] = 5
+    assert len(pack(values)) < 1000 and np.array_equal(unpack(pack(values), 1000, 1000), values)
+    assert not unpack(b"", 2, 3).any() and pack(values[:0]) == b""
 
 
 def test_iou():

@@ -156,6 +156,12 @@ class Document:
         """Return the pixels of one entry, packed; the empty patch where nothing has been said of any."""
         return self.pixels.patch() if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH)
 
+    def mask_patch(self, instance: int) -> Patch:
+        """Return the mask of one entry, packed, in its bbox; the empty patch where it has no pixels."""
+        if instance == self.state.selected:
+            return Patch.of(self.mask)
+        return self.parked.get(instance, EMPTY_PATCH).mask_only()
+
     def mask_of(self, instance: int) -> np.ndarray:
         """Return a fresh bool (H, W) mask of one entry."""
         if instance == self.state.selected:

@@ -131,14 +131,14 @@ class Session:
     def instances(self) -> list[Instance]:
         """All instances that have pixels, the one being edited among them, in painting order; masks are unpacked at each call."""
         document = self._document
-        return [document.instance(entry) for entry in document.state.entries if document.patch(entry.id).any()]
+        return [document.instance(entry) for entry in document.state.entries if document.mask_patch(entry.id).bits]
 
     def label_map(self, ids: bool = False) -> np.ndarray:
         """Return which instance is in front at each pixel, int32 (H, W): 1 for the first of `instances` (or its id), 0 for none."""
         document = self._document
         labels = np.zeros((self.height, self.width), np.int32)
-        patches = ((entry.id, document.patch(entry.id)) for entry in document.state.entries)
-        for number, (id, patch) in enumerate(((id, patch) for id, patch in patches if patch.any()), 1):
+        patches = ((entry.id, document.mask_patch(entry.id)) for entry in document.state.entries)
+        for number, (id, patch) in enumerate(((id, patch) for id, patch in patches if patch.bits), 1):
             crop(labels, patch.bbox)[patch.pixels()] = id if ids else number
         return labels
 
@@ -197,7 +197,7 @@ class Session:
     def patch(self, instance: int | None = None) -> Patch:
         """Return the pixels of one instance, by default the selected one, packed, in the bbox of its mask; ValueError if there is none."""
         document = self._document
-        return Patch.of(document.mask_of(document.state.entry(instance).id))
+        return document.mask_patch(document.state.entry(instance).id)
 
     # ---- writing -------------------------------------------------------------------------------------------------
 
