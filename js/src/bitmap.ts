@@ -5,7 +5,7 @@ export const NOWHERE: Box = [0, 0, 0, 0];
 
 export interface Patch { box: Box; bits: Uint8Array } // one byte a pixel, 0 or 1, row by row
 
-const SPARE = 256; // a box that grows does so by whole blocks of this side, so that a brush seldom has it copied
+const SPARE = 64; // pixels, and as much as half its side, that a box grows by where it must grow, so that a brush seldom has it copied
 
 /** numpy.packbits, undone: the first pixel is in the highest bit of the first byte. */
 export function unpack(box: Box, packed: DataView): Patch {
@@ -57,8 +57,9 @@ export function difference(box: Box, before: Uint8Array, after: Uint8Array): Pat
 }
 
 export class Bitmap {
-  box: Box = NOWHERE;
-  bits = new Uint8Array(0);
+  bits: Uint8Array;
+
+  constructor(public box: Box = NOWHERE) { this.bits = new Uint8Array(this.width * this.height); }
 
   get width() { return this.box[2] - this.box[0]; }
   get height() { return this.box[3] - this.box[1]; }
@@ -88,14 +89,10 @@ export class Bitmap {
     });
   }
 
-  copy(): Bitmap {
-    return Object.assign(new Bitmap(), { box: this.box, bits: this.bits.slice() });
-  }
-
-  /** Call `each` for every row of what this and the box have in common: where it begins here, and where it is in the box. */
-  rows(box: Box, each: (mine: number, from: number, to: number) => void) {
-    const x0 = Math.max(box[0], this.box[0]), x1 = Math.min(box[2], this.box[2]);
-    const y0 = Math.max(box[1], this.box[1]), y1 = Math.min(box[3], this.box[3]);
+  /** Call `each` for every row of what this and the box have in common, within a third: where it begins here, and where it is in the box. */
+  rows(box: Box, each: (mine: number, from: number, to: number) => void, within: Box = box) {
+    const x0 = Math.max(box[0], this.box[0], within[0]), x1 = Math.min(box[2], this.box[2], within[2]);
+    const y0 = Math.max(box[1], this.box[1], within[1]), y1 = Math.min(box[3], this.box[3], within[3]);
     if (x0 >= x1) return;
     for (let y = y0; y < y1; y++) {
       const theirs = (y - box[1]) * (box[2] - box[0]) - box[0];
@@ -107,8 +104,8 @@ export class Bitmap {
     if (isEmpty(box)) return;
     const { box: old, bits } = this, all = union(old, box);
     if (all.every((side, i) => side === old[i])) return;
-    const down = (side: number) => Math.floor(side / SPARE) * SPARE, up = (side: number) => Math.ceil(side / SPARE) * SPARE;
-    this.box = isEmpty(old) ? box : [down(all[0]), down(all[1]), up(all[2]), up(all[3])];
+    const more = (side: number, i: number) => (side === old[i] ? side : side + (i < 2 ? -1 : 1) * (SPARE + ((old[2 + (i % 2)] - old[i % 2]) >> 1)));
+    this.box = isEmpty(old) ? box : (all.map(more) as unknown as Box);
     this.bits = new Uint8Array(this.width * this.height);
     this.rows(old, (mine, from, to) => this.bits.set(bits.subarray(from, to), mine));
   }

@@ -1,21 +1,39 @@
 /** One object: its pixels as the kernel has them, and over them what the hand has painted and the kernel not yet answered. */
-import { Bitmap, difference, NOWHERE, type Box, type Patch } from "./bitmap";
+import { Bitmap, difference, isEmpty, NOWHERE, union, type Box, type Patch } from "./bitmap";
+import type { Size } from "./camera";
 import { Outline } from "./outline";
 
 const IN = 1, OUT = 2; // what a draft says of a pixel; 0: nothing
 
 /** What one gesture paints, until the kernel has answered. */
 export class Draft {
-  readonly pixels = new Bitmap();
-  constructor(readonly instance: number) {}
+  box = NOWHERE;
+  private readonly pixels: Bitmap; // as large as the image: memory is taken where it is painted, and nothing is copied on the way
+
+  constructor(readonly instance: number, image: Size) { this.pixels = new Bitmap([0, 0, image.width, image.height]); }
+
+  paint(patch: Patch, add: boolean) {
+    this.box = union(this.box, patch.box);
+    this.pixels.paint(patch, add ? IN : OUT);
+  }
+
+  /** Write what it says about the pixels in a box. */
+  over(bitmap: Bitmap, box: Box) {
+    const { bits } = this.pixels;
+    this.pixels.rows(bitmap.box, (mine, from, to) => {
+      for (let i = from; i < to; i++, mine++) if (bits[mine]) bitmap.bits[i] = bits[mine] === IN ? 1 : 0;
+    }, box);
+  }
 }
 
 export class Instance {
   readonly bitmap = new Bitmap();
-  private painted: Bitmap | null = null; // the bitmap with the drafts over it
+  private painted: Bitmap | null = null; // the bitmap with the drafts over it, once the hand has painted
+  private stale = NOWHERE; // where the painted one is out of date
+  private counted: number | null = null;
   private readonly border = new Outline(this.bitmap);
 
-  constructor(readonly id: number, public label: string, readonly drafts: Draft[] = []) {}
+  constructor(readonly id: number, public label: string, private readonly image: Size, readonly drafts: Draft[] = []) {}
 
   /** What is shown. */
   get pixels(): Bitmap { return this.painted ?? this.bitmap; }
@@ -23,49 +41,64 @@ export class Instance {
   /** Round what is shown; null: it has no pixels. */
   get outline(): Outline | null { return this.border.empty ? null : this.border; }
 
+  /** How many pixels it has, for the kernel. */
+  get area(): number {
+    if (this.counted === null) {
+      const { bits } = this.bitmap;
+      this.counted = 0;
+      for (let i = 0; i < bits.length; i++) this.counted += bits[i];
+    }
+    return this.counted;
+  }
+
   /** Take over what the kernel says; the answer is where that changed what is shown. */
   write(patch: Patch): Patch | null {
-    const before = this.pixels.read(patch.box);
+    this.counted = null;
+    if (this.drafts.length || this.painted) {
+      this.bitmap.write(patch);
+      return this.settle(patch.box);
+    }
+    const before = this.bitmap.read(patch.box);
     this.bitmap.write(patch);
-    if (this.drafts.length) this.compose(patch.box);
-    return this.changed(patch.box, before);
+    return this.changed(difference(patch.box, before, patch.bits));
   }
 
   /** Let a draft say of every pixel that the patch holds whether it is in the object. */
   paint(draft: Draft, patch: Patch, add: boolean) {
     if (!this.drafts.includes(draft)) this.drafts.push(draft);
-    draft.pixels.paint(patch, add ? IN : OUT);
-    this.painted ??= this.bitmap.copy();
+    draft.paint(patch, add);
+    this.painted ??= this.copy();
     this.painted.paint(patch, add ? 1 : 0);
     this.border.touch(patch.box, this.painted);
   }
 
-  /** Forget a draft: the kernel has answered, or the gesture was given up. */
-  drop(draft: Draft) {
-    const at = this.drafts.indexOf(draft), { box } = draft.pixels;
-    if (at < 0) return;
-    const before = this.pixels.read(box);
-    this.drafts.splice(at, 1);
-    if (this.drafts.length) this.compose(box);
-    else this.painted = null;
-    this.changed(box, before);
+  /** Forget a draft; what it painted is taken back by the next `settle` or `write`. */
+  forget(draft: Draft) {
+    if (!this.drafts.includes(draft)) return;
+    this.drafts.splice(this.drafts.indexOf(draft), 1);
+    this.stale = union(this.stale, draft.box);
   }
 
-  /** Make what is shown in a box from the kernel's pixels and the drafts, oldest first. */
-  private compose(box: Box) {
-    this.painted ??= this.bitmap.copy();
-    this.painted.write({ box, bits: this.bitmap.read(box) });
-    for (const { pixels } of this.drafts) {
-      const said = pixels.read(box);
-      this.painted.paint({ box, bits: said.map((value) => Number(value === IN)) }, 1);
-      this.painted.paint({ box, bits: said.map((value) => Number(value === OUT)) }, 0);
-    }
+  /** Make what is shown, where it is out of date, from the kernel's pixels and the drafts, oldest first. */
+  settle(box: Box = NOWHERE): Patch | null {
+    const all = union(this.stale, box);
+    this.stale = NOWHERE;
+    if (isEmpty(all)) return null;
+    this.painted ??= this.copy();
+    const before = this.painted.read(all);
+    this.painted.write({ box: all, bits: this.bitmap.read(all) });
+    for (const draft of this.drafts) draft.over(this.painted, all);
+    return this.changed(difference(all, before, this.painted.read(all)));
   }
 
-  private changed(box: Box, before: Uint8Array): Patch | null {
-    const change = difference(box, before, this.pixels.read(box));
+  private copy(): Bitmap {
+    const copy = new Bitmap([0, 0, this.image.width, this.image.height]);
+    copy.write(this.bitmap);
+    return copy;
+  }
+
+  private changed(change: Patch | null): Patch | null {
     this.border.touch(change?.box ?? NOWHERE, this.pixels);
     return change;
   }
 }
-

@@ -92,23 +92,25 @@ export class Doc {
     if (shown) this.pending.push(shown);
     if (JSON.stringify(this.looking) !== JSON.stringify(action)) this.preview = null;
     this.emit();
-    const reply = await this.apply(action);
+    const reply = await this.send("apply", { action }, () => draft && this.owner(draft)?.forget(draft));
     this.pending = this.pending.filter((other) => other !== shown);
-    if (draft) this.drop(draft);
+    if (draft) this.owner(draft)?.settle();
     if (reply) this.painting = since;
     else this.preview = null;
     this.emit();
   }
 
   /** Show pixels as the hand paints them: a draft over the selected object, by default a new one. */
-  paint(patch: Patch, add: boolean, draft = new Draft(this.selected)): Draft {
-    this.instances.find((instance) => instance.id === draft.instance)?.paint(draft, patch, add);
+  paint(patch: Patch, add: boolean, draft = new Draft(this.selected, this.image)): Draft {
+    this.owner(draft)?.paint(draft, patch, add);
     this.emitSoon();
     return draft;
   }
 
+  /** Give up what a gesture has painted. */
   drop(draft: Draft) {
-    this.instances.find((instance) => instance.id === draft.instance)?.drop(draft);
+    this.owner(draft)?.forget(draft);
+    this.owner(draft)?.settle();
     this.emit();
   }
 
@@ -136,9 +138,9 @@ export class Doc {
   apply(action: Action) { return this.send("apply", { action }); }
 
   /** Let the kernel do what the user wants; an old error is done with. */
-  send(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
+  send(op: string, fields: Record<string, unknown> = {}, answered?: () => void): Promise<Reply | null> {
     if (this.trouble?.kind === "error") this.trouble = null;
-    return this.ask(op, fields);
+    return this.ask(op, fields, answered);
   }
 
   /** Ask the kernel something that is only looked at: what goes wrong is the caller's. */
@@ -197,10 +199,12 @@ export class Doc {
     this.emitting = true;
   }
 
+  private owner(draft: Draft) { return this.instances.find((instance) => instance.id === draft.instance); }
+
   /** Trouble is shown, and the answer is null then. */
-  private async ask(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
+  private async ask(op: string, fields: Record<string, unknown> = {}, answered?: () => void): Promise<Reply | null> {
     if (this.dead) return null;
-    const request = this.transport.request(op, fields);
+    const request = this.transport.request(op, fields, answered);
     this.emit();
     try {
       return await request;
@@ -243,7 +247,7 @@ export class Doc {
     this.preview = this.looking = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
     this.instances = update.instances.map(({ id, label }) => {
-      const old = known.get(id), instance = old && !update.whole ? old : new Instance(id, label, old?.drafts);
+      const old = known.get(id), instance = old && !update.whole ? old : new Instance(id, label, this.image, old?.drafts);
       instance.label = label;
       return instance;
     });

@@ -14,7 +14,7 @@ export interface Message { id: string | null; ok: boolean; result?: any; error?:
 
 export interface Reply { result: any; buffers: DataView<ArrayBuffer>[] }
 
-interface Waiting { resolve(reply: Reply): void; reject(error: Error): void; timers: ReturnType<typeof setTimeout>[] }
+interface Waiting { answered?(): void; resolve(reply: Reply): void; reject(error: Error): void; timers: ReturnType<typeof setTimeout>[] }
 
 export interface Patience { slow: number; lost: number } // ms without an answer: say so; give up
 
@@ -40,15 +40,15 @@ export class Transport {
 
   get busy() { return this.waiting.size > 0; }
 
-  /** Requests reach Python in the order of these calls. */
-  request(op: string, fields: Record<string, unknown> = {}): Promise<Reply> {
+  /** Requests reach Python in the order of these calls. `answered` is called when it is over, before the answer is heard. */
+  request(op: string, fields: Record<string, unknown> = {}, answered?: () => void): Promise<Reply> {
     const id = `${this.page}-${++this.count}`;
     return new Promise((resolve, reject) => {
       const timers = [
         setTimeout(() => this.slow(true), this.patience.slow),
         setTimeout(() => this.settle(id)?.reject(new Error(`the kernel did not answer "${op}"`)), this.patience.lost),
       ];
-      this.waiting.set(id, { resolve, reject, timers });
+      this.waiting.set(id, { answered, resolve, reject, timers });
       this.model.send({ id, op, ...fields });
     });
   }
@@ -93,6 +93,7 @@ export class Transport {
     const found = this.waiting.get(id);
     found?.timers.forEach(clearTimeout);
     this.waiting.delete(id);
+    found?.answered?.();
     return found;
   }
 }

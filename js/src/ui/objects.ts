@@ -18,16 +18,7 @@ export function objects(view: View): Objects {
   const names = h("datalist", { id: `cdw-labels-${Math.random().toString(36).slice(2)}` });
   const element = h("section", { class: "cdw-objects", "aria-label": "Objects" },
     h("div", { class: "cdw-title" }, "Objects", count, fresh.element), rows, bar, names);
-  const areas = new WeakMap<Instance, { revision: number; pixels: number }>();
   let shown = "", renaming = false, focused: number | null = null;
-
-  function areaOf(instance: Instance): number {
-    const known = areas.get(instance), { revision } = doc;
-    if (known?.revision === revision) return known.pixels;
-    const pixels = instance.outline ? instance.bitmap.bits.reduce((sum, bit) => sum + bit, 0) : 0;
-    areas.set(instance, { revision, pixels });
-    return pixels;
-  }
 
   function row(instance: Instance) {
     const { id } = instance, hidden = view.hidden.has(id), draft = !instance.outline, current = id === doc.selected, marked = view.marked.has(id);
@@ -38,7 +29,7 @@ export function objects(view: View): Objects {
     const trash = h("button", { type: "button", class: "cdw-button cdw-small cdw-late" }, icon("delete"));
     tip(trash, "Delete");
     trash.disabled = !doc.editable;
-    const area = h("span", { class: "cdw-area", title: "Pixels" }, draft ? "" : areaOf(instance).toLocaleString("en"));
+    const area = h("span", { class: "cdw-area", title: "Pixels" }, draft ? "" : instance.area.toLocaleString("en"));
     const cell = (...children: (HTMLElement | null)[]) => h("div", { role: "gridcell" }, ...children);
     const element = h("div", {
       class: `cdw-row${draft ? " cdw-draft" : ""}${hidden ? " cdw-hidden" : ""}${marked ? " cdw-marked" : ""}`, role: "row",
@@ -161,7 +152,7 @@ export function objects(view: View): Objects {
     bar.hidden = !doc.editable;
     const all = [...doc.instances].reverse();
     const state = JSON.stringify([
-      all.map((i) => [i.id, i.label, areaOf(i), view.hidden.has(i.id), view.marked.has(i.id)]), doc.selected, doc.editable,
+      all.map((i) => [i.id, i.label, i.area, view.hidden.has(i.id), view.marked.has(i.id)]), doc.selected, doc.editable,
       model.get("labels"), model.get("colors"),
     ]);
     if (state === shown || renaming) return;

@@ -1,0 +1,153 @@
+"""A hand on an annotator: mouse, pen and fingers at image points, and what the mask canvas shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import CDPSession, Page, expect
+
+from lab import Lab, Notebook, Widget
+
+Point = tuple[float, float]
+
+CELL = """
+import sys
+sys.path.insert(0, {tests!r})
+import cdwidget, cv2, numpy as np, skimage.data
+from scripted import Scripted
+image = skimage.data.coffee()
+answer = np.zeros(image.shape[:2], bool)
+answer[100:300, 200:400] = True
+w = cdwidget.Annotator(image, Scripted(answer))
+w
+"""
+PIXELS = """stage => {
+    const canvas = stage.querySelectorAll("canvas")[1], data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    let hash = 0;
+    for (const value of data) hash = (hash * 31 + value) | 0;
+    return hash;
+}"""
+
+
+@dataclass
+class Hand:
+    """Draws on a widget whose image is fitted into the stage."""
+
+    widget: Widget
+    asked: list[str]  # the messages that went to the kernel
+
+    @classmethod
+    def open(cls, lab: Lab, page: Page, name: str, cell: str = CELL) -> Hand:
+        """Open a notebook with one cell, `cell`, that shows the widget w."""
+        asked: list[str] = []
+
+        def hear(payload: str | bytes) -> None:
+            text = payload if isinstance(payload, str) else payload.decode("utf8", "ignore")
+            if "comm_msg" in text:
+                asked.append(text)
+
+        page.on("websocket", lambda socket: socket.on("framesent", hear))
+        tests = str(Path(__file__).parents[1])
+        notebook = Notebook.open(lab, page, name, [cell.format(tests=tests) if cell is CELL else cell])
+        notebook.run_all()
+        hand = cls(notebook.widget(), asked)
+        hand.widget.root.focus()
+        return hand
+
+    def at(self, x: float, y: float) -> Point:
+        """Where an image point lies on the page."""
+        box, place = self.widget.stage.bounding_box(), self.widget.position(x, y)
+        assert box is not None
+        return box["x"] + place["x"], box["y"] + place["y"]
+
+    def take(self, key: str, tool: str) -> None:
+        """Take up a tool by its key."""
+        self.widget.root.focus()
+        self.widget.press(key)
+        expect(self.widget.root.locator(f"[data-command={tool}]")).to_have_attribute("aria-pressed", "true")
+
+    def set(self, trait: str, value: Any) -> None:
+        """Set a trait of the widget."""
+        self.widget.value(f"setattr({{}}, {trait!r}, {value!r})")
+
+    def move(self, x: float, y: float, steps: int = 1) -> None:
+        """Move the mouse."""
+        self.page.mouse.move(*self.at(x, y), steps=steps)
+
+    def click(self, *points: Point, **how: Any) -> None:
+        """Click with the mouse at image points, one after the other, too far apart in time for a double click."""
+        for point in points:
+            self.page.wait_for_timeout(400)
+            self.move(*point)
+            self.page.mouse.click(*self.at(*point), **how)
+
+    def drag(self, *points: Point, steps: int = 5, button: Any = "left", release: bool = True) -> None:
+        """Drag the mouse from the first point through the others."""
+        self.move(*points[0])
+        self.page.mouse.down(button=button)
+        for point in points[1:]:
+            self.move(*point, steps=steps)
+        if release:
+            self.page.mouse.up(button=button)
+            self.widget.answered()
+
+    def pen(self, *points: Point, button: str = "left", force: float = 0.5) -> None:
+        """Draw with a pen."""
+        places = [self.at(*point) for point in points]
+        kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 2), "mouseReleased"]
+        for kind, (x, y) in zip(kinds, places):
+            event = {"type": kind, "x": x, "y": y, "button": button, "pointerType": "pen", "force": force, "clickCount": 1}
+            self.devtools.send("Input.dispatchMouseEvent", {**event, "buttons": 0 if kind == "mouseReleased" else 1})
+        self.widget.answered()
+
+    def fingers(self, *paths: list[Point]) -> None:
+        """Put a finger down at the beginning of each path, move them all, and lift them. Points are those of the page."""
+        for moment in zip(*paths):
+            touches = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(moment)]
+            kind = "touchStart" if moment == tuple(path[0] for path in paths) else "touchMove"
+            self.devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+            self.page.wait_for_timeout(30)
+        self.devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        self.widget.answered()
+
+    def picture(self) -> int:
+        """A number that stands for every pixel of the mask canvas."""
+        self.page.wait_for_timeout(100)
+        return self.widget.stage.evaluate(PIXELS)
+
+    @contextmanager
+    def slow_kernel(self, seconds: float = 2) -> Iterator[None]:
+        """Let every action take its time, to look at what is shown until then."""
+        self.widget.value(
+            f"setattr({{0}}.session, 'apply', lambda action: (__import__('time').sleep({seconds}), type({{0}}.session).apply({{0}}.session, action))[1])"
+        )
+        yield
+        self.widget.answered()
+        self.widget.value("{}.session.__dict__.pop('apply') and None")
+
+    def undo_and_redo(self, before: int) -> None:
+        """Undo and redo the gesture, looking at the kernel's mask; `before` is its digest before the gesture."""
+        after = self.widget.digest()
+        assert after != before
+        self.widget.press("Control+z")
+        assert self.widget.digest() == before
+        self.widget.press("Control+Shift+Z")
+        assert self.widget.digest() == after
+
+    @property
+    def page(self) -> Page:
+        """The page that the widget is on."""
+        return self.widget.notebook.page
+
+    @cached_property
+    def devtools(self) -> CDPSession:
+        """Chromium's own protocol: playwright has no pen and one finger only."""
+        session: CDPSession = self.page.context.new_cdp_session(self.page)
+        session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+        return session
+
