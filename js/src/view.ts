@@ -74,8 +74,8 @@ export class View implements Owner {
       if (!(event.target as Element).closest("input, button, label, .cdw-popover")) this.focus();
     });
     on("click", (event) => {
-      const byPointer = event.detail > 0; // then Enter is to finish the object, not to press the button again
-      if (byPointer && (event.target as Element).closest("button:not([aria-haspopup], .cdw-popover *)")) this.focus();
+      const pressed = (event.target as Element).closest("button:not([aria-haspopup], .cdw-popover *)"), byPointer = event.detail > 0;
+      if (byPointer && pressed?.matches(":focus")) this.focus(); // then Enter is to finish the object, not to press the button again
     });
     addEventListener("keydown", (event) => this.passOn(event), { signal, capture: true });
     document.addEventListener("fullscreenchange", () => this.refresh(), { signal });

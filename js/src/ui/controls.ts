@@ -44,11 +44,13 @@ export function slider({ label, min, max, step = 1, unit = "", curved = false, g
   });
   const number = h("input", {
     type: "number", "aria-label": `${label}, as a number`, min: String(min), max: String(max), step: String(step),
-    onchange: () => {
-      if (number.value) set(within(Number(number.value)));
-      write();
-    },
+    onchange: () => take(),
+    onkeydown: (event: KeyboardEvent) => event.key === "Enter" && take(),
   });
+  const take = () => {
+    if (number.value) set(within(Number(number.value)));
+    write();
+  };
   const write = () => { number.value = String(Number(get().toFixed(2))); };
   const element = h("div", { class: "cdw-range" }, h("span", { class: "cdw-label" }, label), track, number, unit ? h("span", { class: "cdw-unit" }, unit) : null);
   const refresh = () => {

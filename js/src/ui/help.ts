@@ -1,29 +1,33 @@
-/** The sheet of keys, made from the same two tables that the keys and buttons use. */
+/** The sheet of keys, made from the same tables that the keys and buttons use. */
 import { COMMANDS } from "../commands";
+import { TOOLS } from "../tools";
 import type { Part, View } from "../view";
 import { h } from "./dom";
 
 const MOUSE: [string, string[]][] = [
   ["Add to the object", ["Left click"]],
   ["Take away from it", ["Right click", "Shift+Left click"]],
+  ["A hand tool the other way round", ["Alt"]],
   ["Zoom at the pointer", ["Wheel", "Ctrl+Wheel"]],
-  ["Choose a label", ["1–9"]],
+  ["Choose a class", ["1–9"]],
 ];
+const MASK = ["undo", "redo", "alternative", "lock", "smaller", "larger"];
+const OBJECTS = ["finish", "delete_last", "delete", "duplicate", "merge", "rename", "forward", "backward"];
 
 export function help(view: View): Part {
   const list = h("div", {});
   const element = h("div", { class: "cdw-help", role: "dialog", "aria-label": "Keys", onclick: () => view.set({ helping: false }) }, list);
-  const line = (title: string, keys: string[]) => [
-    h("span", { class: "cdw-what" }, title),
-    h("span", { class: "cdw-with" }, ...keys.map((key) => h("span", { class: "cdw-key" }, key))),
-  ];
+  const line = ([title, keys]: [string, string[]]) => h("div", { class: "cdw-line" }, h("span", {}, title), h("span", {}, ...keys.map((key) => h("kbd", { class: "cdw-key" }, key))));
+  const section = (title: string, lines: [string, string[]][]) => h("section", {}, h("b", {}, title), ...lines.map(line));
 
   function refresh() {
     if (element.hidden === !view.helping) return;
     element.hidden = !view.helping;
     const shortcuts: Record<string, string[]> = view.doc.model.get("shortcuts");
-    const keys = Object.entries(COMMANDS).map(([name, command]): [string, string[]] => [command.title, shortcuts[name] ?? []]);
-    list.replaceChildren(...[...MOUSE, ...keys].flatMap(([title, names]) => line(title, names)));
+    const lines = (names: string[]) => names.filter((name) => shortcuts[name]?.length).map((name): [string, string[]] => [COMMANDS[name].title, shortcuts[name]]);
+    const tools = Object.keys(TOOLS), rest = Object.keys(COMMANDS).filter((name) => ![...tools, ...MASK, ...OBJECTS].includes(name));
+    list.replaceChildren(section("On the image", MOUSE), section("Tools", lines(tools)), section("Mask", lines(MASK)),
+      section("Objects", lines(OBJECTS)), section("View", lines(rest)));
   }
 
   return { element, refresh };

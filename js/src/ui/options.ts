@@ -39,9 +39,9 @@ export function options(view: View): Part {
   lock.element.classList.add("cdw-lock");
   const settings = Object.values(controls);
   const left = h("div", { class: "cdw-settings", role: "group", "aria-label": "Options of the tool" },
-    name, ...settings.map((part) => part.element), hint);
-  const right = [lock, shown(view), zoom(view)];
-  const element = h("div", { class: "cdw-options" }, left, h("span", { class: "cdw-spacer" }), ...right.map((part) => part.element));
+    name, ...settings.map((part) => part.element), h("div", { class: "cdw-how" }, hint));
+  const right = [lock, shown(view)];
+  const element = h("div", { class: "cdw-options" }, left, ...right.map((part) => part.element));
 
   function refresh() {
     const tool = TOOLS[model.get("tool")], [title, how = ""] = tool.title.split(/:\s*/);
@@ -98,14 +98,4 @@ function picture(view: View): Part {
       refresh();
     },
   };
-}
-
-function zoom(view: View): Part {
-  const fit = button(view, "fit", { text: "" });
-  fit.element.classList.add("cdw-zoom");
-  const refresh = () => {
-    fit.refresh();
-    setText(fit.element, `${Math.round(view.viewer.camera.scale * 100)} %`);
-  };
-  return group("Zoom", button(view, "zoom_out"), { element: fit.element, refresh }, button(view, "zoom_in"));
 }

@@ -24,6 +24,16 @@ export function toolbar(view: View): Part {
     return { element: part.element, refresh };
   }
 
+  function zoom(): Part {
+    const fit = button(view, "fit", { text: "" });
+    fit.element.classList.add("cdw-zoom");
+    const refresh = () => {
+      fit.refresh();
+      setText(fit.element, `${Math.round(view.viewer.camera.scale * 100)} %`);
+    };
+    return group("Zoom", button(view, "zoom_out"), { element: fit.element, refresh }, button(view, "zoom_in"));
+  }
+
   function decisions(): Part {
     const decide = (name: "skip" | "submit", text: string, primary = false) =>
       h("button", { type: "button", class: `cdw-button cdw-text${primary ? " cdw-primary" : ""}`, onclick: () => void view.doc.turn(name) },
@@ -66,6 +76,7 @@ export function toolbar(view: View): Part {
     group("History", button(view, "undo"), button(view, "redo")),
     group("Object", button(view, "finish"), button(view, "delete_last")),
     still(h("span", { class: "cdw-spacer" })),
+    zoom(),
     group("Help", button(view, "help"), button(view, "fullscreen")),
     decisions(),
   ];
