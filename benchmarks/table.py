@@ -53,7 +53,7 @@ def figures(content: dict[str, Any]) -> str:
     if not methods:
         return ""
     compare = content["kind"] == "ablation"
-    header = ["NoC85", "NoC90 (95 %)", "NoC95", "NoF90", "mIoU@1", "mIoU@3", "mIoU@5", "drops", "SPC s", "click p50/p95 ms"]
+    header = ["NoC85", "NoC90 (95 %)", "NoC95", "NoF90", "mIoU@1", "mIoU@3", "mIoU@5", "best@1", "drops", "SPC s", "click p50/p95 ms"]
     rows = []
     for name, m in methods.items():
         low, high = m["noc_interval"]["0.9"]
@@ -64,6 +64,7 @@ def figures(content: dict[str, Any]) -> str:
             f"{m['noc']['0.95']:.2f}",
             f"{m['never_reached']['0.9']}+{m['reached_at_last_click']['0.9']}",
             *(f"{m['miou_at'][k]:.3f}" for k in ("1", "3", "5")),
+            "–" if m["best_at_1"] is None else f"{m['best_at_1']:.3f}",
             f"{100 * m['drop_share']:.1f} %",
             f"{m['seconds_per_click']:.2f}",
             milliseconds(m["predict_ms"]),

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,15 @@ def test_a_session_merges_where_the_plain_predictor_does_not(folder: Path) -> No
     (plain,) = benchmark("plain", read_targets(folder, limit=1), predictor, Options(plain=True, max_clicks=1)).runs
     assert merged.ious == (1.0,)
     assert plain.ious == (100 / 103,)
+
+
+def test_the_best_of_the_first_answer_and_its_alternatives_is_noted(folder: Path) -> None:
+    class Undecided(Scripted):
+        def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+            return replace(super().predict(prompts, prior), alternatives=(part(90 - 10 * len(prompts)), part(30)))
+
+    result = benchmark("undecided", read_targets(folder, limit=1), Undecided([[part(50), part(100)]] * 3), Options(plain=True))
+    assert result.iou_at(1) == 0.5 and result.best_at_1 == pytest.approx(0.8)
 
 
 def test_ignored_pixels_are_neither_clicked_nor_counted() -> None:

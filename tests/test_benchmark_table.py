@@ -17,7 +17,7 @@ main: Callable[[list[str]], None] = SCRIPT["main"]
 def arguments(tmp_path: Path) -> list[str]:
     results = tmp_path / "results"
     results.mkdir()
-    runs = (Run("a", (0.8, 0.91, 0.96), 3.0, "one", predict=(0.1, 0.3)), Run("b", (0.86, 0.85), 1.0, "two", predict=(0.2,)))
+    runs = (Run("a", (0.8, 0.91, 0.96), 3.0, "one", predict=(0.1, 0.3), best=0.9), Run("b", (0.86, 0.85), 1.0, "two", predict=(0.2,)))
     fine = Result("cdnet", 20, runs)
     other = Result("other", 20, tuple(Run(run.name, (1.0,), 1.0, run.group) for run in runs))
     common = {"kind": "benchmark", "mode": "edit", "title": "held out"}

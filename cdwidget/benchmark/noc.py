@@ -59,7 +59,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Run:
-    """One object under one method: IoU at the start and after each click, the seconds of the whole loop, of encoding and of predicting."""
+    """One object under one method: IoU at the start and after each click, the seconds of the whole loop, of encoding and of predicting.
+
+    best: the highest IoU of the model's first answer and the alternatives to it; None when it was never asked.
+    """
 
     name: str
     ious: tuple[float, ...]
@@ -68,6 +71,7 @@ class Run:
     start: float = 0.0
     encode: tuple[float, ...] = ()
     predict: tuple[float, ...] = ()
+    best: float | None = None
 
     def clicks_to(self, threshold: float) -> int | None:
         """Index (from 1) of the first click with IoU >= threshold; None when no click reached it."""
@@ -84,12 +88,13 @@ class Run:
 
 
 class Timed:
-    """A predictor that notes how many seconds each call of another one took."""
+    """A predictor that notes how many seconds each call of another one took, and its first answer."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.encode_seconds: list[float] = []
         self.predict_seconds: list[float] = []
+        self.first: Prediction | None = None
 
     def set_image(self, image: np.ndarray) -> None:
         started = perf_counter()
@@ -100,6 +105,7 @@ class Timed:
         started = perf_counter()
         prediction = self.predictor.predict(prompts, prior)
         self.predict_seconds.append(perf_counter() - started)
+        self.first = self.first or prediction
         return prediction
 
 
@@ -147,6 +153,12 @@ class Result:
         return float(np.mean([run.iou_at(clicks) for run in self.runs]))
 
     @property
+    def best_at_1(self) -> float | None:
+        """Mean of the highest IoU among the first answer and its alternatives, as if someone chose; None when no model was asked."""
+        found = [run.best for run in self.runs if run.best is not None]
+        return float(np.mean(found)) if found else None
+
+    @property
     def drop_share(self) -> float:
         """Share of all clicks that lowered IoU."""
         return sum(run.drops for run in self.runs) / self.clicks
@@ -182,7 +194,9 @@ def cut_out(target: Target, predictor: Predictor, options: Options) -> Run:
     mask = np.zeros_like(gt) if initial is None else initial
     ious, seconds = click_through(gt, ignore, mask, start, options.max_clicks, mode, rng)
     begin = iou(gt & ~ignore, mask & ~ignore)
-    return Run(target.name, ious, seconds, target.group, begin, tuple(timed.encode_seconds), tuple(timed.predict_seconds))
+    candidates = (timed.first.mask, *timed.first.alternatives) if timed.first else ()
+    best = max((iou(gt & ~ignore, candidate & ~ignore) for candidate in candidates), default=None)
+    return Run(target.name, ious, seconds, target.group, begin, tuple(timed.encode_seconds), tuple(timed.predict_seconds), best)
 
 
 def click_through(

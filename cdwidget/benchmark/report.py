@@ -18,10 +18,11 @@ MAIN = 0.90  # the threshold whose mean is given with an interval
 
 
 def noc_table(results: Sequence[Result]) -> str:
-    """One row a method. NoF90 `2+1` reads: two objects never reached IoU 0.90, one more did so with the last click."""
+    """One row a method. NoF90 `2+1` reads: two objects never reached IoU 0.90, one more did so with the last click; best@1: mIoU of the
+    best of the first answer and its alternatives, before any merge."""
     percents = [round(100 * threshold) for threshold in THRESHOLDS]
     header = ["method", "objects", *(f"NoC{q}" for q in percents), f"NoC{100 * MAIN:.0f}[95%]", *(f"NoF{q}" for q in percents)]
-    header += [*(f"mIoU@{k}" for k in IOU_AT), "drops", "SPC s", "predict p50/p95 ms", "encode p50/p95 ms"]
+    header += [*(f"mIoU@{k}" for k in IOU_AT), "best@1", "drops", "SPC s", "predict p50/p95 ms", "encode p50/p95 ms"]
     rows = [
         [
             result.method,
@@ -30,6 +31,7 @@ def noc_table(results: Sequence[Result]) -> str:
             "{:.2f}-{:.2f}".format(*interval(result.clicks_to(MAIN))),
             *(f"{result.nof(q)}+{result.at_last(q)}" for q in THRESHOLDS),
             *(f"{result.iou_at(k):.3f}" for k in IOU_AT),
+            "-" if result.best_at_1 is None else f"{result.best_at_1:.3f}",
             f"{result.drop_share:.1%}",
             f"{result.spc:.3f}",
             _milliseconds(result.predict_seconds),
@@ -144,6 +146,7 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
         "never_reached": {str(q): result.nof(q) for q in THRESHOLDS},
         "reached_at_last_click": {str(q): result.at_last(q) for q in THRESHOLDS},
         "miou_at": {str(k): result.iou_at(k) for k in IOU_AT},
+        "best_at_1": result.best_at_1,
         "drop_share": result.drop_share,
         "seconds_per_click": result.spc,
         "predict_ms": _percentiles(result.predict_seconds),

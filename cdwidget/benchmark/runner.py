@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -35,6 +36,8 @@ def run_all(
     known = {} if record is None else _read(record)
     todo = [place for place, key in keys.items() if key not in known]
     done = {place: known[key] for place, key in keys.items() if key in known}
+    if done:
+        tqdm.write(f"{len(done)} of {len(keys)} objects are in {record} already; without that file they are measured again", sys.stderr)
     with tqdm(total=len(keys), initial=len(done), unit="object", disable=None) as bar:
         for (m, t), run in _runs(methods, targets, options, jobs, todo):
             done[m, t] = run
