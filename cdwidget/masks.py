@@ -42,6 +42,13 @@ def bbox(mask: np.ndarray) -> Bbox:
     return (x, y, x + width, y + height) if width else NOWHERE
 
 
+def join(a: Bbox, b: Bbox) -> Bbox:
+    """Return the smallest bbox that holds two."""
+    if NOWHERE in (a, b):
+        return a if b == NOWHERE else b
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
 def iou(a: np.ndarray, b: np.ndarray) -> float:
     """Return the intersection over union of two bool (H, W) masks, 1.0 when both are empty; ValueError when the shapes differ."""
     if a.shape != b.shape:

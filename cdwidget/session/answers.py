@@ -61,7 +61,8 @@ class Answers:
     ) -> Change:
         """Return the change to what an answer to the newest of `prompts` makes of `base`, the pixels before that prompt."""
         state = document.state
-        outcomes = self.ask(prompts, base.mask).outcomes(self._image, progressive, HUMAN[base.sources] if state.locked else None)
+        whole = base.crop(document.box)
+        outcomes = self.ask(prompts, whole.mask).outcomes(self._image, progressive, HUMAN[whole.sources] if state.locked else None)
         chosen = number % len(outcomes)
         before, after = base.paint(outcomes[chosen], "model")
         now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(len(outcomes), chosen, before)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Integral
 from typing import Any, Mapping, Sequence
 
@@ -12,7 +13,7 @@ from cdwidget.items import Instance
 from cdwidget.masks import EMPTY_PATCH, Bbox, Patch
 from cdwidget.prompts import Prompt
 from cdwidget.session.actions import Action
-from cdwidget.session.pixels import Pixels
+from cdwidget.session.pixels import NO_PIXELS, Pixels
 
 
 @dataclass(frozen=True)
@@ -141,45 +142,34 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A state with its pixels: those of the selected entry, and those of the others, packed."""
+    """A state with its pixels, on an image of `box`: those of the selected entry, and those of the others, packed."""
 
     state: State
     pixels: Pixels
     parked: Mapping[int, Patch]
+    box: Bbox
 
-    @property
+    @cached_property
     def mask(self) -> np.ndarray:
         """The mask of the selected entry, bool (H, W); never written to."""
-        return self.pixels.mask
+        return self.pixels.crop(self.box).mask
 
     def patch(self, instance: int) -> Patch:
         """Return the pixels of one entry, packed; the empty patch where nothing has been said of any."""
-        return self.pixels.patch() if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH)
+        return self.pixels.trimmed().patch() if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH)
 
     def mask_patch(self, instance: int) -> Patch:
         """Return the mask of one entry, packed, in its bbox; the empty patch where it has no pixels."""
-        if instance == self.state.selected:
-            return Patch.of(self.mask)
-        return self.parked.get(instance, EMPTY_PATCH).mask_only()
-
-    def mask_of(self, instance: int) -> np.ndarray:
-        """Return a fresh bool (H, W) mask of one entry."""
-        if instance == self.state.selected:
-            return self.mask.copy()
-        mask = np.zeros_like(self.mask)
-        self.parked.get(instance, EMPTY_PATCH).paste(mask)
-        return mask
-
-    def instance(self, entry: Entry) -> Instance:
-        """Return one entry with fresh arrays of its own."""
-        alpha = self.pixels_of(entry.id).alpha
-        return Instance(self.mask_of(entry.id), entry.label, entry.id, None if alpha is None else alpha.copy())
+        return self.patch(instance).mask_only()
 
     def pixels_of(self, instance: int) -> Pixels:
         """Return the pixels of one entry, which may be a new one."""
-        if instance == self.state.selected:
-            return self.pixels
-        return Pixels.blank(*self.mask.shape).paste(self.parked.get(instance, EMPTY_PATCH))
+        return self.pixels if instance == self.state.selected else Pixels.of(self.parked.get(instance, EMPTY_PATCH))
+
+    def instance(self, entry: Entry) -> Instance:
+        """Return one entry with fresh arrays of its own, as large as the image."""
+        pixels = self.pixels_of(entry.id).crop(self.box)
+        return Instance(pixels.mask, entry.label, entry.id, pixels.alpha)
 
     def change(self, action: Action, instance: int, now: State, *differences: Difference, progressive: bool = True) -> Change:
         """Return the change to another state, in which entries that are no more lose their pixels."""
@@ -193,13 +183,10 @@ class Document:
         written = {id: self.pixels_of(id).paste(patch) for id, patch in patches.items() if state.has(id)}
         if state.selected != self.state.selected:
             written.setdefault(self.state.selected, self.pixels)
-        parked = {**self.parked, **{id: pixels.patch() for id, pixels in written.items() if id != state.selected}}
+        pixels = written.pop(state.selected) if state.selected in written else self.pixels_of(state.selected)
         kept = {entry.id for entry in state.entries} - {state.selected}
-        return Document(
-            state,
-            written[state.selected] if state.selected in written else self.pixels_of(state.selected),
-            {instance: patch for instance, patch in parked.items() if instance in kept},
-        )
+        parked = {**self.parked, **{id: pixels.trimmed().patch() for id, pixels in written.items() if id in kept}}
+        return Document(state, pixels, {id: patch for id, patch in parked.items() if id in kept}, self.box)
 
 
 def open_document(height: int, width: int, mask: Any, instances: Sequence[Instance]) -> Document:
@@ -226,5 +213,5 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
             id = int(instance.id)
         entries.append(Entry(id, instance.label))
         parked[id] = pixels.patch()
-    pixels = Pixels.blank(height, width) if mask is None else Pixels.given(height, width, mask)
-    return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked)
+    pixels = NO_PIXELS if mask is None else Pixels.given(height, width, mask)
+    return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked, (0, 0, width, height))

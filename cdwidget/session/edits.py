@@ -9,7 +9,7 @@ from typing import Any, Callable
 import cv2
 import numpy as np
 
-from cdwidget.masks import bbox
+from cdwidget.masks import bbox, join
 from cdwidget.session.actions import Accept, Action, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Snap, Split
 from cdwidget.session.document import Change, Difference, Document, Entry, State
 from cdwidget.session.pixels import Pixels
@@ -39,7 +39,7 @@ def _finish(document: Document, action: Accept | Select, label: str) -> Change:
     state = document.state
     entry = state.entry()
     labelled = state.with_entry(replace(entry, label=label))
-    if document.mask.any():
+    if document.pixels.mask.any():
         now = labelled.with_new(label)
     elif _untouched(document):
         now = labelled
@@ -90,8 +90,11 @@ def _merge(document: Document, action: Merge) -> Change:
     into, other = state.entry(), state.entry(action.instance)
     if into.id == other.id:
         raise ValueError(f"instance {into.id} is the selected one; merge another instance into it")
-    mine, its = document.pixels, document.pixels_of(other.id)
+    its = document.pixels_of(other.id)
+    box = join(document.pixels.box, its.box)
+    mine, its = document.pixels.crop(box), its.crop(box)
     both = Pixels(
+        box,
         mine.mask | its.mask,
         np.where((its.mask > mine.mask) | (mine.sources == 0), its.sources, mine.sources),
         None if mine.alpha is None and its.alpha is None else np.maximum(mine.soft, its.soft),
@@ -103,22 +106,21 @@ def _merge(document: Document, action: Merge) -> Change:
 def _split(document: Document, action: Split) -> Change:
     state = document.state
     entry = state.entry(action.instance)
-    whole = document.pixels_of(entry.id)
-    if not whole.mask.any():
+    pixels = document.pixels_of(entry.id)
+    if not pixels.mask.any():
         return document.change(action, entry.id, state)
-    box = bbox(whole.sources)
-    pixels = whole.crop(box)
     parts, owner = _parts(pixels)
     if len(parts) > MOST_PARTS:
         raise ValueError(f"instance {entry.id} has {len(parts)} parts, more than the {MOST_PARTS} that can be split; smooth it first")
     entries, differences = [], []
     for id, part in enumerate(parts[1:], state.next_id):
         own = owner == part
-        patch = Pixels(pixels.mask & own, pixels.sources * own, None if pixels.alpha is None else pixels.alpha * own).packed(box)
+        alpha = None if pixels.alpha is None else pixels.alpha * own
+        patch = Pixels(pixels.box, pixels.mask & own, pixels.sources * own, alpha).trimmed().patch()
         entries.append(Entry(id, entry.label))
         differences.append(Difference(id, patch.blank(), patch))
     gone = np.isin(owner, parts[1:])
-    rest = Difference(entry.id, *whole.paint(Painted(box, gone, np.zeros_like(gone)), "command"))
+    rest = Difference(entry.id, *pixels.paint(Painted(pixels.box, gone, np.zeros_like(gone)), "command"))
     now = state.with_next_to(entry.id, *entries).with_entry(replace(entry, choice=None)) if entries else state
     return document.change(action, entry.id, now, rest, *differences)
 
@@ -153,7 +155,7 @@ def _snap(document: Document, action: Snap) -> Change:
     box = around(own, min(ceil(distance) + 1, max(mask.shape)), mask.shape) if mask.any() else own
     others = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
     for instance in document.parked:
-        others |= crop(document.mask_of(instance), box)
+        others |= document.pixels_of(instance).crop(box).mask
     if not others.any():
         return paint(document, action, nothing(), "command")
     before = crop(mask, box)
@@ -189,7 +191,7 @@ def _untouched(document: Document) -> bool:
 def _leave(document: Document, now: State) -> State:
     """Return `now`, in which another instance may be selected, without the one edited until now if that has no pixels."""
     left = document.state.selected
-    return now if now.selected == left or document.mask.any() else now.without(left)
+    return now if now.selected == left or document.pixels.mask.any() else now.without(left)
 
 
 _EDITS: dict[type, Callable[[Document, Any], Change]] = {

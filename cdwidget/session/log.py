@@ -27,7 +27,7 @@ def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressi
     base64 of `masks.pack`.
     """
     height, width = first.mask.shape
-    others = [entry for entry in first.state.entries if entry.id != first.state.selected]
+    others = [first.instance(entry) for entry in first.state.entries if entry.id != first.state.selected]
     return {
         "version": LOG_VERSION,
         "width": width,
@@ -35,8 +35,7 @@ def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressi
         "progressive": progressive,
         "mask": encode_rle(first.mask) if first.mask.any() else None,
         "instances": [
-            {"id": entry.id, "label": entry.label, "mask": encode_rle(pixels.mask), "alpha": _alpha_to_json(pixels.alpha)}
-            for entry, pixels in ((entry, first.pixels_of(entry.id)) for entry in others)
+            {"id": one.id, "label": one.label, "mask": encode_rle(one.mask), "alpha": _alpha_to_json(one.alpha)} for one in others
         ],
         "actions": [
             {**action_to_json(action), "progressive": merged} if isinstance(action, MERGED) else action_to_json(action)

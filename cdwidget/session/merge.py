@@ -13,7 +13,7 @@ from typing import Iterable
 import cv2
 import numpy as np
 
-from cdwidget.masks import NOWHERE, Bbox, bbox
+from cdwidget.masks import Bbox, bbox, join
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.tools.canvas import Painted, changed, crop, nothing, painted
 
@@ -51,7 +51,7 @@ def merge(
     adding = isinstance(prompt, Box) or prompt.positive
     small = reach(*mask.shape)
     wanted = answer > mask if adding else mask > answer
-    box = _join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
+    box = join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
     free = (crop(mask, box) != adding) & ~_protected(prompt, older, box, small)
     if locked is not None:
         free &= ~crop(locked, box)
@@ -183,9 +183,3 @@ def _window(prompt: Prompt, shape: tuple[int, ...], margin: int) -> Bbox:
         x0, y0 = (int(low) - around for low in pixels.min(axis=0))
         x1, y1 = (int(high) + around + 1 for high in pixels.max(axis=0))
     return max(0, x0), max(0, y0), min(shape[1], x1), min(shape[0], y1)
-
-
-def _join(a: Bbox, b: Bbox) -> Bbox:
-    if a == NOWHERE:
-        return b
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])

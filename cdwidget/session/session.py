@@ -119,12 +119,14 @@ class Session:
     @property
     def sources(self) -> np.ndarray:
         """Who decided each pixel of the selected instance, uint8 (H, W), numbers of SOURCES, read-only; also outside its mask."""
-        return _read_only(self._document.pixels.sources)
+        document = self._document
+        return _read_only(document.pixels.crop(document.box).sources)
 
     @property
     def alpha(self) -> np.ndarray | None:
         """How much of each pixel is the selected instance's, uint8 (H, W), read-only; None where a matte was never made."""
-        alpha = self._document.pixels.alpha
+        document = self._document
+        alpha = document.pixels.crop(document.box).alpha
         return None if alpha is None else _read_only(alpha)
 
     @property
