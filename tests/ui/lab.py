@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -139,6 +140,12 @@ class Notebook:
         widget.answered()
         expect(widget.root.locator(".cdw-loading")).to_have_count(0)
         return widget
+
+    def kill_kernel(self) -> None:
+        """End the kernel's process as a crash does, and wait until the server has started another one."""
+        os.kill(self.value("__import__('os').getpid()"), signal.SIGKILL)
+        self.page.locator(".jp-Dialog button", has_text="Ok").click()
+        self.wait_for_kernel()
 
     def cells(self) -> int:
         """How many cells the notebook has."""
