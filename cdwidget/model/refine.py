@@ -39,7 +39,9 @@ class BRS(CDNetPredictor):
             def answer(change: Tensor) -> Output:
                 return self.model(encoded, torch.cat([maps[:, :2] + change, maps[:, 2:]], 1))
 
-            return refine(answer, maps[:, :2].shape, maps)
+            with torch.no_grad():
+                plain = self.model(encoded, maps)
+            return refine(plain, answer, maps[:, :2].shape, maps)
 
 
 class FBRS(CDNetPredictor):
@@ -55,7 +57,7 @@ class FBRS(CDNetPredictor):
             ]
             try:
                 with torch.no_grad():
-                    self.model(encoded, maps)
+                    plain = self.model(encoded, maps)
             finally:
                 for hook in hooks:
                     hook.remove()
@@ -66,26 +68,32 @@ class FBRS(CDNetPredictor):
                 with _standing(self.model, {**features, "context": context * (1 + scale) + bias}):
                     return self.model(encoded, maps)
 
-            return refine(answer, torch.Size((2, self.config.channels)), maps)
+            return refine(plain, answer, torch.Size((2, self.config.channels)), maps)
 
 
-def refine(answer: Callable[[Tensor], Output], shape: torch.Size, maps: Tensor) -> Output:
+def refine(plain: Output, answer: Callable[[Tensor], Output], shape: torch.Size, maps: Tensor) -> Output:
     """Return the answer to the smallest change, of `shape`, by which it agrees with the clicks of maps (1, 3, S, S).
 
-    answer: gives the network's output for a change; 0 is no change at all, and is returned when it agrees already.
+    plain: the output for no change, which is returned when it agrees already. answer: gives the output for a change.
     """
     wanted = F.max_pool2d(maps[:, :2], PIXEL) > 0  # (1, 2, S / PIXEL, S / PIXEL)
-    latest = torch.zeros(shape, device=maps.device)
+
+    def wrongness(output: Output) -> Tensor:
+        prob = F.interpolate(output.logits[:, :1].float(), size=wanted.shape[2:], mode="bilinear").sigmoid()
+        return torch.cat([1 - prob, prob], 1) * wanted  # at positive, at negative clicks
+
+    if wrongness(plain).max() <= 0.5:
+        return plain
+    latest = torch.zeros(shape)
 
     def energy(flat: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal latest
         latest = torch.from_numpy(flat).to(maps).view(shape).requires_grad_()
         with torch.enable_grad():
-            logits = F.interpolate(answer(latest).logits[:, :1].float(), size=wanted.shape[2:], mode="bilinear")
-            wrong = torch.cat([1 - logits.sigmoid(), logits.sigmoid()], 1)  # at positive, at negative clicks
-            if not (wrong[wanted] > 0.5).any():
+            wrong = wrongness(answer(latest))
+            if wrong.max() <= 0.5:
                 raise _Agreed
-            squares = (wanted * wrong**2).sum((2, 3)) / wanted.sum((2, 3)).clamp(min=1)
+            squares = (wrong**2).sum((2, 3)) / wanted.sum((2, 3)).clamp(min=1)
             value = squares.sum() + REGULARISATION * (latest**2).sum()
         (gradient,) = torch.autograd.grad(value, latest)
         return value.item(), gradient.double().cpu().numpy().ravel()
