@@ -55,9 +55,8 @@ def seen(session: Session) -> list[Any]:
 
     def look() -> None:
         document = session._document
-        pixels = [(document.pixels_of(entry.id)) for entry in session.state.entries]
-        arrays = [(p.mask.tobytes(), p.sources.tobytes(), None if p.alpha is None else p.alpha.tobytes()) for p in pixels]
-        states.append((session.state, arrays, session.can_undo, session.can_redo))
+        patches = [document.patch(entry.id) for entry in session.state.entries]
+        states.append((session.state, patches, session.can_undo, session.can_redo))
 
     look()
     undone = redone = 0
