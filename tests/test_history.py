@@ -110,9 +110,7 @@ def test_a_recorded_change_is_the_same_again(seed):
             state = change.now
 
 
-@pytest.mark.parametrize(
-    "damage", [{"state": {}}, {"differences": [{}]}, {"action": {"type": "clik"}}, {"differences": 3}]
-)
+@pytest.mark.parametrize("damage", [{"state": {}}, {"differences": [{}]}, {"action": {"type": "clik"}}, {"differences": 3}])
 def test_a_damaged_record_is_refused(damage):
     session = Session(IMAGE, mask=LEFT)
     record = change_to_json(session.apply(Brush(((9, 9),), 2)))
