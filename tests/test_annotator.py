@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 import zlib
 from pathlib import Path
 from threading import Thread
@@ -416,8 +417,7 @@ def test_an_image_that_is_no_file_is_written_beside_its_masks(tmp_path: Path) ->
 
 def test_page_and_cells_may_write_at_the_same_time() -> None:
     """Where comms run on a subshell, the page's messages are handled in another thread than the cells."""
-    page = open_page(LEFT)
-    widget = page.widget
+    widget = Annotator(IMAGE, Scripted(LEFT))
     wrong: list[BaseException] = []
 
     def run(do: Callable[[int], Any]) -> Thread:
@@ -432,15 +432,22 @@ def test_page_and_cells_may_write_at_the_same_time() -> None:
         thread.start()
         return thread
 
-    threads = [
-        run(lambda n: page.apply("brush", points=[[n % 18, n % 14]], radius=2.0, add=n % 3 > 0)),
-        run(lambda n: widget.set_state({"opacity": n / 200, "tool": ["brush", "wand"][n % 2], "brush_size": 5.0 + n})),
-        run(lambda n: setattr(widget, "tolerance", float(n % 50))),
-        run(lambda n: widget.undo() if n % 2 else widget.redo()),
-        run(lambda n: setattr(widget, "label", f"label {n}")),
-    ]
-    for thread in threads:
-        thread.join()
+    brush = {"type": "brush", "radius": 2.0}
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [
+            run(lambda n: widget._handle_custom_msg({"id": "", "op": "apply", "action": {**brush, "points": [[n % 18, n % 14]]}}, [])),
+            run(lambda n: widget.set_state({"opacity": n / 200, "tool": ["brush", "wand"][n % 2], "brush_size": 5.0 + n})),
+            run(lambda n: setattr(widget, "tolerance", float(n % 50))),
+            run(lambda n: widget.undo() if n % 2 else widget.redo()),
+            run(lambda n: setattr(widget, "label", f"label {n}")),
+        ]
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(often)
     assert not wrong
+    page = Page(widget)
     page.ask("document")
     assert page.agrees() and widget.tolerance == 49 and widget.brush_size == 204
