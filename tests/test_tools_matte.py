@@ -85,3 +85,12 @@ def test_without_pymatting_the_error_says_what_to_install(edge, monkeypatch):
     image, mask, _ = edge
     with pytest.raises(ImportError, match=r"pip install 'cdwidget\[matting\]'"):
         run(image, mask, Matte(((45, 30),), 9))
+
+
+def test_a_picture_without_a_solution_is_said_so(edge, monkeypatch):
+    def fails(image, trimap):
+        raise ValueError("Conjugate gradient descent did not converge within 10000 iterations")
+
+    monkeypatch.setattr("cdwidget.tools.matte.load_solver", lambda: fails)
+    with pytest.raises(ValueError, match="no matte was found .*did not converge.*narrower"):
+        run(edge[0], edge[1], Matte(((45, 30),), 10))

@@ -30,7 +30,7 @@ class Matte:
 def solve_matte(canvas: Canvas, action: Matte) -> Painted:
     """Decide the pixels of the band by closed-form matting (Levin et al. 2008, http://doi.org/10.1109/TPAMI.2007.1177).
 
-    Raises ValueError when no object, or no background, shows beside the band; ImportError without PyMatting.
+    Raises ValueError when no object, or no background, shows beside the band, or no matte is found; ImportError without PyMatting.
     """
     points = check_points(action, 1)
     radius = check_radius(action, "radius", SMALLEST)
@@ -48,7 +48,11 @@ def solve_matte(canvas: Canvas, action: Matte) -> Painted:
     for kind, value in (("object", 255), ("background", 0)):
         if not (trimap == value).any():
             raise ValueError(f"no {kind} shows beside the band; smear it along the border so that both sides of it stay uncovered")
-    solved = load_solver()(image / 255.0, np.select([trimap == 0, trimap == 255], [0.0, 1.0], 0.5))
+    solver = load_solver()
+    try:
+        solved = solver(image / 255.0, np.select([trimap == 0, trimap == 255], [0.0, 1.0], 0.5))
+    except ValueError as error:  # its equations do not converge on every picture
+        raise ValueError(f"no matte was found for this band ({error}); smear a narrower one, or paint the border with the brush") from error
     if scale < 1:
         solved = cv2.resize(solved, band.shape[::-1], interpolation=cv2.INTER_LINEAR)
     alpha = np.rint(solved * 255).astype(np.uint8)
