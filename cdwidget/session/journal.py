@@ -77,9 +77,9 @@ class FileJournal:
         """
         with _OPEN_LOCK:
             older = _OPEN.get(str(self.path))
-            if older is not None:
-                older.retire()
             _OPEN[str(self.path)] = self
+        if older is not None:
+            older.retire()
         begun = {"journal": VERSION, "pixels": zlib.crc32(session.image.data), "first": session.log()}
         self._header = _line(begun)
         self._read(session, begun)

@@ -87,7 +87,7 @@ class Album:
         if given and isinstance(sources[0], (Session, Item)):
             raise ValueError(f"{' and '.join(given)} cannot be given beside a {type(sources[0]).__name__}, which brings its own")
         if isinstance(sources[0], Session) and not isinstance(autosave, bool):
-            raise ValueError("a Session brings its own journal: Session(image, predictor, journal=...); leave autosave out")
+            raise ValueError("a Session brings its own journal; leave autosave out, and call FileJournal(path).resume(session) beforehand")
         self._sources = list(sources)
         self._open: OrderedDict[int, Session] = OrderedDict()
         self._closed: dict[int, _Closed] = {}

@@ -86,7 +86,8 @@ class Annotator(Settings):
         self.observe(self._on_trait, names=list(MIRRORS))
         self.observe(lambda change: prepare(change["new"]), names=["tool"])
         prepare(self.tool)
-        if not (self.session.can_undo or self.session.can_redo):  # what goes on from a journal is as it was left
+        goes_on = self.session.can_undo or self.session.can_redo
+        if self.session.journal is None or not goes_on:  # what goes on from a journal is as it was left
             for name in MIRRORS:
                 if name in traits:
                     setattr(self, name, traits[name])
@@ -149,11 +150,14 @@ class Annotator(Settings):
             self._channel.tell(self._whole())
 
     def on_submit(self, callback: Callback) -> Callback:
-        """Call `callback(widget)` when the user submits an image; the widget gets a button for it. Works as a decorator."""
+        """Call `callback(widget)` when the user submits an image; the widget gets a button for it. Works as a decorator.
+
+        Where the widget answers while a cell runs (JupyterLab 4.4, ipykernel 7), it is called meanwhile too, in another thread.
+        """
         return self._listen("submit", callback)
 
     def on_skip(self, callback: Callback) -> Callback:
-        """Call `callback(widget)` when the user skips an image; the widget gets a button for it. Works as a decorator."""
+        """Call `callback(widget)` when the user skips an image, as `on_submit` does."""
         return self._listen("skip", callback)
 
     def save(self, path: str | PathLike[str], format: str | None = None) -> Path:
