@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Callable, Iterable, Protocol, Sequence
 
@@ -36,6 +37,9 @@ class Target(Protocol):
 
     @property
     def group(self) -> str: ...
+
+    @property
+    def image_path(self) -> Path: ...
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read image uint8 (H, W, 3), gt bool (H, W) and ignore bool (H, W)."""

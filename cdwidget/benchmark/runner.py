@@ -105,7 +105,7 @@ def _cores_shared(jobs: int) -> Iterator[None]:
 
 
 def _key(method: Method, target: Target, options: Options) -> str:
-    return hashlib.sha256(repr((__version__, method.fingerprint, options, target)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((__version__, method.fingerprint, options, target.image_path, target.name)).encode()).hexdigest()[:16]
 
 
 def _read(record: Path) -> dict[str, Run]:

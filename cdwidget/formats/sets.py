@@ -92,6 +92,11 @@ class SetTarget:
     index: int
 
     @property
+    def image_path(self) -> Path:
+        """The file of its image."""
+        return self.source.image
+
+    @property
     def name(self) -> str:
         """The image's stem and the object's number."""
         return f"{self.source.image.stem}#{self.index}"
