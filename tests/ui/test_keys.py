@@ -79,7 +79,11 @@ def test_the_wheel_scrolls_the_page_until_the_widget_has_the_focus(notebook: Not
 
 def test_space_and_the_middle_button_move_the_image(notebook: Notebook) -> None:
     w, page = notebook.widget(), notebook.page
-    pointer = w.root.locator(".cdw-pointer")
+
+    def pointer() -> str:
+        page.wait_for_timeout(60)  # a frame or two
+        return w.root.locator(".cdw-pointer").inner_text()
+
     w.root.focus()
     w.press("0")
     w.press("+")
@@ -89,17 +93,17 @@ def test_space_and_the_middle_button_move_the_image(notebook: Notebook) -> None:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     for button, held in (("left", "Space"), ("middle", None)):
         page.mouse.move(x, y)
-        point = pointer.inner_text()
+        point = pointer()
         if held:
             page.keyboard.down(held)
         page.mouse.down(button=button)
         page.mouse.move(x + 60, y + 30, steps=4)
-        assert pointer.inner_text() == point
+        assert pointer() == point
         page.mouse.up(button=button)
         if held:
             page.keyboard.up(held)
         page.mouse.move(x, y)
-        assert pointer.inner_text() != point
+        assert pointer() != point
     assert w.value("len({}.session.clicks)") == clicks
 
 

@@ -87,9 +87,9 @@ export function popover(title: string, symbol: string, content: Part, text?: str
   tip(opener, title);
   const panel = h("div", { class: "cdw-popover", popover: "auto", role: "dialog", "aria-label": title }, content.element);
   const place = () => {
-    const from = opener.getBoundingClientRect(), { offsetWidth: width, offsetHeight: height } = panel;
+    const from = opener.getBoundingClientRect(), edge = Math.min(opener.closest(".cdw")!.getBoundingClientRect().right, innerWidth), { offsetWidth: width, offsetHeight: height } = panel;
     const below = from.bottom + GAP + height <= innerHeight || from.top < height + GAP;
-    panel.style.left = `${Math.max(GAP, Math.min(from.left, innerWidth - width - GAP))}px`;
+    panel.style.left = `${Math.max(GAP, Math.min(from.left, edge - width - GAP))}px`;
     panel.style.top = `${below ? from.bottom + GAP : from.top - GAP - height}px`;
   };
   const hide = () => panel.hidePopover();

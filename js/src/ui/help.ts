@@ -16,7 +16,7 @@ const OBJECTS = ["finish", "delete_last", "delete", "duplicate", "merge", "renam
 
 export function help(view: View): Part {
   const list = h("div", {});
-  const element = h("div", { class: "cdw-help", role: "dialog", "aria-label": "Keys", onclick: () => view.set({ helping: false }) }, list);
+  const element = h("div", { class: "cdw-help", role: "dialog", tabindex: "0", "aria-label": "Keys", onclick: () => view.set({ helping: false }) }, list);
   const line = ([title, keys]: [string, string[]]) => h("div", { class: "cdw-line" }, h("span", {}, title), h("span", {}, ...keys.map((key) => h("kbd", { class: "cdw-key" }, key))));
   const section = (title: string, lines: [string, string[]][]) => h("section", {}, h("b", {}, title), ...lines.map(line));
 

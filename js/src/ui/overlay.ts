@@ -1,4 +1,5 @@
-/** What lies over the image: trouble, how far the model is, and a hint for the first click. */
+/** What lies over the image: trouble, how far the model is, and what to do first. */
+import { TOOLS } from "../tools";
 import type { Part, View } from "../view";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
@@ -13,8 +14,8 @@ export function overlay(view: View): Part {
   const trouble = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, close);
   const doing = h("span", {});
   const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), doing);
-  const hint = h("div", { class: "cdw-pill cdw-hint" },
-    h("b", {}, "Left-click the object"), h("span", {}, "right-click takes away"), h("span", {}, "wheel zooms"),
+  const how = h("b", {});
+  const hint = h("div", { class: "cdw-pill cdw-hint" }, how, h("span", {}, "wheel zooms"),
     h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"));
   const element = h("div", { class: "cdw-overlay" }, trouble, progress, hint);
 
@@ -29,7 +30,8 @@ export function overlay(view: View): Part {
     progress.hidden = !phase || doc.dead;
     if (phase) setText(doing, phase);
     const untouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
-    hint.hidden = !untouched || !doc.picture || !doc.editable || view.helping;
+    hint.hidden = !untouched || !doc.picture || !doc.editable || view.helping || view.tracing;
+    if (!hint.hidden) setText(how, TOOLS[doc.model.get("tool")].title);
   }
 
   return { element, refresh };
