@@ -93,15 +93,22 @@ def ablate(
 def train(
     recipe: Annotated[str, typer.Argument(help="A name in cdwidget.train.RECIPES, such as cdnet-tiny.")],
     data: Annotated[list[Path], typer.Option(help="A data set (images/ with masks/ or annotations.json) or a folder of such; repeat it.")],
-    out: Annotated[Path, typer.Option(help="Write the weights to this .safetensors file, a log and the state beside it.")],
+    out: Annotated[Path, typer.Option(help="Write the weights to this .safetensors file, a log, a curve and the state beside it.")],
     encoder: Annotated[Path | None, typer.Option(help="Pre-trained weights of the backbone.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="A checkpoint to begin with; parts that it lacks begin anew.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="A model's name or file to learn from, besides the masks.")] = None,
+    unlabelled: Annotated[list[Path], typer.Option(help="A folder of images that the teacher alone explains; repeat it.")] = [],  # noqa: B006
+    weight: Annotated[list[str], typer.Option(help="SET=2.5: draw from a set so many times as often as from one of weight 1.")] = [],  # noqa: B006
     steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the recipe's number.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the state beside the output file ended.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be used, and count them.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
 ) -> None:
-    """Train a CDNet by iterative clicks on any number of data sets."""
+    """Train a CDNet by iterative clicks on any number of data sets; under torchrun, every process does its share."""
     from dataclasses import replace
 
-    from cdwidget.train import RECIPES, find_sets
+    from cdwidget.model.variants import weights_of
+    from cdwidget.train import RECIPES, find_sets, reweighted
     from cdwidget.train import train as run
 
     chosen = _checked("RECIPE", lookup, RECIPES, recipe, "recipe")
@@ -110,7 +117,12 @@ def train(
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"{out} must end in .safetensors", param_hint="--out")
     folders = _checked("--data", find_sets, data)
-    typer.echo(f"wrote {_checked('train', run, chosen, folders, out, encoder, resume)}")
+    chosen = _checked("--weight", reweighted, chosen, weight, [folder.name for folder in [*folders, *unlabelled]])
+    carry_out = partial(
+        run, encoder=encoder, start_from=start_from, resume=resume, unlabelled=unlabelled, skip_bad=skip_bad, device=device,
+        teacher=None if teacher is None else _checked("--teacher", weights_of, teacher),
+    )  # fmt: skip
+    typer.echo(f"wrote {_checked('train', carry_out, chosen, folders, out)}")
 
 
 def _methods(text: str) -> list[Method]:

@@ -16,8 +16,9 @@ from cdwidget.model.cdnet import CDNetConfig
 from cdwidget.model.tinyvit import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.train import RECIPES, Recipe, SetOptions, find_sets, train
-from cdwidget.train.data import Sampler, damage, read_set
-from cdwidget.train.loop import next_prompt
+from cdwidget.train.check import read_sets
+from cdwidget.train.data import Sampler, damage
+from cdwidget.train.learner import next_prompt
 from cdwidget.train.losses import cdnet_loss, focal_loss
 
 MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
@@ -55,15 +56,15 @@ def test_a_run_that_stopped_goes_on_exactly(shapes, tmp_path):
     class Killed(Exception):
         pass
 
-    draw = Sampler.batch
+    draw = Sampler.row
 
-    def killed(sampler, step):
+    def killed(sampler, step, number):
         if step == 3:
             raise Killed
-        return draw(sampler, step)
+        return draw(sampler, step, number)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Sampler, "batch", killed)
+        patch.setattr(Sampler, "row", killed)
         with pytest.raises(Killed):
             train(RECIPE, [shapes], parts, save_every=2)
     assert len(log_of(parts)) == 3  # one batch more than the state holds
@@ -75,9 +76,10 @@ def test_a_run_that_stopped_goes_on_exactly(shapes, tmp_path):
 
 def test_it_learns_the_shapes(shapes, tmp_path):
     out = tmp_path / "m.safetensors"
-    train(replace(RECIPE, steps=25, warmup=5), [shapes], out)
-    first, last = [np.mean([entry["loss"][0] for entry in part]) for part in (log_of(out)[:5], log_of(out)[-5:])]
-    assert last < 0.8 * first
+    train(replace(RECIPE, steps=15, warmup=5), [shapes], out)
+    first, last = [np.mean([np.mean(entry["iou"]) for entry in part]) for part in (log_of(out)[:3], log_of(out)[-5:])]
+    assert last > first + 0.2
+    assert cv2.imread(str(out.with_suffix(".png"))) is not None  # the curve
     load_predictor(out).set_image(np.zeros((64, 64, 3), np.uint8))
 
 
@@ -87,45 +89,16 @@ def test_resuming_nothing_says_so(shapes, tmp_path):
 
 
 def test_batches_hang_on_the_step_alone(shapes):
-    one, other = Sampler(RECIPE, [shapes]), Sampler(RECIPE, [shapes])
-    other.batch(3)
-    for a, b in zip(one.batch(7), other.batch(7)):
+    one, other = Sampler(RECIPE, read_sets([shapes])), Sampler(RECIPE, read_sets([shapes]))
+    other.row(3, 0)
+    for a, b in zip(one.row(7, 0), other.row(7, 0)):
         assert np.array_equal(a.view.image, b.view.image) and np.array_equal(a.targets, b.targets) and np.array_equal(a.start, b.start)
-    assert sum(len(sample.targets) for sample in one.batch(0)) == RECIPE.batch
+    assert sum(len(sample.targets) for sample in one.row(0, 0)) == RECIPE.batch
 
 
 def test_images_held_out_are_never_drawn(shapes):
-    names = {source.image.stem for sources, _ in Sampler(replace(RECIPE, holdout=2), [shapes]).sets for source in sources}
+    names = {source.image.stem for sources, _ in Sampler(replace(RECIPE, holdout=2), read_sets([shapes])).sets for source in sources}
     assert 0 < len(names) < 6
-
-
-@pytest.mark.parametrize("fault", ["missing mask", "other size", "no image"])
-def test_a_faulty_file_is_named(fault, shapes):
-    mask = shapes / "masks" / "3.png"
-    if fault == "missing mask":
-        mask.unlink()
-    elif fault == "other size":
-        cv2.imwrite(str(mask), np.ones((10, 10), np.uint8))
-    else:
-        (shapes / "images" / "3.jpg").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"3\.(png|jpg)"):
-        for source in read_set(shapes):
-            source.load()
-
-
-def test_coco_annotations_with_overlaps_are_read(shapes):
-    from pycocotools import mask as coco
-
-    masks = np.zeros((70, 90, 2), np.uint8, order="F")
-    masks[10:40, 10:40, 0] = masks[20:60, 20:60, 1] = 1
-    rles = [{"size": rle["size"], "counts": rle["counts"].decode()} for rle in coco.encode(masks)]
-    content = {
-        "images": [{"id": 7, "file_name": "0.jpg", "height": 70, "width": 90}],
-        "annotations": [{"id": i, "image_id": 7, "segmentation": rle} for i, rle in enumerate(rles)],
-    }
-    (shapes / "annotations.json").write_text(json.dumps(content))
-    (source,) = read_set(shapes)
-    assert np.array_equal(source.load()[1], masks.transpose(2, 0, 1).astype(bool))
 
 
 def test_focal_loss_is_the_formula():
@@ -178,8 +151,8 @@ def test_views_are_encoded_once_and_then_read(shapes, tmp_path, monkeypatch):
     train(recipe, [shapes], tmp_path / "m.safetensors")
     files = list((tmp_path / "m.features").rglob("*.safetensors"))
     assert 1 <= len(files) <= 3
-    views = [sample.view for sample in Sampler(recipe, [shapes]).batch(0)]
-    again = [sample.view for sample in Sampler(recipe, [shapes]).batch(0)]
+    views = [sample.view for sample in Sampler(recipe, read_sets([shapes])).row(0, 0)]
+    again = [sample.view for sample in Sampler(recipe, read_sets([shapes])).row(0, 0)]
     assert all(a.key == b.key and np.array_equal(a.image, b.image) for a, b in zip(views, again))
     monkeypatch.setattr(TinyViT, "forward", None)  # a frozen encoder is not asked again
     train(replace(recipe, rounds=1), [shapes], tmp_path / "m.safetensors")

@@ -1,70 +1,143 @@
-"""Training sets, read only: `images/` with `masks/` (label maps) or with a COCO `annotations.json`, and the slice of them held out."""
+"""Training sets, read only: `images/` with `masks/` or with a COCO `annotations.json`, and the slice of them held out.
+
+Masks are PNG files of the images' stems: label maps (0 background, 255 void, any other value one object), or, where all masks of a set hold
+nothing but 0, 128 and 255, binary ones (255 the object, 128 void). In a COCO file objects may overlap; crowds are void.
+"""
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Sequence
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
-VOID = 255
+from cdwidget.formats import coco
+from cdwidget.formats.files import IMAGE_SUFFIXES, image_size
+from cdwidget.formats.folders import FOREGROUND, IGNORE, VOID, read_values
+from cdwidget.items import Instance
+
 HOLDOUT = 20  # one image in so many is never trained on
 SMALLEST, LARGEST = 0.003, 0.95  # share of the image that an object to measure on may fill
 
 
+class BadImage(ValueError):
+    """An image that cannot be used; `kind` says in a few words what is wrong with it or with its mask."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class Source:
-    """One training image: its file, and either a label-map PNG (0 background, 255 void) or COCO run lengths, one an object."""
+    """One training image: its file, and either its mask's file, of whose set `binary` tells the kind, or instances; or neither."""
 
     image: Path
     labels: Path | None = None
-    objects: tuple[dict, ...] = ()
+    binary: bool = False
+    instances: Sequence[Instance] = ()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there is any word of what is in the image."""
+        return self.labels is not None or len(self.instances) > 0
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the image uint8 (H, W, 3) RGB, the objects bool (N, H, W), and the valid pixels bool (H, W)."""
+        """Return the image uint8 (H, W, 3) RGB, the objects bool (N, H, W), and the valid pixels bool (H, W); raises BadImage."""
         image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
         if image is None:
-            raise ValueError(f"{self.image} cannot be read as an image")
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        if self.labels is None:
-            masks = coco_mask.decode(list(self.objects)).astype(bool).transpose(2, 0, 1)
-            valid = np.ones(image.shape[:2], bool)
+            raise self._unreadable()
+        size = image.shape[:2]
+        void = np.zeros(size, bool)
+        if self.labels is not None:
+            values = self._values(size)
+            void = values == (IGNORE if self.binary else VOID)
+            objects = [values == i for i in np.unique(values[self._of_objects(values)])]
         else:
-            labels = cv2.imread(str(self.labels), cv2.IMREAD_GRAYSCALE)
-            if labels is None:
-                raise ValueError(f"{self.labels}, the mask of {self.image}, cannot be read")
-            ids = [i for i in np.unique(labels) if i not in (0, VOID)]
-            masks = np.stack([labels == i for i in ids]) if ids else np.zeros((0, *labels.shape), bool)
-            valid = labels != VOID
-        if valid.shape != image.shape[:2] or masks.shape[1:] != image.shape[:2]:
-            raise ValueError(f"{self.image} is {image.shape[:2]} but its masks are {masks.shape[1:]} (rows, columns); they must agree")
-        return image, masks, valid
+            objects = []
+            for instance in self._checked_instances(size):
+                if isinstance(instance, coco.Crowd):
+                    void |= instance.mask
+                else:
+                    objects.append(instance.mask)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.stack(objects) if objects else np.zeros((0, *size), bool), ~void
+
+    def check(self) -> None:
+        """Raise BadImage when `load` would, or when a mask is empty; of the image only the header is read, of instances the first."""
+        try:
+            size = image_size(self.image)
+        except (ValueError, OSError) as error:
+            raise self._unreadable() from error
+        if self.labels is None:
+            next(iter(self._checked_instances(size)), None)
+        elif not self._of_objects(self._values(size)).any():
+            what = f"no pixel is {FOREGROUND}" if self.binary else f"every pixel is 0, background, or {VOID}, void"
+            raise BadImage("empty mask", f"{self.labels} holds no object ({what}); draw one, or take the image out of the set")
+
+    def _unreadable(self) -> BadImage:
+        if not self.image.is_file():
+            return BadImage("missing image", f"there is no image {self.image}; put it there, or take its annotations out of the set")
+        return BadImage("unreadable image", f"{self.image} cannot be read as an image; replace it, or take it and its mask out of the set")
+
+    def _values(self, size: tuple[int, ...]) -> np.ndarray:
+        assert self.labels is not None
+        if not self.labels.is_file():
+            raise BadImage("missing mask", f"{self.image} has no mask: {self.labels} is missing; add it, or take the image out of the set")
+        try:
+            values = read_values(self.labels)
+        except ValueError as error:
+            raise BadImage("unreadable mask", f"{error}; it is the mask of {self.image}: draw it again, or take both out") from error
+        if values.shape != size:
+            raise self._mis_sized(str(self.labels), values.shape, size)
+        return values
+
+    def _of_objects(self, values: np.ndarray) -> np.ndarray:
+        return values == FOREGROUND if self.binary else (values != 0) & (values != VOID)
+
+    def _checked_instances(self, size: tuple[int, ...]) -> Iterable[Instance]:
+        try:
+            for instance in self.instances:
+                if instance.mask.shape != size:
+                    raise self._mis_sized(f"the annotation of {self.image}", instance.mask.shape, size)
+                yield instance
+        except BadImage:
+            raise
+        except ValueError as error:
+            raise BadImage("unreadable mask", f"{error}; mend the annotation of {self.image}, or take it out of the set") from error
+
+    def _mis_sized(self, what: str, got: tuple[int, ...], size: tuple[int, ...]) -> BadImage:
+        message = f"{what} is {got[1]}x{got[0]} pixels and the image {self.image.name} is {size[1]}x{size[0]}; they must agree"
+        return BadImage("mis-sized mask", f"{message}: make the mask anew for this image, or take both out of the set")
 
 
 def read_set(folder: Path) -> list[Source]:
-    """List a data set: images/ and masks/ of the same stems, or images/ and a COCO annotations.json with run lengths."""
-    coco = folder / "annotations.json"
-    if coco.is_file():
-        content = json.loads(coco.read_text())
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        objects: dict[int, list[dict]] = {}
-        for annotation in content["annotations"]:
-            objects.setdefault(annotation["image_id"], []).append(annotation["segmentation"])
-        return [Source(folder / "images" / names[i], objects=tuple(found)) for i, found in sorted(objects.items())]
-    images = sorted((folder / "images").glob("*"))
+    """List a data set: the images and where their masks are, which `Source.check` looks at; of a COCO file the annotated images alone."""
+    if (folder / coco.FILE_NAME).is_file():
+        return [Source(Path(item.path), instances=item.instances) for item in coco.read(folder) if item.instances]
+    sources = read_images(folder / "images")
+    masks = [folder / "masks" / f"{source.image.stem}.png" for source in sources]
+    binary = all(_is_binary(mask) for mask in masks)
+    return [Source(source.image, mask, binary) for source, mask in zip(sources, masks)]
+
+
+def read_images(folder: Path) -> list[Source]:
+    """List the images of a folder, without masks; ValueError when there are none."""
+    images = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        raise ValueError(f"{folder} holds no images; expected {folder}/images/*.jpg and {folder}/masks/*.png of the same names")
-    sources = [Source(path, folder / "masks" / f"{path.stem}.png") for path in images]
-    for source in sources:
-        if source.labels is not None and not source.labels.is_file():
-            raise ValueError(f"{source.image} has no mask: {source.labels} is missing")
-    return sources
+        raise ValueError(f"{folder} holds no images; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return [Source(image) for image in images]
+
+
+def _is_binary(mask: Path) -> bool:
+    """Whether a mask may be a binary one; one that cannot be read says nothing."""
+    try:
+        return set(np.unique(read_values(mask)).tolist()) <= {0, IGNORE, FOREGROUND}
+    except (ValueError, OSError):
+        return True
 
 
 def find_sets(folders: Iterable[Path]) -> list[Path]:

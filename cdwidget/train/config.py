@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Iterable
 
+from cdwidget.lookup import lookup
 from cdwidget.model.cdnet import CDNetConfig
 
 
@@ -21,6 +24,15 @@ class SetOptions:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """How much what a teacher says counts beside the true masks: its logits, its FDM gate, and its features, where the encoder learns."""
+
+    logits: float = 1.0
+    gate: float = 0.4
+    features: float = 1.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run.
 
@@ -29,7 +41,8 @@ class Recipe:
     optimiser steps at the start over which it rises. encoder_rate: the backbone's learning rate relative to `rate`; 0 keeps it frozen, in
     evaluation mode. edits: share of the samples that start from a damaged mask. crops: share of the views that zoom in. holdout: one
     image in so many is never seen. boxes, strokes: share of the targets that begin with a box, and of the prompts that are strokes. views:
-    how many different views there are in all, so that a frozen encoder sees each of them once; 0 draws every view anew.
+    how many different views there are in all, so that a frozen encoder sees each of them once; 0 draws every view anew. distil: how to
+    learn from a teacher, when one is given.
     """
 
     model: CDNetConfig = field(default_factory=CDNetConfig)
@@ -49,8 +62,25 @@ class Recipe:
     boxes: float = 0.1
     strokes: float = 0.15
     views: int = 0
+    distil: Distillation = field(default_factory=Distillation)
     holdout: int = 20
     seed: int = 0
+
+
+def reweighted(recipe: Recipe, weights: Iterable[str], names: Iterable[str]) -> Recipe:
+    """The recipe with weights of sets given as "SET=2.5"; ValueError for anything else or a set that is not among `names`."""
+    sets, known = dict(recipe.sets), dict.fromkeys(names)
+    for text in weights:
+        name, _, number = text.rpartition("=")
+        try:
+            weight = float(number) if name else 0.0
+        except ValueError:
+            weight = 0.0
+        if not (isfinite(weight) and weight > 0):
+            raise ValueError(f"{text!r} gives no weight; write SET=NUMBER with a number above 0, like {next(iter(known))}=2.5")
+        lookup(known, name, "data set")
+        sets[name] = replace(sets.get(name, SetOptions()), weight=weight)
+    return replace(recipe, sets=sets)
 
 
 SETS = {

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Iterator
 
 import cv2
 import numpy as np
 
-from cdwidget.formats.sets import Source, held_out, read_set
+from cdwidget.faults import faulty_mask
+from cdwidget.formats.sets import Source, held_out
+from cdwidget.train.check import Sets
 from cdwidget.train.config import Recipe, SetOptions
 
 SMALLEST, LARGEST = 0.003, 0.95  # share of the view a target may fill
+ROW = 4  # targets that are drawn together; threads and processes share a batch by its rows
+ROWS, VIEWS = 1, 2  # what a generator is for: no two draw the same numbers
 
 
 @dataclass(frozen=True)
 class View:
     """A part of an image as the network sees it, and the objects in it.
 
-    image: uint8 (S, S, 3). masks: bool (N, T, T), the objects. anchor: the index of the one the view was chosen for. valid: bool (T, T).
-    key: a number by which the same view can be had again; None when it is drawn once.
+    image: uint8 (S, S, 3). masks: bool (N, T, T), the objects, none in an image without labels. anchor: the index of the one the view was
+    chosen for. valid: bool (T, T). key: a number by which the same view can be had again; None when it is drawn once.
     """
 
     image: np.ndarray
@@ -32,32 +35,42 @@ class View:
 
 @dataclass(frozen=True)
 class Sample:
-    """Targets under one view. targets: bool (N, T, T). start: float32 (N, T, T) first priors."""
+    """Targets under one view. targets: bool (N, T, T). start: float32 (N, T, T) first priors.
+
+    asked: int (N, 2), the pixels (x, y) at which a teacher is to say what the targets are; None where they are known.
+    """
 
     view: View
     targets: np.ndarray
     start: np.ndarray
+    asked: np.ndarray | None = None
 
 
 class Sampler:
-    """Draws batches; `batch(step)` is the same for the same recipe, folders and step, whatever was drawn before."""
+    """Draws batches; `row(step, number)` is the same for the same recipe, sets, step and number, whatever was drawn before."""
 
-    def __init__(self, recipe: Recipe, folders: list[Path]):
+    def __init__(self, recipe: Recipe, sets: Sets):
+        if recipe.batch % ROW:
+            raise ValueError(f"the batch is {recipe.batch}; it must be a multiple of {ROW}")
         self.recipe = recipe
+        self.rows = recipe.batch // ROW
         self.sets: list[tuple[list[Source], SetOptions]] = []
-        for folder in folders:
-            options = recipe.sets.get(folder.name, SetOptions())
-            self.sets.append(([s for s in read_set(folder) if not held_out(s, recipe.holdout)], options))
+        for name, sources in sets:
+            drawn = [source for source in sources if not held_out(source, recipe.holdout)]
+            if not drawn:
+                raise ValueError(f"all images of {name} are held out; a set needs some that are not: one in {recipe.holdout} is")
+            self.sets.append((drawn, recipe.sets.get(name, SetOptions())))
         weights = np.array([options.weight for _, options in self.sets])
         self.shares = weights / weights.sum()
 
-    def batch(self, step: int) -> list[Sample]:
-        """Samples that hold exactly `recipe.batch` targets together."""
-        rng = np.random.default_rng((self.recipe.seed, step))
-        samples, missing = [], self.recipe.batch
+    def row(self, step: int, number: int) -> list[Sample]:
+        """Samples that hold exactly ROW targets together, the `number`-th of the batch's rows."""
+        rng = np.random.default_rng((self.recipe.seed, ROWS, step, number))
+        samples, missing = [], ROW
         for sample in self._draw(rng):
             if len(sample.targets) > missing:
-                sample = replace(sample, targets=sample.targets[:missing], start=sample.start[:missing])
+                asked = None if sample.asked is None else sample.asked[:missing]
+                sample = replace(sample, targets=sample.targets[:missing], start=sample.start[:missing], asked=asked)
             samples.append(sample)
             missing -= len(sample.targets)
             if not missing:
@@ -73,7 +86,7 @@ class Sampler:
     def _draw(self, rng: np.random.Generator) -> Iterator[Sample]:
         while True:
             key = int(rng.integers(self.recipe.views)) if self.recipe.views else None
-            chooser = rng if key is None else np.random.default_rng((self.recipe.seed, 2, key))
+            chooser = rng if key is None else np.random.default_rng((self.recipe.seed, VIEWS, key))
             sources, options = self.sets[chooser.choice(len(self.sets), p=self.shares)]
             view = draw_view(sources[chooser.integers(len(sources))], self.recipe, chooser, key)
             if view is not None and (sample := draw_targets(view, options, self.recipe, rng)) is not None:
@@ -83,7 +96,7 @@ class Sampler:
 def draw_view(source: Source, recipe: Recipe, rng: np.random.Generator, key: int | None = None) -> View | None:
     """Choose an object and a view of it, change colours, mirror; None when the image has no object large enough."""
     image, masks, valid = source.load()
-    masks = masks[masks.sum((1, 2)) >= 64]
+    masks = masks[masks.sum((1, 2)) >= 64] if source.labelled else _somewhere(valid.shape[0], valid.shape[1], rng)
     if not len(masks):
         return None
     anchor = _choose(masks, rng)
@@ -98,12 +111,19 @@ def draw_view(source: Source, recipe: Recipe, rng: np.random.Generator, key: int
     view, seen, inside = jitter_colour(view, rng), to_view(valid), np.stack([to_view(mask) for mask in masks])
     if rng.random() < 0.5:
         view, seen, inside = view[:, ::-1], seen[:, ::-1], inside[..., ::-1]
+    inside = inside[: None if source.labelled else 0]
     return View(np.ascontiguousarray(view), np.ascontiguousarray(inside), anchor, np.ascontiguousarray(seen), key)
 
 
 def draw_targets(view: View, options: SetOptions, recipe: Recipe, rng: np.random.Generator) -> Sample | None:
-    """Choose objects, unions and the whole as targets, and the masks they start from; None when none has a fitting size."""
+    """Choose objects, unions and the whole as targets, and the masks they start from; None when none has a fitting size.
+
+    In an image without labels places are chosen, at which a teacher will say what is there.
+    """
     masks = view.masks
+    if not len(masks):
+        nothing = np.zeros((recipe.per_image, *view.valid.shape), bool)
+        return Sample(view, nothing, nothing.astype(np.float32), rng.integers(len(view.valid), size=(recipe.per_image, 2)))
     candidates: list[np.ndarray] = []
     if rng.random() < options.whole:
         candidates.append(np.logical_or.reduce(masks))
@@ -122,8 +142,18 @@ def draw_targets(view: View, options: SetOptions, recipe: Recipe, rng: np.random
     start = np.zeros((len(targets), *view.valid.shape), np.float32)
     for i, target in enumerate(targets):
         if rng.random() < recipe.edits:
-            start[i] = damage(target, targets[rng.integers(len(targets))], rng)
+            other = targets[rng.integers(len(targets))]
+            start[i] = spoil(view, target, rng) if rng.random() < 0.5 else damage(target, other, rng)
     return Sample(view, np.stack(targets), start)
+
+
+def _somewhere(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """A rectangle of 10 to 60 % of an image's sides, for the object that is not known: bool (1, H, W)."""
+    mask = np.zeros((1, height, width), bool)
+    (h, w), (y, x) = rng.uniform(0.1, 0.6, 2), rng.random(2)
+    top, left = int(y * (1 - h) * height), int(x * (1 - w) * width)
+    mask[:, top : top + max(1, int(h * height)), left : left + max(1, int(w * width))] = True
+    return mask
 
 
 def _choose(masks: np.ndarray, rng: np.random.Generator) -> int:
@@ -154,6 +184,14 @@ def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain, bias = rng.uniform(0.75, 1.3), rng.uniform(-20, 20, 3) + rng.uniform(-15, 15)
     table = np.clip((np.arange(256)[:, None] - 128) * gain + 128 + bias, 0, 255).astype(np.uint8)
     return cv2.LUT(image, table.reshape(1, 256, 3))
+
+
+def spoil(view: View, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A mask to be edited, of IoU 0.75 to 0.85, with superpixels of the view flipped (as DAVIS-585); float32, (T, T) as the target."""
+    if np.count_nonzero(target & view.valid) < 16:  # too few pixels for an IoU in so narrow a range
+        return target.astype(np.float32)
+    small = cv2.resize(view.image, target.shape[::-1], interpolation=cv2.INTER_AREA)
+    return faulty_mask(small, target, rng, ~view.valid).astype(np.float32)
 
 
 def damage(target: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:

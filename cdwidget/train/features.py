@@ -24,18 +24,20 @@ class Features:
 
     def __init__(self, model: CDNet, folder: Path, views: str):
         self._backbone = model.backbone
+        self._device = next(model.parameters()).device
         digest = zlib.crc32(views.encode())
         for value in model.backbone.state_dict().values():
-            digest = zlib.crc32(value.numpy().tobytes(), digest)
+            digest = zlib.crc32(value.cpu().numpy().tobytes(), digest)
         self._folder = folder / f"{digest:08x}"
 
     def of(self, views: list[View]) -> tuple[Tensor, ...]:
-        """One (len(views), C, h, w) tensor a level."""
+        """One (len(views), C, h, w) tensor a level, on the model's device."""
         found = [self._read(view) for view in views]
         missing = [i for i, levels in enumerate(found) if levels is None]
         if missing:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                computed = self._backbone(as_images([views[i].image for i in missing]))
+            images = as_images([views[i].image for i in missing]).to(self._device)
+            with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
+                computed = self._backbone(images)
             for row, i in enumerate(missing):
                 found[i] = levels = [level[row].bfloat16() for level in computed]
                 self._write(views[i], levels)
@@ -48,7 +50,7 @@ class Features:
     def _read(self, view: View) -> list[Tensor] | None:
         if view.key is None or not self._file(view).is_file():
             return None
-        levels = load_file(self._file(view))
+        levels = load_file(self._file(view), str(self._device))
         return [levels[str(i)] for i in range(len(levels))]
 
     def _write(self, view: View, levels: list[Tensor]) -> None:

@@ -1,0 +1,187 @@
+"""What a run changes, and how: a batch lives for a few iterative clicks, and each of them is one step of the optimiser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cdwidget.clicks import next_click, stroke_from
+from cdwidget.masks import bbox
+from cdwidget.model.cdnet import CDNet
+from cdwidget.model.click_maps import click_maps
+from cdwidget.prompts import Box, Prompt
+from cdwidget.train.config import Recipe
+from cdwidget.train.data import Sample
+from cdwidget.train.distill import Teacher
+from cdwidget.train.features import Features, as_images
+from cdwidget.train.losses import cdnet_loss, quality_loss
+from cdwidget.train.ranks import Ranks, share_statistics
+
+LIVES, PROMPTS = 3, 4  # what a generator is for, as in data.py
+
+
+class Learner:
+    """A network with its optimiser and the average of its weights.
+
+    features: of a frozen encoder; None for one that learns, or that needs the prompts. teacher: None without distillation.
+    """
+
+    def __init__(self, model: CDNet, recipe: Recipe, ranks: Ranks, features: Features | None = None, teacher: Teacher | None = None):
+        self.model, self.recipe, self.ranks, self.features, self.teacher = model, recipe, ranks, features, teacher
+        self.device = next(model.parameters()).device
+        if ranks.count > 1:
+            share_statistics(model)
+        self.average = Average(model, recipe.ema)
+        groups = _groups(model, recipe)
+        if teacher is not None:
+            groups.append({"params": list(teacher.adapters.parameters()), "scale": 1.0})
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.weight_decay)
+        self.updates = 0
+
+    def live(self, samples: list[Sample], step: int) -> tuple[list[float], list[float]]:
+        """Let one batch live: click, predict, learn, and click again where the prediction errs, for 1 to `rounds` rounds.
+
+        samples: this rank's share of the batch. Returns the loss and the mean IoU of each round, over all ranks.
+        """
+        recipe = self.recipe
+        views = [sample.view for sample in samples]
+        taught = None if self.teacher is None else self.teacher.look(samples)
+        if self.teacher is not None and taught is not None:
+            samples = self.teacher.targets(samples, taught)
+        owner = torch.tensor([i for i, s in enumerate(samples) for _ in s.targets])
+        targets = np.concatenate([s.targets for s in samples])
+        valid = np.stack([views[i].valid for i in owner.tolist()])
+        prior = torch.from_numpy(np.concatenate([s.start for s in samples]))[:, None]
+        target, seen = (torch.from_numpy(masks).float()[:, None].to(self.device) for masks in (targets, valid))
+        count, size, grid = len(targets), recipe.model.size, targets.shape[-1]
+        maps = torch.zeros(count, 3, size, size)
+        first = self.ranks.number * count
+        rngs = [np.random.default_rng((recipe.seed, PROMPTS, step, first + i)) for i in range(count)]
+        looked = self.features.of(views) if self.features else (as_images([view.image for view in views]).to(self.device),)
+        self.model.train()
+        if self.features is not None:
+            self.model.backbone.eval()
+        losses, ious = [], []
+        for _ in range(int(np.random.default_rng((recipe.seed, LIVES, step)).integers(1, recipe.rounds + 1))):
+            guess = prior[:, 0].numpy() > 0.5
+            for i, rng in enumerate(rngs):
+                prompt = next_prompt(targets[i], guess[i], valid[i], recipe, rng)
+                if prompt is not None:
+                    painted = click_maps([prompt], (0, 0, grid, grid), size, recipe.model.click_radius)
+                    maps[i, :2] = torch.maximum(maps[i, :2], torch.from_numpy(painted))
+            maps[:, 2:] = F.interpolate(prior, size=size, mode="bilinear")
+            shown = maps.to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16):
+                levels, encoded = self._encode(looked)
+                output = self.model(tuple(x[owner] for x in encoded), shown)
+            loss = cdnet_loss(output.logits, output.gate, shown, target, seen)
+            if output.quality is not None:
+                loss = loss + quality_loss(output.quality, output.logits, target, seen)
+            if self.teacher is not None and taught is not None:
+                loss = loss + self.teacher.loss(output, () if self.features else levels, owner, taught, shown)
+            self._learn(loss, step)
+            prob = F.interpolate(output.logits[:, :1].detach().float(), size=grid, mode="bilinear").sigmoid()
+            ious.append(_mean_iou(prob, target, seen))
+            losses.append(float(loss.detach()))
+            # half of the masks the network sees again are hard, as the session hands them back
+            hard = torch.tensor([rng.random() < 0.5 for rng in rngs])[:, None, None, None]
+            prob = prob.cpu()
+            prior = torch.where(hard, (prob > 0.5).float(), prob)
+        told = torch.tensor([losses, ious], device=self.device)
+        self.ranks.average([told])
+        return told[0].tolist(), told[1].tolist()
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a batch: flat, then linear to zero over the last `decay` of the steps."""
+        steps, decay = self.recipe.steps, self.recipe.decay
+        return self.recipe.rate * min(1.0, (steps - step) / max(1.0, decay * steps))
+
+    def state(self) -> dict[str, Any]:
+        """All that must be kept for training to go on as if it had never stopped."""
+        teacher = {} if self.teacher is None else self.teacher.state_dict()
+        parts = {"model": self.model.state_dict(), "average": self.average.weights, "optimiser": self.optimiser.state_dict()}
+        return parts | {"teacher": teacher, "updates": self.updates}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        self.model.load_state_dict(state["model"])
+        self.average.weights = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.updates = state["updates"]
+        if self.teacher is not None:
+            self.teacher.load_state_dict(state["teacher"])
+
+    def _encode(self, looked: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Features, nothing for an early encoder, and what the network takes, of a frozen encoder's features or of images."""
+        if not self.model.late:
+            return (), looked
+        levels = looked if self.features else self.model.backbone(*looked)
+        return levels, tuple(lateral(x) for lateral, x in zip(self.model.laterals, levels))
+
+    def _learn(self, loss: Tensor, step: int) -> None:
+        rate = self.rate(step) * min(1.0, (self.updates + 1) / self.recipe.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.ranks.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimiser.step()
+        self.updates += 1
+        self.average.update(self.model, self.updates)
+
+
+class Average:
+    """Exponential average of the weights; the buffers (batch statistics) are averaged too."""
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
+        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, updates: int) -> None:
+        """Move towards the model's weights."""
+        decay = min(self.decay, (1 + updates) / (10 + updates))  # a short memory at first
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, 1 - decay)
+            else:
+                self.weights[name].copy_(value)
+
+
+def next_prompt(target: np.ndarray, guess: np.ndarray, valid: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> Prompt | None:
+    """A box where nothing is there yet, or a click in the core of the larger error, or a stroke from there; None when all is right."""
+    kind = rng.random()
+    if not guess.any() and target.any() and kind < recipe.boxes:
+        x0, y0, x1, y1 = bbox(target)
+        slack = 0.06 * max(x1 - x0, y1 - y0)
+        left, top, right, bottom = (float(v) for v in np.array([x0, y0, x1, y1]) + rng.uniform(-slack, slack, 4))
+        return Box(left, top, max(right, left + 2), max(bottom, top + 2))
+    click = next_click(target, guess, ignore=~valid, rng=rng)
+    if click is None or kind < 1 - recipe.strokes:
+        return click
+    region = (target & ~guess if click.positive else guess & ~target) & valid
+    return stroke_from(click, region, float(rng.uniform(1, 5)), rng)
+
+
+def _mean_iou(prob: Tensor, target: Tensor, valid: Tensor) -> float:
+    guess, truth = (prob > 0.5) & (valid > 0), (target > 0) & (valid > 0)
+    both, either = (guess & truth).sum((1, 2, 3)), (guess | truth).sum((1, 2, 3))
+    return float((both / either.clamp(min=1)).mean())
+
+
+def _groups(model: CDNet, recipe: Recipe) -> list[dict]:
+    encoder = [p for name, p in model.named_parameters() if name.startswith("backbone.")]
+    head = [p for name, p in model.named_parameters() if not name.startswith("backbone.")]
+    groups = [{"params": head, "scale": 1.0}]
+    if recipe.encoder_rate:
+        groups.append({"params": encoder, "scale": recipe.encoder_rate})
+    else:
+        for parameter in encoder:
+            parameter.requires_grad_(False)
+    return groups
