@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page, expect
 
-from lab import Lab, Notebook, Widget
+from lab import FLASH_MS, Lab, Notebook, Widget
 
 Point = tuple[float, float]
 
@@ -61,9 +61,18 @@ class Hand:
 
     def at(self, x: float, y: float) -> Point:
         """Where an image point lies on the page."""
-        box, place = self.widget.stage.bounding_box(), self.widget.position(x, y)
+        width, height = self.size
+        box = self.widget.stage.bounding_box()
         assert box is not None
-        return box["x"] + place["x"], box["y"] + place["y"]
+        scale = min(box["width"] / width, box["height"] / height)
+        left, top = box["x"] + (box["width"] - width * scale) / 2, box["y"] + (box["height"] - height * scale) / 2
+        return left + x * scale, top + y * scale
+
+    @cached_property
+    def size(self) -> Point:
+        """Width and height of the image."""
+        width, height = self.widget.value("[{0}.session.width, {0}.session.height]")
+        return width, height
 
     def take(self, key: str, tool: str) -> None:
         """Take up a tool by its key."""
@@ -117,15 +126,15 @@ class Hand:
 
     def picture(self) -> int:
         """A number that stands for every pixel of the mask canvas."""
-        self.page.wait_for_timeout(100)
-        return self.widget.stage.evaluate(PIXELS)
+        self.page.wait_for_timeout(FLASH_MS)
+        number: int = self.widget.stage.evaluate(PIXELS)
+        return number
 
     @contextmanager
     def slow_kernel(self, seconds: float = 2) -> Iterator[None]:
         """Let every action take its time, to look at what is shown until then."""
-        self.widget.value(
-            f"setattr({{0}}.session, 'apply', lambda action: (__import__('time').sleep({seconds}), type({{0}}.session).apply({{0}}.session, action))[1])"
-        )
+        slow = f"lambda action: (__import__('time').sleep({seconds}), type({{0}}.session).apply({{0}}.session, action))[1]"
+        self.widget.value(f"setattr({{0}}.session, 'apply', {slow})")
         yield
         self.widget.answered()
         self.widget.value("{}.session.__dict__.pop('apply') and None")
@@ -150,4 +159,3 @@ class Hand:
         session: CDPSession = self.page.context.new_cdp_session(self.page)
         session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
         return session
-

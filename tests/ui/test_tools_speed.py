@@ -1,8 +1,12 @@
-"""How long the browser's script takes for each frame while one paints and zooms, on 12 megapixels. Prints the figures; a busy machine must not fail."""
+"""What the browser's script takes for each frame while one paints and zooms on 12 megapixels, and how often the lasso answers.
+
+Prints the figures; a busy machine must not fail.
+"""
 
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -93,3 +97,21 @@ def test_zoom(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
     tell(capsys, f"zoom on 4000 x 3000, {len(times)} frames: p95 {p95(times):.1f} ms of script, slowest {max(times):.1f} ms")
     assert len(times) > 20
     hand.widget.press("0")
+
+
+def test_lasso(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+    w, page = hand.widget, hand.page
+    hand.take("l", "lasso")
+    hand.click((1200, 800))
+    asked = len(hand.asked)
+    since = time.monotonic()
+    for number in range(120):
+        hand.move(1200 + 4 * number, 800 + 5 * number)
+        page.wait_for_timeout(10)
+    w.answered()
+    seconds, previews = time.monotonic() - since, len(hand.asked) - asked
+    tell(capsys, f"lasso on 4000 x 3000: {previews / seconds:.0f} previews a second")
+    assert previews > 1
+    before = w.digest()
+    w.press("Escape")
+    assert w.digest() == before

@@ -19,10 +19,10 @@ export const polygon: Tool = {
         held = null;
         if (!points.length) return;
       } else if (event.type === "down") {
-        if (event.double && points.length >= LEAST) break;
         at = event;
         moved = false;
         held = grab(ctx, points, event);
+        if (event.double && held === points.length - 1 && points.length >= LEAST) break;
       } else if (event.type === "move") {
         moved ||= held !== null && distance(ctx, point(event), point(at)) > DRAG;
         if (held !== null && moved) points[held] = point(event);
