@@ -9,7 +9,10 @@ interface Loop { corners: number[]; smooth?: Path2D; exact?: Path2D }
 
 const MOST_CORNERS = 400_000; // of a speckled mask; beyond it every second pixel is drawn
 
+let changes = 0;
+
 export class Outline {
+  version = ++changes; // another number whenever it may look different
   private loops: Loop[] = [];
   private stale: Box;
   private paths: { [kind in Kind]?: Path2D } = {};
@@ -25,6 +28,7 @@ export class Outline {
 
   /** Pixels of the box may have changed; they are in `bitmap` now. */
   touch(box: Box, bitmap: Patch = this.bitmap) {
+    if (!isEmpty(box)) this.version = ++changes;
     this.stale = union(this.stale, box);
     this.bitmap = bitmap;
   }

@@ -10,7 +10,7 @@ export interface Hand {
   draw(event: PointerEvent): void; // also with no button down
   release(event: PointerEvent): void;
   interrupt(): void; // a second finger came down
-  pan(dx: number, dy: number): void;
+  pan(dx: number, dy: number, at?: PointerEvent): void;
   pinch(factor: number, x: number, y: number): void;
   changed(): void; // whether the image is being moved
 }
@@ -45,7 +45,8 @@ export class Pointers {
   }
 
   private down(event: PointerEvent) {
-    if (!(event.target instanceof HTMLCanvasElement)) return; // what lies over the image has presses of its own
+    const { target } = event;
+    if (!(target instanceof HTMLCanvasElement) || target.parentElement !== this.stage) return; // what lies over the image has presses of its own
     if (event.pointerType === "touch") {
       this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
       if (this.fingers.size > 1) return this.pinch();
@@ -61,7 +62,7 @@ export class Pointers {
   private move(event: PointerEvent) {
     if (this.fingers.has(event.pointerId) && this.fingers.size > 1) return this.stretch(event);
     if (this.dragging?.id === event.pointerId) {
-      this.hand.pan(event.clientX - this.dragging.x, event.clientY - this.dragging.y);
+      this.hand.pan(event.clientX - this.dragging.x, event.clientY - this.dragging.y, event);
       this.dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
       return;
     }

@@ -1,4 +1,4 @@
-/** The stage: two canvases under one camera. Pointer and wheel become camera moves and tool events; nothing here knows Python. */
+/** The stage: canvases for image, masks and hand under one camera, each painted again only when it looks different. Pointer and wheel become camera moves and tool events; nothing here knows Python. */
 import type { Action } from "./actions";
 import { fit, pan, toImage, toScreen, zoomAt, type Camera, type Size } from "./camera";
 import type { Display } from "./display";
@@ -35,12 +35,14 @@ export class Viewer {
   pointer: [number, number] | null = null; // image coordinates
   private readonly imageCanvas = h("canvas", { "aria-hidden": "true" });
   private readonly maskCanvas = h("canvas", { "aria-hidden": "true" });
+  private readonly handCanvas = h("canvas", { "aria-hidden": "true" }); // what follows the pointer, and what changes by itself
   private readonly driver: ToolDriver;
   private readonly pointers: Pointers;
   private size: Size = { width: 0, height: 0 };
   private fitted = true;
   private frame = 0;
   private imageIsStale = true;
+  private masksShown = ""; // what they look like
   private partsAreStale = false;
   private shown: Preview | null = null; // by the gesture
   private tip: Preview | null = null; // by the tool, at the pointer
@@ -50,7 +52,7 @@ export class Viewer {
   private resting?: ReturnType<typeof setTimeout>;
 
   constructor(private readonly owner: Owner, signal: AbortSignal) {
-    this.stage.append(this.imageCanvas, this.maskCanvas);
+    this.stage.append(this.imageCanvas, this.maskCanvas, this.handCanvas);
     this.driver = new ToolDriver(this.context(), TOOLS.click);
     this.pointers = new Pointers(this.stage, this.hand(), signal);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
@@ -152,7 +154,8 @@ export class Viewer {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width || !height) return;
     const ratio = devicePixelRatio || 1;
-    for (const canvas of [this.imageCanvas, this.maskCanvas]) {
+    this.masksShown = "";
+    for (const canvas of [this.imageCanvas, this.maskCanvas, this.handCanvas]) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
     }
@@ -168,7 +171,7 @@ export class Viewer {
       this.owner.refresh();
     }
     this.frame = 0;
-    const { doc, hidden, peeking, previewing } = this.owner;
+    const { doc, peeking, previewing } = this.owner;
     if (!this.size.width) return;
     const ratio = this.imageCanvas.width / this.size.width, { camera } = this;
     if (this.imageIsStale) {
@@ -176,12 +179,10 @@ export class Viewer {
       if (doc.picture) layers.paintImage(ctx, doc.picture, this.image, camera, ratio, this.owner.display);
       this.imageIsStale = false;
     }
-    const ctx = clear(this.maskCanvas);
+    this.paintMasks(ratio);
+    const ctx = clear(this.handCanvas);
     let again = false;
     if (!peeking && doc.picture) {
-      const shown = doc.instances.filter((instance) => !hidden.has(instance.id));
-      const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i) };
-      layers.paintMasks(ctx, shown, camera, ratio, look);
       if (doc.flash) again = layers.paintFlash(ctx, doc.flash, camera, ratio, performance.now());
       const place: Place = { camera, ratio, waits: false, now };
       const looks = (previewing && this.pointer) || this.driver.busy || doc.pending.length > 0;
@@ -194,6 +195,16 @@ export class Viewer {
     }
     if (doc.picture) doc.painted();
     if (again) this.invalidate();
+  }
+
+  private paintMasks(ratio: number) {
+    const { doc, hidden, peeking } = this.owner, { camera } = this;
+    const instances = peeking || !doc.picture ? [] : doc.instances.filter((instance) => !hidden.has(instance.id) && instance.outline);
+    const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i) };
+    const shown = JSON.stringify([camera, look, instances.map((instance) => [instance.id, look.color(instance), instance.outline!.version])]);
+    if (shown === this.masksShown) return;
+    this.masksShown = shown;
+    layers.paintMasks(clear(this.maskCanvas), instances, camera, ratio, look);
   }
 
   /** What the tools may see and do. */
@@ -252,6 +263,7 @@ export class Viewer {
         return true;
       },
       draw(event) {
+        clearTimeout(viewer.resting);
         const parts = viewer.driver.busy ? event.getCoalescedEvents?.() : [];
         for (const part of parts?.length ? parts : [event]) if (viewer.driver.busy) viewer.driver.send(viewer.toEv("move", part));
         viewer.track(event);
@@ -262,9 +274,10 @@ export class Viewer {
         if (event.pointerType === "touch") viewer.leave();
       },
       interrupt: () => viewer.driver.interrupt(),
-      pan: (dx, dy) => {
+      pan: (dx, dy, at) => {
         viewer.fitted = false;
         viewer.look(pan(viewer.camera, dx, dy, viewer.image, viewer.size));
+        if (at) viewer.track(at);
       },
       pinch: (factor, x, y) => viewer.zoom(factor, ...viewer.at({ clientX: x, clientY: y })),
       changed: () => viewer.cursor(),
@@ -285,7 +298,6 @@ export class Viewer {
   private track(event: PointerEvent) {
     const { clientX, clientY, altKey, shiftKey, pointerType, pressure } = event;
     this.over = { clientX, clientY, altKey, shiftKey, pointerType, pressure };
-    clearTimeout(this.resting);
     this.hover();
   }
 

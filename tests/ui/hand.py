@@ -1,4 +1,4 @@
-"""A hand on an annotator: mouse, pen and fingers at image points, and what the mask canvas shows."""
+"""A hand on an annotator: mouse, pen and fingers at image points, and what is painted over the image."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ w = cdwidget.Annotator(image, Scripted(answer))
 w
 """
 PIXELS = """stage => {
-    const canvas = stage.querySelectorAll("canvas")[1], data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     let hash = 0;
-    for (const value of data) hash = (hash * 31 + value) | 0;
+    for (const canvas of [...stage.querySelectorAll("canvas")].slice(1, 3)) {
+        for (const value of canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data) hash = (hash * 31 + value) | 0;
+    }
     return hash;
 }"""
 
@@ -53,7 +54,7 @@ class Hand:
 
         page.on("websocket", lambda socket: socket.on("framesent", hear))
         tests = str(Path(__file__).parents[1])
-        notebook = Notebook.open(lab, page, name, [cell.format(tests=tests) if cell is CELL else cell])
+        notebook = Notebook.open(lab, page, name, [cell.replace("{tests!r}", repr(tests))])
         notebook.run_all()
         hand = cls(notebook.widget(), asked)
         hand.widget.root.focus()
@@ -125,7 +126,7 @@ class Hand:
         self.widget.answered()
 
     def picture(self) -> int:
-        """A number that stands for every pixel of the mask canvas."""
+        """A number that stands for every pixel that is painted over the image."""
         self.page.wait_for_timeout(FLASH_MS)
         number: int = self.widget.stage.evaluate(PIXELS)
         return number
