@@ -61,9 +61,9 @@ export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[],
 }
 
 /** Where a mask changed, as a picture: a large change costs no more than a small one. */
-export interface Flash { picture: OffscreenCanvas; box: Box; since: number }
+export interface Flash { picture: OffscreenCanvas; box: Box; since: number; strength: number }
 
-export function flashOf({ box, bits }: Patch): Flash {
+export function flashOf({ box, bits }: Patch, strength: number): Flash {
   const width = box[2] - box[0], height = box[3] - box[1], step = Math.ceil(Math.sqrt((width * height) / MOST_FLASHING));
   const picture = new OffscreenCanvas(Math.ceil(width / step), Math.ceil(height / step)), ctx = picture.getContext("2d")!;
   const pixels = ctx.createImageData(picture.width, picture.height), colors = new Uint32Array(pixels.data.buffer);
@@ -74,15 +74,15 @@ export function flashOf({ box, bits }: Patch): Flash {
     }
   }
   ctx.putImageData(pixels, 0, 0);
-  return { picture, box: [box[0], box[1], box[0] + picture.width * step, box[1] + picture.height * step], since: performance.now() };
+  return { picture, box: [box[0], box[1], box[0] + picture.width * step, box[1] + picture.height * step], since: performance.now(), strength };
 }
 
 /** What was added lights up, what was taken away darkens. Returns whether there is more to come. */
-export function paintFlash(ctx: CanvasRenderingContext2D, { picture, box, since }: Flash, camera: Camera, ratio: number, now: number): boolean {
+export function paintFlash(ctx: CanvasRenderingContext2D, { picture, box, since, strength }: Flash, camera: Camera, ratio: number, now: number): boolean {
   const left = 1 - (now - since) / FLASH_MS;
   if (left <= 0) return false;
   onImage(ctx, camera, ratio);
-  ctx.globalAlpha = 0.65 * left;
+  ctx.globalAlpha = strength * left;
   ctx.imageSmoothingEnabled = camera.scale < BLOCKS_FROM;
   ctx.drawImage(picture, box[0], box[1], box[2] - box[0], box[3] - box[1]);
   return true;

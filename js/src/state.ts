@@ -33,6 +33,8 @@ const TRAITS = [
   "tool", "label", "labels", "colors", "brush_size", "tolerance", "superpixels", "locked", "opacity", "view_only", "shortcuts", "height",
   "busy", "can_undo", "can_redo", "_buttons", "_notice",
 ];
+const PROMPTS = ["click", "stroke", "box"];
+const BRIGHT = 0.65, FAINT = 0.25; // how a change lights up
 const ANSWERS_WITHIN = 1_000; // ms, when the host says that the connection has changed
 const DEAD = "The kernel was restarted or is gone. Run the cell again to go on; what is shown here can no longer be changed.";
 const SLOW = "The kernel has not answered for some seconds: it is busy, or it was restarted. If it was, run the cell again.";
@@ -51,6 +53,7 @@ export class Doc {
   latency: number | null = null; // ms from the last click to its painted mask
   private looking: Action | null = null; // what the preview is of
   private labels: { count: number; map: LabelMap | null } | null = null;
+  private flashing = BRIGHT; // the change that is heard of next
   private painting: number | null = null; // when the click was made whose answer has come, but is not painted yet
   revision = -1; // of the document
   private opened = false;
@@ -92,11 +95,15 @@ export class Doc {
     if (shown) this.pending.push(shown);
     if (JSON.stringify(this.looking) !== JSON.stringify(action)) this.preview = null;
     this.emit();
-    const reply = await this.send("apply", { action }, () => draft && this.owner(draft)?.forget(draft));
+    const reply = await this.send("apply", { action }, () => {
+      if (draft) this.owner(draft)?.forget(draft);
+      if (!PROMPTS.includes(action.type)) this.flashing = FAINT; // one knows what one has drawn
+    });
     this.pending = this.pending.filter((other) => other !== shown);
     if (draft) this.owner(draft)?.settle();
     if (reply) this.painting = since;
     else this.preview = null;
+    this.flashing = BRIGHT;
     this.emit();
   }
 
@@ -257,7 +264,7 @@ export class Doc {
 
   private write(id: number, patch: Patch, flash: boolean) {
     const changed = this.instances.find((one) => one.id === id)?.write(patch);
-    if (flash && changed) this.flash = flashOf(changed);
+    if (flash && changed) this.flash = flashOf(changed, this.flashing);
   }
 
   private onPhase() {
