@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cdwidget.model import load_predictor
     from cdwidget.predictor import Prediction, Predictor
     from cdwidget.prompts import Box, Click, Stroke
+    from cdwidget.review import Catalogue
     from cdwidget.session import Session
     from cdwidget.widget import Annotator
     from cdwidget.widget.inspector import Inspector
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Annotator": "cdwidget.widget",
     "Box": "cdwidget.prompts",
+    "Catalogue": "cdwidget.review",
     "Click": "cdwidget.prompts",
     "Inspector": "cdwidget.widget.inspector",
     "Instance": "cdwidget.items",
@@ -41,6 +43,7 @@ _HOMES = {
 __all__ = [
     "Annotator",
     "Box",
+    "Catalogue",
     "Click",
     "Inspector",
     "Instance",

@@ -1,0 +1,395 @@
+"""The catalogue: images and their masks in one SQLite file, to be scored, reviewed, mended and exported."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from contextlib import contextmanager
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, Sized, Union, cast
+
+import cv2
+import numpy as np
+from tqdm.auto import tqdm
+
+from cdwidget.formats import read as read_format
+from cdwidget.formats.instances import Lazy
+from cdwidget.items import Instance, Item
+from cdwidget.lookup import lookup
+from cdwidget.predictor import Predictor
+from cdwidget.review.database import Database
+from cdwidget.review.export import export
+from cdwidget.review.figures import Stats, frame, stats
+from cdwidget.review.opened import Opener
+from cdwidget.review.places import place
+from cdwidget.review.records import record_instances, record_items
+from cdwidget.review.rows import (
+    OVERALL,
+    ROW_COLUMNS,
+    CatalogueItem,
+    Decoder,
+    InstanceRow,
+    ItemRow,
+    Past,
+    Problem,
+    Score,
+    instance_row,
+    item_row,
+)
+from cdwidget.review.schema import STATUSES
+from cdwidget.review.selection import FEW, Condition, Of, Selection, Texts
+from cdwidget.review.upkeep import check_images, relocate_images
+from cdwidget.review.writing import Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
+from cdwidget.session import Session
+
+if TYPE_CHECKING:
+    import pandas
+
+BATCH = 500  # items that are written in one transaction
+Row = Union[ItemRow, InstanceRow]
+
+
+class Catalogue:
+    """Items, their instances, scores, statuses, tags and history in one file; images stay where they are.
+
+    Any number of threads and processes may have it open. A method that has returned has written to the disk; one that raises has
+    changed nothing. Items and instances have ids, whole numbers from 1; the `number` of an instance is its id within its item.
+
+    >>> catalogue = Catalogue("labels.db")
+    >>> catalogue.import_("coco", "annotations.json")
+    >>> for row in catalogue.query(status="new", order_by="-score", limit=10): ...
+    """
+
+    def __init__(self, path: str | os.PathLike[str], who: str | None = None) -> None:
+        """Open a catalogue, or make it. who: whose changes these are, by default the user of this machine."""
+        self.path = Path(os.path.abspath(os.path.expanduser(path)))
+        self.who = who or _user()
+        self._database = Database(self.path)
+        self._opener = Opener(self.path)
+
+    def __reduce__(self) -> Any:
+        return Catalogue, (self.path, self.who)
+
+    def __enter__(self) -> Catalogue:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __repr__(self) -> str:
+        return f"Catalogue({str(self.path)!r}): {len(self)} items"
+
+    def close(self) -> None:
+        """Close the file; it is opened again when something is asked of it."""
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make one of all changes inside: quicker, and all of them or none are kept. Other writers wait meanwhile."""
+        with self._database.transaction():
+            yield
+
+    # ---- adding --------------------------------------------------------------------------------------------------
+
+    def add(
+        self, items: Iterable[Item | str | os.PathLike[str]], *, status: str = "new", tags: Sequence[str] = (), progress: bool | None = None
+    ) -> Added:
+        """Add items, or paths and URLs of images. Known paths stay as they are, so that a run which was killed may be started again.
+
+        A known item that has no instances and was never changed gets those given. Masks that cannot be read are left out and listed in
+        the `problems` of the answer. status: of all instances. progress: show a bar; None: only on a terminal or in a notebook.
+        """
+        lookup(dict.fromkeys(STATUSES), status, "status")
+        added = Added()
+        total = len(items) if isinstance(items, Sized) else None
+        wanted = (item if isinstance(item, Item) else Item(item) for item in items)
+        with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
+            while batch := list(islice(wanted, BATCH)):
+                recorded = record_items(batch, status)
+                with self._database.transaction() as connection:
+                    insert(connection, recorded, added, status, _texts(tags), self.path.parent)
+                bar.update(len(batch))
+        return added
+
+    def import_(self, format: str, path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None, **options: Any) -> Added:
+        """Add a data set; format, path and images as for `cdwidget.read`, options as for `add`. Raises what `cdwidget.read` does."""
+        return self.add(read_format(format, path, images), **options)
+
+    # ---- asking --------------------------------------------------------------------------------------------------
+
+    def query(
+        self, status: Texts = None, label: Texts = None, order_by: str = "id", where: Sequence[Condition] = (), limit: int | None = 100,
+        offset: int = 0, *, tag: Texts = None, of: Of = "items", after: int | None = None,
+    ) -> list[Row]:  # fmt: skip
+        """Return a page of items, or of instances.
+
+        status, label, tag: one or several, of which one must hold; of items, that any instance has the label.
+        order_by: "id", "score", "status"; of items "path", "changed"; of instances "label", "area", or the name of a score. With "-" before
+        it the highest first. where: conditions (column, operator, value) that all hold, such as ("area", "<", 100); operators: = != < <= >
+        >= contains. offset: rows to leave out; or after: the id of the last row seen, which is as quick on the last page as on the first.
+        Raises ValueError that lists the choices for a name there is not.
+
+        >>> catalogue.query("new", "cat", "-score", of="instances")
+        """
+        found = self._selection(status, label, tag, order_by, where, of, after)
+        return self._rows(found, *found.sql(ROW_COLUMNS[of], self._few(found), limit, offset))
+
+    def count(
+        self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), *, tag: Texts = None, of: Of = "items"
+    ) -> int:
+        """Return how many rows a query has."""
+        return int(self._database.rows(*self._selection(status, label, tag, "id", where, of).counting())[0][0])
+
+    def ids(
+        self, status: Texts = None, label: Texts = None, order_by: str = "id", where: Sequence[Condition] = (), *, tag: Texts = None,
+        of: Of = "items",
+    ) -> np.ndarray:  # fmt: skip
+        """Return the ids of all rows of a query, int64 (N,): 8 MB a million. Any page of them is quick: `rows(ids[a:b])`."""
+        found = self._selection(status, label, tag, order_by, where, of)
+        rows = self._database.rows(*found.sql(f"{of}.id", self._few(found)))
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def rows(self, ids: Iterable[int], of: Of = "items") -> list[Row]:
+        """Return the rows of these ids, in their order; those that are no more are left out."""
+        wanted = [int(id) for id in ids]
+        found = Selection(of, ids=wanted)
+        by_id = {row.id: row for row in self._rows(found, *found.sql(ROW_COLUMNS[of], few=True))}
+        return [by_id[id] for id in wanted if id in by_id]
+
+    def item(self, item_id: int) -> CatalogueItem:
+        """Return an item with its instances, which are decoded when they are asked for; ValueError when there is none."""
+        sql = "SELECT path, status, version, height, width FROM items WHERE id = ?"
+        found = self._database.rows(sql, (item_id,))
+        if not found:
+            raise ValueError(f"there is no item {item_id!r} in {self.path}")
+        ((path, status, version, height, width),) = found
+        tags = tuple(tag for (tag,) in self._database.rows("SELECT tag FROM tags WHERE item = ?", (item_id,)))
+        records = records_of(self._database.connection, item_id) if height else []
+        instances: Sequence[Instance] = Lazy(len(records), Decoder(records, height, width))
+        size = (height, width) if height else None
+        return CatalogueItem(self._place(path), instances, item_id, status, version, size, tags, records)
+
+    def items(self, ids: Iterable[int] | None = None, **filters: Any) -> Iterator[CatalogueItem]:
+        """Yield items one by one: those of these ids, or those of a query (by default all). For jobs: nothing but one is in memory."""
+        for item_id in self.ids(**filters) if ids is None else ids:
+            yield self.item(int(item_id))
+
+    def labels(self) -> list[str]:
+        """Return the labels there are, sorted."""
+        return self._distinct("instances", "label")
+
+    def tags(self) -> list[str]:
+        """Return the tags there are, sorted."""
+        return self._distinct("tags", "tag")
+
+    def score_names(self) -> list[str]:
+        """Return the names of the scores there are, sorted."""
+        return self._distinct("scores", "name")
+
+    def history(self, item_id: int) -> list[Past]:
+        """Return what was done to an item, the newest last."""
+        sql = "SELECT what, who, at, detail, undone FROM changes WHERE item = ? ORDER BY id"
+        rows = self._database.rows(sql, (item_id,))
+        return [Past(what, who, at, json.loads(detail), bool(undone)) for what, who, at, detail, undone in rows]
+
+    def stats(self) -> Stats:
+        """Return how many there are of what."""
+        return stats(self._database)
+
+    def to_pandas(self, of: Of = "instances", **filters: Any) -> pandas.DataFrame:
+        """Return a frame of a query's rows, with a column for each score of the instances; ModuleNotFoundError without pandas."""
+        rows = self.query(of=of, limit=None, **filters)
+        return frame(self._database, of, rows)
+
+    # ---- editing -------------------------------------------------------------------------------------------------
+
+    def session(self, item_id: int, predictor: Predictor | None = None, *, autosave: bool = True) -> Session:
+        """Open an item for editing; `update(item_id, session)` writes back what was done.
+
+        autosave: keep every change in a file beside the catalogue before it is in force, so that a session which was killed goes on
+        where it was when the item is opened again, if nobody has changed it meanwhile; from the first update on, `update` alone saves.
+        Raises FileNotFoundError or ValueError when the image cannot be read.
+        """
+        return self._opener.session(self.item(item_id), predictor, autosave)
+
+    def update(
+        self, item_id: int, session: Session | Iterable[Instance], *, status: str | None = None, instance: int | None = None,
+        version: int | None = None, overwrite: bool = False,
+    ) -> int:  # fmt: skip
+        """Write the instances of a session, or those given, in place of an item's, all or nothing; return the item's new version.
+
+        status: of all its instances from now on, or of the one whose number is `instance`; None: as they were, "new" for new ones.
+        version: of the item when it was read; a session that was opened here knows it. Scores of masks and labels that are others now
+        are dropped. Raises Conflict when somebody else has changed the item meanwhile: then nothing is written, unless `overwrite`.
+        """
+        if status is not None:
+            lookup(dict.fromkeys(STATUSES), status, "status")
+        if isinstance(session, Session):
+            opened = self._opener.opened(session, item_id)
+            version, detail = opened.version if version is None else version, opened.detail(session)
+            given = record_instances(session.instances)
+            size: tuple[int, int] | None = (session.height, session.width)
+        else:
+            given, detail = record_instances(session), {}
+            size = given.size
+        with self._database.transaction() as connection:
+            after = merged(records_of(connection, item_id), given, status, instance)
+            edit = Edit(status or "update", after, detail, None if instance else status, size, None if overwrite else version)
+            written = write(connection, item_id, edit, self.who)
+        if isinstance(session, Session):
+            self._opener.written(session, written)
+        return written
+
+    def set_status(self, ids: int | Iterable[int], status: str, of: Of = "items") -> None:
+        """Give items with all their instances, or instances, a status; ValueError for an id there is not."""
+        lookup(dict.fromkeys(STATUSES), status, "status")
+        with self._database.transaction() as connection:
+            for item, numbers in self._by_item(ids, of).items():
+                chosen = [record for record in records_of(connection, item) if numbers is None or record.number in numbers]
+                write(connection, item, Edit(status, with_status(chosen, status), status=status), self.who)
+
+    def undo(self, item_id: int) -> bool:
+        """Take the newest change of an item back (masks, labels, statuses); False when there is none left. Scores do not come back."""
+        with self._database.transaction() as connection:
+            return undo(connection, item_id, self.who)
+
+    def tag(self, ids: int | Iterable[int], *tags: str) -> None:
+        """Give items tags."""
+        pairs = [(item, tag) for item in self._by_item(ids, "items") for tag in _texts(tags)]
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", pairs)
+
+    def untag(self, ids: int | Iterable[int], *tags: str) -> None:
+        """Take tags from items."""
+        pairs = [(item, tag) for item in self._by_item(ids, "items") for tag in _texts(tags)]
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM tags WHERE item = ? AND tag = ?", pairs)
+
+    # ---- scores --------------------------------------------------------------------------------------------------
+
+    def put_scores(self, item_id: int, scores: Iterable[Score], version: int | None = None) -> bool:
+        """Keep scores of an item's instances, in place of those of the same names; ValueError for one of an instance there is not.
+
+        version: of the item when it was read. Where it has been changed since, nothing is kept and the answer is False: score it anew.
+        """
+        with self._database.transaction() as connection:
+            found = connection.execute("SELECT version FROM items WHERE id = ?", (item_id,)).fetchone()
+            if version is not None and found != (version,):
+                return False
+            rows = dict(connection.execute("SELECT number, id FROM instances WHERE item = ?", (item_id,)).fetchall())
+            for score in scores:
+                if score.instance not in rows or not isfinite(score.value):
+                    raise ValueError(
+                        f"{score} is of no instance of item {item_id} ({', '.join(map(str, rows))}), or its value is no number"
+                    )
+                values = (rows[score.instance], score.name, float(score.value), score.reason, _png(score.heat))
+                connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", values)
+                if score.name == OVERALL:
+                    connection.execute("UPDATE instances SET score = ? WHERE id = ?", (float(score.value), rows[score.instance]))
+            update_score(connection, item_id)
+        return True
+
+    def scores(self, item_id: int) -> list[Score]:
+        """Return the scores of an item's instances."""
+        sql = "SELECT number, name, value, reason, heat FROM instances JOIN scores ON instance = id WHERE item = ? ORDER BY number, name"
+        return [
+            Score(number, name, value, reason, _pixels(png)) for number, name, value, reason, png in self._database.rows(sql, (item_id,))
+        ]
+
+    # ---- out, and upkeep -----------------------------------------------------------------------------------------
+
+    def export(self, format: str, path: str | os.PathLike[str], *, rejected: bool = False, **options: Any) -> Path:
+        """Write a data set and return its path; `cdwidget.write` with the items of a query.
+
+        options: status, label, tag, where, as for `query`, and ids, of the items to write; all others are the format's own. Instances that
+        were rejected are left out unless `rejected`. Items whose image the format needs and that cannot be had are left out with a warning.
+        """
+        chosen = {name: options.pop(name) for name in ("status", "label", "tag", "where") if name in options}
+        ids = options.pop("ids", None)
+        items = self.items(ids, **chosen)
+        return export(items, format, Path(path).expanduser(), rejected, options)
+
+    def check(self, decode: bool = False, progress: bool | None = None) -> list[Problem]:
+        """Look for every image, and return what is missing, corrupt or not of its masks' size; also what `where=[("problem", ...)]` finds.
+
+        decode: read the pixels too, not only the headers.
+        """
+        return check_images(self._database, self._place, decode, progress)
+
+    def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
+        """Say that what was in the folder (or below the URL) `old`, or was this file, is now at `new`; return how many items that are.
+
+        Files are not touched. ValueError when another item has one of the paths already; then nothing is changed.
+        """
+        return relocate_images(self._database, self.path.parent, os.fspath(old), os.fspath(new), self.who)
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _place(self, name: str) -> str:
+        return place(name, self.path.parent)
+
+    def _selection(
+        self, status: Texts, label: Texts, tag: Texts, order_by: str, where: Sequence[Condition], of: Of, after: int | None = None
+    ) -> Selection:
+        return Selection(of, status, label, tag, order_by, where, after, scores=self.score_names())
+
+    def _few(self, found: Selection) -> bool:
+        return found.filtered and self._database.rows(*found.counting(FEW))[0][0] < FEW
+
+    def _rows(self, found: Selection, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        rows = self._database.rows(sql, parameters)
+        if found.of == "items":
+            return [item_row(row, self._place(row[1])) for row in rows]
+        return [instance_row(row, self._place(row[3])) for row in rows]
+
+    def _by_item(self, ids: int | Iterable[int], of: Of) -> dict[int, set[int] | None]:
+        """Item -> the numbers of its instances that are meant, None for all."""
+        wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
+        found = self.rows(wanted, of)
+        if len(found) < len(wanted):
+            gone = sorted(set(wanted) - {row.id for row in found})
+            raise ValueError(f"there are no {of} {gone[:10]} in {self.path}")
+        meant: dict[int, set[int] | None] = {}
+        for row in found:
+            if isinstance(row, InstanceRow):
+                cast(set[int], meant.setdefault(row.item, set())).add(row.number)
+            else:
+                meant[row.id] = None
+        return meant
+
+    def _distinct(self, table: str, column: str) -> list[str]:
+        """The values of an indexed column: from one to the next, so that a million rows need not be read."""
+        following = f"(SELECT min({column}) FROM {table} WHERE {column} > seen)"
+        steps = f"SELECT min({column}) FROM {table} UNION ALL SELECT {following} FROM steps WHERE seen IS NOT NULL"
+        return [row[0] for row in self._database.rows(f"WITH steps (seen) AS ({steps}) SELECT seen FROM steps WHERE seen IS NOT NULL")]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container without users
+        return "somebody"
+
+
+def _texts(tags: Sequence[str]) -> list[str]:
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise ValueError(f"tags are a list of texts, not {tags!r}")
+    return list(tags)
+
+
+def _png(heat: np.ndarray | None) -> bytes | None:
+    if heat is None:
+        return None
+    if heat.dtype != np.uint8 or heat.ndim != 2:
+        raise ValueError(f"a heat map is uint8 (h, w), not {heat.dtype} {heat.shape}")
+    return cv2.imencode(".png", heat)[1].tobytes()
+
+
+def _pixels(png: bytes | None) -> np.ndarray | None:
+    return None if png is None else cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)

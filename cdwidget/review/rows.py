@@ -1,0 +1,137 @@
+"""What a query returns, and the items that a catalogue gives out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from cdwidget.items import Instance, Item
+from cdwidget.masks import Bbox
+from cdwidget.review.places import read
+from cdwidget.review.records import Record
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    """One image in a list. instances: how many it has. score: the highest of theirs. problem: what `check` found wrong with the image."""
+
+    id: int
+    path: str
+    status: str
+    score: float | None
+    instances: int
+    height: int | None
+    width: int | None
+    version: int
+    changed: float
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """One instance in a list: its id in the catalogue, its item's id, and its number in that; bbox is (x0, y0, x1, y1), half-open."""
+
+    id: int
+    item: int
+    number: int
+    path: str
+    label: str
+    status: str
+    score: float | None
+    area: int
+    bbox: Bbox
+    height: int
+    width: int
+    version: int
+
+
+_COUNT = "(SELECT count(*) FROM instances WHERE item = items.id)"
+ROW_COLUMNS = {
+    "items": f"items.id, path, items.status, items.score, {_COUNT}, height, width, version, changed, problem",
+    "instances": "instances.id, item, number, path, label, instances.status, instances.score, area, x0, y0, x1, y1, height, width, version",
+}
+
+
+def item_row(row: Sequence[Any], path: str) -> ItemRow:
+    """Make the row of what ROW_COLUMNS selects; path: where the image is."""
+    return ItemRow(row[0], path, *row[2:])
+
+
+def instance_row(row: Sequence[Any], path: str) -> InstanceRow:
+    """Make the row of what ROW_COLUMNS selects; path: where the image is."""
+    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version = row
+    return InstanceRow(id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version)
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogueItem(Item):
+    """An item of a catalogue: what a job is given.
+
+    version: for `Catalogue.update`. size: (height, width), None where nobody knows it. records: the instances as they are kept.
+    """
+
+    id: int = 0
+    status: str = "new"
+    version: int = 0
+    size: tuple[int, int] | None = None
+    tags: tuple[str, ...] = ()
+    records: Sequence[Record] = ()
+
+    def read_image(self) -> np.ndarray:
+        """Read the file or URL, uint8 (H, W, 3) RGB."""
+        pixels: np.ndarray = read(str(self.path))
+        return pixels
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Records of one image, decoded when they are asked for."""
+
+    records: Sequence[Record]
+    height: int
+    width: int
+
+    def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
+        """Yield the instances at these indices."""
+        for index in indices:
+            yield self.records[index].instance(self.height, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How much an instance (its number in the item) is worth a look, and why.
+
+    value: higher = look sooner; the one called OVERALL is what rows show. reason: in words.
+    heat: uint8 (h, w) over its bbox, of any resolution.
+    """
+
+    instance: int
+    name: str
+    value: float
+    reason: str = ""
+    heat: np.ndarray | None = None
+
+
+OVERALL = "overall"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with an item's image: missing, changed or corrupt, in words."""
+
+    item: int
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Past:
+    """One change in the history of an item. at: seconds since 1970. detail: plain JSON; an update has the actions of its session."""
+
+    what: str
+    who: str
+    at: float
+    detail: dict[str, Any]
+    undone: bool
