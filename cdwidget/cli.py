@@ -125,6 +125,21 @@ def train(
     typer.echo(f"wrote {_checked('train', carry_out, chosen, folders, out)}")
 
 
+@app.command("export-onnx")
+def export_onnx(
+    model: Annotated[str, typer.Argument(help="A model's name or .safetensors file.")],
+    out: Annotated[Path, typer.Argument(help="Write the head to this .onnx file, which is a model's file too, and the encoder beside it.")],
+) -> None:
+    """Write a model as ONNX graphs: an encoder, which runs once a view, and a head, which answers prompts."""
+    from cdwidget.model.checkpoint import load_checkpoint
+    from cdwidget.model.onnx import export_onnx as export
+    from cdwidget.model.variants import weights_of
+
+    network = _checked("MODEL", lambda: load_checkpoint(weights_of(model)))
+    for path in _checked("OUT", export, network, out):
+        typer.echo(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
+
+
 def _methods(text: str) -> list[Method]:
     """Read comma-separated names of methods; ValueError for one there is not, or for none."""
     from cdwidget.benchmark import PEERS, Method, imported, peer
@@ -134,7 +149,7 @@ def _methods(text: str) -> list[Method]:
     for name in filter(None, (part.strip() for part in text.split(","))):
         if name in PEERS:
             methods.append(peer(name))
-        elif ":" in name and not name.partition("@")[0].endswith(".safetensors"):
+        elif ":" in name and not name.partition("@")[0].endswith((".safetensors", ".onnx")):
             methods.append(imported(name))
         else:
             weights_of(name, others=PEERS)
@@ -153,7 +168,7 @@ def _checked(option: str, read: Callable[..., Value], *args: object) -> Value:
     """Call `read`; what a user gave wrong becomes a message about the option instead of a traceback."""
     try:
         return read(*args)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 

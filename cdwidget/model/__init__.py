@@ -8,6 +8,7 @@ import torch
 
 from cdwidget.lookup import lookup
 from cdwidget.model.checkpoint import load_checkpoint
+from cdwidget.model.onnx import OnnxCDNet
 from cdwidget.model.predictor import CDNetPredictor
 
 __all__ = ["DEFAULT", "MODELS", "CDNetPredictor", "load_predictor"]
@@ -22,9 +23,10 @@ DEFAULT = "cdnet-tiny"
 def load_predictor(name_or_path: str | Path | None = None, device: str = "auto") -> CDNetPredictor:
     """Load a trained CDNet.
 
-    name_or_path: a name in MODELS, or the path of a .safetensors file that `cdwidget train` wrote; None for the default, which is in the
-    package. device: "cpu", "cuda", ... or "auto", which takes a GPU where there is one. Raises ValueError for an unknown name or a file
-    that is no checkpoint, FileNotFoundError for a missing file.
+    name_or_path: a name in MODELS, or the path of a .safetensors file that `cdwidget train` wrote or of an .onnx file that
+    `cdwidget export-onnx` wrote (for the CPU); None for the default, which is in the package. device: "cpu", "cuda", ... or "auto", which
+    takes a GPU where there is one. Raises ValueError for an unknown name or a file that is no checkpoint, FileNotFoundError for a missing
+    file.
 
     >>> predictor = load_predictor()
     >>> predictor.set_image(image)
@@ -32,8 +34,10 @@ def load_predictor(name_or_path: str | Path | None = None, device: str = "auto")
     """
     if name_or_path is None:
         name_or_path = DEFAULT
-    is_path = isinstance(name_or_path, Path) or Path(name_or_path).suffix == ".safetensors"
+    is_path = isinstance(name_or_path, Path) or Path(name_or_path).suffix in (".safetensors", ".onnx")
     path = Path(name_or_path) if is_path else lookup(MODELS, str(name_or_path), "model")
+    if path.suffix == ".onnx":
+        return CDNetPredictor(OnnxCDNet(path))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return CDNetPredictor(load_checkpoint(path), device)

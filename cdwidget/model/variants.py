@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Collection
 
+import torch
+
 from cdwidget.lookup import lookup
 from cdwidget.model import DEFAULT, MODELS, load_predictor
 from cdwidget.model.predictor import CDNetPredictor
@@ -39,7 +41,7 @@ def load_variant(name: str) -> CDNetPredictor:
     predictor = load_predictor(weights_of(name))
     if not variant:
         return predictor
-    return lookup(VARIANTS, variant, "variant")(predictor.model, next(predictor.model.parameters()).device.type)
+    return lookup(VARIANTS, variant, "variant")(predictor.model, next(predictor.model.parameters(), torch.empty(0)).device.type)
 
 
 def weights_of(name: str, others: Collection[str] = ()) -> Path:
@@ -47,7 +49,7 @@ def weights_of(name: str, others: Collection[str] = ()) -> Path:
     model, _, variant = name.partition("@")
     if variant:
         lookup(VARIANTS, variant, "variant")
-    if model.endswith(".safetensors"):
+    if model.endswith((".safetensors", ".onnx")):
         return Path(model)
     return lookup({**dict.fromkeys(others, MODELS[DEFAULT]), "cdnet": MODELS[DEFAULT], **MODELS}, model, "method")
 
