@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 from jupyter_client import BlockingKernelClient
+from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
 FLASH_MS = 550  # until what changed has stopped to light up
@@ -224,6 +227,11 @@ class Widget:
         self.notebook.page.wait_for_timeout(50)
         expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=120_000)
         self.notebook.page.wait_for_timeout(50)
+
+    def pixels(self) -> np.ndarray:
+        """The stage as the user sees it, int (H, W, 3)."""
+        self.notebook.page.wait_for_timeout(FLASH_MS)
+        return np.asarray(Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")).astype(int)
 
     def painted(self, x: float, y: float) -> bool:
         """Whether the mask canvas has something on the pixel (x, y) while the whole image is fitted into the stage."""

@@ -94,3 +94,30 @@ def test_dark_theme(lab: Lab, page: Page) -> None:
         page.screenshot(path=SCREENSHOTS / "dark.png")
     finally:
         lab.set("apputils-extension/themes", {"theme": "JupyterLab Light"})
+
+
+def test_an_image_beyond_16_megapixels_is_shown_with_every_pixel(lab: Lab, page: Page) -> None:
+    cell = """
+import numpy as np, cdwidget
+y, x = np.mgrid[:4000, :5000].astype(np.uint16)
+image = np.stack([x % 256, y % 256, (x // 16 * 40 + y // 16 * 90) % 256], axis=-1).astype(np.uint8)
+w = cdwidget.Annotator(cdwidget.Session(image), height=300)
+w
+"""
+    notebook = Notebook.open(lab, page, "large.ipynb", [cell])
+    notebook.run_all()
+    w = notebook.widget()
+    expect(w.root.locator(".cdw-status")).to_contain_text("shown at")
+    w.stage.hover(position=w.position(2500, 2000))
+    w.root.focus()
+    for _ in range(20):
+        page.mouse.wheel(0, -300)
+    page.wait_for_timeout(100)
+    w.answered()
+    page.wait_for_timeout(300)
+    x, y = (int(part) for part in w.root.locator(".cdw-pointer").inner_text().split(", "))
+    at = w.position(2500, 2000)
+    top, left = int(at["y"]) - 48, int(at["x"]) - 48
+    near = w.pixels()[top : top + 96, left : left + 96]  # an image pixel is 48 pixels of the screen
+    colour = w.value(f"{{}}.session.image[{y}, {x}].tolist()")
+    assert (np.abs(near - colour).max(axis=-1) <= 1).sum() > 40 * 40
