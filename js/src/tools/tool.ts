@@ -68,7 +68,7 @@ export interface Tool {
   steps?: boolean; // several presses are one gesture
   enter?(ctx: Ctx): void; // the tool is taken up
   gesture(ctx: Ctx, down: Ev): Generator<void, void, Ev>;
-  hover?(ctx: Ctx, event: Ev): Preview | null; // what is drawn at the pointer, during gestures too
+  hover?(ctx: Ctx, event: Ev): Preview | null; // what is drawn at the pointer; during gestures only where it is the cursor
 }
 
 /** Whether Alt or the secondary button turn adding into taking away, or the other way round. */
@@ -111,6 +111,7 @@ export class ToolDriver {
 
   /** What is drawn at the pointer; what a gesture does is decided when it begins. */
   hover(event: Ev): Preview | null {
+    if (this.run && this.tool.cursor !== "none") return null; // the gesture shows what it does
     const { alt, secondary } = this.run && this.down ? this.down : event;
     return this.tool.hover?.(this.ctx, { ...event, alt, secondary }) ?? null;
   }
