@@ -28,7 +28,7 @@ from cdwidget.review.places import place
 from cdwidget.review.records import record_instances, record_items
 from cdwidget.review.rows import (
     OVERALL,
-    ROW_COLUMNS,
+    ROWS,
     CatalogueItem,
     Decoder,
     InstanceRow,
@@ -40,7 +40,7 @@ from cdwidget.review.rows import (
     item_row,
 )
 from cdwidget.review.schema import STATUSES
-from cdwidget.review.selection import FEW, Condition, Of, Selection, Texts
+from cdwidget.review.selection import Condition, Of, Selection, Texts
 from cdwidget.review.upkeep import check_images, relocate_images
 from cdwidget.review.writing import Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
 from cdwidget.session import Session
@@ -138,13 +138,14 @@ class Catalogue:
         >>> catalogue.query("new", "cat", "-score", of="instances")
         """
         found = self._selection(status, label, tag, order_by, where, of, after)
-        return self._rows(found, *found.sql(ROW_COLUMNS[of], self._few(found), limit, offset))
+        return self.rows((row[0] for row in self._database.rows(*found.sql(self._few(found), limit, offset))), of)
 
     def count(
         self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), *, tag: Texts = None, of: Of = "items"
     ) -> int:
         """Return how many rows a query has."""
-        return int(self._database.rows(*self._selection(status, label, tag, "id", where, of).counting())[0][0])
+        found = self._selection(status, label, tag, "id", where, of)
+        return int(self._database.rows(*found.counting(self._few(found)))[0][0])
 
     def ids(
         self, status: Texts = None, label: Texts = None, order_by: str = "id", where: Sequence[Condition] = (), *, tag: Texts = None,
@@ -152,14 +153,16 @@ class Catalogue:
     ) -> np.ndarray:  # fmt: skip
         """Return the ids of all rows of a query, int64 (N,): 8 MB a million. Any page of them is quick: `rows(ids[a:b])`."""
         found = self._selection(status, label, tag, order_by, where, of)
-        rows = self._database.rows(*found.sql(f"{of}.id", self._few(found)))
+        rows = self._database.rows(*found.sql(self._few(found)))
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def rows(self, ids: Iterable[int], of: Of = "items") -> list[Row]:
         """Return the rows of these ids, in their order; those that are no more are left out."""
         wanted = [int(id) for id in ids]
-        found = Selection(of, ids=wanted)
-        by_id = {row.id: row for row in self._rows(found, *found.sql(ROW_COLUMNS[of], few=True))}
+        sql = f"{lookup(ROWS, of, 'kind of row')} WHERE {of}.id IN (SELECT value FROM json_each(?))"
+        place_at, make = (1, item_row) if of == "items" else (3, instance_row)
+        found = self._database.rows(sql, (json.dumps(wanted),))
+        by_id: dict[int, Row] = {row[0]: make(row, self._place(row[place_at])) for row in found}
         return [by_id[id] for id in wanted if id in by_id]
 
     def item(self, item_id: int) -> CatalogueItem:
@@ -339,14 +342,8 @@ class Catalogue:
     ) -> Selection:
         return Selection(of, status, label, tag, order_by, where, after, scores=self.score_names())
 
-    def _few(self, found: Selection) -> bool:
-        return found.filtered and self._database.rows(*found.counting(FEW))[0][0] < FEW
-
-    def _rows(self, found: Selection, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        rows = self._database.rows(sql, parameters)
-        if found.of == "items":
-            return [item_row(row, self._place(row[1])) for row in rows]
-        return [instance_row(row, self._place(row[3])) for row in rows]
+    def _few(self, found: Selection) -> list[str]:
+        return [name for names, sql, values in found.probes() if self._database.rows(sql, values)[0][0] for name in names]
 
     def _by_item(self, ids: int | Iterable[int], of: Of) -> dict[int, set[int] | None]:
         """Item -> the numbers of its instances that are meant, None for all."""

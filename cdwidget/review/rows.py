@@ -48,19 +48,20 @@ class InstanceRow:
 
 
 _COUNT = "(SELECT count(*) FROM instances WHERE item = items.id)"
-ROW_COLUMNS = {
-    "items": f"items.id, path, items.status, items.score, {_COUNT}, height, width, version, changed, problem",
-    "instances": "instances.id, item, number, path, label, instances.status, instances.score, area, x0, y0, x1, y1, height, width, version",
+ROWS = {
+    "items": f"SELECT items.id, path, items.status, items.score, {_COUNT}, height, width, version, changed, problem FROM items",
+    "instances": "SELECT instances.id, item, number, path, label, instances.status, instances.score, area, x0, y0, x1, y1, height, width, "
+    "version FROM instances JOIN items ON items.id = item",
 }
 
 
 def item_row(row: Sequence[Any], path: str) -> ItemRow:
-    """Make the row of what ROW_COLUMNS selects; path: where the image is."""
+    """Make the row of what ROWS selects; path: where the image is."""
     return ItemRow(row[0], path, *row[2:])
 
 
 def instance_row(row: Sequence[Any], path: str) -> InstanceRow:
-    """Make the row of what ROW_COLUMNS selects; path: where the image is."""
+    """Make the row of what ROWS selects; path: where the image is."""
     id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version = row
     return InstanceRow(id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Sequence, Union
+from dataclasses import dataclass, field
+from typing import Any, Collection, Iterator, Literal, Sequence, Union
 
 from cdwidget.lookup import lookup
 from cdwidget.review.schema import SCORE, STATUSES
@@ -55,7 +55,6 @@ class Selection:
     order_by: str = "id"
     where: Sequence[Condition] = ()
     after: int | None = None
-    ids: Sequence[int] | None = None
     scores: Sequence[str] = field(default=(), compare=False)  # the names of scores there are
 
     def __post_init__(self) -> None:
@@ -64,37 +63,43 @@ class Selection:
             lookup(dict.fromkeys(STATUSES), status, "status")
         self._order()
 
-    def by_id(self) -> Selection:
-        """Return the same rows in the order of their ids."""
-        return replace(self, order_by="id")
-
-    def sql(self, columns: str, few: bool = False, limit: int | None = None, offset: int = 0) -> tuple[str, list[Any]]:
-        """Return a query and its parameters. few: the filters leave FEW rows at most, so they are followed and not the order."""
+    def sql(self, few: Collection[str] = (), limit: int | None = None, offset: int = 0) -> tuple[str, list[Any]]:
+        """Return the query for the ids, and its parameters. few: the filters that leave few rows, which are followed and not the order."""
         expressions, named = self._order()
+        joins, first = self._joins(named, bool(few))
         filters, parameters = self._filters(few)
-        joins, before = self._joins(named)
-        direction = "DESC" if self.order_by.startswith("-") else "ASC"
+        direction, sign = ("DESC", "<") if self.order_by.startswith("-") else ("ASC", ">")
         if self.after is not None:
-            sign = "<" if direction == "DESC" else ">"
-            row = f"SELECT {', '.join(expressions)} FROM {joins} WHERE {self.of}.id = ?"
-            filters.append(f"({', '.join(expressions)}) {sign} ({row})")
-            parameters += [*before, self.after]
+
+            def of_row(columns: str) -> str:
+                return f"(SELECT {columns} FROM {joins} WHERE {self.of}.id = ?)"
+
+            every = ", ".join(expressions)
+            filters += [
+                f"{expressions[0]} {sign}= {of_row(expressions[0])}",
+                f"({every}) {sign} {of_row(every)}",
+            ]  # the first: where to begin
+            parameters += [*first, self.after] * 2
         order = ", ".join(f"{'+' if few else ''}{expression} {direction}" for expression in expressions)
-        text = f"SELECT {columns} FROM {joins} WHERE {' AND '.join(filters) or '1'} ORDER BY {order} LIMIT ? OFFSET ?"
-        return text, [*before, *parameters, -1 if limit is None else limit, offset]
+        text = f"SELECT {self.of}.id FROM {joins} WHERE {' AND '.join(filters) or '1'} ORDER BY {order} LIMIT ? OFFSET ?"
+        return text, [*first, *parameters, -1 if limit is None else limit, offset]
 
-    def counting(self, at_most: int | None = None) -> tuple[str, list[Any]]:
-        """Return the query for how many there are; with `at_most` it counts no further, and looks at status, label, tag and ids alone."""
-        _, named = self._order()
-        joins, before = self._joins(named) if at_most is None else (self.of, [])
-        filters, parameters = (self if at_most is None else replace(self, where=()))._filters(True)
-        rows = f"SELECT 1 FROM {joins} WHERE {' AND '.join(filters) or '1'} LIMIT ?"
-        return f"SELECT count(*) FROM ({rows})", [*before, *parameters, -1 if at_most is None else at_most]
+    def counting(self, few: Collection[str] = ()) -> tuple[str, list[Any]]:
+        """Return the query for how many there are."""
+        joins, first = self._joins(self._order()[1], bool(few))
+        filters, parameters = self._filters(few or ("status", "label"))
+        return f"SELECT count(*) FROM {joins} WHERE {' AND '.join(filters) or '1'}", [*first, *parameters]
 
-    @property
-    def filtered(self) -> bool:
-        """Say whether an index may leave few rows."""
-        return any(value is not None for value in (self.status, self.label, self.tag, self.ids))
+    def probes(self) -> Iterator[tuple[tuple[str, ...], str, list[Any]]]:
+        """Yield filters that an index answers together, and the query whether they leave fewer than FEW rows."""
+        given = {name: _texts(getattr(self, name), name) for name in ("status", "label", "tag") if getattr(self, name) is not None}
+        tables = {"status": self.of, "label": "instances", "tag": "tags"}
+        together = self.of == "instances" and {"status", "label"} <= given.keys()
+        for names in (("status", "label"), ("tag",)) if together else (("status",), ("label",), ("tag",)):
+            if all(name in given for name in names):
+                filters = " AND ".join(f"{name} IN ({_marks(given[name])})" for name in names)
+                text = f"SELECT count(*) < {FEW} FROM (SELECT 1 FROM {tables[names[0]]} WHERE {filters} LIMIT {FEW})"
+                yield names, text, [value for name in names for value in given[name]]
 
     def _order(self) -> tuple[tuple[str, ...], str | None]:
         """The expressions to order by, and the name of the score that is one."""
@@ -104,48 +109,43 @@ class Selection:
         choices = {**ORDERS[self.of], **(dict.fromkeys(self.scores, ()) if self.of == "instances" else {})}
         return tuple(expression.format(self.of) for expression in lookup(choices, name, "order of " + self.of)), None
 
-    def _joins(self, named: str | None) -> tuple[str, list[Any]]:
+    def _joins(self, named: str | None, few: bool) -> tuple[str, list[Any]]:
         if self.of == "items":
             return "items", []
+        items = " JOIN items ON items.id = instances.item" if any(condition[0] in _OF_ITEM for condition in self.where) else ""
         if named is None:
-            return "instances JOIN items ON items.id = instances.item", []
-        # CROSS: along the scores, not along the instances in search of one
-        scores = "scores CROSS JOIN instances ON instances.id = scores.instance AND scores.name = ?"
-        return f"{scores} JOIN items ON items.id = instances.item", [named]
+            return "instances" + items, []
+        outer, inner = ("instances", "scores") if few else ("scores", "instances")  # CROSS: the outer one is walked along
+        return f"{outer} CROSS JOIN {inner} ON instances.id = scores.instance AND scores.name = ?{items}", [named]
 
-    def _filters(self, few: bool) -> tuple[list[str], list[Any]]:
+    def _filters(self, few: Collection[str]) -> tuple[list[str], list[Any]]:
         item = "items.id" if self.of == "items" else "instances.item"
         single = self.order_by.removeprefix("-") in ("score", "status", "label")  # an index holds this order for each status and label
         filters: list[str] = []
         parameters: list[Any] = []
 
-        def put(text: str, *values: Any) -> None:
-            filters.append(text)
+        def put(text: str, values: Sequence[Any]) -> None:
+            filters.append(text.format(_marks(values)))
             parameters.extend(values)
 
         for name, given in (("status", self.status), ("label", self.label)):
-            values = _texts(given, name)
             if given is None or (name == "label" and self.of == "items"):
                 continue
-            by_index = few or (single and len(values) == 1)
-            put(f"{'' if by_index else '+'}{self.of}.{name} IN ({_marks(values)})", *values)
+            values = _texts(given, name)
+            by_index = name in few or (not few and single and len(values) == 1)
+            put(f"{'' if by_index else '+'}{self.of}.{name} IN ({{}})", values)
         if self.of == "items" and self.label is not None:
-            values = _texts(self.label, "label")
-            marks = f"label IN ({_marks(values)})"
-            if few:
-                put(f"items.id IN (SELECT item FROM instances WHERE {marks})", *values)
-            else:
-                put(f"EXISTS (SELECT 1 FROM instances WHERE item = items.id AND +{marks})", *values)
+            followed = "items.id IN (SELECT item FROM instances WHERE label IN ({}))"
+            asked = "EXISTS (SELECT 1 FROM instances WHERE item = items.id AND +label IN ({}))"
+            put(followed if "label" in few else asked, _texts(self.label, "label"))
         if self.tag is not None:
-            values = _texts(self.tag, "tag")
-            if few:
-                put(f"{item} IN (SELECT item FROM tags WHERE tag IN ({_marks(values)}))", *values)
-            else:
-                put(f"EXISTS (SELECT 1 FROM tags WHERE item = {item} AND tag IN ({_marks(values)}))", *values)
-        if self.ids is not None:
-            put(f"{self.of}.id IN (SELECT value FROM json_each(?))", "[" + ",".join(str(int(id)) for id in self.ids) + "]")
+            followed = f"{item} IN (SELECT item FROM tags WHERE tag IN ({{}}))"
+            asked = f"EXISTS (SELECT 1 FROM tags WHERE item = {item} AND tag IN ({{}}))"
+            put(followed if "tag" in few else asked, _texts(self.tag, "tag"))
         for condition in self.where:
-            put(*self._condition(condition))
+            text, value = self._condition(condition)
+            filters.append(text)
+            parameters.append(value)
         return filters, parameters
 
     def _condition(self, condition: Condition) -> tuple[str, Any]:
