@@ -53,11 +53,11 @@ test("a kernel that is silent is reported, and the report taken back when it ans
   await request;
 });
 
-test("a kernel that never answers does not hold the request for ever", async () => {
+test("a kernel that is busy for an hour answers after that hour", async () => {
   const request = transport.request("apply");
-  request.catch(() => {});
-  vi.advanceTimersByTime(120_000);
-  await expect(request).rejects.toThrow("did not answer");
+  vi.advanceTimersByTime(3_600_000);
+  model.answer({ id: model.sent[0].id, ok: true, result: "late" });
+  expect((await request).result).toBe("late");
 });
 
 test("a dead kernel fails everything that waits", async () => {

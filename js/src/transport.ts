@@ -14,9 +14,9 @@ export interface Message { id: string | null; ok: boolean; result?: any; error?:
 
 export interface Reply { result: any; buffers: DataView<ArrayBuffer>[] }
 
-interface Waiting { answered?(): void; resolve(reply: Reply): void; reject(error: Error): void; timers: ReturnType<typeof setTimeout>[] }
+interface Waiting { answered?(): void; resolve(reply: Reply): void; reject(error: Error): void; timer: ReturnType<typeof setTimeout> }
 
-export interface Patience { slow: number; lost: number } // ms without an answer: say so; give up
+const SLOW_MS = 8_000; // without an answer
 
 export class Transport {
   private readonly page = Math.random().toString(36).slice(2, 8); // two pages on one kernel hear each other's answers
@@ -33,22 +33,21 @@ export class Transport {
     private readonly model: Model,
     private readonly hear: (result: any, buffers: DataView<ArrayBuffer>[]) => void,
     private readonly slow: (isSlow: boolean) => void,
-    private readonly patience: Patience = { slow: 8_000, lost: 120_000 },
   ) {
     model.on("msg:custom", this.receive);
   }
 
   get busy() { return this.waiting.size > 0; }
 
-  /** Requests reach Python in the order of these calls. `answered` is called when it is over, before the answer is heard. */
+  /**
+   * Requests reach Python in the order of these calls. `answered` is called when it is over, before the answer is heard. A kernel that
+   * is busy for an hour does it after that hour: nothing is given up before `fail` says that it is gone.
+   */
   request(op: string, fields: Record<string, unknown> = {}, answered?: () => void): Promise<Reply> {
     const id = `${this.page}-${++this.count}`;
     return new Promise((resolve, reject) => {
-      const timers = [
-        setTimeout(() => this.slow(true), this.patience.slow),
-        setTimeout(() => this.settle(id)?.reject(new Error(`the kernel did not answer "${op}"`)), this.patience.lost),
-      ];
-      this.waiting.set(id, { answered, resolve, reject, timers });
+      const timer = setTimeout(() => this.slow(true), SLOW_MS);
+      this.waiting.set(id, { answered, resolve, reject, timer });
       this.model.send({ id, op, ...fields });
     });
   }
@@ -91,7 +90,7 @@ export class Transport {
 
   private settle(id: string): Waiting | undefined {
     const found = this.waiting.get(id);
-    found?.timers.forEach(clearTimeout);
+    clearTimeout(found?.timer);
     this.waiting.delete(id);
     found?.answered?.();
     return found;
