@@ -117,3 +117,20 @@ def test_the_shipped_weights_find_the_coffee_cup_with_one_click():
     mask = predictor.predict([Click(300, 200)]).mask
     assert mask[200, 300] and not mask[10, 10] and not mask[390, 590]
     assert 0.05 < mask.mean() < 0.7
+
+
+def test_alternatives_come_with_the_highest_predicted_iou_first():
+    torch.manual_seed(0)
+    predictor = CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32, quality=True)), zoom_in=False)
+    predictor.set_image(photo(64, 64))
+    masks = predictor.predict([Click(32, 32)]).alternatives
+    ask = predictor.model.forward
+
+    def reversed_quality(encoded, maps):
+        output = ask(encoded, maps)
+        return output._replace(quality=-output.quality)
+
+    predictor.model.forward = reversed_quality
+    backwards = predictor.predict([Click(32, 32)]).alternatives
+    assert len(masks) == 4 and all(np.array_equal(a, b) for a, b in zip(masks, reversed(backwards)))
+    assert not all(np.array_equal(a, b) for a, b in zip(masks, backwards))

@@ -162,7 +162,8 @@ class CDNetPredictor:
             return full
 
         full = to_image(prob)
-        alternatives = [to_image(head.sigmoid().cpu().numpy()) > 0.5 for head in _by_confidence(logits[1:])]
+        best_first = _best_first(logits[1:], None if output.quality is None else output.quality[0, 1:])
+        alternatives = [to_image(head.sigmoid().cpu().numpy()) > 0.5 for head in best_first]
         return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds))
 
     def _forward(self, view: View, maps: Tensor) -> Output:
@@ -233,7 +234,7 @@ def _snapped(low: float, high: float, unit: float, limit: int) -> tuple[int, int
     return max(0, int(np.floor(low / unit) * unit)), min(limit, int(np.ceil(np.ceil(high / unit) * unit)))
 
 
-def _by_confidence(heads: Tensor) -> list[Tensor]:
-    """Latent heads (n, h, w), the most decided ones first."""
-    sureness = [float((2 * head.sigmoid() - 1).abs().mean()) for head in heads]
-    return [heads[i] for i in sorted(range(len(heads)), key=lambda i: -sureness[i])]
+def _best_first(heads: Tensor, quality: Tensor | None) -> list[Tensor]:
+    """Latent heads (n, h, w) by their predicted IoU, (n,), or where the model predicts none, the most decided ones first."""
+    scores = (2 * heads.sigmoid() - 1).abs().mean((1, 2)) if quality is None else quality
+    return [heads[i] for i in scores.argsort(descending=True, stable=True).tolist()]
