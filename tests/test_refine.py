@@ -53,7 +53,7 @@ def decided(backbone):
     return network
 
 
-@pytest.mark.parametrize(("kind", "backbone"), [(BRS, "tinyvit"), (FBRS, "lite0"), (FBRS, "tinyvit")])
+@pytest.mark.parametrize(("kind", "backbone"), [(BRS, "tinyvit"), (FBRS, "resnet34"), (FBRS, "tinyvit")])
 def test_the_network_follows_a_click_it_contradicted(kind, backbone):
     network = decided(backbone)
     plain, refined = CDNetPredictor(network, zoom_in=False, pdm_steps=0), kind(network, zoom_in=False, pdm_steps=0)
@@ -69,7 +69,7 @@ def test_the_network_follows_a_click_it_contradicted(kind, backbone):
 
 def test_every_variant_answers():
     image = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
-    network = decided("lite0")
+    network = decided("resnet34")
     answers = {}
     for name, build in VARIANTS.items():
         predictor = build(network)

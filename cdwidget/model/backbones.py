@@ -34,6 +34,6 @@ class Backbone:
 
 BACKBONES: dict[str, Backbone] = {
     "tinyvit": Backbone(TinyViT, channels=(64, 128, 256), stem=0, rates=(3, 6, 9)),
-    "lite0": Backbone(EfficientNetLite0, channels=(24, 40, 112), stem=32, rates=(3, 6, 9)),
+    "lite0": Backbone(EfficientNetLite0, channels=(24, 40, 112), stem=0, rates=(3, 6, 9)),
     "resnet34": Backbone(ResNet34, channels=(64, 512), stem=64, rates=(12, 24, 36)),
 }

@@ -51,7 +51,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """RGB (B, 3, H, W) in 0..1, and what to add to the stem (B, 32, H / 2, W / 2) -> stride 4 (24 channels), 8 (40), 16 (112)."""
+    """RGB (B, 3, H, W) in 0..1 -> features at stride 4 (24 channels), 8 (40) and 16 (112)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,9 +64,8 @@ class EfficientNetLite0(nn.Module):
             inputs = outputs
         self._blocks = nn.ModuleList(blocks)
 
-    def forward(self, image: Tensor, stem: Tensor) -> tuple[Tensor, ...]:
-        x = self._conv_stem((image - 127 / 255) * (255 / 128)) + stem
-        x = F.relu6(self._bn0(x))
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        x = F.relu6(self._bn0(self._conv_stem((image - 127 / 255) * (255 / 128))))
         taken = []
         for i, block in enumerate(self._blocks):
             x = block(x)
