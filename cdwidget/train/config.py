@@ -98,7 +98,7 @@ SETS = {
 
 LITE = CDNetConfig(backbone="lite0", channels=96, quality=True)  # 3.2 MB
 
-# cdnet-lite is made of cdnet-tiny in two stages. Its encoder learns to say what the teacher's says, of any images, labelled or not, beside a
+# cdnet-lite is made of cdnet-tiny in two stages. Its encoder learns to say what the teacher's says, of any image, labelled or not, beside a
 # head, so that what it says serves clicks; then it is frozen, and the head learns as that of cdnet-tiny does.
 RECIPES: dict[str, Recipe] = {
     "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit", quality=True), SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
