@@ -11,7 +11,6 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, Sized, Union, cast
 
-import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -24,7 +23,7 @@ from cdwidget.review.database import Database
 from cdwidget.review.export import export
 from cdwidget.review.figures import Stats, frame, stats
 from cdwidget.review.opened import Opener
-from cdwidget.review.places import place
+from cdwidget.review.places import place, stored
 from cdwidget.review.records import record_instances, record_items
 from cdwidget.review.rows import (
     OVERALL,
@@ -36,13 +35,15 @@ from cdwidget.review.rows import (
     Past,
     Problem,
     Score,
+    heat_to_png,
     instance_row,
     item_row,
+    png_to_heat,
 )
 from cdwidget.review.schema import STATUSES
 from cdwidget.review.selection import Condition, Of, Selection, Texts
 from cdwidget.review.upkeep import check_images, relocate_images
-from cdwidget.review.writing import Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
+from cdwidget.review.writing import KNOWN, Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
 from cdwidget.session import Session
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Catalogue:
         wanted = (item if isinstance(item, Item) else Item(item) for item in items)
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
             while batch := list(islice(wanted, BATCH)):
-                recorded = record_items(batch, status)
+                recorded = record_items(self._unknown(batch, added), status)
                 with self._database.transaction() as connection:
                     insert(connection, recorded, added, status, _texts(tags), self.path.parent)
                 bar.update(len(batch))
@@ -291,7 +292,7 @@ class Catalogue:
                     raise ValueError(
                         f"{score} is of no instance of item {item_id} ({', '.join(map(str, rows))}), or its value is no number"
                     )
-                values = (rows[score.instance], score.name, float(score.value), score.reason, _png(score.heat))
+                values = (rows[score.instance], score.name, float(score.value), score.reason, heat_to_png(score.heat))
                 connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", values)
                 if score.name == OVERALL:
                     connection.execute("UPDATE instances SET score = ? WHERE id = ?", (float(score.value), rows[score.instance]))
@@ -302,7 +303,8 @@ class Catalogue:
         """Return the scores of an item's instances."""
         sql = "SELECT number, name, value, reason, heat FROM instances JOIN scores ON instance = id WHERE item = ? ORDER BY number, name"
         return [
-            Score(number, name, value, reason, _pixels(png)) for number, name, value, reason, png in self._database.rows(sql, (item_id,))
+            Score(number, name, value, reason, png_to_heat(png))
+            for number, name, value, reason, png in self._database.rows(sql, (item_id,))
         ]
 
     # ---- out, and upkeep -----------------------------------------------------------------------------------------
@@ -336,6 +338,19 @@ class Catalogue:
 
     def _place(self, name: str) -> str:
         return place(name, self.path.parent)
+
+    def _unknown(self, items: Sequence[Item], added: Added) -> list[Item]:
+        """The items that `insert` may have to write; the others need not be encoded."""
+        names = [self._stored(item) for item in items]
+        known = {name for (name,) in self._database.rows(KNOWN, (json.dumps(names),))}
+        added.known += sum(name in known for name in names)
+        return [item for item, name in zip(items, names) if name not in known]
+
+    def _stored(self, item: Item) -> str | None:
+        try:
+            return stored(item.path, self.path.parent)
+        except ValueError:  # `insert` says what is wrong with it
+            return None
 
     def _selection(
         self, status: Texts, label: Texts, tag: Texts, order_by: str, where: Sequence[Condition], of: Of, after: int | None = None
@@ -378,15 +393,3 @@ def _texts(tags: Sequence[str]) -> list[str]:
     if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
         raise ValueError(f"tags are a list of texts, not {tags!r}")
     return list(tags)
-
-
-def _png(heat: np.ndarray | None) -> bytes | None:
-    if heat is None:
-        return None
-    if heat.dtype != np.uint8 or heat.ndim != 2:
-        raise ValueError(f"a heat map is uint8 (h, w), not {heat.dtype} {heat.shape}")
-    return cv2.imencode(".png", heat)[1].tobytes()
-
-
-def _pixels(png: bytes | None) -> np.ndarray | None:
-    return None if png is None else cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Sequence
 
+import cv2
 import numpy as np
 
 from cdwidget.items import Instance, Item
@@ -136,3 +137,17 @@ class Past:
     at: float
     detail: dict[str, Any]
     undone: bool
+
+
+def heat_to_png(heat: np.ndarray | None) -> bytes | None:
+    """Return a heat map as a grey PNG, which the browser shows as it is; ValueError for another dtype or shape."""
+    if heat is None:
+        return None
+    if heat.dtype != np.uint8 or heat.ndim != 2:
+        raise ValueError(f"a heat map is uint8 (h, w), not {heat.dtype} {heat.shape}")
+    return cv2.imencode(".png", heat)[1].tobytes()
+
+
+def png_to_heat(png: bytes | None) -> np.ndarray | None:
+    """Return the uint8 (h, w) heat map of `heat_to_png`'s answer."""
+    return None if png is None else cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)

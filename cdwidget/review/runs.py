@@ -8,8 +8,9 @@ from typing import Iterator, NamedTuple, Sequence
 import numpy as np
 from pycocotools import mask as reference
 
-VALID = re.compile("(?:[P-o]{0,7}[0-O])+")  # numbers of at most 8 digits, the last one complete
-AT_ONCE = 200_000  # characters; about 50 MB on the way
+VALID = re.compile("[0-o]*[0-O]")  # the last number is complete
+LONGEST = 6  # digits of a number: runs of 2 ** 29 pixels
+AT_ONCE = 100_000  # characters; about 10 MB on the way
 
 
 class Extent(NamedTuple):
@@ -59,38 +60,40 @@ def _chunks(indices: Sequence[int], counts: Sequence[str]) -> Iterator[list[int]
 
 def _measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Iterator[Extent | None]:
     """All texts at once: numbers of 5 bits a character, the lowest first, each from a text's fourth on relative to the last but one."""
-    digits = np.frombuffer("".join(counts).encode(), np.uint8).astype(np.int64) - 48
+    digits = np.frombuffer("".join(counts).encode(), np.uint8).astype(np.int32) - 48
     ends = np.flatnonzero(digits & 32 == 0) + 1
     starts = np.r_[0, ends[:-1]]
-    place = 5 * (np.arange(digits.size) - np.repeat(starts, ends - starts))
-    runs = np.add.reduceat((digits & 31) << place, starts)
+    lengths = ends - starts
+    place = 5 * (np.arange(digits.size, dtype=np.int32) - np.repeat(starts, lengths).astype(np.int32))
+    runs = np.add.reduceat((digits & 31) << np.minimum(place, 5 * LONGEST - 5), starts)
     negative = digits[ends - 1] & 16 != 0
-    runs[negative] -= 1 << (place[ends - 1] + 5)[negative]
+    runs[negative] -= 1 << (5 * np.minimum(lengths, LONGEST))[negative].astype(np.int32)
 
     last = np.searchsorted(ends, np.cumsum([len(text) for text in counts]), side="right")
     first = np.r_[0, last[:-1]]  # of the numbers of each text
-    text = np.repeat(np.arange(len(counts)), last - first)
-    number = np.arange(runs.size) - first[text]
+    count = last - first
+    number = np.arange(runs.size) - np.repeat(first, count)
     odd = number % 2 == 1
-    for chain in (odd, ~odd & (number > 0)):
-        sums = np.cumsum(np.where(chain, runs, 0))
-        runs = np.where(chain, sums - (sums[first] - np.where(chain, runs, 0)[first])[text], runs)
+    for chain in (odd, ~odd & (number > 0)):  # sums may run over and come back: differences stay right
+        own = np.where(chain, runs, 0)
+        sums = np.cumsum(own, dtype=np.int32)
+        runs = np.where(chain, sums - np.repeat((sums - own)[first], count), runs)
 
     height, width = np.array(sizes, np.int64).T
-    stops = np.cumsum(runs)
-    begins = stops - runs
-    offset = begins[first][text]
-    begins, stops = begins - offset, stops - offset
+    column = np.repeat(height, count).astype(np.int32)
+    stops = np.cumsum(runs, dtype=np.int32)
+    stops -= np.repeat((stops - runs)[first], count)
+    left, top = np.divmod(stops - runs, column)
+    right, bottom = np.divmod(stops - 1, column)
     drawn = odd & (runs > 0)
-    top, bottom = begins % height[text], (stops - 1) % height[text]
-    left, right = begins // height[text], (stops - 1) // height[text]
     across = left != right  # a run that goes on in the next column touches both borders
-    far = np.iinfo(np.int64).max
+    far = np.iinfo(np.int32).max
     x0 = np.minimum.reduceat(np.where(drawn, left, far), first)
     y0 = np.minimum.reduceat(np.where(drawn, np.where(across, 0, top), far), first)
     x1 = np.maximum.reduceat(np.where(drawn, right + 1, 0), first)
-    y1 = np.maximum.reduceat(np.where(drawn, np.where(across, height[text], bottom + 1), 0), first)
-    area = np.add.reduceat(np.where(odd, runs, 0), first)
-    fits = (np.minimum.reduceat(runs, first) >= 0) & (np.add.reduceat(runs, first) == height * width)
+    y1 = np.maximum.reduceat(np.where(drawn, np.where(across, column, bottom + 1), 0), first)
+    area = np.add.reduceat(np.where(odd, runs, 0), first, dtype=np.int64)
+    total = np.add.reduceat(runs, first, dtype=np.int64)
+    fits = (np.minimum.reduceat(runs, first) >= 0) & (total == height * width) & (np.maximum.reduceat(lengths, first) <= LONGEST)
     for good, *extent in zip(*(values.tolist() for values in (fits, area, x0, y0, x1, y1))):
         yield None if not good else Extent(*extent) if extent[0] else Extent(0, 0, 0, 0, 0)

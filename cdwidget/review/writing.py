@@ -13,6 +13,9 @@ from cdwidget.review.places import file_name, stored
 from cdwidget.review.records import COLUMNS, OF_INSTANCE, OF_MASK, Record, Recorded, as_json, columns, from_json
 from cdwidget.review.runs import decode
 
+TOUCHED = "(version > 0 OR EXISTS (SELECT 1 FROM instances WHERE item = items.id))"
+KNOWN = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND {TOUCHED}"  # what `insert` leaves as it is
+
 
 class Conflict(RuntimeError):
     """An item was changed by somebody else since it was read; what was to be written was not."""
@@ -51,14 +54,14 @@ def insert(connection: sqlite3.Connection, batch: Sequence[Recorded], added: Add
             added.items += 1
             item = cursor.lastrowid
         else:
-            sql = "SELECT id, EXISTS (SELECT 1 FROM instances WHERE item = items.id) OR version > 0 FROM items WHERE path = ?"
-            item, touched = connection.execute(sql, (path,)).fetchone()
+            item, touched = connection.execute(f"SELECT id, {TOUCHED} FROM items WHERE path = ?", (path,)).fetchone()
             if touched or not one.records:
                 added.known += 1
                 continue
             sql = "UPDATE items SET height = ?, width = ?, status = ?, changed = ? WHERE id = ?"
             connection.execute(sql, (height, width, status, now, item))
-        connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
+        if tags:
+            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
         for record in one.records:
             instances.append((next_id, item, *columns(record, OF_INSTANCE)))
             masks.append((next_id, *columns(record, OF_MASK)))
