@@ -93,11 +93,11 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None, check_same_thread=False)  # another may close it
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA cache_size = -{CACHE}")
             migrate(connection)
+            connection.execute("PRAGMA journal_mode = WAL")  # not before it is known to be a catalogue
         except ValueError as error:
             connection.close()
             raise ValueError(f"{self.path} cannot be opened: {error}") from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 from PIL import Image
 
@@ -65,18 +66,24 @@ def source(path: str) -> ImageSource:
     return pixels
 
 
-def fetch(url: str) -> Any:
+@contextmanager
+def fetch(url: str) -> Iterator[Any]:
     """Open a URL for reading bytes; FileNotFoundError when nothing is there, ValueError when it cannot be reached."""
     import fsspec
 
     try:
-        return fsspec.open(url, "rb").open()
+        opened = fsspec.open(url, "rb")
+        file = opened.__enter__()  # what it is chained to stays open as long as itself
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no {url}") from error
     except ImportError as error:
         raise ValueError(f"{url} cannot be opened: {error} (pip install 'cdwidget[remote]' for s3:// and gs://)") from error
     except Exception as error:  # every kind of store has its own
         raise ValueError(f"{url} cannot be opened: {type(error).__name__}: {error}") from error
+    try:
+        yield file
+    finally:
+        opened.close()
 
 
 def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
@@ -93,7 +100,8 @@ def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
         with fetch(path) if is_url(path) else open(path, "rb") as file:
             image = _opened(path, file)
             width, height = image.size
-            if image.getexif().get(ORIENTATION) in ON_ITS_SIDE:
+            in_header = image.format != "PNG" or size != (height, width)  # it may stand behind the pixels of a PNG, which would be read
+            if in_header and image.getexif().get(ORIENTATION) in ON_ITS_SIDE:
                 width, height = height, width
             if size is not None and size != (height, width):
                 return f"changed: it is {width}x{height} pixels, and its masks are {size[1]}x{size[0]}"
@@ -101,7 +109,7 @@ def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
                 read_image(image)
     except FileNotFoundError as error:
         return f"missing: {error}"
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a store may fail in its own way while it is read
         return f"corrupt: {error}"
     return None
 
