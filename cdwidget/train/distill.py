@@ -44,6 +44,8 @@ class Teacher(nn.Module):
         self._features = Features(model, folder, views)
         channels = BACKBONES[theirs.backbone].channels
         self.adapters = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(student.channels, channels)).to(device)
+        for parameter in self.adapters.parameters():
+            nn.init.zeros_(parameter)  # a student's first features are of any size; so the error begins at about 1
 
     @property
     def model(self) -> CDNet:
