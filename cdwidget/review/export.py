@@ -53,7 +53,7 @@ def _at_hand(items: Iterable[CatalogueItem], format: str, images: Path, left_out
     for item in items:
         path = str(item.path)
         needed = format in COPIES or not item.records or is_url(path)
-        wrong = fault(path, item.size, decode=format == "rgba") if needed else None
+        wrong = fault(path, item.size, decode=format in COPIES) if needed else None
         if wrong is not None:
             left_out.append(f"item {item.id} is {wrong}")
             continue
