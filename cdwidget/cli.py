@@ -140,6 +140,52 @@ def export_onnx(
         typer.echo(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
 
 
+Database = Annotated[Path, typer.Argument(help="The file of the catalogue, such as labels.db.")]
+FormatName = Annotated[str, typer.Argument(help="coco, labelme, npz, png, rgba, voc or yolo.")]
+Tags = Annotated[list[str], typer.Option(help="A tag of the items; repeat it.")]
+
+
+@app.command("import")
+def import_(
+    database: Database,
+    format: FormatName,
+    path: Annotated[Path, typer.Argument(help="The data set: its file or folder.")],
+    images: Annotated[Path | None, typer.Option(help="Where the images are, if not where the data set has them.")] = None,
+    status: Annotated[str, typer.Option(help="Of all instances: new, accepted, rejected or skipped.")] = "new",
+    tag: Tags = [],  # noqa: B006
+) -> None:
+    """Add a data set to a catalogue, which is made where there is none; images that are known already stay as they are."""
+    from cdwidget.review.command import import_set
+
+    typer.echo(_checked("import", import_set, database, format, path, images, status, tag))
+
+
+@app.command()
+def export(
+    database: Database,
+    format: FormatName,
+    path: Annotated[Path, typer.Argument(help="The file or folder to write.")],
+    status: Annotated[list[str], typer.Option(help="Only items of this status; repeat it.")] = [],  # noqa: B006
+    label: Annotated[list[str], typer.Option(help="Only items with such an instance; repeat it.")] = [],  # noqa: B006
+    tag: Tags = [],  # noqa: B006
+    rejected: Annotated[bool, typer.Option("--rejected", help="Write rejected instances too.")] = False,
+) -> None:
+    """Write the items of a catalogue as a data set."""
+    from cdwidget.review.command import export_set
+
+    typer.echo(_checked("export", export_set, database, format, path, status, label, tag, rejected))
+
+
+@app.command()
+def stats(
+    database: Database, check: Annotated[bool, typer.Option("--check", help="Look for every image, and list what is wrong.")] = False
+) -> None:
+    """Say how many there are of what in a catalogue."""
+    from cdwidget.review.command import count
+
+    typer.echo(_checked("stats", count, database, check))
+
+
 def _methods(text: str) -> list[Method]:
     """Read comma-separated names of methods; ValueError for one there is not, or for none."""
     from cdwidget.benchmark import PEERS, Method, imported, peer

@@ -1,0 +1,61 @@
+"""A catalogue on the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import cdwidget
+from cdwidget import Catalogue, Instance, Item
+from cdwidget.cli import app
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two images with a mask, as a COCO file."""
+    monkeypatch.chdir(tmp_path)
+    mask = np.zeros((20, 30), bool)
+    mask[3:9, 4:8] = True
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(name)
+    cdwidget.write("coco", [Item("a.png", [Instance(mask, "cat")]), Item("b.png", [Instance(mask, "dog")])], "ann.json")
+    return tmp_path
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def test_in_looked_at_and_out(folder: Path) -> None:
+    code, output = invoke("import", "labels.db", "coco", "ann.json", "--tag", "night", "--status", "accepted")
+    assert code == 0 and "2 items and 2 instances added" in output
+    (folder / "b.png").unlink()
+    code, output = invoke("stats", "labels.db", "--check")
+    assert code == 0 and "accepted 2" in output and "item 2: missing" in output and "1 images have problems" in output
+    code, output = invoke("export", "labels.db", "coco", "out.json", "--label", "cat", "--status", "accepted", "--tag", "night")
+    assert code == 0, output
+    assert [image["file_name"] for image in json.loads((folder / "out.json").read_text())["images"]] == ["a.png"]
+    code, output = invoke("export", "labels.db", "yolo", "out")
+    assert code == 0 and "1 items were left out: item 2 is missing" in output and (folder / "out" / "images" / "a.png").exists()
+    assert len(Catalogue("labels.db")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stats", "nowhere.db"], "there is no catalogue nowhere.db"),
+        (["export", "ann.json", "coco", "out.json"], "ann.json is no catalogue"),
+        (["import", "labels.db", "cocoo", "ann.json"], "did you mean 'coco'?"),
+        (["import", "nowhere/labels.db", "coco", "ann.json"], "there is no folder"),
+        (["import", "labels.db", "coco", "ann.json", "--status", "good"], "no status named 'good'"),
+    ],
+)
+def test_a_wrong_option_is_explained(folder: Path, arguments: list[str], message: str) -> None:
+    code, output = invoke(*arguments)
+    assert code == 2 and message in output
+    assert not (folder / "nowhere.db").exists()
