@@ -1,6 +1,7 @@
 """Editing the items of a catalogue: what is accepted is kept, whatever happens."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -295,6 +296,13 @@ def test_a_file_that_may_not_grow_keeps_what_is_added_so_far(tmp_path: Path) -> 
     message, count = out.splitlines()
     assert "what was saved before is safe" in message and int(count) > 1000
     assert len(Catalogue(tmp_path / "labels.db")) == int(count)
+
+
+def test_a_worker_may_be_sent_the_catalogue_and_its_items(catalogue: Catalogue) -> None:
+    other, item = pickle.loads(pickle.dumps((catalogue, catalogue.item(1))))
+    assert other.who == "ana" and other.update(1, item.instances, status="accepted", version=item.version) == 1
+    with pytest.raises(Conflict, match="accepted by ana"):
+        catalogue.update(1, item.instances, status="rejected", version=item.version)
 
 
 def test_all_or_nothing(catalogue: Catalogue) -> None:
