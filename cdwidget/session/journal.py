@@ -13,19 +13,21 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping
 from weakref import WeakValueDictionary
 
 from filelock import FileLock, Timeout
 
 from cdwidget.session.document import Change
 from cdwidget.session.log import read_log
-from cdwidget.session.records import change_from_json, change_to_json
+from cdwidget.session.records import change_to_json
 from cdwidget.session.session import Kind, Session
 
 VERSION = 1
 LARGE = 16 * 2**20  # bytes; a file beyond this loses, when it is taken up again, what can be neither undone nor redone
+LONGEST_NAME = 255  # bytes that a file system allows
 FOLDER = ".cdwidget"
+BEGINNING = b'{"journal":'
 
 
 class InUse(OSError):
@@ -40,6 +42,8 @@ def journal_path(image: str | os.PathLike[str]) -> Path:
 
 def can_write(path: Path) -> bool:
     """Say whether a file could be made here, or the file that is here be written."""
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        return False
     found = path
     while not found.exists() and found != found.parent:
         found = found.parent
@@ -59,7 +63,8 @@ class FileJournal:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser().resolve()
         self.notice = ""
-        self.on_notice: Callable[[], None] = lambda: None  # called, from any thread, when the notice has changed later on
+        # Called when the notice has changed later on, from any thread, which may hold locks of another widget: wait for nobody in it.
+        self.on_notice: Callable[[], None] = lambda: None
         self._mutex = RLock()
         self._lock = FileLock(self.path.with_suffix(".lock"), timeout=0, thread_local=False)
         self._file: Any = None
@@ -80,12 +85,18 @@ class FileJournal:
             _OPEN[str(self.path)] = self
         if older is not None:
             older.retire()
-        begun = {"journal": VERSION, "pixels": zlib.crc32(session.image.data), "first": session.log()}
-        self._header = _line(begun)
-        self._read(session, begun)
+        self.restore(session)
         if self._taken():
             self._say(f"{self._what} is being edited in another notebook, and cannot be changed here: {_AGAIN}")
         session.journal = self
+
+    def restore(self, session: Session) -> None:
+        """Do again in a session that is as it was opened what the journal says, and leave it at that."""
+        if self.path.is_dir():
+            raise ValueError(f"{self.path} is a folder; give autosave a file in it, ending in .jsonl")
+        begun = {"journal": VERSION, "pixels": zlib.crc32(session.image.data), "first": session.log()}
+        self._header = _line(begun)
+        self._read(session, begun)
 
     def record(self, change: Change, kind: Kind) -> None:
         """Write what is about to be done. InUse, or OSError when the disk is full: then nothing is written, and it may be tried again."""
@@ -148,6 +159,8 @@ class FileJournal:
         except FileNotFoundError:
             return
         self._found = len(data)
+        if data.strip(b"\0") and data[: len(BEGINNING)] != BEGINNING[: len(data)]:  # a power cut may leave zeros
+            raise ValueError(f"{self.path} is no journal, and is left as it is; give autosave a file of its own, ending in .jsonl")
         whole = data[: data.rfind(b"\n") + 1]  # without a last line that was being written when the process died
         lines = whole.splitlines(keepends=True)
         if not lines:
@@ -157,21 +170,23 @@ class FileJournal:
             return self._say(f"What was done to {self._what} earlier began with other masks or another picture; it stays in {FOLDER}.")
         self._header = lines[0]
         first, _, _ = read_log(json.loads(lines[0])["first"])
-        session._initial = session._document = first
-        steps = _Steps()
-        good = 1
-        for line in lines[1:]:
-            try:
-                _redo(session, json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
-                self._keeps = True
-                self._say(f"{self.path} is damaged in line {good + 1} ({type(error).__name__}: {error}); a copy of it is kept.")
-                break
-            steps.add(line)
-            good += 1
+        done, good = _Steps(), 1
+
+        def steps() -> Iterator[Any]:
+            nonlocal good
+            for line in lines[1:]:
+                yield json.loads(line)
+                done.add(line)
+                good += 1
+
+        try:
+            session.restore(first, steps())
+        except (ValueError, KeyError, TypeError) as error:
+            self._keeps = True
+            self._say(f"{self.path} is damaged in line {good + 1} ({type(error).__name__}: {error}); a copy of it is kept.")
         self._end = sum(map(len, lines[:good]))
-        if self._end > LARGE and not self._keeps and not self._taken():
-            self._rewrite([lines[0], *steps.needed()])
+        if self._end > LARGE and not self._keeps:
+            self._rewrite([lines[0], *done.needed()])
 
     def _fits(self, line: bytes, begun: Mapping[str, Any]) -> bool:
         """Say whether a journal with this first line belongs to the session; one that was given no masks takes those of the journal."""
@@ -218,9 +233,11 @@ class FileJournal:
         self._end += len(data)
 
     def _rewrite(self, lines: Iterable[bytes]) -> None:
-        """Replace the file by another one, at once; where that is not possible it stays as it is."""
+        """Replace the file by another one, at once; where that is not possible, or somebody writes to it, it stays as it is."""
         small = self.path.with_suffix(".new")
-        with suppress(OSError):
+        with suppress(OSError), self._lock:  # Timeout is an OSError
+            if self.path.stat().st_size != self._found:
+                return
             with open(small, "wb", buffering=0) as file:
                 _write(file, b"".join(lines))
             os.replace(small, self.path)
@@ -258,19 +275,6 @@ class _Steps:
 
     def needed(self) -> list[bytes]:
         return [*self._done, *reversed(self._undone), *[_line({"kind": "undo"})] * len(self._undone)]
-
-
-def _redo(session: Session, step: Mapping[str, Any]) -> None:
-    kind = step["kind"]
-    if kind == "apply":
-        change: Change | None = change_from_json(step["change"], session.state)
-    elif kind in ("undo", "redo"):
-        change = session._history.newest if kind == "undo" else session._history.undone
-    else:
-        raise ValueError(f"{kind!r} is no kind of step")
-    if change is None:
-        raise ValueError(f"there is nothing to {kind}")
-    session._write(change, kind)
 
 
 def _line(data: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from threading import Lock as ThreadLock
 from threading import RLock
-from typing import Any, Callable, Literal, Mapping, Protocol, Sequence
+from typing import Any, Callable, Iterable, Literal, Mapping, Protocol, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from cdwidget.session.engine import engine_of
 from cdwidget.session.history import History
 from cdwidget.session.log import read_log, write_log
 from cdwidget.session.pixels import SOURCES
+from cdwidget.session.records import change_from_json
 from cdwidget.tools import TOOLS, Canvas, superpixels
 from cdwidget.tools.canvas import crop
 
@@ -325,6 +326,27 @@ class Session:
                 raise ValueError(f"action {number} of the log, {action}, cannot be done: {error}") from error
         session.progressive = options.get("progressive", progressive)
         return session
+
+    def restore(self, first: Document, steps: Iterable[Mapping[str, Any]]) -> None:
+        """Begin as `first` instead, and do again what a journal recorded; for a session as it was opened, before it has a journal.
+
+        steps: each {"kind": "apply" | "undo" | "redo", "change": what `change_to_json` made of it, for "apply"}; the next is taken when
+        one is done. Neither predictor nor tools are asked. Raises ValueError, KeyError or TypeError at a step that cannot be done; those
+        before it stay done.
+        """
+        with self._lock:
+            self._initial = self._document = first
+            for step in steps:
+                kind = step["kind"]
+                if kind == "apply":
+                    change: Change | None = change_from_json(step["change"], self.state)
+                elif kind in ("undo", "redo"):
+                    change = self._history.newest if kind == "undo" else self._history.undone
+                else:
+                    raise ValueError(f"{kind!r} is no kind of step")
+                if change is None:
+                    raise ValueError(f"there is nothing to {kind}")
+                self._write(change, kind)
 
     # ---- computing -----------------------------------------------------------------------------------------------
 
