@@ -55,14 +55,16 @@ def read_image(source: ImageSource) -> np.ndarray:
         return _from_file(Path(source).expanduser())
     if hasattr(source, "__array__"):
         return _from_array(np.asarray(source), "the array")
-    raise TypeError(f"an image is a path, a PIL image or a numpy array, not {type(source).__name__}")
+    raise TypeError(
+        f"an image is a path, a PIL image or a numpy array, not {type(source).__name__}; several are a list: sorted(folder.glob('*.jpg'))"
+    )
 
 
 def _from_file(path: Path) -> np.ndarray:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {str(path)!r} (looked in {Path.cwd()}); give the path of an image file on this machine")
     if not path.is_file():
-        raise ValueError(f"{str(path)!r} is a folder; give the path of an image file")
+        raise ValueError(f"{str(path)!r} is a folder; give the path of an image file, or a list: sorted(folder.glob('*.jpg'))")
     with path.open("rb") as file:
         try:
             image = Image.open(file)

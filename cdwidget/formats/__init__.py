@@ -58,6 +58,8 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     >>> cdwidget.write("coco", items, "out/")  # doctest: +SKIP
     """
     chosen = lookup(FORMATS, format, "format")
+    if isinstance(items, Item):
+        raise TypeError("items is one Item; give a list of them: [item]")
     found = list(items)
     for item in found:
         if not isinstance(item, Item):

@@ -54,6 +54,8 @@ _ENGINES_LOCK = Lock()
 
 def engine_of(predictor: Predictor) -> Engine:
     """Return the one engine of a predictor, the same for all the sessions that use it now."""
+    if not (hasattr(predictor, "set_image") and hasattr(predictor, "predict")):
+        raise TypeError(f"a predictor has set_image and predict, and {predictor!r} has not; give what cdwidget.load_predictor() returns")
     with _ENGINES_LOCK:
         engine = _ENGINES.get(id(predictor))
         if engine is None:
