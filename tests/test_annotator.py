@@ -280,6 +280,14 @@ def test_nothing_to_show() -> None:
         Annotator("nowhere.jpg")
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        sleep(0.01)
+    raise AssertionError("waited for too long")
+
+
 def photo(folder: Path, name: str = "photo.png") -> Path:
     Image.fromarray(IMAGE).save(folder / name)
     return folder / name
@@ -295,7 +303,7 @@ def test_an_image_file_goes_on_where_it_was_left(tmp_path: Path) -> None:
     again = Page(Annotator(path, Scripted(RIGHT), label="dog"))  # the cell once more
     again.ask("document")
     assert again.agrees() and (again.widget.mask == first.widget.mask).all() and again.widget.label == "cat"
-    assert "opened again in another cell" in first.widget._notice
+    wait_until(lambda: "opened again in another cell" in first.widget._notice)
     assert "go on there" in first.apply("brush", points=[[3, 3]], radius=2.0)["error"]
     again.ask("undo")
     again.ask("undo")

@@ -7,10 +7,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence, Union
+from warnings import warn
 
 import numpy as np
 from PIL import Image
 
+from cdwidget.formats.files import to_png, write_files
 from cdwidget.items import ImageSource, Instance, Item, read_image
 from cdwidget.masks import Patch, pack, unpack
 from cdwidget.predictor import Predictor
@@ -46,11 +48,17 @@ class _Packed:
 
 @dataclass(frozen=True)
 class _Closed:
-    """What is left of a session that was put away: its instances, and the image's size."""
+    """What is left of a session that was put away: its instances, the image's size, and what its journal was like then."""
 
     height: int
     width: int
     packed: list[_Packed]
+    stamp: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, session: Session, stamp: tuple[int, int] | None) -> _Closed:
+        """Pack the instances of a session."""
+        return cls(session.height, session.width, [_Packed.of(instance) for instance in session.instances], stamp)
 
     @property
     def instances(self) -> list[Instance]:
@@ -63,7 +71,8 @@ class Album:
 
     sources: paths, PIL images, arrays, items or sessions. predictor: for the sessions that are opened here. given: options of the first
     one, mask= and instances=. autosave: whether the sessions of files keep journals, or the path of the journal of the only image.
-    on_notice: called when there is something new to know about the open image, from any thread.
+    on_notice: called when there is something new to know about the open image, from any thread, which may hold another widget's
+    locks: it waits for nobody.
     """
 
     def __init__(
@@ -80,6 +89,8 @@ class Album:
             raise ValueError(
                 f"{' and '.join(given)} would be of one image, and there are {len(sources)}; give Item(path, instances) for each"
             )
+        if not isinstance(autosave, (bool, str, os.PathLike)):
+            raise TypeError(f"autosave is {autosave!r}; allowed are True, False and the path of a file")
         if len(sources) > 1 and not isinstance(autosave, bool):
             raise ValueError(
                 f"autosave is one file, {str(autosave)!r}, and there are {len(sources)} images; True keeps a file beside each image"
@@ -118,12 +129,12 @@ class Album:
         journal = self.session.journal
         if isinstance(journal, FileJournal):
             return journal.notice or SAVED
-        path = None if isinstance(self._sources[self.index], Session) else self._path(self.index)
-        if path is None or journal is not None:
+        if self._path(self.index) is None or journal is not None:
             return ""
-        if self._autosave is False:
+        path = self._journal_path(self.index)
+        if path is None:
             return "Not saved: autosave is off"
-        return f"Not saved: {journal_path(path).parent} cannot be written to; give autosave='a file elsewhere.jsonl'"
+        return f"Not saved: {path.parent} cannot be written to; give autosave='a file elsewhere.jsonl'"
 
     def go(self, step: int) -> list[str]:
         """Open the next (1) or previous (-1) image that can be read; return what was wrong with those passed over.
@@ -144,25 +155,44 @@ class Album:
         raise ValueError("; ".join([*wrong, f"this is the {'last' if step > 0 else 'first'} image that can be opened"]))
 
     def items(self, named: bool = False, pictures: Path | None = None) -> list[Item]:
-        """Return the files opened so far, in the order of the list, with their instances.
+        """Return the images that have been opened or labelled, here or earlier, and all items, in the order of the list.
 
         named: also images that are no files, as image-1.png and so on. pictures: a folder to write those to.
         """
         found = []
-        for index in sorted({*self._open, *self._closed}):
+        for index in range(len(self)):
             path = self._path(index)
-            if path is None and named:
-                path = self._name(index, pictures)
-            if path is not None:
-                found.append(Item(path, (self._open.get(index) or self._closed[index]).instances))
+            instances = self._instances(index) if path or named else None
+            if instances is not None:
+                found.append(Item(path or self._name(index, pictures), instances))
         return found
+
+    def _instances(self, index: int) -> Sequence[Instance] | None:
+        """The instances of an image, whether or not it is open; None for one that nobody has looked at."""
+        source = self._sources[index]
+        if index in self._open:
+            return self._open[index].instances
+        if isinstance(source, Session):
+            return source.instances
+        stamp = self._stamp(index)
+        if stamp and (index not in self._closed or self._closed[index].stamp != stamp):
+            try:
+                self._closed[index] = _Closed.of(self._opened(index, look=True), stamp)
+            except (OSError, ValueError) as error:
+                warn(f"what was done to {self._path(index)} cannot be read, and is not among the items: {error}", stacklevel=4)
+        if index in self._closed:
+            return self._closed[index].instances
+        return source.instances if isinstance(source, Item) else None
 
     def _name(self, index: int, pictures: Path | None) -> Path:
         path = (pictures or Path()) / f"image-{index + 1}.png"
         if pictures is not None:
             source: Any = self._sources[index]
-            pictures.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(source.image if isinstance(source, Session) else read_image(source)).save(path)
+            pixels = source.image if isinstance(source, Session) else read_image(source)
+            if not path.exists():
+                write_files([(path, to_png(Image.fromarray(pixels)))])
+            elif not np.array_equal(read_image(path), pixels):
+                raise FileExistsError(f"{path} is another image than that of the annotator; save to another folder")
         return path
 
     def close(self) -> None:
@@ -189,28 +219,41 @@ class Album:
     def _put_away(self, index: int, session: Session) -> None:
         if isinstance(session.journal, FileJournal):
             session.journal.close()
-        self._closed[index] = _Closed(session.height, session.width, [_Packed.of(instance) for instance in session.instances])
+        self._closed[index] = _Closed.of(session, self._stamp(index))
 
-    def _opened(self, index: int) -> Session:
+    def _opened(self, index: int, look: bool = False) -> Session:
+        """Open an image where it was left; to have a look only, nothing that is done to it is saved."""
         source: Any = self._sources[index]
         if isinstance(source, Session):
             return source
-        journal = self._journal(index)
-        given: dict[str, Any] = self._given
-        if journal is None and index in self._closed:
-            given = {"instances": self._closed[index].instances}
-        elif isinstance(source, Item):
-            given = {"instances": source.instances}
+        path, stamp = self._journal_path(index), self._stamp(index)
+        saves = not look and path is not None and (not isinstance(self._autosave, bool) or can_write(path))
+        closed = None if look else self._closed.get(index)
+        if closed and (not saves or (closed.stamp and not stamp)):  # what was done is in no journal
+            given: dict[str, Any] = {"instances": closed.instances}
+        else:
+            given = {"instances": source.instances} if isinstance(source, Item) else self._given
         session = Session(source.path if isinstance(source, Item) else source, self._predictor, **given)
-        if journal is not None:
+        if path is not None and saves:
+            journal = FileJournal(path)
             journal.resume(session)
             journal.on_notice = self._on_notice
+        elif path is not None and stamp and not closed:
+            FileJournal(path).restore(session)
         return session
 
-    def _journal(self, index: int) -> FileJournal | None:
+    def _journal_path(self, index: int) -> Path | None:
+        """Where the journal of an image is, or would be; None when it has none."""
         if not isinstance(self._autosave, bool):
-            return FileJournal(self._autosave)
+            return Path(self._autosave).expanduser()
         path = self._path(index)
-        if not self._autosave or path is None or not can_write(journal_path(path)):
+        return journal_path(path) if self._autosave and path is not None else None
+
+    def _stamp(self, index: int) -> tuple[int, int] | None:
+        """What tells whether the journal of an image has changed; None when there is none."""
+        path = self._journal_path(index)
+        try:
+            found = path and path.stat()
+        except OSError:
             return None
-        return FileJournal(journal_path(path))
+        return (found.st_mtime_ns, found.st_size) if found else None

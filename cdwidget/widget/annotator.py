@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from os import PathLike
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence, get_args
 
 import numpy as np
@@ -72,8 +74,10 @@ class Annotator(Settings):
         if predictor is not None and isinstance(image, Session):
             raise ValueError("a Session brings its own predictor; leave `predictor` out, or give the image itself")
         sources: Any = image if isinstance(image, (list, tuple)) else [image]
-        given = {name: value for name, value in {"mask": mask, "instances": instances}.items() if value is not None and len(value)}
-        self._album = Album(sources, predictor or EMBEDDED, given, autosave, self._show_notice)
+        given: dict[str, Any] = {} if mask is None else {"mask": mask}
+        if instances:
+            given["instances"] = instances
+        self._album = Album(sources, predictor or EMBEDDED, given, autosave, self._show_notice_soon)
         self._encoder: Encoder | None = None
         self._adopting = False
         self._inspector: Inspector | None = None
@@ -114,7 +118,7 @@ class Annotator(Settings):
 
     @property
     def items(self) -> list[Item]:
-        """The files opened so far with their objects; read it when a list of paths is done."""
+        """All items and all files that were opened or labelled, here or by an earlier Annotator, with their objects."""
         return self._album.items()
 
     @property
@@ -161,7 +165,7 @@ class Annotator(Settings):
         return self._listen("skip", callback)
 
     def save(self, path: str | PathLike[str], format: str | None = None) -> Path:
-        """Write the objects of the images opened so far; return what was written.
+        """Write the objects of `items` to a file or folder, in the place of what it held; return what was written.
 
         format: a name in `cdwidget.formats.FORMATS`. By default the path says it: .json is COCO, .npz npz, .png one mask, 255 where any
         object of the image that is shown is; a folder gets COCO. Images that are no files are written beside it.
@@ -169,11 +173,11 @@ class Annotator(Settings):
         return export.save(self._album, self.labels, Path(path).expanduser(), format)
 
     def to_coco(self) -> dict[str, Any]:
-        """Return the objects of the images opened so far as what a COCO file holds."""
+        """Return the objects of `items` as what a COCO file holds."""
         return export.to_coco(self._album, self.labels)
 
     def to_frame(self) -> pandas.DataFrame:
-        """Return the objects of the images opened so far as a pandas frame: path, id, label, area, bbox, parts, holes."""
+        """Return the objects of `items` as a pandas frame: path, id, label, area, bbox, parts, holes."""
         return to_frame(self._album.items(named=True))
 
     def inspect(self) -> Inspector:
@@ -281,6 +285,10 @@ class Annotator(Settings):
 
     def _show_notice(self) -> None:
         self._notice = self._album.notice
+
+    def _show_notice_soon(self) -> None:
+        """Show the notice without waiting: the widget that has brought it may hold its own lock, and somebody here may wait for that."""
+        Thread(target=copy_context().run, args=(self._show_notice,), daemon=True).start()
 
     def _encode(self) -> Encoder:
         """Begin to get model and image ready, if that has not begun; a failure is tried again."""

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats import write
+from cdwidget.formats.files import to_png, write_files
 from cdwidget.widget.album import Album
 
 BY_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
@@ -20,8 +21,7 @@ WITH_LABELS = ("coco", "voc", "yolo")  # the formats that number labels
 def save(album: Album, labels: Sequence[str], path: Path, format: str | None) -> Path:
     """Write the images opened so far to a file or folder; a .png without a format is one mask of the open image."""
     if format is None and path.suffix.lower() == ".png":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((album.session.label_map() > 0) * np.uint8(255)).save(path)
+        write_files([(path, to_png(Image.fromarray((album.session.label_map() > 0) * np.uint8(255))))])
         return path
     if format is None:
         format = BY_SUFFIX.get(path.suffix.lower())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cdwidget.masks import Patch
-from cdwidget.prompts import Click
 from cdwidget.session import Change, Session, State
+from cdwidget.session.actions import action_to_json
 
 
 def whole(session: Session) -> tuple[dict[str, Any], list[bytes]]:
@@ -24,13 +24,12 @@ def difference(change: Change, undone: bool) -> tuple[dict[str, Any], list[bytes
 
 def _update(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[dict[str, Any], list[bytes]]:
     entry = state.entry()
-    clicks = [prompt for prompt in entry.prompts if isinstance(prompt, Click)]
     update = {
         "whole": is_whole,
         "selected": state.selected,
         "locked": state.locked,
         "instances": [{"id": entry.id, "label": entry.label} for entry in state.entries],
-        "clicks": [{"x": click.x, "y": click.y, "positive": click.positive} for click in clicks],
+        "prompts": [action_to_json(prompt) for prompt in entry.prompts],
         "alternatives": {"count": entry.choice.count, "chosen": entry.choice.chosen} if entry.choice else {"count": 0, "chosen": 0},
         "patches": [{"id": instance, "box": patch.bbox} for instance, patch in patches.items()],
     }

@@ -1,0 +1,159 @@
+"""Nothing that was labelled is lost: by saving over a file, by a path given by mistake, in folders that are read only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cdwidget.formats import read, write
+from cdwidget.items import Instance, Item
+from cdwidget.prompts import Click
+from cdwidget.session import Session
+from cdwidget.tools import Brush
+from cdwidget.widget import Annotator, album
+from scripted import IMAGE, LEFT, RIGHT, Scripted
+
+DOT = Brush(((9.0, 9.0),), 2.0)
+
+
+def photo(folder: Path, name: str = "photo.png") -> Path:
+    Image.fromarray(IMAGE).save(folder / name)
+    return folder / name
+
+
+def annotator(image: Any, **options: Any) -> Annotator:
+    return Annotator(image, Scripted(LEFT), **options)
+
+
+def areas(items: list[Item]) -> dict[str, list[int]]:
+    return {Path(item.path).name: [int(instance.mask.sum()) for instance in item.instances] for item in items}
+
+
+def test_saving_keeps_the_items_that_nobody_opened(tmp_path: Path) -> None:
+    paths = [photo(tmp_path, name) for name in ("a.png", "b.png", "c.png")]
+    file = tmp_path / "annotations.json"
+    write("coco", [Item(path, [Instance(LEFT, "cat")]) for path in paths], file)
+    widget = annotator(read("coco", file))
+    widget.apply(DOT)
+    widget.save(file)
+    assert {name: len(found) for name, found in areas(read("coco", file)).items()} == {"a.png": 2, "b.png": 1, "c.png": 1}
+
+
+def test_saving_keeps_what_an_earlier_kernel_labelled(tmp_path: Path) -> None:
+    paths = [photo(tmp_path, name) for name in ("a.png", "b.png", "c.png")]
+    monday = annotator(paths)
+    monday.next()
+    monday.apply(Click(1, 1))
+    monday.close()
+    tuesday = annotator(paths)
+    assert areas(tuesday.items) == {"a.png": [], "b.png": [LEFT.sum()]}
+    other = annotator(paths[1])
+    other.apply(Brush(((15.0, 7.0),), 1.0))
+    assert areas(tuesday.items)["b.png"] == [other.mask.sum()] and other.apply(DOT)  # only looked at: it may still be edited there
+    paths[1].unlink()
+    paths[1].write_bytes(b"no image")
+    with pytest.warns(UserWarning, match="b.png cannot be read"):
+        assert areas(annotator(paths).items) == {"a.png": []}
+
+
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    file = annotator(path, instances=[Instance(LEFT, "cat")], autosave=False).save(tmp_path / "annotations.json")
+    for victim in (file, path):
+        before = victim.read_bytes()
+        with pytest.raises(ValueError, match=r"is no journal, and is left as it is.*\.jsonl"):
+            annotator(IMAGE, autosave=victim)
+        assert victim.read_bytes() == before
+    with pytest.raises(ValueError, match="is a folder"):
+        annotator(IMAGE, autosave=tmp_path)
+    with pytest.raises(TypeError, match="allowed are True, False"):
+        annotator(IMAGE, autosave=None)
+
+
+def test_a_journal_in_a_folder_that_is_read_only_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+    paths = [photo(tmp_path, name) for name in ("a.png", "b.png")]
+    annotator(paths).apply(Click(1, 1))
+    journal = tmp_path / ".cdwidget" / "a.png.jsonl"
+    saved = journal.read_bytes()
+    monkeypatch.setattr(album, "can_write", lambda path: False)
+    widget = annotator(paths)
+    assert (widget.mask == LEFT).all() and widget.can_undo and "cannot be written to" in widget._notice
+    widget.apply(DOT)
+    drawn = widget.mask
+    widget.next()
+    widget.previous()
+    assert areas(widget.items)["a.png"] == [drawn.sum()] and journal.read_bytes() == saved
+
+
+def test_a_journal_that_vanishes_takes_nothing_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+    widget = annotator([photo(tmp_path, name) for name in ("a.png", "b.png")])
+    widget.apply(Click(1, 1))
+    widget.next()
+    (tmp_path / ".cdwidget" / "a.png.jsonl").unlink()
+    assert areas(widget.items)["a.png"] == [LEFT.sum()]
+    widget.previous()
+    assert areas(widget.items)["a.png"] == [LEFT.sum()]
+    widget.apply(DOT)
+    assert (tmp_path / ".cdwidget" / "a.png.jsonl").exists()
+
+
+def test_a_name_too_long_for_a_journal(tmp_path: Path) -> None:
+    widget = annotator(photo(tmp_path, "c" * 250 + ".png"))
+    widget.apply(Click(1, 1))
+    assert "cannot be written to" in widget._notice
+
+
+def test_images_of_others_are_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    theirs = tmp_path / "images" / "image-1.png"
+    Image.fromarray(255 - IMAGE).save(theirs)
+    before = theirs.read_bytes()
+    widget = annotator(IMAGE, mask=RIGHT)
+    with pytest.raises(FileExistsError, match="another image"):
+        widget.save(tmp_path)
+    assert theirs.read_bytes() == before
+    assert widget.save(tmp_path / "mine") and widget.save(tmp_path / "mine")  # the same image again is no obstacle
+
+
+def test_two_widgets_page_over_the_same_files(tmp_path: Path) -> None:
+    """Each takes the journals over from the other, from threads of their own, and neither waits for the other."""
+    paths = [photo(tmp_path, f"{number}.png") for number in range(3)]
+    widgets = [annotator(paths) for _ in range(2)]
+
+    def page(widget: Annotator) -> None:
+        for number in range(60):
+            (widget.previous if widget.index == 2 or (widget.index and number % 3 == 0) else widget.next)()
+            widget._album._open.clear()  # so that it is opened anew
+
+    threads = [Thread(target=page, args=(widget,), daemon=True) for widget in widgets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_wrong_arguments_are_named(tmp_path: Path) -> None:
+    path, one = photo(tmp_path), Instance(LEFT, "cat")
+    for wrong in (one, [LEFT]):
+        with pytest.raises(TypeError, match="instances is a list of cdwidget.Instance"):
+            Session(IMAGE, instances=wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="instances is a list of cdwidget.Instance"):
+            annotator(IMAGE, instances=wrong)
+    with pytest.raises(TypeError, match="load_predictor"):
+        Session(IMAGE, "cdnet")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="several are a list"):
+        annotator(tmp_path.glob("*.png"))
+    with pytest.raises(TypeError, match="give a list of them"):
+        write("coco", Item(path, [one]), tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="one 2-D mask"):
+        annotator(IMAGE, mask="mask.png")
+    picture = Image.fromarray(LEFT * np.uint8(255))
+    assert (annotator(IMAGE, mask=picture).mask == LEFT).all()
