@@ -1,10 +1,14 @@
 /** What a session can be asked to do, as `cdwidget.session.actions` reads it; tests/actions.json ties the two together. */
 import type { Point } from "./cover";
 
-export type Action =
+/** What the model answers. */
+export type Prompt =
   | { type: "click"; x: number; y: number; positive: boolean }
   | { type: "stroke"; points: Point[]; positive: boolean; radius: number }
-  | { type: "box"; x0: number; y0: number; x1: number; y1: number }
+  | { type: "box"; x0: number; y0: number; x1: number; y1: number };
+
+export type Action =
+  | Prompt
   | { type: "brush"; points: Point[]; radius: number; add: boolean }
   | { type: "polygon" | "lasso"; points: Point[]; add: boolean }
   | { type: "superpixel"; segments: number[]; count: number; add: boolean }

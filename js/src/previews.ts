@@ -1,9 +1,10 @@
 /** What a gesture shows while it lasts, and the pointer of a tool. Sizes of lines, dots and handles are CSS pixels at every zoom. */
+import type { Prompt } from "./actions";
 import { toScreen, type Camera } from "./camera";
 import type { Point } from "./cover";
 import { onImage, pick, stroke } from "./layers";
 import type { Outline } from "./outline";
-import type { Preview, Tone } from "./tools/tool";
+import { tone, type Preview, type Tone } from "./tools/tool";
 
 type Ctx = CanvasRenderingContext2D;
 type Of<Kind extends Preview["kind"]> = Extract<Preview, { kind: Kind }>;
@@ -23,6 +24,14 @@ const PAINTERS: { [Kind in Preview["kind"]]: (ctx: Ctx, preview: Of<Kind>, place
 export function paintPreview(ctx: Ctx, preview: Preview, place: Place) {
   ctx.globalAlpha = 1;
   (PAINTERS[preview.kind] as (ctx: Ctx, preview: Preview, place: Place) => void)(ctx, preview, place);
+}
+
+/** What stays of a prompt once the model has answered it: of a stroke its middle, which hides little, and a sign where it began. */
+export function traces(prompt: Prompt): Preview[] {
+  if (prompt.type === "click") return [{ ...prompt, kind: "dot" }];
+  if (prompt.type === "box") return [{ ...prompt, kind: "box" }];
+  const { points, positive, points: [[x, y]] } = prompt;
+  return [{ kind: "line", points, radius: 0, tone: tone(positive) }, { kind: "dot", x, y, positive }];
 }
 
 /** A dashed border round the pixels that an action would change. */
@@ -107,18 +116,17 @@ function paintBox(ctx: Ctx, { x0, y0, x1, y1 }: Of<"box">, { camera, ratio, wait
   const [left, top] = toScreen(camera, x0, y0), [right, bottom] = toScreen(camera, x1, y1);
   ctx.beginPath();
   ctx.rect(left, top, right - left, bottom - top);
-  ctx.fillStyle = "rgba(74, 222, 128, 0.12)";
-  ctx.fill();
   if (waits) march(ctx, now);
   twice(ctx, TONES.add, 1.75);
   ctx.setLineDash([]);
 }
 
-/** A band as wide as the stroke is. */
+/** A band as wide as the stroke is; without a radius, a thin line. */
 function paintLine(ctx: Ctx, { points, radius, tone }: Of<"line">, { camera, ratio, waits, now }: Place) {
   onScreen(ctx, ratio);
   ctx.lineCap = "round";
   trail(ctx, points, camera);
+  if (!radius) return twice(ctx, TONES[tone], 1.75);
   if (points.length === 1) ctx.lineTo(...toScreen(camera, ...points[0]));
   ctx.globalAlpha = waits ? 0.45 + 0.12 * Math.sin(now / 150) : 0.55;
   ctx.lineWidth = Math.max(3, 2 * radius * camera.scale);

@@ -36,7 +36,7 @@ class FakeModel implements Model {
 }
 
 const update = (revision: number, change: object = {}) => ({
-  document: { key: 1, revision, whole: false, selected: 1, instances: [{ id: 1, label: "" }], clicks: [], patches: [], ...change },
+  document: { key: 1, revision, whole: false, selected: 1, instances: [{ id: 1, label: "" }], prompts: [], patches: [], ...change },
 });
 const click = { type: "click", x: 2, y: 2, positive: true } as const, dot = { kind: "dot", x: 2, y: 2, positive: true } as const;
 const square = { patches: [{ id: 1, box: [1, 1, 3, 3] }] };
@@ -63,7 +63,7 @@ test("a click is drawn until its answer comes, and the answer's patch is the mas
   void doc.commit(click, dot);
   expect(doc.pending).toEqual([dot]);
   expect(model.sent[0].action).toEqual({ type: "click", x: 2, y: 2, positive: true });
-  await model.answer("apply", { result: update(2, { ...square, clicks: [{ x: 2, y: 2, positive: true }] }) }, [0b11110000]);
+  await model.answer("apply", { result: update(2, { ...square, prompts: [{ type: "click", x: 2, y: 2, positive: true }] }) }, [0b11110000]);
   expect(doc.pending).toEqual([]);
   expect([at(1, 1), at(2, 2), at(3, 3)]).toEqual([true, true, false]);
   expect(doc.flash).not.toBeNull();

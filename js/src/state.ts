@@ -1,5 +1,5 @@
 /** What the browser knows of the document in Python. One for each model, shared by all its views; it never decides anything itself. */
-import type { Action } from "./actions";
+import type { Action, Prompt } from "./actions";
 import { difference, unpack, type Box, type Patch } from "./bitmap";
 import { Draft, Instance } from "./instance";
 import { flashOf, type Flash } from "./layers";
@@ -11,8 +11,6 @@ import { Transport, type Model, type Reply } from "./transport";
 
 export type { Instance };
 
-export interface Dot { x: number; y: number; positive: boolean }
-
 export interface ImageInfo { key: number; name: string; width: number; height: number; index: number; count: number }
 
 interface Update {
@@ -22,7 +20,7 @@ interface Update {
   selected: number;
   locked?: boolean; // the model leaves alone what the hand has drawn
   instances: { id: number; label: string }[];
-  clicks: Dot[];
+  prompts: Prompt[]; // of the selected object
   patches: { id: number; box: Box }[];
   alternatives?: { count: number; chosen: number }; // of the model's answers to the newest prompt
 }
@@ -42,7 +40,7 @@ const SLOW = "The kernel has not answered for some seconds: it is busy, or it wa
 export class Doc {
   instances: Instance[] = [];
   selected = 0;
-  clicks: Dot[] = [];
+  prompts: Prompt[] = []; // what the model was told about the selected object
   pending: Preview[] = []; // gestures that the kernel has not answered yet
   picture: Pyramid | null = null;
   flash: Flash | null = null;
@@ -52,7 +50,7 @@ export class Doc {
   trouble: Trouble = null;
   latency: number | null = null; // ms from the last click to its painted mask
   private looking: Action | null = null; // what the preview is of
-  private labels: { count: number; map: LabelMap | null } | null = null;
+  private labels: { count: number; map: LabelMap | null; arrival: Promise<unknown> } | null = null;
   private flashing = BRIGHT; // the change that is heard of next
   private painting: number | null = null; // when the click was made whose answer has come, but is not painted yet
   revision = -1; // of the document
@@ -124,9 +122,9 @@ export class Doc {
   /** The superpixels of the image, about `count`; null: they are asked for, and not there yet. */
   superpixels(count: number): LabelMap | null {
     if (this.labels?.count !== count) {
-      const { key, width, height } = this.image, wanted = { count, map: null as LabelMap | null };
+      const { key, width, height } = this.image, wanted = { count, map: null as LabelMap | null, arrival: Promise.resolve() };
       this.labels = wanted;
-      void this.ask("superpixels", { count }).then(async (reply) => {
+      wanted.arrival = this.ask("superpixels", { count }).then(async (reply) => {
         if (!reply || key !== this.image.key) return;
         wanted.map = new LabelMap(new Int32Array(await inflate(reply.buffers[0])), reply.result, { width, height }, count);
         this.emit();
@@ -134,6 +132,9 @@ export class Doc {
     }
     return this.labels?.map ?? null;
   }
+
+  /** Done once it is known whether there are superpixels. */
+  get arrival(): Promise<unknown> { return Promise.resolve(this.labels?.arrival); }
 
   /** Go to another image: by a step, or because this one is submitted or skipped. */
   async turn(op: "go" | "submit" | "skip", fields: { step?: number } = {}) {
@@ -226,7 +227,7 @@ export class Doc {
   private async load() {
     const { key } = this.image;
     this.picture?.close();
-    Object.assign(this, { picture: null, instances: [], clicks: [], pending: [], flash: null, preview: null, labels: null });
+    Object.assign(this, { picture: null, instances: [], prompts: [], pending: [], flash: null, preview: null, labels: null });
     Object.assign(this, { latency: null, revision: -1 });
     void this.ask("document");
     const reply = await this.ask("image");
@@ -248,7 +249,7 @@ export class Doc {
     if (!update.whole && update.revision !== this.revision + 1) return void this.ask("document"); // a message was lost
     this.revision = update.revision;
     this.selected = update.selected;
-    this.clicks = update.clicks;
+    this.prompts = update.prompts;
     this.locked = update.locked ?? false;
     this.alternatives = update.alternatives ?? { count: 0, chosen: 0 };
     this.preview = this.looking = null;

@@ -5,7 +5,7 @@ import type { Display } from "./display";
 import type { Draft, Instance } from "./instance";
 import * as layers from "./layers";
 import { Pointers, type Hand } from "./pointers";
-import { paintChange, paintPreview, type Place } from "./previews";
+import { paintChange, paintPreview, traces, type Place } from "./previews";
 import type { Doc } from "./state";
 import { TOOLS } from "./tools";
 import { ToolDriver, type Ctx, type Ev, type Preview, type Settings } from "./tools/tool";
@@ -105,7 +105,7 @@ export class Viewer {
   use(tool: string) {
     if (this.driver.tool === TOOLS[tool]) return;
     this.driver.use(TOOLS[tool]);
-    this.driver.tool.enter?.(this.driver.ctx);
+    void this.driver.tool.enter?.(this.driver.ctx)?.finally(() => this.hover());
     this.hover();
   }
 
@@ -187,7 +187,7 @@ export class Viewer {
       const place: Place = { camera, ratio, waits: false, now };
       const looks = (previewing && this.pointer) || this.driver.busy || doc.pending.length > 0;
       if (doc.preview && looks) paintChange(ctx, doc.preview, place);
-      for (const click of doc.clicks) paintPreview(ctx, { kind: "dot", ...click }, place);
+      for (const prompt of doc.prompts) for (const preview of traces(prompt)) paintPreview(ctx, preview, place);
       for (const preview of doc.pending) paintPreview(ctx, preview, { ...place, waits: true });
       if (this.shown) paintPreview(ctx, this.shown, place);
       if (this.tip && doc.editable && !this.panHeld && !this.pointers.isMoving) paintPreview(ctx, this.tip, place);
@@ -220,6 +220,7 @@ export class Viewer {
       },
       get pixels() { return doc.current?.pixels; },
       get superpixels() { return doc.superpixels(doc.model.get("superpixels")); },
+      arrival: () => doc.arrival,
       set(trait, value) {
         doc.model.set(trait, value);
         doc.model.save_changes();
@@ -246,6 +247,7 @@ export class Viewer {
       done() {
         this.unpaint();
         this.preview(null);
+        viewer.partsAreStale = true; // what Enter and Backspace are for now
         if (!doc.pending.length && doc.preview) void doc.look(null);
       },
     };

@@ -34,6 +34,11 @@ PIXELS = """stage => {
     return hash;
 }"""
 
+MARKED = """(stage, [x, y]) => {
+    const canvas = stage.querySelectorAll("canvas")[2], box = stage.getBoundingClientRect(), ratio = canvas.width / stage.clientWidth;
+    return canvas.getContext("2d").getImageData((x - box.x) * ratio, (y - box.y) * ratio, 1, 1).data[3] > 0;
+}"""
+
 
 @dataclass
 class Hand:
@@ -130,6 +135,13 @@ class Hand:
         self.page.wait_for_timeout(FLASH_MS)
         number: int = self.widget.stage.evaluate(PIXELS)
         return number
+
+    def marked(self, x: float, y: float) -> bool:
+        """Whether something is drawn over image and masks at an image point."""
+        self.page.wait_for_timeout(FLASH_MS)
+        left, top = self.at(x, y)
+        found: bool = self.widget.stage.evaluate(MARKED, [left, top])
+        return found
 
     @contextmanager
     def slow_kernel(self, seconds: float = 2) -> Iterator[None]:

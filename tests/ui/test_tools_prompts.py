@@ -99,6 +99,25 @@ def test_stroke(hand: Hand) -> None:
     assert last(hand)["positive"] is False
 
 
+def test_what_the_model_was_told_stays_in_sight(hand: Hand) -> None:
+    w = hand.widget
+    places = {"click": (450, 60), "box": (190, 200), "stroke": (300, 200)}
+    hand.take("c", "click")
+    hand.click(places["click"], button="right")
+    hand.take("r", "box")
+    hand.drag((190, 90), (410, 310))
+    hand.take("k", "stroke")
+    hand.drag((250, 200), (350, 200))
+    hand.move(560, 380)
+    hand.page.screenshot(path=SCREENSHOTS / "prompts.png")
+    assert {name: hand.marked(*at) for name, at in places.items()} == dict.fromkeys(places, True)
+    w.press("Enter")  # another object, another story
+    assert {name: hand.marked(*at) for name, at in places.items()} == dict.fromkeys(places, False)
+    for _ in range(3):
+        w.press("Control+z")
+    assert {name: hand.marked(*at) for name, at in places.items()} == {"click": True, "box": False, "stroke": False}
+
+
 def test_what_a_prompt_would_do_is_shown_while_the_pointer_rests(hand: Hand) -> None:
     w, page = hand.widget, hand.page
     hand.take("c", "click")

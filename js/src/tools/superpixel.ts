@@ -1,5 +1,5 @@
 import type { LabelMap } from "../superpixels";
-import { flips, tone, type Ctx, type Ev, type Tool } from "./tool";
+import { flips, isInside, tone, type Ctx, type Ev, type Preview, type Tool } from "./tool";
 
 const STEP = 3; // CSS pixels: a quick drag leaves out no segment wider than this
 
@@ -7,6 +7,10 @@ const STEP = 3; // CSS pixels: a quick drag leaves out no segment wider than thi
 function adding(ctx: Ctx, event: Ev): boolean {
   if (!ctx.settings.add || flips(event)) return !ctx.settings.add && flips(event);
   return !ctx.pixels?.at(Math.floor(event.x), Math.floor(event.y));
+}
+
+function notYet({ x, y }: Ev): Preview {
+  return { kind: "label", x, y, text: "finding superpixels…" };
 }
 
 /** The segments on the way from one event to the next. */
@@ -21,8 +25,13 @@ function* passed(ctx: Ctx, map: LabelMap, from: Ev, to: Ev) {
 export const superpixel: Tool = {
   id: "superpixel",
   title: "Superpixels: click or drag over segments",
-  enter: (ctx) => void ctx.superpixels, // asks for them
+  enter: (ctx) => (ctx.superpixels ? undefined : ctx.arrival()), // asks for them
   *gesture(ctx, down) {
+    if (!ctx.superpixels && isInside(ctx.image, down)) {
+      ctx.preview(notYet(down));
+      yield ctx.arrival();
+      ctx.preview(null);
+    }
     const map = ctx.superpixels;
     if (map?.at(down.x, down.y) === undefined) return;
     const add = adding(ctx, down), segments = new Set<number>();
@@ -40,6 +49,7 @@ export const superpixel: Tool = {
     ctx.commit({ type: "superpixel", segments: [...segments], count: map.count, add });
   },
   hover(ctx, event) {
+    if (!ctx.superpixels && isInside(ctx.image, event)) return notYet(event);
     const segment = ctx.superpixels?.at(event.x, event.y);
     if (segment === undefined) return null;
     return { kind: "region", outline: ctx.superpixels!.outline(segment), tone: tone(adding(ctx, event)) };

@@ -51,6 +51,7 @@ export interface Ctx {
   readonly settings: Settings;
   readonly pixels: Bitmap | undefined; // of the object being edited
   readonly superpixels: LabelMap | null; // null: not there yet
+  arrival(): Promise<unknown>; // of the superpixels, or of the news that there are none
   set(trait: "tolerance", value: number): void;
   preview(preview: Preview | null): void;
   paint(patch: Patch, add: boolean): void; // shown at once; the kernel's answer to `commit` replaces it
@@ -61,13 +62,16 @@ export interface Ctx {
   done(): void; // the gesture is over: take back what was not committed
 }
 
+/** What it yields is waited for, and events with it: nothing that was done meanwhile is lost. */
+export type Gesture = Generator<Promise<unknown> | void, void, Ev>;
+
 export interface Tool {
   id: string;
   title: string;
   cursor?: "none"; // `hover` draws it
   steps?: boolean; // several presses are one gesture
-  enter?(ctx: Ctx): void; // the tool is taken up
-  gesture(ctx: Ctx, down: Ev): Generator<void, void, Ev>;
+  enter?(ctx: Ctx): Promise<unknown> | void; // the tool is taken up; the pointer looks different once that is settled
+  gesture(ctx: Ctx, down: Ev): Gesture;
   hover?(ctx: Ctx, event: Ev): Preview | null; // what is drawn at the pointer; during gestures only where it is the cursor
 }
 
@@ -90,7 +94,8 @@ export function isInside(image: Size, { x, y }: Ev): boolean {
 
 /** Feeds pointer and key events to the active tool; holds the only mutable state there is. */
 export class ToolDriver {
-  private run?: Generator<void, void, Ev>;
+  private run?: Gesture;
+  private waiting?: Ev[]; // for what the gesture has yielded
   private down?: Ev;
   private last?: Ev;
 
@@ -100,13 +105,28 @@ export class ToolDriver {
 
   send(event: Ev) {
     this.last = event;
-    if (event.type === "key" && event.key === "Escape") return this.cancel();
+    const back = event.key === "Backspace" && !this.tool.steps; // the only step there is
+    if (event.type === "key" && (event.key === "Escape" || back)) return this.cancel();
+    if (this.waiting) return void this.waiting.push(event);
     if (!this.run) {
       if (event.type !== "down") return;
       this.down = event;
       this.run = this.tool.gesture(this.ctx, event);
-      if (this.run.next().done) this.finish();
-    } else if (this.run.next(event).done) this.finish();
+    }
+    this.next(event);
+  }
+
+  private next(event: Ev) {
+    const { run } = this, { done, value } = run!.next(event);
+    if (done) return this.finish();
+    if (!value) return;
+    const waiting = this.waiting = [] as Ev[];
+    void value.finally(() => {
+      if (this.waiting !== waiting) return; // given up
+      this.waiting = undefined;
+      this.next(event);
+      waiting.forEach((other) => this.send(other));
+    });
   }
 
   /** What is drawn at the pointer; what a gesture does is decided when it begins. */
@@ -123,6 +143,7 @@ export class ToolDriver {
   }
 
   cancel() {
+    this.waiting = undefined;
     this.run?.return();
     this.finish();
   }

@@ -10,10 +10,10 @@ const SETTINGS: Settings = { brush_size: 6, tolerance: 20, superpixels: 16, add:
 
 const IMAGE = { width: 18, height: 14 }, HALVES = new LabelMap(Int32Array.of(0, 3), { width: 2, height: 1 }, IMAGE, 16);
 
-function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}) {
+function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}, change: Partial<Ctx> = {}) {
   const actions: Action[] = [], previews: (Preview | null)[] = [], painted = new Bitmap();
   const ctx: Ctx = {
-    image: IMAGE, scale: 20, settings: { ...SETTINGS, ...settings }, pixels: painted, superpixels: HALVES,
+    image: IMAGE, scale: 20, settings: { ...SETTINGS, ...settings }, pixels: painted, superpixels: HALVES, arrival: async () => {},
     set(name, value) { this.settings[name] = value; },
     preview: (preview) => previews.push(preview),
     paint: (patch, add) => painted.paint(patch, add ? 1 : 0),
@@ -22,6 +22,7 @@ function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}) {
     ask: async () => null,
     commit: (action) => actions.push(action),
     done: () => previews.push(null),
+    ...change,
   };
   const driver = new ToolDriver(ctx, tool);
   events.forEach((event) => driver.send(event));
@@ -74,4 +75,26 @@ test("a pen presses a brush wider, all along the stroke", () => {
   const pen = (type: Ev["type"], x: number, pressure: number): Ev => ({ type, x, y: 7, pressure, pointerType: "pen" });
   const { actions } = drive(TOOLS.brush, [pen("down", 3, 0.2), pen("move", 8, 0.5), pen("up", 12, 0)], { pressure: true });
   expect(actions).toEqual([{ type: "brush", points: [[3, 7], [8, 7], [12, 7]], radius: 1.5, add: true }]);
+});
+
+test.each(["Backspace", "Escape"] as const)("%s in the middle of a stroke takes it back", (key) => {
+  const { driver, actions } = drive(TOOLS.brush, [{ type: "down", x: 4, y: 4 }, { type: "move", x: 9, y: 4 }, { type: "key", x: 9, y: 4, key }, { type: "up", x: 9, y: 4 }]);
+  expect(actions).toEqual([]);
+  expect(driver.busy).toBe(false);
+});
+
+test("a click before the superpixels are there waits for them, and one that is given up is not made", async () => {
+  const click: Ev[] = [{ type: "down", x: 2, y: 2 }, { type: "up", x: 2, y: 2 }];
+  for (const gives of [false, true]) {
+    let arrive = () => {};
+    const arrival = new Promise<void>((resolve) => { arrive = resolve; });
+    const done = drive(TOOLS.superpixel, [...click, ...click], {}, { superpixels: null, arrival: () => arrival });
+    expect(done.actions).toEqual([]);
+    if (gives) done.driver.cancel();
+    Object.assign(done.driver.ctx, { superpixels: HALVES });
+    arrive();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(done.actions.map((action) => action.type)).toEqual(gives ? [] : ["superpixel", "superpixel"]);
+    expect(done.previews.at(-1)).toBeNull();
+  }
 });
