@@ -46,18 +46,25 @@ function paintGrid(ctx: CanvasRenderingContext2D, image: Size, camera: Camera, r
 
 export interface Look { opacity: number; color(instance: Instance): string; selected: number }
 
+/** In the order of the objects, the last in front; over them all the border of the one being edited, wherever that lies. */
 export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[], camera: Camera, ratio: number, look: Look) {
   onImage(ctx, camera, ratio);
-  const ordered = [...instances].sort((a, b) => Number(a.id === look.selected) - Number(b.id === look.selected));
-  for (const instance of ordered) {
-    if (!instance.outline) continue;
-    const path = pick(instance.outline, camera), current = instance.id === look.selected;
-    ctx.globalAlpha = look.opacity * (current ? 1 : 0.7);
-    ctx.fillStyle = look.color(instance);
-    ctx.fill(path, "evenodd");
+  const border = (instance: Instance, current: boolean) => {
+    const path = pick(instance.outline!, camera);
     stroke(ctx, path, camera, "rgba(0, 0, 0, 0.5)", current ? 4 : 2.5);
     stroke(ctx, path, camera, look.color(instance), current ? 2 : 1.25);
+  };
+  let selected: Instance | undefined;
+  for (const instance of instances) {
+    if (!instance.outline) continue;
+    const current = instance.id === look.selected;
+    ctx.globalAlpha = look.opacity * (current ? 1 : 0.7);
+    ctx.fillStyle = look.color(instance);
+    ctx.fill(pick(instance.outline, camera), "evenodd");
+    if (current) selected = instance;
+    else border(instance, false);
   }
+  if (selected) border(selected, true);
 }
 
 /** Where a mask changed, as a picture: a large change costs no more than a small one. */

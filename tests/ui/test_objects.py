@@ -72,3 +72,37 @@ def test_objects(lab: Lab, page: Page) -> None:
     notebook.value("setattr(w, 'label', 'spoon')")  # the trait is a way to the session too
     expect(rows).to_have_count(1)
     assert w.value("{}.session.label") == "spoon"
+
+
+OVERLAPPING = """
+import cdwidget, numpy as np
+from cdwidget import Instance
+def square(x, label):
+    mask = np.zeros((100, 150), bool)
+    mask[20:80, x:x + 60] = True
+    return Instance(mask, label)
+squares = [square(20, "red"), square(50, "green")]
+w = cdwidget.Annotator(np.zeros((100, 150, 3), np.uint8), instances=squares, labels=["red", "green"], opacity=1)
+w.colors = ["#ff0000", "#00ff00"]
+w
+"""
+
+
+def test_the_object_in_front_is_painted_in_front(lab: Lab, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "order.ipynb", [OVERLAPPING])
+    notebook.run_all()
+    w = notebook.widget()
+    names = w.root.locator(".cdw-row .cdw-name")
+
+    def overlap() -> str:
+        at = w.position(65, 50)
+        red, green, _ = w.pixels()[int(at["y"]), int(at["x"])]
+        return "red" if red > green else "green"
+
+    assert overlap() == "green"
+    w.root.locator(".cdw-row", has_text="red").click()  # to be edited, not to be moved
+    w.answered()
+    assert overlap() == "green"
+    w.press("Alt+ArrowUp")
+    expect(names.first).to_have_text("red")
+    assert overlap() == "red"
