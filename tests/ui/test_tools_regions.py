@@ -69,6 +69,20 @@ def test_polygon(hand: Hand) -> None:
     hand.undo_and_redo(before)
 
 
+def test_the_finish_button_closes_a_polygon_and_knows_when_there_is_none(hand: Hand) -> None:
+    w, finish = hand.widget, hand.widget.root.locator("[data-command=finish]")
+    hand.take("p", "polygon")
+    expect(finish).to_be_disabled()
+    hand.click((100, 100), (300, 100), (300, 250))
+    expect(finish).to_be_enabled()
+    hand.page.keyboard.press("Escape")  # and the pointer rests
+    expect(finish).to_be_disabled()
+    hand.click((100, 100), (300, 100), (300, 250))
+    finish.click()
+    w.answered()
+    assert w.holds(280, 150) and w.value("len({0}.instances)") == 1
+
+
 def test_lasso(hand: Hand) -> None:
     w = hand.widget
     hand.take("l", "lasso")
@@ -92,6 +106,20 @@ def test_lasso(hand: Hand) -> None:
     assert len(points) > 6 and points[0] == pytest.approx([190, 90], abs=1)  # edges were followed
     assert any(point == pytest.approx([400, 90], abs=1) for point in points)
     hand.undo_and_redo(before)
+
+
+def test_a_click_before_the_superpixels_are_there_is_made_once_they_are(hand: Hand) -> None:
+    w = hand.widget
+    hand.set("superpixels", 400)
+    hand.move(330, 180)
+    hand.page.keyboard.press("s")
+    hand.page.mouse.down()
+    hand.page.mouse.up()
+    w.answered()
+    hand.page.wait_for_timeout(200)
+    w.answered()
+    assert ops(hand)[-2:] == ["superpixels", "apply"] and w.holds(330, 180)
+    hand.take("c", "click")
 
 
 def test_superpixels(hand: Hand) -> None:
