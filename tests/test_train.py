@@ -15,7 +15,7 @@ from cdwidget.model import load_predictor
 from cdwidget.model.cdnet import CDNetConfig
 from cdwidget.model.tinyvit import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.train import RECIPES, Recipe, SetOptions, find_sets, train
+from cdwidget.train import Recipe, SetOptions, find_sets, train
 from cdwidget.train.check import read_sets
 from cdwidget.train.data import Sampler, damage
 from cdwidget.train.learner import next_prompt
@@ -143,7 +143,8 @@ def test_the_command_names_what_is_wrong(shapes, tmp_path):
     out = str(tmp_path / "m.safetensors")
     assert "there are: cdnet-lite" in run(app, ["train", "cdnet-huge", "--data", str(shapes), "--out", out]).output.replace("\n", " ")
     assert run(app, ["train", "cdnet-tiny", "--data", str(tmp_path / "none"), "--out", out]).exit_code == 2
-    assert "cdnet-tiny" in RECIPES
+    unknown = run(app, ["train", "cdnet-tiny", "--data", str(shapes), "--out", out, "--device", "tpu"], env={"COLUMNS": "400"})
+    assert "allowed are auto, cpu and cuda" in unknown.output
 
 
 def test_views_are_encoded_once_and_then_read(shapes, tmp_path, monkeypatch):

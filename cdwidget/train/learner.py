@@ -48,11 +48,11 @@ class Learner:
 
         samples: this rank's share of the batch. Returns the loss and the mean IoU of each round, over all ranks.
         """
-        recipe = self.recipe
+        recipe, teacher = self.recipe, self.teacher
         views = [sample.view for sample in samples]
-        taught = None if self.teacher is None else self.teacher.look(samples)
-        if self.teacher is not None and taught is not None:
-            samples = self.teacher.targets(samples, taught)
+        taught = teacher.look(samples) if teacher else ()
+        if teacher:
+            samples = teacher.targets(samples, taught)
         owner = torch.tensor([i for i, s in enumerate(samples) for _ in s.targets])
         targets = np.concatenate([s.targets for s in samples])
         valid = np.stack([views[i].valid for i in owner.tolist()])
@@ -82,8 +82,8 @@ class Learner:
             loss = cdnet_loss(output.logits, output.gate, shown, target, seen)
             if output.quality is not None:
                 loss = loss + quality_loss(output.quality, output.logits, target, seen)
-            if self.teacher is not None and taught is not None:
-                loss = loss + self.teacher.loss(output, () if self.features else levels, owner, taught, shown)
+            if teacher:
+                loss = loss + teacher.loss(output, () if self.features else levels, owner, taught, shown)
             self._learn(loss, step)
             prob = F.interpolate(output.logits[:, :1].detach().float(), size=grid, mode="bilinear").sigmoid()
             ious.append(_mean_iou(prob, target, seen))

@@ -34,7 +34,14 @@ class Ranks:
 
 @contextmanager
 def join(device: str) -> Iterator[tuple[Ranks, torch.device]]:
-    """This process alone, or among those that torchrun started; and where it computes: "auto" is a GPU, one a rank, where there is one."""
+    """This process alone, or among those that torchrun started; and where it computes: "auto" is a GPU, one a rank, where there is one.
+
+    Raises ValueError for another device than "auto", "cpu" and "cuda", or for "cuda" where PyTorch finds no GPU.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"the device is {device!r}; allowed are auto, cpu and cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("PyTorch finds no GPU; train on the device cpu, or install a PyTorch build with CUDA")
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Ranks(), where
