@@ -51,7 +51,9 @@ class Channel:
         try:
             self._send(request, lookup(self._ops, fields.pop("op", ""), "operation")(**fields))
         except BaseException as error:  # the browser shows it; an interrupted kernel must answer too
-            self._host.send({"id": request, "ok": False, "error": f"{type(error).__name__}: {error}"})
+            told = isinstance(error, ValueError)  # it is written for the user
+            text = str(error) if told else f"{type(error).__name__}: {error}"
+            self._host.send({"id": request, "ok": False, "error": text})
             if not isinstance(error, Exception):
                 raise
 

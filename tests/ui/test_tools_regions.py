@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -196,3 +197,13 @@ def test_matte(hand: Hand) -> None:
     expect(w.root.locator(".cdw-trouble")).to_be_hidden()
     assert w.value("bool((({0}.session.alpha > 0) & ({0}.session.alpha < 255)).any())")
     hand.undo_and_redo(before)
+
+
+def test_a_matte_beside_no_object_says_what_to_do(hand: Hand) -> None:
+    w = hand.widget
+    hand.take("m", "matte")
+    hand.drag((140, 200), (150, 160), (200, 140))
+    expect(w.root.locator(".cdw-trouble span")).to_have_text(re.compile("^no object shows beside the band; smear it along the border"))
+    hand.take("b", "brush")
+    hand.drag((200, 200), (400, 200))  # what was wrong is done with
+    expect(w.root.locator(".cdw-trouble")).to_be_hidden()
