@@ -19,6 +19,7 @@ from cdwidget.formats import coco
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox, encode_rle
 from cdwidget.polygons import parts
+from cdwidget.session import Session
 
 masks = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
@@ -98,10 +99,12 @@ def write(folder: Path, annotation: object, height: int = 2, width: int = 3, **c
 @pytest.mark.parametrize(
     ("annotation", "said"),
     [
-        ({}, "annotation 5 has no segmentation; only masks"),
-        ({"segmentation": []}, "annotation 5 has no segmentation"),
-        ({"segmentation": None, "bbox": [0, 0, 1, 1]}, "annotation 5 has no segmentation"),
-        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 5 has a polygon that is not a list of at least three points"),
+        ({}, "annotation 5 has neither a segmentation nor a bbox"),
+        ({"segmentation": []}, "annotation 5 has neither"),
+        ({"segmentation": None, "bbox": [0, 0, 0, 1]}, "annotation 5 has neither"),
+        ({"segmentation": None, "bbox": [0, 0, "1", 1]}, "annotation 5 has neither"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 5 has neither"),
+        ({"segmentation": [[1, 2, 3]]}, "annotation 5 has a polygon that is not a list of at least three points"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "annotation 5 has a polygon"),
         ({"segmentation": [1, 2, 3, 4, 5, 6]}, "annotation 5 has a polygon"),
         ({"segmentation": "x"}, "annotation 5 has str for a segmentation"),
@@ -115,6 +118,27 @@ def write(folder: Path, annotation: object, height: int = 2, width: int = 3, **c
 def test_a_broken_annotation_is_named_at_once(tmp_path: Path, annotation: object, said: str) -> None:
     with pytest.raises(ValueError, match=f"ann.json: {said}"):
         cdwidget.read("coco", write(tmp_path, annotation))
+
+
+@pytest.mark.parametrize("nothing", [[], [[]], None, [[1, 1]], [[0, 0, 3, 2]]])
+def test_a_box_alone_is_a_rectangle(tmp_path: Path, nothing: object) -> None:
+    (item,) = cdwidget.read("coco", write(tmp_path, {"segmentation": nothing, "bbox": [1, 0, 2.0, 1]}))
+    assert item.instances[0].mask.tolist() == [[False, True, True], [False, False, False]] and item.instances[0].label == "cat"
+
+
+def test_a_line_among_polygons_is_left_out(tmp_path: Path) -> None:
+    (item,) = cdwidget.read("coco", write(tmp_path, {"segmentation": [[0, 0, 3, 2], [1, 0, 3, 0, 3, 1, 1, 1]], "bbox": [0, 0, 3, 2]}))
+    assert item.instances[0].mask.sum() == 2
+
+
+def test_ids_from_0_and_ids_given_twice_are_not_kept(tmp_path: Path) -> None:
+    path = write(tmp_path, {})
+    content = json.loads(path.read_text())
+    content["annotations"] = [{"id": id, "image_id": 1, "category_id": 90, "bbox": [0, 0, 1, 1]} for id in (0, 3, 3, "a")]
+    path.write_text(json.dumps(content))
+    (item,) = cdwidget.read("coco", path)
+    assert [instance.id for instance in item.instances] == [None, 3, None, None]
+    assert len(Session(np.zeros((2, 3, 3), np.uint8), instances=item.instances).instances) == 4
 
 
 @pytest.mark.parametrize(

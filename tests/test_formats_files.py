@@ -184,10 +184,21 @@ def test_a_data_set_with_splits_and_lists(tmp_path: Path) -> None:
     assert found[2].instances[0].label == "cat" and found[2].instances[0].mask.all()
 
 
+def test_a_data_set_of_boxes_as_roboflow_leaves_it(tmp_path: Path) -> None:
+    item(tmp_path / "train" / "images")
+    (tmp_path / "train" / "labels").mkdir()
+    (tmp_path / "train" / "labels" / "a.txt").write_text("0 0.5 0.5 0.333333 0.4\n")
+    (tmp_path / "data.yaml").write_text("train: ../train/images\nnc: 1\nnames: ['cup']\n")
+    ((instance,),) = (each.instances for each in cdwidget.read("yolo", tmp_path))
+    expected = np.zeros((5, 6), bool)
+    expected[2:4, 2:4] = True  # rows 1.5 to 3.5: centres on the border belong to what is below it
+    assert instance.label == "cup" and instance.mask[2].tolist() == expected[2].tolist() and instance.mask.sum() == 4
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("0 0.5 0.5 0.1 0.1", "line 2: 5 numbers are no polygon"),
+        ("0 0.5 0.5", "line 2: 3 numbers are no polygon"),
         ("0 0 0 1 0 1 1 1", "line 2: 8 numbers are no polygon"),
         ("7 0 0 1 0 1 1", r"line 2: there is no class 7; data\.yaml has 0"),
         ("-1 0 0 1 0 1 1", "line 2: there is no class -1"),

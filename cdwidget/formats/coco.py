@@ -1,7 +1,8 @@
 """COCO: one JSON file of images, categories and annotations, with run lengths or polygons.
 
 Written are compressed run lengths for a mask with holes or several parts, a polygon along the pixels' edges for any other, both as the
-reference implementation (pycocotools) reads them. Read are these, uncompressed run lengths and lists of polygons.
+reference implementation (pycocotools) reads them. Read are these, uncompressed run lengths, lists of polygons, and boxes alone, as
+rectangles.
 """
 
 from __future__ import annotations
@@ -34,18 +35,23 @@ class Crowd(Instance):
 def read(path: Path, images: Path | None = None) -> list[Item]:
     """Read an annotation file, or `annotations.json` of a folder: an item an image, masks decoded when they are asked for.
 
-    images: the folder of the images; by default that of the file, or `images/` in it. An instance's id is its annotation's.
-    Raises ValueError that names the annotation when one has no segmentation, or belongs to no image or no category.
+    images: the folder of the images; by default that of the file, or `images/` in it. An instance's id is its annotation's, where that
+    is a whole number from 1 that no other has. Polygons of fewer than three points are left out.
+    Raises ValueError that names the annotation when one has neither segmentation nor box, or belongs to no image or no category.
     """
     path = _file(path)
     content = _content(path)
     labels = _labels(path, content)
-    records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    records: dict[Any, list[tuple[Mapping[str, Any], int | None]]] = {image["id"]: [] for image in content["images"]}
+    seen: set[int] = set()
     for record in content["annotations"]:
         wrong = _wrong(record, records, labels)
         if wrong:
             raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {wrong}")
-        records[record["image_id"]].append(record)
+        number = record.get("id")
+        number = number if type(number) is int and number > 0 and number not in seen else None
+        seen.add(number or 0)
+        records[record["image_id"]].append((record, number))
     beside = path.parent / "images"
     if images is None and beside.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
         images = beside
@@ -122,13 +128,13 @@ def _wrong(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) ->
     """What is wrong with an annotation as far as can be seen without decoding it; "" when nothing is."""
     if not isinstance(record, Mapping):
         return "is not an object of JSON"
-    image, category, shape = (record.get(key) for key in ("image_id", "category_id", "segmentation"))
+    image, category, shape = record.get("image_id"), record.get("category_id"), _shape(record)
     if not isinstance(image, (int, str)) or image not in images:
         return f"belongs to image {image!r}, which is not in the file"
     if not isinstance(category, int) or category not in labels:
         return f"has category {category!r}, which is not in the file"
     if not shape:
-        return "has no segmentation; only masks can be read, not boxes alone"
+        return "has neither a segmentation nor a bbox [x, y, width, height]; give it one, or take it out"
     if isinstance(shape, Mapping):
         return "" if {"size", "counts"} <= shape.keys() else "has run lengths without size or counts"
     if not isinstance(shape, list):
@@ -139,18 +145,34 @@ def _wrong(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) ->
     return ""
 
 
+def _shape(record: Mapping[str, Any]) -> Any:
+    """The segmentation of an annotation without the polygons that are a point or a line; where nothing is left its box, as a polygon."""
+    shape = record.get("segmentation")
+    if isinstance(shape, list):
+        shape = [part for part in shape if not isinstance(part, list) or len(part) not in (0, 2, 4)]
+    box = record.get("bbox")
+    if shape or not (isinstance(box, list) and len(box) == 4 and all(type(side) in (int, float) for side in box) and min(box[2:]) > 0):
+        return shape
+    x, y, width, height = box
+    return [[x, y, x + width, y, x + width, y + height, x, y + height]]
+
+
 def _load(
-    path: Path, records: Sequence[Mapping[str, Any]], labels: Mapping[int, str], height: int, width: int, indices: Iterable[int]
+    path: Path,
+    records: Sequence[tuple[Mapping[str, Any], int | None]],
+    labels: Mapping[int, str],
+    height: int,
+    width: int,
+    indices: Iterable[int],
 ) -> Iterator[Instance]:
     for index in indices:
-        record = records[index]
+        record, number = records[index]
         try:
-            mask = _mask(record["segmentation"], height, width)
+            mask = _mask(_shape(record), height, width)
         except Exception as error:  # pycocotools raises what it pleases
             raise ValueError(f"{path}: the segmentation of annotation {record.get('id')} cannot be decoded: {error}") from error
-        number = record.get("id")
         kind = Crowd if record.get("iscrowd") else Instance
-        yield kind(mask, labels[record["category_id"]], number if type(number) is int else None)
+        yield kind(mask, labels[record["category_id"]], number)
 
 
 def _mask(shape: Mapping[str, Any] | list[list[float]], height: int, width: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 One polygon must do for holes and parts too: each hole is joined to the border around it, and each further part to the first, by a
 bridge, a line that is gone there and back again between their nearest corners. By the even-odd rule a bridge has no area, so that
 `polygons.fill` gives the mask back pixel for pixel; readers that draw polygons with a thick border show it as a line one pixel wide.
+A line of four numbers, the centre, width and height of a box, is read as a rectangle.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
         base = path.parent / str(content.get("path") or ".")
         base = base if base.is_dir() else path.parent  # `path` is relative to where YOLO keeps its data sets: not to this file
         listed = [place for split in SPLITS for place in _listed(content.get(split))]
-        found = [(image, _label_file(image)) for place in dict.fromkeys(listed) for image in _images(base / place)]
+        places = [_place(base, name) for name in dict.fromkeys(listed)]
+        found = [(image, _label_file(image)) for place in places for image in _images(place)]
     if not found:
         raise FileNotFoundError(f"{path} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
     return [_item(image, file, labels) for image, file in dict(found).items()]
@@ -130,6 +132,13 @@ def _listed(places: Any) -> list[str]:
     return [str(place) for place in (places if isinstance(places, list) else [places] if places else [])]
 
 
+def _place(base: Path, name: str) -> Path:
+    """Where a split is; some exporters (Roboflow) write `../train/images` for the `train/images` beside the file."""
+    place = base / name
+    beside = base / name.removeprefix("../")
+    return beside if beside.exists() and not place.exists() else place
+
+
 def _images(place: Path) -> list[Path]:
     """The images of a folder, with those of its subfolders, or those that a text file lists."""
     if place.is_dir():
@@ -152,8 +161,10 @@ def _item(image: Path, file: Path, labels: Mapping[int, str]) -> Item:
     lines = [line.split() for line in read_text(file).splitlines()] if file.is_file() else []
     rows = [(number, words) for number, words in enumerate(lines, 1) if words]
     for number, words in rows:
-        if len(words) < 7 or len(words) % 2 == 0:
-            raise ValueError(f"{file}, line {number}: {len(words)} numbers are no polygon; it takes a class and at least three points x y")
+        if len(words) < 5 or len(words) % 2 == 0:
+            raise ValueError(
+                f"{file}, line {number}: {len(words)} numbers are no polygon; it takes a class and at least three points x y, or a box"
+            )
         if not words[0].isdecimal() or int(words[0]) not in labels:
             raise ValueError(f"{file}, line {number}: there is no class {words[0]}; {DATA} has {', '.join(map(str, sorted(labels)))}")
     return Item(image, Lazy(len(rows), partial(_load, image, file, rows, labels)))
@@ -167,6 +178,8 @@ def _load(
         number, words = rows[index]
         try:
             points = np.array(words[1:], np.float64).reshape(-1, 2)
+            if len(points) == 2:  # a box: its centre, then its width and height
+                points = points[0] + points[1] / 2 * [(-1, -1), (1, -1), (1, 1), (-1, 1)]
             if not (-0.01 <= points.min() and points.max() <= 1.01):
                 raise ValueError(f"coordinates from {points.min():g} to {points.max():g}; they are fractions of the image's sides, 0 to 1")
             yield Instance(fill([points * (width, height)], height, width), labels[int(words[0])])

@@ -147,7 +147,9 @@ class Album:
             try:
                 self.session = self._session(index)
             except (OSError, ValueError) as error:
-                wrong.append(str(error))
+                path = self._path(index)
+                named = path is None or path.name in str(error)
+                wrong.append(str(error) if named else f"{path}: {error}")
                 index += step
                 continue
             self.index = index
