@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -157,3 +158,14 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
         annotator(IMAGE, mask="mask.png")
     picture = Image.fromarray(LEFT * np.uint8(255))
     assert (annotator(IMAGE, mask=picture).mask == LEFT).all()
+
+
+def test_a_long_list_of_items_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+    widget = annotator([photo(tmp_path, name) for name in ("a.png", "b.png")])
+    widget.apply(Click(1, 1))
+    widget.next()
+    first = widget.items[0]
+    packed = pickle.dumps(first)
+    assert not isinstance(first.instances, list) and len(first.instances) == 1 and LEFT.tobytes() not in packed
+    assert (pickle.loads(packed).instances[0].mask == LEFT).all()

@@ -194,9 +194,8 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
 
     The order stays. Instances without an id get one above all others. Raises ValueError for what does not fit or an id given twice.
     """
-    if isinstance(instances, Instance) or not all(isinstance(instance, Instance) for instance in instances):
-        raise TypeError("instances is a list of cdwidget.Instance(mask, label), also for a single one; for a bare mask give mask=")
-    given = [instance.id for instance in instances if instance.id is not None]
+    found = [_id(instance) for instance in ([None] if isinstance(instances, Instance) else instances)]
+    given = [id for id in found if id is not None]
     if wrong := [id for id in given if isinstance(id, bool) or not isinstance(id, Integral) or id < 1]:
         raise ValueError(f"instance ids must be whole numbers from 1, not {wrong}; leave them None to have them numbered")
     if len(set(given)) < len(given):
@@ -217,3 +216,9 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
         parked[id] = pixels.patch()
     pixels = NO_PIXELS if mask is None else Pixels.given(height, width, mask)
     return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked, (0, 0, width, height))
+
+
+def _id(instance: object) -> int | None:
+    if not isinstance(instance, Instance):
+        raise TypeError("instances is a list of cdwidget.Instance(mask, label), also for a single one; for a bare mask give mask=")
+    return instance.id

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, Sequence, Union
 from warnings import warn
 
 import numpy as np
 from PIL import Image
 
 from cdwidget.formats.files import to_png, write_files
+from cdwidget.formats.instances import Lazy
 from cdwidget.items import ImageSource, Instance, Item, read_image
 from cdwidget.masks import Patch, pack, unpack
 from cdwidget.predictor import Predictor
@@ -61,9 +63,13 @@ class _Closed:
         return cls(session.height, session.width, [_Packed.of(instance) for instance in session.instances], stamp)
 
     @property
-    def instances(self) -> list[Instance]:
-        """The instances, unpacked."""
-        return [one.instance(self.height, self.width) for one in self.packed]
+    def instances(self) -> Sequence[Instance]:
+        """The instances, unpacked when they are asked for: the items of a long list stay small."""
+        return Lazy(len(self.packed), partial(_unpacked, self))
+
+
+def _unpacked(closed: _Closed, indices: Iterable[int]) -> Iterator[Instance]:
+    return (closed.packed[index].instance(closed.height, closed.width) for index in indices)
 
 
 class Album:

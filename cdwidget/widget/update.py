@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import decompress
 
 from cdwidget.masks import Patch
 from cdwidget.session import Change, Session, State
@@ -31,6 +32,7 @@ def _update(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[di
         "instances": [{"id": entry.id, "label": entry.label} for entry in state.entries],
         "prompts": [action_to_json(prompt) for prompt in entry.prompts],
         "alternatives": {"count": entry.choice.count, "chosen": entry.choice.chosen} if entry.choice else {"count": 0, "chosen": 0},
-        "patches": [{"id": instance, "box": patch.bbox} for instance, patch in patches.items()],
+        "patches": [{"id": instance, "box": patch.bbox, "soft": patch.alpha is not None} for instance, patch in patches.items()],
     }
-    return update, [patch.bits for patch in patches.values()]
+    alphas = [decompress(patch.alpha) for patch in patches.values() if patch.alpha is not None]
+    return update, [*(patch.bits for patch in patches.values()), *alphas]
