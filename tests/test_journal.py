@@ -264,6 +264,28 @@ def test_other_masks_begin_anew_and_nothing_is_lost(tmp_path: Path) -> None:
     assert not picture.can_undo and not picture.mask.any()
 
 
+def test_a_picture_that_was_compressed_or_decoded_anew_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    session = opened(path)
+    session.apply(Brush(((12.0, 9.0),), 3.0))
+    nearly = np.clip(IMAGE.astype(int) + np.random.default_rng(0).integers(-1, 2, IMAGE.shape), 0, 255).astype(np.uint8)
+    for picture, same in ((nearly, True), (255 - IMAGE, False), (IMAGE[:, ::-1], False)):
+        again = Session(picture)
+        FileJournal(path).resume(again)
+        assert again.can_undo == same and again.mask.any() == same
+
+
+def test_what_is_not_taken_up_can_be_opened_by_the_name_it_is_kept_under(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    first = opened(path)
+    first.apply(Brush(((12.0, 9.0),), 3.0))
+    other = opened(path, mask=RIGHT)
+    kept = tmp_path / "a.1.jsonl"
+    assert str(kept) in other.journal.notice  # type: ignore[union-attr]
+    other.apply(Brush(((2.0, 2.0),), 2.0))
+    assert (opened(kept).mask == first.mask).all()
+
+
 def test_a_damaged_file_is_kept_and_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     session = opened(path)

@@ -16,6 +16,8 @@ from threading import RLock
 from typing import Any, Callable, Iterable, Iterator, Mapping
 from weakref import WeakValueDictionary
 
+import cv2
+import numpy as np
 from filelock import FileLock, Timeout
 
 from cdwidget.session.document import Change
@@ -94,7 +96,8 @@ class FileJournal:
         """Do again in a session that is as it was opened what the journal says, and leave it at that."""
         if self.path.is_dir():
             raise ValueError(f"{self.path} is a folder; give autosave a file in it, ending in .jsonl")
-        begun = {"journal": VERSION, "pixels": zlib.crc32(session.image.data), "first": session.log()}
+        pixels, look = zlib.crc32(session.image.data), _look(session.image)
+        begun = {"journal": VERSION, "pixels": pixels, "look": look, "first": session.log()}
         self._header = _line(begun)
         self._read(session, begun)
 
@@ -167,7 +170,10 @@ class FileJournal:
             return
         if not self._fits(lines[0], begun):
             self._keeps = True
-            return self._say(f"What was done to {self._what} earlier began with other masks or another picture; it stays in {FOLDER}.")
+            return self._say(
+                f"What was done to {self._what} earlier began with other masks or another picture. To go on with it, open the image "
+                f"without masks; once you change something here it is kept as {self._free_name()}, for autosave=."
+            )
         self._header = lines[0]
         first, _, _ = read_log(json.loads(lines[0])["first"])
         done, good = _Steps(), 1
@@ -197,7 +203,7 @@ class FileJournal:
             return False
         new = json.loads(_line(begun))
         nothing_given = new["first"]["mask"] is None and not new["first"]["instances"]
-        same = all(found.get(name) == new[name] for name in ("journal", "pixels"))
+        same = found["journal"] == new["journal"] and (found.get("pixels") == new["pixels"] or _alike(found.get("look"), new["look"]))
         sized = all(found["first"][name] == new["first"][name] for name in ("width", "height"))
         return same and sized and (nothing_given or all(found["first"][name] == new["first"][name] for name in ("mask", "instances")))
 
@@ -275,6 +281,15 @@ class _Steps:
 
     def needed(self) -> list[bytes]:
         return [*self._done, *reversed(self._undone), *[_line({"kind": "undo"})] * len(self._undone)]
+
+
+def _look(image: np.ndarray) -> list[int]:
+    """How a picture looks from afar: nearly the same when another version of a library decodes the file, or it was compressed again."""
+    return cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).ravel().tolist()
+
+
+def _alike(a: Any, b: list[int]) -> bool:
+    return isinstance(a, list) and len(a) == len(b) and all(abs(one - other) <= 2 for one, other in zip(a, b))
 
 
 def _line(data: Mapping[str, Any]) -> bytes:
