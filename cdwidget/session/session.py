@@ -202,6 +202,11 @@ class Session:
         document = self._document
         return document.mask_patch(document.state.entry(instance).id)
 
+    def packed(self, instance: int) -> Patch:
+        """Return all that is said of one instance's pixels, packed: mask, sources and alpha; ValueError if there is no such instance."""
+        document = self._document
+        return document.patch(document.state.entry(instance).id)
+
     # ---- writing -------------------------------------------------------------------------------------------------
 
     def apply(self, action: Action) -> Change:

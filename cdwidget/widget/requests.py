@@ -35,7 +35,6 @@ class Requests:
             "superpixels": self.superpixels,
             "scissors": self.scissors,
             "sources": self.sources,
-            "alpha": self.alpha,
             "undo": lambda: self._edit(lambda: widget.session.undo(), undone=True),
             "redo": lambda: self._edit(lambda: widget.session.redo()),
             "go": self.go,
@@ -87,12 +86,6 @@ class Requests:
     def sources(self) -> Answer:
         """Who decided the pixels of the selected instance: {box}, and uint8 numbers of SOURCES in it, row by row, deflated."""
         return _boxed(self._widget.session.sources)
-
-    def alpha(self) -> Answer:
-        """How much of each pixel is the selected instance's: {box}, and uint8, row by row, deflated."""
-        session = self._widget.session
-        alpha = session.alpha
-        return _boxed(session.mask * np.uint8(255) if alpha is None else alpha)
 
     def go(self, step: int) -> Answer:
         """Show the next (1) or previous (-1) image: {passed}, what was wrong with those passed over."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from zlib import decompress
 
-from cdwidget.masks import Patch
+from cdwidget.masks import Patch, unpack
 from cdwidget.session import Change, Session, State
 from cdwidget.session.actions import action_to_json
 
@@ -13,7 +12,7 @@ from cdwidget.session.actions import action_to_json
 def whole(session: Session) -> tuple[dict[str, Any], list[bytes]]:
     """Return the description of everything a session holds, and its buffers: one patch for each instance."""
     state = session.state
-    return _update(state, {entry.id: session.patch(entry.id) for entry in state.entries}, is_whole=True)
+    return _update(state, {entry.id: session.packed(entry.id) for entry in state.entries}, is_whole=True)
 
 
 def difference(change: Change, undone: bool) -> tuple[dict[str, Any], list[bytes]]:
@@ -34,5 +33,5 @@ def _update(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[di
         "alternatives": {"count": entry.choice.count, "chosen": entry.choice.chosen} if entry.choice else {"count": 0, "chosen": 0},
         "patches": [{"id": instance, "box": patch.bbox, "soft": patch.alpha is not None} for instance, patch in patches.items()],
     }
-    alphas = [decompress(patch.alpha) for patch in patches.values() if patch.alpha is not None]
+    alphas = [unpack(patch.alpha, *patch.pixels().shape).tobytes() for patch in patches.values() if patch.alpha is not None]
     return update, [*(patch.bits for patch in patches.values()), *alphas]

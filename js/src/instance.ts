@@ -3,6 +3,7 @@ import { Bitmap, difference, isEmpty, NOWHERE, union, type Box, type Patch } fro
 import type { Size } from "./camera";
 import { Outline } from "./outline";
 
+const MOST_SOFT = 16_000_000; // pixels whose alpha is shown
 const IN = 1, OUT = 2; // what a draft says of a pixel; 0: nothing
 
 /** What one gesture paints, until the kernel has answered. */
@@ -31,6 +32,8 @@ export class Instance {
   private painted: Bitmap | null = null; // the bitmap with the drafts over it, once the hand has painted
   private stale = NOWHERE; // where the painted one is out of date
   private counted: number | null = null;
+  private alpha: Bitmap | null = null; // how much of each pixel is the object's, up to 255; null: all of what is in it
+  private tinted: { picture: OffscreenCanvas; box: Box; color: string } | null = null;
   private readonly border = new Outline(this.bitmap);
 
   constructor(readonly id: number, public label: string, private readonly image: Size, readonly drafts: Draft[] = []) {}
@@ -51,9 +54,26 @@ export class Instance {
     return this.counted;
   }
 
+  /** What a matte has left half in, in a colour; null: the mask says it all, or the hand is changing it. */
+  soft(color: string): { picture: OffscreenCanvas; box: Box } | null {
+    const { alpha } = this;
+    if (!alpha || this.drafts.length || alpha.bits.length > MOST_SOFT) return null;
+    if (this.tinted?.color !== color) {
+      const picture = new OffscreenCanvas(alpha.width, alpha.height), ctx = picture.getContext("2d")!, pixels = ctx.createImageData(alpha.width, alpha.height);
+      alpha.bits.forEach((value, i) => { pixels.data[4 * i + 3] = value; });
+      ctx.putImageData(pixels, 0, 0);
+      ctx.globalCompositeOperation = "source-in";
+      ctx.fillStyle = color;
+      ctx.fillRect(0, 0, alpha.width, alpha.height);
+      this.tinted = { picture, box: alpha.box, color };
+    }
+    return this.tinted;
+  }
+
   /** Take over what the kernel says; the answer is where that changed what is shown. */
-  write(patch: Patch): Patch | null {
+  write(patch: Patch, alpha: DataView | null = null): Patch | null {
     this.counted = null;
+    this.soften(patch.box, alpha);
     if (this.drafts.length || this.painted) {
       this.bitmap.write(patch);
       return this.settle(patch.box);
@@ -89,6 +109,20 @@ export class Instance {
     this.painted.write({ box: all, bits: this.bitmap.read(all) });
     for (const draft of this.drafts) draft.over(this.painted, all);
     return this.changed(difference(all, before, this.painted.read(all)));
+  }
+
+  /** One pixel with an alpha gives all of them one, and one without takes it from all. */
+  private soften(box: Box, alpha: DataView | null) {
+    if (isEmpty(box) || (!alpha && !this.alpha)) return;
+    if (alpha) {
+      if (!this.alpha) {
+        this.alpha = new Bitmap(this.bitmap.box);
+        this.alpha.bits = this.bitmap.bits.map((bit) => 255 * bit);
+      }
+      this.alpha.write({ box, bits: new Uint8Array(alpha.buffer, alpha.byteOffset, alpha.byteLength) });
+    } else this.alpha = null;
+    this.tinted = null;
+    this.border.touch(box);
   }
 
   private copy(): Bitmap {

@@ -60,7 +60,10 @@ export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[],
     const current = instance.id === look.selected;
     ctx.globalAlpha = look.opacity * (current ? 1 : 0.7);
     ctx.fillStyle = look.color(instance);
-    ctx.fill(pick(instance.outline, camera), "evenodd");
+    ctx.imageSmoothingEnabled = camera.scale < BLOCKS_FROM;
+    const soft = instance.soft(look.color(instance));
+    if (soft) ctx.drawImage(soft.picture, soft.box[0], soft.box[1]);
+    else ctx.fill(pick(instance.outline, camera), "evenodd");
     if (current) selected = instance;
     else border(instance, false);
   }

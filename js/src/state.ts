@@ -21,7 +21,7 @@ interface Update {
   locked?: boolean; // the model leaves alone what the hand has drawn
   instances: { id: number; label: string }[];
   prompts: Prompt[]; // of the selected object
-  patches: { id: number; box: Box }[];
+  patches: { id: number; box: Box; soft?: boolean }[]; // the pixels of each are a buffer; after those comes the alpha of each that is soft
   alternatives?: { count: number; chosen: number }; // of the model's answers to the newest prompt
 }
 
@@ -259,12 +259,13 @@ export class Doc {
       instance.label = label;
       return instance;
     });
-    update.patches.forEach(({ id, box }, i) => this.write(id, unpack(box, buffers[i]), !update.whole));
+    const alphas = buffers.slice(update.patches.length);
+    update.patches.forEach(({ id, box, soft }, i) => this.write(id, unpack(box, buffers[i]), soft ? alphas.shift()! : null, !update.whole));
     this.emit();
   }
 
-  private write(id: number, patch: Patch, flash: boolean) {
-    const changed = this.instances.find((one) => one.id === id)?.write(patch);
+  private write(id: number, patch: Patch, alpha: DataView | null, flash: boolean) {
+    const changed = this.instances.find((one) => one.id === id)?.write(patch, alpha);
     if (flash && changed) this.flash = flashOf(changed, this.flashing);
   }
 

@@ -39,6 +39,13 @@ MARKED = """(stage, [x, y]) => {
     return canvas.getContext("2d").getImageData((x - box.x) * ratio, (y - box.y) * ratio, 1, 1).data[3] > 0;
 }"""
 
+SHADES = """stage => {
+    const canvas = stage.querySelectorAll("canvas")[1], counts = new Array(256).fill(0);
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 3; i < data.length; i += 4) counts[data[i]]++;
+    return counts.filter((count, alpha) => alpha > 0 && alpha < 110 && count > 40).length; // a border is darker, and blurred at its edge
+}"""
+
 
 @dataclass
 class Hand:
@@ -142,6 +149,12 @@ class Hand:
         left, top = self.at(x, y)
         found: bool = self.widget.stage.evaluate(MARKED, [left, top])
         return found
+
+    def shades(self) -> int:
+        """How many strengths the selected mask is painted with, its border left out."""
+        self.page.wait_for_timeout(FLASH_MS)
+        number: int = self.widget.stage.evaluate(SHADES)
+        return number
 
     @contextmanager
     def slow_kernel(self, seconds: float = 2) -> Iterator[None]:

@@ -197,6 +197,11 @@ def test_matte(hand: Hand) -> None:
     expect(w.root.locator(".cdw-trouble")).to_be_hidden()
     assert w.value("bool((({0}.session.alpha > 0) & ({0}.session.alpha < 255)).any())")
     hand.undo_and_redo(before)
+    soft = hand.shades()
+    w.press("Control+z")
+    assert 0 < hand.shades() < soft / 2  # what is half in looks so
+    w.press("Control+Shift+Z")
+    assert hand.shades() == soft
 
 
 def test_a_matte_beside_no_object_says_what_to_do(hand: Hand) -> None:
