@@ -275,6 +275,17 @@ def test_a_picture_that_was_compressed_or_decoded_anew_is_the_same(tmp_path: Pat
         assert again.can_undo == same and again.mask.any() == same
 
 
+def test_masks_that_were_saved_and_read_again_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    session = opened(path, instances=[Instance(LEFT, "cat")])
+    session.apply(Brush(((12.0, 9.0),), 3.0))
+    given = [Instance(one.mask, one.label) for one in session.instances]
+    again = opened(path, instances=given)
+    assert again.can_undo and again.journal.notice == "" and len(again.instances) == 2  # type: ignore[union-attr]
+    for other in (given[:1] + [Instance(RIGHT)], given[::-1], [Instance(given[0].mask, "dog"), given[1]]):
+        assert not opened(path, instances=other).can_undo
+
+
 def test_what_is_not_taken_up_can_be_opened_by_the_name_it_is_kept_under(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     first = opened(path)

@@ -62,6 +62,18 @@ def test_saving_keeps_what_an_earlier_kernel_labelled(tmp_path: Path) -> None:
         assert areas(annotator(paths).items) == {"a.png": []}
 
 
+def test_work_that_is_not_in_the_items_given_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    paths = [photo(tmp_path, name) for name in ("a.png", "b.png")]
+    monday = annotator(paths)
+    monday.next()
+    monday.apply(Click(1, 1))
+    file = monday.save(tmp_path / "annotations.json")
+    assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
+    monday.apply(DOT)  # after saving
+    with pytest.warns(UserWarning, match="What was done to b.png earlier"):
+        assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
+
+
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     path = photo(tmp_path)
     file = annotator(path, instances=[Instance(LEFT, "cat")], autosave=False).save(tmp_path / "annotations.json")

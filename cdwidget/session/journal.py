@@ -13,13 +13,14 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 
+from cdwidget.masks import Patch
 from cdwidget.session.document import Change
 from cdwidget.session.log import read_log
 from cdwidget.session.records import change_to_json
@@ -79,7 +80,8 @@ class FileJournal:
     def resume(self, session: Session) -> None:
         """Do again in a session that is as it was opened what the journal says, and record what is done in it from now on.
 
-        A journal that began with other masks, or another image, is not taken up; its file is kept under another name.
+        A journal of another image, or that neither began nor ended with the masks given, is not taken up; its file is kept under
+        another name.
         An older session of this process that writes to the same file may no longer be edited.
         """
         with _OPEN_LOCK:
@@ -168,44 +170,39 @@ class FileJournal:
         lines = whole.splitlines(keepends=True)
         if not lines:
             return
-        if not self._fits(lines[0], begun):
+        if not self._fits(lines, session, begun):
             self._keeps = True
             return self._say(
                 f"What was done to {self._what} earlier began with other masks or another picture. To go on with it, open the image "
                 f"without masks; once you change something here it is kept as {self._free_name()}, for autosave=."
             )
         self._header = lines[0]
-        first, _, _ = read_log(json.loads(lines[0])["first"])
-        done, good = _Steps(), 1
-
-        def steps() -> Iterator[Any]:
-            nonlocal good
-            for line in lines[1:]:
-                yield json.loads(line)
-                done.add(line)
-                good += 1
-
-        try:
-            session.restore(first, steps())
-        except (ValueError, KeyError, TypeError) as error:
+        done, error = _redo(session, lines)
+        if error is not None:
             self._keeps = True
-            self._say(f"{self.path} is damaged in line {good + 1} ({type(error).__name__}: {error}); a copy of it is kept.")
-        self._end = sum(map(len, lines[:good]))
+            self._say(f"{self.path} is damaged in line {len(done) + 2} ({type(error).__name__}: {error}); a copy of it is kept.")
+        self._end = len(lines[0]) + sum(map(len, done))
         if self._end > LARGE and not self._keeps:
-            self._rewrite([lines[0], *done.needed()])
+            self._rewrite([lines[0], *_needed(done)])
 
-    def _fits(self, line: bytes, begun: Mapping[str, Any]) -> bool:
-        """Say whether a journal with this first line belongs to the session; one that was given no masks takes those of the journal."""
+    def _fits(self, lines: Sequence[bytes], session: Session, begun: Mapping[str, Any]) -> bool:
+        """Say whether a journal is of this picture, and began or ended with the masks the session was given, or it was given none."""
         try:
-            found = json.loads(line)
+            found = json.loads(lines[0])
             read_log(found["first"])
         except (ValueError, KeyError, TypeError):
             return False
-        new = json.loads(_line(begun))
-        nothing_given = new["first"]["mask"] is None and not new["first"]["instances"]
-        same = found["journal"] == new["journal"] and (found.get("pixels") == new["pixels"] or _alike(found.get("look"), new["look"]))
-        sized = all(found["first"][name] == new["first"][name] for name in ("width", "height"))
-        return same and sized and (nothing_given or all(found["first"][name] == new["first"][name] for name in ("mask", "instances")))
+        first = json.loads(_line(begun))["first"]
+        same = found["journal"] == VERSION and (found.get("pixels") == begun["pixels"] or _alike(found.get("look"), begun["look"]))
+        if not same or any(found["first"][name] != first[name] for name in ("width", "height")):
+            return False
+        if first["mask"] is None and not first["instances"]:
+            return True
+        if all(found["first"][name] == first[name] for name in ("mask", "instances")):
+            return True
+        twin = Session(session.image)
+        _redo(twin, lines)
+        return _labelled(twin) == _labelled(session)
 
     def _begin(self) -> None:
         """Take the lock and open the file behind what is valid in it."""
@@ -259,28 +256,45 @@ class FileJournal:
 
 _OPEN: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # the one that may write to a file, of this process
 _OPEN_LOCK = RLock()
-_AGAIN = "close it there and run this cell again, or open it with autosave=False to work on it without saving."
+_AGAIN = "close it there and run this cell again, or open it with autosave=False to begin anew without saving."
 
 
-class _Steps:
-    """The lines that lead to where the session is, and those that can still be redone."""
+def _redo(session: Session, lines: Sequence[bytes]) -> tuple[list[bytes], Exception | None]:
+    """Do again what a journal says; return the lines that could be done, without the first, and what is wrong with the one behind."""
+    done: list[bytes] = []
 
-    def __init__(self) -> None:
-        self._done: list[bytes] = []
-        self._undone: list[bytes] = []
+    def steps() -> Iterator[Any]:
+        for line in lines[1:]:
+            yield json.loads(line)
+            done.append(line)
 
-    def add(self, line: bytes) -> None:
+    try:
+        session.restore(read_log(json.loads(lines[0])["first"])[0], steps())
+    except (ValueError, KeyError, TypeError) as error:
+        return done, error
+    return done, None
+
+
+def _needed(lines: Iterable[bytes]) -> list[bytes]:
+    """Return the lines that lead to where the session is, and those that can still be redone."""
+    done: list[bytes] = []
+    undone: list[bytes] = []
+    for line in lines:
         kind = json.loads(line)["kind"]
         if kind == "apply":
-            self._done.append(line)
-            self._undone.clear()
+            done.append(line)
+            undone.clear()
         elif kind == "undo":
-            self._undone.append(self._done.pop())
+            undone.append(done.pop())
         else:
-            self._done.append(self._undone.pop())
+            done.append(undone.pop())
+    return [*done, *reversed(undone), *[_line({"kind": "undo"})] * len(undone)]
 
-    def needed(self) -> list[bytes]:
-        return [*self._done, *reversed(self._undone), *[_line({"kind": "undo"})] * len(self._undone)]
+
+def _labelled(session: Session) -> list[tuple[str, Patch]]:
+    """What there is to see of a session: labels and masks, in order."""
+    found = ((entry.label, session.patch(entry.id)) for entry in session.state.entries)
+    return [(label, patch) for label, patch in found if patch.bits]
 
 
 def _look(image: np.ndarray) -> list[int]:

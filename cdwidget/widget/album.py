@@ -247,7 +247,10 @@ class Album:
             journal.resume(session)
             journal.on_notice = self._on_notice
         elif path is not None and stamp and not closed:
-            FileJournal(path).restore(session)
+            journal = FileJournal(path)
+            journal.restore(session)
+            if journal.notice:
+                warn(journal.notice, stacklevel=5)
         return session
 
     def _journal_path(self, index: int) -> Path | None:
