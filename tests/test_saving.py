@@ -74,6 +74,23 @@ def test_work_that_is_not_in_the_items_given_is_not_passed_over_in_silence(tmp_p
         assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
 
 
+def test_an_image_that_was_opened_elsewhere_meanwhile_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    path = photo(tmp_path, "a.png")
+    widget = annotator([path, photo(tmp_path, "b.png"), path])
+    widget.apply(DOT)
+    elsewhere = annotator(path)
+    elsewhere.apply(Click(1, 1))
+    assert areas(widget.items)["a.png"] == [elsewhere.mask.sum()]
+    widget.next()
+    widget.previous()
+    assert (widget.mask == elsewhere.mask).all()
+    widget.undo()  # edited here again
+    widget.next()
+    widget.next()  # the same file at its second place in the list
+    widget.redo()
+    assert [int(item.instances[0].mask.sum()) for item in widget.items if item.path == path] == [elsewhere.mask.sum()] * 2
+
+
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
     path = photo(tmp_path)
     file = annotator(path, instances=[Instance(LEFT, "cat")], autosave=False).save(tmp_path / "annotations.json")

@@ -29,7 +29,7 @@ FILE_NAME = "annotations.json"  # when a folder is given
 
 @dataclass(frozen=True, eq=False)
 class Crowd(Instance):
-    """A region of objects that are not told apart: what COCO calls `iscrowd`."""
+    """A region of objects that are not told apart: what COCO calls `iscrowd`. A session makes an ordinary instance of it."""
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:

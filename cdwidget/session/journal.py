@@ -75,7 +75,7 @@ class FileJournal:
         self._end = 0  # of what is valid in the file
         self._found = 0  # bytes that were in the file when it was read
         self._keeps = False  # whether the file holds something else that must not be lost
-        self._retired = False
+        self.retired = False  # another session of this process writes to the file now
 
     def resume(self, session: Session) -> None:
         """Do again in a session that is as it was opened what the journal says, and record what is done in it from now on.
@@ -107,7 +107,7 @@ class FileJournal:
         """Write what is about to be done. InUse, or OSError when the disk is full: then nothing is written, and it may be tried again."""
         line = _line({"kind": kind, "change": change_to_json(change)} if kind == "apply" else {"kind": kind})
         with self._mutex:
-            if self._retired:
+            if self.retired:
                 raise InUse(f"{self._what} was opened again in another cell, so this was not done: go on there, or run this cell again.")
             try:
                 if self._file is None:
@@ -124,7 +124,7 @@ class FileJournal:
     def retire(self) -> None:
         """Write no more, because another session does now: what is tried from now on is refused, with that reason."""
         with self._mutex:
-            self._retired = True
+            self.retired = True
             self.close()
         self._say(f"{self._what} was opened again in another cell, and is edited there now.")
 

@@ -72,6 +72,11 @@ def _unpacked(closed: _Closed, indices: Iterable[int]) -> Iterator[Instance]:
     return (closed.packed[index].instance(closed.height, closed.width) for index in indices)
 
 
+def _retired(session: Session) -> bool:
+    """Say whether the image was opened again elsewhere in this process: what is known of it here may be old."""
+    return isinstance(session.journal, FileJournal) and session.journal.retired
+
+
 class Album:
     """A list of images, one of them open.
 
@@ -178,7 +183,7 @@ class Album:
     def _instances(self, index: int) -> Sequence[Instance] | None:
         """The instances of an image, whether or not it is open; None for one that nobody has looked at."""
         source = self._sources[index]
-        if index in self._open:
+        if index in self._open and not _retired(self._open[index]):
             return self._open[index].instances
         if isinstance(source, Session):
             return source.instances
@@ -216,7 +221,7 @@ class Album:
         return Path(source) if isinstance(source, (str, os.PathLike)) else None
 
     def _session(self, index: int) -> Session:
-        if index not in self._open:
+        if index not in self._open or _retired(self._open[index]):
             self._open[index] = self._opened(index)
             self._closed.pop(index, None)
         self._open.move_to_end(index)

@@ -19,7 +19,7 @@ WITH_LABELS = ("coco", "voc", "yolo")  # the formats that number labels
 
 
 def save(album: Album, labels: Sequence[str], path: Path, format: str | None) -> Path:
-    """Write the images opened so far to a file or folder; a .png without a format is one mask of the open image."""
+    """Write the items to a file or folder; a .png without a format is one mask of the open image."""
     if format is None and path.suffix.lower() == ".png":
         write_files([(path, to_png(Image.fromarray((album.session.label_map() > 0) * np.uint8(255))))])
         return path
@@ -32,7 +32,7 @@ def save(album: Album, labels: Sequence[str], path: Path, format: str | None) ->
 
 
 def to_coco(album: Album, labels: Sequence[str]) -> dict[str, Any]:
-    """Return what a COCO file of the images opened so far holds; images are named as they were given."""
+    """Return what a COCO file of the items holds; images are named as they were given."""
     items = album.items(named=True)
     with TemporaryDirectory() as folder:
         path = write("coco", items, Path(folder) / "annotations.json", **({"labels": list(labels)} if labels else {}))
