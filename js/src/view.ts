@@ -191,9 +191,9 @@ export class View implements Owner {
 
   /** Escape: one thing at a time, from the inside out. */
   cancel() {
+    if (this.helping) return this.set({ helping: false }); // it lies over the image
     if (this.viewer.cancel()) return;
-    if (this.helping) this.set({ helping: false });
-    else if (this.isFullscreen) this.toggleFullscreen();
+    if (this.isFullscreen) this.toggleFullscreen();
     else this.leave();
   }
 

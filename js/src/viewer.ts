@@ -260,6 +260,7 @@ export class Viewer {
       press(event, double) {
         viewer.track(event);
         if (!viewer.owner.doc.editable || !viewer.owner.doc.picture) return false;
+        viewer.owner.hidden.delete(viewer.owner.doc.selected); // what is drawn is seen
         viewer.driver.send({ ...viewer.toEv("down", event), double });
         viewer.hover();
         return true;

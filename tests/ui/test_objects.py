@@ -58,6 +58,13 @@ def test_objects(lab: Lab, page: Page) -> None:
     rows.last.get_by_label("Show").click()
     assert w.painted(*own)
 
+    rows.last.hover()
+    rows.last.get_by_label("Hide").click()
+    assert not w.painted(*own)
+    w.click(300, 230)  # what is edited is seen
+    assert w.painted(*own)
+    w.press("Control+z")
+
     names.first.dblclick()
     rows.first.get_by_label("Class or name").fill("plate")
     w.press("Enter")

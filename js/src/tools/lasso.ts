@@ -50,8 +50,9 @@ export const lasso: Tool = {
     try {
       for (let event = yield; ; event = yield) {
         if (event.type === "move") void propose(event);
-        else if (event.type === "key" && event.key === "Enter") break;
-        else if (event.type === "key") {
+        else if (event.key === "Enter") {
+          if (pieces.flat().length > 1) break; // else it is too early
+        } else if (event.type === "key") {
           if (!pieces.pop()) return;
           proposal = [];
         } else if (event.type === "down") {

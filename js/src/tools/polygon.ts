@@ -13,8 +13,8 @@ export const polygon: Tool = {
     const points: Point[] = [point(down)], add = adds(ctx, down);
     let held: number | null = 0, at = down, moved = false; // the corner that the pointer drags
     for (let event = yield; ; event = yield) {
-      if (event.type === "key" && event.key === "Enter") break;
-      if (event.type === "key") {
+      if (event.key === "Enter" && points.length >= LEAST) break;
+      if (event.key === "Backspace") {
         points.pop();
         held = null;
         if (!points.length) return;
@@ -23,6 +23,8 @@ export const polygon: Tool = {
         moved = false;
         held = grab(ctx, points, event);
         if (event.double && held === points.length - 1 && points.length >= LEAST) break;
+      } else if (event.type === "key") {
+        continue; // too early to close it
       } else if (event.type === "move") {
         moved ||= held !== null && distance(ctx, point(event), point(at)) > DRAG;
         if (held !== null && moved) points[held] = point(event);
@@ -32,7 +34,6 @@ export const polygon: Tool = {
       }
       show(ctx, points, event, held, add);
     }
-    if (points.length < LEAST) return;
     ctx.preview({ kind: "path", points, handles: [], tone: tone(add), closed: true });
     ctx.commit({ type: "polygon", points, add });
   },

@@ -98,3 +98,10 @@ test("a click before the superpixels are there waits for them, and one that is g
     expect(done.previews.at(-1)).toBeNull();
   }
 });
+
+test.each(["polygon", "lasso"])("%s: Enter before it can be closed leaves it open", (tool) => {
+  const press = (x: number, y: number): Ev[] => [{ type: "down", x, y }, { type: "up", x, y }];
+  const enter: Ev = { type: "key", x: 0, y: 0, key: "Enter" }, begun = [...press(2, 2), ...press(12, 2), enter];
+  expect(drive(TOOLS[tool], begun, { straight: true })).toMatchObject({ actions: [], busy: true });
+  expect(drive(TOOLS[tool], [...begun, ...press(12, 10), enter], { straight: true }).actions).toMatchObject([{ points: [[2, 2], [12, 2], [12, 10]] }]);
+});

@@ -20,7 +20,7 @@ export function classes(view: View): Part {
     });
     const choose = h("button", {
       type: "button", class: "cdw-choose", "aria-pressed": String(label === model.get("label")), "aria-label": label, onclick: () => view.setLabel(label),
-    }, h("span", { class: "cdw-name" }, label), key);
+    }, h("span", { class: "cdw-name", title: label }, label), key);
     return h("div", { class: "cdw-chip" }, dot, choose);
   }
 

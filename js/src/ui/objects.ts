@@ -38,7 +38,7 @@ export function objects(view: View): Objects {
       ondblclick: () => rename(id),
       onpointerdown: (event: PointerEvent) => press(event, element),
       onfocus: () => { focused = id; },
-    }, h("div", { role: "gridcell", class: "cdw-what" }, h("i", { class: "cdw-swatch" }), h("span", { class: "cdw-name" }, title)),
+    }, h("div", { role: "gridcell", class: "cdw-what" }, h("i", { class: "cdw-swatch" }), h("span", { class: "cdw-name", title }, title)),
       cell(area), draft ? null : cell(trash), draft ? null : cell(eye));
     if (current) element.setAttribute("aria-current", "true");
     eye.addEventListener("click", (event) => {
