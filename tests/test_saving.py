@@ -45,6 +45,20 @@ def test_saving_keeps_the_items_that_nobody_opened(tmp_path: Path) -> None:
     assert {name: len(found) for name, found in areas(read("coco", file)).items()} == {"a.png": 2, "b.png": 1, "c.png": 1}
 
 
+def test_a_file_with_labels_of_other_images_is_not_replaced(tmp_path: Path) -> None:
+    paths = [photo(tmp_path, name) for name in ("a.png", "b.png")]
+    file = write("coco", [Item(paths[0], [Instance(LEFT, "cat")])], tmp_path / "annotations.json")
+    before = file.read_bytes()
+    widget = annotator(paths[1])
+    widget.apply(DOT)
+    for target in (file, tmp_path):
+        with pytest.raises(FileExistsError, match="labels of 1 other images, such as .*a.png.*would be lost; save to another file"):
+            widget.save(target)
+    assert file.read_bytes() == before
+    both = annotator([*read("coco", file), paths[1]])
+    assert len(read("coco", both.save(file))[0].instances) == 1
+
+
 def test_saving_keeps_what_an_earlier_kernel_labelled(tmp_path: Path) -> None:
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png", "c.png")]
     monday = annotator(paths)

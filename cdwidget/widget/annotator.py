@@ -169,6 +169,7 @@ class Annotator(Settings):
 
         format: a name in `cdwidget.formats.FORMATS`. By default the path says it: .json is COCO, .npz npz, .png one mask, 255 where any
         object of the image that is shown is; a folder gets COCO. Images that are no files are written beside it.
+        Raises FileExistsError where a COCO file holds labels of images that are not among `items`, or another image has a name.
         """
         return export.save(self._album, self.labels, Path(path).expanduser(), format)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Sequence
@@ -10,8 +11,9 @@ from typing import Any, Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats import write
+from cdwidget.formats import read, write
 from cdwidget.formats.files import to_png, write_files
+from cdwidget.items import Item
 from cdwidget.widget.album import Album
 
 BY_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
@@ -28,7 +30,24 @@ def save(album: Album, labels: Sequence[str], path: Path, format: str | None) ->
     if format is None:
         raise ValueError(f"{path.name!r} names no format; end it in .json, .npz or .png, give a folder, or say which: format='coco'")
     items = album.items(named=True, pictures=(path.parent if path.suffix else path) / "images")
+    if format == "coco":
+        _check_others(items, path)
     return write(format, items, path, **({"labels": list(labels)} if labels and format in WITH_LABELS else {}))
+
+
+def _check_others(items: Sequence[Item], path: Path) -> None:
+    """Raise FileExistsError where a COCO file would be replaced that holds labels of other images."""
+    try:
+        there = read("coco", path)
+    except FileNotFoundError:
+        return
+    here = {os.path.realpath(item.path) for item in items}
+    others = [item.path for item in there if len(item.instances) and os.path.realpath(item.path) not in here]
+    if others:
+        raise FileExistsError(
+            f"{path} holds the labels of {len(others)} other images, such as {others[0]}, which would be lost; save to another file, or "
+            f"open them too: Annotator(cdwidget.read('coco', {str(path)!r}))"
+        )
 
 
 def to_coco(album: Album, labels: Sequence[str]) -> dict[str, Any]:
