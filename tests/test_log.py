@@ -1,4 +1,6 @@
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -45,6 +47,12 @@ def test_a_log_of_version_1_is_still_read():
     assert [(instance.id, instance.label) for instance in session.instances] == [(3, "cat"), (4, "dog")]
     assert np.array_equal(session.mask, LEFT) and np.array_equal(session.instances[1].mask, LEFT | RIGHT)
     assert session.log()["version"] == 2 and session.log()["actions"] == log["actions"]
+
+
+def test_what_to_do_instead_of_pickling_a_session():
+    for copied in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"Session\.replay"):
+            copied(Session(IMAGE))
 
 
 def test_a_replayed_session_can_be_undone():

@@ -90,6 +90,9 @@ class Session:
         self._listeners: list[Callable[[], None]] = []
         self._initial = self._document = open_document(self.height, self.width, mask, instances)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a session can be neither pickled nor copied; give its log(), and Session.replay(image, predictor, log)")
+
     # ---- reading -------------------------------------------------------------------------------------------------
 
     @property
