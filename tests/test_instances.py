@@ -81,7 +81,7 @@ def test_two_are_joined_in_one_step_and_each_pixel_keeps_its_source():
     assert SOURCES[session.sources[5, 14]] == "brush" and SOURCES[session.sources[5, 2]] == "import"
     assert session.alpha[5, 6] == 80 and session.alpha[5, 14] == 255
     message, buffers = update.difference(change, undone=False)
-    assert [patch["id"] for patch in message["patches"]] == [2] and len(buffers) == 1
+    assert [(patch["id"], patch["soft"]) for patch in message["patches"]] == [(2, True)] and len(buffers) == 2  # its mask and its alpha
     assert [instance["id"] for instance in message["instances"]] == [2]
     session.undo()
     assert np.array_equal(session.mask, RIGHT) and np.array_equal(session.instances[0].mask, LEFT) and session.instances[0].label == "cat"
