@@ -113,3 +113,34 @@ def test_the_object_in_front_is_painted_in_front(lab: Lab, page: Page) -> None:
     w.press("Alt+ArrowUp")
     expect(names.first).to_have_text("red")
     assert overlap() == "red"
+
+
+MANY = """
+import cdwidget, numpy as np
+masks = np.zeros((40, 100, 150), bool)
+for number, mask in enumerate(masks):
+    mask[number:number + 40, number:number + 40] = True
+w = cdwidget.Annotator(np.zeros((100, 150, 3), np.uint8), instances=[cdwidget.Instance(mask) for mask in masks])
+w
+"""
+
+
+def test_the_list_stays_where_it_was_scrolled_to(lab: Lab, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "many.ipynb", [MANY])
+    notebook.run_all()
+    w = notebook.widget()
+    rows, scrolled = w.root.locator(".cdw-row"), "rows => rows.scrollTop"
+    listed = w.root.locator(".cdw-rows")
+    rows.nth(30).scroll_into_view_if_needed()
+    before = listed.evaluate(scrolled)
+    assert before > 0
+    for number in (30, 29):
+        rows.nth(number).click(modifiers=["Control"])  # the selected one, far above, does not come back into sight
+        assert listed.evaluate(scrolled) == before
+    w.press("Control+z")
+    rows.nth(30).click()
+    w.answered()
+    assert listed.evaluate(scrolled) == before
+    w.root.locator("[data-command=new]").click()
+    w.answered()
+    assert listed.evaluate(scrolled) == 0  # the new one is in sight

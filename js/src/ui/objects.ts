@@ -18,7 +18,7 @@ export function objects(view: View): Objects {
   const names = h("datalist", { id: `cdw-labels-${Math.random().toString(36).slice(2)}` });
   const element = h("section", { class: "cdw-objects", "aria-label": "Objects" },
     h("div", { class: "cdw-title" }, "Objects", count, fresh.element), rows, bar, names);
-  let shown = "", renaming = false, focused: number | null = null;
+  let shown = "", shownAt = "", renaming = false, focused: number | null = null;
 
   function row(instance: Instance) {
     const { id } = instance, hidden = view.hidden.has(id), draft = !instance.outline, current = id === doc.selected, marked = view.marked.has(id);
@@ -164,7 +164,11 @@ export function objects(view: View): Objects {
     const current = find(doc.selected);
     (find(focused) ?? current)?.setAttribute("tabindex", "0");
     if (hadFocus) (find(focused) ?? current)?.focus();
-    if (!current) return; // into sight, without moving the page as scrollIntoView does
+    rows.scrollTop = scrollTop;
+    const place = `${doc.selected} ${all.findIndex((instance) => instance.id === doc.selected)} ${all.length}`;
+    if (place === shownAt || !current) return; // one looks at others
+    shownAt = place;
+    // Into sight, without moving the page as scrollIntoView does.
     rows.scrollTop = Math.min(Math.max(scrollTop, current.offsetTop + current.offsetHeight - rows.clientHeight), current.offsetTop);
   }
 
