@@ -135,6 +135,23 @@ def test_a_journal_in_a_folder_that_is_read_only_is_still_read(tmp_path: Path, m
     assert areas(widget.items)["a.png"] == [drawn.sum()] and journal.read_bytes() == saved
 
 
+def test_a_journal_that_belongs_to_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = photo(tmp_path)
+    annotator(path).apply(Click(1, 1))
+    monkeypatch.setattr(album.os, "access", lambda path, how: False)
+    with pytest.warns(UserWarning, match="may not read it"):
+        widget = annotator(path)
+    assert widget.apply(DOT) and "cannot be written to" in widget._notice
+
+
+def test_an_error_names_the_file_that_could_not_be_written(tmp_path: Path) -> None:
+    target = tmp_path / "out.npz"
+    target.mkdir()
+    with pytest.raises(OSError, match=r"so what was there before is kept: '.*out\.npz'"):
+        write("npz", [Item(photo(tmp_path), [Instance(LEFT)])], target)
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
 def test_a_journal_that_vanishes_takes_nothing_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
     widget = annotator([photo(tmp_path, name) for name in ("a.png", "b.png")])

@@ -6,8 +6,9 @@ import filecmp
 import io
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Sequence
+from typing import Iterable, Iterator, Sequence
 from uuid import uuid4
 
 import numpy as np
@@ -27,15 +28,26 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
     drafts: list[tuple[Path, Path]] = []
     try:
         for path, content in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f".{uuid4().hex}.tmp")
-            drafts.append((draft, path))
-            draft.write_bytes(content)
+            with _naming(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                drafts.append((draft, path))
+                draft.write_bytes(content)
         for draft, path in drafts:
-            os.replace(draft, path)
+            with _naming(path):
+                os.replace(draft, path)
     finally:
         for draft, _ in drafts:
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name the file that could not be written, not its draft."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}, so what was there before is kept", str(path)) from error
 
 
 def to_png(picture: Image.Image, note: PngInfo | None = None) -> bytes:

@@ -48,7 +48,7 @@ def can_write(path: Path) -> bool:
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         return False
     found = path
-    while not found.exists() and found != found.parent:
+    while not os.path.exists(found) and found != found.parent:
         found = found.parent
     return os.access(found, os.W_OK)
 

@@ -251,6 +251,8 @@ class Album:
             journal = FileJournal(path)
             journal.resume(session)
             journal.on_notice = self._on_notice
+        elif path is not None and stamp and not closed and not os.access(path, os.R_OK):
+            warn(f"{path} holds what was done to this image, and you may not read it", stacklevel=5)
         elif path is not None and stamp and not closed:
             journal = FileJournal(path)
             journal.restore(session)
