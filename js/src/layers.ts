@@ -44,17 +44,17 @@ function paintGrid(ctx: CanvasRenderingContext2D, image: Size, camera: Camera, r
   ctx.stroke();
 }
 
-export interface Look { opacity: number; color(instance: Instance): string; selected: number }
+export interface Look { opacity: number; color(instance: Instance): string; selected: number; pointed(instance: Instance): boolean }
 
-/** In the order of the objects, the last in front; over them all the border of the one being edited, wherever that lies. */
+/** In the order of the objects, the last in front; over them all the borders of the one being edited and, white, of those pointed at in the list. */
 export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[], camera: Camera, ratio: number, look: Look) {
   onImage(ctx, camera, ratio);
-  const border = (instance: Instance, current: boolean) => {
+  const border = (instance: Instance, strong: boolean) => {
     const path = pick(instance.outline!, camera);
-    stroke(ctx, path, camera, "rgba(0, 0, 0, 0.5)", current ? 4 : 2.5);
-    stroke(ctx, path, camera, look.color(instance), current ? 2 : 1.25);
+    stroke(ctx, path, camera, "rgba(0, 0, 0, 0.5)", strong ? 4 : 2.5);
+    stroke(ctx, path, camera, look.pointed(instance) ? "#fff" : look.color(instance), strong ? 2 : 1.25);
   };
-  let selected: Instance | undefined;
+  const above: Instance[] = [];
   for (const instance of instances) {
     if (!instance.outline) continue;
     const current = instance.id === look.selected;
@@ -64,10 +64,10 @@ export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[],
     const soft = instance.soft(look.color(instance));
     if (soft) ctx.drawImage(soft.picture, soft.box[0], soft.box[1]);
     else ctx.fill(pick(instance.outline, camera), "evenodd");
-    if (current) selected = instance;
+    if (current || look.pointed(instance)) above.push(instance);
     else border(instance, false);
   }
-  if (selected) border(selected, true);
+  for (const instance of above) border(instance, true);
 }
 
 /** Where a mask changed, as a picture: a large change costs no more than a small one. */

@@ -38,6 +38,7 @@ export class View implements Owner {
   readonly display: Display = { ...PLAIN };
   readonly marked = new Set<number>(); // objects chosen beside the selected one
   readonly viewer: Viewer;
+  pointed: number | null = null; // the object whose row the pointer is on
   peeking = false;
   previewing = false;
   tracing = false; // where pixels come from
@@ -149,6 +150,13 @@ export class View implements Owner {
 
   deleteLast() {
     if (this.last) void this.doc.apply({ type: "delete", instance: this.last.id });
+  }
+
+  points(id: number) { return this.pointed === id || this.marked.has(id); }
+
+  point(id: number | null) {
+    this.pointed = id;
+    this.viewer.invalidate();
   }
 
   toggleHidden(id: number) {

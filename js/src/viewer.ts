@@ -18,6 +18,7 @@ const KEYS: Record<string, Ev["key"]> = { finish: "Enter", delete_last: "Backspa
 export interface Owner {
   readonly doc: Doc;
   readonly hidden: Set<number>;
+  points(id: number): boolean; // at an object, in the list
   readonly peeking: boolean;
   readonly previewing: boolean;
   readonly wheelZooms: boolean;
@@ -200,8 +201,8 @@ export class Viewer {
   private paintMasks(ratio: number) {
     const { doc, hidden, peeking } = this.owner, { camera } = this;
     const instances = peeking || !doc.picture ? [] : doc.instances.filter((instance) => !hidden.has(instance.id) && instance.outline);
-    const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i) };
-    const shown = JSON.stringify([camera, look, instances.map((instance) => [instance.id, look.color(instance), instance.outline!.version])]);
+    const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i), pointed: (i: Instance) => this.owner.points(i.id) };
+    const shown = JSON.stringify([camera, look, instances.map((instance) => [instance.id, look.color(instance), look.pointed(instance), instance.outline!.version])]);
     if (shown === this.masksShown) return;
     this.masksShown = shown;
     layers.paintMasks(clear(this.maskCanvas), instances, camera, ratio, look);

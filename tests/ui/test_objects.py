@@ -144,3 +144,26 @@ def test_the_list_stays_where_it_was_scrolled_to(lab: Lab, page: Page) -> None:
     w.root.locator("[data-command=new]").click()
     w.answered()
     assert listed.evaluate(scrolled) == 0  # the new one is in sight
+
+
+def test_the_object_that_a_row_stands_for_is_seen(lab: Lab, page: Page) -> None:
+    notebook = Notebook.open(lab, page, "rows.ipynb", [OVERLAPPING])
+    notebook.run_all()
+    w = notebook.widget()
+    row = w.root.locator(".cdw-row", has_text="red")
+
+    def white() -> bool:
+        at = w.position(20, 50)  # its left border
+        return bool((w.pixels()[int(at["y"]), int(at["x"]) - 3 : int(at["x"]) + 4].min(axis=1) > 200).any())
+
+    assert not white()
+    row.hover()
+    assert white()
+    w.stage.hover()
+    assert not white()
+    row.click(modifiers=["Control"])
+    w.stage.hover()
+    assert white()
+    row.click(modifiers=["Control"])
+    w.stage.hover()
+    assert not white()

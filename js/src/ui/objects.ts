@@ -98,6 +98,11 @@ export function objects(view: View): Objects {
     row.addEventListener("pointerleave", (left) => { if (!dragging) end(left); }, { signal });
   }
 
+  rows.addEventListener("pointerover", (event) => {
+    const row = (event.target as Element).closest<HTMLElement>(".cdw-row");
+    view.point(row && Number(row.dataset.id));
+  });
+  rows.addEventListener("pointerleave", () => view.point(null));
   rows.addEventListener("mousedown", (event) => {
     if (!(event.target as Element).closest("input")) event.preventDefault(); // the keys stay with the stage
   });
