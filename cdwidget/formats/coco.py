@@ -42,7 +42,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     path = _file(path)
     content = _content(path)
     labels = _labels(path, content)
-    records: dict[Any, list[tuple[Mapping[str, Any], int | None]]] = {image["id"]: [] for image in content["images"]}
+    records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     seen: set[int] = set()
     for record in content["annotations"]:
         wrong = _wrong(record, records, labels)
@@ -51,7 +51,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
         number = record.get("id")
         number = number if type(number) is int and number > 0 and number not in seen else None
         seen.add(number or 0)
-        records[record["image_id"]].append((record, number))
+        records[record["image_id"]].append({**record, "id": number, "segmentation": _shape(record)})
     beside = path.parent / "images"
     if images is None and beside.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
         images = beside
@@ -158,21 +158,17 @@ def _shape(record: Mapping[str, Any]) -> Any:
 
 
 def _load(
-    path: Path,
-    records: Sequence[tuple[Mapping[str, Any], int | None]],
-    labels: Mapping[int, str],
-    height: int,
-    width: int,
-    indices: Iterable[int],
+    path: Path, records: Sequence[Mapping[str, Any]], labels: Mapping[int, str], height: int, width: int, indices: Iterable[int]
 ) -> Iterator[Instance]:
     for index in indices:
-        record, number = records[index]
+        record = records[index]
         try:
-            mask = _mask(_shape(record), height, width)
+            mask = _mask(record["segmentation"], height, width)
         except Exception as error:  # pycocotools raises what it pleases
-            raise ValueError(f"{path}: the segmentation of annotation {record.get('id')} cannot be decoded: {error}") from error
+            which = f"{index + 1} of its image" if record["id"] is None else record["id"]
+            raise ValueError(f"{path}: the segmentation of annotation {which} cannot be decoded: {error}") from error
         kind = Crowd if record.get("iscrowd") else Instance
-        yield kind(mask, labels[record["category_id"]], number)
+        yield kind(mask, labels[record["category_id"]], record["id"])
 
 
 def _mask(shape: Mapping[str, Any] | list[list[float]], height: int, width: int) -> np.ndarray:
