@@ -104,6 +104,7 @@ export class Viewer {
   }
 
   use(tool: string) {
+    if (this.driver.busy && !this.owner.doc.editable) this.driver.cancel();
     if (this.driver.tool === TOOLS[tool]) return;
     this.driver.use(TOOLS[tool]);
     void this.driver.tool.enter?.(this.driver.ctx)?.finally(() => this.hover());
@@ -234,8 +235,9 @@ export class Viewer {
         viewer.draft = doc.paint(patch, add, viewer.draft);
       },
       unpaint() {
-        if (viewer.draft) doc.drop(viewer.draft);
+        const { draft } = viewer;
         viewer.draft = undefined;
+        if (draft) doc.drop(draft);
       },
       look: (action, now) => viewer.rest(action, now),
       ask: (op, fields) => doc.peek(op, fields),

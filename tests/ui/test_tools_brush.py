@@ -136,3 +136,26 @@ def test_one_finger_draws_and_two_move_and_zoom(hand: Hand) -> None:
     assert w.digest() == before  # nothing was drawn
     w.press("0")
     assert zoom.inner_text() == fitted
+
+
+def test_another_tool_or_view_only_in_the_middle_of_a_stroke_gives_it_up(hand: Hand) -> None:
+    w, page = hand.widget, hand.page
+    hand.take("b", "brush")
+    page.mouse.move(2, 2)
+    before, plain = w.digest(), hand.picture()
+    for key, view_only in (("p", False), ("Control+z", False), ("", True)):
+        hand.drag((500, 60), (540, 100), release=False)
+        if view_only:
+            hand.set("view_only", True)
+            expect(w.root.locator("[data-command=brush]")).to_be_disabled()
+        else:
+            w.press(key)
+        hand.move(560, 60)
+        page.mouse.up()
+        w.answered()
+        page.mouse.move(2, 2)
+        assert w.digest() == before and hand.picture() == plain
+        expect(w.root.locator(".cdw-trouble")).to_be_hidden()
+        hand.set("view_only", False)
+        expect(w.root.locator(f"[data-command={'polygon' if key == 'p' else 'brush'}]")).to_have_attribute("aria-pressed", "true")
+        hand.take("b", "brush")

@@ -138,8 +138,8 @@ export class ToolDriver {
 
   use(tool: Tool) {
     if (tool === this.tool) return;
+    this.tool = tool; // first: whoever hears that the gesture is over must not see the old one
     this.cancel();
-    this.tool = tool;
   }
 
   cancel() {
