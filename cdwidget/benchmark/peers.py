@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from math import ceil
 from typing import Callable, Sequence
@@ -20,7 +21,7 @@ WALKED = 256  # pixels of the longer side of what the random walker sees
 BETA = 130  # how hard an edge is to walk across
 
 
-class Peer:
+class Peer(ABC):
     """What the peers share: the image, and the answer as a prediction."""
 
     def __init__(self) -> None:
@@ -37,8 +38,9 @@ class Peer:
         prob = self._answer(self._image, prompts, prior)
         return Prediction(mask=prob > 0.5, prob=prob)
 
+    @abstractmethod
     def _answer(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
-        raise NotImplementedError
+        """Return the probability of the object, float32 (H, W); the image is uint8 (H, W, 3)."""
 
 
 class GrabCut(Peer):

@@ -21,7 +21,7 @@ from cdwidget.formats.folders import FOREGROUND, IGNORE, VOID, read_values
 from cdwidget.items import Instance
 
 HOLDOUT = 20  # one image in so many is never trained on
-SMALLEST, LARGEST = 0.003, 0.95  # share of the image that an object to measure on may fill
+SMALLEST, LARGEST = 0.003, 0.95  # share of the image, or of a view of it, that an object to train or to measure on may fill
 
 
 class BadImage(ValueError):

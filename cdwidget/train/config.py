@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Iterable
 
+from cdwidget.formats.sets import HOLDOUT
 from cdwidget.lookup import lookup
 from cdwidget.model.cdnet import CDNetConfig
 
@@ -63,7 +64,7 @@ class Recipe:
     strokes: float = 0.15
     views: int = 0
     distil: Distillation = field(default_factory=Distillation)
-    holdout: int = 20
+    holdout: int = HOLDOUT
     seed: int = 0
 
 

@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 
 from cdwidget.faults import faulty_mask
-from cdwidget.formats.sets import Source, held_out
+from cdwidget.formats.sets import LARGEST, SMALLEST, Source, held_out
 from cdwidget.train.check import Sets
 from cdwidget.train.config import Recipe, SetOptions
 
-SMALLEST, LARGEST = 0.003, 0.95  # share of the view a target may fill
 ROW = 4  # targets that are drawn together; threads and processes share a batch by its rows
 ROWS, VIEWS = 1, 2  # what a generator is for: no two draw the same numbers
 
