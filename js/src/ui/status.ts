@@ -1,19 +1,20 @@
-/** The line below: what the model does, which of its answers is shown, what is saved, and where the pointer is. */
+/** The line below: what the model does, which of its answers is shown, what is saved, where the pointer is; and on to the next image. */
 import type { Part, View } from "../view";
 import { h, setText } from "./dom";
+import { walk } from "./walk";
 
 const PHASES: Record<string, string> = {
   idle: "Waiting", loading: "Loading the model…", encoding: "Encoding the image…", ready: "Ready", failed: "The model failed",
 };
 
 export function status(view: View): Part {
-  const { doc } = view;
+  const { doc } = view, images = walk(view);
   const dot = h("i", { class: "cdw-light" });
   const phase = h("span", { class: "cdw-phase", role: "status" });
   const name = h("span", { class: "cdw-file" });
   const answer = h("span", { class: "cdw-answer", role: "status" }), saved = h("span", { class: "cdw-saved", role: "status" });
   const pointer = h("span", { class: "cdw-pointer" }), size = h("span", { class: "cdw-size" }), latency = h("span", { class: "cdw-latency" });
-  const element = h("div", { class: "cdw-status" }, dot, phase, answer, name, saved, h("span", { class: "cdw-spacer" }), pointer, size, latency);
+  const element = h("div", { class: "cdw-status" }, dot, phase, answer, name, saved, h("span", { class: "cdw-spacer" }), pointer, size, latency, images.element);
 
   function state(): [string, string] {
     if (doc.dead) return ["failed", "No kernel"];
@@ -41,6 +42,7 @@ export function status(view: View): Part {
     setText(size, `${width} × ${height}${reduced ? ` (shown at ${Math.round((100 * doc.picture!.width) / width)} %)` : ""}`);
     setText(latency, doc.latency === null ? "" : `${Math.round(doc.latency)} ms`);
     latency.title = "From the last click to its mask on the screen";
+    images.refresh();
   }
 
   return { element, refresh };

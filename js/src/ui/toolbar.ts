@@ -3,26 +3,12 @@ import { TOOLS } from "../tools";
 import type { Part, View } from "../view";
 import { button, group, popover, slider, still } from "./controls";
 import { h, setText } from "./dom";
-import { icon } from "./icons";
 
 const PROMPTS = ["click", "box", "stroke"]; // the model answers these
 const AMOUNT = { min: 1, max: 50 }; // pixels
 
 export function toolbar(view: View): Part {
-  const { model } = view.doc;
   const ids = Object.keys(TOOLS), tools = (wanted: string[]) => wanted.filter((id) => ids.includes(id)).map((id) => button(view, id));
-
-  function navigation(): Part {
-    const place = h("span", { class: "cdw-place" });
-    const part = group("Images", button(view, "previous"), still(place), button(view, "next"));
-    const refresh = () => {
-      const { index, count } = view.doc.image;
-      part.element.hidden = count < 2;
-      setText(place, `${index + 1} / ${count}`);
-      part.refresh();
-    };
-    return { element: part.element, refresh };
-  }
 
   function zoom(): Part {
     const fit = button(view, "fit", { text: "" });
@@ -32,20 +18,6 @@ export function toolbar(view: View): Part {
       setText(fit.element, `${Math.round(view.viewer.camera.scale * 100)} %`);
     };
     return group("Zoom", button(view, "zoom_out"), { element: fit.element, refresh }, button(view, "zoom_in"));
-  }
-
-  function decisions(): Part {
-    const decide = (name: "skip" | "submit", text: string, primary = false) =>
-      h("button", { type: "button", class: `cdw-button cdw-text${primary ? " cdw-primary" : ""}`, onclick: () => void view.doc.turn(name) },
-        primary ? icon("finish") : null, text);
-    const buttons = { skip: decide("skip", "Skip"), submit: decide("submit", "Submit", true) };
-    const refresh = () => {
-      for (const [name, element] of Object.entries(buttons)) {
-        element.hidden = !model.get("_buttons").includes(name);
-        element.disabled = view.doc.dead;
-      }
-    };
-    return group("Decide", still(buttons.skip, refresh), still(buttons.submit));
   }
 
   /** Commands stay open: growing three times is three clicks. */
@@ -70,7 +42,6 @@ export function toolbar(view: View): Part {
   }
 
   const parts = [
-    navigation(),
     group("Prompts to the model", ...tools(PROMPTS)),
     group("Tools of the hand", ...tools(ids.filter((id) => !PROMPTS.includes(id))), commands()),
     group("History", button(view, "undo"), button(view, "redo")),
@@ -78,7 +49,6 @@ export function toolbar(view: View): Part {
     still(h("span", { class: "cdw-spacer" })),
     zoom(),
     group("Help", button(view, "help"), button(view, "fullscreen")),
-    decisions(),
   ];
   const element = h("div", { class: "cdw-toolbar", role: "toolbar", "aria-label": "Tools" }, ...parts.map((part) => part.element));
   return { element, refresh: () => parts.forEach((part) => part.refresh()) };
