@@ -25,6 +25,12 @@ def test_the_headless_names_need_neither_torch_nor_anywidget(name: str) -> None:
     assert run(f"import sys, cdwidget; cdwidget.{name}; print([n for n in ('torch', 'anywidget') if n in sys.modules])") == "[]"
 
 
+@pytest.mark.parametrize("module", ["session", "tools", "formats", "review", "widget"])
+def test_what_only_some_tools_and_formats_need_is_loaded_by_them(module: str) -> None:
+    lazy = ("torch", "scipy", "skimage", "pandas", "matplotlib", "pymatting", "fsspec")
+    assert run(f"import sys, cdwidget.{module}; print([name for name in {lazy} if name in sys.modules])") == "[]"
+
+
 def test_the_command_line_starts_without_torch() -> None:
     assert run("import sys, cdwidget.cli; print([n for n in ('torch', 'anywidget', 'cv2') if n in sys.modules])") == "[]"
 

@@ -14,7 +14,6 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import yaml
-from scipy.spatial import cKDTree
 
 from cdwidget.formats.classes import Classes, Labels
 from cdwidget.formats.files import IMAGE_SUFFIXES, by_stem, copy_image, image_size, read_text, unique_stems, write_files
@@ -90,6 +89,8 @@ def _joined(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     """One loop that leaves `loop` at the corner nearest to each of the others, goes around it and comes back."""
     if not others:
         return loop
+    from scipy.spatial import cKDTree  # half of the time that an import of all formats would take
+
     tree = cKDTree(loop)
     detours: dict[int, list[np.ndarray]] = {}
     for other in others:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from skimage.segmentation import slic
 
 from cdwidget.masks import bbox
 from cdwidget.tools.canvas import Canvas, Painted, nothing, painted
@@ -54,6 +53,8 @@ def superpixels(image: np.ndarray, count: int) -> np.ndarray:
     h and w are at most LONGER_SIDE; the module says which segment an image pixel lies in. Takes about a second. ValueError for a
     count outside FEWEST..MOST.
     """
+    from skimage.segmentation import slic  # loads SciPy, which an import of a session or a widget need not wait for
+
     check_count(count)
     height, width = image.shape[:2]
     scale = min(1.0, LONGER_SIDE / max(height, width))
