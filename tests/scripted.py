@@ -1,4 +1,4 @@
-"""A small image with two masks, predictors that answer what a test wants, at once, and users who do anything at all."""
+"""A small image with two masks, predictors that answer what a test wants, users who do anything at all, and all that a session holds."""
 
 from __future__ import annotations
 
@@ -93,3 +93,11 @@ def any_action(random: Random, session: Session) -> Action:
         lambda: Matte(line(1), radius),
     ]
     return random.choice(makers)()
+
+
+def snapshot(session: Session) -> Any:
+    """All that a session holds, as plain values: order, labels, prompts, and of each instance mask, sources and alpha."""
+    document = session._document
+    alpha = None if session.alpha is None else session.alpha.tobytes()
+    patches = [document.patch(entry.id) for entry in session.state.entries]
+    return session.state, session.mask.tobytes(), session.sources.tobytes(), alpha, patches, session.label_map().tobytes()
