@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from pycocotools import mask as reference
@@ -39,7 +39,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     is a whole number from 1 that no other has. Polygons of fewer than three points are left out.
     Raises ValueError that names the annotation when one has neither segmentation nor box, or belongs to no image or no category.
     """
-    path = _file(path)
+    path = file_of(path)
     content = _content(path)
     labels = _labels(path, content)
     records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
@@ -69,23 +69,42 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     labels: the categories in order, or with their ids; more are added as they come. Those of a file that is replaced keep their ids,
     unless ids are given. An instance keeps its id as its annotation's, unless another has it. Alpha is not kept.
     """
-    path = _file(path)
+    path = file_of(path)
     classes = Classes(labels, read_labels(path) if path.is_file() else None)
-    images, annotations = [], []
-    taken: set[int] = set()
-    for image_id, item in enumerate(items, 1):
-        height, width = item_size(item)
-        images.append({"id": image_id, "file_name": relative(image_path(item), path.parent), "height": height, "width": width})
-        for instance in checked_instances(item, height, width):
-            number = instance.id
-            if number is None or number < 1 or number in taken:
-                number = max(taken, default=0) + 1
-            taken.add(number)
-            annotations.append({"id": number, "image_id": image_id, **_record(instance, classes)})
-    categories = [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
-    content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories}
+    content = to_json(items, classes, lambda item: relative(image_path(item), path.parent))
     write_files([(path, json.dumps(content, ensure_ascii=False).encode())])
     return path
+
+
+def to_json(items: Iterable[Item], classes: Classes, name: Callable[[Item], str]) -> dict[str, Any]:
+    """Return what a COCO file of the items holds; name: what it calls the image of one."""
+    images, annotations, ids = [], [], Ids()
+    for image_id, item in enumerate(items, 1):
+        height, width = item_size(item)
+        images.append({"id": image_id, "file_name": name(item), "height": height, "width": width})
+        for instance in checked_instances(item, height, width):
+            annotations.append({"id": ids.take(instance.id), "image_id": image_id, **_record(instance, classes)})
+    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories(classes)}
+
+
+class Ids:
+    """The ids of the annotations of a file, each of its own."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._highest = 0
+
+    def take(self, wanted: int | None) -> int:
+        """Return `wanted`, if it is a number from 1 that no other has, else the one above all others."""
+        id = self._highest + 1 if wanted is None or wanted < 1 or wanted in self._taken else wanted
+        self._taken.add(id)
+        self._highest = max(self._highest, id)
+        return id
+
+
+def categories(classes: Classes) -> list[dict[str, Any]]:
+    """Return what a COCO file says of classes."""
+    return [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
 
 
 def read_labels(path: Path) -> dict[str, int]:
@@ -93,7 +112,8 @@ def read_labels(path: Path) -> dict[str, int]:
     return {label: number for number, label in _labels(path, _content(path)).items()}
 
 
-def _file(path: Path) -> Path:
+def file_of(path: Path) -> Path:
+    """Return the annotation file that a path means: itself, or `annotations.json` in a folder."""
     return path if path.suffix.lower() == ".json" else path / FILE_NAME
 
 

@@ -70,12 +70,12 @@ def _at_hand(items: Iterable[CatalogueItem], format: str, images: Path, left_out
 
 def _write_coco(items: Iterable[CatalogueItem], path: Path, left_out: list[str], labels: Labels = ()) -> Path:
     """Write a COCO file item by item, the masks as compressed run lengths; URLs stay what they are. It is there when all of it is."""
-    path = path if path.suffix.lower() == ".json" else path / coco.FILE_NAME
+    path = coco.file_of(path)
     classes = Classes(labels, coco.read_labels(path) if path.is_file() else None)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft, later = (path.with_name(f".{uuid4().hex}.tmp") for _ in range(2))
-    taken: set[int] = set()
-    highest = 0
+    ids = coco.Ids()
+    first = True
     try:
         with open(draft, "w+", encoding="utf-8") as file, open(later, "w+", encoding="utf-8") as images:
             file.write('{"info": {}, "licenses": [], "annotations": [')
@@ -90,12 +90,9 @@ def _write_coco(items: Iterable[CatalogueItem], path: Path, left_out: list[str],
                 name = str(item.path) if is_url(str(item.path)) else relative(Path(item.path), path.parent)
                 _put(images, {"id": number, "file_name": name, "height": height, "width": width}, number == 1)
                 for record in item.records:
-                    id = record.number if record.number not in taken else highest + 1
-                    taken.add(id)
-                    highest = max(highest, id)
                     x0, y0, x1, y1 = record.bbox
                     annotation = {
-                        "id": id,
+                        "id": ids.take(record.number),
                         "image_id": number,
                         "category_id": classes.number(record.label),
                         "segmentation": {"size": [height, width], "counts": record.counts},
@@ -103,13 +100,13 @@ def _write_coco(items: Iterable[CatalogueItem], path: Path, left_out: list[str],
                         "bbox": [x0, y0, x1 - x0, y1 - y0],
                         "iscrowd": int(record.crowd),
                     }
-                    _put(file, annotation, len(taken) == 1)
+                    _put(file, annotation, first)
+                    first = False
             file.write('],\n"images": [')
             images.seek(0)
             while text := images.read(1 << 20):
                 file.write(text)
-            categories = [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
-            file.write(f'],\n"categories": {json.dumps(categories, ensure_ascii=False)}}}')
+            file.write(f'],\n"categories": {json.dumps(coco.categories(classes), ensure_ascii=False)}}}')
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

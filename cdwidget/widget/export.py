@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Sequence
 
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats import read, write
+from cdwidget.formats import coco, read, write
+from cdwidget.formats.classes import Classes
 from cdwidget.formats.files import to_png, write_files
 from cdwidget.items import Item
 from cdwidget.widget.album import Album
@@ -52,10 +51,4 @@ def _check_others(items: Sequence[Item], path: Path) -> None:
 
 def to_coco(album: Album, labels: Sequence[str]) -> dict[str, Any]:
     """Return what a COCO file of the items holds; images are named as they were given."""
-    items = album.items(named=True)
-    with TemporaryDirectory() as folder:
-        path = write("coco", items, Path(folder) / "annotations.json", **({"labels": list(labels)} if labels else {}))
-        content: dict[str, Any] = json.loads(path.read_text())
-    for image, item in zip(content["images"], items):
-        image["file_name"] = str(item.path)
-    return content
+    return coco.to_json(album.items(named=True), Classes(labels), lambda item: str(item.path))
