@@ -89,9 +89,13 @@ def read_pixels(path: Path) -> np.ndarray:
 def image_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of an image file as it is seen upright, from its header."""
     with open_image(path) as file:
-        width, height = file.size
-        turned = file.getexif().get(ORIENTATION) in ON_ITS_SIDE
-    return (width, height) if turned else (height, width)
+        return upright_size(file)
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """Return (height, width) of an open image as it is seen upright. Of a PNG all is read, because its EXIF may stand behind its pixels."""
+    width, height = picture.size
+    return (width, height) if picture.getexif().get(ORIENTATION) in ON_ITS_SIDE else (height, width)
 
 
 def files_by_stem(folder: Path, suffixes: set[str], what: str) -> dict[str, Path]:

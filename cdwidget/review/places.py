@@ -9,7 +9,7 @@ from typing import Any, Iterator
 
 from PIL import Image
 
-from cdwidget.formats.files import ON_ITS_SIDE, ORIENTATION
+from cdwidget.formats.files import upright_size
 from cdwidget.items import ImageSource, read_image
 
 LINK = "::"  # joins the URLs of what lies in one another: zip://photo.jpg::archive.zip
@@ -99,12 +99,11 @@ def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
                 return f"missing: {path} is a folder"
         with fetch(path) if is_url(path) else open(path, "rb") as file:
             image = _opened(path, file)
-            width, height = image.size
-            in_header = image.format != "PNG" or size != (height, width)  # it may stand behind the pixels of a PNG, which would be read
-            if in_header and image.getexif().get(ORIENTATION) in ON_ITS_SIDE:
-                width, height = height, width
-            if size is not None and size != (height, width):
-                return f"changed: it is {width}x{height} pixels, and its masks are {size[1]}x{size[0]}"
+            seen = image.size[::-1]
+            if image.format != "PNG" or size != seen:  # to see more of a PNG, all of it would be read
+                seen = upright_size(image)
+            if size is not None and size != seen:
+                return f"changed: it is {seen[1]}x{seen[0]} pixels, and its masks are {size[1]}x{size[0]}"
             if decode:
                 read_image(image)
     except FileNotFoundError as error:
