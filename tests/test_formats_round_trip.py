@@ -3,6 +3,7 @@
 import pickle
 import tempfile
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,15 @@ def test_written_again_from_what_was_read(format: str, tmp_path: Path) -> None:
     assert [summary(item.instances) for item in last] == [summary(item.instances) for item in items]
     assert [Path(item.path) for item in last] == [Path(item.path) for item in again]
     assert all(Path(item.path).is_file() for item in last)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_said_of_a_format_is_true(format: str, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")])])
+    cdwidget.write(format, items, tmp_path / "to")
+    (item,) = cdwidget.read(format, tmp_path / "to")
+    assert FORMATS[format].copies == Path(item.path).resolve().is_relative_to(tmp_path / "to")
+    assert FORMATS[format].numbers == ("labels" in signature(FORMATS[format].write).parameters)
 
 
 @pytest.mark.parametrize("format", FORMATS)

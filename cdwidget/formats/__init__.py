@@ -20,20 +20,25 @@ __all__ = ["FORMATS", "Format", "read", "to_frame", "write"]
 
 @dataclass(frozen=True)
 class Format:
-    """The two functions of a format: `read(path, images)`, and `write(items, path, **options)`, which returns what it wrote."""
+    """The two functions of a format: `read(path, images)`, and `write(items, path, **options)`, which returns what it wrote.
+
+    copies: whether it keeps a copy of every image. numbers: whether it numbers labels, and `write` takes labels=.
+    """
 
     read: Callable[[Path, Path | None], list[Item]]
     write: Callable[..., Path]
+    copies: bool = False
+    numbers: bool = False
 
 
 FORMATS = {
-    "coco": Format(coco.read, coco.write),
+    "coco": Format(coco.read, coco.write, numbers=True),
     "labelme": Format(labelme.read, labelme.write),
     "npz": Format(npz.read, npz.write),
-    "png": Format(png.read, png.write),
-    "rgba": Format(rgba.read, rgba.write),
-    "voc": Format(voc.read, voc.write),
-    "yolo": Format(yolo.read, yolo.write),
+    "png": Format(png.read, png.write, copies=True),
+    "rgba": Format(rgba.read, rgba.write, copies=True),
+    "voc": Format(voc.read, voc.write, copies=True, numbers=True),
+    "yolo": Format(yolo.read, yolo.write, copies=True, numbers=True),
 }
 
 

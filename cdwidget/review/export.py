@@ -18,22 +18,20 @@ from cdwidget.lookup import lookup
 from cdwidget.review.places import fault, fetch, file_name, is_url, read
 from cdwidget.review.rows import CatalogueItem, Decoder
 
-COPIES = ("png", "rgba", "voc", "yolo")  # the formats that keep a copy of every image
-
 
 def export(items: Iterable[CatalogueItem], format: str, path: Path, rejected: bool, options: Mapping[str, Any]) -> Path:
     """Write items in a format; what needs an image that cannot be had is left out with a warning.
 
     Images of URLs are copied to `images/`, except for COCO, which names the URLs.
     """
-    write = lookup(FORMATS, format, "format").write
+    kind = lookup(FORMATS, format, "format")
     chosen = items if rejected else map(_without_rejected, items)
     left_out: list[str] = []
     if format == "coco":
         written = _write_coco(chosen, path, left_out, **options)
     else:
         home = path.parent if path.suffix else path
-        written = write(list(_at_hand(chosen, format, home / "images", left_out)), path, **options)
+        written = kind.write(list(_at_hand(chosen, kind.copies, home / "images", left_out)), path, **options)
     if left_out:
         more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
         warnings.warn(f"{len(left_out)} items were left out: {'; '.join(left_out[:3])}{more}; check() lists them", UserWarning, 3)
@@ -47,13 +45,13 @@ def _without_rejected(item: CatalogueItem) -> CatalogueItem:
     return replace(item, records=kept, instances=Lazy(len(kept), Decoder(kept, *item.size)))
 
 
-def _at_hand(items: Iterable[CatalogueItem], format: str, images: Path, left_out: list[str]) -> Iterator[CatalogueItem]:
-    """The items whose images are files now, as far as the format needs them."""
+def _at_hand(items: Iterable[CatalogueItem], copies: bool, images: Path, left_out: list[str]) -> Iterator[CatalogueItem]:
+    """The items whose images are files now, as far as the format needs them; copies: it keeps a copy of each."""
     names: set[str] = set()
     for item in items:
         path = str(item.path)
-        needed = format in COPIES or not item.records or is_url(path)
-        wrong = fault(path, item.size, decode=format in COPIES) if needed else None
+        needed = copies or not item.records or is_url(path)
+        wrong = fault(path, item.size, decode=copies) if needed else None
         if wrong is not None:
             left_out.append(f"item {item.id} is {wrong}")
             continue

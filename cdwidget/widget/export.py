@@ -9,14 +9,14 @@ from typing import Any, Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats import coco, read, write
+from cdwidget.formats import FORMATS, coco, read, write
 from cdwidget.formats.classes import Classes
 from cdwidget.formats.files import to_png, write_files
 from cdwidget.items import Item
+from cdwidget.lookup import lookup
 from cdwidget.widget.album import Album
 
 BY_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
-WITH_LABELS = ("coco", "voc", "yolo")  # the formats that number labels
 
 
 def save(album: Album, labels: Sequence[str], path: Path, format: str | None) -> Path:
@@ -31,7 +31,8 @@ def save(album: Album, labels: Sequence[str], path: Path, format: str | None) ->
     items = album.items(named=True, pictures=(path.parent if path.suffix else path) / "images")
     if format == "coco":
         _check_others(items, path)
-    return write(format, items, path, **({"labels": list(labels)} if labels and format in WITH_LABELS else {}))
+    options = {"labels": list(labels)} if labels and lookup(FORMATS, format, "format").numbers else {}
+    return write(format, items, path, **options)
 
 
 def _check_others(items: Sequence[Item], path: Path) -> None:
