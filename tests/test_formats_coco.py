@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,13 @@ def test_annotation_ids_are_unique_and_kept_where_they_can_be(tmp_path: Path) ->
     items = [Item("a.png", [Instance(square, "", 7), Instance(square)]), Item("b.png", [Instance(square, "", 7), Instance(square, "", 3)])]
     found = cdwidget.read("coco", cdwidget.write("coco", items, tmp_path))
     assert [[instance.id for instance in item.instances] for item in found] == [[7, 8], [9, 3]]
+
+
+def test_a_hundred_thousand_annotations_are_numbered_at_once() -> None:
+    ids = coco.Ids()
+    started = time.process_time()
+    assert [ids.take(None) for _ in range(100_000)] == list(range(1, 100_001))
+    assert time.process_time() - started < 5  # a look at all that are taken, for each, took minutes
 
 
 def test_a_crowd_stays_a_crowd(tmp_path: Path) -> None:
