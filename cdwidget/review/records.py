@@ -113,9 +113,9 @@ def record_items(items: Sequence[Item], status: str) -> list[Recorded]:
     return [_recorded(item, own, [next(extents) for _ in own], status, wrong) for item, own, wrong in zip(items, encoded, problems)]
 
 
-def record_instances(instances: Iterable[Instance], status: str = "new") -> Recorded:
-    """Encode the instances of one item; ValueError for what is broken."""
-    (found,) = record_items([Item("", list(instances))], status)
+def record_instances(instances: Iterable[Instance]) -> Recorded:
+    """Encode the instances of one item, as new ones; ValueError for what is broken."""
+    (found,) = record_items([Item("", list(instances))], "new")
     if found.problems:
         raise ValueError("; ".join(found.problems))
     return found

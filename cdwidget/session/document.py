@@ -162,6 +162,10 @@ class Document:
         """Return the mask of one entry, packed, in its bbox; the empty patch where it has no pixels."""
         return self.patch(instance).mask_only()
 
+    def has_pixels(self, instance: int) -> bool:
+        """Say whether any pixel is in the mask of one entry."""
+        return bool(self.pixels.mask.any()) if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH).any()
+
     def pixels_of(self, instance: int) -> Pixels:
         """Return the pixels of one entry, which may be a new one."""
         return self.pixels if instance == self.state.selected else Pixels.of(self.parked.get(instance, EMPTY_PATCH))

@@ -137,7 +137,7 @@ class Session:
     def instances(self) -> list[Instance]:
         """All instances that have pixels, the one being edited among them, in painting order; masks are unpacked at each call."""
         document = self._document
-        return [document.instance(entry) for entry in document.state.entries if document.mask_patch(entry.id).bits]
+        return [document.instance(entry) for entry in document.state.entries if document.has_pixels(entry.id)]
 
     def label_map(self, ids: bool = False) -> np.ndarray:
         """Return which instance is in front at each pixel, int32 (H, W): 1 for the first of `instances` (or its id), 0 for none."""

@@ -16,10 +16,11 @@ from PIL import Image
 from cdwidget.formats.files import to_png, write_files
 from cdwidget.formats.instances import Lazy
 from cdwidget.items import ImageSource, Instance, Item, read_image
-from cdwidget.masks import Patch, pack, unpack
+from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.journal import FileJournal, can_write, journal_path
+from cdwidget.session.pixels import Pixels
 
 Source = Union[ImageSource, Item, Session]
 Autosave = Union[bool, str, "os.PathLike[str]"]
@@ -28,39 +29,19 @@ SAVED = "Saved after every change"
 
 
 @dataclass(frozen=True)
-class _Packed:
-    """An instance of a session that was put away."""
-
-    id: int | None
-    label: str
-    mask: Patch
-    alpha: bytes | None
-
-    @classmethod
-    def of(cls, instance: Instance) -> _Packed:
-        """Pack an instance."""
-        return cls(instance.id, instance.label, Patch.of(instance.mask), None if instance.alpha is None else pack(instance.alpha))
-
-    def instance(self, height: int, width: int) -> Instance:
-        """Unpack it; height and width are the image's."""
-        mask = np.zeros((height, width), dtype=bool)
-        self.mask.paste(mask)
-        return Instance(mask, self.label, self.id, None if self.alpha is None else unpack(self.alpha, height, width))
-
-
-@dataclass(frozen=True)
 class _Closed:
-    """What is left of a session that was put away: its instances, the image's size, and what its journal was like then."""
+    """What is left of a session that was put away: the image's size, its instances (id, label, pixels), and what its journal was like."""
 
     height: int
     width: int
-    packed: list[_Packed]
+    packed: list[tuple[int, str, Patch]]
     stamp: tuple[int, int] | None
 
     @classmethod
     def of(cls, session: Session, stamp: tuple[int, int] | None) -> _Closed:
-        """Pack the instances of a session."""
-        return cls(session.height, session.width, [_Packed.of(instance) for instance in session.instances], stamp)
+        """Keep the instances of a session that have pixels."""
+        packed = [(entry.id, entry.label, session.packed(entry.id)) for entry in session.state.entries]
+        return cls(session.height, session.width, [one for one in packed if one[2].any()], stamp)
 
     @property
     def instances(self) -> Sequence[Instance]:
@@ -69,7 +50,10 @@ class _Closed:
 
 
 def _unpacked(closed: _Closed, indices: Iterable[int]) -> Iterator[Instance]:
-    return (closed.packed[index].instance(closed.height, closed.width) for index in indices)
+    for index in indices:
+        id, label, patch = closed.packed[index]
+        pixels = Pixels.of(patch).crop((0, 0, closed.width, closed.height))
+        yield Instance(pixels.mask, label, id, pixels.alpha)
 
 
 def _retired(session: Session) -> bool:

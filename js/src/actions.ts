@@ -7,6 +7,9 @@ export type Prompt =
   | { type: "stroke"; points: Point[]; positive: boolean; radius: number }
   | { type: "box"; x0: number; y0: number; x1: number; y1: number };
 
+/** Their types, and the tools that make them. */
+export const PROMPTS: readonly string[] = ["click", "box", "stroke"] satisfies Prompt["type"][];
+
 export type Action =
   | Prompt
   | { type: "brush"; points: Point[]; radius: number; add: boolean }

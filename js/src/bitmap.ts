@@ -3,7 +3,7 @@
 export type Box = readonly [x0: number, y0: number, x1: number, y1: number]; // half-open, image pixels
 export const NOWHERE: Box = [0, 0, 0, 0];
 
-export interface Patch { box: Box; bits: Uint8Array } // one byte a pixel, 0 or 1, row by row
+export interface Patch { box: Box; bits: Uint8Array } // one byte a pixel, row by row: 0 or 1, where nothing else is said
 
 const SPARE = 64; // pixels, and as much as half its side, that a box grows by where it must grow, so that a brush seldom has it copied
 

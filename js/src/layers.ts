@@ -44,7 +44,7 @@ function paintGrid(ctx: CanvasRenderingContext2D, image: Size, camera: Camera, r
   ctx.stroke();
 }
 
-export interface Look { opacity: number; color(instance: Instance): string; selected: number; pointed(instance: Instance): boolean }
+interface Look { opacity: number; color(instance: Instance): string; selected: number; pointed(instance: Instance): boolean }
 
 /** In the order of the objects, the last in front; over them all the borders of the one being edited and, white, of those pointed at in the list. */
 export function paintMasks(ctx: CanvasRenderingContext2D, instances: Instance[], camera: Camera, ratio: number, look: Look) {

@@ -70,11 +70,8 @@ function paintCross(ctx: Ctx, { x, y }: Of<"cross">, { camera, ratio }: Place) {
 function paintLabel(ctx: Ctx, { x, y, text }: Of<"label">, { camera, ratio }: Place) {
   const [sx, sy] = toScreen(camera, x, y);
   ctx.setTransform(ratio, 0, 0, ratio, sx * ratio, sy * ratio);
-  for (const [color, width] of [[HALO, 4], ["#fff", 2]] as const) {
-    ctx.strokeStyle = color;
-    ctx.lineWidth = width;
-    sign(ctx, true, 5);
-  }
+  sign(ctx, true, 5);
+  twice(ctx, "#fff", 2);
   ctx.font = "12px system-ui, sans-serif";
   const wide = ctx.measureText(text).width + 16;
   ctx.beginPath();
@@ -103,6 +100,7 @@ function paintDot(ctx: Ctx, dot: Of<"dot">, { camera, ratio, waits, now }: Place
   ctx.strokeStyle = "#fff";
   ctx.stroke();
   sign(ctx, dot.positive, 3.25);
+  ctx.stroke();
   if (!waits) return;
   const turn = (now / 120) % (2 * Math.PI);
   ctx.beginPath();
@@ -145,11 +143,8 @@ function paintRing(ctx: Ctx, { x, y, radius, tone }: Of<"ring">, { camera, ratio
   if (tone === "matte") return;
   const away = r > 9 ? 0 : r + 7;
   ctx.translate(away, away);
-  for (const [color, width] of [[HALO, 3.5], ["#fff", 1.5]] as const) {
-    ctx.strokeStyle = color;
-    ctx.lineWidth = width;
-    sign(ctx, tone === "add", 3.5);
-  }
+  sign(ctx, tone === "add", 3.5);
+  twice(ctx, "#fff", 1.5);
 }
 
 function paintPath(ctx: Ctx, { points, handles, tone, closed, hot, extra }: Of<"path">, { camera, ratio, waits, now }: Place) {
@@ -207,6 +202,7 @@ function twice(ctx: Ctx, color: string, width: number) {
   ctx.stroke();
 }
 
+/** The path of a plus or a minus. */
 function sign(ctx: Ctx, plus: boolean, reach: number) {
   ctx.lineCap = "round";
   ctx.beginPath();
@@ -216,7 +212,6 @@ function sign(ctx: Ctx, plus: boolean, reach: number) {
     ctx.moveTo(0, -reach);
     ctx.lineTo(0, reach);
   }
-  ctx.stroke();
 }
 
 /** Dashes that move: it waits for its answer. */

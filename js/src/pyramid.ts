@@ -13,7 +13,7 @@ const AT_ONCE = 4; // asked for
 /** Asks for the part of the image in a box, as a file of a size. */
 export type Fetch = (box: Box, width: number, height: number) => Promise<Blob>;
 
-export interface Tile { box: Box; bitmap: ImageBitmap }
+interface Tile { box: Box; bitmap: ImageBitmap }
 
 export class Pyramid {
   version = 0; // grows when there is more to draw

@@ -36,7 +36,10 @@ class FakeModel implements Model {
 }
 
 const update = (revision: number, change: object = {}) => ({
-  document: { key: 1, revision, whole: false, selected: 1, instances: [{ id: 1, label: "" }], prompts: [], patches: [], ...change },
+  document: {
+    key: 1, revision, whole: false, selected: 1, locked: false, instances: [{ id: 1, label: "" }], prompts: [],
+    alternatives: { count: 0, chosen: 0 }, patches: [], ...change,
+  },
 });
 const click = { type: "click", x: 2, y: 2, positive: true } as const, dot = { kind: "dot", x: 2, y: 2, positive: true } as const;
 const square = { patches: [{ id: 1, box: [1, 1, 3, 3] }] };

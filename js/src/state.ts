@@ -1,5 +1,5 @@
 /** What the browser knows of the document in Python. One for each model, shared by all its views; it never decides anything itself. */
-import type { Action, Prompt } from "./actions";
+import { PROMPTS, type Action, type Prompt } from "./actions";
 import { difference, unpack, type Box, type Patch } from "./bitmap";
 import { Draft, Instance } from "./instance";
 import { flashOf, type Flash } from "./layers";
@@ -11,27 +11,26 @@ import { Transport, type Model, type Reply } from "./transport";
 
 export type { Instance };
 
-export interface ImageInfo { key: number; name: string; width: number; height: number; index: number; count: number }
+interface ImageInfo { key: number; name: string; width: number; height: number; index: number; count: number }
 
 interface Update {
   whole: boolean;
   key: number;
   revision: number;
   selected: number;
-  locked?: boolean; // the model leaves alone what the hand has drawn
+  locked: boolean; // the model leaves alone what the hand has drawn
   instances: { id: number; label: string }[];
   prompts: Prompt[]; // of the selected object
-  patches: { id: number; box: Box; soft?: boolean }[]; // the pixels of each are a buffer; after those comes the alpha of each that is soft
-  alternatives?: { count: number; chosen: number }; // of the model's answers to the newest prompt
+  patches: { id: number; box: Box; soft: boolean }[]; // the pixels of each are a buffer; after those comes the alpha of each that is soft
+  alternatives: { count: number; chosen: number }; // of the model's answers to the newest prompt
 }
 
-export type Trouble = { kind: "error" | "slow" | "dead"; text: string } | null;
+type Trouble = { kind: "error" | "slow" | "dead"; text: string } | null;
 
 const TRAITS = [
   "tool", "label", "labels", "colors", "brush_size", "tolerance", "superpixels", "locked", "opacity", "view_only", "shortcuts", "height",
   "busy", "can_undo", "can_redo", "_buttons", "_notice",
 ];
-const PROMPTS = ["click", "stroke", "box"];
 const BRIGHT = 0.65, FAINT = 0.25; // how a change lights up
 const ANSWERS_WITHIN = 1_000; // ms, when the host says that the connection has changed
 const DEAD = "The kernel was restarted or is gone. Run the cell again to go on; what is shown here can no longer be changed.";
@@ -250,8 +249,8 @@ export class Doc {
     this.revision = update.revision;
     this.selected = update.selected;
     this.prompts = update.prompts;
-    this.locked = update.locked ?? false;
-    this.alternatives = update.alternatives ?? { count: 0, chosen: 0 };
+    this.locked = update.locked;
+    this.alternatives = update.alternatives;
     this.preview = this.looking = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
     this.instances = update.instances.map(({ id, label }) => {

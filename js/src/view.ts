@@ -4,19 +4,21 @@ import { PLAIN, type Display } from "./display";
 import { commandOf, keyName } from "./keys";
 import type { Pyramid } from "./pyramid";
 import type { Doc, Instance } from "./state";
+import { DIAMETER } from "./tools/brush";
+import type { Settings } from "./tools/tool";
 import { h } from "./ui/dom";
 import { filter } from "./ui/filter";
 import { help } from "./ui/help";
 import { minimap } from "./ui/minimap";
+import type { Objects } from "./ui/objects";
 import { options } from "./ui/options";
 import { overlay } from "./ui/overlay";
-import { side, type Side } from "./ui/side";
+import { side } from "./ui/side";
 import { sources } from "./ui/sources";
 import { status } from "./ui/status";
 import { toolbar } from "./ui/toolbar";
 import { Viewer, type Owner } from "./viewer";
 
-const BRUSH = { least: 1, most: 500 }; // image pixels
 const HEIGHTS = { least: 260, most: 560 }; // CSS pixels of a stage whose height is the image's shape
 
 const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothing inside an element that has it
@@ -25,10 +27,7 @@ const TYPED = "input:is([type=text], [type=number])";
 export interface Part { element: HTMLElement; refresh(): void }
 
 /** What the tools are set to in this view; sizes that Python knows of are traits: brush_size, tolerance, superpixels. */
-export interface Options {
-  add: boolean; // hand tools add to the mask, or take away; Alt inverts
-  straight: boolean; // the lasso goes straight from point to point
-  pressure: boolean; // a pen's pressure scales the brush
+export interface Options extends Pick<Settings, "add" | "straight" | "pressure"> {
   amount: number; // image pixels to smooth, grow, shrink or snap by
 }
 
@@ -44,7 +43,7 @@ export class View implements Owner {
   tracing = false; // where pixels come from
   helping = false;
   private readonly root: HTMLElement;
-  private readonly side: Side;
+  private readonly side: Objects;
   private readonly parts: Part[];
   private readonly held = new Set<string>();
   private focused = false;
@@ -135,7 +134,7 @@ export class View implements Owner {
   scaleBrush(factor: number) {
     const size: number = this.doc.model.get("brush_size"), scaled = Math.round(size * factor);
     const moved = scaled === size ? size + Math.sign(factor - 1) : scaled;
-    this.write("brush_size", Math.min(Math.max(moved, BRUSH.least), BRUSH.most));
+    this.write("brush_size", Math.min(Math.max(moved, DIAMETER.min), DIAMETER.max));
   }
 
   set(change: Partial<Pick<View, "peeking" | "previewing" | "helping" | "tracing">>) {

@@ -8,7 +8,7 @@ import { Pointers, type Hand } from "./pointers";
 import { paintChange, paintPreview, traces, type Place } from "./previews";
 import type { Doc } from "./state";
 import { TOOLS } from "./tools";
-import { ToolDriver, type Ctx, type Ev, type Preview, type Settings } from "./tools/tool";
+import { isInside, ToolDriver, type Ctx, type Ev, type Preview, type Settings } from "./tools/tool";
 import { h } from "./ui/dom";
 
 const STEADY_MS = 80; // the pointer rests this long before a preview is asked for
@@ -25,6 +25,7 @@ export interface Owner {
   readonly options: Pick<Settings, "add" | "straight" | "pressure">;
   readonly display: Pick<Display, "sharp" | "grid">;
   color(instance: Instance): string;
+  write(trait: string, value: unknown): void;
   refresh(): void;
 }
 
@@ -139,9 +140,9 @@ export class Viewer {
     this.frame ||= requestAnimationFrame((now) => this.paint(now));
   }
 
-  cursor(removes = !!this.over?.shiftKey) {
+  cursor() {
     const { cursor } = this.driver.tool, drawn = cursor === "none" && this.owner.doc.editable && !this.panHeld && !this.pointers.isMoving;
-    const kind = this.pointers.isMoving ? "grabbing" : this.panHeld ? "grab" : !this.owner.doc.editable ? "default" : removes ? "remove" : "add";
+    const kind = this.pointers.isMoving ? "grabbing" : this.panHeld ? "grab" : !this.owner.doc.editable ? "default" : this.over?.shiftKey ? "remove" : "add";
     this.stage.dataset.cursor = kind;
     this.stage.style.cursor = drawn ? "none" : "";
   }
@@ -223,21 +224,13 @@ export class Viewer {
       get pixels() { return doc.current?.pixels; },
       get superpixels() { return doc.superpixels(doc.model.get("superpixels")); },
       arrival: () => doc.arrival,
-      set(trait, value) {
-        doc.model.set(trait, value);
-        doc.model.save_changes();
-      },
+      set: (trait, value) => viewer.owner.write(trait, value),
       preview(preview) {
         viewer.shown = preview;
         viewer.invalidate();
       },
       paint(patch, add) {
         viewer.draft = doc.paint(patch, add, viewer.draft);
-      },
-      unpaint() {
-        const { draft } = viewer;
-        viewer.draft = undefined;
-        if (draft) doc.drop(draft);
       },
       look: (action, now) => viewer.rest(action, now),
       ask: (op, fields) => doc.peek(op, fields),
@@ -248,7 +241,9 @@ export class Viewer {
         viewer.draft = undefined;
       },
       done() {
-        this.unpaint();
+        const { draft } = viewer;
+        viewer.draft = undefined;
+        if (draft) doc.drop(draft);
         this.preview(null);
         viewer.partsAreStale = true; // what Enter and Backspace are for now
         if (!doc.pending.length && doc.preview) void doc.look(null);
@@ -319,8 +314,7 @@ export class Viewer {
   /** The pointer, or the image under it, has moved. */
   private hover() {
     const event = this.over && this.toEv("move", this.over);
-    const { width, height } = this.image;
-    this.pointer = event && event.x >= 0 && event.y >= 0 && event.x < width && event.y < height ? [event.x, event.y] : null;
+    this.pointer = event && isInside(this.image, event) ? [event.x, event.y] : null;
     this.tip = event && this.owner.doc.picture ? this.driver.hover(event) : null;
     this.cursor();
     this.partsAreStale = true;

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, WebError, sync_playwright
 
 from lab import Lab
 
 CHROMIUM = [os.environ.get("CDWIDGET_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+WIDGET = "blob:"  # where the address of the widget's bundle begins, in an error's stack
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +33,10 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
-    """Open a page that fails its test when anything asks for an address outside this machine."""
+    """Open a page that fails its test when anything throws on it, or asks for an address outside this machine."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     outside: list[str] = []
+    thrown: list[str] = []
 
     def check(route: Route, request: Request) -> None:
         if request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "blob:", "data:")):
@@ -42,13 +44,23 @@ def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
         outside.append(request.url)
         return route.abort()
 
+    def throw(problem: WebError) -> None:
+        thrown.append(problem.error.stack or problem.error.message)
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type == "error" and WIDGET in f"{message.location['url']} {message.text}":
+            thrown.append(message.text)
+
     context.route("**/*", check)
+    context.on("weberror", throw)
+    context.on("console", complain)
     page = context.new_page()
     page.set_default_timeout(60_000)
     yield page
     context.close()
     lab.stop_kernels()
     assert not outside, f"requests left the machine: {outside}"
+    assert not thrown, "\n".join(["the page threw:", *thrown])
 
 
 @pytest.fixture

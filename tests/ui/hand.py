@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page, expect
 
-from lab import FLASH_MS, Lab, Notebook, Widget
+from lab import FLASH_MS, SCREENSHOTS, Lab, Notebook, Widget
 
 Point = tuple[float, float]
 
@@ -108,12 +108,14 @@ class Hand:
             self.move(*point)
             self.page.mouse.click(*self.at(*point), **how)
 
-    def drag(self, *points: Point, steps: int = 5, button: Any = "left", release: bool = True) -> None:
-        """Drag the mouse from the first point through the others."""
+    def drag(self, *points: Point, steps: int = 5, button: Any = "left", release: bool = True, shot: str = "") -> None:
+        """Drag the mouse from the first point through the others; `shot` is what a screenshot taken before it is let go is called."""
         self.move(*points[0])
         self.page.mouse.down(button=button)
         for point in points[1:]:
             self.move(*point, steps=steps)
+        if shot:
+            self.page.screenshot(path=SCREENSHOTS / shot)
         if release:
             self.page.mouse.up(button=button)
             self.widget.answered()

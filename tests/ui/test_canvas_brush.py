@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hand import Hand
-from lab import SCREENSHOTS, Lab
+from lab import Lab
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,7 @@ def test_what_is_painted_is_what_the_kernel_has(hand: Hand) -> None:
     hand.set("brush_size", 40)
     before = w.digest()
     with hand.slow_kernel():
-        hand.drag((100, 100), (300, 150), (250, 250), release=False)
-        hand.page.screenshot(path=SCREENSHOTS / "brush.png")
+        hand.drag((100, 100), (300, 150), (250, 250), release=False, shot="brush.png")
         hand.page.mouse.up()
         painted = hand.picture()
         assert w.area == 0  # the kernel has not answered yet

@@ -70,10 +70,7 @@ def test_box(hand: Hand) -> None:
     w = hand.widget
     hand.take("r", "box")
     before = w.digest()
-    hand.drag((410, 310), (300, 200), (190, 90), release=False)
-    hand.page.screenshot(path=SCREENSHOTS / "box.png")
-    hand.page.mouse.up()
-    w.answered()
+    hand.drag((410, 310), (300, 200), (190, 90), shot="box.png")
     assert w.holds(300, 150)
     assert [last(hand)[name] for name in ("type", "x0", "y0", "x1", "y1")] == [
         "box",
@@ -89,10 +86,7 @@ def test_stroke(hand: Hand) -> None:
     w = hand.widget
     hand.take("k", "stroke")
     before = w.digest()
-    hand.drag((250, 150), (300, 200), (350, 150), release=False)
-    hand.page.screenshot(path=SCREENSHOTS / "stroke.png")
-    hand.page.mouse.up()
-    w.answered()
+    hand.drag((250, 150), (300, 200), (350, 150), shot="stroke.png")
     assert w.holds(300, 150) and last(hand)["type"] == "stroke" and last(hand)["positive"] is True
     hand.undo_and_redo(before)
     hand.drag((500, 50), (550, 50), button="right")

@@ -142,8 +142,7 @@ def test_superpixels(hand: Hand) -> None:
     assert len(ops(hand)) == asked  # hovering asks the kernel nothing
 
     with hand.slow_kernel():
-        hand.drag((330, 180), (380, 180), steps=8, release=False)
-        hand.page.screenshot(path=SCREENSHOTS / "superpixels.png")
+        hand.drag((330, 180), (380, 180), steps=8, release=False, shot="superpixels.png")
         hand.page.mouse.up()
         painted = hand.picture()
         assert w.area == 0
@@ -194,10 +193,7 @@ def test_matte(hand: Hand) -> None:
     hand.take("m", "matte")
     hand.set("brush_size", 30)
     before = w.digest()
-    hand.drag((140, 200), (150, 160), (200, 140), release=False)
-    hand.page.screenshot(path=SCREENSHOTS / "matte.png")
-    hand.page.mouse.up()
-    w.answered()
+    hand.drag((140, 200), (150, 160), (200, 140), shot="matte.png")
     expect(w.root.locator(".cdw-trouble")).to_be_hidden()
     assert w.value("bool((({0}.session.alpha > 0) & ({0}.session.alpha < 255)).any())")
     hand.undo_and_redo(before)

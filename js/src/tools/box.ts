@@ -1,14 +1,10 @@
-import { isInside, type Ctx, type Ev, type Tool } from "./tool";
+import { isInside, nearest, type Ctx, type Ev, type Tool } from "./tool";
 
 const LEAST = 4; // CSS pixels: a smaller box was not meant
 
-const within = (value: number, most: number) => Math.min(Math.max(value, 0), most);
-
-function between(ctx: Ctx, a: Ev, b: Ev) {
-  const { width, height } = ctx.image;
-  const [x0, x1] = [within(a.x, width), within(b.x, width)].sort((one, other) => one - other);
-  const [y0, y1] = [within(a.y, height), within(b.y, height)].sort((one, other) => one - other);
-  return { x0, y0, x1, y1 };
+function between({ image }: Ctx, a: Ev, b: Ev) {
+  const [ax, ay] = nearest(image, a), [bx, by] = nearest(image, b);
+  return { x0: Math.min(ax, bx), y0: Math.min(ay, by), x1: Math.max(ax, bx), y1: Math.max(ay, by) };
 }
 
 export const box: Tool = {

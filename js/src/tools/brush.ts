@@ -1,10 +1,9 @@
-import { cover, onGrid, type Point } from "../cover";
-import { adds, flips, tone, type Ctx, type Ev, type Tool } from "./tool";
+import { cover } from "../cover";
+import { adds, flips, pointOf, tone, type Ctx, type Ev, type Tool } from "./tool";
 
+export const DIAMETER = { min: 1, max: 500 }; // image pixels that can be chosen here; Python allows more
 const SMALLEST = 0.5; // radius in image pixels, as the kernel has it
 const STEP = 0.5; // CSS pixels between two points of a line
-
-const point = (event: Ev): Point => [onGrid(event.x), onGrid(event.y)];
 
 function radius(ctx: Ctx, pressure = 1): number {
   return Math.max(SMALLEST, (ctx.settings.brush_size / 2) * pressure);
@@ -18,12 +17,12 @@ function painter(id: string, title: string, paints: boolean): Tool {
     title,
     cursor: "none",
     *gesture(ctx, down) {
-      const add = adding(ctx, down), points = [point(down)], pressed = ctx.settings.pressure && down.pointerType === "pen";
+      const add = adding(ctx, down), points = [pointOf(down)], pressed = ctx.settings.pressure && down.pointerType === "pen";
       let wide = radius(ctx, pressed ? down.pressure : 1);
       ctx.paint(cover(points[0], points[0], wide, ctx.image), add);
       for (let event = yield; ; event = yield) {
         if (event.type === "key") continue;
-        const last = points[points.length - 1], next = point(event);
+        const last = points[points.length - 1], next = pointOf(event);
         const far = Math.hypot(next[0] - last[0], next[1] - last[1]) * ctx.scale;
         if (far >= STEP || (far > 0 && event.type === "up")) {
           points.push(next);

@@ -1,5 +1,5 @@
 import type { Point } from "../cover";
-import { adds, tone, type Ctx, type Ev, type Tool } from "./tool";
+import { adds, nearest, tone, type Ctx, type Ev, type Tool } from "./tool";
 
 const NEAR = 9; // CSS pixels from the first point, where a click closes
 const DRAG = 6; // CSS pixels: a press that moves further puts a point down where it ends, too
@@ -39,12 +39,13 @@ export const lasso: Tool = {
       show();
     }
 
-    /** Hold what is proposed. */
-    function hold(event: Ev) {
-      const here = inside(ctx, event), last = proposal.at(-1) ?? anchor();
+    /** Hold what is proposed; says whether that closes it. */
+    function hold(event: Ev): boolean {
+      const here = inside(ctx, event), last = proposal.at(-1) ?? anchor(), closing = closes(here);
       const piece = near(last, here, 0) ? proposal : [...proposal, here];
       if (piece.length && !near(anchor(), here, 1)) pieces.push(piece);
       proposal = [];
+      return closing;
     }
 
     try {
@@ -58,14 +59,8 @@ export const lasso: Tool = {
         } else if (event.type === "down") {
           if (event.double && pieces.length > 1) break;
           at = event;
-          const closing = closes(inside(ctx, event));
-          hold(event);
-          if (closing) break;
-        } else if (!near(inside(ctx, event), inside(ctx, at), DRAG)) {
-          const closing = closes(inside(ctx, event));
-          hold(event);
-          if (closing) break;
-        }
+          if (hold(event)) break;
+        } else if (!near(inside(ctx, event), inside(ctx, at), DRAG) && hold(event)) break;
         if (event.type !== "move") show();
       }
     } finally {
@@ -80,6 +75,4 @@ export const lasso: Tool = {
 };
 
 /** The kernel follows edges only in the image. */
-function inside(ctx: Ctx, { x, y }: Ev): Point {
-  return [Math.min(Math.max(x, 0), ctx.image.width - 1), Math.min(Math.max(y, 0), ctx.image.height - 1)];
-}
+function inside(ctx: Ctx, event: Ev): Point { return nearest(ctx.image, event, 1); }

@@ -1,6 +1,5 @@
-import { onGrid, type Point } from "../cover";
 import { extend } from "./stroke";
-import type { Ctx, Tool } from "./tool";
+import { pointOf, type Ctx, type Tool } from "./tool";
 
 const STEP = 2; // CSS pixels between two points of the band
 
@@ -11,7 +10,7 @@ export const matte: Tool = {
   title: "Matte: smear along a soft border, such as hair",
   cursor: "none",
   *gesture(ctx, down) {
-    const points: Point[] = [[onGrid(down.x), onGrid(down.y)]], wide = radius(ctx);
+    const points = [pointOf(down)], wide = radius(ctx);
     for (let event = down; ; event = yield) {
       if (event.type === "key") continue;
       extend(ctx, points, event, STEP);

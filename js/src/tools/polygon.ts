@@ -1,5 +1,5 @@
-import { onGrid, type Point } from "../cover";
-import { adds, tone, type Ctx, type Ev, type Tool } from "./tool";
+import type { Point } from "../cover";
+import { adds, pointOf, tone, type Ctx, type Ev, type Tool } from "./tool";
 
 const NEAR = 8; // CSS pixels from which a corner or an edge is taken hold of
 const DRAG = 4; // CSS pixels: what moves less is a click
@@ -10,7 +10,7 @@ export const polygon: Tool = {
   title: "Polygon: click corners, Enter or the first one closes",
   steps: true,
   *gesture(ctx, down) {
-    const points: Point[] = [point(down)], add = adds(ctx, down);
+    const points: Point[] = [pointOf(down)], add = adds(ctx, down);
     let held: number | null = 0, at = down, moved = false; // the corner that the pointer drags
     for (let event = yield; ; event = yield) {
       if (event.key === "Enter" && points.length >= LEAST) break;
@@ -26,8 +26,8 @@ export const polygon: Tool = {
       } else if (event.type === "key") {
         continue; // too early to close it
       } else if (event.type === "move") {
-        moved ||= held !== null && distance(ctx, point(event), point(at)) > DRAG;
-        if (held !== null && moved) points[held] = point(event);
+        moved ||= held !== null && distance(ctx, pointOf(event), pointOf(at)) > DRAG;
+        if (held !== null && moved) points[held] = pointOf(event);
       } else {
         if (held === 0 && !moved && points.length >= LEAST && at !== down) break; // the first corner, clicked again
         held = null;
@@ -39,15 +39,18 @@ export const polygon: Tool = {
   },
 };
 
-const point = ({ x, y }: Pick<Ev, "x" | "y">): Point => [onGrid(x), onGrid(y)];
-
 function distance(ctx: Ctx, [ax, ay]: Point, [bx, by]: Point): number {
   return Math.hypot(ax - bx, ay - by) * ctx.scale;
 }
 
+/** The corner at a point; -1: there is none. */
+function cornerAt(ctx: Ctx, points: Point[], here: Point): number {
+  return points.findIndex((corner) => distance(ctx, corner, here) <= NEAR);
+}
+
 /** The corner at the pointer: one that is there, one put into the edge there, or a new one at the end. */
 function grab(ctx: Ctx, points: Point[], event: Ev): number {
-  const here = point(event), corner = points.findIndex((other) => distance(ctx, other, here) <= NEAR);
+  const here = pointOf(event), corner = cornerAt(ctx, points, here);
   if (corner >= 0) return corner;
   const edge = edgeAt(ctx, points, here), place = edge === null ? points.length : edge + 1;
   points.splice(place, 0, here);
@@ -65,7 +68,7 @@ function edgeAt(ctx: Ctx, points: Point[], [x, y]: Point): number | null {
 }
 
 function show(ctx: Ctx, points: Point[], event: Ev, held: number | null, add: boolean) {
-  const here = point(event), corner = points.findIndex((other) => distance(ctx, other, here) <= NEAR);
+  const here = pointOf(event), corner = cornerAt(ctx, points, here);
   const onEdge = held === null && corner < 0 && edgeAt(ctx, points, here) !== null;
   const follows = held === null && corner < 0 && !onEdge && event.type !== "key" && event.pointerType !== "touch";
   const closes = held === null && corner === 0 && points.length >= LEAST;

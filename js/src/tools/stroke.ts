@@ -1,5 +1,5 @@
 import { onGrid, type Point } from "../cover";
-import { tone, type Ctx, type Ev, type Tool } from "./tool";
+import { nearest, tone, type Ctx, type Ev, type Tool } from "./tool";
 
 const RADIUS = 5, STEP = 2; // CSS pixels: half the width of the stroke, and between two points of it
 const INSIDE = 1 / 64; // image pixels: a stroke stays in the image, whose right and lower edge are not
@@ -21,8 +21,9 @@ export const stroke: Tool = {
   },
 };
 
-function point(ctx: Ctx, { x, y }: Ev): Point {
-  return [onGrid(Math.min(Math.max(x, 0), ctx.image.width - INSIDE)), onGrid(Math.min(Math.max(y, 0), ctx.image.height - INSIDE))];
+function point(ctx: Ctx, event: Ev): Point {
+  const [x, y] = nearest(ctx.image, event, INSIDE);
+  return [onGrid(x), onGrid(y)];
 }
 
 /** Let a line go on to where the pointer is, once that is some CSS pixels away. */

@@ -5,7 +5,7 @@
 import type { Action } from "../actions";
 import type { Bitmap, Patch } from "../bitmap";
 import type { Size } from "../camera";
-import type { Point } from "../cover";
+import { onGrid, type Point } from "../cover";
 import type { Outline } from "../outline";
 import type { LabelMap } from "../superpixels";
 import type { Reply } from "../transport";
@@ -55,7 +55,6 @@ export interface Ctx {
   set(trait: "tolerance", value: number): void;
   preview(preview: Preview | null): void;
   paint(patch: Patch, add: boolean): void; // shown at once; the kernel's answer to `commit` replaces it
-  unpaint(): void; // what this gesture has painted
   look(action: Action, now?: boolean): void; // show what the action would change, once the pointer rests
   ask(op: string, fields: Record<string, unknown>): Promise<Reply | null>; // one in flight, newest wins; null: overtaken, or an error
   commit(action: Action): void; // what is shown stays until the kernel has answered
@@ -63,7 +62,7 @@ export interface Ctx {
 }
 
 /** What it yields is waited for, and events with it: nothing that was done meanwhile is lost. */
-export type Gesture = Generator<Promise<unknown> | void, void, Ev>;
+type Gesture = Generator<Promise<unknown> | void, void, Ev>;
 
 export interface Tool {
   id: string;
@@ -90,6 +89,15 @@ export function tone(add: boolean): Tone {
 
 export function isInside(image: Size, { x, y }: Ev): boolean {
   return x >= 0 && y >= 0 && x < image.width && y < image.height;
+}
+
+/** The point of the image that is nearest to an event; it keeps `margin` pixels from the right and the lower edge. */
+export function nearest(image: Size, { x, y }: Ev, margin = 0): Point {
+  return [Math.min(Math.max(x, 0), image.width - margin), Math.min(Math.max(y, 0), image.height - margin)];
+}
+
+export function pointOf({ x, y }: Ev): Point {
+  return [onGrid(x), onGrid(y)];
 }
 
 /** Feeds pointer and key events to the active tool; holds the only mutable state there is. */

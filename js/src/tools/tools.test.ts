@@ -17,7 +17,6 @@ function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}, chang
     set(name, value) { this.settings[name] = value; },
     preview: (preview) => previews.push(preview),
     paint: (patch, add) => painted.paint(patch, add ? 1 : 0),
-    unpaint: () => painted.bits.fill(0),
     look() {},
     ask: async () => null,
     commit: (action) => actions.push(action),

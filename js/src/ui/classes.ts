@@ -1,6 +1,5 @@
 /** The classes: choose one for the object being edited, change its colour, add one. */
 import type { Part, View } from "../view";
-import { tip } from "./controls";
 import { h } from "./dom";
 import { icon } from "./icons";
 
@@ -8,8 +7,7 @@ export function classes(view: View): Part {
   const { doc } = view, { model } = doc;
   const chips = h("div", { class: "cdw-chips", role: "group", "aria-label": "Class of the object" });
   const element = h("section", { "aria-label": "Classes" }, h("div", { class: "cdw-title" }, "Class"), chips);
-  const more = h("button", { type: "button", class: "cdw-chip cdw-more", onclick: () => add() }, icon("plus"), "Class");
-  tip(more, "Add a class");
+  const more = h("button", { type: "button", class: "cdw-chip cdw-more", "aria-label": "Add a class", onclick: () => add() }, icon("plus"), "Class");
   let shown = "", adding = false;
 
   function chip(label: string, number: number) {

@@ -22,7 +22,7 @@ export function button(view: View, name: string, { text, small }: { text?: strin
   return { element, refresh };
 }
 
-export interface Range {
+interface Range {
   label: string;
   min: number;
   max: number;
@@ -81,9 +81,9 @@ export function check(text: string, get: () => boolean, set: (on: boolean) => vo
 }
 
 /** A button that opens a panel below it; a click elsewhere, Escape or scrolling closes it. */
-export function popover(title: string, symbol: string, content: Part, text?: string): Part & { button: HTMLButtonElement } {
+export function popover(title: string, symbol: string, content: Part): Part & { button: HTMLButtonElement } {
   const opener = h("button", { type: "button", class: "cdw-button", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => panel.togglePopover() },
-    icon(symbol), text, icon("chevron"));
+    icon(symbol), icon("chevron"));
   tip(opener, title);
   const panel = h("div", { class: "cdw-popover", popover: "auto", role: "dialog", "aria-label": title }, content.element);
   const place = () => {
@@ -132,4 +132,3 @@ export function tip(element: HTMLElement, text: string, key?: string) {
   element.dataset.tip = full;
   element.setAttribute("aria-label", text);
 }
-

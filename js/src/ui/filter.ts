@@ -1,5 +1,5 @@
 /** Brightness, contrast and channels: a colour filter that the browser lays over the canvas of the image. */
-import type { Display } from "../display";
+import { PLAIN, type Display } from "../display";
 import type { Part, View } from "../view";
 import { h } from "./dom";
 
@@ -12,7 +12,7 @@ export function filter(view: View): Part {
   let shown = "";
 
   function refresh() {
-    const values = matrix(view.display), plain = values === matrix({ brightness: 1, contrast: 1, channel: "color" });
+    const values = matrix(view.display), plain = values === matrix(PLAIN);
     if (values === shown) return;
     shown = values;
     element.innerHTML = plain ? "" : `<svg width="0" height="0"><filter id="${id}" color-interpolation-filters="sRGB"><feColorMatrix values="${values}"/></filter></svg>`;
@@ -23,7 +23,7 @@ export function filter(view: View): Part {
 }
 
 /** Contrast turns around the middle grey, then brightness multiplies. */
-function matrix({ brightness, contrast, channel }: Pick<Display, "brightness" | "contrast" | "channel">): string {
+function matrix({ brightness, contrast, channel }: Display): string {
   const factor = brightness * contrast, shift = brightness * (0.5 - 0.5 * contrast);
   const row = (own: number) => [0, 1, 2].map((from) => factor * (WEIGHTS[channel]?.[from] ?? Number(from === own)));
   return [0, 1, 2].map((own) => [...row(own), 0, shift].join(" ")).concat("0 0 0 1 0").join(" ");

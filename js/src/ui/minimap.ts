@@ -7,7 +7,7 @@ const SIDE = 132; // CSS pixels of the longer side
 export function minimap(view: View): Part {
   const { doc, viewer } = view;
   const canvas = h("canvas", {}), frame = h("i", {});
-  const element = h("div", { class: "cdw-minimap", role: "img", "aria-label": "Overview: where the view is in the image" }, canvas, frame, h("span", {}));
+  const element = h("div", { class: "cdw-minimap", role: "img", "aria-label": "Overview: where the view is in the image" }, canvas, frame);
   let drawn: unknown = null;
 
   const go = (event: PointerEvent) => {

@@ -1,6 +1,7 @@
 /** The lower row: what the tool in hand is set to, and how picture and masks are shown. As high for every tool: the image stays in place. */
 import { PLAIN } from "../display";
 import { TOOLS } from "../tools";
+import { DIAMETER } from "../tools/brush";
 import type { Part, View } from "../view";
 import { button, check, choice, group, popover, slider, still, tip } from "./controls";
 import { h, setText } from "./dom";
@@ -27,7 +28,7 @@ export function options(view: View): Part {
       add: { icon: "plus", text: "Add", title: "Add to the mask; hold Alt to take away" },
       remove: { icon: "minus", text: "Remove", title: "Take away from the mask; hold Alt to add" },
     }, () => (view.options.add ? "add" : "remove"), (value) => view.setOptions({ add: value === "add" })),
-    size: slider({ label: "Size", unit: "px", min: 1, max: 500, curved: true, ...trait("brush_size") }),
+    size: slider({ label: "Size", unit: "px", ...DIAMETER, curved: true, ...trait("brush_size") }),
     tolerance: slider({ label: "Tolerance", min: 0, max: 255, ...trait("tolerance") }),
     superpixels: slider({ label: "Superpixels", min: 50, max: 5000, step: 50, curved: true, ...trait("superpixels") }),
     straight: check("Straight lines", () => view.options.straight, (straight) => view.setOptions({ straight })),

@@ -1,5 +1,6 @@
 /** Colours the pixels of the selected object by where they come from, with a legend. Asked for anew after every change, while it is on. */
 import type { Box } from "../bitmap";
+import { onImage } from "../layers";
 import { inflate } from "../superpixels";
 import type { Part, View } from "../view";
 import { h } from "./dom";
@@ -16,7 +17,7 @@ export function sources(view: View): Part {
   const canvas = h("canvas", {}), list = h("ul", {});
   const legend = h("div", { class: "cdw-legend", role: "group", "aria-label": "Where pixels come from" }, h("b", {}, "Where pixels come from"), list);
   const element = h("div", { class: "cdw-sources" }, canvas, legend);
-  let asked = "", shown: { box: Box; picture: HTMLCanvasElement } | null = null;
+  let asked = "", painted = "", shown: { box: Box; picture: HTMLCanvasElement } | null = null;
 
   async function ask(key: string) {
     asked = key;
@@ -25,6 +26,7 @@ export function sources(view: View): Part {
     const numbers = new Uint8Array(await inflate(reply.buffers[0]));
     if (asked !== key) return;
     shown = { box: reply.result.box, picture: paint(reply.result.box, numbers) };
+    painted = "";
     explain(numbers);
     refresh();
   }
@@ -44,12 +46,15 @@ export function sources(view: View): Part {
     const key = `${doc.image.key} ${doc.revision}`;
     if (key !== asked && doc.revision >= 0 && !doc.dead) void ask(key);
     if (element.hidden) return;
-    const { clientWidth, clientHeight } = viewer.stage, ratio = devicePixelRatio || 1, scale = viewer.camera.scale * ratio;
+    const { clientWidth, clientHeight } = viewer.stage, ratio = devicePixelRatio || 1;
+    const look = JSON.stringify([viewer.camera, clientWidth, clientHeight, ratio]);
+    if (look === painted) return; // the pointer has moved, no more
+    painted = look;
     canvas.width = Math.round(clientWidth * ratio);
     canvas.height = Math.round(clientHeight * ratio);
     if (!shown?.picture.width) return;
     const ctx = canvas.getContext("2d")!;
-    ctx.setTransform(scale, 0, 0, scale, viewer.camera.x * ratio, viewer.camera.y * ratio);
+    onImage(ctx, viewer.camera, ratio);
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(shown.picture, shown.box[0], shown.box[1]);
   }

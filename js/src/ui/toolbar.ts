@@ -1,14 +1,14 @@
 /** The upper row: what one works with. Prompts to the model, tools of the hand, history, and commands on the mask. */
+import { PROMPTS } from "../actions";
 import { TOOLS } from "../tools";
 import type { Part, View } from "../view";
 import { button, group, popover, slider, still } from "./controls";
 import { h, setText } from "./dom";
 
-const PROMPTS = ["click", "box", "stroke"]; // the model answers these
 const AMOUNT = { min: 1, max: 50 }; // pixels
 
 export function toolbar(view: View): Part {
-  const ids = Object.keys(TOOLS), tools = (wanted: string[]) => wanted.filter((id) => ids.includes(id)).map((id) => button(view, id));
+  const tools = (prompts: boolean) => Object.keys(TOOLS).filter((id) => PROMPTS.includes(id) === prompts).map((id) => button(view, id));
 
   function zoom(): Part {
     const fit = button(view, "fit", { text: "" });
@@ -42,8 +42,8 @@ export function toolbar(view: View): Part {
   }
 
   const parts = [
-    group("Prompts to the model", ...tools(PROMPTS)),
-    group("Tools of the hand", ...tools(ids.filter((id) => !PROMPTS.includes(id))), commands()),
+    group("Prompts to the model", ...tools(true)),
+    group("Tools of the hand", ...tools(false), commands()),
     group("History", button(view, "undo"), button(view, "redo")),
     group("Object", button(view, "finish"), button(view, "delete_last")),
     still(h("span", { class: "cdw-spacer" })),
