@@ -74,18 +74,30 @@ def ablate(
     data: Data,
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
     weights: Annotated[list[Path], typer.Option(help="Another checkpoint to compare, such as one trained without FDM; repeat it.")] = [],  # noqa: B006
+    train: Annotated[
+        int | None, typer.Option(min=1, help="Instead, train the recipe MODEL for so many batches with one part changed at a time.")
+    ] = None,
+    encoder: Annotated[Path | None, typer.Option(help="With --train: pre-trained weights of the backbone.")] = None,
     out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
     max_clicks: MaxClicks = 20, jobs: Jobs = 1, title: Title = "",
 ) -> None:  # fmt: skip
-    """Change one thing at a time about how a model is asked (PDM, zoom-in, flip, previous mask), and say what each is worth in clicks."""
+    """Change one thing at a time, and say what each is worth in clicks.
+
+    Either about how a model is asked (PDM, zoom-in, flip, previous mask), or, with --train, about what it is (FDM, diversified training,
+    previous mask, how clicks are shown).
+    """
     from cdwidget import benchmark as bench
     from cdwidget.model.variants import ablations
 
     options = _checked("--mode", bench.Options, mode, max_clicks, False, seed)
     targets = _checked("--data", bench.read_objects, data, held_out, objects, seed, limit)
-    names = [model, *(f"{model}@{variant}" for variant in _checked("--model", ablations, model)), *map(str, weights)]
-    chosen = _checked("--weights", _methods, ",".join(names))
     _check_out(out)
+    if train is not None:
+        weights = [*_trained(model, train, data, out, encoder), *weights]
+        chosen = [_checkpoint(path) for path in weights]
+    else:
+        names = [model, *(f"{model}@{variant}" for variant in _checked("--model", ablations, model)), *map(str, weights)]
+        chosen = _checked("--weights", _methods, ",".join(names))
     typer.echo(bench.carry_out(chosen, targets, options, jobs=jobs, out=out, compare=True, title=title))
 
 
@@ -203,6 +215,24 @@ def _methods(text: str) -> list[Method]:
     if not methods:
         raise ValueError("name at least one method")
     return methods
+
+
+def _trained(recipe: str, steps: int, data: list[Path], out: Path | None, encoder: Path | None) -> list[Path]:
+    """Train one part changed at a time, in a folder beside `out`."""
+    from cdwidget.train import RECIPES, find_sets, train_ablations
+
+    if out is None:
+        raise typer.BadParameter("the trained weights lie beside the figures: say where those go", param_hint="--out")
+    chosen = _checked("--model", lookup, RECIPES, "cdnet-tiny" if recipe == "cdnet" else recipe, "recipe")
+    return _checked("--train", train_ablations, chosen, steps, _checked("--data", find_sets, data), out.with_suffix(".weights"), encoder)
+
+
+def _checkpoint(path: Path) -> Method:
+    """A file of weights as a method of its name."""
+    from cdwidget.benchmark import Method
+    from cdwidget.model.variants import fingerprint, load_variant
+
+    return Method(path.stem, partial(load_variant, str(path)), fingerprint(str(path)))
 
 
 def _check_out(out: Path | None) -> None:

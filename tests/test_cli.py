@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -14,7 +15,8 @@ from typer.testing import CliRunner
 import cdwidget
 from cdwidget.cli import app
 from cdwidget.model.cdnet import CDNet, CDNetConfig
-from cdwidget.model.checkpoint import save_checkpoint
+from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
+from cdwidget.train import RECIPES, Recipe
 
 
 @pytest.fixture
@@ -95,6 +97,23 @@ def test_ablate_says_what_each_part_is_worth(folder: Path) -> None:
     assert first == "" and {"@pdm-0", "@flip", "@zoom-off", "@no-previous-mask"} <= set(others)
     assert "@zoom-2.0" not in others and "@pdm-10" not in others  # what the model does anyway
     assert f"beside {weights}" in output
+
+
+def test_ablate_trains_one_change_at_a_time_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"cdnet": {}, "fdm-off": {"fdm": "off"}, "clicks-distance": {"click_encoding": "distance"}}
+    monkeypatch.setattr("cdwidget.train.ablations.CHANGES", changes)
+    model = CDNetConfig(backbone="lite0", size=64, channels=32)
+    monkeypatch.setitem(RECIPES, "small", Recipe(model, batch=4, rounds=1, views=2, holdout=10**9))
+    out = folder / "trained.json"
+    command = ("ablate", "--data", folder, "--model", "small", "--train", 2, "--limit", 1, "--max-clicks", 1, "--out", out)
+    code, output = invoke(*command)
+    assert code == 0, output
+    assert list(json.loads(out.read_text())["methods"]) == list(changes) and "beside cdnet" in output
+    written = {name: (folder / "trained.weights" / f"{name}.safetensors").stat().st_mtime_ns for name in changes}
+    assert load_checkpoint(folder / "trained.weights" / "fdm-off.safetensors").config == replace(model, fdm="off")
+    assert invoke(*command)[0] == 0
+    assert written == {name: (folder / "trained.weights" / f"{name}.safetensors").stat().st_mtime_ns for name in changes}
+    assert "say where those go" in invoke(*command[:-2])[1]
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,18 @@
 import json
 from dataclasses import asdict
 
+import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from cdwidget.model import pdm
 from cdwidget.model.backbones import BACKBONES
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, load_encoder, save_checkpoint
-from cdwidget.model.click_maps import click_maps, source_maps
+from cdwidget.model.click_maps import REACH, click_maps, encode_clicks, source_maps
 from cdwidget.model.fdm import FDM, FLOOR
 from cdwidget.prompts import Box, Click, Stroke
 
@@ -220,6 +222,20 @@ def test_a_box_is_a_frame_of_negatives_and_a_stroke_follows_its_line():
     assert not maps[0].any() and maps[1, 40, 16] == maps[1, 16, 40] == maps[1, 16, 16] == 1 and not maps[1, 20:60, 20:60].any()
     stroke = click_maps([Stroke(((10, 40), (70, 40)), False, 2)], (0, 0, 80, 80), 80, 5)
     assert stroke[1, 40, 10:70].all() and stroke[1, 60].sum() == 0 and stroke[0].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "of"), [("gaussian", lambda d: np.exp(-((d / 20) ** 2) / 2)), ("distance", lambda d: np.maximum(0, 1 - d / REACH))]
+)
+def test_clicks_are_encoded_by_their_distance(encoding, of):
+    maps = torch.zeros(1, 3, 128, 128)
+    maps[0, :2] = torch.from_numpy(click_maps([Click(20, 30), Click(90, 100)], (0, 0, 128, 128), 128, 5))
+    maps[0, 2] = torch.rand(128, 128)
+    shown = encode_clicks(maps, encoding, 20)
+    away = cv2.distanceTransform((F.max_pool2d(maps, 4)[0, 0].numpy() == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    np.testing.assert_allclose(F.avg_pool2d(shown, 4)[0, 0, 1:-1, 1:-1], of(4 * away)[1:-1, 1:-1], atol=0.04)
+    assert shown[0, 1].max() == 0 and torch.equal(shown[:, 2], maps[:, 2])  # no negative click; the previous mask as it was
+    assert encode_clicks(maps, "disk", 5) is maps
 
 
 def test_sources_lie_round_the_clicks():

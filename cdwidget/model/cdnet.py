@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cdwidget.lookup import lookup
 from cdwidget.model.backbones import BACKBONES
-from cdwidget.model.click_maps import source_maps
+from cdwidget.model.click_maps import Encoding, encode_clicks, source_maps
 from cdwidget.model.fdm import FDM, ClickAffinity, FDMFactors, Variant
 
 
@@ -22,7 +22,8 @@ class CDNetConfig:
     backbone: a name in BACKBONES. size: side in pixels of the square view the network sees. channels: of the tokens. fdm: variant of the
     feature diffusion. pdm_steps: rounds of the pixel diffusion at inference, 0 for none. latent_heads: of diversified training.
     previous_mask: whether the third map is used. click_affinity: whether tokens are compared with the clicked ones before FDM.
-    click_radius: of a click's disk in view pixels. quality: whether each head's IoU is predicted too.
+    click_radius: of a click's disk in view pixels. click_encoding: what the network is shown of the disks. quality: whether each head's IoU
+    is predicted too.
     """
 
     backbone: str = "tinyvit"
@@ -34,6 +35,7 @@ class CDNetConfig:
     previous_mask: bool = True
     click_affinity: bool = True
     click_radius: float = 5.0
+    click_encoding: Encoding = "disk"
     quality: bool = False
 
 
@@ -80,10 +82,11 @@ class CDNet(nn.Module):
     def forward(self, encoded: tuple[Tensor, ...], maps: Tensor) -> Output:
         if not self.config.previous_mask:
             maps = torch.cat([maps[:, :2], torch.zeros_like(maps[:, 2:])], 1)
+        prompts = self.prompts(encode_clicks(maps, self.config.click_encoding, self.config.click_radius))
         if self.late:
-            levels = [x + y for x, y in zip(encoded, self.prompts(maps))]
+            levels = [x + y for x, y in zip(encoded, prompts)]
         else:
-            levels = [lateral(x) for lateral, x in zip(self.laterals, self.backbone(*encoded, self.prompts(maps)))]
+            levels = [lateral(x) for lateral, x in zip(self.laterals, self.backbone(*encoded, prompts))]
         x, sources = levels[-1], source_maps(maps[:, :2], self.stride, self.config.click_radius)
         if self.affinity is not None:
             x = x + self.affinity(encoded[-1] if self.late else x, sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Literal, Sequence
 
 import cv2
 import numpy as np
@@ -13,6 +13,9 @@ from torch import Tensor
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
 POSITIVE, NEGATIVE, PRIOR = 0, 1, 2
+Encoding = Literal["disk", "gaussian", "distance"]
+COARSE = 4  # pixels of a cell in which distances to clicks are measured
+REACH = 128.0  # pixels, at which a distance map has fallen to 0
 
 
 def paint_disk(canvas: np.ndarray, x: float, y: float, radius: float) -> None:
@@ -71,3 +74,25 @@ def source_maps(maps: Tensor, stride: int, radius: float) -> Tensor:
     kernel = torch.tensor([1.0, 2.0, 1.0], device=maps.device, dtype=maps.dtype)
     kernel = (kernel[:, None] * kernel / 4).expand(2, 1, 3, 3)  # the middle weighs 1
     return F.conv2d(mass, kernel, padding=1, groups=2).clamp(max=1.0)
+
+
+def encode_clicks(maps: Tensor, encoding: Encoding, radius: float) -> Tensor:
+    """What the network is shown of maps (B, 3, S, S) with disks in the first two: the disks, or what falls with the distance to them.
+
+    "gaussian": exp(-d^2 / 2 radius^2) (DIOS's successors); "distance": 1 - d / REACH, at least 0 (DIOS, CVPR 2016, there 255 at most).
+    """
+    if encoding == "disk":
+        return maps
+    away = _distance(maps[:, :2])
+    value = torch.exp(-((away / radius) ** 2) / 2) if encoding == "gaussian" else (1 - away / REACH).clamp(min=0)
+    return torch.cat([F.interpolate(value, size=maps.shape[-2:], mode="bilinear"), maps[:, 2:]], 1)
+
+
+def _distance(disks: Tensor) -> Tensor:
+    """Pixels from each cell to the nearest one with a disk in it, exact between cells: (B, 2, S, S) -> (B, 2, S / COARSE, S / COARSE)."""
+    away = (1 - F.max_pool2d(disks.float(), COARSE)) * 1e6
+    index = torch.arange(away.shape[-1], device=away.device)
+    squared = ((index[:, None] - index) ** 2).float()
+    away = (away[:, :, None] + squared[:, :, None]).amin(-2)  # the nearest in each column: (B, 2, 1, N, N) + (N, N, 1)
+    away = (away[:, :, :, None] + squared).amin(-1)  # and then along each row: (B, 2, N, 1, N) + (N, N)
+    return COARSE * away.sqrt()

@@ -29,7 +29,8 @@ from cdwidget.train.ranks import Ranks, join
 
 def train(
     recipe: Recipe, data: Sequence[Path], out: Path, *, encoder: Path | None = None, start_from: Path | None = None, resume: bool = False,
-    teacher: Path | None = None, unlabelled: Sequence[Path] = (), skip_bad: bool = False, device: str = "auto", save_every: int = 50,
+    teacher: Path | None = None, unlabelled: Sequence[Path] = (), skip_bad: bool = False, features: Path | None = None,
+    device: str = "auto", save_every: int = 50,
 ) -> Path:  # fmt: skip
     """Train a recipe and write the averaged weights to `out` (safetensors, fp16); beside it a log (`.jsonl`), its curve (`.png`) and the
     state (`.state`).
@@ -37,8 +38,9 @@ def train(
     data: folders of data sets. encoder: pre-trained weights of the backbone. start_from: a checkpoint to begin with instead; parts it does
     not have begin anew. With `resume` the state is read and training goes on as if it had never stopped. teacher: a checkpoint to learn
     from, as the recipe's `distil` says; unlabelled: folders of images of which the teacher alone knows something. skip_bad: leave out
-    images that cannot be used. device: "cpu", "cuda" or "auto". save_every: batches. Under torchrun each process does its share. The
-    features of frozen encoders are kept beside `out` (`.features/`) when the recipe has a number of views. Returns `out`.
+    images that cannot be used. features: the folder where what frozen encoders say is kept when the recipe has a number of views, by
+    default `.features/` beside `out`; runs may share it. device: "cpu", "cuda" or "auto". save_every: batches. Under torchrun each process
+    does its share. Returns `out`.
 
     Raises ValueError for images or masks that cannot be used, and for settings that do not go together.
     """
@@ -57,10 +59,10 @@ def train(
             load_encoder(model, encoder)
         model.to(where)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        kept, views = out.with_suffix(".features"), sampler.views()
-        features = Features(model, kept, views) if model.late and recipe.encoder_rate == 0 else None
+        kept, views = features or out.with_suffix(".features"), sampler.views()
+        looked = Features(model, kept, views) if model.late and recipe.encoder_rate == 0 else None
         guide = None if teacher is None else Teacher(teacher, recipe, kept, views, where)
-        _run(Learner(model, recipe, ranks, features, guide), sampler, out, resume, save_every)
+        _run(Learner(model, recipe, ranks, looked, guide), sampler, out, resume, save_every)
     return out
 
 
