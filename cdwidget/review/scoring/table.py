@@ -1,0 +1,73 @@
+"""All scores: one line an entry, and the function that computes them for an item."""
+
+from __future__ import annotations
+
+from typing import Callable, Sequence
+
+import numpy as np
+
+from cdwidget.items import Item
+from cdwidget.lookup import lookup
+from cdwidget.predictor import Predictor
+from cdwidget.review.rows import OVERALL, Score
+from cdwidget.review.scoring.neighbours import duplicate, overlap
+from cdwidget.review.scoring.overall import overall
+from cdwidget.review.scoring.population import Population
+from cdwidget.review.scoring.predicted import agreement, edit, heads, stability
+from cdwidget.review.scoring.subject import Finding, Scene, Subject
+
+Scorer = Callable[[Subject], "Finding | None"]
+SCORES: dict[str, Scorer] = {
+    "agreement": agreement,
+    "edit": edit,
+    "stability": stability,
+    "heads": heads,
+    "duplicate": duplicate,
+    "overlap": overlap,
+}
+
+
+def score_item(
+    item: Item, predictor: Predictor | None, population: Population | None = None, names: Sequence[str] | None = None,
+    numbers: Sequence[int] | None = None,
+) -> list[Score]:  # fmt: skip
+    """Score the instances of an item.
+
+    predictor: is given the image. Without one, and without a population, the scores that need it are left out; the overall score is made
+    of the others. names: of SCORES, and OVERALL; by default all. numbers: of the instances, by default all. A crowd is no object, and gets
+    nothing but an overall score of 0. Raises ValueError for a name or number there is not, a mask that is not of the image's size, and
+    what reading the image raises.
+    """
+    wanted = [*SCORES, OVERALL] if names is None else list(names)
+    for name in wanted:
+        lookup({**SCORES, OVERALL: None}, name, "score")
+    scene = Scene(item, predictor, population)
+    there = dict.fromkeys([*scene.masks, *scene.crowds])
+    for number in numbers or ():
+        lookup({str(one): one for one in there}, str(number), "instance")
+    scores = []
+    for number in there if numbers is None else numbers:
+        scores += [score for score in _score(scene, number, wanted) if score.name in wanted]
+    return scores
+
+
+def measure(scene: Scene, number: int, names: Sequence[str] = tuple(SCORES)) -> dict[str, Finding]:
+    """Return what the scores find about one instance that has at least one pixel, by their names; those that cannot say are left out."""
+    subject = Subject(scene, number)
+    findings = {name: SCORES[name](subject) for name in names}
+    return {name: finding for name, finding in findings.items() if finding is not None}
+
+
+def _score(scene: Scene, number: int, wanted: Sequence[str]) -> list[Score]:
+    if number in scene.crowds:
+        return [Score(number, OVERALL, 0.0, "a crowd is a region, not one object: nothing was measured")]
+    if not scene.masks[number].any():
+        return [Score(number, OVERALL, 1.0, "the mask is empty")]
+    findings = measure(scene, number, tuple(SCORES) if OVERALL in wanted else wanted)
+    if OVERALL in wanted:
+        findings[OVERALL] = overall(findings)
+    return [Score(number, name, float(np.clip(one.value, 0, 1)), one.reason, _to_bytes(one.heat)) for name, one in findings.items()]
+
+
+def _to_bytes(heat: np.ndarray) -> np.ndarray:
+    return (np.clip(heat, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -1,0 +1,85 @@
+"""Images of the training sets with some of their masks spoilt on purpose: what the overall score is fitted and measured on."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from cdwidget.faults import FAULTS, HIGH, spoil
+from cdwidget.formats.sets import LARGEST, SMALLEST, Source, find_sets, held_out, read_set
+from cdwidget.masks import iou
+
+PER_IMAGE = 4  # masks of one image that are looked at, at most
+CLEAN = "clean"
+
+
+@dataclass(frozen=True, eq=False)
+class Spoilt:
+    """One image. masks: bool (N, H, W), as a reviewer would be given them. faults: index -> kind and true IoU of those looked at."""
+
+    group: str
+    name: str
+    image: np.ndarray
+    masks: np.ndarray
+    faults: dict[int, tuple[str, float]]
+
+
+def spoilt_images(
+    folders: Iterable[Path], count: int, seed: int = 0, *, held: bool, ious: tuple[float, float] = (0.4, HIGH)
+) -> Iterator[Spoilt]:
+    """Yield images until `count` masks have been looked at, every second of them spoilt, by all kinds in turn; all sets in turn.
+
+    held: take the images that are never trained on, otherwise only others. ious: of the faults whose extent can be chosen. A kind that
+    does not fit an object gives way to the next. Ends early when there are no more images.
+    """
+    rng = np.random.default_rng(seed)
+    kinds, seen, foreign = list(FAULTS), 0, np.ones((1, 8, 8), bool)
+    turn = {True: 0, False: 0}
+    for group, source in _in_turns(folders, held, seed):
+        image, truth, valid = source.load()
+        truth = truth & valid
+        fitting = [i for i, mask in enumerate(truth) if SMALLEST <= mask.mean() <= LARGEST]
+        masks, faults = truth.copy(), {}
+        for i in rng.permutation(fitting)[: min(PER_IMAGE, count - seen)].tolist():
+            seen += 1
+            faults[i] = (CLEAN, 1.0)
+            if seen % 2:
+                continue
+            others = np.delete(truth, i, axis=0)
+            others = others[others.any((1, 2))]
+            if not len(others):
+                others = _resized(foreign, truth.shape[1:])
+            for attempt in range(len(kinds)):
+                kind = kinds[(turn[False] + attempt) % len(kinds)]
+                try:
+                    masks[i] = spoil(kind, image, truth[i], others, rng, ious)
+                except ValueError:
+                    continue
+                faults[i] = (kind, iou(masks[i] & valid, truth[i]))
+                break
+            turn[False] += 1
+        if faults:
+            foreign = truth
+            yield Spoilt(group, source.image.stem, image, masks, faults)
+        if seen >= count:
+            return
+
+
+def _in_turns(folders: Iterable[Path], held: bool, seed: int) -> Iterator[tuple[str, Source]]:
+    """The images of all sets, one of each set after the other, in an order that hangs on the seed."""
+    queues: list[tuple[str, list[Source]]] = []
+    for folder in find_sets(folders):
+        sources = [source for source in read_set(folder) if held_out(source) == held]
+        order = np.random.default_rng((seed, zlib.crc32(folder.name.encode()))).permutation(len(sources))
+        queues.append((folder.name, [sources[i] for i in order]))
+    for turn in range(max((len(sources) for _, sources in queues), default=0)):
+        yield from ((name, sources[turn]) for name, sources in queues if turn < len(sources))
+
+
+def _resized(masks: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    return np.stack([cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0 for mask in masks])
