@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from threading import RLock
 from typing import Any
 
-import anywidget
 import traitlets as t
 from PIL import ImageColor
 
-from cdwidget.lookup import lookup
+from cdwidget.widget.shared import SharedWidget
 
 TOOLS = ("click", "box", "stroke", "brush", "eraser", "polygon", "lasso", "superpixel", "wand", "matte")
 COLORS = ["#3b82f6", "#f97316", "#10b981", "#d946ef", "#eab308", "#06b6d4", "#ef4444", "#8b5cf6", "#84cc16", "#ec4899"]
@@ -53,8 +51,10 @@ SHORTCUTS = {
 }
 
 
-class Settings(anywidget.AnyWidget):
-    """The traits. They may be set from any thread: where comms run on a subshell, page and cells set them at the same time."""
+class Settings(SharedWidget):
+    """The traits."""
+
+    _commands = SHORTCUTS
 
     tool = t.Enum(TOOLS, "click", help="the active tool").tag(sync=True)
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
@@ -65,12 +65,8 @@ class Settings(anywidget.AnyWidget):
     brush_size = t.Float(20.0, min=1, max=2048, help="diameter of the brush in image pixels").tag(sync=True)
     tolerance = t.Float(12.0, min=0, max=255, help="how far from the clicked colour the wand goes").tag(sync=True)
     superpixels = t.Int(1000, min=10, max=10_000, help="about how many superpixels an image is cut into").tag(sync=True)
-    opacity = t.Float(0.35, min=0, max=1, help="of the masks").tag(sync=True)
-    view_only = t.Bool(False, help="look, but change nothing").tag(sync=True)
     capture_scroll = t.Bool(True, help="the wheel zooms while the widget has the focus; False: only with Ctrl").tag(sync=True)
-    shortcuts = t.Dict(t.List(t.Unicode()), help="keys of each command; what is not given keeps its keys").tag(sync=True)
     height = t.Int(None, min=120, allow_none=True, help="CSS pixels of the image area; None: by the image's shape").tag(sync=True)
-    busy = t.Bool(False, read_only=True, help="the model is working").tag(sync=True)
     can_undo = t.Bool(False, read_only=True).tag(sync=True)
     can_redo = t.Bool(False, read_only=True).tag(sync=True)
 
@@ -78,33 +74,6 @@ class Settings(anywidget.AnyWidget):
     _phase = t.Dict({"name": "idle", "error": ""}, help="how far the model is with this image").tag(sync=True)
     _buttons = t.List(t.Unicode(), help="which of submit and skip somebody listens to").tag(sync=True)
     _notice = t.Unicode("", help="what the user must know about this image, such as that it is not saved").tag(sync=True)
-
-    def __init__(self, **traits: Any) -> None:
-        """Set the traits; TypeError for a name there is not."""
-        allowed = [name for name in self.class_trait_names(sync=True) if not name.startswith("_")]
-        if unknown := sorted(traits.keys() - set(allowed)):
-            raise TypeError(f"Annotator has no keyword {', '.join(unknown)}; there are: {', '.join(sorted(allowed))}")
-        self._writing = RLock()  # what a session did and the message about it go out in one order, and one thread at a time sets traits
-        super().__init__(**traits)
-
-    def open(self) -> None:
-        """Open the comm, and take what the page says on the subshell that JupyterLab chose.
-
-        ipykernel 7.4 would give it to the shell that spoke to the page last, often the main one, where it waits for the running cell.
-        """
-        super().open()
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = None
-
-    def notify_change(self, change: Any) -> None:
-        """Tell the page and the observers, one change after the other."""
-        with self._writing:
-            super().notify_change(change)
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what was set in the page."""
-        with self._writing:
-            super().set_state(sync_data)
 
     @t.validate("colors")
     def _known_colors(self, proposal: Any) -> list[str]:
@@ -116,13 +85,3 @@ class Settings(anywidget.AnyWidget):
                     f"{color!r} is no colour; allowed are '#rrggbb', 'rgb(r, g, b)' and CSS names such as 'tomato'"
                 ) from None
         return proposal["value"]
-
-    @t.validate("shortcuts")
-    def _with_defaults(self, proposal: Any) -> dict[str, list[str]]:
-        for command in proposal["value"]:
-            lookup(SHORTCUTS, command, "command")
-        return {**SHORTCUTS, **proposal["value"]}
-
-    @t.default("shortcuts")
-    def _default_shortcuts(self) -> dict[str, list[str]]:
-        return {**SHORTCUTS}
