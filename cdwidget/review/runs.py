@@ -8,6 +8,8 @@ from typing import Iterator, NamedTuple, Sequence
 import numpy as np
 from pycocotools import mask as reference
 
+from cdwidget.masks import Bbox
+
 VALID = re.compile("[0-o]*[0-O]")  # the last number is complete
 LONGEST = 6  # digits of a number: runs of 2 ** 29 pixels
 AT_ONCE = 100_000  # characters; about 10 MB on the way
@@ -32,8 +34,25 @@ def encode(mask: np.ndarray) -> str:
 def decode(counts: str, height: int, width: int) -> np.ndarray:
     """Return the bool (height, width) mask; ValueError when the runs do not fill that size."""
     if measure([counts], [(height, width)])[0] is None:  # the reference implementation would read past the end of a broken text
-        raise ValueError(f"these are no run lengths of a mask of {width}x{height} pixels: {counts[:40]!r}")
+        raise _broken(counts, height, width)
     return np.ascontiguousarray(reference.decode({"size": [height, width], "counts": counts.encode()})).view(bool)
+
+
+def decode_box(counts: str, height: int, width: int, box: Bbox) -> np.ndarray:
+    """Return the part of the bool (height, width) mask inside `box`, without making all of it; ValueError as `decode`."""
+    runs, *_ = _runs([counts]) if VALID.fullmatch(counts) else (np.zeros(1, np.int32),)
+    stops = np.cumsum(runs, dtype=np.int64)
+    if runs.min() < 0 or stops[-1] != height * width:
+        raise _broken(counts, height, width)
+    x0, y0, x1, y1 = box
+    drawn = np.arange(runs.size) % 2 == 1
+    ends = np.clip(stops, x0 * height, x1 * height)
+    columns = np.repeat(drawn, ends - np.r_[x0 * height, ends[:-1]])
+    return np.ascontiguousarray(columns.reshape(x1 - x0, height)[:, y0:y1].T)
+
+
+def _broken(counts: str, height: int, width: int) -> ValueError:
+    return ValueError(f"these are no run lengths of a mask of {width}x{height} pixels: {counts[:40]!r}")
 
 
 def measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> list[Extent | None]:
@@ -58,8 +77,11 @@ def _chunks(indices: Sequence[int], counts: Sequence[str]) -> Iterator[list[int]
         yield chunk
 
 
-def _measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Iterator[Extent | None]:
-    """All texts at once: numbers of 5 bits a character, the lowest first, each from a text's fourth on relative to the last but one."""
+def _runs(counts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the run lengths of all texts, one behind the other; of each text where they begin and how many they are; and their digits.
+
+    Numbers of 5 bits a character, the lowest first, each from a text's fourth on relative to the last but one.
+    """
     digits = np.frombuffer("".join(counts).encode(), np.uint8).astype(np.int32) - 48
     ends = np.flatnonzero(digits & 32 == 0) + 1
     starts = np.r_[0, ends[:-1]]
@@ -78,7 +100,13 @@ def _measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Iterato
         own = np.where(chain, runs, 0)
         sums = np.cumsum(own, dtype=np.int32)
         runs = np.where(chain, sums - np.repeat((sums - own)[first], count), runs)
+    return runs, first, count, lengths
 
+
+def _measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Iterator[Extent | None]:
+    """All texts at once."""
+    runs, first, count, lengths = _runs(counts)
+    odd = (np.arange(runs.size) - np.repeat(first, count)) % 2 == 1
     height, width = np.array(sizes, np.int64).T
     column = np.repeat(height, count).astype(np.int32)
     stops = np.cumsum(runs, dtype=np.int32)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import Any, Collection, Iterator, Literal, Sequence, Union
 
 from cdwidget.lookup import lookup
@@ -20,6 +21,7 @@ OPERATORS = {
     ">": "{} > ?",
     ">=": "{} >= ?",
     "contains": "instr(lower({}), lower(?)) > 0",
+    "in": "{} IN (SELECT value FROM json_each(?))",  # of whole numbers
 }
 _OF_ITEM = {name: f"items.{name}" for name in ("path", "height", "width", "changed", "version", "problem")}
 CONDITIONS = {  # what `where` may name
@@ -27,6 +29,7 @@ CONDITIONS = {  # what `where` may name
     "instances": {
         **{name: f"instances.{name}" for name in ("id", "item", "number", "label", "status", "score", "area", "x0", "y0", "x1", "y1")},
         **_OF_ITEM,
+        "text": "(items.path || char(10) || instances.label)",
     },
 }
 # What a page may be ordered by: expressions that an index ends in, so that no order is made on the way. `{}` is the table.
@@ -37,6 +40,7 @@ ORDERS = {
     "items": {**_ORDERS, "path": ("{}.path",), "changed": ("{}.changed", "{}.id")},
     "instances": {**_ORDERS, "label": ("{}.label", _SCORE, "{}.id"), "area": ("{}.area", "{}.id")},
 }
+_NAMED = "(SELECT value FROM scores WHERE instance = instances.id AND name = ?)"  # a score that has a name of its own
 FEW = 5000  # so many rows are put in order quicker than an index is walked in search of them
 
 
@@ -67,12 +71,13 @@ class Selection:
         """Return the query for the ids, and its parameters. few: the filters that leave few rows, which are followed and not the order."""
         expressions, named = self._order()
         joins, first = self._joins(named, bool(few))
+        id = "scores.instance" if named else f"{self.of}.id"
         filters, parameters = self._filters(few)
         direction, sign = ("DESC", "<") if self.order_by.startswith("-") else ("ASC", ">")
         if self.after is not None:
 
             def of_row(columns: str) -> str:
-                return f"(SELECT {columns} FROM {joins} WHERE {self.of}.id = ?)"
+                return f"(SELECT {columns} FROM {joins} WHERE {id} = ?)"
 
             every = ", ".join(expressions)
             filters += [
@@ -81,7 +86,7 @@ class Selection:
             ]  # the first: where to begin
             parameters += [*first, self.after] * 2
         order = ", ".join(f"{'+' if few else ''}{expression} {direction}" for expression in expressions)
-        text = f"SELECT {self.of}.id FROM {joins} WHERE {' AND '.join(filters) or '1'} ORDER BY {order} LIMIT ? OFFSET ?"
+        text = f"SELECT {id} AS id FROM {joins} WHERE {' AND '.join(filters) or '1'} ORDER BY {order} LIMIT ? OFFSET ?"
         return text, [*first, *parameters, -1 if limit is None else limit, offset]
 
     def counting(self, few: Collection[str] = ()) -> tuple[str, list[Any]]:
@@ -89,6 +94,13 @@ class Selection:
         joins, first = self._joins(self._order()[1], bool(few))
         filters, parameters = self._filters(few or ("status", "label"))
         return f"SELECT count(*) FROM {joins} WHERE {' AND '.join(filters) or '1'}", [*first, *parameters]
+
+    def apart(self) -> list[Selection]:
+        """Return the order without filters, then each filter without an order: what is in all of them is selected, and each is quick."""
+        free = replace(self, status=None, label=None, tag=None, where=(), after=None)
+        given = [{name: value} for name in ("status", "label", "tag") if (value := getattr(self, name)) is not None]
+        every: list[dict[str, Any]] = [*given, *({"where": (condition,)} for condition in self.where)]
+        return [free, *(replace(free, order_by="id", **one) for one in every)]
 
     def probes(self) -> Iterator[tuple[tuple[str, ...], str, list[Any]]]:
         """Yield filters that an index answers together, and the query whether they leave fewer than FEW rows."""
@@ -112,9 +124,12 @@ class Selection:
     def _joins(self, named: str | None, few: bool) -> tuple[str, list[Any]]:
         if self.of == "items":
             return "items", []
-        items = " JOIN items ON items.id = instances.item" if any(condition[0] in _OF_ITEM for condition in self.where) else ""
+        of_item = any(condition[0] in _OF_ITEM or condition[0] == "text" for condition in self.where)
+        items = " JOIN items ON items.id = instances.item" if of_item else ""
         if named is None:
             return "instances" + items, []
+        if not any((self.status, self.label, self.tag, self.where)):
+            return "(SELECT instance, value FROM scores WHERE name = ?) AS scores", [named]
         outer, inner = ("instances", "scores") if few else ("scores", "instances")  # CROSS: the outer one is walked along
         return f"{outer} CROSS JOIN {inner} ON instances.id = scores.instance AND scores.name = ?{items}", [named]
 
@@ -143,19 +158,25 @@ class Selection:
             asked = f"EXISTS (SELECT 1 FROM tags WHERE item = {item} AND tag IN ({{}}))"
             put(followed if "tag" in few else asked, _texts(self.tag, "tag"))
         for condition in self.where:
-            text, value = self._condition(condition)
+            text, values = self._condition(condition)
             filters.append(text)
-            parameters.append(value)
+            parameters.extend(values)
         return filters, parameters
 
-    def _condition(self, condition: Condition) -> tuple[str, Any]:
+    def _condition(self, condition: Condition) -> tuple[str, list[Any]]:
         if isinstance(condition, str) or len(condition) != 3:
             raise ValueError(f'{condition!r} is no condition; write (name, operator, value), such as ("area", "<", 100)')
         name, operator, value = condition
-        column = lookup(CONDITIONS[self.of], name, "column of " + self.of)
-        if not isinstance(value, (str, int, float, type(None))):
+        columns = CONDITIONS[self.of]
+        if self.of == "instances" and name not in columns:  # the name of a score
+            columns = {**columns, **dict.fromkeys(self.scores, _NAMED)}
+        column = lookup(columns, name, "column of " + self.of)
+        text = lookup(OPERATORS, operator, "operator").format(column)
+        if operator == "in":
+            value = json.dumps([int(one) for one in value])
+        elif not isinstance(value, (str, int, float, type(None))):
             raise ValueError(f"{value!r} cannot be compared with {name}; allowed are text, numbers and None")
-        return lookup(OPERATORS, operator, "operator").format(column), value
+        return text, [name, value] if column is _NAMED else [value]
 
 
 def _texts(given: Texts, what: str) -> list[str]:
