@@ -44,6 +44,7 @@ from cdwidget.review.schema import STATUSES
 from cdwidget.review.selection import Condition, Of, Selection, Texts
 from cdwidget.review.thumbnails import Heat, Thumbnail, Thumbnails
 from cdwidget.review.upkeep import check_images, relocate_images
+from cdwidget.review.work import Work
 from cdwidget.review.writing import KNOWN, Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
 from cdwidget.session import Session
 
@@ -336,6 +337,17 @@ class Catalogue:
         rows = cast(list[InstanceRow], self.rows([instance], of="instances"))
         return self._thumbnails.heat(rows[0], name, size) if rows else None
 
+    # ---- jobs ----------------------------------------------------------------------------------------------------
+
+    def work(self, job: str, setting: str) -> Work:
+        """Return which items a job has been done on; setting: how it is done, and what was done otherwise does not count."""
+        return Work(self._database, job, setting)
+
+    def write(self, item_id: int, edit: Edit) -> int:
+        """Change an item as a job wants it, and return its version from now on; raises what `update` does."""
+        with self._database.transaction() as connection:
+            return write(connection, item_id, edit, self.who)
+
     # ---- out, and upkeep -----------------------------------------------------------------------------------------
 
     def export(self, format: str, path: str | os.PathLike[str], *, rejected: bool = False, **options: Any) -> Path:
@@ -349,12 +361,12 @@ class Catalogue:
         items = self.items(ids, **chosen)
         return export(items, format, Path(path).expanduser(), rejected, options)
 
-    def check(self, decode: bool = False, progress: bool | None = None) -> list[Problem]:
+    def check(self, decode: bool = False, progress: bool | None = None, ids: Iterable[int] | None = None) -> list[Problem]:
         """Look for every image, and return what is missing, corrupt or not of its masks' size; also what `where=[("problem", ...)]` finds.
 
-        decode: read the pixels too, not only the headers.
+        decode: read the pixels too, not only the headers. ids: of the items to look at, by default all.
         """
-        return check_images(self._database, self._place, decode, progress)
+        return check_images(self._database, self._place, decode, progress, None if ids is None else [int(id) for id in ids])
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
         """Say that what was in the folder (or below the URL) `old`, or was this file, is now at `new`; return how many items that are.

@@ -42,7 +42,15 @@ _FIRST = (
     "CREATE INDEX tags_by_tag ON tags (tag, item)",
     "CREATE INDEX changes_of_item ON changes (item)",
 )
-MIGRATIONS = (_FIRST,)  # the statements that lead from version 0, 1, ... to the next; what is here never changes, a new one is added
+# drawn: goes up whenever the masks or labels of an item change. done: which job was done on which item, how (`setting`), and when it had
+# been drawn so often; NULL where the job stays done whatever becomes of the item.
+_JOBS = (
+    "ALTER TABLE items ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0",
+    """CREATE TABLE done (
+        item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, job TEXT NOT NULL, setting TEXT NOT NULL, drawn INTEGER,
+        PRIMARY KEY (item, job)) WITHOUT ROWID""",
+)
+MIGRATIONS = (_FIRST, _JOBS)  # the statements that lead from version 0, 1, ... to the next; what is here never changes, a new one is added
 
 
 def migrate(connection: sqlite3.Connection) -> None:

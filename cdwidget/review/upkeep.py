@@ -20,10 +20,14 @@ AT_ONCE = 1000
 THREADS = 16  # stores far away answer slowly
 
 
-def check_images(database: Database, place_of: Callable[[str], str], decode: bool, progress: bool | None) -> list[Problem]:
-    """Look at every image, note what is wrong in `items.problem`, and return it."""
+def check_images(
+    database: Database, place_of: Callable[[str], str], decode: bool, progress: bool | None, ids: Sequence[int] | None = None
+) -> list[Problem]:
+    """Look at every image, or those of these items, note what is wrong in `items.problem`, and return it."""
     problems: list[Problem] = []
-    (total,) = database.rows("SELECT count(*) FROM items")[0]
+    chosen = "" if ids is None else "AND id IN (SELECT value FROM json_each(:ids))"
+    wanted = json.dumps(ids)
+    (total,) = database.rows(f"SELECT count(*) FROM items WHERE 1 {chosen}", {"ids": wanted})[0]
 
     def look(row: Sequence[Any]) -> tuple[int, str, str | None, str | None]:
         id, name, height, width, old = row
@@ -35,8 +39,8 @@ def check_images(database: Database, place_of: Callable[[str], str], decode: boo
         ThreadPoolExecutor(THREADS) as pool,
         tqdm(total=total, unit="image", desc="check", disable=None if progress is None else not progress) as bar,
     ):
-        sql = "SELECT id, path, height, width, problem FROM items WHERE id > ? ORDER BY id LIMIT ?"
-        while rows := database.rows(sql, (last, AT_ONCE)):
+        sql = f"SELECT id, path, height, width, problem FROM items WHERE id > :last {chosen} ORDER BY id LIMIT :most"
+        while rows := database.rows(sql, {"last": last, "most": AT_ONCE, "ids": wanted}):
             last = rows[-1][0]
             found = list(pool.map(look, rows))
             problems += [Problem(id, path, what) for id, path, what, _ in found if what is not None]

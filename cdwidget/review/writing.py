@@ -58,7 +58,7 @@ def insert(connection: sqlite3.Connection, batch: Sequence[Recorded], added: Add
             if touched or not one.records:
                 added.known += 1
                 continue
-            sql = "UPDATE items SET height = ?, width = ?, status = ?, changed = ? WHERE id = ?"
+            sql = "UPDATE items SET height = ?, width = ?, status = ?, changed = ?, drawn = drawn + 1 WHERE id = ?"
             connection.execute(sql, (height, width, status, now, item))
         if tags:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
@@ -109,16 +109,15 @@ def write(connection: sqlite3.Connection, item: int, edit: Edit, who: str) -> in
     before = {record.number: record for record in records_of(connection, item)}
     now = {number: record for number, record in {**before, **edit.after}.items() if record is not None}
     touched = {number: before.get(number) for number, record in edit.after.items() if record != before.get(number)}
-    for number, old in touched.items():
-        _replace(connection, item, number, old, now.get(number), edit.size or (height, width))
+    drawn = [_replace(connection, item, number, old, now.get(number), edit.size or (height, width)) for number, old in touched.items()]
     after = overall([record.status for record in now.values()]) if now else edit.status or status
     if touched or after != status:
         undo = {"status": status, "instances": {number: _difference(old, now.get(number)) for number, old in touched.items()}}
         sql = "INSERT INTO changes (item, at, who, what, detail, before) VALUES (?, ?, ?, ?, ?, ?)"
         connection.execute(sql, (item, time(), who, edit.what, json.dumps(dict(edit.detail)), json.dumps(undo)))
         version += 1
-    sql = "UPDATE items SET version = ?, status = ?, changed = ?, height = ?, width = ? WHERE id = ?"
-    connection.execute(sql, (version, after, time(), *(edit.size or (height, width)), item))
+    sql = "UPDATE items SET version = ?, drawn = drawn + ?, status = ?, changed = ?, height = ?, width = ? WHERE id = ?"
+    connection.execute(sql, (version, any(drawn), after, time(), *(edit.size or (height, width)), item))
     update_score(connection, item)
     return int(version)
 
@@ -176,22 +175,25 @@ def update_score(connection: sqlite3.Connection, item: int) -> None:
     connection.execute("UPDATE items SET score = (SELECT max(score) FROM instances WHERE item = items.id) WHERE id = ?", (item,))
 
 
-def _replace(connection: sqlite3.Connection, item: int, number: int, old: Record | None, new: Record | None, size: tuple[int, int]) -> None:
+def _replace(connection: sqlite3.Connection, item: int, number: int, old: Record | None, new: Record | None, size: tuple[int, int]) -> bool:
+    """Put one record in another's place; say whether its mask or label is another now."""
     if new is None:
         connection.execute("DELETE FROM instances WHERE item = ? AND number = ?", (item, number))
-        return
+        return True
     if old is None:
         cursor = connection.execute(_insert("instances", "item", *OF_INSTANCE), (item, *columns(new, OF_INSTANCE)))
         connection.execute(_insert("masks", "instance", *OF_MASK), (cursor.lastrowid, *columns(new, OF_MASK)))
-        return
+        return True
     (row,) = connection.execute("SELECT id FROM instances WHERE item = ? AND number = ?", (item, number)).fetchone()
     for table, key, names in (("instances", "id", OF_INSTANCE), ("masks", "instance", OF_MASK)):
         if columns(old, names) != columns(new, names):
             sets = ", ".join(f"{name} = ?" for name in names)
             connection.execute(f"UPDATE {table} SET {sets} WHERE {key} = ?", (*columns(new, names), row))
-    if old.label != new.label or not same_pixels(old, new, *size):  # what it was given its scores for is no more
-        connection.execute("DELETE FROM scores WHERE instance = ?", (row,))
-        connection.execute("UPDATE instances SET score = NULL WHERE id = ?", (row,))
+    if old.label == new.label and same_pixels(old, new, *size):
+        return False
+    connection.execute("DELETE FROM scores WHERE instance = ?", (row,))  # what it was given them for is no more
+    connection.execute("UPDATE instances SET score = NULL WHERE id = ?", (row,))
+    return True
 
 
 def _difference(old: Record | None, new: Record | None) -> dict[str, Any] | None:
