@@ -2,13 +2,13 @@
 import { TOOLS } from "./tools";
 import type { View } from "./view";
 
-export interface Command {
+export interface Command<V = View> {
   title: string;
   icon?: string;
-  run(view: View): void;
-  enabled?(view: View): boolean;
-  pressed?(view: View): boolean;
-  held?(view: View, down: boolean): void; // for as long as the key is down, instead of run
+  run(view: V): void;
+  enabled?(view: V): boolean;
+  pressed?(view: V): boolean;
+  held?(view: V, down: boolean): void; // for as long as the key is down, instead of run
 }
 
 const edits = (view: View) => view.doc.editable;

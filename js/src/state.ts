@@ -8,6 +8,7 @@ import { Pyramid, type Fetch } from "./pyramid";
 import { inflate, LabelMap } from "./superpixels";
 import type { Preview } from "./tools/tool";
 import { Transport, type Model, type Reply } from "./transport";
+import { ANSWERS_WITHIN, DEAD, SLOW, type Trouble } from "./trouble";
 
 export type { Instance };
 
@@ -25,16 +26,11 @@ interface Update {
   alternatives: { count: number; chosen: number }; // of the model's answers to the newest prompt
 }
 
-type Trouble = { kind: "error" | "slow" | "dead"; text: string } | null;
-
 const TRAITS = [
   "tool", "label", "labels", "colors", "brush_size", "tolerance", "superpixels", "locked", "opacity", "view_only", "shortcuts", "height",
   "busy", "can_undo", "can_redo", "_buttons", "_notice",
 ];
 const BRIGHT = 0.65, FAINT = 0.25; // how a change lights up
-const ANSWERS_WITHIN = 1_000; // ms, when the host says that the connection has changed
-const DEAD = "The kernel was restarted or is gone. Run the cell again to go on; what is shown here can no longer be changed.";
-const SLOW = "The kernel has not answered for some seconds: it is busy, or it was restarted. If it was, run the cell again.";
 
 export class Doc {
   instances: Instance[] = [];
@@ -240,7 +236,7 @@ export class Doc {
 
   private hear(result: any, buffers: DataView[]) {
     if (this.dead) this.trouble = null; // it lives
-    if (result.document) this.update(result.document, buffers);
+    if (result.document && this.opened) this.update(result.document, buffers);
   }
 
   private update(update: Update, buffers: DataView[]) {

@@ -13,6 +13,7 @@ import { minimap } from "./ui/minimap";
 import type { Objects } from "./ui/objects";
 import { options } from "./ui/options";
 import { overlay } from "./ui/overlay";
+import { leave, Screen } from "./ui/screen";
 import { side } from "./ui/side";
 import { sources } from "./ui/sources";
 import { status } from "./ui/status";
@@ -25,6 +26,13 @@ const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothi
 const TYPED = "input:is([type=text], [type=number])";
 
 export interface Part { element: HTMLElement; refresh(): void }
+
+/** What an annotator is inside of, where that decides how large it is and what comes after it. */
+export interface Frame {
+  readonly isFullscreen: boolean;
+  toggleFullscreen(): void;
+  leave(): void; // Escape, when there is nothing left to cancel
+}
 
 /** What the tools are set to in this view; sizes that Python knows of are traits: brush_size, tolerance, superpixels. */
 export interface Options extends Pick<Settings, "add" | "straight" | "pressure"> {
@@ -47,12 +55,12 @@ export class View implements Owner {
   private readonly parts: Part[];
   private readonly held = new Set<string>();
   private focused = false;
-  private pretendedFullscreen = false;
+  private readonly screen: Screen;
   private picture: Pyramid | null = null;
   private version?: number; // of the picture
   private imageKey = -1;
 
-  constructor(readonly doc: Doc, host: HTMLElement, signal: AbortSignal) {
+  constructor(readonly doc: Doc, host: HTMLElement, signal: AbortSignal, private readonly frame?: Frame) {
     this.viewer = new Viewer(this, signal);
     this.side = side(this);
     const stage = [filter(this), sources(this), overlay(this), minimap(this)], bars = [toolbar(this), options(this)], line = status(this), keys = help(this);
@@ -78,7 +86,7 @@ export class View implements Owner {
       if (byPointer && pressed?.matches(":focus")) this.focus(); // then Enter is to finish the object, not to press the button again
     });
     addEventListener("keydown", (event) => this.passOn(event), { signal, capture: true });
-    document.addEventListener("fullscreenchange", () => this.refresh(), { signal });
+    this.screen = new Screen(this.root, () => this.refresh(), signal);
     const observer = new ResizeObserver(() => this.setHeight());
     observer.observe(this.root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -89,7 +97,7 @@ export class View implements Owner {
   }
 
   get wheelZooms(): boolean { return this.focused && this.doc.model.get("capture_scroll"); }
-  get isFullscreen() { return document.fullscreenElement === this.root || this.pretendedFullscreen; }
+  get isFullscreen(): boolean { return this.frame?.isFullscreen ?? this.screen.isFull; }
 
   /** The object that "delete last" is about: the one being edited, else the newest. */
   get last(): Instance | undefined {
@@ -200,26 +208,16 @@ export class View implements Owner {
   cancel() {
     if (this.helping) return this.set({ helping: false }); // it lies over the image
     if (this.viewer.cancel()) return;
-    if (this.isFullscreen) this.toggleFullscreen();
-    else this.leave();
-  }
-
-  /** Give the focus back to what the widget is in, so that a notebook's own keys work at once. */
-  private leave() {
-    this.root.blur();
-    this.root.parentElement?.closest<HTMLElement>("[tabindex]")?.focus({ preventScroll: true });
+    if (this.frame) this.frame.leave();
+    else if (this.isFullscreen) this.toggleFullscreen();
+    else leave(this.root);
   }
 
   focus() { this.root.focus({ preventScroll: true }); }
 
   toggleFullscreen() {
-    if (document.fullscreenElement === this.root) void document.exitFullscreen();
-    else if (this.pretendedFullscreen) this.pretendedFullscreen = false;
-    else this.root.requestFullscreen().catch(() => {
-      this.pretendedFullscreen = true; // a host that does not allow it
-      this.refresh();
-    });
-    this.refresh();
+    if (this.frame) this.frame.toggleFullscreen();
+    else this.screen.toggle();
   }
 
   refresh() {
@@ -232,7 +230,7 @@ export class View implements Owner {
     }
     for (const id of this.marked) if (id === doc.selected || !doc.instances.some((instance) => instance.id === id)) this.marked.delete(id);
     this.viewer.use(doc.model.get("tool"));
-    this.root.classList.toggle("cdw-fullscreen", this.isFullscreen);
+    this.root.classList.toggle("cdw-fullscreen", this.isFullscreen && !this.frame);
     this.root.classList.toggle("cdw-dead", doc.dead);
     this.root.classList.toggle("cdw-view-only", doc.model.get("view_only"));
     this.viewer.stage.classList.toggle("cdw-loading", !doc.picture && !doc.dead);
@@ -247,7 +245,7 @@ export class View implements Owner {
   private setHeight() {
     const { stage } = this.viewer, { width, height } = this.doc.image;
     const shape = Math.min(Math.max((stage.clientWidth * height) / width, HEIGHTS.least), HEIGHTS.most);
-    const pixels = this.isFullscreen ? "" : `${Math.round(this.doc.model.get("height") ?? shape)}px`;
+    const pixels = this.isFullscreen || this.frame ? "" : `${Math.round(this.doc.model.get("height") ?? shape)}px`;
     if (stage.style.height !== pixels) stage.style.height = pixels;
   }
 

@@ -1,5 +1,5 @@
 /** What toolbars and panels are made of. Each part reads what it shows in refresh() and writes in its listener; none remembers. */
-import { COMMANDS } from "../commands";
+import { COMMANDS, type Command } from "../commands";
 import type { Part, View } from "../view";
 import { h } from "./dom";
 import { icon } from "./icons";
@@ -7,9 +7,14 @@ import { icon } from "./icons";
 const STEPS = 1000; // of a slider whose values are far apart
 const GAP = 6; // CSS pixels between a button and what it opens
 
+interface Look { text?: string; small?: boolean }
+interface Runner { run(name: string): void; can(name: string): boolean; keyOf(name: string): string | undefined }
+
+/** The button of one of the annotator's commands. */
+export const button = (view: View, name: string, look?: Look) => commandButton(view, name, COMMANDS[name], look);
+
 /** The button of a command: disabled, pressed and explained as the command says. */
-export function button(view: View, name: string, { text, small }: { text?: string; small?: boolean } = {}): Part {
-  const command = COMMANDS[name];
+export function commandButton<V extends Runner>(view: V, name: string, command: Command<V>, { text, small }: Look = {}) {
   const element = h("button", {
     type: "button", class: small ? "cdw-button cdw-small" : "cdw-button", "data-command": name, onclick: () => view.run(name),
   }, command.icon ? icon(command.icon) : null, text);
@@ -80,10 +85,10 @@ export function check(text: string, get: () => boolean, set: (on: boolean) => vo
   return { element: h("label", { class: "cdw-check" }, box, text), refresh: () => { box.checked = get(); } };
 }
 
-/** A button that opens a panel below it; a click elsewhere, Escape or scrolling closes it. */
-export function popover(title: string, symbol: string, content: Part): Part & { button: HTMLButtonElement } {
+/** A button that opens a panel below it; a click elsewhere, Escape or scrolling closes it. symbol: an icon, or `text` in its place. */
+export function popover(title: string, symbol: string, content: Part, text?: HTMLElement): Part & { button: HTMLButtonElement } {
   const opener = h("button", { type: "button", class: "cdw-button", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => panel.togglePopover() },
-    icon(symbol), icon("chevron"));
+    text ?? icon(symbol), icon("chevron"));
   tip(opener, title);
   const panel = h("div", { class: "cdw-popover", popover: "auto", role: "dialog", "aria-label": title }, content.element);
   const place = () => {

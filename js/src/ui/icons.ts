@@ -46,6 +46,13 @@ const SHAPES: Record<string, string> = {
   opacity: '<circle cx="10" cy="10" r="6.75"/><path d="M10 3.25a6.75 6.75 0 010 13.5z" fill="currentColor"/>',
   plus: '<path d="M10 4v12M4 10h12"/>',
   close: '<path d="M5 5l10 10M15 5L5 15"/>',
+  heat: '<path d="M10 17.25c3 0 5-2 5-4.75 0-2.5-1.75-3.75-2.5-5.5-.25 1.25-1 2-1.75 2.25C11 6.5 10 4 7.75 2.75c.25 3-2.75 5-2.75 9.25 0 3.25 2 5.25 5 5.25z"/>',
+  skip: '<path d="M4.5 5l6.5 5-6.5 5zM14.75 4.75v10.5"/>',
+  refresh: '<path d="M15.75 8.25A6.25 6.25 0 104 12.25"/><path d="M4 15.5v-3.5h3.5M16 4.75v3.5h-3.5"/>',
+  search: '<circle cx="9" cy="9" r="5"/><path d="M12.75 12.75L16.5 16.5"/>',
+  descending: '<path d="M6 4v12M3 13l3 3 3-3M11.5 5.5h5.5M11.5 9.5h4M11.5 13.5h2.5"/>',
+  ascending: '<path d="M6 16V4M3 7l3-3 3 3M11.5 5.5h2.5M11.5 9.5h4M11.5 13.5h5.5"/>',
+  tiles: '<path d="M4 4h5v5H4zM11 4h5v5h-5zM4 11h5v5H4zM11 11h5v5h-5z"/>',
   warning: '<path d="M10 3.25L17.5 16.5h-15z"/><path d="M10 8.5v3.75M10 14.4v.1"/>',
 };
 

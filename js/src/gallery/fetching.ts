@@ -1,0 +1,24 @@
+/**
+ * Asks for what is looked at now: few requests in flight, and the next one is decided when one is over. What has scrolled away
+ * meanwhile is never asked for.
+ */
+export class Fetching {
+  private flying = 0;
+
+  /** next: what to do now, null when there is nothing. */
+  constructor(private readonly next: () => (() => Promise<void>) | null, private readonly most = 2) {}
+
+  get busy() { return this.flying > 0; }
+
+  pump() {
+    while (this.flying < this.most) {
+      const job = this.next();
+      if (!job) return;
+      this.flying++;
+      void job().finally(() => {
+        this.flying--;
+        this.pump();
+      });
+    }
+  }
+}

@@ -1,0 +1,7 @@
+/** What goes wrong between page and kernel, in words. */
+
+export type Trouble = { kind: "error" | "slow" | "dead"; text: string } | null;
+
+export const ANSWERS_WITHIN = 1_000; // ms, when the host says that the connection has changed
+export const DEAD = "The kernel was restarted or is gone. Run the cell again to go on; what is shown here can no longer be changed.";
+export const SLOW = "The kernel has not answered for some seconds: it is busy, or it was restarted. If it was, run the cell again.";
