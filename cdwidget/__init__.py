@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cdwidget._version import __version__
 
 if TYPE_CHECKING:
+    from cdwidget.batch import Prelabel, Score, run
     from cdwidget.formats import read, to_frame, write
     from cdwidget.items import Instance, Item, read_image
     from cdwidget.model import load_predictor
@@ -31,11 +32,14 @@ _HOMES = {
     "Item": "cdwidget.items",
     "Prediction": "cdwidget.predictor",
     "Predictor": "cdwidget.predictor",
+    "Prelabel": "cdwidget.batch",
+    "Score": "cdwidget.batch",
     "Session": "cdwidget.session",
     "Stroke": "cdwidget.prompts",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
     "read_image": "cdwidget.items",
+    "run": "cdwidget.batch",
     "to_frame": "cdwidget.formats",
     "write": "cdwidget.formats",
 }
@@ -50,12 +54,15 @@ __all__ = [
     "Item",
     "Prediction",
     "Predictor",
+    "Prelabel",
+    "Score",
     "Session",
     "Stroke",
     "__version__",
     "load_predictor",
     "read",
     "read_image",
+    "run",
     "to_frame",
     "write",
 ]

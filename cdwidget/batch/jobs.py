@@ -1,0 +1,126 @@
+"""What a job is, and the one that scores."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any, Callable, ClassVar, Protocol, Sequence, TypeVar, Union
+
+from cdwidget.lookup import lookup
+from cdwidget.predictor import Predictor
+from cdwidget.review import OVERALL, Catalogue, CatalogueItem
+from cdwidget.review.scoring import SCORES, Population, score_item
+
+Model = Union[str, "os.PathLike[str]", Predictor, Callable[[], Predictor], None]
+Worker = Callable[[CatalogueItem], Any]
+Self = TypeVar("Self")
+
+
+class Job(Protocol):
+    """What is done to every item; a value that can be pickled, for it goes to where the workers are.
+
+    name: what it is called in messages and in the history. lasting: it is done once, whatever becomes of the item afterwards.
+    """
+
+    name: ClassVar[str]
+    lasting: ClassVar[bool]
+
+    def setting(self) -> str:
+        """Return all that its results depend on, besides the item: where that is another one, the job is done anew."""
+
+    def prepare(self: Self, catalogue: Catalogue) -> Self:
+        """Return the job with all it must know of the whole catalogue; ValueError or OSError when it cannot be done."""
+
+    def start(self) -> Worker:
+        """Load the model, and return what is called with one item after the other; None as its answer: there was nothing to do."""
+
+    def keep(self, catalogue: Catalogue, item: CatalogueItem, result: Any) -> bool:
+        """Write what the worker made of an item; False when somebody has changed the item meanwhile, and nothing was written."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker made of an item. error: what went wrong, in words. seconds: how long it took."""
+
+    result: Any = None
+    error: str | None = None
+    seconds: float = 0.0
+
+
+def attempt(work: Worker, item: CatalogueItem) -> Outcome:
+    """Call a worker; whatever it raises is an outcome, so that one bad image does not end the job."""
+    began = perf_counter()
+    try:
+        return Outcome(work(item), None, perf_counter() - began)
+    except (ValueError, OSError) as error:  # written for users
+        return Outcome(None, str(error), perf_counter() - began)
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+        return Outcome(None, f"{type(error).__name__}: {error} ({where})", perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class Score:
+    """The job that scores all instances of an item without ground truth; see `cdwidget.review.scoring`.
+
+    names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
+    or what makes one when it is called; None for the scores that need none. population: what the instances are compared with, by default
+    those of the catalogue.
+    """
+
+    names: Sequence[str] | None = None
+    model: Model = "cdnet"
+    population: Population | None = None
+
+    name: ClassVar[str] = "score"
+    lasting: ClassVar[bool] = False
+
+    def setting(self) -> str:
+        """The scores, and the weights."""
+        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}"
+
+    def prepare(self, catalogue: Catalogue) -> Score:
+        """Look up the names, and see what the classes of the catalogue are like."""
+        for name in self.names or ():
+            lookup({**SCORES, OVERALL: None}, name, "score")
+        return self if self.population is not None else replace(self, population=Population.of(catalogue))
+
+    def start(self) -> Worker:
+        """Load the model."""
+        predictor = load(self.model)
+
+        def score(item: CatalogueItem) -> Any:
+            return score_item(item, predictor, self.population, self.names) if item.records else []
+
+        return score
+
+    def keep(self, catalogue: Catalogue, item: CatalogueItem, result: Any) -> bool:
+        """Put the scores in place of those of the same names."""
+        return catalogue.put_scores(item.id, result, item.version)
+
+
+def load(model: Model) -> Predictor | None:
+    """Return the predictor that a model means."""
+    if model is None:
+        return None
+    if isinstance(model, (str, os.PathLike)):
+        from cdwidget.model.variants import load_variant
+
+        return load_variant(os.fspath(model))
+    made: Predictor = model() if isinstance(model, type) or not hasattr(model, "predict") else model  # type: ignore[assignment]
+    return made
+
+
+def fingerprint_of(model: Model) -> str:
+    """What tells one model's answers from another's, as far as can be known; ValueError or FileNotFoundError when there is none."""
+    if isinstance(model, (str, os.PathLike)):
+        from cdwidget.model.variants import fingerprint
+
+        return fingerprint(os.fspath(model))
+    if model is None:
+        return "no model"
+    kind = model if hasattr(model, "__qualname__") else type(model)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,125 @@
+"""Workers as actors of Ray, on this machine or all over a cluster: a stream of `ray.data`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cdwidget.batch.jobs import Job, Outcome, attempt
+from cdwidget.review import Catalogue, CatalogueItem
+
+READ = 64  # items that are read from the catalogue at once
+STORE = 256 * 2**20  # bytes of shared memory for what is on its way, where Ray is started here; an item takes some KB
+START = 600  # seconds that the workers have to load the model
+CLIENT = "ray://"
+Batch = dict[str, np.ndarray]
+
+
+def run_on_ray(
+    job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int, address: str | None
+) -> Generator[tuple[CatalogueItem, Outcome], Any, None]:
+    """Yield the items with their outcomes, as they come.
+
+    Items are read on this machine, where the catalogue is; images by the workers: on a cluster, all machines must see them in the same
+    place. Raises ModuleNotFoundError without Ray, ValueError for an address that this machine is no node of, ConnectionError when nobody
+    answers there.
+    """
+    with _started(address, workers):
+        missing = set(ids.tolist())
+        for row in _stream(job, catalogue, ids, min(workers, len(ids))).iter_rows():
+            outcome = pickle.loads(row["outcome"])
+            if isinstance(outcome, Exception):  # a worker could not start
+                raise outcome
+            item: CatalogueItem = pickle.loads(row["item"])
+            missing.discard(item.id)
+            yield item, outcome
+    for item_id in sorted(missing):
+        yield catalogue.item(item_id), Outcome(error="the worker process that had it died; Ray ends one when memory runs out")
+
+
+def _stream(job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int) -> Any:
+    """The dataset whose rows are the outcomes."""
+    import ray
+
+    machines = ray.cluster_resources()
+    source = ray.data.from_items(ids.tolist(), override_num_blocks=-(-len(ids) // READ))
+    settings = source.context  # its own, and of what is made of it
+    settings.enable_progress_bars = False
+    settings.target_max_block_size = 1  # a row is sent on as soon as it is there, not with some thousand others
+    settings.max_errored_blocks = -1  # an item that kills its worker is left out
+    settings.wait_for_min_actors_s = START
+    items = source.map_batches(
+        _Reader(catalogue), batch_size=READ, num_cpus=0, label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+    )
+    return items.map_batches(
+        _Actor,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=max(1, int(machines.get("CPU", 0)) // workers),  # numeric libraries get as many threads
+        num_gpus=min(1, machines.get("GPU", 0) / workers) or None,
+    )
+
+
+class _Reader:
+    """Ids become items."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+
+    def __call__(self, batch: Batch) -> Batch:
+        return {"item": _packed(*(self.catalogue.item(int(id)) for id in batch["item"]))}
+
+
+class _Actor:
+    """A worker: items become outcomes."""
+
+    def __init__(self, job: Job) -> None:
+        cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+        try:
+            self.work = job.start()
+        except Exception as error:  # raised here, it would be tried again and again
+            self.failure = error
+
+    def __call__(self, batch: Batch) -> Batch:
+        if not hasattr(self, "work"):
+            return {**batch, "outcome": _packed(*(self.failure for _ in batch["item"]))}
+        return {**batch, "outcome": _packed(*(attempt(self.work, pickle.loads(item)) for item in batch["item"]))}
+
+
+def _packed(*values: Any) -> np.ndarray:
+    return np.array([pickle.dumps(value) for value in values], object)
+
+
+@contextmanager
+def _started(address: str | None, workers: int) -> Iterator[None]:
+    """Have Ray running: as it is, if it has been started before; else here or at an address, until the end."""
+    if address is not None and address.startswith(CLIENT):
+        raise ValueError(f"{address} is far away from the catalogue; run this on a machine of the cluster, with the address 'auto'")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"backend 'ray' needs Ray ({error}): pip install 'cdwidget[ray]', or use backend='local'") from error
+    log = logging.getLogger("ray.data")
+    level, mine = log.level, not ray.is_initialized()
+    log.setLevel(logging.ERROR)
+    try:
+        if mine and address is None:
+            cores = max(workers, os.cpu_count() or 1)
+            ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=STORE, log_to_driver=False, logging_level=logging.ERROR)
+        elif mine:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        yield
+    finally:
+        log.setLevel(level)
+        if mine:
+            ray.shutdown()

@@ -1,0 +1,143 @@
+"""Proposals: what in an image looks like an object, found by clicking everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator
+
+import cv2
+import numpy as np
+
+from cdwidget.clicks import next_click
+from cdwidget.masks import Bbox, Patch, bbox, iou
+from cdwidget.predictor import Prediction, Predictor
+from cdwidget.prompts import Click
+
+SAME = 0.7  # IoU of two masks of one object
+MARGIN = 0.2  # of probability round 0.5, within which a steady border does not move
+SIDE = 256  # of the reduced masks that are compared
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where proposals are looked for, and which are kept.
+
+    grid: clicks across the image and down; in each zoomed cell half as many. cells: the image is cut into cells x cells, looked at one by
+    one; 1 for no cells. quality: what a proposal needs at least, in [0, 1]: how little its border moves when the threshold does, times how
+    much the model's other readings of the click agree. smallest: the least share of the image that it fills. most: how many are kept.
+    """
+
+    grid: int = 8
+    cells: int = 2
+    quality: float = 0.6
+    smallest: float = 0.001
+    most: int = 50
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    patch: Patch
+    small: np.ndarray  # bool, at most SIDE a side
+    quality: float
+
+
+def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.ndarray]:
+    """Return the masks of what looks like an object, bool (H, W), the largest first; they may lie in one another.
+
+    image: uint8 (H, W, 3), which the predictor has. Every click of a grid is asked about, in the whole image and then in its cells.
+    What the model is sure of is kept, the surest first; of those that are the same object (IoU >= 0.7) only one, and only when a click in
+    the core of the answer gives that answer again.
+    """
+    height, width = image.shape[:2]
+    found: list[_Candidate] = []
+    for box in _views(height, width, search.cells):
+        x0, y0, x1, y1 = box
+        whole = box == (0, 0, width, height)
+        if not whole:
+            predictor.set_image(np.ascontiguousarray(image[y0:y1, x0:x1]))
+        kept: list[_Candidate] = []
+        for click in _grid(y1 - y0, x1 - x0, search.grid if whole else max(1, search.grid // 2)):
+            mask, quality = _judged(predictor.predict([click]))
+            mask = _cleaned(mask, click)
+            if quality < search.quality or mask.sum() < search.smallest * height * width or _is_cut(mask, box, height, width):
+                continue
+            full = np.zeros((height, width), bool)
+            full[y0:y1, x0:x1] = mask
+            kept.append(_Candidate(Patch.of(full), _reduced(full), quality))
+        for one in _apart(kept, found):
+            if len(found) < search.most * 2 and _is_steady(predictor, one, box, height, width):
+                found.append(one)
+    best = sorted(found, key=lambda one: -one.quality)[: search.most]
+    return sorted((_full(one, height, width) for one in best), key=lambda mask: -int(mask.sum()))
+
+
+def _views(height: int, width: int, cells: int) -> Iterator[Bbox]:
+    """The whole image, and cells that overlap by half, so that what is cut by one border lies whole in another."""
+    yield 0, 0, width, height
+    if cells < 2:
+        return
+    high, wide = -(-height // cells), -(-width // cells)
+    for top in np.linspace(0, height - high, 2 * cells - 1).astype(int).tolist():
+        for left in np.linspace(0, width - wide, 2 * cells - 1).astype(int).tolist():
+            yield left, top, left + wide, top + high
+
+
+def _grid(height: int, width: int, count: int) -> Iterator[Click]:
+    for row in range(count):
+        for column in range(count):
+            yield Click((column + 0.5) * width / count, (row + 0.5) * height / count)
+
+
+def _judged(prediction: Prediction) -> tuple[np.ndarray, float]:
+    """A mask, and how sure the model is of it."""
+    steady = iou(prediction.prob > 0.5 - MARGIN, prediction.prob > 0.5 + MARGIN)
+    agreed = np.mean([iou(prediction.mask, other) for other in prediction.alternatives]) if prediction.alternatives else 1.0
+    return prediction.mask, float(steady * agreed)
+
+
+def _cleaned(mask: np.ndarray, click: Click) -> np.ndarray:
+    """The part that was clicked on, without its pinholes; nothing where the click is not in it."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    part = parts[click.pixel]
+    if part == 0:
+        return np.zeros_like(mask)
+    own = parts == part
+    _, holes, stats, _ = cv2.connectedComponentsWithStats((~own).astype(np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] < 0.01 * own.sum()
+    return own | small[holes]
+
+
+def _is_cut(mask: np.ndarray, box: Bbox, height: int, width: int) -> bool:
+    """Say whether a mask touches a border of its cell that is none of the image; the whole view is never cut, but may not be filled."""
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = bbox(mask)
+    inner = (left == 0 and x0 > 0, top == 0 and y0 > 0, right == x1 - x0 and x1 < width, bottom == y1 - y0 and y1 < height)
+    return any(inner)
+
+
+def _apart(new: list[_Candidate], old: list[_Candidate]) -> list[_Candidate]:
+    """The new candidates that are no object found already, the surest first."""
+    kept: list[_Candidate] = []
+    for one in sorted(new, key=lambda one: -one.quality):
+        if not any(iou(one.small, other.small) >= SAME for other in [*old, *kept]):
+            kept.append(one)
+    return kept
+
+
+def _is_steady(predictor: Predictor, one: _Candidate, box: Bbox, height: int, width: int) -> bool:
+    """Say whether a click in the core of a mask gives it again."""
+    x0, y0, x1, y1 = box
+    mask = _full(one, height, width)[y0:y1, x0:x1]
+    click = next_click(mask, np.zeros_like(mask))
+    return click is not None and iou(predictor.predict([click]).mask, mask) >= SAME
+
+
+def _reduced(mask: np.ndarray) -> np.ndarray:
+    shrink = min(1.0, SIDE / max(mask.shape))
+    return cv2.resize(mask.view(np.uint8), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_NEAREST).view(bool)
+
+
+def _full(one: _Candidate, height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), bool)
+    one.patch.paste(mask)
+    return mask
