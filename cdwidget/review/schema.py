@@ -50,7 +50,12 @@ _JOBS = (
         item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, job TEXT NOT NULL, setting TEXT NOT NULL, drawn INTEGER,
         PRIMARY KEY (item, job)) WITHOUT ROWID""",
 )
-MIGRATIONS = (_FIRST, _JOBS)  # the statements that lead from version 0, 1, ... to the next; what is here never changes, a new one is added
+# What was computed of the images, once: see `embeddings` and `duplicates`.
+_CURATED = (
+    "CREATE TABLE embeddings (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, model TEXT NOT NULL, vector BLOB NOT NULL)",
+    "CREATE TABLE fingerprints (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, value BLOB NOT NULL)",
+)
+MIGRATIONS = (_FIRST, _JOBS, _CURATED)  # the statements that lead from version 0, 1, ... to the next; what is here never changes, a new one is added
 
 
 def migrate(connection: sqlite3.Connection) -> None:

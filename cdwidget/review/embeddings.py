@@ -1,0 +1,122 @@
+"""Embeddings of images: kept in the catalogue, drawn on a plane, and spread out over."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Callable, Sequence
+
+import numpy as np
+
+from cdwidget.lookup import lookup
+
+if TYPE_CHECKING:
+    from cdwidget.review.catalogue import Catalogue
+
+HOW = "cdwidget.run(cdwidget.Embed(), catalogue) makes them"
+COMPONENTS = 30  # that t-SNE looks at; what is beyond is mostly noise
+PERPLEXITY = 30  # about how many neighbours t-SNE keeps close
+
+
+def put_embedding(catalogue: Catalogue, item_id: int, vector: np.ndarray, model: str) -> None:
+    """Keep the embedding of an item's image, float (D,), in place of one it had; model: what made it. ValueError for other values."""
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise ValueError(f"an embedding is a vector of finite numbers (D,), not {vector.shape}")
+    with catalogue._database.transaction() as connection:
+        row = (item_id, model, vector.astype("<f2").tobytes())
+        connection.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", row)
+
+
+def read_embeddings(catalogue: Catalogue, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of the items that have an embedding, of those given or of all, and the embeddings float32 (N, D), in their order.
+
+    Each dimension is standardised over these items: of raw features, a few that vary a lot would decide alone. ValueError when they were
+    made by several models, and cannot be compared.
+    """
+    chosen, given = ("", ()) if ids is None else (" WHERE item IN (SELECT value FROM json_each(?))", (_json(ids),))
+    models = catalogue._database.rows(f"SELECT DISTINCT model FROM embeddings{chosen}", given)
+    if len(models) > 1:
+        names = ", ".join(sorted(name for (name,) in models))
+        raise ValueError(f"the embeddings were made by several models ({names}) and cannot be compared; {HOW} alike")
+    rows = catalogue._database.rows(f"SELECT item, vector FROM embeddings{chosen} ORDER BY item", given)
+    found = np.array([item for item, _ in rows], np.int64)
+    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), -1).astype(np.float32)
+    if ids is not None:
+        order = np.argsort(found)[np.searchsorted(found, [id for id in ids if id in set(found.tolist())])]
+        found, vectors = found[order], vectors[order]
+    return found, standardise(vectors)
+
+
+def standardise(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (N, D) with mean 0 and deviation 1 in each dimension, then of length 1; a dimension that is constant becomes 0."""
+    if not len(vectors):
+        return vectors
+    centred = vectors - vectors.mean(0)
+    deviation = centred.std(0)
+    scaled = centred / np.where(deviation > 1e-6, deviation, np.inf)
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return (scaled / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+def spread(vectors: np.ndarray, count: int, seed: int | None = None) -> np.ndarray:
+    """Return the indices of `count` vectors that lie far apart, the first ones the farthest: farthest-point sampling.
+
+    The first is the medoid, the one nearest to all others, or with a seed a random one; each next one is the farthest from those before
+    (Gonzalez 1985), so that the largest gap is at most twice the smallest one possible. It finds what is odd first, also odd faults.
+    """
+    if seed is None:
+        first = int(np.argmin(((vectors - vectors.mean(0)) ** 2).sum(1)))  # of squared distances, the sum is least there
+    else:
+        first = int(np.random.default_rng(seed).integers(len(vectors)))
+    squares = (vectors**2).sum(1)
+    chosen = [first]
+    nearest = np.full(len(vectors), np.inf, np.float32)
+    while len(chosen) < count:
+        last = vectors[chosen[-1]]
+        nearest = np.minimum(nearest, squares - 2 * (vectors @ last) + last @ last)
+        nearest[chosen[-1]] = -1  # not again, where several are the same
+        chosen.append(int(np.argmax(nearest)))
+    return np.array(chosen[:count], np.int64)
+
+
+def pca(vectors: np.ndarray, dimensions: int = 2) -> np.ndarray:
+    """Return the principal components of vectors (N, D), float32 (N, dimensions), the same every time."""
+    centred = vectors - vectors.mean(0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1][:, :dimensions]
+    axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1, 1)  # an axis may point either way
+    found = centred @ axes
+    return np.pad(found, ((0, 0), (0, dimensions - found.shape[1]))).astype(np.float32)
+
+
+def tsne(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors on a plane by t-SNE, float32 (N, 2), the same every time; ModuleNotFoundError without scikit-learn.
+
+    It keeps neighbours together, and says little of what is far apart. Some thousand items take a minute: PCA is quicker.
+    """
+    try:
+        from sklearn.manifold import TSNE
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("t-SNE needs scikit-learn: pip install 'cdwidget[curate]'; projection='pca' needs nothing") from error
+    if len(vectors) < 5:
+        return pca(vectors)
+    few = pca(vectors, min(COMPONENTS, vectors.shape[1]))
+    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
+    found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(few)
+    return found.astype(np.float32)
+
+
+PROJECTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"pca": pca, "tsne": tsne}
+
+
+def project(vectors: np.ndarray, projection: str = "pca") -> np.ndarray:
+    """Return vectors (N, D) as points of a plane, float32 (N, 2), within -1..1; projection: a name in PROJECTIONS."""
+    place = lookup(PROJECTIONS, projection, "projection")
+    if not len(vectors):
+        return np.zeros((0, 2), np.float32)
+    points = place(vectors)
+    centred = points - (points.max(0) + points.min(0)) / 2
+    return (centred / max(float(np.abs(centred).max()), 1e-12)).astype(np.float32)
+
+
+def _json(ids: Sequence[int] | np.ndarray) -> str:
+    return json.dumps([int(id) for id in ids])
