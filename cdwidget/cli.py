@@ -198,6 +198,53 @@ def stats(
     typer.echo(_checked("stats", count, database, check))
 
 
+Statuses = Annotated[list[str], typer.Option("--status", help="Only items of this status; repeat it.")]
+Labels = Annotated[list[str], typer.Option("--label", help="Only items with such an instance; repeat it.")]
+ModelName = Annotated[str, typer.Option(help="A model's name, also with @variant, or its file.")]
+BackendName = Annotated[str, typer.Option(help="local, or ray, which needs the extra of that name.")]
+Workers = Annotated[int, typer.Option(min=1, help="Each loads the model; locally, more than one are processes.")]
+Address = Annotated[str | None, typer.Option(help="Of a Ray cluster that this machine is a node of, such as auto.")]
+Again = Annotated[bool, typer.Option("--again", help="Do also what has been done.")]
+
+
+@app.command()
+def prelabel(
+    database: Database,
+    from_: Annotated[str, typer.Option("--from", help="boxes, masks (coarse ones), points or proposals.")] = "boxes",
+    points: Annotated[Path | None, typer.Option(help="CSV (path,x,y,label,object,positive) or JSON; else each instance's core.")] = None,
+    label: Annotated[str, typer.Option(help="Of new instances that have no other.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make anew also what was accepted, rejected or skipped.")] = False,
+    status: Statuses = [],  # noqa: B006
+    tag: Tags = [],  # noqa: B006
+    model: ModelName = "cdnet", backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
+) -> None:  # fmt: skip
+    """Make masks of boxes, coarse masks, points or of the images alone; a run that was stopped goes on where it was."""
+    from cdwidget.batch import Prelabel
+    from cdwidget.batch.command import run_job
+
+    job = Prelabel(from_, model, points, label, overwrite)
+    carry_out = partial(run_job, backend=backend, workers=workers, address=address, again=again)
+    typer.echo(_checked("prelabel", carry_out, database, job, status, [], tag))
+
+
+@app.command()
+def score(
+    database: Database,
+    names: Annotated[str, typer.Option(help="Comma-separated, of cdwidget.review.scoring.SCORES and overall; all by default.")] = "",
+    status: Statuses = [],  # noqa: B006
+    label: Labels = [],  # noqa: B006
+    tag: Tags = [],  # noqa: B006
+    model: ModelName = "cdnet", backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
+) -> None:  # fmt: skip
+    """Score all masks without ground truth, so that the worst can be looked at first; a run that was stopped goes on where it was."""
+    from cdwidget.batch import Score
+    from cdwidget.batch.command import run_job
+
+    job = Score([name.strip() for name in names.split(",") if name.strip()] or None, model)
+    carry_out = partial(run_job, backend=backend, workers=workers, address=address, again=again)
+    typer.echo(_checked("score", carry_out, database, job, status, label, tag))
+
+
 def _methods(text: str) -> list[Method]:
     """Read comma-separated names of methods; ValueError for one there is not, or for none."""
     from cdwidget.benchmark import PEERS, Method, imported, peer
