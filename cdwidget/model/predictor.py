@@ -57,15 +57,7 @@ class CDNetPredictor:
 
         image: uint8 (H, W, 3) RGB, at least 16x16. Raises ValueError for anything else; the image before stays.
         """
-        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
-            got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise ValueError(
-                f"the image is {got}; a uint8 (H, W, 3) RGB array is needed: cdwidget.read_image makes one of files and other arrays"
-            )
-        if min(image.shape[:2]) < SMALLEST_IMAGE:
-            raise ValueError(
-                f"the image is {image.shape[1]}x{image.shape[0]} pixels; at least {SMALLEST_IMAGE}x{SMALLEST_IMAGE} are needed"
-            )
+        _check_image(image)
         self._image = image
         self._views.clear()
         self._view((0, 0, image.shape[1], image.shape[0]))
@@ -99,6 +91,24 @@ class CDNetPredictor:
                 return first
             prior = first.prob if prior is None else prior
         return self._look(crop, prompts, prior, np.zeros((height, width), np.float32) if prior is None else prior)
+
+    @torch.inference_mode()
+    def embed(self, image: np.ndarray) -> np.ndarray:
+        """Return what the encoder makes of a whole image as one vector, float32 (D,) of length 1: alike images have near vectors.
+
+        Of each level of features, their mean and deviation over the image and their mean over its middle, each of length 1. `set_image`'s
+        image stays. Raises ValueError for what `set_image` does not take, and where the model sees prompts from its stem on.
+        """
+        _check_image(image)
+        if not self.model.late:
+            raise ValueError(f"the backbone {self.config.backbone!r} sees prompts from its stem on: it has no features of an image alone")
+        parts = []
+        for level in View(image, (0, 0, image.shape[1], image.shape[0]), self.model, self._device, self._precision()).encoded:
+            features = level[0].float()  # (C, h, w)
+            quarter = features.shape[1] // 4
+            middle = features[:, quarter:-quarter, quarter:-quarter]
+            parts += [features.mean((1, 2)), features.std((1, 2)), middle.mean((1, 2))]
+        return F.normalize(torch.cat([F.normalize(part, dim=0) for part in parts]), dim=0).cpu().numpy()
 
     def _crop(self, prior: np.ndarray | None, prompts: Sequence[Prompt]) -> Rectangle:
         """Where to look: round the previous object and the prompts that belong to it, or the whole image when those are not small in it."""
@@ -227,6 +237,16 @@ class View:
             self.encoded = model.encode(self.image.contiguous(memory_format=torch.channels_last))
             self.mirrored = model.encode(self.image.flip(-1)) if flip else ()
         self.affinity = pdm.Affinity(F.avg_pool2d(self.image, PIXEL)[0])
+
+
+def _check_image(image: np.ndarray) -> None:
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(
+            f"the image is {got}; a uint8 (H, W, 3) RGB array is needed: cdwidget.read_image makes one of files and other arrays"
+        )
+    if min(image.shape[:2]) < SMALLEST_IMAGE:
+        raise ValueError(f"the image is {image.shape[1]}x{image.shape[0]} pixels; at least {SMALLEST_IMAGE}x{SMALLEST_IMAGE} are needed")
 
 
 def _snapped(low: float, high: float, unit: float, limit: int) -> tuple[int, int]:

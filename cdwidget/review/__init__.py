@@ -1,6 +1,7 @@
 """Review and repair: a catalogue of images and masks in one SQLite file."""
 
 from cdwidget.review.catalogue import Catalogue
+from cdwidget.review.curate import LeftOut, Split, Subset
 from cdwidget.review.figures import Stats
 from cdwidget.review.rows import OVERALL, CatalogueItem, InstanceRow, ItemRow, Past, Problem, Score
 from cdwidget.review.schema import STATUSES
@@ -15,8 +16,11 @@ __all__ = [
     "Conflict",
     "InstanceRow",
     "ItemRow",
+    "LeftOut",
     "Past",
     "Problem",
     "Score",
+    "Split",
     "Stats",
+    "Subset",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from contextlib import contextmanager
@@ -19,11 +18,12 @@ from cdwidget.formats.instances import Lazy
 from cdwidget.items import Instance, Item
 from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
+from cdwidget.review.curate import Subset, choose
 from cdwidget.review.database import Database
 from cdwidget.review.export import export
 from cdwidget.review.figures import Stats, frame, stats
 from cdwidget.review.opened import Opener
-from cdwidget.review.places import place, stored
+from cdwidget.review.places import place, stored, user
 from cdwidget.review.records import record_instances, record_items
 from cdwidget.review.rows import (
     OVERALL,
@@ -50,6 +50,7 @@ from cdwidget.session import Session
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
 BATCH = 500  # items that are written in one transaction
 Row = Union[ItemRow, InstanceRow]
@@ -69,7 +70,7 @@ class Catalogue:
     def __init__(self, path: str | os.PathLike[str], who: str | None = None) -> None:
         """Open a catalogue, or make it. who: whose changes these are, by default the user of this machine."""
         self.path = Path(os.path.abspath(os.path.expanduser(path)))
-        self.who = who or _user()
+        self.who = who or user()
         self._database = Database(self.path)
         self._opener = Opener(self.path)
         self._thumbnails = Thumbnails(self._database)
@@ -215,6 +216,16 @@ class Catalogue:
         """Return a frame of a query's rows, with a column for each score of the instances; ModuleNotFoundError without pandas."""
         rows = self.query(of=of, limit=None, **filters)
         return frame(self._database, of, rows)
+
+    def subset(self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), **options: Any) -> Subset:
+        """Choose items, by a query and: ids=, below= and above= (of their scores), tag=; the answer has more to choose by, and exports."""
+        return choose(self, status=status, label=label, where=where, **options)
+
+    def figure(self, kind: str) -> Figure:
+        """Return a matplotlib Figure: "scores", "labels", "sizes" or "effort" (prompts and seconds an object has cost)."""
+        from cdwidget.review.plots import figure  # matplotlib takes long to load
+
+        return figure(self._database, kind)
 
     # ---- editing -------------------------------------------------------------------------------------------------
 
@@ -421,13 +432,6 @@ class Catalogue:
         following = f"(SELECT min({column}) FROM {table} WHERE {column} > seen)"
         steps = f"SELECT min({column}) FROM {table} UNION ALL SELECT {following} FROM steps WHERE seen IS NOT NULL"
         return [row[0] for row in self._database.rows(f"WITH steps (seen) AS ({steps}) SELECT seen FROM steps WHERE seen IS NOT NULL")]
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without users
-        return "somebody"
 
 
 def _texts(tags: Sequence[str]) -> list[str]:

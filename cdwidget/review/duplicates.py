@@ -53,7 +53,7 @@ def fingerprints(catalogue: Catalogue, ids: np.ndarray, progress: bool | None = 
     wanted = [int(id) for id in ids]
     sql = "SELECT item, value FROM fingerprints WHERE item IN (SELECT value FROM json_each(?))"
     known = dict(catalogue._database.rows(sql, (json.dumps(wanted),)))
-    left = [row for row in catalogue.rows(id for id in wanted if id not in known)]
+    left = list(catalogue.rows(id for id in wanted if id not in known))
 
     def look(path: str) -> bytes | None:
         try:
@@ -96,6 +96,17 @@ def alike(values: np.ndarray, most: int = ALIKE) -> list[Pair]:
             low, high = sorted((int(order[start + i]), int(order[start + j])))
             found.append(Pair(low, high, int(differ[i, j])))
     return sorted(found)
+
+
+def near(vectors: np.ndarray, distance: float) -> list[tuple[int, int, float]]:
+    """Return the pairs of vectors of length 1, (N, D), that are at most so far apart, and how far: 1 - their cosine, 0 to 2."""
+    found = []
+    for start in range(0, len(vectors), BLOCK):
+        apart = 1 - vectors[start : start + BLOCK] @ vectors[start:].T
+        first, second = np.nonzero(apart <= distance)
+        later = first < second
+        found += [(start + int(i), start + int(j), float(apart[i, j])) for i, j in zip(first[later], second[later])]
+    return found
 
 
 def groups_of(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:

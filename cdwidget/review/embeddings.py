@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Callable, Sequence
 
 import numpy as np
+from scipy.linalg import eigh
 
 from cdwidget.lookup import lookup
 
@@ -81,8 +82,8 @@ def spread(vectors: np.ndarray, count: int, seed: int | None = None) -> np.ndarr
 def pca(vectors: np.ndarray, dimensions: int = 2) -> np.ndarray:
     """Return the principal components of vectors (N, D), float32 (N, dimensions), the same every time."""
     centred = vectors - vectors.mean(0)
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    axes = axes[:, ::-1][:, :dimensions]
+    size, most = centred.shape[1], min(dimensions, centred.shape[1])
+    axes = eigh(centred.T @ centred, subset_by_index=[size - most, size - 1])[1][:, ::-1]
     axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1, 1)  # an axis may point either way
     found = centred @ axes
     return np.pad(found, ((0, 0), (0, dimensions - found.shape[1]))).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,14 @@ def fetch(url: str) -> Iterator[Any]:
         yield file
     finally:
         opened.close()
+
+
+def user() -> str:
+    """Return who uses this machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container without users
+        return "somebody"
 
 
 def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:

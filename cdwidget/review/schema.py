@@ -55,7 +55,8 @@ _CURATED = (
     "CREATE TABLE embeddings (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, model TEXT NOT NULL, vector BLOB NOT NULL)",
     "CREATE TABLE fingerprints (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, value BLOB NOT NULL)",
 )
-MIGRATIONS = (_FIRST, _JOBS, _CURATED)  # the statements that lead from version 0, 1, ... to the next; what is here never changes, a new one is added
+# The statements that lead from version 0, 1, ... to the next; what is here never changes, a new one is added.
+MIGRATIONS = (_FIRST, _JOBS, _CURATED)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from cdwidget.figure import InlineFigure
 from cdwidget.prompts import Click
 from cdwidget.widget.maps import MAPS, MERGE, Query, Scene
 from cdwidget.widget.panel import ASKED, NEGATIVE, POSITIVE, colour_map
@@ -17,15 +17,6 @@ from cdwidget.widget.panel import ASKED, NEGATIVE, POSITIVE, colour_map
 WIDTH = 4.2  # inches of one map
 UNITS = str.maketrans({"₀": "$_0$", "−": "$-$"})  # not in every font
 Ask = Callable[[Scene, str], Query]  # which place and which step of a kind of map is shown
-
-
-class InlineFigure(Figure):
-    """A Figure that a notebook shows by itself; one made without pyplot would be printed as text."""
-
-    def _repr_png_(self) -> bytes:
-        file = BytesIO()
-        self.savefig(file, format="png", dpi=100)
-        return file.getvalue()
 
 
 def grid(scenes: Sequence[Scene], kinds: Sequence[str], ask: Ask, colours: str | None = None, opacity: float = 0.8) -> Figure:
