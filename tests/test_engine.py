@@ -123,3 +123,17 @@ def test_a_predictor_need_not_be_hashable(hashable):
         session = Session(gradient(width), predictor)
         session.apply(Click(0, 0))
         assert session.mask.sum() == 20 * width
+
+
+def test_the_same_picture_opened_again_is_not_encoded_again() -> None:
+    class Counting(Scripted):
+        held: list[np.ndarray] = []
+
+        def set_image(self, image: np.ndarray) -> None:
+            self.held.append(image)
+
+    predictor = Counting(LEFT)
+    first, second, other = Session(IMAGE, predictor), Session(IMAGE, predictor), Session(IMAGE[::-1], predictor)
+    for session, encoded in ((first, 1), (second, 1), (first, 1), (other, 2), (second, 3)):
+        session.encode()
+        assert len(predictor.held) == encoded

@@ -8,6 +8,7 @@ import pytest
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
+from cdwidget.tools import Brush
 from scripted import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
 
 
@@ -16,12 +17,13 @@ def test_the_log_is_readable_json():
     session.apply(Click(2, 3))
     session.accept("dog")
     assert json.loads(json.dumps(session.log())) == {
-        "version": 2,
+        "version": 3,
         "width": WIDTH,
         "height": HEIGHT,
         "progressive": True,
         "mask": None,
         "instances": [{"id": 1, "label": "cat", "mask": {"size": [HEIGHT, WIDTH], "counts": [12 * HEIGHT, 6 * HEIGHT]}, "alpha": None}],
+        "selected": None,
         "actions": [
             {"type": "click", "x": 2.0, "y": 3.0, "positive": True, "progressive": True},
             {"type": "accept", "label": "dog"},
@@ -46,7 +48,7 @@ def test_a_log_of_version_1_is_still_read():
     session = Session.replay(IMAGE, Scripted(LEFT | RIGHT), log)
     assert [(instance.id, instance.label) for instance in session.instances] == [(3, "cat"), (4, "dog")]
     assert np.array_equal(session.mask, LEFT) and np.array_equal(session.instances[1].mask, LEFT | RIGHT)
-    assert session.log()["version"] == 2 and session.log()["actions"] == log["actions"]
+    assert session.log()["version"] == 3 and session.log()["actions"] == log["actions"]
 
 
 def test_what_to_do_instead_of_pickling_a_session():
@@ -73,7 +75,7 @@ def good_log():
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ({"version": 3}, "no log of version 1 or 2"),
+        ({"version": 4}, "no log of version 1, 2, 3"),
         ({"width": 0}, "whole numbers from 1"),
         ({"height": HEIGHT + 1}, "shape"),
         ({"mask": {"size": [1, 1], "counts": [3]}}, "run lengths"),
@@ -111,3 +113,14 @@ def test_a_log_of_another_image_is_refused():
         Session.replay(IMAGE.transpose(1, 0, 2), Scripted(LEFT), good_log())
     with pytest.raises(ValueError, match="no log"):
         Session.replay(IMAGE, Scripted(LEFT), [])
+
+
+def test_the_instance_that_was_edited_first_is_in_the_log() -> None:
+    given = [Instance(LEFT, "cat", 3), Instance(RIGHT, "", 4)]
+    for selected in (3, 4):
+        session = Session(IMAGE, Scripted(RIGHT), instances=given, selected=selected)
+        assert session.selected == selected and not session.can_undo and [one.id for one in session.instances] == [3, 4]
+        session.apply(Brush(((9.0, 5.0),), 2.0))
+        again = Session.replay(IMAGE, None, json.loads(json.dumps(session.log())))
+        assert again.selected == selected and (again.mask == session.mask).all() and again.state == session.state
+    assert Session(IMAGE, instances=given, selected=9).selected == 5, "a new one"

@@ -229,27 +229,31 @@ class Catalogue:
 
     # ---- editing -------------------------------------------------------------------------------------------------
 
-    def session(self, item_id: int, predictor: Predictor | None = None, *, autosave: bool = True) -> Session:
+    def session(
+        self, item_id: int, predictor: Predictor | None = None, *, selected: int | None = None, autosave: bool = True
+    ) -> Session:  # fmt: skip
         """Open an item for editing; `update(item_id, session)` writes back what was done.
 
+        selected: the number of the instance to edit first, by default a new one.
         autosave: keep every change in a file beside the catalogue before it is in force, so that a session which was killed goes on
         where it was when the item is opened again, if nobody has changed it meanwhile; from the first update on, `update` alone saves.
         Raises FileNotFoundError or ValueError when the image cannot be read.
         """
-        return self._opener.session(self.item(item_id), predictor, autosave)
+        return self._opener.session(self.item(item_id), predictor, selected, autosave)
 
     def update(
-        self, item_id: int, session: Session | Iterable[Instance], *, status: str | None = None, instance: int | None = None,
-        version: int | None = None, overwrite: bool = False,
+        self, item_id: int, session: Session | Iterable[Instance], *, status: str | None = None,
+        instance: int | Iterable[int] | None = None, version: int | None = None, overwrite: bool = False,
     ) -> int:  # fmt: skip
         """Write the instances of a session, or those given, in place of an item's, all or nothing; return the item's new version.
 
-        status: of all its instances from now on, or of the one whose number is `instance`; None: as they were, "new" for new ones.
+        status: of all its instances from now on, or of those whose numbers are `instance`; None: as they were, "new" for new ones.
         version: of the item when it was read; a session that was opened here knows it. Scores of masks and labels that are others now
         are dropped. Raises Conflict when somebody else has changed the item meanwhile: then nothing is written, unless `overwrite`.
         """
         if status is not None:
             lookup(dict.fromkeys(STATUSES), status, "status")
+        meant = {instance} if isinstance(instance, int) else None if instance is None else set(instance)
         if isinstance(session, Session):
             opened = self._opener.opened(session, item_id)
             version, detail = opened.version if version is None else version, opened.detail(session)
@@ -259,8 +263,8 @@ class Catalogue:
             given, detail = record_instances(session), {}
             size = given.size
         with self._database.transaction() as connection:
-            after = merged(records_of(connection, item_id), given, status, instance)
-            edit = Edit(status or "update", after, detail, None if instance else status, size, None if overwrite else version)
+            after = merged(records_of(connection, item_id), given, status, meant)
+            edit = Edit(status or "update", after, detail, None if meant else status, size, None if overwrite else version)
             written = write(connection, item_id, edit, self.who)
         if isinstance(session, Session):
             self._opener.written(session, written)

@@ -39,10 +39,10 @@ class Opener:
         self._folder = path.parent / FOLDER / path.name
         self._opened: WeakKeyDictionary[Session, Opened] = WeakKeyDictionary()
 
-    def session(self, item: CatalogueItem, predictor: Predictor | None, autosave: bool) -> Session:
+    def session(self, item: CatalogueItem, predictor: Predictor | None, selected: int | None, autosave: bool) -> Session:
         """Open an item, and take up what was done to it before and never written back."""
         try:
-            session = Session(source(str(item.path)), predictor, instances=list(item.instances))
+            session = Session(source(str(item.path)), predictor, instances=list(item.instances), selected=selected)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"item {item.id}: {error}; where the images were moved, say so: relocate(old, new). check() lists all that are missing"

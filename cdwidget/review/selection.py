@@ -96,11 +96,15 @@ class Selection:
         return f"SELECT count(*) FROM {joins} WHERE {' AND '.join(filters) or '1'}", [*first, *parameters]
 
     def apart(self) -> list[Selection]:
-        """Return the order without filters, then each filter without an order: what is in all of them is selected, and each is quick."""
+        """Return the order without filters, then each filter without an order: what is in all of them is selected, and each is quick.
+
+        The first one is in order.
+        """
         free = replace(self, status=None, label=None, tag=None, where=(), after=None)
         given = [{name: value} for name in ("status", "label", "tag") if (value := getattr(self, name)) is not None]
         every: list[dict[str, Any]] = [*given, *({"where": (condition,)} for condition in self.where)]
-        return [free, *(replace(free, order_by="id", **one) for one in every)]
+        filtered = [replace(free, order_by="id", **one) for one in every]
+        return filtered if filtered and self.order_by == "id" else [free, *filtered]
 
     def probes(self) -> Iterator[tuple[tuple[str, ...], str, list[Any]]]:
         """Yield filters that an index answers together, and the query whether they leave fewer than FEW rows."""

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import time
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 from cdwidget.review.places import file_name, stored
 from cdwidget.review.records import COLUMNS, OF_INSTANCE, OF_MASK, Record, Recorded, as_json, columns, from_json
@@ -122,10 +122,10 @@ def write(connection: sqlite3.Connection, item: int, edit: Edit, who: str) -> in
     return int(version)
 
 
-def merged(before: Sequence[Record], given: Recorded, status: str | None, instance: int | None) -> dict[int, Record | None]:
+def merged(before: Sequence[Record], given: Recorded, status: str | None, meant: Collection[int] | None) -> dict[int, Record | None]:
     """Return what becomes of an item's records when the given ones take their place.
 
-    Each keeps its status and crowd, and its run lengths where they are the same pixels; status: of all, or of the number `instance`.
+    Each keeps its status and crowd, and its run lengths where they are the same pixels; status: of all, or of the numbers `meant`.
     """
     after: dict[int, Record | None] = {record.number: None for record in before}
     known = {record.number: record for record in before}
@@ -134,7 +134,7 @@ def merged(before: Sequence[Record], given: Recorded, status: str | None, instan
         if old is not None:
             same = given.size is not None and same_pixels(old, record, *given.size)
             record = replace(record, status=old.status, crowd=old.crowd, counts=old.counts if same else record.counts)
-        if status is not None and instance in (None, record.number):
+        if status is not None and (meant is None or record.number in meant):
             record = replace(record, status=status)
         after[record.number] = record
     return after

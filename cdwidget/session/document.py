@@ -142,12 +142,16 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A state with its pixels, on an image of `box`: those of the selected entry, and those of the others, packed."""
+    """A state with its pixels, on an image of `box`: those of the selected entry, and those of the others, packed.
+
+    given: of a document that a session begins with, the selected entry, where that is not a new one.
+    """
 
     state: State
     pixels: Pixels
     parked: Mapping[int, Patch]
     box: Bbox
+    given: int | None = None
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -193,9 +197,10 @@ class Document:
         return Document(state, pixels, {id: patch for id, patch in parked.items() if id in kept}, self.box)
 
 
-def open_document(height: int, width: int, mask: Any, instances: Sequence[Instance]) -> Document:
+def open_document(height: int, width: int, mask: Any, instances: Sequence[Instance], selected: int | None = None) -> Document:
     """Return what a session begins with: the given instances that have pixels, and a new one, selected, with the pixels of `mask`.
 
+    selected: the id of a given one that is selected instead; where it has no pixels, it is a new one all the same.
     The order stays. Instances without an id get one above all others. Raises ValueError for what does not fit or an id given twice.
     """
     found = [_id(instance) for instance in ([None] if isinstance(instances, Instance) else instances)]
@@ -218,6 +223,8 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
             id = int(instance.id)
         entries.append(Entry(id, instance.label))
         parked[id] = pixels.patch()
+    if selected is not None and selected in parked:
+        return Document(State(tuple(entries), selected, next_id), Pixels.of(parked.pop(selected)), parked, (0, 0, width, height), selected)
     pixels = NO_PIXELS if mask is None else Pixels.given(height, width, mask)
     return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked, (0, 0, width, height))
 

@@ -39,7 +39,11 @@ class Engine:
         return prediction
 
     def _hold(self, image: np.ndarray) -> None:
-        if self._image is not None and self._image() is image:
+        held = self._image and self._image()
+        if held is image:
+            return
+        if held is not None and np.array_equal(held, image):  # the same picture, opened again
+            self._image = ref(image)
             return
         self._image = None  # where set_image fails, nobody knows what the predictor holds
         self.predictor.set_image(image)

@@ -13,30 +13,32 @@ from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.session.actions import Action, Alternative, action_from_json, action_to_json
 from cdwidget.session.document import Document, open_document
 
-LOG_VERSION = 2  # version 1 had no alpha, and its instances were in the order of their ids
-READABLE = (1, 2)
+LOG_VERSION = 3  # version 1 had no alpha, and its instances were in the order of their ids; version 2 had no `selected`
+READABLE = (1, 2, 3)
 MERGED = (Click, Stroke, Box, Alternative)  # the actions of which the log says how their answer was merged
 
 
 def write_log(first: Document, applied: Sequence[tuple[Action, bool]], progressive: bool) -> dict[str, Any]:
     """Return the log of a session that began as `first`.
 
-    version, width, height; mask: the run lengths of the instance selected first, null when it had none; instances: the others, in
-    painting order, each {id, label, mask, alpha}; actions: as `action_to_json` gives them, prompts and alternatives with `progressive`,
-    how their answer was merged; progressive: how the next one would be. Masks are uncompressed COCO run lengths; alpha is null or
-    base64 of `masks.pack`.
+    version, width, height; mask: the run lengths of the new instance that was selected first, null when it had none; instances: the
+    others, in painting order, each {id, label, mask, alpha}; selected: the id of the one of them that was selected first, null for the
+    new one; actions: as `action_to_json` gives them, prompts and alternatives with `progressive`, how their answer was merged;
+    progressive: how the next one would be. Masks are uncompressed COCO run lengths; alpha is null or base64 of `masks.pack`.
     """
     height, width = first.mask.shape
-    others = [first.instance(entry) for entry in first.state.entries if entry.id != first.state.selected]
+    is_new = first.given is None
+    given = [first.instance(entry) for entry in first.state.entries if entry.id != first.state.selected or not is_new]
     return {
         "version": LOG_VERSION,
         "width": width,
         "height": height,
         "progressive": progressive,
-        "mask": encode_rle(first.mask) if first.mask.any() else None,
+        "mask": encode_rle(first.mask) if is_new and first.mask.any() else None,
         "instances": [
-            {"id": one.id, "label": one.label, "mask": encode_rle(one.mask), "alpha": _alpha_to_json(one.alpha)} for one in others
+            {"id": one.id, "label": one.label, "mask": encode_rle(one.mask), "alpha": _alpha_to_json(one.alpha)} for one in given
         ],
+        "selected": first.given,
         "actions": [
             {**action_to_json(action), "progressive": merged} if isinstance(action, MERGED) else action_to_json(action)
             for action, merged in applied
@@ -48,7 +50,7 @@ def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]
     """Return what `write_log` was given; ValueError says what is wrong with a log."""
     if not isinstance(log, Mapping) or log.get("version") not in READABLE:
         found = log.get("version") if isinstance(log, Mapping) else type(log).__name__
-        raise ValueError(f"this is no log of version {' or '.join(map(str, READABLE))} ({found!r}); give what Session.log() returned")
+        raise ValueError(f"this is no log of version {', '.join(map(str, READABLE))} ({found!r}); give what Session.log() returned")
     try:
         height, width, progressive = _size(log["height"]), _size(log["width"]), _flag(log["progressive"])
         mask = None if log["mask"] is None else decode_rle(log["mask"])
@@ -57,7 +59,7 @@ def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]
             for entry in log["instances"]
         ]
         actions = [_action(entry) for entry in log["actions"]]
-        return open_document(height, width, mask, instances), actions, progressive
+        return open_document(height, width, mask, instances, log.get("selected")), actions, progressive
     except KeyError as error:
         raise ValueError(f"the log is not valid: {error} is missing; give what Session.log() returned") from error
     except (TypeError, ValueError) as error:

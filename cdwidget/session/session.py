@@ -62,6 +62,7 @@ class Session:
         *,
         mask: Any = None,
         instances: Sequence[Instance] = (),
+        selected: int | None = None,
         progressive: bool = True,
         history_limit: int = HISTORY_LIMIT,
         journal: Journal | None = None,
@@ -73,6 +74,7 @@ class Session:
         they take turns; while they do, nobody else should call its `set_image`.
         mask: (H, W), the mask to start editing from (bool, 0 and anything else, or float in [0, 1]).
         instances: finished ones to begin with, the last in front; those without an id are numbered on; those without pixels are left out.
+        selected: the id of the one to edit first; by default, or where there is none of it, a new one.
         progressive: False takes the predictor's whole answer at every prompt; may be set later, the log keeps what was used.
         history_limit: bytes that undo and redo may take; the oldest steps are given up first, the newest is always kept.
         journal: told of every change before it is in force; may be set later.
@@ -88,7 +90,7 @@ class Session:
         self._superpixels_lock = ThreadLock()
         self._history = History(history_limit)
         self._listeners: list[Callable[[], None]] = []
-        self._initial = self._document = open_document(self.height, self.width, mask, instances)
+        self._initial = self._document = open_document(self.height, self.width, mask, instances, selected)
 
     def __reduce__(self) -> Any:
         raise TypeError("a session can be neither pickled nor copied; give its log(), and Session.replay(image, predictor, log)")
