@@ -33,9 +33,10 @@ export class Thumbs {
       const thumb = this.kept.get(id);
       if (thumb && this.kept.delete(id)) this.kept.set(id, thumb);
       const good = thumb && !thumb.stale && (!thumb.picture || thumb.size >= size);
-      if (!good && wanted.length < BATCH && !this.flying.has(id)) wanted.push(id);
+      if (good || wanted.length === BATCH || this.flying.has(id)) continue;
+      this.flying.add(id);
+      wanted.push(id);
     }
-    wanted.forEach((id) => this.flying.add(id));
     return wanted;
   }
 

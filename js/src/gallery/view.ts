@@ -131,6 +131,7 @@ export class GalleryView {
 
   judge(status: Status) {
     const { queue, targets } = this;
+    if (!queue.selected.length && !this.comesBack()) return;
     void queue.judge(targets, status);
     if (queue.selected.length) queue.select([]);
     this.goOn();
@@ -188,6 +189,14 @@ export class GalleryView {
     this.grid.refresh();
   }
 
+  /** Whether the focused tile is in sight; a verdict on one that is not would be a mistake: it is brought there instead. */
+  private comesBack(): boolean {
+    const { start, stop } = this.grid.seen, isSeen = this.focus >= start && this.focus < stop;
+    if (!isSeen) this.grid.reveal(this.focus, true);
+    if (!isSeen) this.queue.say("Back at the tile that the keys are about; press again");
+    return isSeen;
+  }
+
   private isSelected(id: number) { return this.chosen.set.has(id); }
 
   private gaze(): Gaze {
@@ -236,6 +245,7 @@ export class GalleryView {
   private keydown(event: KeyboardEvent) {
     const target = event.target as Element;
     if (this.editing || event.defaultPrevented) return; // the editor has looked at it before its annotator
+    if (event.key === "Escape" && this.root.querySelector(":popover-open")) return; // it closes that
     if (target.matches("input:not([type=range], [type=checkbox]), select")) {
       if (event.key !== "Escape") return;
       this.takeFocus();

@@ -106,7 +106,7 @@ export function popover(title: string, symbol: string, content: Part, text?: HTM
     opener.setAttribute("aria-expanded", String(open));
     if (!open) return removeEventListener("scroll", onScroll, true);
     place();
-    panel.querySelector<HTMLElement>("button:enabled, input:enabled")?.focus({ focusVisible: false } as FocusOptions);
+    panel.querySelector<HTMLElement>(":is(button, input):enabled:not([hidden])")?.focus({ focusVisible: false } as FocusOptions);
     addEventListener("scroll", onScroll, true);
   });
   panel.addEventListener("keydown", (event) => {
