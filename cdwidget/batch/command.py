@@ -16,7 +16,7 @@ def run_job(database: Path, job: Job, status: Sequence[str], label: Sequence[str
     """Do a job on the items of a catalogue, all or some; say what was done, and what could not be. options: as for `run`."""
     if not database.is_file():
         raise FileNotFoundError(f"there is no catalogue {database} (looked in {Path.cwd()}); cdwidget import makes one")
-    filters = {name: list(given) for name, given in (("status", status), ("label", label), ("tag", tag)) if given}
+    filters: dict[str, Any] = {name: list(given) for name, given in (("status", status), ("label", label), ("tag", tag)) if given}
     with Catalogue(database) as catalogue:
         report = run(job, catalogue, catalogue.ids(**filters) if filters else None, **options)
     more = [f"... and {len(report.failed) - SHOWN} more"] if len(report.failed) > SHOWN else []

@@ -17,6 +17,7 @@ from cdwidget.review import Catalogue, CatalogueItem
 
 READ = 64  # items that are read from the catalogue at once
 STORE = 256 * 2**20  # bytes of shared memory for what is on its way, where Ray is started here; an item takes some KB
+TRIES = 3  # to start Ray, which gives itself 30 seconds: too few where others keep the machine busy
 START = 600  # seconds that the workers have to load the model
 CLIENT = "ray://"
 Batch = dict[str, np.ndarray]
@@ -104,6 +105,7 @@ def _started(address: str | None, workers: int) -> Iterator[None]:
     if address is not None and address.startswith(CLIENT):
         raise ValueError(f"{address} is far away from the catalogue; run this on a machine of the cluster, with the address 'auto'")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of what ray.data itself does
     try:
         import ray
         import ray.data
@@ -113,13 +115,24 @@ def _started(address: str | None, workers: int) -> Iterator[None]:
     level, mine = log.level, not ray.is_initialized()
     log.setLevel(logging.ERROR)
     try:
-        if mine and address is None:
-            cores = max(workers, os.cpu_count() or 1)
-            ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=STORE, log_to_driver=False, logging_level=logging.ERROR)
-        elif mine:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        if mine:
+            _init(address, workers)
         yield
     finally:
         log.setLevel(level)
         if mine:
             ray.shutdown()
+
+
+def _init(address: str | None, workers: int) -> None:
+    import ray
+
+    here: dict[str, Any] = {"num_cpus": max(workers, os.cpu_count() or 1), "include_dashboard": False, "object_store_memory": STORE}
+    for left in reversed(range(TRIES)):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(here if address is None else {}))
+            return
+        except Exception as error:  # it has no kind of its own
+            ray.shutdown()
+            if not left or "timed out" not in str(error):
+                raise
