@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdwidget.review import Catalogue
     from cdwidget.session import Session
     from cdwidget.widget import Annotator
+    from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "Box": "cdwidget.prompts",
     "Catalogue": "cdwidget.review",
     "Click": "cdwidget.prompts",
+    "Gallery": "cdwidget.widget.gallery",
     "Inspector": "cdwidget.widget.inspector",
     "Instance": "cdwidget.items",
     "Item": "cdwidget.items",
@@ -49,6 +51,7 @@ __all__ = [
     "Box",
     "Catalogue",
     "Click",
+    "Gallery",
     "Inspector",
     "Instance",
     "Item",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import Sequence
 
 import cv2
@@ -50,6 +51,12 @@ class CDNetPredictor:
         self._device = torch.device(device)
         self._image: np.ndarray | None = None
         self._views: OrderedDict[Rectangle, View] = OrderedDict()
+
+    def twin(self) -> CDNetPredictor:
+        """Return another predictor of the same model, which holds an image of its own: the weights are in memory once."""
+        twin = copy(self)
+        twin._image, twin._views = None, OrderedDict()
+        return twin
 
     @torch.inference_mode()
     def set_image(self, image: np.ndarray) -> None:

@@ -19,8 +19,9 @@ from cdwidget.tools.matte import load_solver
 class EmbeddedPredictor:
     """The embedded model, loaded when it is needed first: importing torch takes seconds that showing an image must not wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[], Predictor] | None = None) -> None:
         self._lock = Lock()
+        self._load = load
         self._predictor: Predictor | None = None
 
     @property
@@ -32,8 +33,12 @@ class EmbeddedPredictor:
         """Return the model, loading it at the first call."""
         with self._lock:
             if self._predictor is None:
-                self._predictor = cdwidget.load_predictor()
+                self._predictor = self._load() if self._load else cdwidget.load_predictor()
             return self._predictor
+
+    def twin(self) -> EmbeddedPredictor:
+        """Return another predictor of the same model, which holds an image of its own."""
+        return EmbeddedPredictor(lambda: self.load().twin())  # type: ignore[attr-defined]  # what is embedded is a CDNetPredictor
 
     def set_image(self, image: np.ndarray) -> None:
         """As `Predictor.set_image`."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Iterable
+from typing import Iterable, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image, ImageColor
 
 from cdwidget.masks import Bbox
+from cdwidget.review.thumbnails import Thumbnail
 
 MOST_PIXELS = 16_000_000  # what a browser decodes and zooms without effort; a larger image is shown reduced
 LOSSLESS_PIXELS = 300_000  # up to here a PNG is sent: small images are looked at pixel by pixel
 THUMBNAIL_SIDE = 400
+SHEET_COLOR, GAP = "#3b82f6", 2  # of a contact sheet: the masks, and the pixels round each thumbnail
 
 
 def encode_image(image: np.ndarray) -> tuple[bytes, str]:
@@ -46,16 +48,41 @@ def _file(image: np.ndarray) -> tuple[bytes, str]:
 def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
     """Return a small PNG, base64, of an image with its (mask, colour) pairs drawn on it: what GitHub shows instead of the widget."""
     factor = min(1.0, THUMBNAIL_SIDE / max(image.shape[:2]))
-    small = _reduced(image, factor).copy()
+    small = _reduced(image, factor)
     height, width = small.shape[:2]
     for mask, color in masks:
-        part = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-        tint = np.array(ImageColor.getrgb(color)[:3])
-        small[part > 0] = (0.55 * small[part > 0] + 0.45 * tint).astype(np.uint8)
-        contours, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(small, contours, -1, tint.tolist(), 1)
+        small = _tinted(small, cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), color)
+    return _palette(small)
+
+
+def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
+    """Return a small PNG, base64, of thumbnails in rows, their masks drawn on them; grey where there is none."""
+    side = max((max(one.width, one.height) for one in thumbnails), default=1) + 2 * GAP
+    sheet = np.full((max(1, -(-len(thumbnails) // columns)) * side, min(columns, max(1, len(thumbnails))) * side, 3), 255, np.uint8)
+    for number, one in enumerate(thumbnails):
+        top, left = side * (number // columns) + GAP, side * (number % columns) + GAP
+        if one.error:
+            sheet[top : top + side - 2 * GAP, left : left + side - 2 * GAP] = 225
+            continue
+        picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        mask = np.asarray(cv2.imdecode(np.frombuffer(one.mask, np.uint8), cv2.IMREAD_GRAYSCALE)) > 127
+        sheet[top : top + one.height, left : left + one.width] = _tinted(picture, mask.view(np.uint8), SHEET_COLOR)
+    return _palette(sheet)
+
+
+def _tinted(picture: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
+    """The picture with a mask, uint8 0 or 1, and its outline drawn on it."""
+    tint = np.array(ImageColor.getrgb(color)[:3])
+    drawn = picture.copy()
+    drawn[mask > 0] = (0.55 * drawn[mask > 0] + 0.45 * tint).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(drawn, contours, -1, tint.tolist(), 1)
+    return drawn
+
+
+def _palette(picture: np.ndarray) -> str:
     file = io.BytesIO()
-    Image.fromarray(small).quantize(128).save(file, "PNG", optimize=True)  # a palette: a third of the bytes
+    Image.fromarray(picture).quantize(128).save(file, "PNG", optimize=True)  # a palette: a third of the bytes
     return base64.b64encode(file.getvalue()).decode()
 
 
