@@ -20,12 +20,15 @@ CLEAN = "clean"
 
 @dataclass(frozen=True, eq=False)
 class Spoilt:
-    """One image. masks: bool (N, H, W), as a reviewer would be given them. faults: index -> kind and true IoU of those looked at."""
+    """One image. masks: bool (N, H, W), as a reviewer would be given them; truth: as they should be. faults: index -> kind and true IoU of
+    those looked at.
+    """
 
     group: str
     name: str
     image: np.ndarray
     masks: np.ndarray
+    truth: np.ndarray
     faults: dict[int, tuple[str, float]]
 
 
@@ -39,7 +42,7 @@ def spoilt_images(
     """
     rng = np.random.default_rng(seed)
     kinds, seen, foreign = list(FAULTS), 0, np.ones((1, 8, 8), bool)
-    turn = {True: 0, False: 0}
+    turn = 0
     for group, source in _in_turns(folders, held, seed):
         image, truth, valid = source.load()
         truth = truth & valid
@@ -55,17 +58,17 @@ def spoilt_images(
             if not len(others):
                 others = _resized(foreign, truth.shape[1:])
             for attempt in range(len(kinds)):
-                kind = kinds[(turn[False] + attempt) % len(kinds)]
+                kind = kinds[(turn + attempt) % len(kinds)]
                 try:
                     masks[i] = spoil(kind, image, truth[i], others, rng, ious)
                 except ValueError:
                     continue
                 faults[i] = (kind, iou(masks[i] & valid, truth[i]))
                 break
-            turn[False] += 1
+            turn += 1
         if faults:
             foreign = truth
-            yield Spoilt(group, source.image.stem, image, masks, faults)
+            yield Spoilt(group, source.image.stem, image, masks, truth, faults)
         if seen >= count:
             return
 

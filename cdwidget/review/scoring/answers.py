@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdwidget.clicks import next_click
+from cdwidget.clicks import core_distance, next_click
 from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Click
 
 CLICKS = 3
+MOVED = 0.5  # of a click's distance to the mask's border, the way that it is moved
+TURN = 2.4  # radians between the directions of one moved click and the next
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """clicked: after 1, 2, ... simulated clicks on the mask. edited: to the mask as prior and a click in its core. moved: to a click
-    elsewhere in the mask's core.
+    """clicked: after 1, 2, ... simulated clicks on the mask. edited: to the mask as prior and a click in its core. moved: to the same
+    clicks as the last of `clicked`, each a little elsewhere.
     """
 
     clicked: tuple[Prediction, ...]
@@ -34,6 +36,16 @@ def ask(predictor: Predictor, mask: np.ndarray) -> Answers:
             break
         clicks.append(click)
         clicked.append(predictor.predict(clicks, clicked[-1].prob if clicked else None))
-    other = next_click(mask, np.zeros_like(mask), None, (), np.random.default_rng(0))
-    assert other is not None
-    return Answers(tuple(clicked), predictor.predict(clicks[:1], mask), predictor.predict([other]))
+    edited = predictor.predict(clicks[:1], mask)
+    return Answers(tuple(clicked), edited, predictor.predict(_moved(clicks, mask)))
+
+
+def _moved(clicks: list[Click], mask: np.ndarray) -> list[Click]:
+    """The clicks, each where the mask says the same as at the old place."""
+    depth = {positive: core_distance(mask == positive) for positive in (True, False)}
+    found = []
+    for number, click in enumerate(clicks):
+        far = MOVED * float(depth[click.positive][click.pixel])
+        x, y = click.x + far * np.cos(TURN * number), click.y + far * np.sin(TURN * number)
+        found.append(Click(float(np.floor(x)), float(np.floor(y)), click.positive))
+    return found

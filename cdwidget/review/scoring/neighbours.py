@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cdwidget.review.scoring.subject import Finding, Subject
+from cdwidget.review.scoring.subject import Finding, Meeting, Subject
 
 ALIKE = 0.6  # IoU from which two instances may be one
 NESTED = 0.9  # share of the smaller one from which it lies in the other: a part of it, and no conflict
+RIM = 0.3  # of the mask's thickness, how wide what lies right outside is
 
 
 def duplicate(subject: Subject) -> Finding:
@@ -23,13 +24,34 @@ def duplicate(subject: Subject) -> Finding:
 
 
 def overlap(subject: Subject) -> Finding:
-    """Pixels that other instances claim too, where neither lies in the other."""
-    conflicts = [one for one in subject.meetings if one.shared < NESTED * min(one.area, subject.area)]
+    """Pixels that other instances claim too, where neither lies in the other; and what lies between them, claimed by none."""
+    parts, conflicts = _sorted_out(subject)
     claimed = np.zeros(subject.shape, np.float32)
     for meeting in conflicts:
         claimed = np.maximum(claimed, subject.cropped(subject.scene.masks[meeting.number]) * subject.inside)
     share = min(1.0, sum(one.shared for one in conflicts) / subject.area)
+    measures = {
+        "overlap": share,
+        "parts": min(2.0, sum(one.shared for one in parts if one.area <= subject.area) / subject.area),
+        "within": float(any(one.area > subject.area for one in parts)),
+        "others": float(np.log1p(len(subject.scene.masks) - 1)),
+        "covered": float(subject.scene.covered.mean()),
+        "rim_covered": _rim_covered(subject),
+    }
     if not conflicts:
-        return Finding(0, "no other instance claims a part of it", subject.nothing, {"overlap": 0.0})
+        return Finding(0, "no other instance claims a part of it", subject.nothing, measures)
     numbers = ", ".join(str(one.number) for one in sorted(conflicts, key=lambda one: -one.shared)[:3])
-    return Finding(share, f"{share:.0%} of it belong to other instances too ({numbers})", subject.heat(claimed), {"overlap": share})
+    reason = f"{share:.1%} of it belongs to other instances too (instance {numbers})"
+    return Finding(share, reason, subject.heat(claimed), measures)
+
+
+def _sorted_out(subject: Subject) -> tuple[list[Meeting], list[Meeting]]:
+    """The others that lie in this one or it in them, and those that are in conflict with it."""
+    nested = [one for one in subject.meetings if one.shared >= NESTED * min(one.area, subject.area)]
+    return nested, [one for one in subject.meetings if one not in nested]
+
+
+def _rim_covered(subject: Subject) -> float:
+    """How much of what lies right outside the border other instances hold: where they tile the image, a gap is a fault."""
+    rim = (subject.depth < -1) & (subject.depth >= -1 - RIM * max(4.0, float(subject.depth.max())))
+    return float(subject.cropped(subject.scene.covered)[rim].mean()) if rim.any() else 0.0

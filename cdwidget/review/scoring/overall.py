@@ -6,10 +6,61 @@ from typing import Mapping
 
 import numpy as np
 
-from cdwidget.review.scoring.subject import Finding
+from cdwidget.review.scoring.network import Network, shipped
+from cdwidget.review.scoring.subject import Finding, Subject
+
+TELLING = 0.02  # of IoU, what a score must change to be named
+NAMED = 2  # scores that are named at most
+PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
 
 
-def overall(findings: Mapping[str, Finding]) -> Finding:
-    """Combine what the scores found."""
-    worst = sorted(findings.values(), key=lambda one: -one.value)[:3]
-    return Finding(float(np.mean([one.value for one in worst])), worst[0].reason, worst[0].heat)
+def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
+    """Combine what the scores found; the reasons are those of the scores without which the IoU would be estimated highest.
+
+    There are two sets of weights: with a predictor's answers, and without.
+    """
+    measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
+    names = list(findings)
+    rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
+    guesses = estimate(rows, subject.answers is not None)
+    iou, without = float(guesses[0]), dict(zip(names, (guesses[1:] - guesses[0]).tolist()))
+    telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
+    reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
+    heat = subject.nothing
+    for name in telling:
+        heat = np.maximum(heat, findings[name].heat * (without[name] / without[telling[0]]))
+    return Finding(1 - iou, f"its IoU is probably about {iou:.2f}: {reasons}", heat)
+
+
+def estimate(rows: list[dict[str, float]], answered: bool, networks: Mapping[str, Network] | None = None) -> np.ndarray:
+    """Return the IoU estimated from each row of measures, float32 (n,); what a row lacks is taken to be as in good masks."""
+    networks = shipped() if networks is None else networks
+    plain = networks["overall picture"](table(rows, networks["overall picture"]))[:, 0]
+    if not answered:
+        return _sigmoid(plain)
+    network = networks["overall answers"]
+    return _sigmoid(network(table([{**row, PLAIN: float(value)} for row, value in zip(rows, plain)], network))[:, 0])
+
+
+def table(rows: list[dict[str, float]], network: Network) -> np.ndarray:
+    """Return rows of measures as the inputs of a network, float32 (n, inputs)."""
+    return np.array([[row.get(name, usual) for name, usual in zip(network.names, network.usual)] for row in rows], np.float32)
+
+
+def general(subject: Subject) -> dict[str, float]:
+    """Return what hangs on no score: how large and how compact the mask is, and how much of its border is the image's."""
+    border = float(np.count_nonzero(subject.border))
+    rows, columns = np.ogrid[: subject.shape[0], : subject.shape[1]]
+    outermost = float(np.count_nonzero(subject.inside & subject.at_image_border(columns, rows))) / 2  # a band two pixels wide
+    within = float(np.count_nonzero(subject.inside))
+    return {
+        "area": float(np.log(subject.area / subject.mask.size)),
+        "pixels": float(np.log(subject.area)),
+        "compact": float(np.log(within / (border + 1) ** 2 + 1e-6)),
+        "depth": float(subject.depth.max()) / float(np.sqrt(within)),
+        "at_image_border": outermost / (outermost + border + 1),
+    }
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-values))

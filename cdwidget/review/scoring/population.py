@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MOST = 200_000  # instances that are looked at; of more, every second, third, ...
 FEWEST = 12  # of a class that can have outliers
+Quartiles = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Population:
     """
 
     count: Mapping[str, int]
-    sizes: Mapping[str, tuple[float, float, float]]
-    aspects: Mapping[str, tuple[float, float, float]]
-    fills: Mapping[str, tuple[float, float, float]]
+    sizes: Mapping[str, Quartiles]
+    aspects: Mapping[str, Quartiles]
+    fills: Mapping[str, Quartiles]
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Population:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
+from cdwidget.clicks import core_distance
 from cdwidget.masks import iou
+from cdwidget.predictor import Prediction
 from cdwidget.review.scoring.answers import CLICKS
 from cdwidget.review.scoring.subject import Finding, Subject, where
 
@@ -16,10 +19,12 @@ def agreement(subject: Subject) -> Finding | None:
         return None
     ious = [iou(answer.mask, subject.mask) for answer in answers.clicked]
     ious += [ious[-1]] * (CLICKS - len(ious))
-    prob = subject.cropped(answers.clicked[-1].prob)
+    last = answers.clicked[-1]
+    measures = {**{f"clicked_{n}": value for n, value in enumerate(ious, 1)}, **_differences("clicked", subject, last)}
+    prob = subject.cropped(last.prob)
     heat = subject.heat(np.abs(prob - subject.inside))
     reason = f"clicks on the mask bring CDNet to IoU {', '.join(f'{value:.2f}' for value in ious)} with it; they differ {where(heat)}"
-    return Finding(1 - max(ious), reason, heat, {f"clicked_{n}": value for n, value in enumerate(ious, 1)})
+    return Finding(1 - max(ious), reason, heat, measures)
 
 
 def edit(subject: Subject) -> Finding | None:
@@ -28,20 +33,26 @@ def edit(subject: Subject) -> Finding | None:
     if answers is None:
         return None
     kept = iou(answers.edited.mask, subject.mask)
+    measures = {
+        "edited": kept,
+        "edited_clicked": iou(answers.edited.mask, answers.clicked[-1].mask),
+        **_differences("edited", subject, answers.edited),
+    }
     heat = subject.heat(np.abs(subject.cropped(answers.edited.prob) - subject.inside))
-    return Finding(1 - kept, f"given the mask, CDNet changes it to one of IoU {kept:.2f}, most of it {where(heat)}", heat, {"edited": kept})
+    return Finding(1 - kept, f"given the mask, CDNet changes it to one of IoU {kept:.2f}, most of it {where(heat)}", heat, measures)
 
 
 def stability(subject: Subject) -> Finding | None:
-    """How much the answer changes with the click."""
+    """How much the answer changes when each click is moved a little."""
     answers = subject.answers
     if answers is None:
         return None
-    same = iou(answers.clicked[0].mask, answers.moved.mask)
-    heat = subject.heat(np.abs(subject.cropped(answers.clicked[0].prob) - subject.cropped(answers.moved.prob)))
+    before, after = answers.clicked[-1], answers.moved
+    same = iou(before.mask, after.mask)
+    heat = subject.heat(np.abs(subject.cropped(before.prob) - subject.cropped(after.prob)))
     return Finding(
-        1 - same, f"a click elsewhere in the mask gives another answer: IoU {same:.2f} of the two", heat,
-        {"same": same, "moved": iou(answers.moved.mask, subject.mask)},
+        1 - same, f"when each click is moved a little, CDNet's answer has IoU {same:.2f} with that before; it changes {where(heat)}", heat,
+        {"same": same, "moved": iou(after.mask, subject.mask)},
     )  # fmt: skip
 
 
@@ -58,5 +69,29 @@ def heads(subject: Subject) -> Finding | None:
     best = max(iou(other, subject.mask) for other in alternatives)
     return Finding(
         1 - same, f"the {len(alternatives)} other readings of the clicks have a mean IoU of {same:.2f} with the answer", heat,
-        {"heads": same, "best_head": best},
+        {"heads": same, "best_head": best, "best_first": max(iou(other, subject.mask) for other in answers.clicked[0].alternatives)},
     )  # fmt: skip
+
+
+def _differences(name: str, subject: Subject, answer: Prediction) -> dict[str, float]:
+    """How an answer differs from the mask: how much of it is in and out, how thick that is, and whose border lies on edges of the image."""
+    prob = subject.cropped(answer.prob)
+    found, inside = prob > 0.5, subject.inside
+    added, removed = found & ~inside, inside & ~found
+    core = max(1.0, float(subject.depth.max()))
+    theirs = found & (cv2.erode(found.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    other = theirs & ~subject.border
+    near = cv2.dilate(subject.gradient, np.ones((3, 3), np.uint8))
+    mean = float(near.mean()) + 1.0
+    on_own = float(near[subject.border].mean()) / mean if subject.border.any() else 1.0
+    on_other = float(near[other].mean()) / mean if other.any() else on_own
+    area = float(np.count_nonzero(inside))
+    return {
+        f"{name}_added": min(3.0, np.count_nonzero(added) / area),
+        f"{name}_removed": np.count_nonzero(removed) / area,
+        f"{name}_thick": min(2.0, float(core_distance(added).max()) / core),
+        f"{name}_thin": float(core_distance(removed).max()) / core,
+        f"{name}_edges": float(np.log((on_own + 0.1) / (on_other + 0.1))),
+        f"{name}_soft": float(np.minimum(prob, inside).sum() / np.maximum(prob, inside).sum()),
+        f"{name}_sure": float(np.abs(2 * prob - 1).mean()),
+    }

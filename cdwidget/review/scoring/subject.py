@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Mapping
+from typing import Mapping, Sequence
 
 import cv2
 import numpy as np
 
-from cdwidget.clicks import core_distance
 from cdwidget.formats.coco import Crowd
-from cdwidget.items import Item
+from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.answers import Answers, ask
 from cdwidget.review.scoring.population import Population
 
 LONGER_SIDE = 1024  # of the image that is looked at; a larger one is reduced
-CROP_SIDE = 192  # of the crop that colours, edges and heat maps are made on
+CROP_SIDE = 224  # of the crop that colours, edges and heat maps are made on
 MARGIN = 0.25  # of the bbox's sides, round it in the crop
 
 
@@ -52,9 +51,10 @@ class Scene:
     population: what its classes are like, where that is known.
     """
 
-    def __init__(self, item: Item, predictor: Predictor | None, population: Population | None = None) -> None:
-        """Read the image and give it to the predictor; ValueError when a mask is not of its size, and what reading raises."""
-        image = item.read_image()
+    def __init__(
+        self, image: np.ndarray, instances: Sequence[Instance], predictor: Predictor | None = None, population: Population | None = None
+    ) -> None:
+        """Give the image to the predictor; ValueError when a mask is not of its size. An instance without an id has its place as number."""
         height, width = image.shape[:2]
         self.predictor, self.population = predictor, population
         self.shrink = min(1.0, LONGER_SIDE / max(height, width))
@@ -63,12 +63,12 @@ class Scene:
         self.masks: dict[int, np.ndarray] = {}
         self.labels: dict[int, str] = {}
         self.crowds: list[int] = []
-        for place, instance in enumerate(item.instances, 1):
+        for place, instance in enumerate(instances, 1):
             number = place if instance.id is None else instance.id
             if instance.mask.shape != (height, width):
                 got = "x".join(map(str, instance.mask.shape[::-1]))
                 raise ValueError(
-                    f"instance {number} of {item.path} is {got} pixels and the image {width}x{height}; "
+                    f"the mask of instance {number} is {got} pixels and the image {width}x{height}; "
                     "put back the image that the masks were made on, or take the item out"
                 )
             if isinstance(instance, Crowd):
@@ -79,6 +79,11 @@ class Scene:
         self.boxes = {number: bbox(mask) for number, mask in self.masks.items()}
         if predictor is not None and self.masks:
             predictor.set_image(self.image)
+
+    @cached_property
+    def covered(self) -> np.ndarray:
+        """Pixels that belong to any instance, bool (H, W)."""
+        return np.logical_or.reduce(list(self.masks.values()))
 
 
 class Subject:
@@ -123,6 +128,37 @@ class Subject:
         """Return the part of a map of the crop that lies over the bbox, in [0, 1]."""
         return np.clip(values[self.inner], 0, 1).astype(np.float32)
 
+    @cached_property
+    def boxed(self) -> np.ndarray:
+        """The mask in its bbox, at the resolution of the scene, bool."""
+        x0, y0, x1, y1 = self.box
+        return self.mask[y0:y1, x0:x1]
+
+    def scaled(self, boxed: np.ndarray) -> np.ndarray:
+        """Return a bool map over the bbox, at the resolution of the scene, as a heat map; what is small stays visible."""
+        size = self.nothing.shape[::-1]
+        if boxed.shape[::-1] == size:
+            return boxed.astype(np.float32)
+        return np.clip(3 * cv2.resize(boxed.astype(np.float32), size, interpolation=cv2.INTER_AREA), 0, 1)
+
+    @cached_property
+    def lab(self) -> np.ndarray:
+        """The crop in CIE Lab, uint8 (h, w, 3)."""
+        return cv2.cvtColor(self.cropped(self.scene.image).round().astype(np.uint8), cv2.COLOR_RGB2LAB)
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """Grey levels a pixel of the crop, of the channel that changes most, float32 (h, w)."""
+        smooth = cv2.GaussianBlur(self.cropped(self.scene.image), (0, 0), 1)
+        return np.hypot(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1)).max(axis=2) / 32
+
+    def at_image_border(self, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Say which pixels of the crop lie at the image's own border."""
+        (left, top, right, bottom), (height, width) = self.frame, self.mask.shape
+        at_sides = ((columns <= 1) & (left == 0)) | ((columns >= self.shape[1] - 2) & (right == width))
+        at_ends = ((rows <= 1) & (top == 0)) | ((rows >= self.shape[0] - 2) & (bottom == height))
+        return at_sides | at_ends
+
     @property
     def nothing(self) -> np.ndarray:
         """A heat map of nothing."""
@@ -166,11 +202,6 @@ class Subject:
             if shared := int(np.count_nonzero(other[y0:y1, x0:x1] & self.mask[y0:y1, x0:x1])):
                 found.append(Meeting(number, shared, int(np.count_nonzero(other))))
         return found
-
-    @cached_property
-    def thickness(self) -> float:
-        """The radius of the largest disk in the mask, in pixels of the image."""
-        return float(core_distance(self.mask).max())
 
 
 def where(heat: np.ndarray) -> str:

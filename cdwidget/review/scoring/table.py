@@ -10,8 +10,12 @@ from cdwidget.items import Item
 from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL, Score
+from cdwidget.review.scoring.border import border
 from cdwidget.review.scoring.neighbours import duplicate, overlap
+from cdwidget.review.scoring.outliers import shape, size
+from cdwidget.review.scoring.outline import fragments, holes, staircase, straight
 from cdwidget.review.scoring.overall import overall
+from cdwidget.review.scoring.picture import colour, edges
 from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.predicted import agreement, edit, heads, stability
 from cdwidget.review.scoring.subject import Finding, Scene, Subject
@@ -22,6 +26,15 @@ SCORES: dict[str, Scorer] = {
     "edit": edit,
     "stability": stability,
     "heads": heads,
+    "border": border,
+    "edges": edges,
+    "colour": colour,
+    "fragments": fragments,
+    "holes": holes,
+    "staircase": staircase,
+    "straight": straight,
+    "size": size,
+    "shape": shape,
     "duplicate": duplicate,
     "overlap": overlap,
 }
@@ -41,7 +54,7 @@ def score_item(
     wanted = [*SCORES, OVERALL] if names is None else list(names)
     for name in wanted:
         lookup({**SCORES, OVERALL: None}, name, "score")
-    scene = Scene(item, predictor, population)
+    scene = Scene(item.read_image(), item.instances, predictor, population)
     there = dict.fromkeys([*scene.masks, *scene.crowds])
     for number in numbers or ():
         lookup({str(one): one for one in there}, str(number), "instance")
@@ -51,9 +64,8 @@ def score_item(
     return scores
 
 
-def measure(scene: Scene, number: int, names: Sequence[str] = tuple(SCORES)) -> dict[str, Finding]:
-    """Return what the scores find about one instance that has at least one pixel, by their names; those that cannot say are left out."""
-    subject = Subject(scene, number)
+def measure(subject: Subject, names: Sequence[str] = tuple(SCORES)) -> dict[str, Finding]:
+    """Return what the scores find about an instance, by their names; those that cannot say are left out."""
     findings = {name: SCORES[name](subject) for name in names}
     return {name: finding for name, finding in findings.items() if finding is not None}
 
@@ -63,9 +75,10 @@ def _score(scene: Scene, number: int, wanted: Sequence[str]) -> list[Score]:
         return [Score(number, OVERALL, 0.0, "a crowd is a region, not one object: nothing was measured")]
     if not scene.masks[number].any():
         return [Score(number, OVERALL, 1.0, "the mask is empty")]
-    findings = measure(scene, number, tuple(SCORES) if OVERALL in wanted else wanted)
+    subject = Subject(scene, number)
+    findings = measure(subject, tuple(SCORES) if OVERALL in wanted else wanted)
     if OVERALL in wanted:
-        findings[OVERALL] = overall(findings)
+        findings[OVERALL] = overall(findings, subject)
     return [Score(number, name, float(np.clip(one.value, 0, 1)), one.reason, _to_bytes(one.heat)) for name, one in findings.items()]
 
 

@@ -1,0 +1,56 @@
+"""Scores of an instance against the others of its class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cdwidget.review.scoring.population import FEWEST, Quartiles
+from cdwidget.review.scoring.subject import Finding, Subject
+
+FENCE = 1.5  # quartile distances beyond the quartiles from which a value is an outlier (Tukey, 1977)
+FAR = 4.5  # and from which it is as far out as any
+
+
+def size(subject: Subject) -> Finding | None:
+    """How large it is, against its class."""
+    population = subject.scene.population
+    if population is None or population.count.get(subject.label, 0) < FEWEST:
+        return None
+    share = subject.area / subject.mask.size
+    low, _, high = quartiles = population.sizes[subject.label]
+    value = _far_out(share, quartiles)
+    reason = (
+        f"it fills {share:.2%} of the image; half of the {population.count[subject.label]} {_named(subject)} fill {low:.2%} to {high:.2%}"
+    )
+    return Finding(value, reason, subject.heat(value * subject.inside))
+
+
+def shape(subject: Subject) -> Finding | None:
+    """How wide it is for its height, and how much of its bbox it fills, against its class."""
+    population = subject.scene.population
+    if population is None or population.count.get(subject.label, 0) < FEWEST:
+        return None
+    x0, y0, x1, y1 = subject.box
+    aspect, fill = (x1 - x0) / (y1 - y0), subject.area / ((x1 - x0) * (y1 - y0))
+    by_aspect, by_fill = (_far_out(one, table[subject.label]) for one, table in ((aspect, population.aspects), (fill, population.fills)))
+    count = population.count[subject.label]
+    if by_aspect >= by_fill:
+        low, _, high = population.aspects[subject.label]
+        reason = f"it is {aspect:.2f} times as wide as high; half of the {count} {_named(subject)} are {low:.2f} to {high:.2f}"
+    else:
+        low, _, high = population.fills[subject.label]
+        reason = f"it fills {fill:.0%} of its box; half of the {count} {_named(subject)} fill {low:.0%} to {high:.0%}"
+    value = max(by_aspect, by_fill)
+    return Finding(value, reason, subject.heat(value * subject.inside))
+
+
+def _far_out(value: float, quartiles: Quartiles) -> float:
+    """How far a ratio is beyond the quartiles, by their distance, all in logarithms: 0 at the fence, 1 far out."""
+    low, _, high = np.log(np.maximum(quartiles, 1e-9))
+    here = np.log(max(value, 1e-9))
+    spread = max(high - low, 0.1)  # where all are alike, a tenth more is no outlier
+    return float(np.clip((max(low - here, here - high) / spread - FENCE) / (FAR - FENCE), 0, 1))
+
+
+def _named(subject: Subject) -> str:
+    return f"{subject.label!r}" if subject.label else "without a label"

@@ -1,0 +1,190 @@
+"""The networks behind the overall score, fitted on masks that were spoilt on purpose; run it by `cdwidget fit-scores`."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from cdwidget.items import Instance
+from cdwidget.predictor import Predictor
+from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
+from cdwidget.review.scoring.network import FAR, Network
+from cdwidget.review.scoring.overall import PLAIN, general, table
+from cdwidget.review.scoring.subject import Scene, Subject
+from cdwidget.review.scoring.table import SCORES, measure
+from cdwidget.train.spoilt import CLEAN, Spoilt
+
+FOLDS = 5  # by images: what one network is made of, another has not seen
+POINTS = 80  # of a border, that the networks are fitted on
+TOLERANCE = 2.0, 0.03  # pixels of the crop, and share of the square root of the mask's area, that a border may be off
+PEAK = 3e-3  # learning rate
+ALONE = ("duplicate", "overlap")  # the scores that hang on the image's other instances
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One mask and what was measured about it. inputs: of the border networks, by name, (n, d). side: HERE, INSIDE or OUTSIDE of each.
+
+    measures: of all scores but those of the border networks. alone: those that are others when it is the only one of its image.
+    """
+
+    group: str
+    image: str
+    kind: str
+    iou: float
+    measures: dict[str, float]
+    alone: dict[str, float]
+    inputs: dict[str, np.ndarray]
+    side: np.ndarray
+
+    @property
+    def fold(self) -> int:
+        """Which of the FOLDS its image is in."""
+        return zlib.crc32(self.image.encode()) % FOLDS
+
+
+def examine(images: Iterable[Spoilt], predictor: Predictor | None) -> Iterator[Example]:
+    """Measure the masks of spoilt images."""
+    names = [name for name in SCORES if name != "border"]
+    for spoilt in images:
+        instances = [Instance(mask, id=index) for index, mask in enumerate(spoilt.masks)]
+        scene = Scene(spoilt.image, instances, predictor)
+        for index, (kind, iou) in spoilt.faults.items():
+            if not spoilt.masks[index].any():
+                continue
+            subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]]), index)
+            measures = {key: value for one in measure(subject, names).values() for key, value in one.measures.items()}
+            apart = {key: value for one in measure(alone, ALONE).values() for key, value in one.measures.items()}
+            seen = profiles(subject)
+            some = np.linspace(0, len(seen.points) - 1, min(POINTS, len(seen.points))).round().astype(int)
+            inputs = {name: values[some] for name, values in seen.inputs().items()}
+            side = _side(subject, spoilt.truth[index], seen.points[some])
+            yield Example(spoilt.group, spoilt.name, kind, iou, {**general(subject), **measures}, apart, inputs, side)
+
+
+def _side(subject: Subject, truth: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Where the true border is, seen from points of the mask's: INSIDE means that the point lies out of the object."""
+    if not truth.any():
+        return np.full(len(points), INSIDE)
+    inside = subject.cropped(truth) >= 0.5
+    within, beyond = (cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (inside, ~inside))
+    there = (within - beyond)[points[:, 1], points[:, 0]]
+    tolerance = max(TOLERANCE[0], TOLERANCE[1] * float(np.sqrt(subject.inside.sum())))
+    return np.where(there > tolerance, OUTSIDE, np.where(there < -tolerance, INSIDE, HERE))
+
+
+def fit(plain: Sequence[Example], answered: Sequence[Example]) -> tuple[dict[str, Network], np.ndarray]:
+    """Fit all networks; return them, and the IoU of each of `answered` as networks estimate it that have not seen its image.
+
+    plain: examples without a predictor's answers; answered: with them. What an overall network is given by others is what they say of
+    images that they have not seen, as it will be in use.
+    """
+    networks: dict[str, Network] = {}
+    rows = [Row(example, {**example.measures}) for example in (*plain, *answered)]
+    for name in ("picture", "answers"):
+        own = [row for row in rows if name in row.example.inputs and len(row.example.side)]
+        networks[f"border {name}"], chances = _crossed(own, partial(_fit_border, name), partial(_chances, name))
+        for row, chance in zip(own, chances):
+            row.measures.update(summed(name, chance))
+    rows = [variant for row in rows for variant in (row, Row(row.example, {**row.measures, **row.example.alone}))]
+    networks["overall picture"], guesses = _crossed(rows, _fit_overall, _guess)
+    for row, guess in zip(rows, guesses):
+        row.measures[PLAIN] = guess
+    rows = [row for row in rows if "answers" in row.example.inputs]
+    networks["overall answers"], guesses = _crossed(rows, _fit_overall, _guess)
+    return networks, 1 / (1 + np.exp(-np.array(guesses[::2])))
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """An example and all measures of it so far."""
+
+    example: Example
+    measures: dict[str, float]
+
+
+def _crossed(
+    rows: Sequence[Row], make: Callable[[Sequence[Row]], Network], use: Callable[[Network, Row], Any]
+) -> tuple[Network, list[Any]]:
+    """Make a network of all rows, and use on each row one made of the rows of other folds."""
+    found = {}
+    for fold in range(FOLDS):
+        network = make([row for row in rows if row.example.fold != fold])
+        found.update({row: use(network, row) for row in rows if row.example.fold == fold})
+    return make(rows), [found[row] for row in rows]
+
+
+def _fit_border(name: str, rows: Sequence[Row]) -> Network:
+    inputs = np.concatenate([row.example.inputs[name] for row in rows])
+    sides = torch.from_numpy(np.concatenate([row.example.side for row in rows]))
+    return train_network(inputs, sides, F.cross_entropy, 3, BORDER, ())
+
+
+def _chances(name: str, network: Network, row: Row) -> np.ndarray:
+    return softmax(network(row.example.inputs[name]))
+
+
+def _fit_overall(rows: Sequence[Row]) -> Network:
+    names = tuple(sorted({name for row in rows for name in row.measures}))
+    good = [row.measures for row in rows if row.example.kind == CLEAN]
+    usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
+    inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
+    ious = torch.tensor([[row.example.iou] for row in rows], dtype=torch.float32)
+    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, OVERALL_RECIPE, names, usual)
+
+
+def _guess(network: Network, row: Row) -> float:
+    return float(network(table([row.measures], network))[0, 0])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A network and how it is trained."""
+
+    hidden: tuple[int, ...]
+    members: int
+    steps: int
+    batch: int
+    dropout: float
+    decay: float
+
+
+BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
+OVERALL_RECIPE = Shape((24,), 12, 800, 128, 0.2, 0.05)
+
+
+def train_network(
+    inputs: np.ndarray, targets: torch.Tensor, loss: Callable[..., torch.Tensor], outputs: int, shape: Shape, names: tuple[str, ...],
+    usual: np.ndarray | None = None,
+) -> Network:  # fmt: skip
+    """Train the members of a network side by side, each on batches of its own."""
+    generator = torch.Generator().manual_seed(0)
+    centre, scale = inputs.mean(0), inputs.std(0) + 1e-3
+    known = torch.from_numpy((inputs - centre) / scale).float().clamp(-FAR, FAR)
+    sizes = (inputs.shape[1], *shape.hidden, outputs)
+    weights = [torch.randn(shape.members, a, b, generator=generator) * (2 / a) ** 0.5 for a, b in zip(sizes, sizes[1:])]
+    biases = [torch.zeros(shape.members, 1, b) for b in sizes[1:]]
+    parameters = [one.requires_grad_() for one in (*weights, *biases)]
+    optimiser = torch.optim.AdamW(parameters, PEAK, weight_decay=shape.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK, total_steps=shape.steps)
+    for _ in range(shape.steps):
+        chosen = torch.randint(len(known), (shape.members, shape.batch), generator=generator)
+        values = known[chosen]
+        for number, (weight, bias) in enumerate(zip(weights, biases)):
+            if number:
+                kept = torch.rand(values.shape, generator=generator) >= shape.dropout
+                values = values.relu() * kept / (1 - shape.dropout)
+            values = torch.baddbmm(bias, values, weight)
+        optimiser.zero_grad()
+        loss(values.flatten(0, 1), targets[chosen].flatten(0, 1)).backward()
+        optimiser.step()
+        schedule.step()
+    layers = [tuple(one.detach().numpy() for one in many) for many in (weights, biases)]
+    return Network(names, centre if usual is None else usual, centre, scale, *layers)
