@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cdwidget._version import __version__
 
 if TYPE_CHECKING:
-    from cdwidget.batch import Prelabel, Score, run
+    from cdwidget.batch import Embed, Prelabel, Score, run
     from cdwidget.formats import read, to_frame, write
     from cdwidget.items import Instance, Item, read_image
     from cdwidget.model import load_predictor
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdwidget.review import Catalogue
     from cdwidget.session import Session
     from cdwidget.widget import Annotator
+    from cdwidget.widget.embedding_map import EmbeddingMap
     from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
 
@@ -28,6 +29,8 @@ _HOMES = {
     "Box": "cdwidget.prompts",
     "Catalogue": "cdwidget.review",
     "Click": "cdwidget.prompts",
+    "Embed": "cdwidget.batch",
+    "EmbeddingMap": "cdwidget.widget.embedding_map",
     "Gallery": "cdwidget.widget.gallery",
     "Inspector": "cdwidget.widget.inspector",
     "Instance": "cdwidget.items",
@@ -51,6 +54,8 @@ __all__ = [
     "Box",
     "Catalogue",
     "Click",
+    "Embed",
+    "EmbeddingMap",
     "Gallery",
     "Inspector",
     "Instance",

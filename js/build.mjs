@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 
 const STATIC = "../cdwidget/static/";
 const LIMIT = 300_000; // bytes of a module; it travels inside every notebook page that shows the widget
-const WIDGETS = { annotator: "style.css", gallery: "gallery.css" };
+const WIDGETS = { annotator: "style.css", gallery: "gallery.css", embedding_map: "embedding_map.css" };
 
 const bundle = await context({
   entryPoints: Object.entries(WIDGETS).flatMap(([name, style]) => [

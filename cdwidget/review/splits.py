@@ -67,7 +67,7 @@ def split(counts: csr_matrix, groups: np.ndarray, shares: Mapping[str, float], s
     for g in np.lexsort((random, -sizes, first)):
         label = rarest[g]
         needs = wanted[:, label] / max(totals[label], 1) if label >= 0 else np.zeros(len(fractions))
-        part = max(range(len(fractions)), key=lambda p: (round(needs[p], 9), room[p] / len(group), fractions[p]))
+        part = max(range(len(fractions)), key=lambda p: (round(float(needs[p]), 9), room[p] / len(group), fractions[p]))
         place[g] = part
         room[part] -= sizes[g]
         own = slice(held.indptr[g], held.indptr[g + 1])
