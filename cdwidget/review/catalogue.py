@@ -137,7 +137,8 @@ class Catalogue:
         status, label, tag: one or several, of which one must hold; of items, that any instance has the label.
         order_by: "id", "score", "status"; of items "path", "changed"; of instances "label", "area", or the name of a score. With "-" before
         it the highest first. where: conditions (column, operator, value) that all hold, such as ("area", "<", 100); operators: = != < <= >
-        >= contains. offset: rows to leave out; or after: the id of the last row seen, which is as quick on the last page as on the first.
+        >= contains in; of instances also the names of scores, and "text", the path or the label. offset: rows to leave out; or after: the
+        id of the last row seen, which is as quick on the last page as on the first.
         Raises ValueError that lists the choices for a name there is not.
 
         >>> catalogue.query("new", "cat", "-score", of="instances")
@@ -264,7 +265,7 @@ class Catalogue:
             size = given.size
         with self._database.transaction() as connection:
             after = merged(records_of(connection, item_id), given, status, meant)
-            edit = Edit(status or "update", after, detail, None if meant else status, size, None if overwrite else version)
+            edit = Edit(status or "update", after, detail, status, size, None if overwrite else version)
             written = write(connection, item_id, edit, self.who)
         if isinstance(session, Session):
             self._opener.written(session, written)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, cast
 
 import numpy as np
+import traitlets as t
 
+from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 from cdwidget.review import OVERALL, STATUSES, Catalogue, Conflict, InstanceRow, ItemRow
 from cdwidget.session import Session
@@ -80,7 +82,10 @@ class Gallery(GallerySettings):
         self._listing.wait()
 
     def set_status(self, ids: int | Iterable[int], status: str) -> int:
-        """Give instances, by their ids, a status, as one step that `undo` takes back; return how many. All of them or none."""
+        """Give instances, by their ids, a status, as one step that `undo` takes back; return how many. Those that are no more are left out.
+
+        Raises ValueError when there is none of them, OSError when it cannot be written; then nothing is.
+        """
         wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
         with self._writing, self._working(), self._changing(wanted):
             return len(self._verdicts.give(wanted, status).ids)
@@ -154,6 +159,11 @@ class Gallery(GallerySettings):
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
+    @t.validate("order_by")
+    def _known_order(self, proposal: Any) -> str:
+        lookup(dict.fromkeys((*ORDERS, *self.catalogue.score_names())), proposal["value"].removeprefix("-"), "order")
+        return str(proposal["value"])
+
     @contextmanager
     def _working(self) -> Iterator[None]:
         self.set_trait("busy", True)
@@ -195,7 +205,7 @@ class Gallery(GallerySettings):
     def _put_away(self) -> None:
         """Write the open instance back before another one is opened. What cannot be written stays open, and is left the second time."""
         work = self._repair.open
-        if work is None or not work.session.can_undo:
+        if work is None or self.view_only or not work.session.can_undo:
             return
         try:
             self._write(None)

@@ -51,12 +51,14 @@ class Verdicts:
         return 3600 * self._count / self._seconds if self._count and self._seconds >= SOONEST else None
 
     def give(self, ids: Iterable[int], status: str) -> Step:
-        """Give instances a status, all or none; ValueError for one there is not."""
+        """Give instances a status, all that there still are or none; ValueError when there is none."""
         wanted = list(dict.fromkeys(int(id) for id in ids))
         with self._catalogue.transaction():
             rows = cast(list[InstanceRow], self._catalogue.rows(wanted, of="instances"))
+            if not rows:
+                raise ValueError("none of these instances is in the catalogue any more; refresh the list")
             before = {row.item: row.version for row in rows}
-            self._catalogue.set_status(wanted, status, of="instances")
+            self._catalogue.set_status([row.id for row in rows], status, of="instances")
             return self.keep(rows, status, before)
 
     def keep(self, rows: Iterable[InstanceRow], status: str, before: Mapping[int, int]) -> Step:
