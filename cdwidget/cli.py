@@ -245,6 +245,39 @@ def score(
     typer.echo(_checked("score", carry_out, database, job, status, label, tag))
 
 
+@app.command("fit-scores")
+def fit_scores(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Write the weights to this .npz file.")],
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
+    masks: Annotated[int, typer.Option(min=1, help="That the model is asked about.")] = 900,
+    plain: Annotated[int, typer.Option(min=0, help="That it is not asked about.")] = 2400,
+) -> None:
+    """Fit what makes one overall score of all scores, on training sets with masks that are spoilt on purpose."""
+    from cdwidget.model.variants import load_variant
+    from cdwidget.train.scores import fit_scores as fit
+
+    _check_out(out)
+    typer.echo(_checked("fit-scores", fit, data, _checked("--model", load_variant, model), out, masks, plain))
+
+
+@app.command("score-quality")
+def score_quality(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Write all figures to this JSON file, and a CSV with a line a mask beside it.")],
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
+    masks: Annotated[int, typer.Option(min=1, help="So many, of held-out images, every second one spoilt.")] = 520,
+    seed: Seed = 0,
+) -> None:
+    """Measure how well scores find bad masks, on images of training sets that training leaves out, with masks spoilt on purpose."""
+    from cdwidget.model.variants import load_variant
+    from cdwidget.train.score_quality import measure_scores, write
+
+    _check_out(out)
+    judged = _checked("--data", measure_scores, data, _checked("--model", load_variant, model), masks, seed)
+    typer.echo(write(judged, out, model=model, seed=seed))
+
+
 def _methods(text: str) -> list[Method]:
     """Read comma-separated names of methods; ValueError for one there is not, or for none."""
     from cdwidget.benchmark import PEERS, Method, imported, peer

@@ -15,8 +15,6 @@ OFFSETS = np.array([-20, -15, -11, -8, -6, -4.5, -3, -2, -1, 0, 1, 2, 3, 4.5, 6,
 ASIDE = (-2.0, 0.0, 2.0)  # and along the border: what is seen there is averaged
 SPOT = 4  # pixels of the crop round a point, in the heat map
 LEVELS = 16.0  # of Lab colour, to which differences are scaled
-
-
 PICTURE, ANSWERS = 4 * len(OFFSETS) - 1, 4 * len(OFFSETS)  # numbers a point
 INSIDE, HERE, OUTSIDE = range(3)  # where the object's border is, seen from a point of the mask's
 
@@ -82,9 +80,7 @@ def profiles(subject: Subject) -> Profiles:
     """Look across the border of a mask at points spread along it; none where the mask has no border within the image."""
     points = _spread(subject)
     if not len(points):
-        return Profiles(
-            points, np.zeros((0, 4 * len(OFFSETS)), np.float32), None if subject.answers is None else np.zeros((0, 0), np.float32)
-        )
+        return Profiles(points, np.zeros((0, PICTURE), np.float32), None if subject.answers is None else np.zeros((0, ANSWERS), np.float32))
     smooth = cv2.GaussianBlur(subject.depth, (0, 0), 1.5)
     slope = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], -1)[points[:, 1], points[:, 0]]
     outwards = -slope / (np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6)

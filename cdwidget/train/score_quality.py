@@ -1,0 +1,150 @@
+"""How well scores find bad masks: measured on images that are never trained on, with masks spoilt on purpose; `cdwidget score-quality`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterable, Iterator, Sequence
+
+import numpy as np
+from scipy.stats import rankdata, spearmanr
+from tqdm import tqdm
+
+from cdwidget._version import __version__
+from cdwidget.items import Instance
+from cdwidget.predictor import Predictor
+from cdwidget.review.rows import OVERALL
+from cdwidget.review.scoring.overall import overall
+from cdwidget.review.scoring.subject import Scene, Subject
+from cdwidget.review.scoring.table import measure
+from cdwidget.train.spoilt import CLEAN, Spoilt, spoilt_images
+
+BAD = 0.85  # IoU below which a mask is bad
+MIX, REVIEWED, DRAWS = 0.15, 0.2, 1000  # share of bad masks, share that is looked at, how often such a mix is drawn
+NO_PREDICTOR, ALONE = "overall, no predictor", "overall, alone in its image"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One mask: what was done to it, its true IoU, and what every score gave it."""
+
+    group: str
+    image: str
+    number: int
+    kind: str
+    iou: float
+    scores: dict[str, float]
+
+
+def measure_scores(folders: Iterable[Path], predictor: Predictor, count: int = 520, seed: int = 0) -> list[Judged]:
+    """Score `count` masks of held-out images, half of them spoilt: as they are given, without the predictor, and alone in their images."""
+    with tqdm(total=count, unit="mask", disable=None) as bar:
+        judged: list[Judged] = []
+        for spoilt in spoilt_images(folders, count, seed, held=True):
+            judged += _judge(spoilt, predictor)
+            bar.update(len(spoilt.faults))
+    return judged
+
+
+def _judge(spoilt: Spoilt, predictor: Predictor) -> Iterator[Judged]:
+    instances = [Instance(mask, id=number) for number, mask in enumerate(spoilt.masks)]
+    scene = Scene(spoilt.image, instances, predictor)
+    for number, (kind, iou) in spoilt.faults.items():
+        subject = Subject(scene, number)
+        findings = measure(subject)
+        alone = Subject(Scene(spoilt.image, [instances[number]]), number)
+        alone.answers = subject.answers
+        unaided = Subject(Scene(spoilt.image, instances), number)
+        scores = {name: finding.value for name, finding in findings.items()}
+        scores[OVERALL] = overall(findings, subject).value
+        scores[NO_PREDICTOR] = overall(measure(unaided), unaided).value
+        scores[ALONE] = overall(measure(alone), alone).value
+        yield Judged(spoilt.group, spoilt.name, number, kind, iou, {name: float(value) for name, value in scores.items()})
+
+
+def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
+    """Return all figures, as plain JSON: of each score, and of the overall one by kind of fault, by set, and its calibration."""
+    names = list(dict.fromkeys(name for one in judged for name in one.scores))
+    values = {name: np.array([one.scores.get(name, np.nan) for one in judged]) for name in names}
+    iou = np.array([one.iou for one in judged])
+    kinds, groups = np.array([one.kind for one in judged]), np.array([one.group for one in judged])
+    score, clean = values[OVERALL], kinds == CLEAN
+
+    def figures(chosen: np.ndarray, given: np.ndarray = score) -> dict[str, float]:
+        chosen = chosen & np.isfinite(given)
+        return {"masks": int(chosen.sum()), "auroc": auroc(given[chosen], iou[chosen] < BAD), **_rank(given[chosen], iou[chosen])}
+
+    def of_kind(kind: str) -> dict[str, float]:
+        own = kinds == kind
+        means = {"mean_iou": float(iou[own].mean()), "mean_score": float(score[own].mean())}
+        return {**figures(clean | own), "spoilt": int(own.sum()), **means}
+
+    every = np.ones(len(judged), bool)
+    return {
+        "cdwidget": __version__,
+        "masks": len(judged),
+        "images": len({(one.group, one.image) for one in judged}),
+        "bad": int((iou < BAD).sum()),
+        **{name: {**figures(every, values[name]), **found(values[name], iou, seed)} for name in (OVERALL, NO_PREDICTOR, ALONE)},
+        "error": {"mean": float(np.abs(1 - score - iou).mean()), "bias": float((1 - score - iou).mean())},
+        "calibration": _calibration(1 - score, iou),
+        "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
+        "by_set": {group: figures(groups == group) for group in sorted({*groups.tolist()})},
+        "each_score": {name: figures(every, values[name]) for name in names if not name.startswith(OVERALL)},
+    }
+
+
+def auroc(score: np.ndarray, bad: np.ndarray) -> float:
+    """Return the chance that a bad mask has a higher score than a good one, ties half; NaN where there is only one sort."""
+    positive = int(bad.sum())
+    if positive in (0, len(bad)):
+        return float("nan")
+    return float((rankdata(score)[bad].sum() - positive * (positive + 1) / 2) / (positive * (len(bad) - positive)))
+
+
+def found(score: np.ndarray, iou: np.ndarray, seed: int = 0) -> dict[str, float]:
+    """Return the share of bad masks among the worst REVIEWED by score, in mixes of which MIX are bad, drawn again and again."""
+    rng = np.random.default_rng(seed)
+    bad, good = np.flatnonzero(iou < BAD), np.flatnonzero(iou >= BAD)
+    few = min(len(bad), round(len(good) * MIX / (1 - MIX)))
+    shares = []
+    for _ in range(DRAWS):
+        mix = rng.permutation(np.concatenate([good, rng.choice(bad, few, replace=False)]))  # ties are broken by chance
+        worst = mix[np.argsort(-score[mix], kind="stable")][: round(REVIEWED * len(mix))]
+        shares.append(np.count_nonzero(iou[worst] < BAD) / few)
+    return {
+        "found": float(np.mean(shares)),
+        "found_low": float(np.quantile(shares, 0.025)),
+        "found_high": float(np.quantile(shares, 0.975)),
+    }
+
+
+def write(judged: Sequence[Judged], out: Path, **conditions: Any) -> str:
+    """Write the figures to a JSON file and every mask to a CSV beside it; return the most important ones as text."""
+    figures = {**conditions, **summarise(judged)}
+    out.write_text(json.dumps(figures, indent=2) + "\n")
+    with out.with_suffix(".csv").open("w", newline="") as file:
+        names = list(dict.fromkeys(name for one in judged for name in one.scores))
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["group", "image", "number", "kind", "iou", *names])
+        for one in judged:
+            scores = (f"{one.scores[name]:.4f}" if name in one.scores else "" for name in names)
+            rows.writerow([one.group, one.image, one.number, one.kind, f"{one.iou:.4f}", *scores])
+    lines = [f"{figures['masks']} masks of {figures['images']} held-out images, {figures['bad']} of them bad (IoU < {BAD})"]
+    for name in (OVERALL, NO_PREDICTOR, ALONE):
+        of = figures[name]
+        lines.append(f"{name:<28} AUROC {of['auroc']:.3f}  Spearman {of['spearman']:.3f}  found in the worst 20 % {of['found']:.0%}")
+    lines += [f"  {kind:<14} AUROC {of['auroc']:.3f}  ({of['spoilt']} masks)" for kind, of in figures["by_kind"].items()]
+    return "\n".join(lines)
+
+
+def _rank(score: np.ndarray, iou: np.ndarray) -> dict[str, float]:
+    return {"spearman": float(spearmanr(-score, iou).statistic) if np.ptp(score) and np.ptp(iou) else float("nan")}
+
+
+def _calibration(estimate: np.ndarray, iou: np.ndarray) -> list[dict[str, float]]:
+    """Mean estimate and mean truth of fifths of the masks, by the estimate."""
+    parts = np.array_split(np.argsort(estimate, kind="stable"), 5)
+    return [{"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(iou[part].mean())} for part in parts]
