@@ -78,8 +78,9 @@ class Gallery(GallerySettings):
 
     def refresh(self) -> None:
         """Ask for the list anew: what was judged stays where it is until then."""
-        self._ask_soon()
-        self._listing.wait()
+        with self._working():
+            self._listing.ask(**self._asked())
+            self._show_list("")
 
     def set_status(self, ids: int | Iterable[int], status: str) -> int:
         """Give instances, by their ids, a status, as one step that `undo` takes back; return how many. Those that are no more are left out.

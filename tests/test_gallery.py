@@ -1,0 +1,284 @@
+"""What the page of a gallery and the kernel say to each other, without a browser: the list, tiles, verdicts, undo."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from traitlets import TraitError
+
+import cdwidget
+from cdwidget import Catalogue, Gallery, Instance, Item
+from cdwidget.review import Conflict, Score
+from cdwidget.widget.gallery_verdicts import PAUSE, Verdicts
+from reviewed import Tiles, catalogue_of, scored
+
+ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
+LONG = "<script>'\"🐈" + "ä" * 290
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    """6 images with a cat and a dog each; the cats are worse, the later images are worse."""
+    return scored(catalogue_of(tmp_path, 6))
+
+
+@pytest.fixture
+def page(catalogue: Catalogue) -> Tiles:
+    return Tiles(Gallery(catalogue))
+
+
+def test_the_worst_come_first(page: Tiles) -> None:
+    assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.widget._query["count"] == 12
+    (row, *_) = page.ask("page", key=page.key, start=0, stop=1)["result"]["rows"]
+    assert row == {
+        "id": 11, "item": 6, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png", "stale": False,
+        "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
+                  {"name": "size", "value": 0.1, "reason": "small"}],
+        "mask": {"box": [3, 4, 11, 12], "width": 40, "height": 30},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("traits", "first", "count"),
+    [
+        ({"order_by": "id"}, ("cat", 1), 12),
+        ({"order_by": "-id"}, ("dog", 6), 12),
+        ({"order_by": "score"}, ("dog", 1), 12),
+        ({"order_by": "-holes"}, ("cat", 6), 6),
+        ({"labels": ["dog"]}, ("dog", 6), 6),
+        ({"labels": ["dog", "cow"]}, ("dog", 6), 6),
+        ({"status": ["skipped"]}, ("dog", 3), 1),
+        ({"status": ["skipped", "rejected"]}, ("cat", 3), 2),
+        ({"tag": ["night"]}, ("cat", 2), 4),
+        ({"text": "5.PNG"}, ("cat", 6), 2),
+        ({"text": "do"}, ("dog", 6), 6),
+        ({"min_score": 0.5}, ("cat", 6), 2),
+        ({"max_score": 0.1}, ("dog", 2), 3),
+        ({"min_score": 0.19, "max_score": 0.21, "order_by": "-holes"}, ("cat", 6), 6),
+        ({"only": [2, 4]}, ("cat", 4), 4),
+        ({"only": [2], "labels": ["dog"], "text": "1"}, ("dog", 2), 1),
+    ],
+)
+def test_a_list_is_what_is_asked_for(catalogue: Catalogue, traits: dict[str, Any], first: Any, count: int) -> None:
+    (cat, dog), *_ = [[row.id for row in catalogue.query(of="instances", where=[("item", "=", 3)])]]
+    catalogue.set_status(cat, "rejected", of="instances")
+    catalogue.set_status(dog, "skipped", of="instances")
+    catalogue.tag([1, 2], "night")
+    opened, changed = Tiles(Gallery(catalogue, **traits)), Tiles(Gallery(catalogue))
+    for name, value in traits.items():  # as the page sets them
+        changed.widget.set_state({name: value})
+    for page in (opened, changed):
+        assert (page.rows(0, 1), len(page.widget.ids)) == ([first], count)
+        assert sum(page.widget._progress["by_status"].values()) == page.widget._progress["total"] == count
+    assert changed.widget._query["count"] == count and changed.key > 1
+    assert changed.widget._progress["by_status"] == opened.widget._progress["by_status"]
+
+
+def test_a_page_of_another_list_is_empty(page: Tiles) -> None:
+    old = page.key
+    page.widget.text = "0.png"
+    page.widget.refresh()
+    answer = page.ask("page", key=old, start=0, stop=2)["result"]
+    assert answer == {"key": page.key, "start": 0, "rows": []} and page.key > old
+    assert "a page is up to" in page.ask("page", key=page.key, start=0, stop=10**6)["error"]
+
+
+def test_a_tile_has_a_picture_and_a_mask(page: Tiles) -> None:
+    answer, buffers = page.hear("thumbs", ids=[11, 99, 2], size=200)
+    assert [(one["id"], bool(one["error"])) for one in answer["result"]["thumbs"]] == [(11, False), (99, True), (2, False)]
+    kinds = [Image.open(io.BytesIO(file)) for file in buffers]
+    assert [(one.format, one.mode, one.size) for one in kinds] == [("JPEG", "RGB", (40, 30)), ("PNG", "L", (40, 30))] * 2
+    assert np.asarray(kinds[1])[4:12, 3:11].min() == 255 and np.asarray(kinds[1]).sum() == 64 * 255
+    answer, (heat,) = page.hear("heat", instance=11)
+    assert answer["result"] == {"id": 11, "name": "edges", "width": 40, "height": 30}
+    assert np.asarray(Image.open(io.BytesIO(heat)))[4:12, 3:11].min() == 200
+    assert page.ask("heat", instance=2)["result"] is None
+
+
+def test_verdicts_are_written_and_told(page: Tiles, catalogue: Catalogue) -> None:
+    assert page.ask("status", ids=[11, 2], status="accepted")["result"] == {"changed": 2}
+    assert catalogue.count("accepted", of="instances") == 2
+    assert [(row["id"], row["status"]) for row in page.told[-1]["changed"]] == [(11, "accepted"), (2, "accepted")]
+    assert page.told[-1]["progress"] == page.widget._progress
+    assert page.widget._progress["by_status"] == {"new": 10, "accepted": 2, "rejected": 0, "skipped": 0}
+    assert page.rows(0, 1) == [("cat", 6)], "tiles stay where they are"
+    page.widget.status = ["new"]
+    assert len(page.widget.ids) == 10 and page.rows(0, 1) == [("cat", 5)]
+    page.ask("status", ids=[11], status="rejected")
+    assert page.widget._progress["by_status"]["new"] == 10, "it is not in the list"
+
+
+def test_undo_takes_back_one_step_of_many(page: Tiles, catalogue: Catalogue) -> None:
+    page.ask("status", ids=[1], status="skipped")
+    page.ask("status", ids=[1, 2, 3, 12], status="accepted")
+    page.ask("status", ids=[3], status="rejected")
+
+    def statuses() -> list[str]:
+        return [row.status for row in catalogue.rows([1, 2, 3, 12], of="instances")]
+
+    assert page.ask("undo")["result"] == {"undone": {"ids": [3], "status": "rejected"}}
+    assert statuses() == ["accepted"] * 4
+    assert page.ask("undo")["result"] == {"undone": {"ids": [1, 2, 3, 12], "status": "accepted"}}
+    assert statuses() == ["skipped", "new", "new", "new"] and page.widget._progress["done"] == 0
+    assert page.told[-1]["changed"][0]["status"] == "skipped"
+    assert page.ask("undo")["result"]["undone"]["ids"] == [1] and statuses() == ["new"] * 4
+    assert page.ask("undo")["result"] == {"undone": None}
+
+
+def test_undo_leaves_what_somebody_else_has_done(page: Tiles, catalogue: Catalogue) -> None:
+    ben = Catalogue(catalogue.path, who="ben")
+    page.ask("status", ids=[1, 3], status="accepted")
+    ben.set_status(2, "rejected", of="instances")  # of the item that 1 is of
+    page.ask("status", ids=[1], status="skipped")
+    assert page.ask("undo")["ok"] and [row.status for row in catalogue.rows([1, 2], of="instances")] == ["accepted", "rejected"]
+    assert page.ask("undo")["result"]["undone"]["ids"] == [1, 3]
+    assert [row.status for row in catalogue.rows([1, 2, 3], of="instances")] == ["accepted", "rejected", "new"]
+    assert "1 of 2 images were changed by somebody else since, and stay" in page.widget._notice
+    page.ask("status", ids=[5], status="accepted")
+    ben.set_status(5, "rejected", of="instances")
+    assert "changed since (rejected by ben)" in page.ask("undo")["error"]
+    assert catalogue.rows([5], of="instances")[0].status == "rejected" and page.ask("undo")["result"] == {"undone": None}
+    with pytest.raises(Conflict):
+        page.widget.set_status(7, "accepted")
+        ben.undo(4)
+        page.widget.undo()
+
+
+def test_two_galleries_share_a_catalogue(catalogue: Catalogue) -> None:
+    one, other = Tiles(Gallery(catalogue)), Tiles(Gallery(catalogue, status=["new"]))
+    one.ask("status", ids=[1], status="accepted")
+    other.ask("status", ids=[3], status="rejected")
+    assert one.ask("undo")["result"]["undone"]["ids"] == [1] and catalogue.count("rejected", of="instances") == 1
+    assert one.ask("undo")["result"] == {"undone": None}, "the other's step is not its own"
+    one.widget.refresh()
+    assert one.widget._progress["by_status"]["rejected"] == 1
+
+
+def test_an_error_is_an_answer_and_changes_nothing(page: Tiles, catalogue: Catalogue) -> None:
+    for fields, expected in [
+        ({"op": "status", "ids": [99], "status": "accepted"}, "none of these instances"),
+        ({"op": "status", "ids": [1], "status": "fine"}, "no status named 'fine'"),
+        ({"op": "stats"}, "did you mean 'status'"),
+        ({"op": "accept"}, "no instance is open"),
+        ({"op": "edit", "instance": 99}, "not in the catalogue any more"),
+        ({"op": "thumbs", "ids": list(range(1000)), "size": 100}, "at most 200"),
+        ({"op": "page"}, "missing"),
+    ]:
+        answer = page.ask(**fields)
+        assert not answer["ok"] and expected in answer["error"]
+    assert catalogue.history(1) == [] and not page.widget.busy and page.ask("undo")["result"] == {"undone": None}
+
+
+def test_a_query_that_fails_leaves_the_list(page: Tiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise OSError("the drive is gone")
+
+    monkeypatch.setattr(Catalogue, "ids", broken)
+    page.widget.text = "cat"
+    assert len(page.widget.ids) == 12
+    page.wait(lambda: "drive is gone" in page.widget._query["error"])
+    assert page.rows(0, 1) == [("cat", 6)], "and it is not busy any more"
+
+
+def test_of_what_is_typed_quickly_only_the_newest_is_listed(page: Tiles) -> None:
+    for length in range(1, 6):
+        page.widget.set_state({"text": "5.png"[:length]})
+    assert len(page.widget.ids) == 2
+    page.wait(lambda: page.widget._query["count"] == 2 and not page.widget.busy)
+
+
+def test_view_only_refuses(catalogue: Catalogue) -> None:
+    page = Tiles(Gallery(catalogue, view_only=True))
+    for message in ({"op": "status", "ids": [1], "status": "accepted"}, {"op": "undo"}, {"op": "accept"}):
+        assert "viewing only" in page.ask(**message)["error"]
+    assert page.ask("edit", instance=1)["ok"] and page.widget.editor.view_only
+
+
+def test_unknown_keywords_and_values_are_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(TypeError, match="Gallery has no keyword lables"):
+        Gallery(catalogue, lables=["cat"])
+    with pytest.raises(ValueError, match="no order named 'edge'.*did you mean 'edges'"):
+        Gallery(catalogue, order_by="-edge")
+    with pytest.raises(ValueError, match="no command named 'acept'"):
+        Gallery(catalogue, shortcuts={"acept": ["X"]})
+    with pytest.raises(TraitError):
+        Gallery(catalogue, status=["fine"])
+    with pytest.raises(TypeError, match="a gallery shows a cdwidget.Catalogue, not str"):
+        Gallery("labels.db")  # type: ignore[arg-type]
+    widget = Gallery(catalogue, shortcuts={"accept": ["X"]})
+    assert widget.shortcuts["accept"] == ["X"] and widget.shortcuts["reject"] == ["N"]
+    with pytest.raises(ValueError, match="no order named 'nothing'"):
+        widget.order_by = "nothing"
+    assert cdwidget.Gallery is Gallery
+
+
+def test_names_are_data(tmp_path: Path) -> None:
+    for name in ODD:
+        Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(tmp_path / name)
+    mask = np.ones((30, 40), bool)
+    catalogue = Catalogue(tmp_path / "labels.db")
+    catalogue.add([Item(tmp_path / name, [Instance(mask, LONG)]) for name in ODD])
+    catalogue.put_scores(1, [Score(1, LONG, 0.5, LONG)])
+    catalogue.tag(1, LONG)
+    page = Tiles(Gallery(catalogue, order_by="id", labels=[LONG]))
+    rows = page.ask("page", key=page.key, start=0, stop=4)["result"]["rows"]
+    assert [row["name"] for row in rows] == ODD and {row["label"] for row in rows} == {LONG}
+    assert rows[0]["chips"] == [{"name": LONG, "value": 0.5, "reason": LONG}]
+    assert json.loads(json.dumps(page.widget._choices))["labels"] == [LONG] and page.widget._choices["tags"] == [LONG]
+    answer, buffers = page.hear("thumbs", ids=[1, 2, 3, 4], size=100)
+    assert len(buffers) == 8
+    page.widget.text = LONG[:11]
+    assert len(page.widget.ids) == 4
+    page.widget.text = ODD[0]
+    assert len(page.widget.ids) == 1
+
+
+def test_an_empty_catalogue_is_shown(tmp_path: Path) -> None:
+    page = Tiles(Gallery(Catalogue(tmp_path / "labels.db")))
+    assert page.widget._query["count"] == 0 and page.rows(0, 5) == []
+    assert page.ask("undo")["result"] == {"undone": None}
+    bundle, _ = page.widget._repr_mimebundle_()  # type: ignore[misc]
+    assert "image/png" in bundle
+
+
+def test_a_reader_without_a_kernel_sees_tiles(page: Tiles) -> None:
+    bundle, _ = page.widget._repr_mimebundle_()  # type: ignore[misc]
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).convert("RGB")).astype(int)
+    assert sheet.shape == (2 * 44, 6 * 44, 3)
+    assert ((sheet[:, :, 2] - sheet[:, :, 0]) > 40).sum() > 12 * 50, "the masks are drawn"
+
+
+def test_an_instance_that_is_no_more_keeps_its_place(page: Tiles, catalogue: Catalogue) -> None:
+    catalogue.update(6, [])
+    rows = page.ask("page", key=page.key, start=0, stop=2)["result"]["rows"]
+    assert [row["id"] for row in rows] == [11, 9] and rows[0]["name"] == "no longer there"
+    assert page.ask("status", ids=[11, 9], status="accepted")["result"] == {"changed": 1}
+
+
+def test_the_rate_leaves_pauses_out(catalogue: Catalogue) -> None:
+    now = 0.0
+    verdicts = Verdicts(catalogue, lambda: now)
+    for ids, wait in (([1], 2.0), ([2], 8.0), ([3, 4], 10_000.0)):
+        now += wait
+        verdicts.give(ids, "accepted")
+        assert (verdicts.per_hour is None) == (now < 5)
+    assert verdicts.per_hour == pytest.approx(4 * 3600 / (10 + PAUSE))
+    verdicts.undo()
+    assert verdicts.per_hour == pytest.approx(2 * 3600 / (10 + PAUSE))
+
+
+def test_all_ids_are_those_that_a_query_has(catalogue: Catalogue) -> None:
+    catalogue.set_status([1, 2], "accepted")
+    catalogue.tag([2, 3], "night")
+    for order in ("id", "-id", "score", "-score", "status", "-label", "area", "holes", "-edges"):
+        for filters in (
+            {}, {"status": "new"}, {"status": ["new", "accepted"], "label": ["cat", "cow"]}, {"tag": "night", "label": "dog"}, {"label": "cow"},
+            {"where": [("text", "contains", "D")]}, {"where": [("holes", ">", 0.1), ("item", "in", [2, 3, 77])], "status": ["new", "skipped"]},
+        ):  # fmt: skip
+            rows = catalogue.query(of="instances", order_by=order, limit=None, **filters)  # type: ignore[arg-type]
+            assert catalogue.ids(of="instances", order_by=order, **filters).tolist() == [row.id for row in rows]  # type: ignore[arg-type]
