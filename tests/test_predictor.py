@@ -134,3 +134,16 @@ def test_alternatives_come_with_the_highest_predicted_iou_first():
     backwards = predictor.predict([Click(32, 32)]).alternatives
     assert len(masks) == 4 and all(np.array_equal(a, b) for a, b in zip(masks, reversed(backwards)))
     assert not all(np.array_equal(a, b) for a, b in zip(masks, backwards))
+
+
+def test_a_twin_holds_an_image_of_its_own():
+    torch.manual_seed(0)
+    predictor = CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)))
+    predictor.set_image(photo(64, 64))
+    before = predictor.predict([Click(32, 32)])
+    twin = predictor.twin()
+    with pytest.raises(ValueError, match="no image yet"):
+        twin.predict([Click(32, 32)])
+    twin.set_image(photo(64, 96)[::-1].copy())
+    assert twin.model is predictor.model and twin.predict([Click(90, 32)]).mask.shape == (64, 96)
+    assert np.array_equal(predictor.predict([Click(32, 32)]).prob, before.prob)

@@ -275,10 +275,15 @@ def test_the_rate_leaves_pauses_out(catalogue: Catalogue) -> None:
 def test_all_ids_are_those_that_a_query_has(catalogue: Catalogue) -> None:
     catalogue.set_status([1, 2], "accepted")
     catalogue.tag([2, 3], "night")
+    filtered: list[dict[str, Any]] = [
+        {},
+        {"status": "new"},
+        {"status": ["new", "accepted"], "label": ["cat", "cow"]},
+        {"tag": "night", "label": "dog"},
+        {"where": [("text", "contains", "D")]},
+        {"where": [("holes", ">", 0.1), ("item", "in", [2, 3, 77])], "status": ["new", "skipped"]},
+    ]
     for order in ("id", "-id", "score", "-score", "status", "-label", "area", "holes", "-edges"):
-        for filters in (
-            {}, {"status": "new"}, {"status": ["new", "accepted"], "label": ["cat", "cow"]}, {"tag": "night", "label": "dog"}, {"label": "cow"},
-            {"where": [("text", "contains", "D")]}, {"where": [("holes", ">", 0.1), ("item", "in", [2, 3, 77])], "status": ["new", "skipped"]},
-        ):  # fmt: skip
-            rows = catalogue.query(of="instances", order_by=order, limit=None, **filters)  # type: ignore[arg-type]
-            assert catalogue.ids(of="instances", order_by=order, **filters).tolist() == [row.id for row in rows]  # type: ignore[arg-type]
+        for filters in filtered:
+            rows = catalogue.query(of="instances", order_by=order, limit=None, **filters)
+            assert catalogue.ids(of="instances", order_by=order, **filters).tolist() == [row.id for row in rows]
