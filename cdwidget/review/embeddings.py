@@ -100,9 +100,10 @@ def tsne(vectors: np.ndarray) -> np.ndarray:
         raise ModuleNotFoundError("t-SNE needs scikit-learn: pip install 'cdwidget[curate]'; projection='pca' needs nothing") from error
     if len(vectors) < 5:
         return pca(vectors)
-    few = pca(vectors, min(COMPONENTS, vectors.shape[1]))
+    few = pca(vectors, min(COMPONENTS, max(2, vectors.shape[1])))
+    start = 1e-4 * few[:, :2] / max(float(few[:, 0].std()), 1e-12)  # as scikit-learn's own init="pca"
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
-    found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(few)
+    found: np.ndarray = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(few)
     return found.astype(np.float32)
 
 

@@ -13,20 +13,23 @@ def balance(counts: csr_matrix, at_least: int, at_most: int | None, seed: int = 
 
     counts: (N, C), the instances of each class in each item. Greedy, the rarest class first, and of its items those that bring the fewest
     of others: an item holds several classes, so that what one class needs may bring more than `at_most` of another. Then what does not
-    go beyond `at_most` is taken too; with None, no more than is needed. Items without instances are always taken.
+    go beyond `at_most` is taken too, again the rarest class first; with None, no more than is needed. Items without instances are always
+    taken.
     """
     random = np.random.default_rng(seed).permutation(counts.shape[0])
     taken = np.diff(counts.indptr) == 0
     have = np.zeros(counts.shape[1], np.int64)
     columns = counts.tocsc()
-    per_item = np.asarray(counts.sum(1)).ravel()
+    totals, per_item = (np.asarray(counts.sum(axis)).ravel() for axis in (0, 1))
+    rarest = np.zeros(len(random), np.int64)  # how many there are of the rarest class of each item
+    rarest[~taken] = np.minimum.reduceat(totals[counts.indices], counts.indptr[:-1][~taken]) if counts.nnz else 0
 
     def take(item: int) -> None:
         taken[item] = True
         own = slice(counts.indptr[item], counts.indptr[item + 1])
         have[counts.indices[own]] += counts.data[own]
 
-    for label in np.argsort(np.asarray(counts.sum(0)).ravel(), kind="stable"):
+    for label in np.argsort(totals, kind="stable"):
         own = slice(columns.indptr[label], columns.indptr[label + 1])
         items, brings = columns.indices[own], columns.data[own]
         for item in items[np.lexsort((random[items], per_item[items] - brings))]:
@@ -35,7 +38,7 @@ def balance(counts: csr_matrix, at_least: int, at_most: int | None, seed: int = 
             if not taken[item]:
                 take(item)
     if at_most is not None:
-        for item in np.argsort(random):
+        for item in np.lexsort((random, rarest)):
             own = slice(counts.indptr[item], counts.indptr[item + 1])
             if not taken[item] and (have[counts.indices[own]] + counts.data[own] <= at_most).all():
                 take(item)
@@ -58,15 +61,16 @@ def split(counts: csr_matrix, groups: np.ndarray, shares: Mapping[str, float], s
     fractions = np.array(list(shares.values()))
     wanted = fractions[:, None] * totals  # (parts, C)
     room = fractions * len(group)
-    rank = np.empty(len(totals), np.int64)
-    rank[np.argsort(totals, kind="stable")] = np.arange(len(totals))
-    rarest = np.array([min(held[g].indices, key=lambda c: rank[c], default=-1) for g in range(len(names))], np.int64)
-    first = np.where(rarest < 0, len(totals), rank[rarest] if len(totals) else 0)
+    by_rarity = np.argsort(totals, kind="stable")
+    rank = np.argsort(by_rarity, kind="stable")
+    some = np.diff(held.indptr) > 0
+    first = np.full(len(names), len(totals))  # the rank of each group's rarest class; beyond all of them where it has none
+    first[some] = np.minimum.reduceat(rank[held.indices], held.indptr[:-1][some]) if held.nnz else 0
     random = np.random.default_rng(seed).permutation(len(names))
     place = np.zeros(len(names), np.int64)
     for g in np.lexsort((random, -sizes, first)):
-        label = rarest[g]
-        needs = wanted[:, label] / max(totals[label], 1) if label >= 0 else np.zeros(len(fractions))
+        label = by_rarity[first[g]] if some[g] else None
+        needs = np.zeros(len(fractions)) if label is None else wanted[:, label] / totals[label]
         part = max(range(len(fractions)), key=lambda p: (round(float(needs[p]), 9), room[p] / len(group), fractions[p]))
         place[g] = part
         room[part] -= sizes[g]
