@@ -60,7 +60,7 @@ def colour(subject: Subject) -> Finding:
     near = np.abs(subject.depth) <= band
     at_rim = float((strange[near & inside]).mean()), float((strange[near & outside]).mean()) if (near & outside).any() else 0.5
     value = float(np.clip(wrong_in + wrong_out, 0, 1))
-    heat = subject.heat((strange > 0.5) * (2 * strange - 1) * inside)
+    heat = subject.heat((strange > 0.5) * strange * inside)
     reason = f"{wrong_in:.0%} of it has colours that are commoner round it, most of it {where(heat)}; "
     reason += f"{wrong_out:.0%} of what is round it has its colours"
     measures = {"colour": value, "colour_in": wrong_in, "colour_out": wrong_out, "rim_in": at_rim[0], "rim_out": at_rim[1]}

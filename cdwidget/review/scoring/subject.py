@@ -47,8 +47,8 @@ class Meeting:
 class Scene:
     """An image with its instances, reduced to at most LONGER_SIDE pixels; crowds are left out, they are no objects.
 
-    image: uint8 (H, W, 3). masks, labels: by the instance's number. predictor: has been given the image; None when there is none.
-    population: what its classes are like, where that is known.
+    image: uint8 (H, W, 3). numbers: of all instances, crowds too. masks, labels: by the instance's number. predictor: has been given the
+    image; None when there is none. population: what its classes are like, where that is known.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class Scene:
         self.image = image if self.shrink == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         self.masks: dict[int, np.ndarray] = {}
         self.labels: dict[int, str] = {}
-        self.crowds: list[int] = []
+        self.numbers: list[int] = []
         for place, instance in enumerate(instances, 1):
             number = place if instance.id is None else instance.id
+            self.numbers.append(number)
             if instance.mask.shape != (height, width):
                 got = "x".join(map(str, instance.mask.shape[::-1]))
                 raise ValueError(
@@ -72,7 +73,6 @@ class Scene:
                     "put back the image that the masks were made on, or take the item out"
                 )
             if isinstance(instance, Crowd):
-                self.crowds.append(number)
                 continue
             self.masks[number] = instance.mask if self.shrink == 1 else _reduced(instance.mask, size)
             self.labels[number] = instance.label

@@ -55,11 +55,10 @@ def score_item(
     for name in wanted:
         lookup({**SCORES, OVERALL: None}, name, "score")
     scene = Scene(item.read_image(), item.instances, predictor, population)
-    there = dict.fromkeys([*scene.masks, *scene.crowds])
     for number in numbers or ():
-        lookup({str(one): one for one in there}, str(number), "instance")
+        lookup({str(one): one for one in scene.numbers}, str(number), "instance")
     scores = []
-    for number in there if numbers is None else numbers:
+    for number in scene.numbers if numbers is None else numbers:
         scores += [score for score in _score(scene, number, wanted) if score.name in wanted]
     return scores
 
@@ -71,7 +70,7 @@ def measure(subject: Subject, names: Sequence[str] = tuple(SCORES)) -> dict[str,
 
 
 def _score(scene: Scene, number: int, wanted: Sequence[str]) -> list[Score]:
-    if number in scene.crowds:
+    if number not in scene.masks:
         return [Score(number, OVERALL, 0.0, "a crowd is a region, not one object: nothing was measured")]
     if not scene.masks[number].any():
         return [Score(number, OVERALL, 1.0, "the mask is empty")]

@@ -1,0 +1,201 @@
+"""Scores without ground truth: every entry of SCORES, and what all of them have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cdwidget.formats.coco import Crowd
+from cdwidget.items import Instance, Item
+from cdwidget.predictor import Predictor
+from cdwidget.review import OVERALL, Catalogue
+from cdwidget.review.rows import Score
+from cdwidget.review.scoring import SCORES, Population, score_item
+from scripted import Scripted
+
+HEIGHT, WIDTH = 120, 160
+ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
+OF_PREDICTOR = {"agreement", "edit", "stability", "heads"}
+OF_POPULATION = {"size", "shape"}
+
+
+def disk(x: float = 80, y: float = 60, radius: float = 30) -> np.ndarray:
+    return (COLUMNS - x) ** 2 + (ROWS - y) ** 2 <= radius**2
+
+
+TRUTH = disk()
+NOISE = np.random.default_rng(3).normal(0, 6, (HEIGHT, WIDTH, 3))
+PICTURE = np.clip(np.where(TRUTH[..., None], (190, 120, 60), (60, 90, 130)) + NOISE, 0, 255).astype(np.uint8)
+COARSE = np.kron(cv2.resize(TRUTH.astype(np.uint8), (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA) > 0, np.ones((8, 8))) > 0
+HOLES = TRUTH & ~disk(70, 60, 5) & ~disk(92, 60, 6)
+CLASS = Population({"coin": 40}, {"coin": (0.14, 0.147, 0.155)}, {"coin": (0.95, 1.0, 1.05)}, {"coin": (0.76, 0.785, 0.8)})
+
+
+class Case(NamedTuple):
+    """A mask with a fault, what else is in the image, and the predictor's answers; the good one is the disk alone, which it answers."""
+
+    mask: np.ndarray = TRUTH
+    others: tuple[np.ndarray, ...] = ()
+    answers: tuple[np.ndarray, ...] = (TRUTH,)
+    alternatives: tuple[np.ndarray, ...] = (TRUTH, TRUTH)
+
+
+GOOD = Case()
+FAULTY = {
+    "agreement": Case(disk(88)),
+    "edit": Case(disk(88)),
+    "stability": Case(answers=(TRUTH, TRUTH, disk(95))),
+    "heads": Case(alternatives=(TRUTH, disk(radius=15), disk(radius=45))),
+    "border": Case(disk(radius=37)),
+    "edges": Case(disk(radius=37)),
+    "colour": Case(disk(radius=40)),
+    "fragments": Case(TRUTH | disk(20, 20, 8) | disk(140, 100, 6)),
+    "holes": Case(HOLES),
+    "staircase": Case(COARSE),
+    "straight": Case(TRUTH & (COLUMNS < 80)),
+    "size": Case(disk(radius=6)),
+    "shape": Case((abs(COLUMNS - 80) < 70) & (abs(ROWS - 60) < 10)),
+    "duplicate": Case(others=(TRUTH.copy(),)),
+    "overlap": Case(others=(disk(110),)),
+}
+
+
+def score(case: Case, folder: Path, picture: np.ndarray = PICTURE, predict: bool = True, **options: object) -> dict[str, Score]:
+    """The scores of the first instance of an image, by their names."""
+    Image.fromarray(picture).save(folder / "a.png")
+    item = Item(folder / "a.png", [Instance(mask, "coin") for mask in (case.mask, *case.others)])
+    predictor: Predictor | None = Scripted(*case.answers, alternatives=case.alternatives) if predict else None
+    given = {"population": CLASS, "numbers": [1], **options}
+    return {one.name: one for one in score_item(item, predictor, **given)}  # type: ignore[arg-type]
+
+
+def test_every_score_has_a_case() -> None:
+    assert FAULTY.keys() == SCORES.keys()
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_rises_with_its_own_fault_and_says_where(name: str, tmp_path: Path) -> None:
+    good, faulty = (score(case, tmp_path, names=[name])[name] for case in (GOOD, FAULTY[name]))
+    assert good.value < 0.35
+    assert faulty.value > good.value + 0.1
+    assert len(faulty.reason) > 20 and any(sign.isdigit() for sign in faulty.reason)
+    assert faulty.heat is not None and faulty.heat.dtype == np.uint8 and faulty.heat.max() > 100
+
+
+STRANGE = {
+    "one pixel": (ROWS == 50) & (COLUMNS == 70),
+    "one pixel in the corner": (ROWS == HEIGHT - 1) & (COLUMNS == WIDTH - 1),
+    "a line": (ROWS == 40) & (COLUMNS > 20) & (COLUMNS < 150),
+    "at the border": (ROWS < 30) & (COLUMNS >= WIDTH - 40),
+    "the whole image": np.ones((HEIGHT, WIDTH), bool),
+    "all but one pixel": ~((ROWS == 50) & (COLUMNS == 70)),
+    "dust": np.random.default_rng(0).random((HEIGHT, WIDTH)) < 0.02,
+}
+
+
+@pytest.mark.parametrize("predict", [True, False])
+@pytest.mark.parametrize("mask", STRANGE.values(), ids=STRANGE)
+def test_any_mask_has_scores_in_range_with_reasons_and_heat(mask: np.ndarray, predict: bool, tmp_path: Path) -> None:
+    found = score(Case(mask, others=(TRUTH,)), tmp_path, predict=predict)
+    assert found.keys() == {*SCORES, OVERALL} - (set() if predict else OF_PREDICTOR)
+    shapes = {one.heat.shape for one in found.values() if one.heat is not None}
+    assert len(shapes) == 1 and min(*shapes.pop()) >= 1
+    for one in found.values():
+        assert 0 <= one.value <= 1 and one.reason and one.heat is not None and one.heat.dtype == np.uint8
+
+
+@pytest.mark.parametrize("predict", [True, False])
+def test_scores_do_not_hang_on_where_the_object_is(predict: bool, tmp_path: Path) -> None:
+    case = Case(disk(72, 55, 26))
+    moved = Case(np.roll(case.mask, (8, -12), (0, 1)), (), (np.roll(TRUTH, (8, -12), (0, 1)),), (np.roll(TRUTH, (8, -12), (0, 1)),))
+    here = score(Case(case.mask, alternatives=(TRUTH,)), tmp_path, predict=predict)
+    there = score(moved, tmp_path, np.roll(PICTURE, (8, -12), (0, 1)), predict)
+    assert {name: one.value for name, one in there.items()} == pytest.approx({name: one.value for name, one in here.items()}, abs=0.02)
+
+
+def test_a_large_picture_scores_much_as_a_small_one(tmp_path: Path) -> None:
+    def enlarged(values: np.ndarray) -> np.ndarray:
+        return cv2.resize(values.astype(np.uint8), None, fx=10, fy=10, interpolation=cv2.INTER_NEAREST).astype(values.dtype)
+
+    Image.fromarray(enlarged(PICTURE)).save(tmp_path / "large.png")
+    (large,) = score_item(Item(tmp_path / "large.png", [Instance(enlarged(disk(88)))]), None, names=["edges"])
+    assert large.value == pytest.approx(score(Case(disk(88)), tmp_path, names=["edges"])["edges"].value, abs=0.25)
+
+
+@pytest.mark.parametrize("predict", [True, False])
+def test_the_overall_score_rises_with_the_damage(predict: bool, tmp_path: Path) -> None:
+    damage = [disk(80 + shift) for shift in (0, 4, 10, 18)]
+    values = [score(Case(mask), tmp_path, predict=predict)[OVERALL].value for mask in damage]
+    assert values == sorted(values)
+    assert values[-1] > values[0] + 0.2
+
+
+def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
+    found = score(FAULTY["duplicate"], tmp_path)
+    assert found["duplicate"].reason in found[OVERALL].reason
+    assert f"about {1 - found[OVERALL].value:.2f}" in found[OVERALL].reason
+    assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
+
+
+def test_a_predictor_is_asked_at_most_five_times_a_mask(tmp_path: Path) -> None:
+    predictor = Scripted(disk(40, 30, 12))
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    score_item(Item(tmp_path / "a.png", [Instance(TRUTH)]), predictor)
+    assert len(predictor.asked) == 5
+
+
+def test_scores_that_need_more_are_left_out_without_it(tmp_path: Path) -> None:
+    assert score(GOOD, tmp_path, population=None).keys() == {*SCORES, OVERALL} - OF_POPULATION
+    assert score(GOOD, tmp_path, predict=False).keys() == {*SCORES, OVERALL} - OF_PREDICTOR
+    rare = Population({"coin": 3}, CLASS.sizes, CLASS.aspects, CLASS.fills)
+    assert score(GOOD, tmp_path, population=rare).keys() == {*SCORES, OVERALL} - OF_POPULATION
+    assert score(GOOD, tmp_path, names=["edges", OVERALL]).keys() == {"edges", OVERALL}
+
+
+def test_empty_masks_come_first_and_crowds_last(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    instances = [Instance(np.zeros_like(TRUTH)), Crowd(TRUTH), Instance(TRUTH)]
+    empty, crowd, *rest = score_item(Item(tmp_path / "a.png", instances), None)
+    assert (empty.instance, empty.name, empty.value) == (1, OVERALL, 1.0)
+    assert (crowd.instance, crowd.name, crowd.value) == (2, OVERALL, 0.0)
+    assert {one.instance for one in rest} == {3}
+    assert next(one for one in rest if one.name == "duplicate").value == 0  # a crowd is no other instance
+
+
+def test_what_is_wrong_with_the_question_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no score named 'edgse'.*did you mean 'edges'"):
+        score(GOOD, tmp_path, names=["edgse"])
+    with pytest.raises(ValueError, match="no instance named '7'.*there are: 1"):
+        score(GOOD, tmp_path, numbers=[7])
+    with pytest.raises(ValueError, match="instance 1 is 6x5 pixels and the image 160x120"):
+        score(Case(np.ones((5, 6), bool)), tmp_path)
+
+
+def test_a_population_is_what_a_catalogue_holds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    coins = [Instance(disk(radius=25 + rng.uniform(0, 6)), "coin") for _ in range(20)]
+    odd = Instance(disk(radius=4), "coin")
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    with Catalogue(tmp_path / "labels.db") as catalogue:
+        catalogue.add([Item(tmp_path / "a.png", [*coins, odd, Instance(TRUTH, "plate"), Crowd(TRUTH, "coin")])])
+        population = Population.of(catalogue)
+        assert population.count == {"coin": 21, "plate": 1}
+        assert population.sizes["coin"] == pytest.approx(np.percentile([one.mask.mean() for one in [*coins, odd]], (25, 50, 75)))
+        item = catalogue.item(1)
+        scores = score_item(item, None, population, names=["size", "shape", OVERALL])
+        sizes = {one.instance: one.value for one in scores if one.name == "size"}
+        assert sizes[21] == 1.0 and max(value for number, value in sizes.items() if number != 21) == 0
+        assert catalogue.put_scores(1, scores, item.version)
+        kept = {(one.instance, one.name): one for one in catalogue.scores(1)}
+        assert {key: one.value for key, one in kept.items()} == {(one.instance, one.name): pytest.approx(one.value) for one in scores}
+        assert catalogue.query(of="instances", order_by="-score")[0].score == max(one.value for one in scores if one.name == OVERALL)
+
+
+def test_an_empty_catalogue_has_an_empty_population(tmp_path: Path) -> None:
+    with Catalogue(tmp_path / "labels.db") as catalogue:
+        assert Population.of(catalogue) == Population({}, {}, {}, {})
