@@ -168,7 +168,7 @@ def _fit_overall(rows: Sequence[Row]) -> Network:
     usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
     ious = torch.tensor([[row.example.iou] for row in rows], dtype=torch.float32)
-    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, OVERALL_RECIPE, names, usual)
+    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, ENSEMBLE, names, usual)
 
 
 def _guess(network: Network, row: Row) -> float:
@@ -188,7 +188,7 @@ class Shape:
 
 
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
-OVERALL_RECIPE = Shape((24,), 12, 800, 128, 0.2, 0.05)
+ENSEMBLE = Shape((24,), 12, 800, 128, 0.2, 0.05)
 
 
 def train_network(
