@@ -14,6 +14,7 @@ import type { Objects } from "./ui/objects";
 import { options } from "./ui/options";
 import { overlay } from "./ui/overlay";
 import { leave, Screen } from "./ui/screen";
+import { shield } from "./ui/shield";
 import { side } from "./ui/side";
 import { sources } from "./ui/sources";
 import { status } from "./ui/status";
@@ -22,7 +23,6 @@ import { Viewer, type Owner } from "./viewer";
 
 const HEIGHTS = { least: 260, most: 560 }; // CSS pixels of a stage whose height is the image's shape
 
-const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothing inside an element that has it
 const TYPED = "input:is([type=text], [type=number])";
 
 export interface Part { element: HTMLElement; refresh(): void }
@@ -67,7 +67,7 @@ export class View implements Owner {
     this.parts = [...bars, ...stage, this.side, keys, line];
     this.viewer.stage.append(...stage.map((part) => part.element));
     this.root = h("div", {
-      class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator", [SUPPRESS]: "true",
+      class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator",
     }, ...bars.map((part) => part.element), h("div", { class: "cdw-body" }, this.viewer.stage, this.side.element, keys.element), line.element);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
       this.root.addEventListener(type, listener, { signal });
@@ -85,7 +85,7 @@ export class View implements Owner {
       const pressed = (event.target as Element).closest("button:not([aria-haspopup], .cdw-popover *)"), byPointer = event.detail > 0;
       if (byPointer && pressed?.matches(":focus")) this.focus(); // then Enter is to finish the object, not to press the button again
     });
-    addEventListener("keydown", (event) => this.passOn(event), { signal, capture: true });
+    shield(this.root, (event) => !commandOf(keyName(event), this.doc.model.get("shortcuts")), signal);
     this.screen = new Screen(this.root, () => this.refresh(), signal);
     const observer = new ResizeObserver(() => this.setHeight());
     observer.observe(this.root);
@@ -247,14 +247,6 @@ export class View implements Owner {
     const shape = Math.min(Math.max((stage.clientWidth * height) / width, HEIGHTS.least), HEIGHTS.most);
     const pixels = this.isFullscreen || this.frame ? "" : `${Math.round(this.doc.model.get("height") ?? shape)}px`;
     if (stage.style.height !== pixels) stage.style.height = pixels;
-  }
-
-  /** A chord that means nothing here, such as Ctrl+S, is the notebook's: it is let through before the notebook looks at it. */
-  private passOn(event: KeyboardEvent) {
-    const chord = (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt"].includes(event.key);
-    if (!chord || !this.focused || commandOf(keyName(event), this.doc.model.get("shortcuts"))) return;
-    this.root.removeAttribute(SUPPRESS);
-    setTimeout(() => this.root.setAttribute(SUPPRESS, "true"));
   }
 
   private keydown(event: KeyboardEvent) {

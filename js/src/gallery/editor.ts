@@ -17,7 +17,7 @@ export interface Editor extends Part { readonly isOpen: boolean }
 /** What Jupyter's own models have beside those of other hosts. */
 interface Keeper { widget_manager?: { get_model(id: string): Promise<Model> } }
 
-interface Mounted { host: HTMLElement; doc: Doc; view: View; close(): void }
+interface Mounted { view: View; close(): void }
 
 export function editor(view: GalleryView, signal: AbortSignal): Editor {
   const { queue, queue: { repair, model } } = view, problem = trouble(queue);
@@ -31,8 +31,8 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
   const back = button("back", "Back", "cdw-text");
   back.element.append(h("kbd", { class: "cdw-key" }, "Esc Esc"));
   const parts = [
-    back, button("editor_previous"), button("editor_next"), button("editor_skip", "Skip", "cdw-text"), button("editor_reject", "Reject", "cdw-text"),
-    button("editor_accept", "Accept & next", "cdw-text cdw-primary"),
+    back, button("previous"), button("next"), button("skip_edit", "Skip", "cdw-text"), button("reject_edit", "Reject", "cdw-text"),
+    button("accept_edit", "Accept & next", "cdw-text cdw-primary"),
   ];
   const [, previous, next, ...verdicts] = parts.map((part) => part.element);
   const place = h("span", { class: "cdw-place" }), label = h("b", { class: "cdw-name" }), swatch = h("i", { class: "cdw-swatch" });
@@ -41,7 +41,7 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
   const element = h("section", { class: "cdw-editor", "aria-label": "Editor", hidden: true },
     h("div", { class: "cdw-toolbar cdw-decide" }, back.element, previous, place, next, swatch, label, score, reasons, said, h("span", { class: "cdw-spacer" }), ...verdicts),
     bench, problem.element);
-  let wanted: string | null = null, mounts: Mounted[] = [], shown: Mounted | null = null, escaped = 0;
+  let wanted: string | null = null, mounted: Mounted | null = null, escaped = 0;
 
   const frame: Frame = {
     get isFullscreen() { return view.screen.isFull; },
@@ -54,62 +54,49 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
     },
   };
 
-  /** Lay an annotator over the one before, which is seen until there is something to see in this one. */
   function mount(child: Model): Mounted {
-    const controller = new AbortController(), listening = onlyUntil(child, controller.signal), doc = new Doc(listening);
-    const host = h("div", { class: "cdw-mounted" });
-    bench.append(host);
-    const mounted = {
-      host, doc, view: new View(doc, host, controller.signal, frame),
+    const controller = new AbortController(), listening = onlyUntil(child, controller.signal);
+    const before = h("canvas", { class: "cdw-before", "aria-hidden": "true" });
+    listening.on("change:_image", () => keep(before, annotator.viewer.stage)); // before the document hears of it
+    const doc = new Doc(listening), annotator = new View(doc, bench, controller.signal, frame);
+    doc.listen(() => { if (doc.picture || doc.trouble) before.remove(); }, controller.signal);
+    return {
+      view: annotator,
       close() {
         controller.abort();
         doc.close();
-        host.remove();
+        bench.replaceChildren();
       },
     };
-    doc.listen(() => show(mounted), controller.signal);
-    keep([shown, mounted]);
-    return mounted;
-  }
-
-  /** Close all but these. */
-  function keep(some: (Mounted | null)[]) {
-    mounts.filter((one) => !some.includes(one)).forEach((one) => one.close());
-    mounts = some.filter((one) => one !== null);
-  }
-
-  function show(mounted: Mounted) {
-    if (shown === mounted || (shown && !mounted.doc.picture && !mounted.doc.trouble)) return;
-    shown = mounted;
-    keep([mounted]);
-    mounted.host.classList.add("cdw-front");
-    if (view.focused) mounted.view.focus();
   }
 
   async function change(reference: string | null) {
-    if (!reference) {
-      keep([]);
-      shown = null;
-      return;
-    }
+    mounted?.close();
+    mounted = null;
     const keeper = model as Model & Keeper;
+    if (!reference) return;
     if (!keeper.widget_manager) return queue.fail("This host cannot show a widget inside another one; open the item with an Annotator of its own.");
     try {
       const child = await keeper.widget_manager.get_model(reference.replace(/^IPY_MODEL_/, ""));
-      if (reference === wanted && !signal.aborted) show(mount(child));
+      if (reference !== wanted || signal.aborted) return;
+      mounted = mount(child);
+      if (view.focused) mounted.view.focus();
     } catch (error) {
       queue.fail(`The editor cannot be shown: ${(error as Error).message}`);
     }
   }
 
-  element.addEventListener("keydown", (event) => {
-    const name = (event.target as Element).matches(TYPED) ? undefined : view.commandOf(event);
+  // Before the notebook and the annotator look at it.
+  addEventListener("keydown", (event) => {
+    const target = event.composedPath()[0];
+    if (!(target instanceof Element) || !element.contains(target) || target.matches(TYPED)) return;
+    const name = view.commandOf(event);
     if (!name) return;
     event.preventDefault();
-    event.stopPropagation();
+    event.stopImmediatePropagation();
     if (!event.repeat) view.run(name);
   }, { capture: true, signal });
-  signal.addEventListener("abort", () => keep([]));
+  signal.addEventListener("abort", () => mounted?.close());
 
   function refresh() {
     const reference: string | null = model.get("_editor") ?? null;
@@ -137,6 +124,14 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
   }
 
   return { element, refresh, get isOpen() { return wanted !== null; } };
+}
+
+/** What a stage shows now stays over it, so that it does not go blank until the next image is there. */
+function keep(before: HTMLCanvasElement, stage: HTMLElement) {
+  const [image, masks, hand] = stage.querySelectorAll("canvas"), ctx = before.getContext("2d")!;
+  [before.width, before.height] = [image.width, image.height];
+  for (const canvas of [image, masks]) ctx.drawImage(canvas, 0, 0);
+  hand.after(before);
 }
 
 /** A model whose listeners are gone when the signal is aborted: it outlives what looks at it. */

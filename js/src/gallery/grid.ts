@@ -1,6 +1,6 @@
 /** The tiles: lines in a column that scrolls, of which only those in sight exist. */
 import { h } from "../ui/dom";
-import { FOOT, GAP, layout, rowsWithin, Scroll, type Layout } from "./layout";
+import { GAP, layout, rowsWithin, Scroll, type Layout } from "./layout";
 import type { Range } from "./rows";
 import { Tile } from "./tile";
 import type { GalleryView } from "./view";
@@ -59,7 +59,7 @@ export class Grid {
   get ahead(): Range { return this.within(this.scroll.top - this.height / 2, this.scroll.top + 2 * this.height); }
 
   /** Pixels of a thumbnail for this screen, in few sizes so that a slider does not ask for each. */
-  get size() { return Math.min(LARGEST, Math.ceil((this.tile * (devicePixelRatio || 1)) / STEP) * STEP); }
+  get size() { return Math.min(LARGEST, Math.ceil((this.place.side * (devicePixelRatio || 1)) / STEP) * STEP); }
 
   /** The rows or how large they are shown may be others now. */
   refresh() {
@@ -106,7 +106,7 @@ export class Grid {
     }
     this.scroll.resize(this.place.height, this.height);
     this.column.style.height = `${this.scroll.length}px`;
-    this.element.style.setProperty("--tile", `${this.tile}px`);
+    this.element.style.setProperty("--side", `${this.place.side}px`);
     this.element.style.setProperty("--columns", String(this.columns));
     this.element.setAttribute("aria-rowcount", String(this.place.lines));
     this.element.setAttribute("aria-colcount", String(this.columns));
@@ -144,12 +144,13 @@ export class Grid {
       if (number >= first && number < last) continue;
       this.lines.delete(number);
       this.free.push(gone);
+      gone.element.hidden = true;
+      gone.tiles.forEach((tile) => tile.show(null, ""));
     }
     for (let number = first; number < last; number++) {
       const found = this.lines.get(number) ?? this.take(number);
       this.put(found, number);
     }
-    for (const { element } of this.free) element.hidden = true;
     const focused = this.lines.get(Math.floor(this.view.focus / columns))?.tiles[this.view.focus % columns];
     if (focused && focused.index >= 0) this.element.setAttribute("aria-activedescendant", focused.element.id);
     else this.element.removeAttribute("aria-activedescendant");
@@ -171,14 +172,13 @@ export class Grid {
   }
 
   private put({ element, tiles }: Line, number: number) {
-    const { columns, line } = this.place, y = GAP + number * line + this.scroll.shift, count = this.view.queue.rows.count;
+    const { columns, side, line } = this.place, y = GAP + number * line + this.scroll.shift, count = this.view.queue.rows.count;
     const transform = `translateY(${y}px)`;
     if (element.style.transform !== transform) element.style.transform = transform;
     element.setAttribute("aria-rowindex", String(number + 1));
-    const width = (this.width - GAP * (columns + 1)) / columns;
     tiles.forEach((tile, i) => {
       const index = number * columns + i;
-      tile.resize(width, this.tile, devicePixelRatio || 1);
+      tile.resize(side, devicePixelRatio || 1);
       tile.show(index < count ? this.view.face(index) : null, `${this.name}-${index}`);
     });
   }
@@ -210,5 +210,3 @@ export class Grid {
     if (had) this.invalidate();
   }
 }
-
-export const TILE = { min: 96, max: 320, foot: FOOT };

@@ -1,6 +1,6 @@
 /** The upper row of a gallery: order, filters, what is shown of each tile, and commands. */
 import { commandButton, group, popover, slider, still, tip } from "../ui/controls";
-import { h, setText } from "../ui/dom";
+import { h } from "../ui/dom";
 import { icon } from "../ui/icons";
 import type { Part } from "../view";
 import { COMMANDS } from "./commands";
@@ -13,17 +13,15 @@ const ORDERS: Record<string, string> = { score: "Score", label: "Label", area: "
 
 export function head(view: GalleryView): Part & { search(): void } {
   const { queue, queue: { model } } = view;
-  const find = search(view), count = h("span", { class: "cdw-count", role: "status" });
+  const find = search(view);
   const clear = h("button", { type: "button", class: "cdw-button", onclick: () => queue.write(PLAIN) }, icon("close"), "Clear");
   tip(clear, "Clear all filters");
   const button = (name: string, text?: string) => commandButton(view, name, COMMANDS[name], { text });
   const clearing = still(clear, () => { clear.hidden = !isFiltered(model); });
-  const counting = still(count, () => setText(count, `${queue.rows.count.toLocaleString("en")} ${queue.rows.count === 1 ? "instance" : "instances"}`));
   const parts = [
     group("Order", order(view)),
     group("Filters", several(view, "Status", "status", () => queue.choices.statuses), several(view, "Class", "labels", () => queue.choices.labels),
       several(view, "Tag", "tag", () => queue.choices.tags), scores(view), find, clearing),
-    counting,
     still(h("span", { class: "cdw-spacer" })),
     group("Verdict", button("accept"), button("reject"), button("skip"), button("undo")),
     group("What is shown", button("heat"), button("peek"), shown(view)),

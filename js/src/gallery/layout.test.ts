@@ -3,11 +3,11 @@ import { FOOT, GAP, layout, rowsWithin, Scroll } from "./layout";
 
 const VIEW = 600, LINE = 160 + FOOT + GAP;
 
-test("as many columns as fit, and one where none does", () => {
-  expect(layout(1000, 6 * 168 + 8, 160).columns).toBe(6);
-  expect(layout(1000, 6 * 168 + 7, 160).columns).toBe(5);
-  expect(layout(1000, 50, 160).columns).toBe(1);
-  expect(layout(13, 6 * 168 + 8, 160)).toEqual({ columns: 6, lines: 3, line: LINE, height: 3 * LINE + GAP });
+test("pictures fill the width, and are about as large as was asked for", () => {
+  expect(layout(13, 6 * 168 + 8, 160)).toEqual({ columns: 6, side: 160, lines: 3, line: LINE, height: 3 * LINE + GAP });
+  expect(layout(13, 5.4 * 168 + 8, 160)).toMatchObject({ columns: 5, side: 173 });
+  expect(layout(13, 5.6 * 168 + 8, 160)).toMatchObject({ columns: 6, side: 148 });
+  expect(layout(1000, 50, 160)).toMatchObject({ columns: 1, side: 34 });
   expect(layout(0, 1000, 160).lines).toBe(0);
 });
 

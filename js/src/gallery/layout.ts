@@ -6,12 +6,14 @@ export const FOOT = 50; // of a tile, below its picture: label and reasons; gall
 const LONGEST = 10_000_000; // CSS pixels; Firefox ends at 17.8 million, Chromium at 33.5
 const JUMP = 3; // heights of the view; whoever moves further at once has dragged the scroll bar
 
-export interface Layout { columns: number; lines: number; line: number; height: number } // line: pixels from one to the next; height: of all
+/** side: pixels of a picture; line: from one line to the next; height: of all of them. */
+export interface Layout { columns: number; side: number; lines: number; line: number; height: number }
 
+/** Square pictures of about `tile` pixels, as wide as it takes to fill the width. */
 export function layout(count: number, width: number, tile: number): Layout {
-  const columns = Math.max(1, Math.floor((width - GAP) / (tile + GAP)));
-  const lines = Math.ceil(count / columns), line = tile + FOOT + GAP;
-  return { columns, lines, line, height: lines * line + GAP };
+  const columns = Math.max(1, Math.round((width - GAP) / (tile + GAP))), side = Math.max(1, Math.floor((width - GAP) / columns) - GAP);
+  const lines = Math.ceil(count / columns), line = side + FOOT + GAP;
+  return { columns, side, lines, line, height: lines * line + GAP };
 }
 
 /** The rows on lines that touch the pixels from `top` to `bottom`. */

@@ -11,12 +11,14 @@ export function progress(view: GalleryView): Part {
     const count = h("b");
     return { count, element: h("span", { "data-status": status }, h("i", { class: "cdw-kind" }), count, ` ${word}`) };
   });
+  const listed = h("span", { class: "cdw-count", role: "status" });
   const pace = h("span", { class: "cdw-pace" });
   const bar = h("div", { class: "cdw-meter", role: "progressbar", "aria-label": "Reviewed", "aria-valuemin": "0" }, ...shares);
-  const element = h("div", { class: "cdw-progress-line" }, bar, ...counts.map((one) => one.element), h("span", { class: "cdw-spacer" }), pace);
+  const element = h("div", { class: "cdw-progress-line" }, listed, bar, ...counts.map((one) => one.element), h("span", { class: "cdw-spacer" }), pace);
 
   function refresh() {
-    const { done, total, per_hour, by_status } = view.queue.progress;
+    const { progress: { done, total, per_hour, by_status }, rows: { count } } = view.queue;
+    setText(listed, `${count.toLocaleString("en")} ${count === 1 ? "instance" : "instances"}`);
     KINDS.forEach(([status], i) => {
       const count = by_status[status] ?? 0;
       shares[i].style.width = `${total ? (100 * count) / total : 0}%`;

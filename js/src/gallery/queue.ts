@@ -35,9 +35,9 @@ export class Queue {
   private readonly listeners = new Set<() => void>();
   private readonly gazes = new Set<() => Gaze>();
   private readonly flying = new Set<number>(); // blocks
-  private readonly pages = new Fetching(() => this.nextPage());
-  private readonly pictures = new Fetching(() => this.nextThumbs());
-  private readonly maps = new Fetching(() => this.nextHeat());
+  private readonly pages = new Fetching(() => this.nextPage(), () => this.emitSoon());
+  private readonly pictures = new Fetching(() => this.nextThumbs(), () => this.emitSoon());
+  private readonly maps = new Fetching(() => this.nextHeat(), () => this.emitSoon());
   private emitting = false; // soon
 
   constructor(readonly model: Model) {
@@ -53,7 +53,7 @@ export class Queue {
 
   get dead() { return this.trouble?.kind === "dead"; }
   get editable() { return !this.dead && !this.model.get("view_only"); }
-  get busy() { return this.transport.busy; }
+  get busy() { return this.transport.busy || [this.pages, this.pictures, this.maps].some((fetching) => fetching.busy); }
   get waiting() { return this.coming !== null; } // for the rows of another query
   get selected(): number[] { return this.model.get("selected"); }
   get choices(): Choices { return this.model.get("_choices"); }
@@ -223,8 +223,6 @@ export class Queue {
       this.flying.delete(block);
     } catch (error) {
       if (isCurrent() && !this.dead) this.trouble = { kind: "error", text: (error as Error).message }; // and it is not asked for again and again
-    } finally {
-      this.emitSoon();
     }
   }
 
@@ -253,7 +251,6 @@ export class Queue {
       if (!this.dead) this.thumbs.fail(ids, size, (error as Error).message);
     } finally {
       this.thumbs.land(ids);
-      this.emitSoon();
     }
   }
 
@@ -270,7 +267,6 @@ export class Queue {
       await this.heats.take(id, "", undefined); // the tile's own picture says what is wrong with it
     } finally {
       this.heats.land(id);
-      this.emitSoon();
     }
   }
 

@@ -62,11 +62,11 @@ export class Tile {
       h("div", { class: "cdw-caption" }, this.dot, this.label, this.stale), h("div", { class: "cdw-reasons" }, ...this.chips));
   }
 
-  /** Show a row; a line that is not full ends with tiles that show none. */
+  /** Show a row, or none: a line that is not full ends with such tiles. */
   show(face: Face | null, id: string) {
     this.element.hidden = !face;
     this.index = face?.index ?? -1;
-    if (!face) return;
+    if (!face) return this.element.removeAttribute("id");
     const { element } = this, { row, status } = face;
     if (element.id !== id) element.id = id;
     element.classList.toggle("cdw-focused", face.focused);
@@ -81,12 +81,11 @@ export class Tile {
     this.paint(face);
   }
 
-  /** The size of the picture in CSS pixels and the device pixels of each. */
-  resize(width: number, height: number, ratio: number) {
-    const [columns, rows] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.canvas.width === columns && this.canvas.height === rows) return;
-    this.canvas.width = columns;
-    this.canvas.height = rows;
+  /** The picture is to be so many CSS pixels wide and high, of `ratio` device pixels each. */
+  resize(side: number, ratio: number) {
+    const { canvas } = this, pixels = Math.round(side * ratio);
+    if (canvas.width === pixels) return;
+    canvas.width = canvas.height = pixels;
     this.painted = "";
   }
 

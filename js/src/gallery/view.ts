@@ -2,6 +2,7 @@
 import { commandOf, keyName } from "../keys";
 import { h } from "../ui/dom";
 import { leave, Screen } from "../ui/screen";
+import { shield } from "../ui/shield";
 import type { Part } from "../view";
 import { COMMANDS } from "./commands";
 import { details } from "./details";
@@ -15,7 +16,7 @@ import type { Gaze, Queue } from "./queue";
 import type { Row, Status } from "./rows";
 import type { Face } from "./tile";
 
-const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothing inside an element that has it
+const HEIGHT = 500; // CSS pixels of the tiles' area, where Python says none
 const MOST_SELECTED = 20_000;
 const COLORS = ["#3b82f6", "#f97316", "#10b981", "#d946ef", "#eab308", "#06b6d4", "#ef4444", "#8b5cf6", "#84cc16", "#ec4899"];
 const MOVES: Record<string, (grid: Grid, at: number, count: number) => number> = {
@@ -55,14 +56,18 @@ export class GalleryView {
     this.parts = [this.head, bar, over, keys, below, this.editor];
     this.body = h("div", { class: "cdw-gallery-body" }, this.grid.element, over.element, keys.element);
     this.page = h("div", { class: "cdw-queue" }, this.head.element, bar.element, this.body, below.element);
-    this.root = h("div", { class: "cdw cdw-gallery", role: "region", "aria-label": "Gallery", [SUPPRESS]: "true" }, this.page, this.editor.element);
+    this.root = h("div", { class: "cdw cdw-gallery", role: "region", "aria-label": "Gallery" }, this.page, this.editor.element);
     this.screen = new Screen(this.root, () => this.refresh(), signal);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
       this.root.addEventListener(type, listener, { signal });
     on("keydown", (event) => this.keydown(event));
     on("keyup", (event) => this.keyup(event));
     on("focusout", () => this.release());
-    addEventListener("keydown", (event) => this.passOn(event), { signal, capture: true });
+    on("click", (event) => {
+      const pressed = (event.target as Element).closest("button:not([aria-haspopup], .cdw-popover *)"), byPointer = event.detail > 0;
+      if (byPointer && pressed?.matches(":focus") && !this.editing) this.takeFocus(); // then Enter is to edit, not to press the button again
+    });
+    shield(this.root, (event) => !this.commandOf(event) && !(event.target as Element).matches("input"), signal);
     host.append(this.root);
     queue.watch(() => this.refresh(), () => this.gaze(), signal);
     this.refresh();
@@ -184,7 +189,7 @@ export class GalleryView {
     this.root.classList.toggle("cdw-dead", queue.dead);
     this.root.classList.toggle("cdw-view-only", queue.model.get("view_only"));
     this.body.classList.toggle("cdw-waiting", queue.waiting);
-    this.root.style.height = this.screen.isFull ? "" : `${queue.model.get("height")}px`;
+    this.body.style.height = this.screen.isFull ? "" : `${queue.model.get("height") ?? HEIGHT}px`;
     for (const part of this.parts) part.refresh();
     this.grid.refresh();
   }
@@ -225,14 +230,6 @@ export class GalleryView {
       if (!row || queue.statusOf(row) === "new") return this.go(index, true);
     }
     this.refresh();
-  }
-
-  /** A chord that means nothing here, such as Ctrl+S, is the notebook's: it is let through before the notebook looks at it. */
-  private passOn(event: KeyboardEvent) {
-    const chord = (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt"].includes(event.key);
-    if (!chord || !this.focused || this.commandOf(event) || (event.target as Element).matches?.("input")) return;
-    this.root.removeAttribute(SUPPRESS);
-    setTimeout(() => this.root.setAttribute(SUPPRESS, "true"));
   }
 
   /** The command that a key calls where the focus is. */
