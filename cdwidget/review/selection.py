@@ -102,9 +102,13 @@ class Selection:
         """
         free = replace(self, status=None, label=None, tag=None, where=(), after=None)
         given = [{name: value} for name in ("status", "label", "tag") if (value := getattr(self, name)) is not None]
-        every: list[dict[str, Any]] = [*given, *({"where": (condition,)} for condition in self.where)]
-        filtered = [replace(free, order_by="id", **one) for one in every]
-        return filtered if filtered and self.order_by == "id" else [free, *filtered]
+        filtered = [replace(free, order_by="id", **one) for one in given]
+        for condition in self.where:
+            self._condition(condition)  # where it is none, it is said here
+            name, operator, _ = condition
+            ranged = operator in ("<", "<=", ">", ">=") and self._is_score(name)
+            filtered.append(replace(free, order_by=name if ranged else "id", where=(condition,)))
+        return filtered if filtered and self.order_by == filtered[0].order_by == "id" else [free, *filtered]
 
     def probes(self) -> Iterator[tuple[tuple[str, ...], str, list[Any]]]:
         """Yield filters that an index answers together, and the query whether they leave fewer than FEW rows."""
@@ -116,6 +120,9 @@ class Selection:
                 filters = " AND ".join(f"{name} IN ({_marks(given[name])})" for name in names)
                 text = f"SELECT count(*) < {FEW} FROM (SELECT 1 FROM {tables[names[0]]} WHERE {filters} LIMIT {FEW})"
                 yield names, text, [value for name in names for value in given[name]]
+
+    def _is_score(self, name: str) -> bool:
+        return self.of == "instances" and name in self.scores and name not in CONDITIONS["instances"]
 
     def _order(self) -> tuple[tuple[str, ...], str | None]:
         """The expressions to order by, and the name of the score that is one."""
@@ -132,7 +139,7 @@ class Selection:
         items = " JOIN items ON items.id = instances.item" if of_item else ""
         if named is None:
             return "instances" + items, []
-        if not any((self.status, self.label, self.tag, self.where)):
+        if not any((self.status, self.label, self.tag, *(one for one in self.where if one[0] != named))):
             return "(SELECT instance, value FROM scores WHERE name = ?) AS scores", [named]
         outer, inner = ("instances", "scores") if few else ("scores", "instances")  # CROSS: the outer one is walked along
         return f"{outer} CROSS JOIN {inner} ON instances.id = scores.instance AND scores.name = ?{items}", [named]
@@ -172,8 +179,8 @@ class Selection:
             raise ValueError(f'{condition!r} is no condition; write (name, operator, value), such as ("area", "<", 100)')
         name, operator, value = condition
         columns = CONDITIONS[self.of]
-        if self.of == "instances" and name not in columns:  # the name of a score
-            columns = {**columns, **dict.fromkeys(self.scores, _NAMED)}
+        if self.of == "instances":
+            columns = {**{score: "scores.value" if score == self._order()[1] else _NAMED for score in self.scores}, **columns}
         column = lookup(columns, name, "column of " + self.of)
         text = lookup(OPERATORS, operator, "operator").format(column)
         if operator == "in":
