@@ -40,7 +40,7 @@ def read_embeddings(catalogue: Catalogue, ids: Sequence[int] | np.ndarray | None
         raise ValueError(f"the embeddings were made by several models ({names}) and cannot be compared; {HOW} alike")
     rows = catalogue._database.rows(f"SELECT item, vector FROM embeddings{chosen} ORDER BY item", given)
     found = np.array([item for item, _ in rows], np.int64)
-    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), -1).astype(np.float32)
+    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), -1 if rows else 0).astype(np.float32)
     if ids is not None:
         order = np.argsort(found)[np.searchsorted(found, [id for id in ids if id in set(found.tolist())])]
         found, vectors = found[order], vectors[order]

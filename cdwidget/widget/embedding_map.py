@@ -14,7 +14,7 @@ from PIL import ImageColor
 from cdwidget.review import Catalogue
 from cdwidget.review.embeddings import PROJECTIONS
 from cdwidget.widget.channel import Answer, Channel
-from cdwidget.widget.plane import COLOURINGS, Legend, Plane
+from cdwidget.widget.plane import COLOURINGS, NONE, OTHERS, Legend, Plane
 from cdwidget.widget.shared import SharedWidget
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ SHORTCUTS = {
 }
 SLOW = ("points", "thumb")  # answered from threads of their own
 PICTURE = 480, 320  # of what stays in a notebook without a kernel
-GREY = "#8a929c"  # of points without a colour
 
 
 class EmbeddingMap(SharedWidget):
@@ -72,7 +71,12 @@ class EmbeddingMap(SharedWidget):
         self.catalogue, self.gallery = catalogue, gallery
         self._plane = Plane(catalogue)
         super().__init__(**traits)
-        ops: dict[str, Callable[..., Answer]] = {"points": self._points, "colors": self._colors, "thumb": self._thumb, "refresh": self._refresh}
+        ops: dict[str, Callable[..., Answer]] = {
+            "points": self._points,
+            "colors": self._colors,
+            "thumb": self._thumb,
+            "refresh": self._refresh,
+        }
         self._channel = Channel(self, ops, SLOW)
         self.observe(lambda change: self._show(), names=["projection"])
         self.observe(lambda change: self._link(change["new"]), names=["selected"])
@@ -104,10 +108,11 @@ class EmbeddingMap(SharedWidget):
         return {"key": key, "missing": missing}, [ids.astype("<i4").tobytes(), points.astype("<f4").tobytes()]
 
     def _colors(self, by: str) -> Answer:
-        """What the points are coloured by: {by, classes | low and high}, and a uint8 number for each point."""
+        """What the points are coloured by: {by, classes | low and high, none}, and a uint8 number for each point."""
         legend = self._plane.legend(by)
         classes = [{"name": name, "color": color, "count": count} for name, color, count in legend.classes]
-        return {"by": by, "classes": classes, "low": legend.low, "high": legend.high}, [legend.numbers.tobytes()]
+        none = int((legend.numbers == NONE).sum())
+        return {"by": by, "classes": classes, "low": legend.low, "high": legend.high, "none": none}, [legend.numbers.tobytes()]
 
     def _thumb(self, item: int, size: int) -> Answer:
         """What an item is: {item, name, labels, status, score, error}, and a JPEG of its image where it can be read."""
@@ -134,6 +139,6 @@ def _draw(points: np.ndarray, legend: Legend) -> str:
     colours = [ImageColor.getrgb(color)[:3] for _, color, _ in legend.classes] or legend.scale()
     places = (points * (min(PICTURE) / 2 - 12) + (width / 2, height / 2)).round().astype(int)
     for (x, y), number in zip(places.tolist(), legend.numbers.tolist()):
-        colour = colours[number] if number < len(colours) else ImageColor.getrgb(GREY)[:3]
+        colour = colours[number] if number < len(colours) else ImageColor.getrgb(OTHERS)[:3]
         cv2.circle(picture, (x, y), 3, colour, -1, cv2.LINE_AA)
     return b64encode(cv2.imencode(".png", picture[..., ::-1])[1].tobytes()).decode()

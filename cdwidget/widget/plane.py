@@ -18,7 +18,7 @@ from cdwidget.review.places import file_name, read
 from cdwidget.widget.settings import COLORS
 
 NONE = 255  # the number of what has no class and no score
-OTHERS = "#8a929c"
+OTHERS = "#8a929c"  # also of points without a class
 STATUS_COLORS = {"new": "#7c8794", "accepted": "#1a9a5b", "rejected": "#d8433a", "skipped": "#d9a520"}
 STEPS = 255  # of a scale
 QUALITY = 85

@@ -4,7 +4,7 @@ import { h, setText } from "../ui/dom";
 import { icon } from "../ui/icons";
 import type { Part } from "../view";
 import { COMMANDS } from "./commands";
-import { gradient } from "./points";
+import { GREY, gradient, NONE } from "./points";
 import type { MapView } from "./view";
 
 const number = (value: number) => value.toLocaleString("en");
@@ -29,6 +29,7 @@ export function bar(view: MapView): Part {
 
 const TITLES: Record<string, string> = { label: "Classes", status: "Statuses", score: "Scores" };
 const ABOUT: Record<string, string> = { label: "that which covers most of the image", status: "of the image", score: "of its worst instance" };
+const NOTHING: Record<string, string> = { label: "no instance", status: "no longer there", score: "no score" };
 
 /** What the colours mean. A class is a button that selects its points. */
 export function legend(view: MapView): Part {
@@ -41,14 +42,15 @@ export function legend(view: MapView): Part {
     for (const button of list.querySelectorAll("button")) button.disabled = !view.editable;
     if (points.legend === shown) return;
     shown = points.legend;
-    const { by, classes, low, high } = points.legend;
+    const { by, classes, low, high, none } = points.legend;
     setText(title, TITLES[by] ?? "");
     setText(about, ABOUT[by] ?? "");
-    list.replaceChildren(...(classes.length ? classes.map(row) : [scale(low, high)]));
+    const rows = classes.length ? classes.map(({ name, color, count }, at) => row(name || "(none)", color, count, at)) : [scale(low, high)];
+    list.replaceChildren(...rows, ...(none ? [row(NOTHING[by], GREY, none, NONE)] : []));
   }
 
-  function row({ name, color, count }: { name: string; color: string; count: number }, at: number) {
-    const swatch = h("i", { class: "cdw-swatch" }), text = name || "(none)";
+  function row(text: string, color: string, count: number, at: number) {
+    const swatch = h("i", { class: "cdw-swatch" });
     swatch.style.setProperty("--swatch", color);
     const button = h("button", { type: "button", class: "cdw-button cdw-class", onclick: (event: MouseEvent) => points.select(points.of(at), view.how(event)) },
       swatch, h("span", { class: "cdw-name" }, text), h("span", { class: "cdw-area" }, number(count)));

@@ -5,11 +5,12 @@ import { Places } from "./places";
 import type { Colour } from "./raster";
 
 export interface Class { name: string; color: string; count: number }
-export interface Legend { by: string; classes: Class[]; low: number; high: number }
+export interface Legend { by: string; classes: Class[]; low: number; high: number; none: number } // none: points without a class or score
 export interface About { item: number; name: string; labels: string; status: string; score: number | null; error: string }
 export interface Card { about: About; picture: string } // the address of its picture, or ""
 
 export const NONE = 255; // the number of a point without a class
+export const GREY = "#8a929c"; // its colour
 const STEPS = 255; // of a scale
 const STOPS: Colour[] = [[37, 99, 190], [96, 180, 190], [240, 205, 90], [214, 60, 50]]; // of a scale, from low to high
 const TRAITS = ["selected", "point", "opacity", "height", "view_only", "shortcuts"];
@@ -21,7 +22,7 @@ export class Points {
   numbers = new Uint8Array(); // of the class of each, or its step on a scale
   chosen = new Uint8Array(); // 1: selected
   palette: Colour[] = [];
-  legend: Legend = { by: "", classes: [], low: 0, high: 1 };
+  legend: Legend = { by: "", classes: [], low: 0, high: 1, none: 0 };
   missing = 0; // items without an embedding
   version = 0; // goes up whenever the points look different
   loading = true;
@@ -135,7 +136,8 @@ export class Points {
     if (!reply) return;
     this.legend = reply.result;
     this.numbers = new Uint8Array(copied(reply.buffers[0]));
-    this.palette = this.legend.classes.length ? this.legend.classes.map(({ color }) => parse(color)) : SCALE;
+    this.palette = this.legend.classes.length ? this.legend.classes.map(({ color }) => parse(color)) : [...SCALE];
+    this.palette[NONE] = parse(GREY);
     this.version++;
   }
 

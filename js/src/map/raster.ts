@@ -1,10 +1,9 @@
 /** Points as pixels: a hundred thousand discs written into one picture, which costs less than as many calls of a canvas. */
 import type { Camera } from "../camera";
-import { NONE, type Points } from "./points";
+import type { Points } from "./points";
 
 export interface Look {
   ground: Colour; // what is behind the points
-  none: Colour; // of points without a class
   opacity: number;
   diameter: number; // device pixels
 }
@@ -24,7 +23,7 @@ export function paintPoints(picture: ImageData, points: Points, camera: Camera, 
       if (selected.length && chosen[i] !== turn) continue;
       const x = Math.round(places.x[i] * scale + left), y = Math.round(places.y[i] * scale + top);
       if (x <= -side || y <= -side || x >= width || y >= height) continue;
-      const [r, g, b] = (numbers[i] === NONE ? undefined : palette[numbers[i]]) ?? look.none;
+      const [r, g, b] = palette[numbers[i]];
       const weight = selected.length && !turn ? look.opacity * FADED : look.opacity;
       const x1 = Math.min(side, width - x), y1 = Math.min(side, height - y);
       for (let row = Math.max(0, -y); row < y1; row++) {

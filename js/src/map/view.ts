@@ -183,7 +183,7 @@ export class MapView {
     if (this.picture?.width !== width || this.picture.height !== height) this.picture = ctx.createImageData(width, height);
     const style = getComputedStyle(this.stage);
     paintPoints(this.picture, points, this.camera, ratio, {
-      ground: colour(ctx, style.backgroundColor), none: [138, 146, 156], opacity: points.model.get("opacity"), diameter: this.diameter * ratio,
+      ground: colour(ctx, style.backgroundColor), opacity: points.model.get("opacity"), diameter: this.diameter * ratio,
     });
     ctx.putImageData(this.picture, 0, 0);
   }
