@@ -14,7 +14,7 @@ from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Click
 
 SAME = 0.7  # IoU of two masks of one object
-MARGIN = 0.2  # of probability round 0.5, within which a steady border does not move
+MARGIN = 0.2  # of probability round 0.5: below it nothing is possible, above it all is nearly sure
 SIDE = 256  # of the reduced masks that are compared
 
 
@@ -22,14 +22,15 @@ SIDE = 256  # of the reduced masks that are compared
 class Search:
     """Where proposals are looked for, and which are kept.
 
-    grid: clicks across the image and down; in each zoomed cell half as many. cells: the image is cut into cells x cells, looked at one by
-    one; 1 for no cells. quality: what a proposal needs at least, in [0, 1]: how little its border moves when the threshold does, times how
-    much the model's other readings of the click agree. smallest: the least share of the image that it fills. most: how many are kept.
+    grid: clicks along the longer side, as far apart along the other; in each zoomed cell half as many. cells: the image is cut into
+    cells x cells, looked at one by one; 1 for no cells. quality: the mean IoU that the model's other readings of a click need with its
+    answer; from a model that gives no others, the IoU of what it is nearly sure of with what it deems possible. smallest: the least share
+    of the image that a proposal fills. most: how many are kept.
     """
 
     grid: int = 8
     cells: int = 2
-    quality: float = 0.6
+    quality: float = 0.75
     smallest: float = 0.001
     most: int = 50
 
@@ -83,16 +84,17 @@ def _views(height: int, width: int, cells: int) -> Iterator[Bbox]:
 
 
 def _grid(height: int, width: int, count: int) -> Iterator[Click]:
-    for row in range(count):
-        for column in range(count):
-            yield Click((column + 0.5) * width / count, (row + 0.5) * height / count)
+    rows, columns = (max(1, round(count * side / max(height, width))) for side in (height, width))
+    for row in range(rows):
+        for column in range(columns):
+            yield Click((column + 0.5) * width / columns, (row + 0.5) * height / rows)
 
 
 def _judged(prediction: Prediction) -> tuple[np.ndarray, float]:
     """A mask, and how sure the model is of it."""
-    steady = iou(prediction.prob > 0.5 - MARGIN, prediction.prob > 0.5 + MARGIN)
-    agreed = np.mean([iou(prediction.mask, other) for other in prediction.alternatives]) if prediction.alternatives else 1.0
-    return prediction.mask, float(steady * agreed)
+    if not prediction.alternatives:
+        return prediction.mask, iou(prediction.prob > 0.5 - MARGIN, prediction.prob > 0.5 + MARGIN)
+    return prediction.mask, float(np.mean([iou(prediction.mask, other) for other in prediction.alternatives]))
 
 
 def _cleaned(mask: np.ndarray, click: Click) -> np.ndarray:
