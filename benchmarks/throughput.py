@@ -1,0 +1,107 @@
+"""How many images a second are scored, by each backend and number of workers: the same images, each time in a new catalogue.
+
+python benchmarks/throughput.py --data TRAIN --out benchmarks/results/review/throughput.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Iterator
+
+import torch
+from tqdm import tqdm
+
+import cdwidget
+from cdwidget import Catalogue, Instance, Item
+from cdwidget.batch import BACKENDS
+from cdwidget.formats.sets import find_sets, read_set
+from cdwidget.model.variants import fingerprint
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of the table. startup: seconds until the first image was begun; seconds: from then to the last; others: the load of the
+    machine, in processes, before it began."""
+
+    backend: str
+    workers: int
+    images: int
+    instances: int
+    failed: int
+    startup: float
+    seconds: float
+    images_per_s: float
+    others: float
+
+
+def fill(database: Path, data: list[Path], images: int, objects: int, seed: int) -> None:
+    """Make a catalogue of so many images of the training sets, with at most so many objects each, the first ones."""
+    sources = [source for folder in find_sets(data) for source in read_set(folder)]
+    chosen = random.Random(seed).sample(sources, min(images, len(sources)))
+
+    def items() -> Iterator[Item]:
+        for source in tqdm(chosen, "masks", unit="image"):
+            yield Item(source.image, [Instance(mask) for mask in source.load()[1][:objects]])
+
+    with Catalogue(database) as catalogue:
+        catalogue.add(items(), progress=False)
+
+
+def measure(source: Path, folder: Path, backend: str, workers: int, model: str) -> Run:
+    """Score a copy of a catalogue."""
+    others = os.getloadavg()[0]
+    database = folder / f"{backend}-{workers}.db"
+    shutil.copy(source, database)
+    with Catalogue(database) as catalogue:
+        report = cdwidget.run(cdwidget.Score(model=model), catalogue, backend=backend, workers=workers, progress=True)
+        instances = catalogue.count(of="instances")
+    rate = round(report.done / report.seconds, 3)
+    return Run(backend, workers, report.done, instances, len(report.failed), *(round(s, 1) for s in (report.startup, report.seconds)),
+               rate, round(others, 1))  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with images/ and masks/, or with such folders")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--objects", type=int, default=2, help="of an image, at most")
+    parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--model", default="cdnet")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="JSON; what is in it already is not measured again")
+    given = parser.parse_args()
+
+    about = {
+        **{name: getattr(given, name) for name in ("images", "objects", "seed")},
+        "model": fingerprint(given.model),
+        "cdwidget": cdwidget.__version__,
+        "torch": torch.__version__,
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+    }
+    known = json.loads(given.out.read_text()) if given.out.exists() else {}
+    runs = [Run(**one) for one in known.get("runs", [])] if known.get("about") == about else []
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "labels.db"
+        for backend, workers in product(given.backends, given.workers):
+            if not any((one.backend, one.workers) == (backend, workers) for one in runs):
+                if not source.exists():
+                    fill(source, given.data, given.images, given.objects, given.seed)
+                runs.append(measure(source, Path(scratch), backend, workers, given.model))
+                given.out.parent.mkdir(parents=True, exist_ok=True)
+                given.out.write_text(json.dumps({"about": about, "runs": [asdict(one) for one in runs]}, indent=1) + "\n")
+            print(next(one for one in runs if (one.backend, one.workers) == (backend, workers)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
