@@ -120,6 +120,13 @@ def test_the_next_one_waits_for_a_verdict(page: Tiles, catalogue: Catalogue) -> 
     assert [again.ask("accept")["result"]["id"] for _ in range(3)] == [5, 7, 9], "those that are looked at again"
 
 
+def test_an_instance_that_is_not_listed_may_be_edited(page: Tiles) -> None:
+    page.widget.labels = ["dog"]
+    page.widget.edit(1)
+    assert page.widget.step(1) == 1, "it is nowhere in the list"
+    assert page.widget.accept() == 2, "the list begins"
+
+
 def test_walking_gives_no_verdict_and_keeps_what_was_done(page: Tiles, catalogue: Catalogue) -> None:
     page.ask("edit", instance=2)
     assert [page.ask("step", by=by)["result"]["id"] for by in (1, 1, -1, -1, -1, -1)] == [3, 4, 3, 2, 1, 1]

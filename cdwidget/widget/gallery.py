@@ -259,7 +259,7 @@ class Gallery(GallerySettings):
         """What waits for a verdict behind an instance in the list: the new ones, or where others are listed, those not judged here yet."""
         place = self._listing.place(id)
         waiting = {"new"} if "new" in (self.status or ["new"]) else set(self.status)
-        ids, judged = self._listing.ids[(place or 0) + 1 :], self._verdicts.judged
+        ids, judged = self._listing.ids[0 if place is None else place + 1 :], self._verdicts.judged
         start, length = 0, NEXT
         while start < len(ids):
             rows = self._rows(ids[start : start + length].tolist())

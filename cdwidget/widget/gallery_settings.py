@@ -59,9 +59,7 @@ class GallerySettings(SharedWidget):
 
     _query = t.Dict({"key": 0, "count": 0, "error": ""}, help="which list is shown: a new key whenever it is another one").tag(sync=True)
     _choices = t.Dict(help="what one can filter and order by").tag(sync=True)
-    _progress: t.Dict[str, Any] = t.Dict({"done": 0, "total": 0, "per_hour": None, "by_status": {}}, help="how much of the list is judged, and how fast").tag(
-        sync=True
-    )
+    _progress: t.Dict[str, Any] = t.Dict(help="how much of the list is judged, and how fast").tag(sync=True)
     _editor = t.Instance(Annotator, allow_none=True, help="over the tiles, while an instance is open").tag(
         sync=True, **widget_serialization
     )
