@@ -188,6 +188,7 @@ export class Doc {
   close() {
     this.transport.close();
     this.picture?.close();
+    this.picture = null; // a view may paint once more
     this.listeners.clear();
   }
 

@@ -100,7 +100,7 @@ def test_mend_accept_and_go_on(tiles: Tiles) -> None:
     tiles.page.keyboard.press("Control+Backspace")
     expect(bench(tiles).locator(".cdw-decide .cdw-place")).to_have_text("3 of 80")
     ready(tiles)
-    bench(tiles).get_by_text("Skip").click()
+    bench(tiles).locator("[data-command=skip_edit]").click()
     expect(bench(tiles).locator(".cdw-decide .cdw-place")).to_have_text("4 of 80")
     ready(tiles)
     close(tiles)
@@ -121,7 +121,7 @@ def test_walk_without_a_verdict(tiles: Tiles) -> None:
     tiles.page.keyboard.press("a")
     expect(place).to_have_text("5 of 80")
     ready(tiles)
-    bench(tiles).get_by_text("Back").click()
+    bench(tiles).locator("[data-command=back]").click()
     expect(bench(tiles)).to_be_hidden()
     tiles.answered()
     assert tiles.statuses(4, 5) == ["new", "new"]
@@ -160,4 +160,9 @@ def test_somebody_else_was_quicker(tiles: Tiles) -> None:
     tiles.page.screenshot(path=SCREENSHOTS / "gallery-conflict.png")
     expect(bench(tiles)).to_be_visible()
     assert tiles.value("int(w._editor.mask[80, 120])") == 1  # the edits are still there
-    trouble.get_by_label("Dismiss").click()
+    tiles.page.keyboard.press("Escape")
+    tiles.page.keyboard.press("Escape")
+    expect(trouble).to_contain_text("once more")  # what was drawn is not lost by a habit
+    expect(bench(tiles)).to_be_visible()
+    close(tiles)
+    assert tiles.statuses(index) == ["new"]

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from lab import Lab
-from tiles import Tiles
+from lab import SCREENSHOTS, Lab
+from tiles import CELL, Tiles
 
-WITHOUT = """
-for path in sorted(folder.glob("*.png"))[:2]:
-    path.unlink()
-sorted(folder.glob("*.png"))[0].write_bytes(b"no picture")
-w.refresh()
+SPOIL = """
+paths = sorted(folder.glob("*.png"))
+paths[0].unlink()
+paths[1].unlink()
+paths[2].write_bytes(b"no picture")
 """
+SHOW = "w = cdwidget.Gallery"
 
 
 def test_missing_and_corrupt_images(lab: Lab, page: Page) -> None:
-    shown = "w.close()\nw = cdwidget.Gallery(catalogue)\nw"
-    tiles = Tiles.open(lab, page, "gallery-missing", 5, more=[WITHOUT, shown])
-    tiles.root = page.locator(".cdw-gallery").last
+    tiles = Tiles.open(lab, page, "gallery-missing", 5, cell=CELL.replace(SHOW, SPOIL + SHOW))
     expect(tiles.root.locator(".cdw-missing:visible")).to_have_count(6, timeout=60_000)
-    tiles.answered()
+    page.screenshot(path=SCREENSHOTS / "gallery-missing.png")
     expect(tiles.tile(0).locator(".cdw-missing")).to_contain_text("photo 0000.png")
     assert tiles.colours(9) > 100  # the others are there
     tiles.grid.focus()
@@ -72,7 +71,7 @@ def test_no_listener_is_left_behind(lab: Lab, page: Page) -> None:
         tiles.press("Enter")
         expect(tiles.root.locator(".cdw-stage")).to_be_visible()
         page.wait_for_timeout(300)
-        tiles.root.get_by_text("Back").click()
+        tiles.root.locator("[data-command=back]").click()
         expect(tiles.root.locator(".cdw-editor")).to_be_hidden()
         tiles.answered()
     assert page.evaluate("listening") == before

@@ -38,19 +38,18 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
   const place = h("span", { class: "cdw-place" }), label = h("b", { class: "cdw-name" }), swatch = h("i", { class: "cdw-swatch" });
   const score = h("span", { class: "cdw-soft" }), reasons = h("div", { class: "cdw-reasons" }), said = h("span", { class: "cdw-said", role: "status" });
   const bench = h("div", { class: "cdw-bench" });
-  const element = h("section", { class: "cdw-editor", "aria-label": "Editor", hidden: true },
-    h("div", { class: "cdw-toolbar cdw-decide" }, back.element, previous, place, next, swatch, label, score, reasons, said, h("span", { class: "cdw-spacer" }), ...verdicts),
-    bench, problem.element);
-  let wanted: string | null = null, mounted: Mounted | null = null, escaped = 0;
+  const row = h("div", { class: "cdw-toolbar cdw-decide" }, back.element, previous, place, next, swatch, label, score, reasons, said, h("span", { class: "cdw-spacer" }), ...verdicts);
+  const element = h("section", { class: "cdw-editor", "aria-label": "Editor", hidden: true }, row, bench, problem.element);
+  let wanted: string | null = null, mounted: Mounted | null = null, escaped = -TWICE_MS;
 
   const frame: Frame = {
     get isFullscreen() { return view.screen.isFull; },
     toggleFullscreen: () => view.screen.toggle(),
     leave() {
-      const now = performance.now();
-      if (now - escaped < TWICE_MS) view.run("back");
-      else queue.say("Esc again: back to the tiles");
-      escaped = now;
+      const now = performance.now(), again = now - escaped < TWICE_MS;
+      escaped = again ? -TWICE_MS : now;
+      queue.say(again ? "" : "Esc again: back to the tiles");
+      if (again) view.run("back");
     },
   };
 
@@ -96,6 +95,8 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
     event.stopImmediatePropagation();
     if (!event.repeat) view.run(name);
   }, { capture: true, signal });
+  row.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.leave(); }, { signal });
+  row.addEventListener("click", (event) => { if (event.detail > 0) mounted?.view.focus(); }, { signal }); // the keys stay with the annotator
   signal.addEventListener("abort", () => mounted?.close());
 
   function refresh() {
@@ -111,14 +112,14 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
     parts.forEach((part) => part.refresh());
     problem.refresh();
     element.classList.toggle("cdw-deciding", repair.deciding);
-    const { index } = repair, row = repair.open === null ? undefined : queue.rows.find(repair.open);
+    const { index } = repair, open = repair.open === null ? undefined : queue.rows.find(repair.open);
     setText(place, index === null ? "" : `${(index + 1).toLocaleString("en")} of ${queue.rows.count.toLocaleString("en")}`);
-    setText(label, row ? row.label || "no label" : "");
-    swatch.hidden = !row;
-    if (row) swatch.style.setProperty("--swatch", view.color(row.label));
-    setText(score, row && row.score !== null ? digits(row.score) : "");
+    setText(label, open ? open.label || "no label" : "");
+    swatch.hidden = !open;
+    if (open) swatch.style.setProperty("--swatch", view.color(open.label));
+    setText(score, open && open.score !== null ? digits(open.score) : "");
     setText(said, queue.said);
-    const why = row?.chips ?? [];
+    const why = open?.chips ?? [];
     while (reasons.children.length < why.length) reasons.append(h("span", { class: "cdw-reason" }, h("span"), h("i")));
     [...reasons.children].forEach((chip, i) => writeChip(chip as HTMLElement, why[i]));
   }

@@ -19,7 +19,6 @@ const TRAITS = [
 ];
 const VERBS: Record<Status, string> = { new: "To do again", accepted: "Accepted", rejected: "Rejected", skipped: "Skipped" };
 const MOST_ROWS = 1_000; // of a request
-const NOWHERE: Range = { start: 0, stop: 0 };
 
 export class Queue {
   rows: Rows;
@@ -205,12 +204,18 @@ export class Queue {
   private looked(): Gaze[] { return [...this.gazes].map((gaze) => gaze()); }
 
   private nextPage() {
-    const rows = this.coming ?? this.rows, gazes = this.coming ? [{ seen: { start: 0, stop: 1 }, ahead: NOWHERE }] : this.looked();
-    const wanted = [...gazes.map(({ seen }) => seen), ...gazes.map(({ ahead }) => ahead)].flatMap((range) => rows.blocksOf(range));
+    const rows = this.coming ?? this.rows, wanted = this.wantedRanges().flatMap((range) => rows.blocksOf(range));
     const block = wanted.find((number) => !rows.has(number) && !this.flying.has(number));
     if (block === undefined || this.dead) return null;
     this.flying.add(block);
     return () => this.fetchPage(rows, block);
+  }
+
+  /** The rows to know, the most urgent first: of another list its beginning, else what is looked at, and what the editor is about. */
+  private wantedRanges(): Range[] {
+    if (this.coming) return [{ start: 0, stop: 1 }];
+    const gazes = this.looked(), { index } = this.repair, edited = index === null ? [] : [{ start: index, stop: index + 1 }];
+    return [...edited, ...gazes.map(({ seen }) => seen), ...gazes.map(({ ahead }) => ahead)];
   }
 
   private async fetchPage(rows: Rows, block: number) {
