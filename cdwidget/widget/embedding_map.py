@@ -71,13 +71,8 @@ class EmbeddingMap(SharedWidget):
         self.catalogue, self.gallery = catalogue, gallery
         self._plane = Plane(catalogue)
         super().__init__(**traits)
-        ops: dict[str, Callable[..., Answer]] = {
-            "points": self._points,
-            "colors": self._colors,
-            "thumb": self._thumb,
-            "refresh": self._refresh,
-        }
-        self._channel = Channel(self, ops, SLOW)
+        look: dict[str, Callable[..., Answer]] = {"points": self._points, "colors": self._colors, "thumb": self._thumb}
+        self._channel = Channel(self, {**look, "refresh": self._refresh}, SLOW)
         self.observe(lambda change: self._show(), names=["projection"])
         self.observe(lambda change: self._link(change["new"]), names=["selected"])
         if self.selected:
@@ -102,10 +97,10 @@ class EmbeddingMap(SharedWidget):
             self.gallery.only = list(ids)
 
     def _points(self, key: int) -> Answer:
-        """All points: {key, missing}, how many items have no embedding; then int32 ids, and float32 x, y one after the other."""
+        """All points: {key, missing}, how many items have no embedding; then int32 ids, and float32 places, all x before all y."""
         ids, points = self._plane.points(self.projection)
         missing = len(self.catalogue) - len(ids)
-        return {"key": key, "missing": missing}, [ids.astype("<i4").tobytes(), points.astype("<f4").tobytes()]
+        return {"key": key, "missing": missing}, [ids.astype("<i4").tobytes(), points.T.astype("<f4").tobytes()]
 
     def _colors(self, by: str) -> Answer:
         """What the points are coloured by: {by, classes | low and high, none}, and a uint8 number for each point."""

@@ -85,7 +85,7 @@ class Map:
     def ready(self) -> None:
         """Wait until all is answered."""
         self.root.scroll_into_view_if_needed(timeout=60_000)
-        expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=60_000)
+        expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=120_000)
 
     def places(self) -> np.ndarray:
         """Where the points lie on the stage while all are in sight: 1000 units for the longer side, at least a third, a margin of 30."""

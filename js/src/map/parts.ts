@@ -28,7 +28,7 @@ export function bar(view: MapView): Part {
 }
 
 const TITLES: Record<string, string> = { label: "Classes", status: "Statuses", score: "Scores" };
-const ABOUT: Record<string, string> = { label: "that which covers most of the image", status: "of the image", score: "of its worst instance" };
+const ABOUT: Record<string, string> = { label: "what covers most of the image", status: "of the image", score: "of its worst instance" };
 const NOTHING: Record<string, string> = { label: "no instance", status: "no longer there", score: "no score" };
 
 /** What the colours mean. A class is a button that selects its points. */

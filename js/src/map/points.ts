@@ -5,7 +5,7 @@ import { Places } from "./places";
 import type { Colour } from "./raster";
 
 export interface Class { name: string; color: string; count: number }
-export interface Legend { by: string; classes: Class[]; low: number; high: number; none: number } // none: points without a class or score
+export interface Legend { by: string; classes: Class[]; low: number; high: number; none: number } // none: how many have no class or score
 export interface About { item: number; name: string; labels: string; status: string; score: number | null; error: string }
 export interface Card { about: About; picture: string } // the address of its picture, or ""
 
