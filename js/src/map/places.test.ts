@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { contains, Places, thinned, type Point } from "./places";
+import { Places, thinned, type Point } from "./places";
 
 const random = (seed: number) => () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+
+/** Whether a closed path goes round a place, by the even-odd rule. */
+function contains(path: Point[], x: number, y: number) {
+  const crossed = path.filter(([ax, ay], i) => {
+    const [bx, by] = path[(i + 1) % path.length];
+    return ay > y !== by > y && x < ax + ((bx - ax) * (y - ay)) / (by - ay);
+  });
+  return crossed.length % 2 === 1;
+}
 
 function scatter(count: number) {
   const next = random(7), x = Float32Array.from({ length: count }, next), y = Float32Array.from({ length: count }, () => next() / 2);

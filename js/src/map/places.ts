@@ -53,16 +53,26 @@ export class Places {
 
   /** The points inside a closed path, where it runs over itself by the even-odd rule. */
   inside(path: readonly Point[]): number[] {
-    const xs = path.map(([x]) => x), ys = path.map(([, y]) => y), found: number[] = [];
-    const reduce = (values: number[], pick: (a: number, b: number) => number) => values.reduce((a, b) => pick(a, b));
+    const xs = Float64Array.from(path, ([x]) => x), ys = Float64Array.from(path, ([, y]) => y), found: number[] = [];
     if (path.length < 3) return found;
+    const reduce = (values: Float64Array, pick: (a: number, b: number) => number) => values.reduce((a, b) => pick(a, b));
     const left = this.column(reduce(xs, Math.min)), right = this.column(reduce(xs, Math.max));
     for (let row = this.row(reduce(ys, Math.min)); row <= this.row(reduce(ys, Math.max)); row++) {
-      for (let at = this.starts[row * CELLS + left]; at < this.starts[row * CELLS + right + 1]; at++) {
-        if (contains(path, this.x[this.order[at]], this.y[this.order[at]])) found.push(this.order[at]);
-      }
+      const from = this.starts[row * CELLS + left], to = this.starts[row * CELLS + right + 1];
+      if (from === to) continue;
+      const edges = this.edgesOf(row, xs, ys); // few of a long path
+      for (let at = from; at < to; at++) if (isInside(edges, this.x[this.order[at]], this.y[this.order[at]])) found.push(this.order[at]);
     }
     return found.sort((a, b) => a - b);
+  }
+
+  /** The edges of a closed path that a line through a row of cells may cross: x, y, x, y of each. */
+  private edgesOf(row: number, xs: Float64Array, ys: Float64Array): Float64Array {
+    const edges: number[] = [];
+    for (let i = 0, j = xs.length - 1; i < xs.length; j = i++) {
+      if (this.row(Math.min(ys[i], ys[j])) <= row && this.row(Math.max(ys[i], ys[j])) >= row) edges.push(xs[i], ys[i], xs[j], ys[j]);
+    }
+    return Float64Array.from(edges);
   }
 
   private column(x: number) { return Math.min(CELLS - 1, Math.max(0, Math.floor((x / this.size.width) * CELLS))); }
@@ -70,12 +80,12 @@ export class Places {
   private cell(x: number, y: number) { return this.row(y) * CELLS + this.column(x); }
 }
 
-/** Whether a closed path goes round a place. */
-export function contains(path: readonly Point[], x: number, y: number): boolean {
+/** Whether a line from a place to the right crosses an odd number of edges. */
+function isInside(edges: Float64Array, x: number, y: number): boolean {
   let inside = false;
-  for (let i = 0, j = path.length - 1; i < path.length; j = i++) {
-    const [xi, yi] = path[i], [xj, yj] = path[j];
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  for (let i = 0; i < edges.length; i += 4) {
+    const ya = edges[i + 1], yb = edges[i + 3];
+    if (ya > y !== yb > y && x < ((edges[i + 2] - edges[i]) * (y - ya)) / (yb - ya) + edges[i]) inside = !inside;
   }
   return inside;
 }

@@ -15,6 +15,8 @@ import { diameterOf, paintPoints, type Colour } from "./raster";
 const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothing inside an element that has it
 const REACH = 9; // CSS pixels from a point at which the pointer is on it
 const STEP = 2; // CSS pixels between two corners of a lasso
+const SLOW_MS = 12; // points that take longer to paint are moved as a picture until the camera rests
+const REST_MS = 100;
 const CLICK = 4; // CSS pixels a hand may move in a click
 const ARROWS: Record<string, Point> = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 const ACCENT = "#2f7de1";
@@ -33,11 +35,14 @@ export class MapView {
   private camera: Camera = { scale: 1, x: 0, y: 0 };
   private size: Size = { width: 0, height: 0 };
   private picture: ImageData | null = null;
+  private still: OffscreenCanvas | null = null; // the same, to be moved
   private fitted = true;
   private panHeld = false;
   private focused = false;
   private frame = 0;
   private stale = true; // the points are to be painted again
+  private painted = { camera: this.camera, cost: 0 }; // what the picture shows, and how long it took (ms)
+  private movedAt = -Infinity; // the camera
   private version = -1;
   private places: unknown = null;
   private path: Point[] | null = null; // of the lasso, in units of the map
@@ -146,6 +151,7 @@ export class MapView {
 
   private look(camera: Camera) {
     this.camera = camera;
+    this.movedAt = performance.now();
     this.invalidate(true);
   }
 
@@ -174,18 +180,32 @@ export class MapView {
     if (!this.size.width) return;
     const ratio = this.pointsCanvas.width / this.size.width;
     if (this.stale) this.paintPoints(ratio);
-    this.stale = false;
     this.paintHand(ratio);
   }
 
   private paintPoints(ratio: number) {
     const { width, height } = this.pointsCanvas, ctx = this.pointsCanvas.getContext("2d")!, { points } = this;
-    if (this.picture?.width !== width || this.picture.height !== height) this.picture = ctx.createImageData(width, height);
-    const style = getComputedStyle(this.stage);
-    paintPoints(this.picture, points, this.camera, ratio, {
-      ground: colour(ctx, style.backgroundColor), opacity: points.model.get("opacity"), diameter: this.diameter * ratio,
-    });
+    if (this.picture?.width !== width || this.picture.height !== height) {
+      this.picture = ctx.createImageData(width, height);
+      this.still = new OffscreenCanvas(width, height);
+      this.painted.cost = 0;
+    }
+    const began = performance.now(), ground = getComputedStyle(this.stage).backgroundColor;
+    if (this.painted.cost > SLOW_MS && began - this.movedAt < REST_MS) return this.movePicture(ctx, ground, ratio);
+    paintPoints(this.picture, points, this.camera, ratio, { ground: colour(ctx, ground), opacity: points.model.get("opacity"), diameter: this.diameter * ratio });
     ctx.putImageData(this.picture, 0, 0);
+    this.still!.getContext("2d")!.putImageData(this.picture, 0, 0);
+    this.painted = { camera: this.camera, cost: performance.now() - began };
+    this.stale = false;
+  }
+
+  /** Show the picture of the points where the camera has them now, a bit blurred; they are painted once it rests. */
+  private movePicture(ctx: CanvasRenderingContext2D, ground: string, ratio: number) {
+    const { camera, painted } = this, { width, height } = this.pointsCanvas, factor = camera.scale / painted.camera.scale;
+    ctx.fillStyle = ground;
+    ctx.fillRect(0, 0, width, height);
+    ctx.drawImage(this.still!, (camera.x - painted.camera.x * factor) * ratio, (camera.y - painted.camera.y * factor) * ratio, width * factor, height * factor);
+    this.invalidate();
   }
 
   private get diameter() {
