@@ -186,7 +186,6 @@ def test_a_wrong_argument_is_explained(catalogue: Catalogue, arguments: dict, me
         (cdwidget.Prelabel("boxen"), ValueError, "did you mean 'boxes'"),
         (cdwidget.Prelabel(points={}), ValueError, "from_='points'"),
         (cdwidget.Prelabel(model=None), ValueError, "made by a model"),
-        (cdwidget.Prelabel("masks", clicks=0), ValueError, "clicks is 0"),
     ],
 )
 def test_a_wrong_job_is_explained(catalogue: Catalogue, job: object, error: type[Exception], message: str) -> None:

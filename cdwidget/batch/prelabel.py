@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, ClassVar, Iterable, Iterator, Mapping
+from typing import Callable, ClassVar, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -13,25 +13,27 @@ from cdwidget.batch.proposals import SAME, Search, propose
 from cdwidget.clicks import next_click
 from cdwidget.items import Instance
 from cdwidget.lookup import lookup
-from cdwidget.masks import iou
+from cdwidget.masks import Bbox, bbox, iou
 from cdwidget.predictor import Predictor
-from cdwidget.prompts import Box, Click
+from cdwidget.prompts import Box, Click, Prompt
 from cdwidget.review import Catalogue, CatalogueItem, Conflict
 from cdwidget.review.records import Record, record_instances
 from cdwidget.review.writing import Edit
+
+ALIKE = 0.6  # IoU with a coarse mask of what may be the same object
 
 
 @dataclass(frozen=True)
 class Prelabel:
     """The job that makes masks, of status "new" and undone like any change.
 
-    from_: "boxes": each instance's bbox is a Box, and the answer takes the place of its mask. "masks": a few clicks are simulated that
-    agree with a coarse mask. "points": clicks, of `points`; without those, in the core of each instance. "proposals": everything that
-    looks like an object in the image, each of which becomes a new instance.
+    from_: "boxes": each instance's bbox is a Box, and the answer takes the place of its mask. "masks": a click is simulated in the core of
+    a coarse mask. "points": clicks, of `points`; without those, in the core of each instance. "proposals": everything that looks like an
+    object in the image, each of which becomes a new instance.
     model: as for `Score`. points: the path of a CSV or JSON file, or a mapping, see `cdwidget.batch.points`. label: of new instances that
     have no other. overwrite: also instances that somebody has accepted, rejected or skipped are made anew, and proposals take the place of
     all instances; otherwise only "new" ones are touched, and of proposals and points only those are kept that are not there yet.
-    clicks: the most that are simulated on a coarse mask. search: where proposals are looked for, and which are kept.
+    search: where proposals are looked for, and which are kept.
 
     >>> cdwidget.run(cdwidget.Prelabel("boxes"), catalogue)
     """
@@ -41,7 +43,6 @@ class Prelabel:
     points: Points | None = None
     label: str = ""
     overwrite: bool = False
-    clicks: int = 3
     search: Search = Search()
     placed: Mapping[int, tuple[Point, ...]] = field(default_factory=dict, compare=False, repr=False)  # by item, see `prepare`
 
@@ -50,7 +51,7 @@ class Prelabel:
 
     def setting(self) -> str:
         """What the masks are made of, and the weights."""
-        how = {"masks": self.clicks, "points": digest(self.placed), "proposals": self.search}.get(self.from_, "")
+        how = {"points": digest(self.placed), "proposals": self.search}.get(self.from_, "")
         return f"{self.from_} {how} {self.label!r} {self.overwrite} by {fingerprint_of(self.model)}"
 
     def prepare(self, catalogue: Catalogue) -> Prelabel:
@@ -58,8 +59,6 @@ class Prelabel:
         lookup(SOURCES, self.from_, "source of masks")
         if self.model is None:
             raise ValueError("masks are made by a model; give its name, its file or a predictor")
-        if self.clicks < 1:
-            raise ValueError(f"clicks is {self.clicks}; at least 1 is needed")
         if self.points is None:
             return self
         if self.from_ != "points":
@@ -129,28 +128,43 @@ class Work:
 
 
 def refine_boxes(job: Prelabel, predictor: Predictor, work: Work) -> Iterator[Instance]:
-    """Ask with each instance's bbox, which no pixel of the object is outside of."""
+    """Ask with each instance's bbox, alone, with a click in its middle, and with all of it as the mask before.
+
+    Of all the model's readings the one whose own bbox is most like the one given is taken, without what lies outside.
+    """
     for record in work.there:
         x0, y0, x1, y1 = record.bbox
-        mask = np.zeros(work.image.shape[:2], bool)
-        mask[y0:y1, x0:x1] = predictor.predict([Box(x0, y0, x1, y1)]).mask[y0:y1, x0:x1]
-        yield Instance(mask, id=record.number)
+        prior = np.zeros(work.image.shape[:2], bool)
+        prior[y0:y1, x0:x1] = True
+        box, middle = Box(x0, y0, x1, y1), Click((x0 + x1) / 2, (y0 + y1) / 2)
+        readings = [*_ask(predictor, [box]), *_ask(predictor, [box, middle]), *_ask(predictor, [box, middle], prior)]
+        yield Instance(max(readings, key=lambda mask: _likeness(bbox(mask), record.bbox)) & prior, id=record.number)
 
 
 def refine_masks(job: Prelabel, predictor: Predictor, work: Work) -> Iterator[Instance]:
-    """Ask with the clicks of a user who means the coarse mask, the first of them in its core."""
+    """Ask with a click in the core of a coarse mask, with that as the mask before; take the reading that is most like it.
+
+    Where none is, the model means another object, and the coarse mask stays.
+    """
     for instance in work.instances():
-        yield replace(instance, mask=_by_clicks(predictor, instance.mask, job.clicks), alpha=None)
+        coarse = instance.mask
+        click = next_click(coarse, np.zeros_like(coarse))
+        assert click is not None  # `there` has no empty ones
+        best = max(_ask(predictor, [click], coarse), key=lambda mask: iou(mask, coarse))
+        if iou(best, coarse) >= ALIKE:
+            yield replace(instance, mask=best, alpha=None)
 
 
 def click_points(job: Prelabel, predictor: Predictor, work: Work) -> Iterator[Instance]:
     """Ask with the points of each object; where none are given, with a click in the core of each instance."""
     if job.points is None:
         for instance in work.instances():
-            yield replace(instance, mask=_by_clicks(predictor, instance.mask, 1), alpha=None)
+            click = next_click(instance.mask, np.zeros_like(instance.mask))
+            assert click is not None  # `there` has no empty ones
+            yield replace(instance, mask=predictor.predict([click]).mask, alpha=None)
         return
     for label, clicks in _objects(job.placed[work.item.id]):
-        yield Instance(_ask(predictor, clicks), label or job.label)
+        yield Instance(_by_clicks(predictor, clicks), label or job.label)
 
 
 def find_proposals(job: Prelabel, predictor: Predictor, work: Work) -> Iterator[Instance]:
@@ -167,24 +181,26 @@ SOURCES: dict[str, Callable[[Prelabel, Predictor, Work], Iterable[Instance]]] = 
 }
 
 
-def _by_clicks(predictor: Predictor, mask: np.ndarray, most: int) -> np.ndarray:
-    """Return what a model makes of simulated clicks on what is wrong with its answer, as if the mask were right."""
-    answer, prior = np.zeros_like(mask), None
-    clicks: list[Click] = []
-    while len(clicks) < most and (click := next_click(mask, answer, clicked=clicks)) is not None:
-        clicks.append(click)
-        prediction = predictor.predict(clicks, prior)
-        answer, prior = prediction.mask, prediction.prob
-    return answer
+def _ask(predictor: Predictor, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> list[np.ndarray]:
+    """Return all readings of prompts."""
+    prediction = predictor.predict(prompts, prior)
+    return [prediction.mask, *prediction.alternatives]
 
 
-def _ask(predictor: Predictor, clicks: list[Click]) -> np.ndarray:
+def _by_clicks(predictor: Predictor, clicks: Sequence[Click]) -> np.ndarray:
     """Return the answer to clicks that are given one after the other."""
-    prior: Any = None
+    prior: np.ndarray | None = None
     for count in range(1, len(clicks) + 1):
         prediction = predictor.predict(clicks[:count], prior)
         prior = prediction.prob
     return prediction.mask
+
+
+def _likeness(a: Bbox, b: Bbox) -> float:
+    """The IoU of two boxes."""
+    wide, high = (max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    shared = wide * high
+    return shared / max(1, sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b)) - shared)
 
 
 def _objects(points: Iterable[Point]) -> Iterator[tuple[str, list[Click]]]:

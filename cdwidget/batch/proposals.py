@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Iterator
 
 import cv2
@@ -23,14 +23,14 @@ class Search:
     """Where proposals are looked for, and which are kept.
 
     grid: clicks along the longer side, as far apart along the other; in each zoomed cell half as many. cells: the image is cut into
-    cells x cells, looked at one by one; 1 for no cells. quality: the mean IoU that the model's other readings of a click need with its
-    answer; from a model that gives no others, the IoU of what it is nearly sure of with what it deems possible. smallest: the least share
-    of the image that a proposal fills. most: how many are kept.
+    cells x cells, looked at one by one; 1 for no cells. quality: what a proposal needs, in [0, 1]: the mean of how much the model's other
+    readings of the click agree with its answer (IoU), and of how much its answer to a click in the core of that answer does. smallest: the
+    least share of the image that a proposal fills. most: how many are kept.
     """
 
     grid: int = 8
     cells: int = 2
-    quality: float = 0.75
+    quality: float = 0.65
     smallest: float = 0.001
     most: int = 50
 
@@ -45,9 +45,8 @@ class _Candidate:
 def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.ndarray]:
     """Return the masks of what looks like an object, bool (H, W), the largest first; they may lie in one another.
 
-    image: uint8 (H, W, 3), which the predictor has. Every click of a grid is asked about, in the whole image and then in its cells.
-    What the model is sure of is kept, the surest first; of those that are the same object (IoU >= 0.7) only one, and only when a click in
-    the core of the answer gives that answer again.
+    image: uint8 (H, W, 3), which the predictor has. Every click of a grid is asked about, in the whole image and then in its cells; of the
+    answers that are the same object (IoU >= 0.7) the surest is taken. What touches all four borders of the image is its background.
     """
     height, width = image.shape[:2]
     found: list[_Candidate] = []
@@ -56,18 +55,20 @@ def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.
         whole = box == (0, 0, width, height)
         if not whole:
             predictor.set_image(np.ascontiguousarray(image[y0:y1, x0:x1]))
-        kept: list[_Candidate] = []
+        new: list[_Candidate] = []
         for click in _grid(y1 - y0, x1 - x0, search.grid if whole else max(1, search.grid // 2)):
-            mask, quality = _judged(predictor.predict([click]))
+            mask, agreement = _judged(predictor.predict([click]))
             mask = _cleaned(mask, click)
-            if quality < search.quality or mask.sum() < search.smallest * height * width or _is_cut(mask, box, height, width):
+            small = mask.sum() < search.smallest * height * width
+            if small or (agreement + 1) / 2 < search.quality or _is_cut(mask, box, height, width):
                 continue
             full = np.zeros((height, width), bool)
             full[y0:y1, x0:x1] = mask
-            kept.append(_Candidate(Patch.of(full), _reduced(full), quality))
-        for one in _apart(kept, found):
-            if len(found) < search.most * 2 and _is_steady(predictor, one, box, height, width):
-                found.append(one)
+            new.append(_Candidate(Patch.of(full), _reduced(full), agreement))
+        for one in _apart(new, found):
+            quality = (one.quality + _repeated(predictor, _full(one, height, width)[y0:y1, x0:x1])) / 2
+            if quality >= search.quality:
+                found.append(replace(one, quality=quality))
     best = sorted(found, key=lambda one: -one.quality)[: search.most]
     return sorted((_full(one, height, width) for one in best), key=lambda mask: -int(mask.sum()))
 
@@ -91,7 +92,7 @@ def _grid(height: int, width: int, count: int) -> Iterator[Click]:
 
 
 def _judged(prediction: Prediction) -> tuple[np.ndarray, float]:
-    """A mask, and how sure the model is of it."""
+    """A mask, and how much the other readings agree with it; where there are none, what is nearly sure with what is possible."""
     if not prediction.alternatives:
         return prediction.mask, iou(prediction.prob > 0.5 - MARGIN, prediction.prob > 0.5 + MARGIN)
     return prediction.mask, float(np.mean([iou(prediction.mask, other) for other in prediction.alternatives]))
@@ -110,11 +111,12 @@ def _cleaned(mask: np.ndarray, click: Click) -> np.ndarray:
 
 
 def _is_cut(mask: np.ndarray, box: Bbox, height: int, width: int) -> bool:
-    """Say whether a mask touches a border of its cell that is none of the image; the whole view is never cut, but may not be filled."""
-    x0, y0, x1, y1 = box
+    """Say whether a mask goes on beyond its view, or is the background: touches a border that is none of the image, or all four."""
     left, top, right, bottom = bbox(mask)
-    inner = (left == 0 and x0 > 0, top == 0 and y0 > 0, right == x1 - x0 and x1 < width, bottom == y1 - y0 and y1 < height)
-    return any(inner)
+    x0, y0, x1, y1 = box
+    touched = (left == 0, top == 0, right == x1 - x0, bottom == y1 - y0)
+    outer = (x0 == 0, y0 == 0, x1 == width, y1 == height)
+    return all(touched) or any(here and not there for here, there in zip(touched, outer))
 
 
 def _apart(new: list[_Candidate], old: list[_Candidate]) -> list[_Candidate]:
@@ -126,12 +128,10 @@ def _apart(new: list[_Candidate], old: list[_Candidate]) -> list[_Candidate]:
     return kept
 
 
-def _is_steady(predictor: Predictor, one: _Candidate, box: Bbox, height: int, width: int) -> bool:
-    """Say whether a click in the core of a mask gives it again."""
-    x0, y0, x1, y1 = box
-    mask = _full(one, height, width)[y0:y1, x0:x1]
+def _repeated(predictor: Predictor, mask: np.ndarray) -> float:
+    """Say how much the answer to a click in the core of a mask is that mask."""
     click = next_click(mask, np.zeros_like(mask))
-    return click is not None and iou(predictor.predict([click]).mask, mask) >= SAME
+    return 0.0 if click is None else iou(predictor.predict([click]).mask, mask)
 
 
 def _reduced(mask: np.ndarray) -> np.ndarray:
