@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cdwidget.model import load_predictor
+from cdwidget.model import MODELS, load_predictor
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.predictor import CDNetPredictor
 from cdwidget.prompts import Box, Click, Stroke
@@ -104,19 +104,24 @@ def test_predict_needs_an_image():
 
 
 def test_an_unknown_model_lists_the_known():
-    with pytest.raises(ValueError, match="did you mean 'cdnet-tiny'.*there are: cdnet-tiny"):
+    with pytest.raises(ValueError, match="did you mean 'cdnet-tiny'.*there are: cdnet-lite, cdnet-tiny"):
         load_predictor("cdnet-tyni")
 
 
-def test_the_shipped_weights_find_the_coffee_cup_with_one_click():
+@pytest.mark.parametrize("name", MODELS)
+def test_the_shipped_weights_find_the_coffee_cup_with_one_click(name):
     from skimage.data import coffee
 
-    predictor = load_predictor()
+    predictor = load_predictor(name)
     image = coffee()  # (400, 600): a cup on its saucer fills the middle
     predictor.set_image(image)
     mask = predictor.predict([Click(300, 200)]).mask
     assert mask[200, 300] and not mask[10, 10] and not mask[390, 590]
     assert 0.05 < mask.mean() < 0.7
+
+
+def test_the_small_model_is_small():
+    assert MODELS["cdnet-lite"].stat().st_size <= 4_000_000
 
 
 def test_alternatives_come_with_the_highest_predicted_iou_first():

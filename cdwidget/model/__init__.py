@@ -16,6 +16,7 @@ __all__ = ["DEFAULT", "MODELS", "CDNetPredictor", "load_predictor"]
 WEIGHTS = Path(__file__).parent / "weights"
 MODELS: dict[str, Path] = {
     "cdnet-tiny": WEIGHTS / "cdnet-tiny.safetensors",
+    "cdnet-lite": WEIGHTS / "cdnet-lite.safetensors",
 }
 DEFAULT = "cdnet-tiny"
 

@@ -104,8 +104,8 @@ LITE = CDNetConfig(backbone="lite0", channels=96, quality=True)  # 3.2 MB
 RECIPES: dict[str, Recipe] = {
     "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit", quality=True), SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
     "cdnet-lite-encoder": Recipe(
-        LITE, SETS, steps=800, rounds=1, encoder_rate=1.0, rate=1.2e-3, warmup=40, decay=0.4, views=4000, distil=Distillation(features=3.0)
+        LITE, SETS, steps=3000, rounds=1, encoder_rate=1.0, rate=1.2e-3, warmup=40, decay=0.4, views=4000, distil=Distillation(features=3.0)
     ),
-    "cdnet-lite": Recipe(LITE, SETS, steps=600, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
+    "cdnet-lite": Recipe(LITE, SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
     "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
 }
