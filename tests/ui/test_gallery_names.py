@@ -9,7 +9,7 @@ from tiles import Tiles
 
 LABELS = [
     "<img src=x onerror='window.hacked = 1'>",
-    "\"><script>window.hacked = 2</script>",
+    '"><script>window.hacked = 2</script>',
     "' onmouseover='window.hacked = 3' x='",
     "cup 🍵 and 'saucer' \"two\"",
     "javascript:window.hacked=4",
@@ -17,7 +17,8 @@ LABELS = [
     "word " * 60,
     "n" * 300,
 ]
-CELL = """
+CELL = (
+    """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
@@ -35,16 +36,21 @@ names = ["<b onclick=alert(1)>'\\"🍵.png", "n" * 200 + ".png", "a & b; rm -rf.
 long = folder / ("d" * 150)
 long.mkdir()
 items = []
-for number, label in enumerate(""" + repr(LABELS) + """):
+for number, label in enumerate("""
+    + repr(LABELS)
+    + """):
     path = (long if number % 2 else folder) / f"{number}{names[number % 4]}"
     path.write_bytes(photo)
     items.append(cdwidget.Item(path, [cdwidget.Instance(mask, label)]))
 catalogue.add(items, tags=["<u>tag</u>"])
-for item, label in enumerate(""" + repr(LABELS) + """, 1):
+for item, label in enumerate("""
+    + repr(LABELS)
+    + """, 1):
     catalogue.put_scores(item, [Score(1, "overall", 0.9 - item / 100), Score(1, "edges", 0.8, label)])
 w = cdwidget.Gallery(catalogue, Scripted(mask))
 w
 """
+)
 
 
 def test_nothing_is_injected_and_nothing_breaks(lab: Lab, page: Page) -> None:

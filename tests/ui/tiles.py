@@ -93,6 +93,16 @@ class Tiles:
         return int(cast(str, self.root.locator(".cdw-focused").get_attribute("id")).rsplit("-", 1)[1])
 
     @property
+    def first(self) -> int:
+        """The index of the first tile that is wholly in sight."""
+        code = """grid => {
+            const top = grid.getBoundingClientRect().top, place = (tile) => tile.getBoundingClientRect().top;
+            const seen = [...grid.querySelectorAll(".cdw-tile[id]")].filter((tile) => place(tile) >= top);
+            return Math.min(...seen.map((tile) => Number(tile.id.split("-").pop())));
+        }"""
+        return int(self.grid.evaluate(code))
+
+    @property
     def said(self) -> Locator:
         """What the newest verdict has done."""
         return self.root.locator(".cdw-foot .cdw-said")

@@ -24,7 +24,7 @@ export const MARKS: Record<Status, { icon: string; title: string } | null> = {
   new: null,
   accepted: { icon: "finish", title: "Accepted" },
   rejected: { icon: "close", title: "Rejected" },
-  skipped: { icon: "next", title: "Skipped" },
+  skipped: { icon: "skip", title: "Skipped" },
 };
 const CHIPS = 3;
 
@@ -109,7 +109,7 @@ export class Tile {
     this.of.hidden = !heat?.picture;
     setText(this.of, heat?.picture ? titleOf(heat.name) : "");
     this.error.hidden = !thumb?.error;
-    setText(this.error.lastElementChild!, thumb?.error ?? "");
+    setText(this.error.lastElementChild!, thumb?.error ? shortened(thumb.error, row?.name ?? "") : "");
     this.error.title = thumb?.error ?? "";
     this.edit.hidden = !row;
     this.dot.style.setProperty("--swatch", color);
@@ -136,6 +136,12 @@ export function writeChip(chip: HTMLElement, reason: Reason | undefined) {
   setText(chip.firstElementChild!, titleOf(reason.name));
   chip.title = `${titleOf(reason.name)} ${digits(reason.value)}${reason.reason ? `: ${reason.reason}` : ""}`;
   (chip.lastElementChild as HTMLElement).style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, reason.value)))}%; background: ${heatOf(reason.value)}`;
+}
+
+/** What is wrong with a file, without the folders that it is in. */
+export function shortened(error: string, name: string): string {
+  const at = name ? error.indexOf(name) : -1, from = at < 0 ? -1 : error.slice(0, at).search(/\S*\//);
+  return from < 0 ? error : `${error.slice(0, from)}…/${error.slice(at)}`;
 }
 
 function spoken(row: Row, status: Status): string {
