@@ -42,7 +42,8 @@ def read_embeddings(catalogue: Catalogue, ids: Sequence[int] | np.ndarray | None
     found = np.array([item for item, _ in rows], np.int64)
     vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), -1 if rows else 0).astype(np.float32)
     if ids is not None:
-        order = np.argsort(found)[np.searchsorted(found, [id for id in ids if id in set(found.tolist())])]
+        wanted = np.asarray(ids, np.int64)
+        order = np.searchsorted(found, wanted[np.isin(wanted, found)])  # the rows came in the order of their ids
         found, vectors = found[order], vectors[order]
     return found, standardise(vectors)
 
