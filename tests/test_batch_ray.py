@@ -67,7 +67,7 @@ def test_what_is_wrong_with_one_item_is_listed(started: str, catalogue: Catalogu
 
 def test_an_item_that_kills_its_worker(started: str, catalogue: Catalogue) -> None:
     report = score(catalogue, "ray", dies=(3,))
-    assert [one.item for one in report.failed] == [3] and "the worker process that had it died" in report.failed[0].what
+    assert [one.item for one in report.failed] == [3] and "the worker process died 2 times" in report.failed[0].what
     assert report.done == 5 and scored(catalogue) == EVERY - {3}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +20,7 @@ from cdwidget.review import Catalogue, CatalogueItem
 READ = 64  # items that are read from the catalogue at once
 STORE = 256 * 2**20  # bytes of shared memory for what is on its way, where Ray is started here; an item takes some KB
 TRIES = 3  # to start Ray, which gives itself 30 seconds: too few where others keep the machine busy
+TIMES = 2  # that an item is begun
 START = 600  # seconds that the workers have to load the model
 CLIENT = "ray://"
 Batch = dict[str, np.ndarray]
@@ -33,16 +36,12 @@ def run_on_ray(
     answers there.
     """
     with _started(address, workers):
-        missing = set(ids.tolist())
         for row in _stream(job, catalogue, ids, min(workers, len(ids))).iter_rows():
             outcome = pickle.loads(row["outcome"])
             if isinstance(outcome, Exception):  # a worker could not start
                 raise outcome
             item: CatalogueItem = pickle.loads(row["item"])
-            missing.discard(item.id)
             yield item, outcome
-    for item_id in sorted(missing):
-        yield catalogue.item(item_id), Outcome(error="the worker process that had it died; Ray ends one when memory runs out")
 
 
 def _stream(job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int) -> Any:
@@ -54,14 +53,13 @@ def _stream(job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int) -> An
     settings = source.context  # its own, and of what is made of it
     settings.enable_progress_bars = False
     settings.target_max_block_size = 1  # a row is sent on as soon as it is there, not with some thousand others
-    settings.max_errored_blocks = -1  # an item that kills its worker is left out
     settings.wait_for_min_actors_s = START
     items = source.map_batches(
         _Reader(catalogue), batch_size=READ, num_cpus=0, label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()}
     )
     return items.map_batches(
         _Actor,
-        fn_constructor_args=(job,),
+        fn_constructor_args=(ray.cloudpickle.dumps(job), sys.path, ray.remote(num_cpus=0)(_Begun).remote()),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=max(1, int(machines.get("CPU", 0)) // workers),  # numeric libraries get as many threads
@@ -82,17 +80,38 @@ class _Reader:
 class _Actor:
     """A worker: items become outcomes."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: bytes, path: list[str], begun: Any) -> None:
+        """job: pickled, for a model's class may be in a module of the user's; path: where Python finds that."""
+        self.begun = begun
+        sys.path += [folder for folder in path if folder not in sys.path]
         cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", 1)))
         try:
-            self.work = job.start()
+            self.work = pickle.loads(job).start()
         except Exception as error:  # raised here, it would be tried again and again
             self.failure = error
 
     def __call__(self, batch: Batch) -> Batch:
+        return {**batch, "outcome": _packed(*(self._outcome(pickle.loads(item)) for item in batch["item"]))}
+
+    def _outcome(self, item: CatalogueItem) -> Outcome | Exception:
+        import ray
+
         if not hasattr(self, "work"):
-            return {**batch, "outcome": _packed(*(self.failure for _ in batch["item"]))}
-        return {**batch, "outcome": _packed(*(attempt(self.work, pickle.loads(item)) for item in batch["item"]))}
+            return self.failure
+        if ray.get(self.begun.count.remote(item.id)) > TIMES:  # Ray would begin it for ever
+            return Outcome(error=f"the worker process died {TIMES} times while it was at it; Ray ends one when memory runs out")
+        return attempt(self.work, item)
+
+
+class _Begun:
+    """How often each item was begun, by whichever worker: an actor, which outlives them."""
+
+    def __init__(self) -> None:
+        self.times: Counter[int] = Counter()
+
+    def count(self, item: int) -> int:
+        self.times[item] += 1
+        return self.times[item]
 
 
 def _packed(*values: Any) -> np.ndarray:
