@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from cdwidget.formats import FORMATS
 from cdwidget.lookup import lookup
@@ -22,6 +21,7 @@ from cdwidget.review.rows import ItemRow
 
 if TYPE_CHECKING:
     import pandas
+    from scipy.sparse import csr_matrix
 
     from cdwidget.review.catalogue import Catalogue
 

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Callable, Sequence
 
 import numpy as np
-from scipy.linalg import eigh
 
 from cdwidget.lookup import lookup
 
@@ -82,6 +81,8 @@ def spread(vectors: np.ndarray, count: int, seed: int | None = None) -> np.ndarr
 
 def pca(vectors: np.ndarray, dimensions: int = 2) -> np.ndarray:
     """Return the principal components of vectors (N, D), float32 (N, dimensions), the same every time."""
+    from scipy.linalg import eigh  # loaded when it is needed
+
     centred = vectors - vectors.mean(0)
     size, most = centred.shape[1], min(dimensions, centred.shape[1])
     axes = eigh(centred.T @ centred, subset_by_index=[size - most, size - 1])[1][:, ::-1]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from typing import TYPE_CHECKING, Mapping, Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 def balance(counts: csr_matrix, at_least: int, at_most: int | None, seed: int = 0) -> np.ndarray:
@@ -52,6 +54,8 @@ def split(counts: csr_matrix, groups: np.ndarray, shares: Mapping[str, float], s
     and of each class's instances, as far as groups allow: iterative stratification (Sechidis et al. 2011) of whole groups. The group with
     the rarest class is placed first, where most of that class is still wanted.
     """
+    from scipy.sparse import csr_matrix  # loaded when it is needed
+
     names, group = np.unique(groups, return_inverse=True)
     ones = np.ones(len(group), np.int64)
     member = csr_matrix((ones, (group, np.arange(len(group)))), (len(names), len(group)))
@@ -81,6 +85,8 @@ def split(counts: csr_matrix, groups: np.ndarray, shares: Mapping[str, float], s
 
 def tally(rows: Sequence[tuple[int, str, int]], ids: np.ndarray) -> tuple[csr_matrix, list[str]]:
     """Return (N, C) counts of instances of the items `ids` by label, and the labels, of rows (item, label, how many)."""
+    from scipy.sparse import csr_matrix
+
     labels = sorted({label for _, label, _ in rows})
     order = np.argsort(ids, kind="stable")
     items = order[np.searchsorted(ids, [item for item, _, _ in rows], sorter=order)] if rows else order[:0]
