@@ -39,7 +39,7 @@ class Engine:
         return prediction
 
     def _hold(self, image: np.ndarray) -> None:
-        held = self._image and self._image()
+        held = None if self._image is None else self._image()
         if held is image:
             return
         if held is not None and np.array_equal(held, image):  # the same picture, opened again
