@@ -4,6 +4,7 @@ import type { Model } from "../transport";
 import { commandButton } from "../ui/controls";
 import { h, setText } from "../ui/dom";
 import { View, type Frame, type Part } from "../view";
+import { approach } from "./approach";
 import { COMMANDS } from "./commands";
 import { trouble } from "./overlay";
 import { digits, writeChip } from "./tile";
@@ -58,7 +59,13 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
     const before = h("canvas", { class: "cdw-before", "aria-hidden": "true" });
     listening.on("change:_image", () => keep(before, annotator.viewer.stage)); // before the document hears of it
     const doc = new Doc(listening), annotator = new View(doc, bench, controller.signal, frame);
-    doc.listen(() => { if (doc.picture || doc.trouble) before.remove(); }, controller.signal);
+    let approached = -1; // the image
+    doc.listen(() => {
+      if (doc.picture || doc.trouble) before.remove();
+      if (!doc.picture || !doc.current?.outline || approached === doc.image.key) return;
+      approached = doc.image.key;
+      approach(annotator.viewer, doc.current.bitmap.box);
+    }, controller.signal);
     return {
       view: annotator,
       close() {

@@ -21,6 +21,7 @@ export class Repair {
   async edit(id: number) {
     if (this.opening !== null) return;
     this.opening = id;
+    this.queue.say("");
     await this.turn("edit", { instance: id });
     this.opening = null;
     this.queue.emit();
