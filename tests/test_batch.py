@@ -50,7 +50,7 @@ def test_killed_and_started_again(catalogue: Catalogue, workers: int) -> None:
 
 
 def test_stopped_with_ctrl_c(catalogue: Catalogue) -> None:
-    process = start_scoring(catalogue, "local", 2, seconds=0.2)
+    process = start_scoring(catalogue, "local", 2, seconds=1)
     wait_for(catalogue, 2, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
