@@ -250,8 +250,8 @@ def fit_scores(
     data: Data,
     out: Annotated[Path, typer.Option(help="Write the weights to this .npz file.")],
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
-    masks: Annotated[int, typer.Option(min=1, help="That the model is asked about.")] = 900,
-    plain: Annotated[int, typer.Option(min=0, help="That it is not asked about.")] = 2400,
+    masks: Annotated[int, typer.Option(min=40, help="That the model is asked about.")] = 900,
+    plain: Annotated[int, typer.Option(min=40, help="That it is not asked about.")] = 6000,
 ) -> None:
     """Fit what makes one overall score of all scores, on training sets with masks that are spoilt on purpose."""
     from cdwidget.model.variants import load_variant
@@ -266,7 +266,7 @@ def score_quality(
     data: Data,
     out: Annotated[Path, typer.Option(help="Write all figures to this JSON file, and a CSV with a line a mask beside it.")],
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
-    masks: Annotated[int, typer.Option(min=1, help="So many, of held-out images, every second one spoilt.")] = 520,
+    masks: Annotated[int, typer.Option(min=40, help="So many, of held-out images, every second one spoilt.")] = 520,
     seed: Seed = 0,
 ) -> None:
     """Measure how well scores find bad masks, on images of training sets that training leaves out, with masks spoilt on purpose."""

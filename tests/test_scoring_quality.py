@@ -17,7 +17,7 @@ from cdwidget.review.rows import OVERALL
 from cdwidget.review.scoring.network import load, save, shipped
 from cdwidget.review.scoring.table import SCORES
 from cdwidget.train import score_quality, scores
-from cdwidget.train.score_quality import ALONE, NO_PREDICTOR, Judged, auroc, found, measure_scores, summarise, write
+from cdwidget.train.score_quality import NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
 from cdwidget.train.spoilt import CLEAN, spoilt_images
 from scripted import Scripted
 
@@ -75,7 +75,7 @@ def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: 
 
 
 def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BORDER", "ENSEMBLE"):
+    for name in ("BORDER", "WIDE", "NARROW"):
         monkeypatch.setattr(scores, name, replace(getattr(scores, name), steps=20))
     truth = np.roll(DISK, 3, 1)
     said = scores.fit_scores([folder], Scripted(truth, alternatives=(truth,)), tmp_path / "weights.npz", answered=12, plain=12)
@@ -89,19 +89,19 @@ def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path
 
 
 def test_quality_is_measured_and_written(folder: Path, tmp_path: Path) -> None:
-    judged = measure_scores([folder], Scripted(DISK, alternatives=(DISK,)), 4)
-    assert len(judged) == 4
-    assert {name for one in judged for name in one.scores} >= {OVERALL, NO_PREDICTOR, ALONE} | (SCORES.keys() - {"size", "shape"})
+    judged = measure_scores([folder], Scripted(DISK, alternatives=(DISK,)), 6)
+    assert len(judged) == 6
+    assert {name for one in judged for name in one.scores} >= {*VARIANTS} | (SCORES.keys() - {"size", "shape"})
     assert "held-out" in write(judged, tmp_path / "scores.json", model="scripted")
     kept = json.loads((tmp_path / "scores.json").read_text())
-    assert kept["masks"] == 4 and kept["model"] == "scripted"
-    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 5
+    assert kept["masks"] == 6 and kept["model"] == "scripted"
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 7
 
 
 def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
     ious = [1.0] * 50 + [0.5] * 50
     perfect = [
-        Judged("a", str(i), 0, CLEAN if true == 1 else "cut", true, {OVERALL: 1 - true, NO_PREDICTOR: 0.5, ALONE: 0.5})
+        Judged("a", str(i), 0, CLEAN if true == 1 else "cut", true, {**dict.fromkeys(VARIANTS, 0.5), OVERALL: 1 - true})
         for i, true in enumerate(ious)
     ]
     figures = summarise(perfect)
@@ -115,7 +115,7 @@ def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
 def test_auroc_counts_ties_half() -> None:
     assert auroc(np.array([3.0, 2, 1, 0]), np.array([True, False, True, False])) == 0.75
     assert auroc(np.array([1.0, 1, 1]), np.array([True, False, True])) == 0.5
-    assert np.isnan(auroc(np.array([1.0]), np.array([True])))
+    assert auroc(np.array([1.0]), np.array([True])) is None
 
 
 def test_what_is_found_is_limited_by_what_is_looked_at() -> None:

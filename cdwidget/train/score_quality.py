@@ -23,7 +23,8 @@ from cdwidget.train.spoilt import CLEAN, Spoilt, spoilt_images
 
 BAD = 0.85  # IoU below which a mask is bad
 MIX, REVIEWED, DRAWS = 0.15, 0.2, 1000  # share of bad masks, share that is looked at, how often such a mix is drawn
-NO_PREDICTOR, ALONE = "overall, no predictor", "overall, alone in its image"
+NO_PREDICTOR, AMONG_GOOD, ALONE = "overall, no predictor", "overall, among good masks", "overall, alone in its image"
+VARIANTS = (OVERALL, NO_PREDICTOR, AMONG_GOOD, ALONE)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Judged:
 
 
 def measure_scores(folders: Iterable[Path], predictor: Predictor, count: int = 520, seed: int = 0) -> list[Judged]:
-    """Score `count` masks of held-out images, half of them spoilt: as they are given, without the predictor, and alone in their images."""
+    """Score `count` masks of held-out images, half of them spoilt.
+
+    Each among the others of its image as they are given, many of them spoilt too, with the predictor and without; and with it among the
+    others as they should be, and alone.
+    """
     with tqdm(total=count, unit="mask", disable=None) as bar:
         judged: list[Judged] = []
         for spoilt in spoilt_images(folders, count, seed, held=True):
@@ -54,13 +59,14 @@ def _judge(spoilt: Spoilt, predictor: Predictor) -> Iterator[Judged]:
     for number, (kind, iou) in spoilt.faults.items():
         subject = Subject(scene, number)
         findings = measure(subject)
-        alone = Subject(Scene(spoilt.image, [instances[number]]), number)
-        alone.answers = subject.answers
-        unaided = Subject(Scene(spoilt.image, instances), number)
+        good = [instances[number] if one == number else Instance(mask, id=one) for one, mask in enumerate(spoilt.truth)]
         scores = {name: finding.value for name, finding in findings.items()}
         scores[OVERALL] = overall(findings, subject).value
-        scores[NO_PREDICTOR] = overall(measure(unaided), unaided).value
-        scores[ALONE] = overall(measure(alone), alone).value
+        for name, company in ((NO_PREDICTOR, instances), (AMONG_GOOD, good), (ALONE, [instances[number]])):
+            variant = Subject(Scene(spoilt.image, company), number)
+            if name != NO_PREDICTOR:
+                variant.answers = subject.answers  # they hang on the image and the mask alone
+            scores[name] = overall(measure(variant), variant).value
         yield Judged(spoilt.group, spoilt.name, number, kind, iou, {name: float(value) for name, value in scores.items()})
 
 
@@ -72,11 +78,11 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
     kinds, groups = np.array([one.kind for one in judged]), np.array([one.group for one in judged])
     score, clean = values[OVERALL], kinds == CLEAN
 
-    def figures(chosen: np.ndarray, given: np.ndarray = score) -> dict[str, float]:
+    def figures(chosen: np.ndarray, given: np.ndarray = score) -> dict[str, Any]:
         chosen = chosen & np.isfinite(given)
-        return {"masks": int(chosen.sum()), "auroc": auroc(given[chosen], iou[chosen] < BAD), **_rank(given[chosen], iou[chosen])}
+        return {"masks": int(chosen.sum()), "auroc": auroc(given[chosen], iou[chosen] < BAD), "spearman": _rank(given[chosen], iou[chosen])}
 
-    def of_kind(kind: str) -> dict[str, float]:
+    def of_kind(kind: str) -> dict[str, Any]:
         own = kinds == kind
         means = {"mean_iou": float(iou[own].mean()), "mean_score": float(score[own].mean())}
         return {**figures(clean | own), "spoilt": int(own.sum()), **means}
@@ -87,7 +93,7 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "masks": len(judged),
         "images": len({(one.group, one.image) for one in judged}),
         "bad": int((iou < BAD).sum()),
-        **{name: {**figures(every, values[name]), **found(values[name], iou, seed)} for name in (OVERALL, NO_PREDICTOR, ALONE)},
+        **{name: {**figures(every, values[name]), **found(values[name], iou, seed)} for name in VARIANTS},
         "error": {"mean": float(np.abs(1 - score - iou).mean()), "bias": float((1 - score - iou).mean())},
         "calibration": _calibration(1 - score, iou),
         "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
@@ -96,11 +102,11 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
     }
 
 
-def auroc(score: np.ndarray, bad: np.ndarray) -> float:
-    """Return the chance that a bad mask has a higher score than a good one, ties half; NaN where there is only one sort."""
+def auroc(score: np.ndarray, bad: np.ndarray) -> float | None:
+    """Return the chance that a bad mask has a higher score than a good one, ties half; None where there is only one sort."""
     positive = int(bad.sum())
     if positive in (0, len(bad)):
-        return float("nan")
+        return None
     return float((rankdata(score)[bad].sum() - positive * (positive + 1) / 2) / (positive * (len(bad) - positive)))
 
 
@@ -108,7 +114,7 @@ def found(score: np.ndarray, iou: np.ndarray, seed: int = 0) -> dict[str, float]
     """Return the share of bad masks among the worst REVIEWED by score, in mixes of which MIX are bad, drawn again and again."""
     rng = np.random.default_rng(seed)
     bad, good = np.flatnonzero(iou < BAD), np.flatnonzero(iou >= BAD)
-    few = min(len(bad), round(len(good) * MIX / (1 - MIX)))
+    few = max(1, min(len(bad), round(len(good) * MIX / (1 - MIX))))
     shares = []
     for _ in range(DRAWS):
         mix = rng.permutation(np.concatenate([good, rng.choice(bad, few, replace=False)]))  # ties are broken by chance
@@ -124,7 +130,7 @@ def found(score: np.ndarray, iou: np.ndarray, seed: int = 0) -> dict[str, float]
 def write(judged: Sequence[Judged], out: Path, **conditions: Any) -> str:
     """Write the figures to a JSON file and every mask to a CSV beside it; return the most important ones as text."""
     figures = {**conditions, **summarise(judged)}
-    out.write_text(json.dumps(figures, indent=2) + "\n")
+    out.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
     with out.with_suffix(".csv").open("w", newline="") as file:
         names = list(dict.fromkeys(name for one in judged for name in one.scores))
         rows = csv.writer(file, lineterminator="\n")
@@ -133,18 +139,18 @@ def write(judged: Sequence[Judged], out: Path, **conditions: Any) -> str:
             scores = (f"{one.scores[name]:.4f}" if name in one.scores else "" for name in names)
             rows.writerow([one.group, one.image, one.number, one.kind, f"{one.iou:.4f}", *scores])
     lines = [f"{figures['masks']} masks of {figures['images']} held-out images, {figures['bad']} of them bad (IoU < {BAD})"]
-    for name in (OVERALL, NO_PREDICTOR, ALONE):
+    for name in VARIANTS:
         of = figures[name]
         lines.append(f"{name:<28} AUROC {of['auroc']:.3f}  Spearman {of['spearman']:.3f}  found in the worst 20 % {of['found']:.0%}")
     lines += [f"  {kind:<14} AUROC {of['auroc']:.3f}  ({of['spoilt']} masks)" for kind, of in figures["by_kind"].items()]
     return "\n".join(lines)
 
 
-def _rank(score: np.ndarray, iou: np.ndarray) -> dict[str, float]:
-    return {"spearman": float(spearmanr(-score, iou).statistic) if np.ptp(score) and np.ptp(iou) else float("nan")}
+def _rank(score: np.ndarray, iou: np.ndarray) -> float | None:
+    return float(spearmanr(-score, iou).statistic) if len(score) and np.ptp(score) and np.ptp(iou) else None
 
 
 def _calibration(estimate: np.ndarray, iou: np.ndarray) -> list[dict[str, float]]:
     """Mean estimate and mean truth of fifths of the masks, by the estimate."""
     parts = np.array_split(np.argsort(estimate, kind="stable"), 5)
-    return [{"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(iou[part].mean())} for part in parts]
+    return [{"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(iou[part].mean())} for part in parts if len(part)]

@@ -19,7 +19,7 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save
-from cdwidget.review.scoring.overall import PLAIN, general, table
+from cdwidget.review.scoring.overall import PLAIN, blend, general, table
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import SCORES, measure
 from cdwidget.train.score_quality import BAD, auroc
@@ -30,6 +30,8 @@ POINTS = 80  # of a border, that the networks are fitted on
 TOLERANCE = 2.0, 0.03  # pixels of the crop, and share of the square root of the mask's area, that a border may be off
 IOUS = 0.4, 1.0  # of the faults that are fitted on: slight ones too
 PEAK = 3e-3  # learning rate
+ASKING = ("agreement", "edit", "stability", "heads")  # the scores that ask the predictor
+SIZE = ("area", "pixels")  # what the network that knows its answers is told besides
 ALONE = ("duplicate", "overlap")  # the scores that hang on the image's other instances
 
 
@@ -37,7 +39,8 @@ ALONE = ("duplicate", "overlap")  # the scores that hang on the image's other in
 class Example:
     """One mask and what was measured about it. inputs: of the border networks, by name, (n, d). side: HERE, INSIDE or OUTSIDE of each.
 
-    measures: of all scores but those of the border networks. alone: those that are others when it is the only one of its image.
+    measures: of all scores that ask no predictor, but for the border networks'. alone: those of them that are others when it is the only
+    one of its image. said: measures of the scores that ask a predictor; empty without.
     """
 
     group: str
@@ -46,6 +49,7 @@ class Example:
     iou: float
     measures: dict[str, float]
     alone: dict[str, float]
+    said: dict[str, float]
     inputs: dict[str, np.ndarray]
     side: np.ndarray
 
@@ -57,27 +61,27 @@ class Example:
 
 def examine(images: Iterable[Spoilt], predictor: Predictor | None) -> Iterator[Example]:
     """Measure the masks of spoilt images."""
-    names = [name for name in SCORES if name != "border"]
+    unasked = [name for name in SCORES if name not in (*ASKING, "border")]
     for spoilt in images:
         instances = [Instance(mask, id=index) for index, mask in enumerate(spoilt.masks)]
         scene = Scene(spoilt.image, instances, predictor)
         for index, (kind, iou) in spoilt.faults.items():
-            if not spoilt.masks[index].any():
-                continue
             subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]]), index)
-            measures = {key: value for one in measure(subject, names).values() for key, value in one.measures.items()}
-            apart = {key: value for one in measure(alone, ALONE).values() for key, value in one.measures.items()}
+            measures = {**general(subject), **_measures(subject, unasked)}
             seen = profiles(subject)
             some = np.linspace(0, len(seen.points) - 1, min(POINTS, len(seen.points))).round().astype(int)
             inputs = {name: values[some] for name, values in seen.inputs().items()}
             side = _side(subject, spoilt.truth[index], seen.points[some])
-            yield Example(spoilt.group, spoilt.name, kind, iou, {**general(subject), **measures}, apart, inputs, side)
+            said = _measures(subject, ASKING)
+            yield Example(spoilt.group, spoilt.name, kind, iou, measures, _measures(alone, ALONE), said, inputs, side)
+
+
+def _measures(subject: Subject, names: Sequence[str]) -> dict[str, float]:
+    return {key: value for one in measure(subject, names).values() for key, value in one.measures.items()}
 
 
 def _side(subject: Subject, truth: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Where the true border is, seen from points of the mask's: INSIDE means that the point lies out of the object."""
-    if not truth.any():
-        return np.full(len(points), INSIDE)
     inside = subject.cropped(truth) >= 0.5
     within, beyond = (cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (inside, ~inside))
     there = (within - beyond)[points[:, 1], points[:, 0]]
@@ -86,7 +90,7 @@ def _side(subject: Subject, truth: np.ndarray, points: np.ndarray) -> np.ndarray
 
 
 def fit_scores(
-    folders: Sequence[Path], predictor: Predictor, out: Path = WEIGHTS, answered: int = 900, plain: int = 2400, seed: int = 1
+    folders: Sequence[Path], predictor: Predictor, out: Path = WEIGHTS, answered: int = 900, plain: int = 6000, seed: int = 1
 ) -> str:
     """Fit the networks on masks of images that are trained on, write them, and say how good they are on folds of those.
 
@@ -117,28 +121,33 @@ def fit(plain: Sequence[Example], answered: Sequence[Example]) -> tuple[dict[str
     plain: examples without a predictor's answers; answered: with them. What an overall network is given by others is what they say of
     images that they have not seen, as it will be in use.
     """
+    rows = [Row(example, {**example.measures}, {**example.said}) for example in (*plain, *answered)]
     networks: dict[str, Network] = {}
-    rows = [Row(example, {**example.measures}) for example in (*plain, *answered)]
-    for name in ("picture", "answers"):
-        own = [row for row in rows if name in row.example.inputs and len(row.example.side)]
-        networks[f"border {name}"], chances = _crossed(own, partial(_fit_border, name), partial(_chances, name))
-        for row, chance in zip(own, chances):
-            row.measures.update(summed(name, chance))
-    rows = [variant for row in rows for variant in (row, Row(row.example, {**row.measures, **row.example.alone}))]
-    networks["overall picture"], guesses = _crossed(rows, _fit_overall, _guess)
-    for row, guess in zip(rows, guesses):
-        row.measures[PLAIN] = guess
-    rows = [row for row in rows if "answers" in row.example.inputs]
-    networks["overall answers"], guesses = _crossed(rows, _fit_overall, _guess)
-    return networks, 1 / (1 + np.exp(-np.array(guesses[::2])))
+    networks["border picture"], chances = _crossed(rows, partial(_fit_border, "picture"), partial(_chances, "picture"))
+    for row, found in zip(rows, chances):
+        row.measures.update(summed("picture", found))
+    asked = rows[len(plain) :]
+    networks["border answers"], chances = _crossed(asked, partial(_fit_border, "answers"), partial(_chances, "answers"))
+    for row, found in zip(asked, chances):
+        row.said.update(summed("answers", found))
+    rows += [Row(row.example, {**row.measures, **row.example.alone}, row.said) for row in rows]
+    networks["overall picture"], unaided = _crossed(rows, partial(_fit_overall, WIDE), _guess)
+    asked = [
+        Row(row.example, {**row.said, PLAIN: guess, **{name: row.measures[name] for name in SIZE}}, row.said)
+        for row, guess in zip(rows, unaided) if row.said
+    ]  # fmt: skip
+    networks["overall answers"], aided = _crossed(asked, partial(_fit_overall, NARROW), _guess)
+    both = np.array([row.measures[PLAIN] for row in asked]), np.array(aided)
+    return networks, 1 / (1 + np.exp(-blend(*both)[: len(answered)]))
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """An example and all measures of it so far."""
+    """An example and what is measured of it so far: measures without a predictor, and said by one."""
 
     example: Example
     measures: dict[str, float]
+    said: dict[str, float]
 
 
 def _crossed(
@@ -162,13 +171,13 @@ def _chances(name: str, network: Network, row: Row) -> np.ndarray:
     return softmax(network(row.example.inputs[name]))
 
 
-def _fit_overall(rows: Sequence[Row]) -> Network:
+def _fit_overall(shape: Shape, rows: Sequence[Row]) -> Network:
     names = tuple(sorted({name for row in rows for name in row.measures}))
     good = [row.measures for row in rows if row.example.kind == CLEAN]
     usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
     ious = torch.tensor([[row.example.iou] for row in rows], dtype=torch.float32)
-    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, ENSEMBLE, names, usual)
+    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, shape, names, usual)
 
 
 def _guess(network: Network, row: Row) -> float:
@@ -188,7 +197,8 @@ class Shape:
 
 
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
-ENSEMBLE = Shape((24,), 12, 800, 128, 0.2, 0.05)
+WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
+NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
 
 
 def train_network(

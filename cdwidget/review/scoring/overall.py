@@ -12,12 +12,13 @@ from cdwidget.review.scoring.subject import Finding, Subject
 TELLING = 0.02  # of IoU, what a score must change to be named
 NAMED = 2  # scores that are named at most
 PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
+TRUST = 0.6  # in the network that knows the predictor's answers, against that one, which was fitted on more masks
 
 
 def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     """Combine what the scores found; the reasons are those of the scores without which the IoU would be estimated highest.
 
-    There are two sets of weights: with a predictor's answers, and without.
+    There are two networks: one knows what can be measured without a predictor, the other corrects it by the predictor's answers.
     """
     measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
@@ -39,7 +40,13 @@ def estimate(rows: list[dict[str, float]], answered: bool, networks: Mapping[str
     if not answered:
         return _sigmoid(plain)
     network = networks["overall answers"]
-    return _sigmoid(network(table([{**row, PLAIN: float(value)} for row, value in zip(rows, plain)], network))[:, 0])
+    aided = network(table([{**row, PLAIN: float(value)} for row, value in zip(rows, plain)], network))[:, 0]
+    return _sigmoid(blend(plain, aided))
+
+
+def blend(plain: np.ndarray, aided: np.ndarray) -> np.ndarray:
+    """Return what both networks say together, in logits."""
+    return (1 - TRUST) * plain + TRUST * aided
 
 
 def table(rows: list[dict[str, float]], network: Network) -> np.ndarray:
