@@ -122,6 +122,7 @@ def test_the_next_one_waits_for_a_verdict(page: Tiles, catalogue: Catalogue) -> 
 
 def test_an_instance_that_is_not_listed_may_be_edited(page: Tiles) -> None:
     page.widget.labels = ["dog"]
+    page.wait(lambda: not page.widget.busy)
     page.widget.edit(1)
     assert page.widget.step(1) == 1, "it is nowhere in the list"
     assert page.widget.accept() == 2, "the list begins"
