@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors in fp16 with the configuration inside; a wrong or missing key is an error, never a silence."""
+"""Weights on disk: safetensors in fp16, or of a few bits each, with the configuration inside; a wrong or missing key is an error."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from cdwidget.model import palette
 from cdwidget.model.cdnet import CDNet, CDNetConfig
+
+CODES, SCALES = ".codes", ".scales"  # of a tensor whose weights have a few bits each
 
 
 def save_checkpoint(path: Path, model: CDNet, notes: dict[str, str] | None = None) -> None:
-    """Write a model's weights (fp16; counters as they are) and configuration; the old file stays until the new one is whole."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    """Write a model's weights (fp16, or as few bits as its configuration says) and configuration; the old file stays until the new one
+    is whole."""
+    tensors = {}
+    for name, value in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if (bits := palette.bits_of(value, model.config.bits)) is None:
+            tensors[name] = (value.half() if value.is_floating_point() else value).contiguous()
+        else:
+            codes, scales = palette.encode(value, bits)
+            tensors |= {name + CODES: palette.pack(codes, bits), name + SCALES: scales.half()}
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata={"format": "cdwidget-1", "config": json.dumps(asdict(model.config)), **(notes or {})})
     os.replace(partial, path)
@@ -48,7 +56,7 @@ def load_checkpoint(path: Path) -> CDNet:
             f"{path} was written by another version: its configuration has {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         )
     model = CDNet(CDNetConfig(**content))
-    _load_strictly(model, tensors, path)
+    _load_strictly(model, _decoded(tensors, model, path), path)
     return model.eval()
 
 
@@ -69,6 +77,22 @@ def load_parts(model: CDNet, path: Path) -> None:
     if foreign := [name for name, value in given.items() if name not in own or own[name].shape != value.shape]:
         raise ValueError(f"{path} does not fit the model: {', '.join(foreign[:5])} are not in it or of another shape")
     model.load_state_dict({**own, **given})
+
+
+def _decoded(tensors: dict[str, torch.Tensor], model: CDNet, path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a file with codes in place of weights, with the weights that they stand for; others as they are."""
+    weights = dict(tensors)
+    for name, value in model.state_dict().items():
+        bits = palette.bits_of(value, model.config.bits)
+        if bits is not None and name + CODES in tensors and name + SCALES in tensors:
+            codes, scales = weights.pop(name + CODES), weights.pop(name + SCALES)
+            if scales.shape != value.shape[:1]:
+                raise ValueError(f"{path} does not fit the model: {name}{SCALES} is {tuple(scales.shape)}, not {tuple(value.shape[:1])}")
+            try:
+                weights[name] = palette.decode(palette.unpack(codes, bits, value.shape), scales, bits)
+            except ValueError as error:
+                raise ValueError(f"{path} does not fit the model: in {name}{CODES} {error}") from error
+    return weights
 
 
 def _load_strictly(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:

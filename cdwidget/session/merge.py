@@ -37,20 +37,24 @@ def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
 
 
 def merge(
-    image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None
-) -> Painted:
+    image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None,
+    believed: np.ndarray | None = None,
+) -> Painted:  # fmt: skip
     """Return what of a predictor's `answer` to `prompt` is taken into `mask`: the pixels that change, and what they become.
 
     image: uint8 (H, W, 3). mask, answer: bool (H, W). older: the prompts given before; a small disk round each of those that
     say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
     every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
-    locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none.
+    locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none. believed: bool (H, W), where the model
+    believes its own changes, and so where its answer counts; None for everywhere.
     """
     if agrees(mask, prompt):
         return nothing()
     adding = isinstance(prompt, Box) or prompt.positive
     small = reach(*mask.shape)
     wanted = answer > mask if adding else mask > answer
+    if believed is not None:
+        wanted &= believed
     box = join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
     free = (crop(mask, box) != adding) & ~_protected(prompt, older, box, small)
     if locked is not None:

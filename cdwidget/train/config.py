@@ -97,15 +97,23 @@ SETS = {
     "PennFudan": SetOptions(weight=0.5),
 }
 
-LITE = CDNetConfig(backbone="lite0", channels=96, quality=True)  # 3.2 MB
+TINY = CDNetConfig(backbone="tinyvit", size=448, quality=True)  # of 448 pixels TinyViT's windows fit its tokens without padding
 
-# cdnet-lite is made of cdnet-tiny in two stages. Its encoder learns to say what the teacher's says, of any image, labelled or not, beside a
-# head, so that what it says serves clicks; then it is frozen, and the head learns as that of cdnet-tiny does.
+# cdnet-lite is cdnet-tiny with weights of 3 and 4 bits. It begins as its teacher and learns, with such weights, to say what that one says.
 RECIPES: dict[str, Recipe] = {
-    "cdnet-tiny": Recipe(CDNetConfig(backbone="tinyvit", quality=True), SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
-    "cdnet-lite-encoder": Recipe(
-        LITE, SETS, steps=3000, rounds=1, encoder_rate=1.0, rate=1.2e-3, warmup=40, decay=0.4, views=4000, distil=Distillation(features=3.0)
+    "cdnet-tiny": Recipe(TINY, SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
+    "cdnet-lite": Recipe(
+        replace(TINY, bits=4),
+        SETS,
+        steps=600,
+        rounds=3,
+        encoder_rate=0.5,
+        rate=4e-4,
+        warmup=40,
+        decay=0.6,
+        ema=0.99,
+        views=4000,
+        distil=Distillation(features=2.0),
     ),
-    "cdnet-lite": Recipe(LITE, SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
     "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
 }

@@ -13,6 +13,7 @@ from cdwidget.clicks import next_click, stroke_from
 from cdwidget.masks import bbox
 from cdwidget.model.cdnet import CDNet
 from cdwidget.model.click_maps import click_maps
+from cdwidget.model.palette import rounded
 from cdwidget.prompts import Box, Prompt
 from cdwidget.train.config import Recipe
 from cdwidget.train.data import Sample
@@ -76,15 +77,18 @@ class Learner:
                     maps[i, :2] = torch.maximum(maps[i, :2], torch.from_numpy(painted))
             maps[:, 2:] = F.interpolate(prior, size=size, mode="bilinear")
             shown = maps.to(self.device)
-            with torch.autocast(self.device.type, torch.bfloat16):
-                levels, encoded = self._encode(looked)
-                output = self.model(tuple(x[owner] for x in encoded), shown)
-            loss = cdnet_loss(output.logits, output.gate, shown, target, seen)
-            if output.quality is not None:
-                loss = loss + quality_loss(output.quality, output.logits, target, seen)
-            if teacher:
-                loss = loss + teacher.loss(output, () if self.features else levels, owner, taught, shown)
-            self._learn(loss, step)
+            with rounded(self.model, recipe.model.bits):
+                with torch.autocast(self.device.type, torch.bfloat16):
+                    levels, encoded = self._encode(looked)
+                    output = self.model(tuple(x[owner] for x in encoded), shown)
+                loss = cdnet_loss(output.logits, output.gate, shown, target, seen)
+                if output.quality is not None:
+                    loss = loss + quality_loss(output.quality, output.logits, target, seen)
+                if teacher:
+                    loss = loss + teacher.loss(output, () if self.features else levels, owner, taught, shown)
+                self.optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+            self._learn(step)
             prob = F.interpolate(output.logits[:, :1].detach().float(), size=grid, mode="bilinear").sigmoid()
             ious.append(_mean_iou(prob, target, seen))
             losses.append(float(loss.detach()))
@@ -123,12 +127,11 @@ class Learner:
         levels = looked if self.features else self.model.backbone(*looked)
         return levels, tuple(lateral(x) for lateral, x in zip(self.model.laterals, levels))
 
-    def _learn(self, loss: Tensor, step: int) -> None:
+    def _learn(self, step: int) -> None:
+        """Take one step along the gradients that are there."""
         rate = self.rate(step) * min(1.0, (self.updates + 1) / self.recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["scale"]
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
         self.ranks.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimiser.step()

@@ -1,0 +1,95 @@
+"""Weights of a few bits: what a file holds of them, and that a network rounded by its inputs says nearly what it said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from cdwidget.model import palette
+from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
+from cdwidget.train.rounding import compensated
+
+CONFIG = CDNetConfig(backbone="lite0", size=64, channels=32, bits=4)
+
+
+@given(rows=st.integers(1, 9), columns=st.integers(1, 70), bits=st.sampled_from(sorted(palette.HALVES)), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=40)
+def test_what_was_decoded_is_encoded_as_the_same_again(rows, columns, bits, seed):
+    weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)) * 0.02
+    codes, scales = palette.encode(weight, bits)
+    assert torch.equal(palette.unpack(palette.pack(codes, bits), bits, codes.shape), codes)
+    decoded = palette.decode(codes, scales.half(), bits)
+    again = palette.decode(*palette.encode(decoded, bits), bits)
+    assert torch.allclose(again, decoded, rtol=1e-4, atol=0)
+
+
+def test_four_bits_keep_most_of_a_weight_and_three_less():
+    weight = torch.randn(64, 300, generator=torch.Generator().manual_seed(0))
+    errors = {bits: float((palette.decode(*palette.encode(weight, bits), bits) - weight).norm() / weight.norm()) for bits in (3, 4)}
+    assert errors[4] < 0.12 < errors[3] < 0.22
+
+
+def test_small_and_depthwise_weights_are_kept_whole_and_the_largest_get_a_bit_less():
+    assert palette.bits_of(torch.zeros(64, 64), 0) is None
+    assert palette.bits_of(torch.zeros(64), 4) is None
+    assert palette.bits_of(torch.zeros(10, 10), 4) is None
+    assert palette.bits_of(torch.zeros(960, 1, 3, 3), 4) is None
+    assert palette.bits_of(torch.zeros(64, 64), 4) == 4
+    assert palette.bits_of(torch.zeros(600, 500), 4) == 3
+
+
+def test_a_file_of_few_bits_is_small_and_holds_what_the_model_computes_with(tmp_path):
+    torch.manual_seed(0)
+    model = CDNet(CONFIG).eval()
+    save_checkpoint(tmp_path / "few.safetensors", model)
+    model.config = replace(CONFIG, bits=0)
+    save_checkpoint(tmp_path / "whole.safetensors", model)
+    assert (tmp_path / "few.safetensors").stat().st_size < 0.45 * (tmp_path / "whole.safetensors").stat().st_size
+    loaded = load_checkpoint(tmp_path / "few.safetensors")
+    save_checkpoint(tmp_path / "again.safetensors", loaded)
+    first, second = load_file(tmp_path / "few.safetensors"), load_file(tmp_path / "again.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    exact = {name: value.clone() for name, value in model.named_parameters()}
+    with palette.rounded(model, 4):
+        for name, value in model.named_parameters():
+            assert torch.allclose(value, loaded.get_parameter(name), atol=2e-3 * float(exact[name].detach().abs().max()) + 1e-6), name
+    assert all(torch.equal(value, exact[name]) for name, value in model.named_parameters())
+
+
+def test_damaged_codes_are_named(tmp_path):
+    path = tmp_path / "few.safetensors"
+    save_checkpoint(path, CDNet(CONFIG))
+    with safe_open(path, "pt") as file:
+        notes = file.metadata()
+    tensors = load_file(path)
+    name = "context.0.layers.0.0.weight"
+    for change, words in (
+        ({name + ".codes": tensors[name + ".codes"][:-3]}, rf"in {name}.codes .* bytes hold no"),
+        ({name + ".scales": tensors[name + ".scales"][:-3]}, rf"{name}.scales is \(29,\), not \(32,\)"),
+        ({name + ".codes": None}, rf"{name} is missing"),
+    ):
+        changed = {key: value for key, value in {**tensors, **change}.items() if value is not None}
+        save_file(changed, path, metadata=notes)
+        with pytest.raises(ValueError, match=words):
+            load_checkpoint(path)
+
+
+def test_rounding_by_the_inputs_changes_what_a_layer_says_less_than_rounding_to_the_nearest():
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(4000, 12, generator=generator) @ torch.randn(12, 96, generator=generator)  # they go together
+    inputs += 0.3 * torch.randn(4000, 96, generator=generator)
+    layer = nn.Linear(96, 40, bias=False)
+    rows = layer.weight.data
+    done = compensated(rows, inputs.T @ inputs / len(inputs), 3)
+    nearest = palette.decode(*palette.encode(rows, 3), 3)
+    errors = [float(((inputs @ (given - rows).T) ** 2).mean()) for given in (done, nearest)]
+    assert errors[0] < 0.3 * errors[1]
+    values = done / palette.encode(done, 3)[1][:, None]
+    assert all(len(np.unique(row.round(decimals=3).numpy())) <= 8 for row in values)
