@@ -2,7 +2,7 @@
 
 `NAME.onnx` is the head: level0, level1 ... (or, in early fusion, level0 alone, the image) and maps in; logits, gate and quality out.
 `NAME.encoder.onnx` is the encoder: image in, levels out; there is none in early fusion. Shapes are those of `CDNet`, one view at a time.
-Pixel diffusion has no parameters and stays outside, as it does in the network; so does `trust`, whose few weights are in the head's metadata.
+Pixel diffusion has no parameters and stays outside, as it does in the network; so does `trust`, whose weights are in the head's metadata.
 """
 
 from __future__ import annotations

@@ -97,23 +97,12 @@ SETS = {
     "PennFudan": SetOptions(weight=0.5),
 }
 
-TINY = CDNetConfig(backbone="tinyvit", size=448, quality=True)  # of 448 pixels TinyViT's windows fit its tokens without padding
+TINY = CDNetConfig(backbone="tinyvit", quality=True)
 
-# cdnet-lite is cdnet-tiny with weights of 3 and 4 bits. It begins as its teacher and learns, with such weights, to say what that one says.
+# cdnet-lite is cdnet-tiny with weights of 3 and 4 bits, as `cdwidget round` makes it. In views of 448 pixels the windows of TinyViT fit its
+# tokens without padding, which saves a third of the time. Its encoder stays as it is; the head learns to live with rounded weights.
 RECIPES: dict[str, Recipe] = {
     "cdnet-tiny": Recipe(TINY, SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
-    "cdnet-lite": Recipe(
-        replace(TINY, bits=4),
-        SETS,
-        steps=600,
-        rounds=3,
-        encoder_rate=0.5,
-        rate=4e-4,
-        warmup=40,
-        decay=0.6,
-        ema=0.99,
-        views=4000,
-        distil=Distillation(features=2.0),
-    ),
+    "cdnet-lite": Recipe(replace(TINY, size=448, bits=4), SETS, steps=200, rate=3e-4, warmup=40, decay=0.8, ema=0.99, views=1000),
     "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
 }

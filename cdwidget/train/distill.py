@@ -26,8 +26,8 @@ from cdwidget.train.features import Features
 class Teacher(nn.Module):
     """A trained CDNet, frozen, beside the layers by which a student's features are compared with its own; only those learn.
 
-    checkpoint: of a network with a late encoder that sees views of the student's size. folder, views: where and by which words its features
-    are kept (see Features). Raises ValueError when teacher and student do not go together.
+    checkpoint: of a network with a late encoder; it is shown views of the student's size. folder, views: where and by which words its
+    features are kept (see Features). Raises ValueError when teacher and student do not go together.
     """
 
     def __init__(self, checkpoint: Path, recipe: Recipe, folder: Path, views: str, device: torch.device):
@@ -37,8 +37,7 @@ class Teacher(nn.Module):
         student = BACKBONES[own.backbone]
         if not model.late or student.stem:
             raise ValueError(f"{theirs.backbone} cannot teach {own.backbone}: both encoders must run before the first prompt (late fusion)")
-        if theirs.size != own.size:
-            raise ValueError(f"the teacher sees views of {theirs.size} pixels a side and the student of {own.size}; they must agree")
+        model.config = replace(theirs, size=own.size)  # nothing in it hangs on the size
         self.weights, self.device = recipe.distil, device
         self._model = [model.requires_grad_(False).to(device)]  # in a list, so that it is no part of this module's weights
         self._features = Features(model, folder, views)

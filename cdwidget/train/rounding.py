@@ -30,20 +30,20 @@ from cdwidget.train.config import RECIPES
 from cdwidget.train.data import Sample, Sampler
 from cdwidget.train.features import as_images
 
-BITS = 4  # of a weight; of the largest tensors one less
 DAMPING = 0.01  # of the mean of the inputs' squares, added to each: for inputs that hardly ever differ
 ROWS = 12000  # of a layer's inputs that are looked at in one view at most
 
 
 def round_weights(model: CDNet, folders: Sequence[Path], out: Path, views: int = 64) -> str:
-    """Round a model's weights to BITS, looking at so many views of images that are trained on, and write them; say how large the file is.
+    """Make a model as small as cdnet-lite, its views as well as its weights, and write it; say how large the file is.
 
+    views: of images that are trained on, that are looked at.
     Raises ValueError for a model that has few bits already, or whose prompts enter with the image.
     """
     if model.config.bits or not model.late:
         raise ValueError(f"the model has {'few bits already' if model.config.bits else 'no late fusion'}; give a float one like cdnet-tiny")
-    model.config = replace(model.config, bits=BITS)
-    recipe = replace(RECIPES["cdnet-lite"], model=model.config)
+    recipe = RECIPES["cdnet-lite"]
+    model.config = replace(model.config, size=recipe.model.size, bits=recipe.model.bits)
     sampler = Sampler(recipe, read_sets(find_sets(folders)))
     rows = (sampler.row(step, number) for step in range(views) for number in range(sampler.rows))
     round_network(model, list(islice((sample for row in rows for sample in row), views)))
