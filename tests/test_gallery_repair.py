@@ -77,7 +77,7 @@ def test_accept_writes_and_goes_on(page: Tiles, catalogue: Catalogue) -> None:
     assert page.widget.editor is editor and session(page).selected == 1 and editor._image["key"] == 3
     assert (mask_of(catalogue, 2, 2) == mended).all() and status(page, 3, 4, 5) == ["new", "accepted", "new"]
     (changed,) = [row for row in page.told[-1]["changed"] if row["id"] == 4]
-    assert changed["score"] is None and changed["status"] == "accepted" and changed["stale"]
+    assert changed["score"] is None and changed["status"] == "accepted"
     assert page.widget._progress["done"] == 1
     assert [past.what for past in catalogue.history(2)] == ["accepted"]
     assert [action["type"] for action in catalogue.history(2)[0].detail["actions"]] == ["brush"]

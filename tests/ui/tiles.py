@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from cdwidget.review import Catalogue, InstanceRow
@@ -159,16 +164,15 @@ class Tiles:
 
     def colours(self, index: int) -> int:
         """How many different colours a tile's picture has."""
-        code = """tile => {
-            const canvas = tile.querySelector("canvas"), { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            return new Set(new Uint32Array(data.buffer)).size;
-        }"""
-        return int(self.tile(index).evaluate(code))
+        return len(np.unique(self.pixels(index).reshape(-1, 3), axis=0))
 
     def picture(self, index: int) -> int:
         """A number that stands for every pixel of a tile's picture."""
-        code = """tile => {
-            const canvas = tile.querySelector("canvas"), { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            return data.reduce((hash, value) => (hash * 31 + value) | 0, 0);
-        }"""
-        return int(self.tile(index).evaluate(code))
+        return zlib.crc32(self.pixels(index).tobytes())
+
+    def pixels(self, index: int) -> np.ndarray:
+        """A tile's picture as the user sees it once it is there, uint8 (H, W, 3), without what lies over it."""
+        tile = self.tile(index)
+        expect(tile).not_to_have_class(re.compile("cdw-skeleton"))
+        shot = tile.locator(".cdw-shot").screenshot(style=".cdw-thumb > :not(.cdw-shot) { visibility: hidden !important }")
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))

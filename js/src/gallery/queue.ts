@@ -162,7 +162,7 @@ export class Queue {
 
   close() {
     this.transport.close();
-    this.thumbs.clear();
+    this.heats.clear();
     this.listeners.clear();
     this.gazes.clear();
   }
@@ -251,7 +251,7 @@ export class Queue {
   private async fetchThumbs(ids: number[], size: number) {
     try {
       const { result, buffers } = await this.transport.request("thumbs", { ids, size });
-      await this.thumbs.take(result.thumbs, size, buffers, this.emitSoon);
+      this.thumbs.take(result.thumbs, size, buffers);
     } catch (error) {
       if (!this.dead) this.thumbs.fail(ids, size, (error as Error).message);
     } finally {
