@@ -35,7 +35,7 @@ class Requests:
             "accept": lambda overwrite=False: self._judged(gallery.accept, overwrite=overwrite),
             "reject": lambda overwrite=False: self._judged(gallery.reject, overwrite=overwrite),
             "skip": lambda overwrite=False: self._judged(gallery.skip, overwrite=overwrite),
-            "step": lambda by: self._here(gallery.step(by)),
+            "step": lambda by, overwrite=False: self._here(gallery.step(by, overwrite)),
             "close": self.close,
         }
 
@@ -100,9 +100,9 @@ class Requests:
         self._gallery.edit(instance)
         return self._here(instance)
 
-    def close(self) -> Answer:
+    def close(self, overwrite: bool = False) -> Answer:
         """Back to the tiles: {id: null}."""
-        self._gallery.back()
+        self._gallery.back(overwrite)
         return self._here(None)
 
     def _judged(self, decide: Callable[..., int | None], **options: Any) -> Answer:

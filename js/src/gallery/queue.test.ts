@@ -187,8 +187,15 @@ test("the editor is opened on an instance, and goes on to the next after a verdi
   void queue.repair.decide("reject");
   await model.answer("reject", { ok: false, error: "somebody else has changed it; the edits are still here" });
   expect([queue.repair.open, queue.trouble?.text]).toEqual([6, "somebody else has changed it; the edits are still here"]);
+  expect(queue.trouble?.offer).toBeUndefined();
+  void queue.repair.decide("reject");
+  await model.answer("reject", { ok: false, error: "somebody else has changed it", kind: "Conflict" });
+  expect(queue.trouble?.kind === "error" && queue.trouble.offer?.text).toBe("Write mine over theirs");
+  queue.trouble?.offer?.run();
+  expect(await model.answer("reject", { result: { id: 6 } })).toMatchObject({ overwrite: true });
+  expect(queue.trouble).toBeNull();
   void queue.repair.decide("skip");
-  await model.answer("skip", { result: { id: null } });
+  expect(await model.answer("skip", { result: { id: null } })).toMatchObject({ overwrite: false });
   expect([queue.repair.open, queue.said]).toEqual([null, "Skipped. That was the last new one."]);
 });
 
