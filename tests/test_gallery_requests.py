@@ -1,8 +1,10 @@
 """What the page of a gallery and the kernel say to each other, without a browser: the list, tiles, verdicts, undo."""
 
 import base64
+import gc
 import io
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -82,7 +84,7 @@ def test_a_list_is_what_is_asked_for(catalogue: Catalogue, traits: dict[str, Any
 def test_a_page_of_another_list_is_empty(page: Tiles) -> None:
     old = page.key
     page.widget.text = "0.png"
-    page.widget.refresh()
+    page.wait(lambda: not page.widget.busy)
     answer = page.ask("page", key=old, start=0, stop=2)["result"]
     assert answer == {"key": page.key, "start": 0, "rows": []} and page.key > old
     assert "a page is up to" in page.ask("page", key=page.key, start=0, stop=10**6)["error"]
@@ -288,3 +290,13 @@ def test_all_ids_are_those_that_a_query_has(catalogue: Catalogue) -> None:
         for filters in filtered:
             rows = catalogue.query(of="instances", order_by=order, limit=None, **filters)
             assert catalogue.ids(of="instances", order_by=order, **filters).tolist() == [row.id for row in rows]
+
+
+def test_a_gallery_that_was_closed_is_forgotten(catalogue: Catalogue) -> None:
+    page = Tiles(Gallery(catalogue))
+    page.ask("edit", instance=1)
+    gone = weakref.ref(page.widget)
+    page.widget.close()
+    del page
+    gc.collect()
+    assert gone() is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Iterable, Iterator, cast
 
 import numpy as np
@@ -22,8 +21,8 @@ from cdwidget.widget.gallery_repair import Editor, Repair, Work
 from cdwidget.widget.gallery_requests import GONE, SLOW, Requests
 from cdwidget.widget.gallery_settings import ASKED, ORDERS, GallerySettings
 from cdwidget.widget.gallery_verdicts import EDITED, Step, Verdicts
+from cdwidget.widget.shared import bundled
 
-STATIC = Path(__file__).parents[1] / "static"
 SHEET, SHEET_SIDE = 12, 120  # tiles of the picture that stays in a notebook without a kernel, and the pixels of each
 TRIED = 20  # instances whose images cannot be opened, passed over before it is given up
 NEXT, MOST_NEXT = 200, 20_000  # rows that are looked at at once in search of the next one
@@ -38,8 +37,8 @@ class Gallery(GallerySettings):
     >>> w.selected      # ids of instances: catalogue.rows(w.selected, of="instances")
     """
 
-    _esm = STATIC / "gallery.js"
-    _css = STATIC / "gallery.css"
+    _esm = bundled("gallery.js")
+    _css = bundled("gallery.css")
 
     def __init__(self, catalogue: Catalogue, predictor: Predictor | None = None, **traits: Any) -> None:
         """Show the instances of a catalogue.
