@@ -198,7 +198,7 @@ def test_a_conflict_keeps_both(page: Tiles, catalogue: Catalogue) -> None:
     for op in ("accept", "reject", "accept"):
         error = page.ask(op)["error"]
         assert "Somebody else has changed this image since you opened it (rejected by ben)" in error
-        assert "still in the editor" in error and "undo in the gallery brings theirs back" in error
+        assert "still in the editor" in error and "Write yours over theirs, which undo in the gallery brings back" in error
     assert status(page, 1) == ["rejected"] and (session(page).mask == mine).all() and session(page).can_undo
     with pytest.raises(Conflict):
         page.widget.accept()

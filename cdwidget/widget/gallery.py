@@ -299,7 +299,7 @@ class Gallery(GallerySettings):
         who = f" ({past[0].what} by {past[0].who})" if past else ""
         return (
             f"Somebody else has changed this image since you opened it{who}, so nothing was written; what you did is still in the editor. "
-            "Go back and open it again to see theirs, or write yours over it (overwrite=True); undo in the gallery brings theirs back."
+            "Write yours over theirs, which undo in the gallery brings back, or go back and open it again to see theirs."
         )
 
     def _ask_soon(self) -> None:

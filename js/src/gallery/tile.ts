@@ -119,10 +119,11 @@ export function writeChip(chip: HTMLElement, reason: Reason | undefined) {
   (chip.lastElementChild as HTMLElement).style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, reason.value)))}%; background: ${heatOf(reason.value)}`;
 }
 
-/** What is wrong with a file, without the folders that it is in. */
+/** What is wrong with a file, without the folders that it is in, and without what to do about it: that is said below the tiles. */
 export function shortened(error: string, name: string): string {
   const at = name ? error.indexOf(name) : -1, from = at < 0 ? -1 : error.slice(0, at).search(/\S*\//);
-  return from < 0 ? error : `${error.slice(0, from)}…/${error.slice(at)}`;
+  const after = Math.max(0, at) + (at < 0 ? 0 : name.length), more = error.slice(after).search(/; | \(/), end = more < 0 ? error.length : after + more;
+  return from < 0 ? error.slice(0, end) : `${error.slice(0, from)}…/${error.slice(at, end)}`;
 }
 
 function spoken(row: Row, status: Status): string {
