@@ -82,8 +82,7 @@ def build(path: Path, instances: int) -> None:
         Image.fromarray(pixels).save(path.parent / f"{name}.jpg", quality=90)
         recorded[name] = record_items([Item(f"{name}.jpg", [ellipse(rng, *pixels.shape[:2]) for _ in range(EACH)])], "new")[0]
     catalogue, added = Catalogue(path), Added()
-    with catalogue.transaction():
-        connection = catalogue._database.connection
+    with catalogue.database.transaction() as connection:
         indices = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
         for name, _ in indices:
             connection.execute(f"DROP INDEX {name}")  # made at once at the end: ten times as quick

@@ -10,7 +10,7 @@ from PIL import Image
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.review import OVERALL
+from cdwidget.review import OVERALL, Score
 from labour import Bright, Working, calls, catalogue_of, kill_while_scoring, log_of, score, scored, square, start_scoring, wait_for
 
 EVERY = {1, 2, 3, 4, 5, 6}
@@ -36,6 +36,16 @@ def test_the_real_model_scores(catalogue: Catalogue) -> None:
     report = cdwidget.run(cdwidget.Score(), catalogue, [2, 1])
     assert report.done == 2 and scored(catalogue) == {1, 2}
     assert cdwidget.run(cdwidget.Score(model="cdnet-tiny"), catalogue, [2]).skipped == 1, "another name of the same weights"
+
+
+def test_a_score_that_is_not_given_any_more_is_gone(catalogue: Catalogue) -> None:
+    catalogue.put_scores(1, [Score(1, "heads", 0.9), Score(1, OVERALL, 1.0), Score(1, "mine", 0.4)])
+    assert cdwidget.run(cdwidget.Score(["edges"], None), catalogue, [1]).done == 1
+    assert {one.name for one in catalogue.scores(1)} == {"heads", OVERALL, "mine", "edges"}, "nothing else was asked for"
+    assert cdwidget.run(cdwidget.Score(model=None), catalogue, [1]).done == 1
+    names = {one.name for one in catalogue.scores(1)}
+    assert "heads" not in names, "nobody can say without a model"
+    assert {"mine", "edges", OVERALL} < names and catalogue.scores(1)[0].value != 1.0
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -174,6 +174,11 @@ def test_scores_and_their_heat(catalogue: Catalogue) -> None:
     assert [row.score for row in catalogue.query(order_by="-score")] == [0.7, None, None, None]
     assert catalogue.query(of="instances", order_by="-overall")[0].number == 2
     assert catalogue.score_names() == ["overall"]
+    catalogue.put_scores(3, [Score(1, "edge", 0.5), Score(2, "edge", 0.4)])
+    catalogue.put_scores(3, [Score(2, "overall", 0.3)], names=["overall"])  # the first is given none this time
+    assert [(one.instance, one.name, one.value) for one in catalogue.scores(3)] == [(1, "edge", 0.5), (2, "edge", 0.4), (2, "overall", 0.3)]
+    assert [row.score for row in catalogue.query(of="instances", where=[("item", "=", 3)])] == [None, 0.3]
+    assert catalogue.rows([3])[0].score == 0.3
     catalogue.set_status(3, "skipped")
     assert not catalogue.put_scores(3, [Score(1, "overall", 0.9)], version=0), "it was changed while it was scored"
     for wrong in (Score(9, "overall", 1.0), Score(1, "overall", float("nan"))):

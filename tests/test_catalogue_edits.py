@@ -186,6 +186,17 @@ def test_threads_and_forks_have_connections_of_their_own(catalogue: Catalogue) -
     assert os.waitpid(child, 0)[1] == 0 and catalogue.count("skipped") == 9
 
 
+def test_threads_that_are_gone_leave_no_file_open(catalogue: Catalogue) -> None:
+    opened = len(os.listdir("/dev/fd"))
+    for number in range(50):
+        thread = threading.Thread(target=catalogue.set_status, args=(number % 20 + 1, "accepted"))
+        thread.start()
+        thread.join()
+    assert len(os.listdir("/dev/fd")) < opened + 10
+    catalogue.close()
+    assert len(os.listdir("/dev/fd")) < opened and catalogue.count("accepted") == 20, "and it is opened again"
+
+
 def test_what_was_accepted_outlives_a_kill(catalogue: Catalogue) -> None:
     process = python(WORK, catalogue.path, "ben", 1000)
     assert process.stdout and process.stderr
@@ -194,7 +205,7 @@ def test_what_was_accepted_outlives_a_kill(catalogue: Catalogue) -> None:
     done += process.stdout.read().splitlines()
     accepted = {int(item): int(turn) for item, turn in (line.split() for line in done if len(line.split()) == 2)}
     found = Catalogue(catalogue.path)
-    assert accepted and found._database.rows("PRAGMA integrity_check") == [("ok",)]
+    assert accepted and found.database.rows("PRAGMA integrity_check") == [("ok",)]
     for item, turn in accepted.items():
         label = found.item(item).instances[-1].label
         assert int(label.removeprefix("ben ")) in (turn, turn + 1), "one more may have been written and not been told of"

@@ -77,7 +77,7 @@ def test_accept_writes_and_goes_on(page: Tiles, catalogue: Catalogue) -> None:
     assert page.widget.editor is editor and session(page).selected == 1 and editor._image["key"] == 3
     assert (mask_of(catalogue, 2, 2) == mended).all() and status(page, 3, 4, 5) == ["new", "accepted", "new"]
     (changed,) = [row for row in page.told[-1]["changed"] if row["id"] == 4]
-    assert changed["score"] is None and changed["status"] == "accepted" and changed["stale"]
+    assert changed["score"] is None and changed["status"] == "accepted"
     assert page.widget._progress["done"] == 1
     assert [past.what for past in catalogue.history(2)] == ["accepted"]
     assert [action["type"] for action in catalogue.history(2)[0].detail["actions"]] == ["brush"]
@@ -169,9 +169,12 @@ def test_an_instance_that_was_deleted_comes_back(page: Tiles, catalogue: Catalog
     rows = page.ask("page", key=page.key, start=0, stop=2)["result"]["rows"]
     assert rows[0]["name"] == "no longer there" and page.widget._progress["by_status"]["rejected"] == 1
     page.ask("close")
-    old = page.key
-    page.ask("undo")
-    assert page.key > old and page.rows(0, 2) == [("cat", 1), ("dog", 1)] and page.widget._progress["by_status"]["new"] == 12
+    key = page.key
+    (back,) = page.ask("undo")["result"]["undone"]["ids"]
+    (told,) = (told["replaced"] for told in page.told if "replaced" in told)
+    assert back != 1 and {id: row["id"] for id, row in told.items()} == {1: back}, "it has another id, and the page is told"
+    assert page.key == key and page.widget.ids[0] == back, "the list is the same"
+    assert page.rows(0, 2) == [("cat", 1), ("dog", 1)] and page.widget._progress["by_status"]["new"] == 12
 
 
 def test_the_last_instance_of_an_image_may_be_deleted(page: Tiles, catalogue: Catalogue) -> None:
@@ -195,12 +198,33 @@ def test_a_conflict_keeps_both(page: Tiles, catalogue: Catalogue) -> None:
     for op in ("accept", "reject", "accept"):
         error = page.ask(op)["error"]
         assert "Somebody else has changed this image since you opened it (rejected by ben)" in error
-        assert "still in the editor" in error and "accept(overwrite=True)" in error
+        assert "still in the editor" in error and "Write yours over theirs, which undo in the gallery brings back" in error
     assert status(page, 1) == ["rejected"] and (session(page).mask == mine).all() and session(page).can_undo
     with pytest.raises(Conflict):
         page.widget.accept()
     assert page.widget.accept(overwrite=True) == 3, "2 was rejected"
     assert status(page, 1) == ["accepted"] and (mask_of(catalogue, 1) == mine).all()
+    page.ask("undo")
+    assert status(page, 1) == ["rejected"] and (mask_of(catalogue, 1) == square(3, 4)).all(), "theirs"
+    assert [past.who for past in catalogue.history(1)] == ["ben", "ana", "ana"]
+
+
+@pytest.mark.parametrize(("op", "fields"), [("close", {}), ("step", {"by": 1})])
+def test_who_leaves_may_write_over_a_conflict(page: Tiles, catalogue: Catalogue, op: str, fields: dict) -> None:
+    page.ask("edit", instance=1)
+    dab(page)
+    mine = session(page).mask.copy()
+    Catalogue(catalogue.path, who="ben").set_status(2, "rejected")
+    page.ask(op, **fields)
+    assert (mask_of(catalogue, 1) == mine).all(), "another image's"
+    page.ask("close")
+    page.ask("edit", instance=5)
+    dab(page)
+    mine = session(page).mask.copy()
+    Catalogue(catalogue.path, who="ben").set_status(3, "rejected")
+    assert page.ask(op, **fields)["kind"] == "Conflict"
+    assert page.ask(op, **fields, overwrite=True)["ok"]
+    assert (mask_of(catalogue, 3) == mine).all() and status(page, 5) == ["rejected"], "their verdict, which nobody gave anew"
 
 
 def test_one_may_leave_a_conflict(page: Tiles, catalogue: Catalogue) -> None:

@@ -1,10 +1,13 @@
 """What the page of a gallery and the kernel say to each other, without a browser: the list, tiles, verdicts, undo."""
 
 import base64
+import gc
 import io
 import json
+import weakref
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -36,10 +39,9 @@ def test_the_worst_come_first(page: Tiles) -> None:
     assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.widget._query["count"] == 12
     (row, *_) = page.ask("page", key=page.key, start=0, stop=1)["result"]["rows"]
     assert row == {
-        "id": 11, "item": 6, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png", "stale": False,
+        "id": 11, "item": 6, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
-        "mask": {"box": [3, 4, 11, 12], "width": 40, "height": 30},
     }  # fmt: skip
 
 
@@ -82,7 +84,7 @@ def test_a_list_is_what_is_asked_for(catalogue: Catalogue, traits: dict[str, Any
 def test_a_page_of_another_list_is_empty(page: Tiles) -> None:
     old = page.key
     page.widget.text = "0.png"
-    page.widget.refresh()
+    page.wait(lambda: not page.widget.busy)
     answer = page.ask("page", key=old, start=0, stop=2)["result"]
     assert answer == {"key": page.key, "start": 0, "rows": []} and page.key > old
     assert "a page is up to" in page.ask("page", key=page.key, start=0, stop=10**6)["error"]
@@ -91,9 +93,10 @@ def test_a_page_of_another_list_is_empty(page: Tiles) -> None:
 def test_a_tile_has_a_picture_and_a_mask(page: Tiles) -> None:
     answer, buffers = page.hear("thumbs", ids=[11, 99, 2], size=200)
     assert [(one["id"], bool(one["error"])) for one in answer["result"]["thumbs"]] == [(11, False), (99, True), (2, False)]
-    kinds = [Image.open(io.BytesIO(file)) for file in buffers]
-    assert [(one.format, one.mode, one.size) for one in kinds] == [("JPEG", "RGB", (40, 30)), ("PNG", "L", (40, 30))] * 2
-    assert np.asarray(kinds[1])[4:12, 3:11].min() == 255 and np.asarray(kinds[1]).sum() == 64 * 255
+    pictures, masks = [Image.open(urlopen(address.decode())) for address in buffers[::2]], buffers[1::2]
+    assert [(one.format, one.mode, one.size) for one in pictures] == [("JPEG", "RGB", (40, 30))] * 2
+    mask = np.unpackbits(np.frombuffer(masks[0], np.uint8), count=40 * 30).reshape(30, 40)
+    assert mask[4:12, 3:11].all() and mask.sum() == 64
     answer, (heat,) = page.hear("heat", instance=11)
     assert answer["result"] == {"id": 11, "name": "edges", "width": 40, "height": 30}
     assert np.asarray(Image.open(io.BytesIO(heat)))[4:12, 3:11].min() == 200
@@ -287,3 +290,13 @@ def test_all_ids_are_those_that_a_query_has(catalogue: Catalogue) -> None:
         for filters in filtered:
             rows = catalogue.query(of="instances", order_by=order, limit=None, **filters)
             assert catalogue.ids(of="instances", order_by=order, **filters).tolist() == [row.id for row in rows]
+
+
+def test_a_gallery_that_was_closed_is_forgotten(catalogue: Catalogue) -> None:
+    page = Tiles(Gallery(catalogue))
+    page.ask("edit", instance=1)
+    gone = weakref.ref(page.widget)
+    page.widget.close()
+    del page
+    gc.collect()
+    assert gone() is None

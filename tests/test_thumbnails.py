@@ -24,7 +24,7 @@ def box(height: int, width: int, x0: int, y0: int, x1: int, y1: int) -> np.ndarr
 
 def shown(thumbnail: Thumbnail) -> tuple[np.ndarray, np.ndarray]:
     assert thumbnail.error == ""
-    picture, mask = (np.asarray(Image.open(io.BytesIO(file))) for file in (thumbnail.picture, thumbnail.mask))
+    picture, mask = np.asarray(Image.open(io.BytesIO(thumbnail.picture))), thumbnail.mask
     assert picture.shape == (thumbnail.height, thumbnail.width, 3) and mask.shape == (thumbnail.height, thumbnail.width)
     return picture, mask
 

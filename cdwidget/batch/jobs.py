@@ -98,8 +98,8 @@ class Score:
         return score
 
     def keep(self, catalogue: Catalogue, item: CatalogueItem, result: Any) -> bool:
-        """Put the scores in place of those of the same names."""
-        return catalogue.put_scores(item.id, result, item.version)
+        """Put the scores in place of those of the same names; what is not given this time is gone."""
+        return catalogue.put_scores(item.id, result, item.version, [*SCORES, OVERALL] if self.names is None else self.names)
 
 
 def load(model: Model) -> Predictor | None:

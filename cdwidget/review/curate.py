@@ -169,7 +169,7 @@ class Subset:
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a frame with a row an item; ModuleNotFoundError without pandas."""
-        return frame(self.catalogue._database, "items", self._rows())
+        return frame(self.catalogue.database, "items", self._rows())
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Subset:
     def _counts(self) -> tuple[csr_matrix, list[str]]:
         sql = """SELECT item, label, count(*) FROM instances WHERE status != 'rejected' AND NOT crowd
             AND item IN (SELECT value FROM json_each(?)) GROUP BY item, label"""
-        return splits.tally(self.catalogue._database.rows(sql, (json.dumps(self.ids.tolist()),)), self.ids)
+        return splits.tally(self.catalogue.database.rows(sql, (json.dumps(self.ids.tolist()),)), self.ids)
 
     def _embeddings(self) -> np.ndarray:
         found, vectors = read_embeddings(self.catalogue, self.ids)
@@ -225,7 +225,7 @@ class Subset:
             return []
         sql = "SELECT item, tag FROM tags WHERE item IN (SELECT value FROM json_each(?))"
         place = {id: place for place, id in enumerate(self)}
-        rows = self.catalogue._database.rows(sql, (json.dumps(self.ids.tolist()),))
+        rows = self.catalogue.database.rows(sql, (json.dumps(self.ids.tolist()),))
         named = [(place[item], tag) for item, tag in rows if tag.startswith(tags)]
         if not named:
             raise ValueError(f"none of the {len(self)} items has a tag that begins with {tags!r}; there are: {self.catalogue.tags()}")

@@ -1,4 +1,4 @@
-"""One SQLite file, open in any number of threads and processes: a connection a thread, one writer at a time."""
+"""One SQLite file, open in any number of threads and processes: each borrows a connection, one writes at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, Union
-from weakref import WeakSet
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from cdwidget.review.schema import migrate
 
 WAIT = 30.0  # seconds for another writer
 CACHE = 64 * 1024  # KiB a connection
+MOST_IDLE = 4  # connections that are kept for whoever is next
 ADVICE = {  # what SQLite says -> what to do about it
     "full": "Free some space and do it again.",
     "disk I/O error": "The disk may be full, a quota reached or the drive gone: free some space, or look after it, and do it again.",
@@ -26,51 +26,55 @@ ADVICE = {  # what SQLite says -> what to do about it
 Parameters = Union[Sequence[Any], Mapping[str, Any]]
 
 
-class _Open:
-    """A connection, and the process that opened it: after a fork it must not be used."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.process = os.getpid()
-
-
 class Database:
     """The file of a catalogue. What is committed is on the disk; what is not has never been."""
+
+    _idle: list[sqlite3.Connection]
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. FileNotFoundError when there is no such folder, ValueError when the file is something else."""
         self.path = path
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent} to keep the catalogue in; make it first")
-        self._local = threading.local()
-        self._all: WeakSet[_Open] = WeakSet()
-        with self._explained():
-            self.connection  # noqa: B018, it makes the file
+        self._forget()
+        with self._explained(), self.connection():
+            pass  # it makes the file
 
     def __reduce__(self) -> Any:
         return Database, (self.path,)  # a worker opens it anew
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """This thread's connection."""
-        found: _Open | None = getattr(self._local, "open", None)
-        if found is None or found.process != os.getpid():
-            found = self._local.open = _Open(self._connect())
-            self._all.add(found)
-        return found.connection
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile; inside a transaction, its own. It is used again: to open one takes 3 ms."""
+        if self._process != os.getpid():
+            self._forget()  # after a fork they must not be used
+        own: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if own is not None:
+            yield own
+            return
+        idle = self._idle
+        try:
+            connection = idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            if idle is self._idle and len(idle) < MOST_IDLE:
+                idle.append(connection)
+            else:
+                connection.close()
 
     def close(self) -> None:
-        """Close the connections of all threads; whoever asks again opens a new one."""
-        for found in list(self._all):
-            self._all.discard(found)
-            if found.process == os.getpid():
-                found.connection.close()
-        self._local = threading.local()
+        """Close the connections, those in use when they are given back; whoever asks again opens a new one."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Any]:
         """Return all rows of a query."""
-        with self._explained():
-            return self.connection.execute(sql, parameters).fetchall()
+        with self._explained(), self.connection() as connection:
+            return connection.execute(sql, parameters).fetchall()
 
     def ids(self, sql: str, parameters: Parameters = ()) -> np.ndarray:
         """Return what a query for `id` finds, in its order, int64 (N,): as one text, which is three times as quick as rows."""
@@ -83,12 +87,12 @@ class Database:
 
         Raises OSError when it cannot be kept; its message says why.
         """
-        connection = self.connection
-        if connection.in_transaction:
-            yield connection
-            return
-        with self._explained():
+        with self._explained(), self.connection() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
             connection.execute("BEGIN IMMEDIATE")
+            self._local.connection = connection
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -96,9 +100,16 @@ class Database:
                 if connection.in_transaction:  # a full disk may have ended it
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._local.connection = None
+
+    def _forget(self) -> None:
+        self._process = os.getpid()
+        self._idle = []
+        self._local = threading.local()  # connection: of the transaction that a thread is in
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None, check_same_thread=False)  # another may close it
+        connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None, check_same_thread=False)  # one after the other uses it
         try:
             connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             connection.execute("PRAGMA foreign_keys = ON")

@@ -52,7 +52,7 @@ def fingerprints(catalogue: Catalogue, ids: np.ndarray, progress: bool | None = 
     """
     wanted = [int(id) for id in ids]
     sql = "SELECT item, value FROM fingerprints WHERE item IN (SELECT value FROM json_each(?))"
-    known = dict(catalogue._database.rows(sql, (json.dumps(wanted),)))
+    known = dict(catalogue.database.rows(sql, (json.dumps(wanted),)))
     left = list(catalogue.rows(id for id in wanted if id not in known))
 
     def look(path: str) -> bytes | None:
@@ -67,7 +67,7 @@ def fingerprints(catalogue: Catalogue, ids: np.ndarray, progress: bool | None = 
         for start in range(0, len(left), AT_ONCE):
             rows = left[start : start + AT_ONCE]
             made = {row.id: value for row, value in zip(rows, pool.map(look, [row.path for row in rows])) if value is not None}
-            with catalogue._database.transaction() as connection:
+            with catalogue.database.transaction() as connection:
                 connection.executemany("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", made.items())
             known |= made
             bar.update(len(rows))

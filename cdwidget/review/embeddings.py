@@ -21,7 +21,7 @@ def put_embedding(catalogue: Catalogue, item_id: int, vector: np.ndarray, model:
     """Keep the embedding of an item's image, float (D,), in place of one it had; model: what made it. ValueError for other values."""
     if vector.ndim != 1 or not np.isfinite(vector).all():
         raise ValueError(f"an embedding is a vector of finite numbers (D,), not {vector.shape}")
-    with catalogue._database.transaction() as connection:
+    with catalogue.database.transaction() as connection:
         row = (item_id, model, vector.astype("<f2").tobytes())
         connection.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", row)
 
@@ -33,11 +33,11 @@ def read_embeddings(catalogue: Catalogue, ids: Sequence[int] | np.ndarray | None
     made by several models, and cannot be compared.
     """
     chosen, given = ("", ()) if ids is None else (" WHERE item IN (SELECT value FROM json_each(?))", (_json(ids),))
-    models = catalogue._database.rows(f"SELECT DISTINCT model FROM embeddings{chosen}", given)
+    models = catalogue.database.rows(f"SELECT DISTINCT model FROM embeddings{chosen}", given)
     if len(models) > 1:
         names = ", ".join(sorted(name for (name,) in models))
         raise ValueError(f"the embeddings were made by several models ({names}) and cannot be compared; {HOW} alike")
-    rows = catalogue._database.rows(f"SELECT item, vector FROM embeddings{chosen} ORDER BY item", given)
+    rows = catalogue.database.rows(f"SELECT item, vector FROM embeddings{chosen} ORDER BY item", given)
     found = np.array([item for item, _ in rows], np.int64)
     vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), -1 if rows else 0).astype(np.float32)
     if ids is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Sequence
 
@@ -55,15 +55,18 @@ class Frame:
         return cls((left, top, right, bottom), width, height, inner)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """An instance's picture, a JPEG without its mask, and the mask, a grey PNG of the same size; error: why there is none, or ""."""
+    """An instance's picture, a JPEG without its mask; error: why there is none, or "".
+
+    mask: how much of each pixel belongs to it, uint8 (height, width), 255 for all of it.
+    """
 
     id: int
     width: int = 0
     height: int = 0
     picture: bytes = b""
-    mask: bytes = b""
+    mask: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     error: str = ""
 
 
@@ -175,7 +178,7 @@ def _thumbnail(row: InstanceRow, frame: Frame, image: np.ndarray, counts: str) -
         picture = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
         mask = decode_box(counts, row.height, row.width, frame.box).view(np.uint8) * np.uint8(255)
         shown = cv2.resize(mask, (frame.width, frame.height), interpolation=cv2.INTER_AREA)
-        return Thumbnail(row.id, frame.width, frame.height, picture, _png(shown))
+        return Thumbnail(row.id, frame.width, frame.height, picture, shown)
     except ValueError as error:
         return Thumbnail(row.id, error=str(error))
 

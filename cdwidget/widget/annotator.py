@@ -23,13 +23,13 @@ from cdwidget.widget.channel import Answer, Channel
 from cdwidget.widget.encoder import EMBEDDED, Encoder, prepare
 from cdwidget.widget.requests import SLOW, Requests
 from cdwidget.widget.settings import Settings
+from cdwidget.widget.shared import bundled
 
 if TYPE_CHECKING:
     import pandas
 
     from cdwidget.widget.inspector import Inspector
 
-STATIC = Path(__file__).parents[1] / "static"
 MIRRORS: dict[str, Callable[[Any], Action]] = {"selected": Select, "label": Relabel, "locked": Lock}  # traits that are the session's
 ASKING = (*get_args(Prompt), Alternative)  # the actions that the model answers
 Callback = Callable[["Annotator"], Any]
@@ -46,8 +46,8 @@ class Annotator(Settings):
     >>> w.instances     # all of them, with labels
     """
 
-    _esm = STATIC / "annotator.js"
-    _css = STATIC / "annotator.css"
+    _esm = bundled("annotator.js")
+    _css = bundled("annotator.css")
 
     _shell: Any = None  # IPython's, kept because it cannot be asked for any more when the interpreter ends
 

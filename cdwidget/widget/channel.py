@@ -22,7 +22,10 @@ class Host(Protocol):
 
 
 class Channel:
-    """Up: `{id, op, ...}`. Down: `{id, ok, result | error}` with buffers; what Python tells unasked has the id None."""
+    """Up: `{id, op, ...}`. Down: `{id, ok, result}` with buffers, or `{id, ok, error, kind}`; what Python tells unasked has the id None.
+
+    kind: the exception's name.
+    """
 
     def __init__(self, host: Host, ops: Mapping[str, Callable[..., Answer]], slow: Collection[str] = ()) -> None:
         """Answer the messages of `host` with `ops`, called with the message's other fields as keywords.
@@ -53,7 +56,7 @@ class Channel:
         except BaseException as error:  # the browser shows it; an interrupted kernel must answer too
             told = isinstance(error, ValueError)  # it is written for the user
             text = str(error) if told else f"{type(error).__name__}: {error}"
-            self._host.send({"id": request, "ok": False, "error": text})
+            self._host.send({"id": request, "ok": False, "error": text, "kind": type(error).__name__})
             if not isinstance(error, Exception):
                 raise
 

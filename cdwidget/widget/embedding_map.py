@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable
 
 import cv2
@@ -15,12 +14,11 @@ from cdwidget.review import Catalogue
 from cdwidget.review.embeddings import PROJECTIONS
 from cdwidget.widget.channel import Answer, Channel
 from cdwidget.widget.plane import COLOURINGS, NONE, OTHERS, Legend, Plane
-from cdwidget.widget.shared import SharedWidget
+from cdwidget.widget.shared import SharedWidget, bundled
 
 if TYPE_CHECKING:
     from cdwidget.widget.gallery import Gallery
 
-STATIC = Path(__file__).parents[1] / "static"
 SHORTCUTS = {
     "select_all": ["Ctrl+A"],
     "clear": ["Escape"],
@@ -48,8 +46,8 @@ class EmbeddingMap(SharedWidget):
     >>> catalogue.subset(ids=m.selected)
     """
 
-    _esm = STATIC / "embedding_map.js"
-    _css = STATIC / "embedding_map.css"
+    _esm = bundled("embedding_map.js")
+    _css = bundled("embedding_map.css")
     _commands = SHORTCUTS
 
     color_by = t.Enum(tuple(COLOURINGS), "label", help="what the colours mean").tag(sync=True)

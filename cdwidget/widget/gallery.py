@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Iterable, Iterator, cast
 
 import numpy as np
@@ -21,8 +21,8 @@ from cdwidget.widget.gallery_repair import Editor, Repair, Work
 from cdwidget.widget.gallery_requests import GONE, SLOW, Requests
 from cdwidget.widget.gallery_settings import ASKED, ORDERS, GallerySettings
 from cdwidget.widget.gallery_verdicts import EDITED, Step, Verdicts
+from cdwidget.widget.shared import bundled
 
-STATIC = Path(__file__).parents[1] / "static"
 SHEET, SHEET_SIDE = 12, 120  # tiles of the picture that stays in a notebook without a kernel, and the pixels of each
 TRIED = 20  # instances whose images cannot be opened, passed over before it is given up
 NEXT, MOST_NEXT = 200, 20_000  # rows that are looked at at once in search of the next one
@@ -37,8 +37,8 @@ class Gallery(GallerySettings):
     >>> w.selected      # ids of instances: catalogue.rows(w.selected, of="instances")
     """
 
-    _esm = STATIC / "gallery.js"
-    _css = STATIC / "gallery.css"
+    _esm = bundled("gallery.js")
+    _css = bundled("gallery.css")
 
     def __init__(self, catalogue: Catalogue, predictor: Predictor | None = None, **traits: Any) -> None:
         """Show the instances of a catalogue.
@@ -104,7 +104,7 @@ class Gallery(GallerySettings):
                 raise ValueError("its image is open in the editor; close that first, or undo there")
             with self._changing(self._of_step(step)):
                 theirs = self._verdicts.undo()
-            self._find_again(step)
+            step = self._found_again(step)
             self._notice = f"{len(theirs)} of {len(step.items)} images were changed by somebody else since, and stay" if theirs else ""
             return step
 
@@ -130,8 +130,11 @@ class Gallery(GallerySettings):
         """As `reject`, to decide later."""
         return self._decide("skipped", overwrite)
 
-    def step(self, by: int) -> int | None:
-        """Open the instance that is `by` further in the list, the open one where there is none; what was done is written back."""
+    def step(self, by: int, overwrite: bool = False) -> int | None:
+        """Open the instance that is `by` further in the list, the open one where there is none; what was done is written back.
+
+        Raises Conflict and OSError as `accept`; called once more, it leaves what could not be written.
+        """
         with self._writing, self._working():
             work = self._opened()
             place = self._listing.place(work.row.id)
@@ -140,14 +143,14 @@ class Gallery(GallerySettings):
             ids = self._listing.ids[place + 1 :] if by > 0 else self._listing.ids[:place][::-1]
             if len(ids) < abs(by):
                 return work.row.id
-            self._put_away()
+            self._put_away(overwrite)
             return self._open_first(ids[abs(by) - 1 :][:TRIED])
 
-    def back(self) -> None:
-        """Close the editor; what was done is written back, the status as it was."""
+    def back(self, overwrite: bool = False) -> None:
+        """Close the editor; what was done is written back, the status as it was. Raises as `step`."""
         with self._writing, self._working():
             if self._repair.open is not None:
-                self._put_away()
+                self._put_away(overwrite)
                 self._leave()
 
     def close(self) -> None:
@@ -203,13 +206,13 @@ class Gallery(GallerySettings):
                 raise OSError(f"{error} What you did is still in the editor.") from error
             self._verdicts.keep([row], status or EDITED, version)
 
-    def _put_away(self) -> None:
+    def _put_away(self, overwrite: bool = False) -> None:
         """Write the open instance back before another one is opened. What cannot be written stays open, and is left the second time."""
         work = self._repair.open
         if work is None or self.view_only or not work.session.can_undo:
             return
         try:
-            self._write(None)
+            self._write(None, overwrite)
         except (Conflict, OSError) as error:
             if self._unwritten is work.session:
                 return
@@ -275,23 +278,28 @@ class Gallery(GallerySettings):
     def _of_step(self, step: Step) -> list[int]:
         return [id for item in step.items for id in self._of_item(item)] if len(step.items) == 1 else list(step.ids)
 
-    def _find_again(self, step: Step) -> None:
-        """An instance that was deleted and is back has another id."""
+    def _found_again(self, step: Step) -> Step:
+        """An instance that was deleted and is back has another id: show it where it was."""
         known = {row.id for row in self._rows(step.ids)}
+        ids: dict[int, int] = {}
         for id, (item, number) in step.numbers.items():
-            if id not in known:
-                where = [("item", "=", item), ("number", "=", number)]
-                for row in self.catalogue.query(of="instances", where=where):
-                    self._listing.replace(id, row.id)
-                    self._listing.count({row.id: (str(GONE["status"]), cast(InstanceRow, row).status)})
-                    self._show_list("")
+            where = [("item", "=", item), ("number", "=", number)]
+            for row in [] if id in known else cast(list[InstanceRow], self.catalogue.query(of="instances", where=where)):
+                ids[id] = row.id
+                self._listing.replace(id, row.id)
+                self._listing.count({row.id: (str(GONE["status"]), row.status)})
+        if ids:
+            self._show_progress()
+            rows = self._requests.rows(list(ids.values()))
+            self._channel.tell(({"replaced": dict(zip(ids, rows)), "progress": self._progress}, []))
+        return replace(step, ids=tuple(ids.get(id, id) for id in step.ids))
 
     def _said(self, item: int) -> str:
         past = self.catalogue.history(item)[-1:]
         who = f" ({past[0].what} by {past[0].who})" if past else ""
         return (
             f"Somebody else has changed this image since you opened it{who}, so nothing was written; what you did is still in the editor. "
-            "Go back and open it again to see theirs, or put yours in its place: accept(overwrite=True) of this gallery, in a cell."
+            "Write yours over theirs, which undo in the gallery brings back, or go back and open it again to see theirs."
         )
 
     def _ask_soon(self) -> None:

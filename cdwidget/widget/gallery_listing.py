@@ -59,11 +59,11 @@ class Listing:
         return int(found[0]) if len(found) else None
 
     def replace(self, old: int, new: int) -> None:
-        """An instance has another id now."""
+        """An instance has another id now; it is the same list."""
         with self._lock:
             if (place := self.place(old)) is not None:
                 self.ids = self.ids.copy()
-                self.ids[place], self.key = new, self.key + 1
+                self.ids[place] = new
 
     def count(self, changes: dict[int, tuple[str, str]]) -> None:
         """Count instances, by their ids, that were of one status and are of another now; those that are not listed do not count."""

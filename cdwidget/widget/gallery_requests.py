@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Callable, Sequence, cast
+
+import numpy as np
 
 from cdwidget.review import InstanceRow, Score
 from cdwidget.review.places import file_name
-from cdwidget.review.thumbnails import Frame
 from cdwidget.widget.channel import Answer
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Requests:
             "accept": lambda overwrite=False: self._judged(gallery.accept, overwrite=overwrite),
             "reject": lambda overwrite=False: self._judged(gallery.reject, overwrite=overwrite),
             "skip": lambda overwrite=False: self._judged(gallery.skip, overwrite=overwrite),
-            "step": lambda by: self._here(gallery.step(by)),
+            "step": lambda by, overwrite=False: self._here(gallery.step(by, overwrite)),
             "close": self.close,
         }
 
@@ -47,13 +49,16 @@ class Requests:
 
     def rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """What the page is told of instances, one row for each id."""
-        catalogue, tile = self._gallery.catalogue, self._gallery.tile
+        catalogue = self._gallery.catalogue
         found = {row.id: row for row in cast(list[InstanceRow], catalogue.rows(ids, of="instances"))}
         reasons = catalogue.reasons(ids)
-        return [_row(found[id], reasons[id], tile) if id in found else {**GONE, "id": id} for id in ids]
+        return [_row(found[id], reasons[id]) if id in found else {**GONE, "id": id} for id in ids]
 
     def thumbs(self, ids: list[int], size: int) -> Answer:
-        """Thumbnails of instances, at most `size` pixels a side: {thumbs}, and for each that is there a JPEG and a grey PNG of its mask."""
+        """Thumbnails of instances, at most `size` pixels a side: {thumbs}, and of each that is there a JPEG and its mask.
+
+        The JPEG comes as the text of a `data:` address, the mask as packed pixels.
+        """
         if len(ids) > MOST_THUMBS:
             raise ValueError(f"these are {len(ids)} thumbnails; ask for at most {MOST_THUMBS} at a time")
         made = {one.id: one for one in self._gallery.catalogue.thumbnails(ids, size)}
@@ -62,9 +67,9 @@ class Requests:
         for id in ids:
             one = made.get(id)
             error = one.error if one else "It is not in the catalogue any more."
-            thumbs.append({"id": id, "kind": "jpeg", "width": one.width if one else 0, "height": one.height if one else 0, "error": error})
+            thumbs.append({"id": id, "width": one.width if one else 0, "height": one.height if one else 0, "error": error})
             if one and not error:
-                buffers += [one.picture, one.mask]
+                buffers += [b"data:image/jpeg;base64," + b64encode(one.picture), np.packbits(one.mask > 127).tobytes()]
         return {"thumbs": thumbs}, buffers
 
     def heat(self, instance: int, name: str | None = None, size: int | None = None) -> Answer:
@@ -95,9 +100,9 @@ class Requests:
         self._gallery.edit(instance)
         return self._here(instance)
 
-    def close(self) -> Answer:
+    def close(self, overwrite: bool = False) -> Answer:
         """Back to the tiles: {id: null}."""
-        self._gallery.back()
+        self._gallery.back(overwrite)
         return self._here(None)
 
     def _judged(self, decide: Callable[..., int | None], **options: Any) -> Answer:
@@ -113,11 +118,10 @@ class Requests:
             raise ValueError("this gallery is for viewing only; set view_only = False to review")
 
 
-GONE = {"item": 0, "number": 0, "label": "", "status": "rejected", "score": None, "name": "no longer there", "chips": [], "mask": None}
+GONE = {"item": 0, "number": 0, "label": "", "status": "rejected", "score": None, "name": "no longer there", "chips": []}
 
 
-def _row(row: InstanceRow, reasons: Sequence[Score], tile: int) -> dict[str, Any]:
-    frame = Frame.of(row, tile)
+def _row(row: InstanceRow, reasons: Sequence[Score]) -> dict[str, Any]:
     return {
         "id": row.id,
         "item": row.item,
@@ -127,6 +131,4 @@ def _row(row: InstanceRow, reasons: Sequence[Score], tile: int) -> dict[str, Any
         "score": row.score,
         "name": file_name(row.path),
         "chips": [{"name": one.name, "value": one.value, "reason": one.reason} for one in reasons],
-        "mask": {"box": list(frame.inner), "width": frame.width, "height": frame.height},
-        "stale": row.score is None and row.version > 0,  # changed since it was scored, or never scored
     }

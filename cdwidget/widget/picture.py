@@ -65,8 +65,7 @@ def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
             sheet[top : top + side - 2 * GAP, left : left + side - 2 * GAP] = 225
             continue
         picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        mask = np.asarray(cv2.imdecode(np.frombuffer(one.mask, np.uint8), cv2.IMREAD_GRAYSCALE)) > 127
-        sheet[top : top + one.height, left : left + one.width] = _tinted(picture, mask.view(np.uint8), SHEET_COLOR)
+        sheet[top : top + one.height, left : left + one.width] = _tinted(picture, (one.mask > 127).view(np.uint8), SHEET_COLOR)
     return _palette(sheet)
 
 

@@ -83,7 +83,7 @@ class Plane:
             return {"item": item, "name": "", "labels": "", "status": "", "score": None, "error": "It is no longer in the catalogue."}, None
         (row,) = rows
         sql = "SELECT label, count(*) FROM instances WHERE item = ? GROUP BY label ORDER BY count(*) DESC, label LIMIT 3"
-        counted = self._catalogue._database.rows(sql, (item,))
+        counted = self._catalogue.database.rows(sql, (item,))
         labels = ", ".join(f"{label or '(none)'}{f' × {count}' if count > 1 else ''}" for label, count in counted)
         about = {"item": item, "name": file_name(row.path), "labels": labels, "status": row.status, "score": row.score, "error": ""}
         try:
@@ -105,7 +105,7 @@ def by_label(catalogue: Catalogue, ids: np.ndarray) -> Legend:
     """The label that covers most of the image; the ten most frequent ones have a colour, as in the annotator and the gallery."""
     sql = """SELECT item, label FROM (SELECT item, label, sum(area) AS covered FROM instances WHERE status != 'rejected'
         AND item IN (SELECT value FROM json_each(?)) GROUP BY item, label ORDER BY item, covered, label DESC)"""
-    main = dict(catalogue._database.rows(sql, (_json(ids),)))  # of several, the last one stays: the largest
+    main = dict(catalogue.database.rows(sql, (_json(ids),)))  # of several, the last one stays: the largest
     names = [main.get(id) for id in ids.tolist()]
     counts = Counter(name for name in names if name is not None)
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
@@ -129,7 +129,7 @@ def by_label(catalogue: Catalogue, ids: np.ndarray) -> Legend:
 def by_status(catalogue: Catalogue, ids: np.ndarray) -> Legend:
     """The status of the item."""
     sql = "SELECT id, status FROM items WHERE id IN (SELECT value FROM json_each(?))"
-    found = dict(catalogue._database.rows(sql, (_json(ids),)))
+    found = dict(catalogue.database.rows(sql, (_json(ids),)))
     numbers = np.array([STATUSES.index(found[id]) if id in found else NONE for id in ids.tolist()], np.uint8)
     return Legend(numbers, tuple((name, STATUS_COLORS[name], int((numbers == at).sum())) for at, name in enumerate(STATUSES)))
 
@@ -137,7 +137,7 @@ def by_status(catalogue: Catalogue, ids: np.ndarray) -> Legend:
 def by_score(catalogue: Catalogue, ids: np.ndarray) -> Legend:
     """The item's score, that of its worst instance, from 0 to 1."""
     sql = "SELECT id, score FROM items WHERE score IS NOT NULL AND id IN (SELECT value FROM json_each(?))"
-    found = dict(catalogue._database.rows(sql, (_json(ids),)))
+    found = dict(catalogue.database.rows(sql, (_json(ids),)))
     values = np.array([found.get(id, np.nan) for id in ids.tolist()], float)
     steps = np.clip(values, 0, 1) * (STEPS - 1)
     return Legend(np.where(np.isnan(values), NONE, np.nan_to_num(steps)).astype(np.uint8))

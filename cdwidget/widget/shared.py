@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Mapping
 
@@ -9,6 +10,13 @@ import anywidget
 import traitlets as t
 
 from cdwidget.lookup import lookup
+
+STATIC = Path(__file__).parents[1] / "static"
+
+
+def bundled(name: str) -> str:
+    """Return a file that `npm run build` has made. Of a path, anywidget keeps every widget for ever, to tell it when the file changes."""
+    return (STATIC / name).read_text(encoding="utf-8")
 
 
 class SharedWidget(anywidget.AnyWidget):

@@ -5,6 +5,7 @@
 import { isEmpty, NOWHERE, union, type Box, type Patch } from "./bitmap";
 
 type Kind = "smooth" | "exact"; // corners cut at half a pixel, so that diagonals look like lines; every step, for large pixels
+type Pen = Pick<Path2D, "moveTo" | "lineTo" | "closePath">;
 interface Loop { corners: number[]; smooth?: Path2D; exact?: Path2D }
 
 const MOST_CORNERS = 400_000; // of a speckled mask; beyond it every second pixel is drawn
@@ -92,8 +93,9 @@ export function trace({ box, bits }: Patch, within: Box = box): number[][] {
     const row = (y - y0) * width - x0;
     for (let x = left; x < right; x++) {
       if (!bits[row + x]) continue;
-      const walked = seen[(y - top) * span + x - left];
-      if (!(walked & 1) && !inside(x, y - 1) && (all || touches(x, y) || touches(x + 1, y))) walk(x, y, 1, 0);
+      const isBelow = y > y0 && bits[row + x - width] === 1; // another pixel of the mask
+      if (all && isBelow) continue;
+      if (!isBelow && !(seen[(y - top) * span + x - left] & 1) && (all || touches(x, y) || touches(x + 1, y))) walk(x, y, 1, 0);
       if (all) continue;
       if (!(seen[(y - top) * span + x - left] & 2) && !inside(x + 1, y) && (touches(x + 1, y) || touches(x + 1, y + 1))) walk(x + 1, y, 0, 1);
       if (!(seen[(y - top) * span + x - left] & 4) && !inside(x, y + 1) && (touches(x, y + 1) || touches(x + 1, y + 1))) walk(x + 1, y + 1, -1, 0);
@@ -120,7 +122,19 @@ function passes(corners: number[], box: Box): boolean {
   return false;
 }
 
-function addLoop(path: Path2D, loop: number[], kind: Kind, x0 = 0, y0 = 0, step = 1): Path2D {
+/** The smooth outline of a small mask, as the `d` of an SVG path. */
+export function pathOf(patch: Patch): string {
+  let text = "";
+  const pen: Pen = {
+    moveTo: (x, y) => { text += `M${x} ${y}`; },
+    lineTo: (x, y) => { text += `L${x} ${y}`; },
+    closePath: () => { text += "Z"; },
+  };
+  for (const corners of trace(patch)) addLoop(pen, corners, "smooth");
+  return text;
+}
+
+function addLoop<To extends Pen>(path: To, loop: number[], kind: Kind, x0 = 0, y0 = 0, step = 1): To {
   for (let i = 0; i < loop.length; i += 2) {
     const j = (i + 2) % loop.length;
     const ax = x0 + loop[i] * step, ay = y0 + loop[i + 1] * step, bx = x0 + loop[j] * step, by = y0 + loop[j + 1] * step;

@@ -1,5 +1,7 @@
 /** Requests to the kernel, answered by id. A Python exception arrives as a rejected promise; silence is noticed. */
 
+import { Raised } from "./trouble";
+
 /** What every host of the Anywidget Front-End Module hands over. */
 export interface Model {
   get(name: string): any;
@@ -10,7 +12,7 @@ export interface Model {
   off(event: string, callback: (...args: any[]) => void): void;
 }
 
-export interface Message { id: string | null; ok: boolean; result?: any; error?: string }
+export interface Message { id: string | null; ok: boolean; result?: any; error?: string; kind?: string }
 
 export interface Reply { result: any; buffers: DataView<ArrayBuffer>[] }
 
@@ -85,7 +87,7 @@ export class Transport {
     if (mine) this.slow(false);
     if (message.ok) this.hear(message.result, buffers);
     if (message.ok) mine?.resolve({ result: message.result, buffers });
-    else mine?.reject(new Error(message.error));
+    else mine?.reject(new Raised(message.error ?? "", message.kind ?? ""));
   };
 
   private settle(id: string): Waiting | undefined {

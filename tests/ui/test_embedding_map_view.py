@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +121,10 @@ class Map:
         expect(self.root.locator(".cdw-phase")).to_have_text(text)
 
     def thirds(self) -> list[int]:
-        """Which thirds of the points are selected in the kernel."""
+        """Which thirds of the points are selected in the kernel, once it knows of as many as the page says."""
+        count, end = int(self.root.locator(".cdw-phase").inner_text().split()[0]), time.monotonic() + 60
+        while self.notebook.value("len(m.selected)") != count:
+            assert time.monotonic() < end, f"the kernel does not hear of {count} selected"
         return self.notebook.value("sorted({(id - 1) % 3 for id in m.selected})")
 
 

@@ -166,3 +166,42 @@ def test_somebody_else_was_quicker(tiles: Tiles) -> None:
     expect(bench(tiles)).to_be_visible()
     close(tiles)
     assert tiles.statuses(index) == ["new"]
+
+
+def test_mine_over_theirs(tiles: Tiles) -> None:
+    tiles.press("PageDown", "PageDown", "Enter")
+    index = tiles.focused
+    ready(tiles)
+    click(tiles, 120, 80)
+    row = tiles.row(tiles.id(index))
+    theirs = [*tiles.catalogue.item(row.item).instances][:1]
+    tiles.catalogue.update(row.item, theirs)
+    tiles.page.keyboard.press("Control+Enter")
+    bench(tiles).locator("> .cdw-trouble").get_by_text("Write mine over theirs").click()
+    expect(bench(tiles).locator(".cdw-decide .cdw-place")).to_have_text(f"{index + 2} of 80")
+    expect(bench(tiles).locator("> .cdw-trouble")).to_be_hidden()
+    ready(tiles)
+    assert tiles.statuses(index) == ["accepted"] and area(tiles, index) > row.area
+    close(tiles)
+    tiles.press("u")  # theirs is in the history
+    assert len(tiles.catalogue.item(row.item).instances) == len(theirs)
+
+
+def test_what_was_deleted_comes_back_where_it_was(tiles: Tiles) -> None:
+    tiles.scroll(0.6)
+    index = tiles.first
+    tiles.tile(index).click()
+    top, instance = tiles.top, tiles.id(index)
+    tiles.press("Enter")
+    ready(tiles)
+    bench(tiles).locator("[data-command=delete]:visible").last.click()
+    ready(tiles)
+    tiles.page.keyboard.press("Control+Enter")
+    expect(bench(tiles).locator(".cdw-decide .cdw-place")).to_have_text(f"{index + 2} of 80")
+    ready(tiles)
+    close(tiles)
+    assert not tiles.catalogue.rows([instance], of="instances")
+    tiles.press("u")
+    assert tiles.id(index) != instance and tiles.statuses(index) == ["new"]
+    assert (tiles.top, tiles.focused) == (top, index)
+    assert tiles.colours(index) > 500

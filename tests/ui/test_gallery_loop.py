@@ -1,4 +1,4 @@
-"""The whole loop with the model that is shipped: COCO in, scored, the worst first, mended by a click, accepted, COCO out."""
+"""The whole loop with the model that is shipped: COCO in, scored, the worst first, mended by clicks, accepted, COCO out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from pycocotools.coco import COCO
 
 from lab import SCREENSHOTS, Lab
 from tiles import Tiles
 
-SIDE = 512  # pixels of the photograph whose mask is cut
+SIDE = 512  # pixels of the photograph whose mask is spoilt
+MOST_CLICKS = 5  # the model answers a little differently on another machine
 DATA = """
 import json
 from pathlib import Path
@@ -23,7 +24,7 @@ from pycocotools import mask as rle
 folder = Path({folder!r})
 folder.mkdir()
 predictor = cdwidget.load_predictor()
-clicks = {"coffee": (300, 230), "chelsea": (200, 150), "astronaut": (200, 400)}
+clicks = {"rocket": (320, 200), "chelsea": (200, 150), "astronaut": (200, 400)}
 images, annotations = [], []
 for number, (name, (x, y)) in enumerate(clicks.items(), 1):
     image = getattr(skimage.data, name)()
@@ -33,7 +34,7 @@ for number, (name, (x, y)) in enumerate(clicks.items(), 1):
     if name == "astronaut":
         whole = mask.copy()
         mask[int(np.median(np.nonzero(mask)[0])) :] = False  # cut off straight
-        spoilt, hint = mask, next_click(whole, mask)
+        spoilt = mask = np.roll(mask, (6, 12), (0, 1))  # and beside what it is of
     counts = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
     images.append({"id": number, "file_name": f"{name}.png", "height": mask.shape[0], "width": mask.shape[1]})
     annotations.append({
@@ -68,30 +69,23 @@ def test_import_score_mend_accept_export(lab: Lab, tiles: Tiles) -> None:
     page, bench = tiles.page, tiles.root.locator(".cdw-editor")
     place, status = bench.locator(".cdw-decide .cdw-place"), bench.locator(".cdw-status")
     assert tiles.value("[report.done, len(report.failed)]") == [3, 0]
-    assert tiles.value("catalogue.rows([int(w.ids[0])], of='instances')[0].path").endswith("astronaut.png")  # the cut one is the worst
+    listed = [tiles.row(tiles.id(index)) for index in range(3)]
+    before = [row.score or 0 for row in listed]
+    assert before == sorted(before, reverse=True) and before[0] > before[2]  # the worst first
+    assert [tiles.tile(index).locator(".cdw-score").inner_text() for index in range(3)] == [f"{score:.2f}" for score in before]
+    (spoilt,) = (index for index, row in enumerate(listed) if row.path.endswith("astronaut.png"))
     assert tiles.root.locator(".cdw-why").inner_text()
     page.screenshot(path=SCREENSHOTS / "loop-tiles.png")
 
     tiles.grid.focus()
     tiles.press("Enter")
-    expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
-    x, y, positive = tiles.value("[hint.x, hint.y, hint.positive]")
-    assert positive
-    stage = bench.locator(".cdw-stage")
-    box = stage.bounding_box()
-    assert box is not None
-    scale = min(box["width"], box["height"]) / SIDE
-    left, top = ((box[side] - SIDE * scale) / 2 for side in ("width", "height"))
-    stage.click(position={"x": left + x * scale, "y": top + y * scale})
-    expect(bench.locator("[data-command=undo]")).to_be_enabled(timeout=120_000)
-    expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
-    page.screenshot(path=SCREENSHOTS / "loop-mended.png")
-
-    for number in (2, 3):
-        page.keyboard.press("Control+Enter")
-        expect(place).to_have_text(f"{number} of 3", timeout=60_000)
+    for index in range(3):
+        expect(place).to_have_text(f"{index + 1} of 3", timeout=60_000)
         expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
-    page.keyboard.press("Control+Enter")
+        if index == spoilt:
+            mend(tiles, bench)
+            page.screenshot(path=SCREENSHOTS / "loop-mended.png")
+        page.keyboard.press("Control+Enter")
     expect(bench).to_be_hidden(timeout=60_000)
     expect(tiles.said).to_have_text("Accepted. That was the last new one.")
     tiles.answered()
@@ -101,7 +95,26 @@ def test_import_score_mend_accept_export(lab: Lab, tiles: Tiles) -> None:
     coco = COCO(lab.notebooks / written)
     found = next(one for one in coco.anns.values() if coco.imgs[one["image_id"]]["file_name"].endswith("astronaut.png"))
     mended = coco.annToMask(found).astype(bool)
-    whole, spoilt = (np.array(tiles.value(f"np.flatnonzero({name}).tolist()")) for name in ("whole", "spoilt"))
-    masks = [np.isin(np.arange(mended.size), pixels).reshape(mended.shape) for pixels in (whole, spoilt)]
-    assert iou(mended, masks[0]) > 0.9 > iou(masks[1], masks[0]) + 0.2
+    masks = [np.isin(np.arange(mended.size), tiles.value(f"np.flatnonzero({name}).tolist()")) for name in ("whole", "spoilt")]
+    whole, cut = (mask.reshape(mended.shape) for mask in masks)
+    assert iou(mended, whole) > 0.9 > iou(cut, whole) + 0.2
     assert len(coco.anns) == 3
+
+    assert tiles.value("cdwidget.run(cdwidget.Score(), catalogue, progress=False).done") == 1
+    assert (tiles.row(listed[spoilt].id).score or 0) < before[spoilt]  # nobody need look at it so soon again
+
+
+def mend(tiles: Tiles, bench: Locator) -> None:
+    """Click, as a careful user does, where the mask in the editor is most wrong, until it is good."""
+    stage, status = bench.locator(".cdw-stage"), bench.locator(".cdw-status")
+    for _ in range(MOST_CLICKS):
+        box = stage.bounding_box()
+        assert box is not None
+        scale = min(box["width"], box["height"]) / SIDE
+        left, top = ((box[side] - SIDE * scale) / 2 for side in ("width", "height"))
+        x, y, positive = tiles.value("(lambda hint: [hint.x, hint.y, hint.positive])(next_click(whole, w.editor.mask))")
+        stage.click(position={"x": left + x * scale, "y": top + y * scale}, button="left" if positive else "right")
+        expect(bench.locator("[data-command=undo]")).to_be_enabled(timeout=120_000)
+        expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
+        if tiles.value("float((whole & w.editor.mask).sum() / (whole | w.editor.mask).sum())") > 0.9:
+            return

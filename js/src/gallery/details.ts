@@ -7,11 +7,11 @@ import type { GalleryView } from "./view";
 export function details(view: GalleryView): Part {
   const { queue } = view;
   const label = h("b"), swatch = h("i", { class: "cdw-swatch" }), file = h("span", { class: "cdw-soft cdw-path" }), score = h("span");
-  const reasons = h("ul", { class: "cdw-why" });
+  const reasons = h("ul", { class: "cdw-why" }), fault = h("p", { class: "cdw-fault" });
   const dot = h("i", { class: "cdw-light" }), phase = h("span", { class: "cdw-phase" }), said = h("span", { class: "cdw-said", role: "status" });
   const place = h("span", { class: "cdw-place" }), notice = h("span", { class: "cdw-saved", role: "status" });
   const who = h("div", { class: "cdw-who" }, swatch, label, score, file);
-  const element = h("div", { class: "cdw-foot" }, h("div", { class: "cdw-details" }, who, reasons),
+  const element = h("div", { class: "cdw-foot" }, h("div", { class: "cdw-details" }, who, fault, reasons),
     h("div", { class: "cdw-status" }, dot, phase, said, notice, h("span", { class: "cdw-spacer" }), place));
   let shown: unknown = null;
 
@@ -29,6 +29,7 @@ export function details(view: GalleryView): Part {
     setText(notice, queue.model.get("_notice") ?? "");
     const at = count ? `${(view.focus + 1).toLocaleString("en")} / ${count.toLocaleString("en")}` : "";
     setText(place, selected ? `${selected.toLocaleString("en")} selected · ${at}` : at);
+    setText(fault, (row && queue.thumbs.get(row.id)?.error) ?? "");
     if (row === shown) return;
     shown = row;
     who.hidden = !row;

@@ -103,7 +103,9 @@ export function editor(view: GalleryView, signal: AbortSignal): Editor {
     if (!event.repeat) view.run(name);
   }, { capture: true, signal });
   row.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.leave(); }, { signal });
-  row.addEventListener("click", (event) => { if (event.detail > 0) mounted?.view.focus(); }, { signal }); // the keys stay with the annotator
+  for (const part of [row, problem.element]) {
+    part.addEventListener("click", (event) => { if (event.detail > 0) mounted?.view.focus(); }, { signal }); // the keys stay with the annotator
+  }
   signal.addEventListener("abort", () => mounted?.close());
 
   function refresh() {

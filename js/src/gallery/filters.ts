@@ -50,6 +50,7 @@ export function several(view: GalleryView, title: string, trait: "status" | "lab
     element,
     refresh() {
       const values = chosen();
+      element.hidden = !values.length && !choices().length;
       setText(text, values.length === 0 ? title : values.length === 1 ? `${title}: ${values[0] || "none"}` : `${title}: ${values.length}`);
       button.classList.toggle("cdw-changed", values.length > 0);
       button.disabled = view.queue.dead;

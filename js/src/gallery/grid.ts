@@ -6,6 +6,7 @@ import { Tile } from "./tile";
 import type { GalleryView } from "./view";
 
 const SPARE = 1; // lines that are drawn above and below those in sight
+const KEPT = 2; // lines out of sight that wait to become others: to hide one and to show it again takes a browser longer
 const REST_MS = 150; // without scrolling
 const HOVER_MS = 120; // the pointer rests this long before a heat map is asked for
 const STEP = 64, LARGEST = 512; // pixels of a thumbnail: sizes that are asked for
@@ -140,16 +141,12 @@ export class Grid {
     const { top } = this.scroll, { line, columns, lines } = this.place, spare = SPARE * line;
     const { start, stop } = this.within(top - spare, top + this.height + spare);
     const first = start / columns, last = Math.min(lines, Math.ceil(stop / columns));
-    for (const [number, gone] of this.lines) {
-      if (number >= first && number < last) continue;
-      this.lines.delete(number);
-      this.free.push(gone);
-      gone.element.hidden = true;
-      gone.tiles.forEach((tile) => tile.show(null, ""));
-    }
-    for (let number = first; number < last; number++) {
-      const found = this.lines.get(number) ?? this.take(number);
-      this.put(found, number);
+    const outside = [...this.lines.keys()].filter((number) => number < first || number >= last);
+    for (let number = first; number < last; number++) if (!this.lines.has(number)) this.take(number, outside.pop());
+    while (outside.length > KEPT) this.hide(outside.pop()!);
+    for (const [number, line] of this.lines) {
+      if (number >= lines) this.hide(number);
+      else this.put(line, number);
     }
     const focused = this.lines.get(Math.floor(this.view.focus / columns))?.tiles[this.view.focus % columns];
     if (focused && focused.index >= 0) this.element.setAttribute("aria-activedescendant", focused.element.id);
@@ -157,11 +154,20 @@ export class Grid {
     this.view.queue.look();
   }
 
-  private take(number: number): Line {
-    const line = this.free.pop() ?? this.make();
+  /** Have a line for a number: the one of a number that is out of sight, or that nobody needs, or a new one. */
+  private take(number: number, other?: number) {
+    const line = (other === undefined ? this.free.pop() : this.lines.get(other)) ?? this.make();
+    if (other !== undefined) this.lines.delete(other);
     this.lines.set(number, line);
     line.element.hidden = false;
-    return line;
+  }
+
+  private hide(number: number) {
+    const line = this.lines.get(number)!;
+    this.lines.delete(number);
+    this.free.push(line);
+    line.element.hidden = true;
+    line.tiles.forEach((tile) => tile.show(null, ""));
   }
 
   private make(): Line {
@@ -172,13 +178,12 @@ export class Grid {
   }
 
   private put({ element, tiles }: Line, number: number) {
-    const { columns, side, line } = this.place, y = GAP + number * line + this.scroll.shift, count = this.view.queue.rows.count;
+    const { columns, line } = this.place, y = GAP + number * line + this.scroll.shift, count = this.view.queue.rows.count;
     const transform = `translateY(${y}px)`;
     if (element.style.transform !== transform) element.style.transform = transform;
     element.setAttribute("aria-rowindex", String(number + 1));
     tiles.forEach((tile, i) => {
       const index = number * columns + i;
-      tile.resize(side, devicePixelRatio || 1);
       tile.show(index < count ? this.view.face(index) : null, `${this.name}-${index}`);
     });
   }

@@ -21,7 +21,7 @@ test("each map is asked for once, unless it is forgotten", async () => {
   expect([heats.next([1, 2]), heats.next([1, 2]), heats.next([1, 2])]).toEqual([1, 2, undefined]);
   await heats.take(1, "", undefined);
   heats.land(1);
-  expect(heats.get(1)).toEqual({ name: "", picture: null });
+  expect(heats.get(1)).toEqual({ name: "", url: "" });
   expect(heats.next([1])).toBeUndefined(); // there is none
   heats.forget(1);
   expect(heats.next([1])).toBe(1);

@@ -1,7 +1,7 @@
 /** Where in a tile a score was high: grey maps through a colour map, over the picture. */
 import { readGrey, type Grey } from "./grey";
 
-export interface Heat { picture: OffscreenCanvas | null; name: string } // null: there is no map; name: of the score
+export interface Heat { url: string; name: string } // url: of the picture, "" where there is no map; name: of the score
 
 const MOST = 240; // maps kept
 
@@ -17,11 +17,11 @@ export const COLORS: Uint8ClampedArray = Uint8ClampedArray.from({ length: 1024 }
   return (low[channel] + (high[channel] - low[channel]) * share) * (channel === 4 ? 255 : 1);
 });
 
-export function tint({ width, height, values }: Grey): OffscreenCanvas {
+async function tint({ width, height, values }: Grey): Promise<string> {
   const canvas = new OffscreenCanvas(width, height), ctx = canvas.getContext("2d")!, pixels = ctx.createImageData(width, height);
   values.forEach((value, i) => pixels.data.set(COLORS.subarray(4 * value, 4 * value + 4), 4 * i));
   ctx.putImageData(pixels, 0, 0);
-  return canvas;
+  return URL.createObjectURL(await canvas.convertToBlob());
 }
 
 export class Heats {
@@ -38,13 +38,21 @@ export class Heats {
   }
 
   async take(id: number, name: string, png: DataView<ArrayBuffer> | undefined) {
-    this.kept.set(id, { name, picture: png ? tint(await readGrey(png)) : null });
+    const url = png ? await tint(await readGrey(png)) : "";
+    this.forget(id);
+    this.kept.set(id, { name, url });
     for (const old of this.kept.keys()) {
       if (this.kept.size <= MOST) break;
-      this.kept.delete(old);
+      this.forget(old);
     }
   }
 
   land(id: number) { this.flying.delete(id); }
-  forget(id: number) { this.kept.delete(id); }
+
+  forget(id: number) {
+    URL.revokeObjectURL(this.kept.get(id)?.url ?? "");
+    this.kept.delete(id);
+  }
+
+  clear() { for (const id of [...this.kept.keys()]) this.forget(id); }
 }

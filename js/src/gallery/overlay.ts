@@ -27,8 +27,9 @@ export function overlay(view: GalleryView): Part {
 
 /** What went wrong, until it is dismissed or done again. */
 export function trouble(queue: Queue): Part {
-  const message = h("span"), close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => queue.dismiss() }, icon("close"));
-  const element = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, close);
+  const message = h("span"), offer = h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => queue.trouble?.offer?.run() });
+  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => queue.dismiss() }, icon("close"));
+  const element = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, offer, close);
 
   function refresh() {
     element.hidden = !queue.trouble;
@@ -36,6 +37,8 @@ export function trouble(queue: Queue): Part {
     element.dataset.kind = queue.trouble.kind;
     setText(message, queue.trouble.text);
     close.hidden = queue.dead;
+    offer.hidden = !queue.trouble.offer;
+    setText(offer, queue.trouble.offer?.text ?? "");
   }
 
   return { element, refresh };

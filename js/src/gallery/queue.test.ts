@@ -63,13 +63,13 @@ beforeEach(async () => {
 
 const status = (id: number): Status => queue.statusOf(queue.rows.find(id)!);
 const thumbs = (ids: number[]) => ({ result: { thumbs: ids.map((id) => ({ id, width: 4, height: 4, error: null })) } });
-const files = (count: number) => Array.from({ length: 2 * count }, () => [0]);
+const files = (count: number) => Array.from({ length: count }, () => [[...new TextEncoder().encode("data:,")], [0, 0]]).flat();
 
 test("rows in sight are asked for, then their pictures, at most two requests at a time", async () => {
   expect(queue.rows.at(3)?.id).toBe(4);
   expect(model.asked("thumbs").map(({ ids }) => ids)).toEqual([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [13, 14, 15, 16, 17, 18, 19, 20]]);
   await model.answer("thumbs", thumbs([1, 2]), files(2));
-  expect(queue.thumbs.get(1)?.picture).toBeTruthy();
+  expect(queue.thumbs.get(1)?.url).toBe("data:,");
   expect(queue.thumbs.get(3)).toBeUndefined();
 });
 
@@ -87,7 +87,7 @@ test("what has scrolled away is never asked for", async () => {
 test("an error is a tile with a reason, and is not asked for again and again", async () => {
   await model.answer("thumbs", { result: { thumbs: [{ id: 1, width: 0, height: 0, error: "there is no file a.jpg" }] } });
   await model.answer("thumbs", { ok: false, error: "OSError: disk" });
-  expect(queue.thumbs.get(1)).toMatchObject({ picture: null, error: "there is no file a.jpg" });
+  expect(queue.thumbs.get(1)).toMatchObject({ url: "", error: "there is no file a.jpg" });
   expect(queue.thumbs.get(13)?.error).toBe("OSError: disk");
   const again = model.asked("thumbs").flatMap(({ ids }) => ids);
   expect(again.includes(1) || again.includes(13)).toBe(false);
@@ -121,11 +121,11 @@ test("the newer of two verdicts on one instance counts, whatever becomes of the 
 
 test("what Python, another page or an undo has changed is taken over, with a new picture", async () => {
   await model.answer("thumbs", thumbs([1]), files(1));
-  const { version } = queue.thumbs.get(1)!;
+  const { url } = queue.thumbs.get(1)!;
   await model.tell({ id: null, ok: true, result: { changed: [row(1, { status: "skipped", label: "cat" })], progress: { done: 1, total: 2, per_hour: 60, by_status: {} } } });
   expect(queue.rows.find(1)).toMatchObject({ status: "skipped", label: "cat" });
   expect(queue.progress.done).toBe(1);
-  expect(queue.thumbs.get(1)).toMatchObject({ version, stale: true }); // shown until the new one is here
+  expect(queue.thumbs.get(1)).toMatchObject({ url, stale: true }); // shown until the new one is here
 });
 
 test("undo says what it was about", async () => {
@@ -187,8 +187,15 @@ test("the editor is opened on an instance, and goes on to the next after a verdi
   void queue.repair.decide("reject");
   await model.answer("reject", { ok: false, error: "somebody else has changed it; the edits are still here" });
   expect([queue.repair.open, queue.trouble?.text]).toEqual([6, "somebody else has changed it; the edits are still here"]);
+  expect(queue.trouble?.offer).toBeUndefined();
+  void queue.repair.decide("reject");
+  await model.answer("reject", { ok: false, error: "somebody else has changed it", kind: "Conflict" });
+  expect(queue.trouble?.kind === "error" && queue.trouble.offer?.text).toBe("Write mine over theirs");
+  queue.trouble?.offer?.run();
+  expect(await model.answer("reject", { result: { id: 6 } })).toMatchObject({ overwrite: true });
+  expect(queue.trouble).toBeNull();
   void queue.repair.decide("skip");
-  await model.answer("skip", { result: { id: null } });
+  expect(await model.answer("skip", { result: { id: null } })).toMatchObject({ overwrite: false });
   expect([queue.repair.open, queue.said]).toEqual([null, "Skipped. That was the last new one."]);
 });
 

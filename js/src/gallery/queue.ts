@@ -1,6 +1,6 @@
 /** What the browser knows of the list that Python keeps: rows, pictures, verdicts under way. One for each model, shared by all its views. */
 import { Transport, type Model, type Reply } from "../transport";
-import { ANSWERS_WITHIN, DEAD, SLOW, type Trouble } from "../trouble";
+import { ANSWERS_WITHIN, DEAD, Raised, SLOW, type Offer, type Trouble } from "../trouble";
 import { Fetching } from "./fetching";
 import { Heats } from "./heat";
 import { Repair } from "./repair";
@@ -133,8 +133,11 @@ export class Queue {
     this.emit();
   }
 
-  /** Let the kernel do something. Trouble is shown, and the answer is null then; an old error is done with. */
-  async send(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
+  /**
+   * Let the kernel do something. Trouble is shown, and the answer is null then; an old error is done with. offer: what may be done about
+   * an exception, by its name.
+   */
+  async send(op: string, fields: Record<string, unknown> = {}, offer: (kind: string) => Offer | undefined = () => undefined): Promise<Reply | null> {
     if (this.dead) return null;
     if (this.trouble?.kind === "error") this.trouble = null;
     const request = this.transport.request(op, fields);
@@ -142,7 +145,7 @@ export class Queue {
     try {
       return await request;
     } catch (error) {
-      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message };
+      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message, offer: error instanceof Raised ? offer(error.kind) : undefined };
       return null;
     } finally {
       this.emit();
@@ -162,7 +165,7 @@ export class Queue {
 
   close() {
     this.transport.close();
-    this.thumbs.clear();
+    this.heats.clear();
     this.listeners.clear();
     this.gazes.clear();
   }
@@ -251,7 +254,7 @@ export class Queue {
   private async fetchThumbs(ids: number[], size: number) {
     try {
       const { result, buffers } = await this.transport.request("thumbs", { ids, size });
-      await this.thumbs.take(result.thumbs, size, buffers, this.emitSoon);
+      this.thumbs.take(result.thumbs, size, buffers);
     } catch (error) {
       if (!this.dead) this.thumbs.fail(ids, size, (error as Error).message);
     } finally {
@@ -277,6 +280,7 @@ export class Queue {
 
   private hear(result: any) {
     if (this.dead) this.trouble = null; // it lives
+    for (const [id, row] of Object.entries<Row>(result?.replaced ?? {})) this.rows.replace(Number(id), row);
     if (Array.isArray(result?.changed)) for (const row of result.changed as Row[]) this.change(row);
     if (result?.progress) this.progress = result.progress;
     this.emitSoon();

@@ -1,4 +1,5 @@
 /** The editor in place, as Python runs it: which instance is open, and what is decided about it. */
+import type { Offer } from "../trouble";
 import type { Queue } from "./queue";
 
 export type Decision = "accept" | "reject" | "skip";
@@ -28,24 +29,26 @@ export class Repair {
   }
 
   /** Write back what was done and go on to the next new one; what fails is shown, and the editor stays as it is. */
-  async decide(what: Decision) {
-    if (!(await this.turn(what))) return;
+  async decide(what: Decision, overwrite = false) {
+    if (!(await this.turn(what, { overwrite }, () => void this.decide(what, true)))) return;
     this.queue.say(this.open === null ? `${DONE[what]}. That was the last new one.` : DONE[what]);
   }
 
   /** Walk the list without a verdict. */
-  async step(by: 1 | -1) {
-    const was = this.open, went = await this.turn("step", { by });
+  async step(by: 1 | -1, overwrite = false) {
+    const was = this.open, went = await this.turn("step", { by, overwrite }, () => void this.step(by, true));
     if (went && this.open === was) this.queue.say(by > 0 ? "This is the last one" : "This is the first one");
   }
 
   /** Back to the grid; the edits are kept. */
-  async close() { await this.turn("close"); }
+  async close(overwrite = false) { await this.turn("close", { overwrite }, () => void this.close(true)); }
 
-  private async turn(op: string, fields: Record<string, unknown> = {}): Promise<boolean> {
+  /** over: the same, over what somebody else has done meanwhile; only who was told of that can want it. */
+  private async turn(op: string, fields: Record<string, unknown>, over?: () => void): Promise<boolean> {
     if (this.deciding) return false;
     this.deciding = true;
-    const reply = await this.queue.send(op, fields);
+    const offer: Offer | undefined = over && { text: "Write mine over theirs", run: over };
+    const reply = await this.queue.send(op, fields, (kind) => (kind === "Conflict" ? offer : undefined));
     this.deciding = false;
     if (reply) {
       this.open = reply.result?.id ?? null;

@@ -13,6 +13,9 @@ test("rows are found by place and by id, and unknown ones are undefined", () => 
   rows.update({ ...row(1_000 + 2 * BLOCK), status: "accepted" });
   rows.update(row(7));
   expect([rows.at(2 * BLOCK)?.status, rows.find(7)]).toEqual(["accepted", undefined]);
+  rows.replace(1_000 + 2 * BLOCK, row(9));
+  rows.replace(7, row(8));
+  expect([rows.at(2 * BLOCK)?.id, rows.place(9), rows.place(1_000 + 2 * BLOCK), rows.find(8)]).toEqual([9, 2 * BLOCK, undefined, undefined]);
 });
 
 test("which blocks a range needs, within the list", () => {

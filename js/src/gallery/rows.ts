@@ -57,6 +57,15 @@ export class Rows {
     if (index !== undefined) this.blocks.get(Math.floor(index / BLOCK))![index % BLOCK] = row;
   }
 
+  /** What had another id is this row now. */
+  replace(id: number, row: Row) {
+    const index = this.place(id);
+    if (index === undefined) return;
+    this.places.delete(id);
+    this.places.set(row.id, index);
+    this.update(row);
+  }
+
   /** The blocks that hold rows of a range, in its order; they count as looked at now. */
   blocksOf({ start, stop }: Range): number[] {
     const first = Math.floor(Math.max(0, start) / BLOCK), last = Math.ceil(Math.min(stop, this.count) / BLOCK);

@@ -2,7 +2,7 @@
 import { h, setText } from "../ui/dom";
 import { icon } from "../ui/icons";
 import type { Heat } from "./heat";
-import { paintThumb } from "./paint";
+import { Picture } from "./picture";
 import type { Reason, Row, Status } from "./rows";
 import type { Thumb } from "./thumbs";
 
@@ -13,8 +13,6 @@ export interface Face {
   thumb: Thumb | undefined;
   heat: Heat | null;
   color: string;
-  opacity: number;
-  bare: boolean;
   focused: boolean;
   selected: boolean;
   opening: boolean;
@@ -38,7 +36,7 @@ export const digits = (score: number) => score.toFixed(2);
 export const titleOf = (name: string) => name.replace(/_/g, " ");
 
 export class Tile {
-  private readonly canvas = h("canvas", { "aria-hidden": "true" });
+  private readonly picture = new Picture();
   private readonly score = h("span", { class: "cdw-score" });
   private readonly number = h("b");
   private readonly bar = h("i");
@@ -52,13 +50,12 @@ export class Tile {
   private readonly chips = Array.from({ length: CHIPS }, () => h("span", { class: "cdw-reason" }, h("span"), h("i")));
   readonly element: HTMLElement;
   index = -1;
-  private written = ""; // what the words say
-  private painted = ""; // what the canvas shows
+  private shown: unknown[] = []; // what the words say, all of it things that are replaced, not changed
 
   constructor() {
     this.score.append(this.number, this.bar);
     this.element = h("div", { class: "cdw-tile", role: "gridcell" },
-      h("div", { class: "cdw-thumb" }, this.canvas, this.error, this.score, this.mark, this.of, this.edit),
+      h("div", { class: "cdw-thumb" }, this.picture.element, this.error, this.score, this.mark, this.of, this.edit),
       h("div", { class: "cdw-caption" }, this.dot, this.label, this.stale), h("div", { class: "cdw-reasons" }, ...this.chips));
   }
 
@@ -73,20 +70,11 @@ export class Tile {
     element.classList.toggle("cdw-chosen", face.selected);
     element.classList.toggle("cdw-opening", face.opening);
     if (element.getAttribute("aria-selected") !== String(face.selected)) element.setAttribute("aria-selected", String(face.selected));
-    const words = JSON.stringify([face.index, row, status, face.color, face.thumb?.error, !face.thumb, face.heat?.picture && face.heat.name]);
-    if (words !== this.written) {
-      this.written = words;
-      this.write(face);
-    }
-    this.paint(face);
-  }
-
-  /** The picture is to be so many CSS pixels wide and high, of `ratio` device pixels each. */
-  resize(side: number, ratio: number) {
-    const { canvas } = this, pixels = Math.round(side * ratio);
-    if (canvas.width === pixels) return;
-    canvas.width = canvas.height = pixels;
-    this.painted = "";
+    const now = [face.index, row, status, face.color, face.thumb, face.heat];
+    if (now.every((one, i) => one === this.shown[i])) return;
+    this.shown = now;
+    this.write(face);
+    this.picture.show(face.thumb, face.heat, face.color);
   }
 
   private write({ index, row, status, color, thumb, heat }: Face) {
@@ -106,8 +94,8 @@ export class Tile {
       this.mark.replaceChildren(icon(mark.icon));
       this.mark.title = mark.title;
     }
-    this.of.hidden = !heat?.picture;
-    setText(this.of, heat?.picture ? titleOf(heat.name) : "");
+    this.of.hidden = !heat?.url;
+    setText(this.of, heat?.url ? titleOf(heat.name) : "");
     this.error.hidden = !thumb?.error;
     setText(this.error.lastElementChild!, thumb?.error ? shortened(thumb.error, row?.name ?? "") : "");
     this.error.title = thumb?.error ?? "";
@@ -120,13 +108,6 @@ export class Tile {
     this.stale.hidden = row?.score !== null;
     this.chips.forEach((chip, i) => writeChip(chip, row?.chips[i]));
   }
-
-  private paint({ thumb, heat, color, opacity, bare }: Face) {
-    const { canvas } = this, now = thumb ? JSON.stringify([thumb.version, heat?.picture && heat.name, color, opacity, bare]) : "none";
-    if (now === this.painted) return;
-    this.painted = now;
-    paintThumb(canvas, thumb, { color, opacity, bare, heat }, devicePixelRatio || 1);
-  }
 }
 
 /** A reason in short; how strong it is stands below the word, all of it is the tooltip. */
@@ -138,10 +119,11 @@ export function writeChip(chip: HTMLElement, reason: Reason | undefined) {
   (chip.lastElementChild as HTMLElement).style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, reason.value)))}%; background: ${heatOf(reason.value)}`;
 }
 
-/** What is wrong with a file, without the folders that it is in. */
+/** What is wrong with a file, without the folders that it is in, and without what to do about it: that is said below the tiles. */
 export function shortened(error: string, name: string): string {
   const at = name ? error.indexOf(name) : -1, from = at < 0 ? -1 : error.slice(0, at).search(/\S*\//);
-  return from < 0 ? error : `${error.slice(0, from)}…/${error.slice(at)}`;
+  const after = Math.max(0, at) + (at < 0 ? 0 : name.length), more = error.slice(after).search(/; | \(/), end = more < 0 ? error.length : after + more;
+  return from < 0 ? error.slice(0, end) : `${error.slice(0, from)}…/${error.slice(at, end)}`;
 }
 
 function spoken(row: Row, status: Status): string {

@@ -103,7 +103,7 @@ export class GalleryView {
     return {
       index, row, status: row ? queue.statusOf(row) : "new",
       thumb: row && queue.thumbs.get(row.id), heat: (hot && queue.heats.get(row.id)) || null,
-      color: this.color(row?.label ?? ""), opacity: queue.model.get("opacity"), bare: this.bare,
+      color: this.color(row?.label ?? ""),
       focused: index === this.focus, selected: !!row && this.isSelected(row.id), opening: !!row && queue.repair.opening === row.id,
     };
   }
@@ -189,6 +189,8 @@ export class GalleryView {
     this.root.classList.toggle("cdw-dead", queue.dead);
     this.root.classList.toggle("cdw-view-only", queue.model.get("view_only"));
     this.body.classList.toggle("cdw-waiting", queue.waiting);
+    this.body.classList.toggle("cdw-bare", this.bare);
+    this.body.style.setProperty("--mask", String(queue.model.get("opacity")));
     this.body.style.height = this.screen.isFull ? "" : `${queue.model.get("height") ?? HEIGHT}px`;
     for (const part of this.parts) part.refresh();
     this.grid.refresh();

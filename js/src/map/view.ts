@@ -4,6 +4,7 @@ import { commandOf, keyName } from "../keys";
 import { Pointers, type Hand } from "../pointers";
 import { h } from "../ui/dom";
 import { leave, Screen } from "../ui/screen";
+import { shield } from "../ui/shield";
 import type { Part } from "../view";
 import { PointCard } from "./card";
 import { COMMANDS } from "./commands";
@@ -12,7 +13,6 @@ import { thinned, type Point } from "./places";
 import type { Points } from "./points";
 import { diameterOf, paintPoints, type Colour } from "./raster";
 
-const SUPPRESS = "data-lm-suppress-shortcuts"; // JupyterLab's own keys do nothing inside an element that has it
 const REACH = 9; // CSS pixels from a point at which the pointer is on it
 const STEP = 2; // CSS pixels between two corners of a lasso
 const SLOW_MS = 12; // points that take longer to paint are moved as a picture until the camera rests
@@ -55,7 +55,7 @@ export class MapView {
     this.parts = [above, beside, below, over, keys];
     this.card = new PointCard(points, this.stage);
     this.stage.append(this.pointsCanvas, this.handCanvas, over.element, this.card.element);
-    this.root = h("div", { class: "cdw cdw-map", tabindex: "0", role: "application", "aria-label": "Map of the images", [SUPPRESS]: "true" },
+    this.root = h("div", { class: "cdw cdw-map", tabindex: "0", role: "application", "aria-label": "Map of the images" },
       above.element, h("div", { class: "cdw-body" }, this.stage, beside.element, keys.element), below.element);
     this.screen = new Screen(this.root, () => this.refresh(), signal);
     this.pointers = new Pointers(this.stage, this.hand(), signal);
@@ -76,7 +76,7 @@ export class MapView {
       event.preventDefault();
       event.stopPropagation();
     });
-    addEventListener("keydown", (event) => this.passOn(event), { signal, capture: true });
+    shield(this.root, (event) => !this.commandOf(event), signal);
     const sizes = new ResizeObserver(() => this.resize()), themes = new MutationObserver(() => this.invalidate(true));
     sizes.observe(this.stage);
     for (const element of [document.documentElement, document.body]) themes.observe(element, { attributes: true }); // where hosts say which theme it is
@@ -318,14 +318,6 @@ export class MapView {
   }
 
   private commandOf(event: KeyboardEvent) { return commandOf(keyName(event), this.points.model.get("shortcuts")); }
-
-  /** A chord that means nothing here, such as Ctrl+S, is the notebook's: it is let through before the notebook looks at it. */
-  private passOn(event: KeyboardEvent) {
-    const chord = (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt"].includes(event.key);
-    if (!chord || !this.focused || this.commandOf(event)) return;
-    this.root.removeAttribute(SUPPRESS);
-    setTimeout(() => this.root.setAttribute(SUPPRESS, "true"));
-  }
 
   private keydown(event: KeyboardEvent) {
     const name = this.commandOf(event), arrow = ARROWS[event.key], onButton = (event.target as Element).matches("button");
