@@ -271,3 +271,19 @@ def test_a_small_edit_of_a_large_image():
     done = merge(image, mask, answer, Click(2100, 1050), ())
     assert done.bbox == (2000, 1000, 2200, 1100)
     assert done.where.all() and done.pixels.all()
+
+
+def test_a_click_that_makes_the_model_see_another_object_takes_all_of_it_where_the_mask_is_its_own():
+    image, mask, answer = np.zeros((60, 90, 3), np.uint8), np.zeros((60, 90), bool), np.zeros((60, 90), bool)
+    mask[10:20, 10:20] = True
+    answer[10:30, 10:30] = answer[10:50, 60:80] = True  # two parts that do not touch
+    click = Click(25, 25)
+    part = painted_over(mask, merge(image, mask, answer, click, ()))
+    assert not part[:, 60:].any() and part[25, 25]
+    assert np.array_equal(painted_over(mask, merge(image, mask, answer, click, (), own=True)), answer)
+    assert not painted_over(answer, merge(image, answer, mask, Click(70, 30, False), (), own=True))[:, 60:].any()
+    larger = mask.copy()
+    larger[10:50, 60:80] = True  # the answer is not twice as large as this: a small repair
+    answer[30:35, 10:30] = answer[55:58, 60:80] = True
+    repaired = painted_over(larger, merge(image, larger, answer, click, (), own=True))
+    assert repaired[25, 25] and not repaired[56, 70]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-TRUSTED = 0.6  # probability of being right from which a change is believed
+TRUSTED = 0.5  # probability of being right above which a change is believed
 MEASURES = 10
 EDGE = 0.002  # probabilities are kept so far from 0 and 1
 

@@ -12,7 +12,7 @@ from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Choice, Difference, Document
 from cdwidget.session.engine import Engine
 from cdwidget.session.merge import agrees
-from cdwidget.session.pixels import HUMAN, Pixels
+from cdwidget.session.pixels import HUMAN, MODEL, Pixels
 
 
 class Answers:
@@ -62,7 +62,8 @@ class Answers:
         """Return the change to what an answer to the newest of `prompts` makes of `base`, the pixels before that prompt."""
         state = document.state
         whole = base.crop(document.box)
-        outcomes = self.ask(prompts, whole.mask).outcomes(self._image, progressive, HUMAN[whole.sources] if state.locked else None)
+        locked, own = HUMAN[whole.sources] if state.locked else None, not (whole.sources > MODEL).any()
+        outcomes = self.ask(prompts, whole.mask).outcomes(self._image, progressive, locked, own)
         chosen = number % len(outcomes)
         before, after = base.paint(outcomes[chosen], "model")
         now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(len(outcomes), chosen, before)))

@@ -29,15 +29,16 @@ class Asked:
     alternatives: tuple[np.ndarray, ...] = ()
     believed: np.ndarray | None = None
 
-    def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None) -> list[Painted]:
+    def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> list[Painted]:
         """Return what each answer would change, the main one first, without those that do what an earlier one does.
 
         image: uint8 (H, W, 3). progressive: merge the answers, else take them whole. locked: bool (H, W), pixels to leave alone, or None.
+        own: whether nobody but the model has made the mask.
         """
         found: dict[object, Painted] = {}
         for answer, believed in ((self.answer, self.believed), *((other, None) for other in self.alternatives)):
             if progressive:
-                done = merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, believed)
+                done = merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, believed, own)
             else:
                 done = take(self.before, answer, locked)
             found.setdefault((done.bbox, done.where.tobytes()), done)

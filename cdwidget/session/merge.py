@@ -1,8 +1,9 @@
 """Progressive merge: how a predictor's answer to a new prompt may change a mask.
 
 A positive prompt only adds, a negative one only removes. Of the pixels that the answer would add (or remove), only the
-8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. Lengths are in image pixels
-and grow with the image, because on a large image the same gesture covers more of them.
+8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. Only where a click makes the
+model see another object in what it alone has drawn, a whole instead of a part, are all components taken. Lengths are in image
+pixels and grow with the image, because on a large image the same gesture covers more of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.tools.canvas import Painted, changed, crop, nothing, painted
 
 TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
+ANOTHER = 2.0  # times as large, or as small, as the mask is an answer that means another object
 MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
 
 
@@ -38,7 +40,7 @@ def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
 
 def merge(
     image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None,
-    believed: np.ndarray | None = None,
+    believed: np.ndarray | None = None, own: bool = False,
 ) -> Painted:  # fmt: skip
     """Return what of a predictor's `answer` to `prompt` is taken into `mask`: the pixels that change, and what they become.
 
@@ -46,14 +48,15 @@ def merge(
     say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
     every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
     locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none. believed: bool (H, W), where the model
-    believes its own changes, and so where its answer counts; None for everywhere.
+    believes its own changes, and so where its answer counts; None for everywhere. own: whether nobody but the model has made the mask.
     """
     if agrees(mask, prompt):
         return nothing()
     adding = isinstance(prompt, Box) or prompt.positive
     small = reach(*mask.shape)
     wanted = answer > mask if adding else mask > answer
-    if believed is not None:
+    another = own and isinstance(prompt, Click) and _means_another(mask, answer, adding)
+    if believed is not None and not another:
         wanted &= believed
     box = join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
     free = (crop(mask, box) != adding) & ~_protected(prompt, older, box, small)
@@ -62,11 +65,13 @@ def merge(
     wanted = crop(wanted, box) & free
     if isinstance(prompt, Click):
         taken = _round_click(crop(image, box), wanted, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
+        if another:
+            taken = taken | wanted
     elif isinstance(prompt, Stroke):
-        own = _drawn(prompt, box) & (crop(mask, box) != adding)
+        drawn = _drawn(prompt, box) & (crop(mask, box) != adding)
         if locked is not None:
-            own &= ~crop(locked, box)
-        taken = _holding(wanted | own, zip(*(place.tolist() for place in np.nonzero(own))))
+            drawn &= ~crop(locked, box)
+        taken = _holding(wanted | drawn, zip(*(place.tolist() for place in np.nonzero(drawn))))
     else:
         x0, y0, x1, y1 = _window(prompt, mask.shape, 0)
         inside = np.s_[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
@@ -81,6 +86,12 @@ def take(mask: np.ndarray, answer: np.ndarray, locked: np.ndarray | None = None)
     box = bbox(mask != answer if locked is None else (mask != answer) & ~locked)
     before, after = crop(mask, box), crop(answer, box)
     return changed(box, before, after if locked is None else np.where(crop(locked, box), before, after))
+
+
+def _means_another(mask: np.ndarray, answer: np.ndarray, adding: bool) -> bool:
+    """Say whether an answer is so much larger, or for a negative prompt smaller, than the mask that it means another object."""
+    less, more = (int(np.count_nonzero(part)) for part in ((mask, answer) if adding else (answer, mask)))
+    return 0 < ANOTHER * less < more
 
 
 def _round_click(image: np.ndarray, wanted: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:

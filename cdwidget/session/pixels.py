@@ -12,7 +12,7 @@ from cdwidget.tools.canvas import Painted
 # In journals a source is its number here: new ones go to the end.
 SOURCES = ("nobody", "model", "brush", "superpixel", "lasso", "polygon", "wand", "command", "matte", "import")
 HUMAN = np.array([source not in ("nobody", "model", "import") for source in SOURCES])  # by the number in `sources`: may be locked
-IMPORT = SOURCES.index("import")
+MODEL, IMPORT = SOURCES.index("model"), SOURCES.index("import")  # those after MODEL are somebody's
 
 
 @dataclass(frozen=True, eq=False)
