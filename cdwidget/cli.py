@@ -262,23 +262,6 @@ def round_(
     typer.echo(_checked("--data", round_weights, network, data, out, views))
 
 
-@app.command("fit-trust")
-def fit_trust(
-    model: Annotated[str, typer.Argument(help="A model's name or .safetensors file.")],
-    data: Data,
-    out: Annotated[Path, typer.Option(help="Write the weights to this .safetensors file.")],
-    objects: Annotated[int, typer.Option(min=10, help="That are clicked on.")] = 320,
-) -> None:
-    """Fit which of its own changes to a mask a model believes, by clicks on training images; do it again when the weights change."""
-    from cdwidget.model.checkpoint import load_checkpoint
-    from cdwidget.model.variants import weights_of
-    from cdwidget.train.trust import fit_trust as fit
-
-    _check_out(out)
-    network = _checked("MODEL", lambda: load_checkpoint(weights_of(model)))
-    typer.echo(_checked("--data", fit, network, data, out, objects))
-
-
 @app.command("fit-scores")
 def fit_scores(
     data: Data,

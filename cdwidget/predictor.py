@@ -47,7 +47,6 @@ class Prediction:
 
     mask: bool (H, W). prob: float32 (H, W) in [0, 1], the mask is prob > 0.5.
     alternatives: bool (H, W) masks, other readings of the same prompts (part or whole), best first; may be empty.
-    believed: bool (H, W), where the model believes its own changes of the prior; progressive merge leaves out the others. None for all.
     factors: what the model recorded on the way; None when it records nothing.
     """
 
@@ -55,7 +54,6 @@ class Prediction:
     prob: np.ndarray
     alternatives: tuple[np.ndarray, ...] = ()
     factors: Factors | None = field(default=None, repr=False)
-    believed: np.ndarray | None = None
 
 
 class Predictor(Protocol):

@@ -13,7 +13,6 @@ from cdwidget.cli import app
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
 from cdwidget.model.onnx import OnnxCDNet, export_onnx
-from cdwidget.model.trust import MEASURES
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -24,7 +23,7 @@ def weights(tmp_path_factory):
     """A small late network whose random answers are neither empty nor full."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("onnx") / "small.safetensors"
-    save_checkpoint(path, CDNet(CDNetConfig(backbone="tinyvit", size=64, channels=32, quality=True, trust=True)))
+    save_checkpoint(path, CDNet(CDNetConfig(backbone="tinyvit", size=64, channels=32, quality=True)))
     return path
 
 
@@ -48,8 +47,6 @@ def test_encoder_and_head_agree_with_torch(weights, graph):
         a, b = graphs(got, maps), network(expected, maps)
     assert all((x - y).abs().max() < 1e-3 for x, y in ((a.logits, b.logits), (a.gate, b.gate), (a.quality, b.quality)))
     assert graphs.config == network.config and b.logits.std() > 0.01
-    measures = torch.rand(20, MEASURES)
-    assert torch.allclose(graphs.trust(measures), network.trust(measures), atol=1e-4)
 
 
 def test_the_predictor_answers_from_graphs(weights, graph):

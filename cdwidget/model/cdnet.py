@@ -13,7 +13,6 @@ from cdwidget.lookup import lookup
 from cdwidget.model.backbones import BACKBONES
 from cdwidget.model.click_maps import Encoding, encode_clicks, source_maps
 from cdwidget.model.fdm import FDM, ClickAffinity, FDMFactors, Variant
-from cdwidget.model.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class CDNetConfig:
     feature diffusion. pdm_steps: rounds of the pixel diffusion at inference, 0 for none. latent_heads: of diversified training.
     previous_mask: whether the third map is used. click_affinity: whether tokens are compared with the clicked ones before FDM.
     click_radius: of a click's disk in view pixels. click_encoding: what the network is shown of the disks. quality: whether each head's IoU
-    is predicted too. trust: whether the model judges the changes it would make to a mask (see trust.py). bits: of a weight in the file, 4
-    by a palette (see palette.py), 0 for fp16.
+    is predicted too. bits: of a weight in the file, 4 by a palette (see palette.py), 0 for fp16.
     """
 
     backbone: str = "tinyvit"
@@ -39,7 +37,6 @@ class CDNetConfig:
     click_radius: float = 5.0
     click_encoding: Encoding = "disk"
     quality: bool = False
-    trust: bool = False
     bits: int = 0
 
 
@@ -76,7 +73,6 @@ class CDNet(nn.Module):
         heads = 1 + config.latent_heads
         self.heads = nn.Sequential(nn.Conv2d(widths[0], 8 * heads, 3, padding=1), nn.GELU(), nn.Conv2d(8 * heads, heads, 1, groups=heads))
         self.quality = Quality(config.channels) if config.quality else None
-        self.trust = Trust() if config.trust else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """What can be computed before the first prompt: all of a late encoder, nothing of an early one."""

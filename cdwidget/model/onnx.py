@@ -2,7 +2,7 @@
 
 `NAME.onnx` is the head: level0, level1 ... (or, in early fusion, level0 alone, the image) and maps in; logits, gate and quality out.
 `NAME.encoder.onnx` is the encoder: image in, levels out; there is none in early fusion. Shapes are those of `CDNet`, one view at a time.
-Pixel diffusion has no parameters and stays outside, as it does in the network; so does `trust`, whose weights are in the head's metadata.
+Pixel diffusion has no parameters and stays outside, as it does in the network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cdwidget.model.cdnet import CDNet, CDNetConfig, Output
-from cdwidget.model.trust import Trust
 
 OUTPUTS = ("logits", "gate", "quality")
 
@@ -49,8 +48,6 @@ def export_onnx(model: CDNet, out: Path) -> list[Path]:
             program = torch.onnx.export(part.eval(), inputs, input_names=given, output_names=made, dynamo=True, verbose=False)
         assert program is not None
         program.model.metadata_props["cdwidget"] = json.dumps(asdict(model.config))
-        if model.trust is not None:
-            program.model.metadata_props["trust"] = json.dumps({name: value.tolist() for name, value in model.trust.state_dict().items()})
         program.save(path)
     return [path for path, *_ in parts]
 
@@ -68,10 +65,6 @@ class OnnxCDNet(CDNet):
         if "cdwidget" not in notes:
             raise ValueError(f"{path} is no CDNet; give the file that `cdwidget export-onnx` wrote")
         self.config = CDNetConfig(**json.loads(notes["cdwidget"]))
-        self.trust = None
-        if "trust" in notes:
-            self.trust = Trust()
-            self.trust.load_state_dict({name: torch.tensor(values) for name, values in json.loads(notes["trust"]).items()})
         self.late = len(self._head.get_inputs()) > 2
         self._encoder = _session(_encoder_of(path)) if self.late else None
 

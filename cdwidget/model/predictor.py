@@ -16,7 +16,6 @@ from torch import Tensor
 from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.click_maps import click_maps
-from cdwidget.model.trust import Changes, changes
 from cdwidget.predictor import Factors, Prediction
 from cdwidget.prompts import Box, Click, Prompt, check_prompt
 
@@ -92,14 +91,13 @@ class CDNetPredictor:
                 prior = None
         whole = (0, 0, width, height)
         crop = self._crop(prior, prompts)
-        edited = prior is not None
         if crop == whole:
-            first = self._look(whole, prompts, prior, None, edited)
+            first = self._look(whole, prompts, prior, None)
             crop = self._crop(first.prob, prompts)
             if crop == whole:
                 return first
             prior = first.prob if prior is None else prior
-        return self._look(crop, prompts, prior, np.zeros((height, width), np.float32) if prior is None else prior, edited)
+        return self._look(crop, prompts, prior, np.zeros((height, width), np.float32) if prior is None else prior)
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
@@ -156,10 +154,8 @@ class CDNetPredictor:
         fast = self._device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
 
-    def _look(
-        self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None, edited: bool
-    ) -> Prediction:
-        """Predict in one view; what lies outside it keeps the probability it had. edited: whether the prior is a mask to be changed."""
+    def _look(self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None) -> Prediction:
+        """Predict in one view; what lies outside it keeps the probability it had."""
         assert self._image is not None
         view, size = self._view(box), self.config.size
         x0, y0, x1, y1 = box
@@ -183,29 +179,9 @@ class CDNetPredictor:
             return full
 
         full = to_image(prob)
-        believed = None
-        if edited and (found := self._changes(box, prob, maps[2], prompts, output)) is not None:
-            assert self.model.trust is not None
-            believed = np.zeros(full.shape, bool)
-            believed[y0:y1, x0:x1] = cv2.resize(self.model.trust.believed(found), (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST) > 0
         best_first = _best_first(logits[1:], None if output.quality is None else output.quality[0, 1:])
         alternatives = [to_image(head.sigmoid().cpu().numpy()) > 0.5 for head in best_first]
-        return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds), believed)
-
-    def _changes(self, box: Rectangle, prob: np.ndarray, prior: np.ndarray, prompts: Sequence[Prompt], output: Output) -> Changes | None:
-        """What an answer, float32 (h, h), would change of the prior (size, size) round the newest prompt.
-
-        None where the model does not judge it, or the prompt is out of the view; a box asks for the whole object, so all is believed.
-        """
-        newest, side = prompts[-1], len(prob)
-        if self.model.trust is None or isinstance(newest, Box):
-            return None
-        painted = click_maps([newest], box, side, self.config.click_radius / PIXEL).max(0) > 0
-        if not painted.any():
-            return None
-        before = cv2.resize(prior, (side, side), interpolation=cv2.INTER_AREA)
-        quality = 0.0 if output.quality is None else float(output.quality[0, 0])
-        return changes(prob, before, painted, newest.positive, len(prompts), quality)
+        return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds))
 
     def _forward(self, view: View, maps: Tensor) -> Output:
         """Ask the network: maps (1, 3, size, size)."""

@@ -52,7 +52,7 @@ class Answers:
         newest = self._newest
         if newest is None or newest.prompts != prompts or not np.array_equal(newest.before, before):
             prediction = self._engine.ask(self._image, prompts, before.copy() if before.any() else None)
-            newest = Asked(prompts, before, prediction.mask, before, prediction.factors, prediction.alternatives, prediction.believed)
+            newest = Asked(prompts, before, prediction.mask, before, prediction.factors, prediction.alternatives)
             self._newest = newest
         return newest
 

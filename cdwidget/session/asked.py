@@ -18,7 +18,7 @@ class Asked:
 
     prompts: all given until then, the one in question last. before, answer, after: bool (H, W), the mask before the prompt, the
     predictor's whole answer, and the mask that was made of the two. factors: what the model recorded; None when it records nothing.
-    alternatives: bool (H, W), its other answers, best first. believed: bool (H, W), where it believes its own changes; None for all.
+    alternatives: bool (H, W), its other answers, best first.
     """
 
     prompts: tuple[Prompt, ...]
@@ -27,7 +27,6 @@ class Asked:
     after: np.ndarray
     factors: Factors | None
     alternatives: tuple[np.ndarray, ...] = ()
-    believed: np.ndarray | None = None
 
     def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> list[Painted]:
         """Return what each answer would change, the main one first, without those that do what an earlier one does.
@@ -36,9 +35,9 @@ class Asked:
         own: whether nobody but the model has made the mask.
         """
         found: dict[object, Painted] = {}
-        for answer, believed in ((self.answer, self.believed), *((other, None) for other in self.alternatives)):
+        for answer in (self.answer, *self.alternatives):
             if progressive:
-                done = merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, believed, own)
+                done = merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, own)
             else:
                 done = take(self.before, answer, locked)
             found.setdefault((done.bbox, done.where.tobytes()), done)

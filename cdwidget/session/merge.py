@@ -40,15 +40,15 @@ def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
 
 def merge(
     image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None,
-    believed: np.ndarray | None = None, own: bool = False,
+    own: bool = False,
 ) -> Painted:  # fmt: skip
     """Return what of a predictor's `answer` to `prompt` is taken into `mask`: the pixels that change, and what they become.
 
     image: uint8 (H, W, 3). mask, answer: bool (H, W). older: the prompts given before; a small disk round each of those that
     say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
     every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
-    locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none. believed: bool (H, W), where the model
-    believes its own changes, and so where its answer counts; None for everywhere. own: whether nobody but the model has made the mask.
+    locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none. own: whether nobody but the
+    model has made the mask.
     """
     if agrees(mask, prompt):
         return nothing()
@@ -56,8 +56,6 @@ def merge(
     small = reach(*mask.shape)
     wanted = answer > mask if adding else mask > answer
     another = own and isinstance(prompt, Click) and _means_another(mask, answer, adding)
-    if believed is not None and not another:
-        wanted &= believed
     box = join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
     free = (crop(mask, box) != adding) & ~_protected(prompt, older, box, small)
     if locked is not None:

@@ -43,7 +43,7 @@ def spoilt_images(
     rng = np.random.default_rng(seed)
     kinds, seen, foreign = list(FAULTS), 0, np.ones((1, 8, 8), bool)
     turn = 0
-    for group, source in in_turns(folders, held, seed):
+    for group, source in _in_turns(folders, held, seed):
         image, truth, valid = source.load()
         truth = truth & valid
         fitting = [i for i, mask in enumerate(truth) if SMALLEST <= mask.mean() <= LARGEST]
@@ -73,7 +73,7 @@ def spoilt_images(
             return
 
 
-def in_turns(folders: Iterable[Path], held: bool, seed: int) -> Iterator[tuple[str, Source]]:
+def _in_turns(folders: Iterable[Path], held: bool, seed: int) -> Iterator[tuple[str, Source]]:
     """The images of all sets, one of each set after the other, in an order that hangs on the seed."""
     queues: list[tuple[str, list[Source]]] = []
     for folder in find_sets(folders):
