@@ -13,18 +13,20 @@ from scipy.stats import rankdata, spearmanr
 from tqdm import tqdm
 
 from cdwidget._version import __version__
+from cdwidget.critic import Critic
 from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL
 from cdwidget.review.scoring.overall import overall
 from cdwidget.review.scoring.subject import Scene, Subject
-from cdwidget.review.scoring.table import measure
+from cdwidget.review.scoring.table import ASKING, JUDGED, measure
 from cdwidget.train.spoilt import CLEAN, Spoilt, spoilt_images
 
 BAD = 0.85  # IoU below which a mask is bad
 MIX, REVIEWED, DRAWS = 0.15, 0.2, 1000  # share of bad masks, share that is looked at, how often such a mix is drawn
-NO_PREDICTOR, AMONG_GOOD, ALONE = "overall, no predictor", "overall, among good masks", "overall, alone in its image"
-VARIANTS = (OVERALL, NO_PREDICTOR, AMONG_GOOD, ALONE)
+NO_PREDICTOR, NO_NETWORK = "overall, no predictor", "overall, no network"
+AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
+VARIANTS = (OVERALL, NO_PREDICTOR, NO_NETWORK, AMONG_GOOD, ALONE)
 
 
 @dataclass(frozen=True)
@@ -39,33 +41,34 @@ class Judged:
     scores: dict[str, float]
 
 
-def measure_scores(folders: Iterable[Path], predictor: Predictor, count: int = 520, seed: int = 0) -> list[Judged]:
+def measure_scores(folders: Iterable[Path], predictor: Predictor, critic: Critic, count: int = 520, seed: int = 0) -> list[Judged]:
     """Score `count` masks of held-out images, half of them spoilt.
 
-    Each among the others of its image as they are given, many of them spoilt too, with the predictor and without; and with it among the
-    others as they should be, and alone.
+    Each among the others of its image as they are given, many of them spoilt too, with predictor and critic, without the predictor, and
+    without both; and with both among the others as they should be, and alone.
     """
     with tqdm(total=count, unit="mask", disable=None) as bar:
         judged: list[Judged] = []
-        for spoilt in spoilt_images(folders, count, seed, held=True):
-            judged += _judge(spoilt, predictor)
+        for spoilt in spoilt_images(folders, count, seed):
+            judged += _judge(spoilt, predictor, critic)
             bar.update(len(spoilt.faults))
     return judged
 
 
-def _judge(spoilt: Spoilt, predictor: Predictor) -> Iterator[Judged]:
+def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic) -> Iterator[Judged]:
     instances = [Instance(mask, id=number) for number, mask in enumerate(spoilt.masks)]
-    scene = Scene(spoilt.image, instances, predictor)
+    scene = Scene(spoilt.image, instances, predictor, critic=critic)
     for number, (kind, iou) in spoilt.faults.items():
         subject = Subject(scene, number)
         findings = measure(subject)
         good = [instances[number] if one == number else Instance(mask, id=one) for one, mask in enumerate(spoilt.truth)]
         scores = {name: finding.value for name, finding in findings.items()}
         scores[OVERALL] = overall(findings, subject).value
-        for name, company in ((NO_PREDICTOR, instances), (AMONG_GOOD, good), (ALONE, [instances[number]])):
-            variant = Subject(Scene(spoilt.image, company), number)
-            if name != NO_PREDICTOR:
-                variant.answers = subject.answers  # they hang on the image and the mask alone
+        for name, without in ((NO_PREDICTOR, ASKING), (NO_NETWORK, (*ASKING, *JUDGED))):
+            scores[name] = overall({key: finding for key, finding in findings.items() if key not in without}, subject).value
+        for name, company in ((AMONG_GOOD, good), (ALONE, [instances[number]])):
+            variant = Subject(Scene(spoilt.image, company, critic=critic), number)
+            variant.answers = subject.answers  # they hang on the image and the mask alone
             scores[name] = overall(measure(variant), variant).value
         yield Judged(spoilt.group, spoilt.name, number, kind, iou, {name: float(value) for name, value in scores.items()})
 

@@ -12,18 +12,20 @@ from cdwidget.review.scoring.subject import Finding, Subject
 TELLING = 0.02  # of IoU, what a score must change to be named
 NAMED = 2  # scores that are named at most
 PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
-TRUST = 0.6  # in the network that knows the predictor's answers, against that one, which was fitted on more masks
+BEFORE = "before"  # and the one that is the answer before the critic was asked
+TRUST = 0.6  # in the network that knows the predictor's answers, against the plain one, which was fitted on more masks
 
 
 def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     """Combine what the scores found; the reasons are those of the scores without which the IoU would be estimated highest.
 
-    There are two networks: one knows what can be measured without a predictor, the other corrects it by the predictor's answers.
+    There are three networks: one knows what can be measured without any other; the next corrects it by the predictor's answers, where there
+    is one, and the last by what the critic says.
     """
     measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
-    guesses = estimate(rows, subject.answers is not None)
+    guesses = estimate(rows, "edited" in measures, "critic" in measures)
     iou, without = float(guesses[0]), dict(zip(names, (guesses[1:] - guesses[0]).tolist()))
     telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
     reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
@@ -33,15 +35,24 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     return Finding(1 - iou, f"its IoU is probably about {iou:.2f}: {reasons}", heat)
 
 
-def estimate(rows: list[dict[str, float]], answered: bool, networks: Mapping[str, Network] | None = None) -> np.ndarray:
-    """Return the IoU estimated from each row of measures, float32 (n,); what a row lacks is taken to be as in good masks."""
+def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, networks: Mapping[str, Network] | None = None) -> np.ndarray:
+    """Return the IoU estimated from each row of measures, float32 (n,); what a row lacks is taken to be as in good masks.
+
+    answered, judged: whether a predictor and whether the critic was asked.
+    """
     networks = shipped() if networks is None else networks
-    plain = networks["overall picture"](table(rows, networks["overall picture"]))[:, 0]
-    if not answered:
-        return _sigmoid(plain)
-    network = networks["overall answers"]
-    aided = network(table([{**row, PLAIN: float(value)} for row, value in zip(rows, plain)], network))[:, 0]
-    return _sigmoid(blend(plain, aided))
+
+    def ask(name: str, **before: np.ndarray) -> np.ndarray:
+        network = networks[name]
+        told = [{**row, **{key: float(values[i]) for key, values in before.items()}} for i, row in enumerate(rows)]
+        return network(table(told, network))[:, 0]
+
+    logits = ask("overall picture")
+    if answered:
+        logits = blend(logits, ask("overall answers", **{PLAIN: logits}))
+    if judged:
+        logits = ask("overall critic", **{BEFORE: logits})
+    return 1 / (1 + np.exp(-logits))
 
 
 def blend(plain: np.ndarray, aided: np.ndarray) -> np.ndarray:
@@ -67,7 +78,3 @@ def general(subject: Subject) -> dict[str, float]:
         "depth": float(subject.depth.max()) / float(np.sqrt(within)),
         "at_image_border": outermost / (outermost + border + 1),
     }
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-values))
