@@ -234,13 +234,15 @@ def score(
     status: Statuses = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     tag: Tags = [],  # noqa: B006
-    model: ModelName = "cdnet", backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
+    model: ModelName = "cdnet",
+    quick: Annotated[bool, typer.Option("--quick", help="Ask the critic alone, and no model what it makes of clicks.")] = False,
+    backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
 ) -> None:  # fmt: skip
     """Score all masks without ground truth, so that the worst can be looked at first; a run that was stopped goes on where it was."""
     from cdwidget.batch import Score
     from cdwidget.batch.command import run_job
 
-    job = Score([name.strip() for name in names.split(",") if name.strip()] or None, model)
+    job = Score([name.strip() for name in names.split(",") if name.strip()] or None, None if quick else model, quick or None)
     carry_out = partial(run_job, backend=backend, workers=workers, address=address, again=again)
     typer.echo(_checked("score", carry_out, database, job, status, label, tag))
 
@@ -269,6 +271,8 @@ def train_critic(
     data: Data,
     out: Annotated[Path, typer.Option(help="Write the weights to this .safetensors file, a log beside it.")],
     steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the recipe's number.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Weights of an earlier run to go on from.")] = None,
+    first: Annotated[int, typer.Option(min=0, help="With --start-from: batches that were drawn before, so that others are drawn.")] = 0,
 ) -> None:
     """Train the critic of the scores on training sets with masks that are spoilt on purpose."""
     from dataclasses import replace
@@ -277,8 +281,8 @@ def train_critic(
     from cdwidget.train.critic import train_critic as run
 
     _check_out(out)
-    recipe = CRITIC if steps is None else replace(CRITIC, steps=steps)
-    typer.echo(_checked("--data", run, data, out, recipe))
+    recipe = replace(CRITIC, steps=steps or CRITIC.steps, first=first)
+    typer.echo(_checked("--data", run, data, out, recipe, None, start_from))
 
 
 @app.command("score-quality")

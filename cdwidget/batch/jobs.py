@@ -69,13 +69,14 @@ class Score:
     """The job that scores all instances of an item without ground truth; see `cdwidget.review.scoring`.
 
     names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
-    or what makes one when it is called; None for the scores that need no network. critic: ask the critic too, unless model is None.
-    population: what the instances are compared with, by default those of the catalogue.
+    or what makes one when it is called; None for the scores that need no network. critic: whether the critic is asked, by
+    default where there is a model; with True and no model it is asked alone, which is quick. population: what the instances are compared
+    with, by default those of the catalogue.
     """
 
     names: Sequence[str] | None = None
     model: Model = "cdnet"
-    critic: bool = True
+    critic: bool | None = None
     population: Population | None = None
 
     name: ClassVar[str] = "score"
@@ -108,7 +109,7 @@ class Score:
 
     def _asks_critic(self) -> bool:
         wanted = self.names is None or not {"critic", OVERALL}.isdisjoint(self.names)
-        return self.critic and self.model is not None and wanted
+        return wanted and (self.model is not None if self.critic is None else self.critic)
 
 
 def _load_critic() -> Critic:

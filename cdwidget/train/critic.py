@@ -22,7 +22,7 @@ from cdwidget.masks import iou
 from cdwidget.model import MODELS
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint
-from cdwidget.model.critic import CELL, GRID, SIZE, CriticNetwork, fold_norms, precision, save_critic, shown
+from cdwidget.model.critic import CELL, GRID, SIZE, CriticNetwork, fold_norms, load_critic, precision, save_critic, shown
 from cdwidget.train.config import Recipe, SetOptions
 from cdwidget.train.data import VIEWS, Sampler, View, draw_view
 from cdwidget.train.features import Features
@@ -39,7 +39,8 @@ VISITS = 3  # what a generator is for, beside those of train/data.py
 
 @dataclass(frozen=True)
 class CriticRecipe:
-    """One training run: each step looks at `images` views with `masks` masks each, `clean` of them as they should be.
+    """One training run: each step looks at `images` views with `masks` masks each, `clean` of them as they should be. first: the number of
+    the first step, by which a run that goes on from the weights of another draws other masks.
 
     ious: of the faults whose extent can be chosen. alone, good: share of the masks with which nothing is known of the others of the view,
     and with which all of those are as they should be; elsewhere `spoilt` of them are not, and `twins` of the good masks are others' too.
@@ -48,6 +49,7 @@ class CriticRecipe:
 
     views: Recipe
     steps: int = 900
+    first: int = 0
     images: int = 4
     masks: int = 5
     clean: int = 2
@@ -157,25 +159,31 @@ class Lessons:
         return mask, others, truth
 
 
-def train_critic(folders: Iterable[Path], out: Path, recipe: CriticRecipe = CRITIC, features: Path | None = None) -> str:
+def train_critic(
+    folders: Iterable[Path], out: Path, recipe: CriticRecipe = CRITIC, features: Path | None = None, start_from: Path | None = None
+) -> str:
     """Train the critic on images that are neither held out nor reserved; write its weights, and a log beside them.
 
-    features: the folder where what the encoder says is kept, by default `.features/` beside `out`. Says where the weights are.
+    features: the folder where what the encoder says is kept, by default `.features/` beside `out`. start_from: weights of another
+    run to begin with, whose batches were others if `first` says so. Says where the weights are.
     """
     torch.manual_seed(recipe.views.seed)
     lessons = Lessons(recipe, folders)
     whole = load_checkpoint(MODELS["cdnet-tiny"])
     looked = Features(whole, features or out.with_suffix(".features"), lessons.sampler.views())
     network = CriticNetwork()
-    begin_with(network, whole)
+    if start_from is None:
+        begin_with(network, whole)
+    else:
+        network.load_state_dict(load_critic(start_from).network.state_dict())
     network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, recipe.ema)
     optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.weight_decay)
-    with ThreadPoolExecutor(2) as ahead, out.with_suffix(".jsonl").open("w") as log:
-        drawn = [ahead.submit(lessons.draw, 0, number) for number in range(recipe.images)]
+    with ThreadPoolExecutor(2) as ahead, out.with_suffix(".jsonl").open("w", buffering=1) as log:
+        drawn = [ahead.submit(lessons.draw, recipe.first, number) for number in range(recipe.images)]
         for step in tqdm(range(recipe.steps), unit="batch", disable=None):
             batch = [one.result() for one in drawn]
-            drawn = [ahead.submit(lessons.draw, step + 1, number) for number in range(recipe.images)]
+            drawn = [ahead.submit(lessons.draw, recipe.first + step + 1, number) for number in range(recipe.images)]
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1 + cos(pi * step / recipe.steps))
             loss, off = lesson_loss(network, looked, batch)

@@ -24,7 +24,7 @@ from cdwidget.review.scoring.overall import BEFORE, PLAIN, blend, general, table
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGED, SCORES, measure
 from cdwidget.train.score_quality import BAD, auroc
-from cdwidget.train.spoilt import CLEAN, Choice, Spoilt, reserved, spoilt_images, trained_on
+from cdwidget.train.spoilt import CLEAN, RESERVED, Choice, Spoilt, reserved, spoilt_images, trained_on
 
 FOLDS = 5  # by images: what one network is made of, another has not seen
 POINTS = 80  # of a border, that the networks are fitted on
@@ -60,7 +60,7 @@ class Example:
     @property
     def fold(self) -> int:
         """Which of the FOLDS its image is in."""
-        return zlib.crc32(self.image.encode()) % FOLDS
+        return zlib.crc32(self.image.encode()) // RESERVED % FOLDS  # all reserved images leave the same remainder
 
 
 def examine(images: Iterable[Spoilt], predictor: Predictor | None = None, critic: Critic | None = None) -> Iterator[Example]:
@@ -217,7 +217,7 @@ class Shape:
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
 WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
-MIDDLING = Shape((16,), 12, 800, 128, 0.2, 0.1)  # likewise, but what it is told says more
+MIDDLING = Shape((24, 12), 12, 800, 128, 0.3, 0.1)  # likewise, but what it is told says more
 
 
 def train_network(
