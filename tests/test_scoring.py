@@ -16,12 +16,12 @@ from cdwidget.predictor import Predictor
 from cdwidget.review import OVERALL, Catalogue
 from cdwidget.review.rows import Score
 from cdwidget.review.scoring import SCORES, Population, score_item
-from cdwidget.review.scoring.table import ASKING, JUDGED
+from cdwidget.review.scoring.table import ASKING, JUDGING
 from scripted import Knowing, Scripted
 
 HEIGHT, WIDTH = 120, 160
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
-OF_NETWORKS = {*ASKING, *JUDGED}
+OF_NETWORKS = {*ASKING, *JUDGING}
 OF_POPULATION = {"size", "shape"}
 
 
@@ -143,7 +143,7 @@ def test_the_overall_score_rises_with_the_damage(predict: bool, tmp_path: Path) 
 def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
     found = score(FAULTY["duplicate"], tmp_path)
     assert found["duplicate"].reason in found[OVERALL].reason
-    assert f"about {1 - found[OVERALL].value:.2f}" in found[OVERALL].reason
+    assert f"is {found[OVERALL].value:.0%}" in found[OVERALL].reason
     assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
 
 

@@ -75,7 +75,7 @@ def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: 
 
 
 def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BORDER", "WIDE", "NARROW", "MIDDLING"):
+    for name in ("BORDER", "WIDE", "NARROW", "LISTENING"):
         monkeypatch.setattr(scores, name, replace(getattr(scores, name), steps=20))
     truth = np.roll(DISK, 3, 1)
     asked = Scripted(truth, alternatives=(truth,)), Knowing(truth)
@@ -109,7 +109,7 @@ def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
     ]
     figures = summarise(perfect)
     assert (figures[OVERALL]["auroc"], figures[OVERALL]["spearman"], figures[OVERALL]["found"]) == (1.0, pytest.approx(1.0), 1.0)
-    assert figures["error"] == {"mean": 0, "bias": 0}
+    assert figures["error"] == {"brier": 0.125, "bias": -0.25}
     assert figures[NO_PREDICTOR]["auroc"] == 0.5
     assert figures[NO_PREDICTOR]["found"] == pytest.approx(score_quality.REVIEWED, abs=0.03)
     assert figures["by_kind"]["cut"]["spoilt"] == 50

@@ -20,10 +20,10 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped
-from cdwidget.review.scoring.overall import BEFORE, PLAIN, blend, general, table
+from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, PLAIN, blend, general, table
 from cdwidget.review.scoring.subject import Scene, Subject
-from cdwidget.review.scoring.table import ASKING, JUDGED, SCORES, measure
-from cdwidget.train.score_quality import BAD, auroc
+from cdwidget.review.scoring.table import ASKING, JUDGING, SCORES, measure
+from cdwidget.train.score_quality import auroc
 from cdwidget.train.spoilt import CLEAN, RESERVED, Choice, Spoilt, reserved, spoilt_images, trained_on
 
 FOLDS = 5  # by images: what one network is made of, another has not seen
@@ -65,7 +65,7 @@ class Example:
 
 def examine(images: Iterable[Spoilt], predictor: Predictor | None = None, critic: Critic | None = None) -> Iterator[Example]:
     """Measure the masks of spoilt images."""
-    unasked = [name for name in SCORES if name not in (*ASKING, *JUDGED, "border")]
+    unasked = [name for name in SCORES if name not in (*ASKING, *JUDGING, "border")]
     for spoilt in images:
         instances = [Instance(mask, id=index) for index, mask in enumerate(spoilt.masks)]
         scene = Scene(spoilt.image, instances, predictor, critic=critic)
@@ -77,7 +77,7 @@ def examine(images: Iterable[Spoilt], predictor: Predictor | None = None, critic
             inputs = {name: values[some] for name, values in seen.inputs().items()}
             side = _side(subject, spoilt.truth[index], seen.points[some])
             said = _measures(subject, ASKING)
-            judged, judged_alone = _measures(subject, JUDGED), _measures(alone, JUDGED)
+            judged, judged_alone = _measures(subject, JUDGING), _measures(alone, JUDGING)
             alone_measures = _measures(alone, ALONE)
             yield Example(spoilt.group, spoilt.name, kind, iou, measures, alone_measures, said, judged, judged_alone, inputs, side)
 
@@ -115,17 +115,17 @@ def fit_scores(
 
         kept = {} if plain else {name: network for name, network in shipped().items() if name != LAST}
         examples = examined(plain, seed + 1, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic)
-    networks, guesses = fit(*examples, kept)
+    networks, chances = fit(*examples, kept)
     save(networks, out)
     iou = np.array([example.iou for example in examples[1]])
     return (
-        f"wrote {out}; on images that the networks of a fold have not seen: AUROC {auroc(-guesses, iou < BAD):.3f} for IoU < {BAD}, "
-        f"Spearman {spearmanr(guesses, iou).statistic:.3f}, mean error {np.abs(guesses - iou).mean():.3f}"
+        f"wrote {out}; on images that the networks of a fold have not seen: AUROC {auroc(chances, iou < BAD):.3f} for IoU < {BAD}, "
+        f"Spearman {spearmanr(-chances, iou).statistic:.3f}"
     )
 
 
 def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, Network]) -> tuple[dict[str, Network], np.ndarray]:
-    """Fit all networks but those kept; return all, and the IoU of each of `judged` as networks estimate it that have not seen its image.
+    """Fit all networks but those kept; return all, and the chance that each of `judged` is bad, by networks that have not seen its image.
 
     plain: examples that nobody was asked about; judged: with what predictor and critic say. What an overall network is given by others is
     what they say of images that they have not seen, as it will be in use.
@@ -158,11 +158,11 @@ def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, 
     plain_logits = np.array([unaided[row] for row in asked])
     before = [*blend(plain_logits, np.array(aided)), *plain_logits]  # with the predictor's answers, and without
     told = [
-        replace(row, measures={**row.judged, BEFORE: float(guess), **_known(row, (*SIZE, *row.example.alone))})
-        for row, guess in zip((*asked, *asked), before)
-    ]
-    guesses = np.array(fitted(LAST, told, partial(_fit_overall, MIDDLING), _guess)[: len(judged)])
-    return networks, 1 / (1 + np.exp(-guesses))
+        replace(row, measures={**critic, JUDGED: float(bool(critic)), BEFORE: float(guess), **_known(row, (*SIZE, *row.example.alone))})
+        for row, guess in zip((*asked, *asked), before) for critic in (row.judged, {})
+    ]  # fmt: skip
+    guesses = np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _guess)[: 2 * len(judged) : 2])
+    return networks, 1 / (1 + np.exp(guesses))
 
 
 def _known(row: Row, names: Iterable[str]) -> dict[str, float]:
@@ -194,8 +194,8 @@ def _fit_overall(shape: Shape, rows: Sequence[Row]) -> Network:
     good = [row.measures for row in rows if row.example.kind == CLEAN]
     usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
-    ious = torch.tensor([[row.example.iou] for row in rows], dtype=torch.float32)
-    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, shape, names, usual)
+    targets = torch.tensor([[shape.target(row.example.iou)] for row in rows], dtype=torch.float32)
+    return train_network(inputs, targets, F.binary_cross_entropy_with_logits, 1, shape, names, usual)
 
 
 def _guess(network: Network, row: Row) -> float:
@@ -204,7 +204,7 @@ def _guess(network: Network, row: Row) -> float:
 
 @dataclass(frozen=True)
 class Shape:
-    """A network and how it is trained."""
+    """A network and how it is trained. target: what it learns of a mask, by its IoU."""
 
     hidden: tuple[int, ...]
     members: int
@@ -212,12 +212,18 @@ class Shape:
     batch: int
     dropout: float
     decay: float
+    target: Callable[[float], float] = float
+
+
+def is_good(iou: float) -> float:
+    """Whether a mask is not bad, 0 or 1."""
+    return float(iou >= BAD)
 
 
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
 WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
-MIDDLING = Shape((24, 12), 12, 800, 128, 0.3, 0.1)  # likewise, but what it is told says more
+LISTENING = Shape((24, 12), 12, 800, 128, 0.3, 0.1, is_good)  # likewise, but what it is told says more
 
 
 def train_network(

@@ -42,7 +42,7 @@ SCORES: dict[str, Scorer] = {
     "overlap": overlap,
 }
 ASKING = ("agreement", "edit", "stability", "heads")  # the scores that ask the predictor
-JUDGED = ("critic",)  # and the one that asks the critic
+JUDGING = ("critic",)  # and the one that asks the critic
 
 
 def score_item(
