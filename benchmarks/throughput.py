@@ -56,13 +56,13 @@ def fill(database: Path, data: list[Path], images: int, objects: int, seed: int)
         catalogue.add(items(), progress=False)
 
 
-def measure(source: Path, folder: Path, backend: str, workers: int, model: str) -> Run:
+def measure(source: Path, folder: Path, backend: str, workers: int, job: cdwidget.Score) -> Run:
     """Score a copy of a catalogue."""
     others = os.getloadavg()[0]
     database = folder / f"{backend}-{workers}.db"
     shutil.copy(source, database)
     with Catalogue(database) as catalogue:
-        report = cdwidget.run(cdwidget.Score(model=model), catalogue, backend=backend, workers=workers, progress=True)
+        report = cdwidget.run(job, catalogue, backend=backend, workers=workers, progress=True)
         instances = catalogue.count(of="instances")
     rate = round(report.done / report.seconds, 3)
     return Run(backend, workers, report.done, instances, len(report.failed), *(round(s, 1) for s in (report.startup, report.seconds)),
@@ -77,13 +77,14 @@ def main() -> None:
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--model", default="cdnet")
+    parser.add_argument("--quick", action="store_true", help="ask the critic alone, no model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="JSON; what is in it already is not measured again")
     given = parser.parse_args()
 
     about = {
         **{name: getattr(given, name) for name in ("images", "objects", "seed")},
-        "model": fingerprint(given.model),
+        "model": "critic alone" if given.quick else fingerprint(given.model),
         "cdwidget": cdwidget.__version__,
         "torch": torch.__version__,
         "cores": os.cpu_count(),
@@ -91,13 +92,14 @@ def main() -> None:
     }
     known = json.loads(given.out.read_text()) if given.out.exists() else {}
     runs = [Run(**one) for one in known.get("runs", [])] if known.get("about") == about else []
+    job = cdwidget.Score(model=None, critic=True) if given.quick else cdwidget.Score(model=given.model)
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "labels.db"
         for backend, workers in product(given.backends, given.workers):
             if not any((one.backend, one.workers) == (backend, workers) for one in runs):
                 if not source.exists():
                     fill(source, given.data, given.images, given.objects, given.seed)
-                runs.append(measure(source, Path(scratch), backend, workers, given.model))
+                runs.append(measure(source, Path(scratch), backend, workers, job))
                 given.out.parent.mkdir(parents=True, exist_ok=True)
                 given.out.write_text(json.dumps({"about": about, "runs": [asdict(one) for one in runs]}, indent=1) + "\n")
             print(next(one for one in runs if (one.backend, one.workers) == (backend, workers)), flush=True)

@@ -234,13 +234,15 @@ def score(
     status: Statuses = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     tag: Tags = [],  # noqa: B006
-    model: ModelName = "cdnet", backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
+    model: ModelName = "cdnet",
+    quick: Annotated[bool, typer.Option("--quick", help="Ask the critic alone, and no model what it makes of clicks.")] = False,
+    backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
 ) -> None:  # fmt: skip
     """Score all masks without ground truth, so that the worst can be looked at first; a run that was stopped goes on where it was."""
     from cdwidget.batch import Score
     from cdwidget.batch.command import run_job
 
-    job = Score([name.strip() for name in names.split(",") if name.strip()] or None, model)
+    job = Score([name.strip() for name in names.split(",") if name.strip()] or None, None if quick else model, quick or None)
     carry_out = partial(run_job, backend=backend, workers=workers, address=address, again=again)
     typer.echo(_checked("score", carry_out, database, job, status, label, tag))
 
@@ -267,15 +269,37 @@ def fit_scores(
     data: Data,
     out: Annotated[Path, typer.Option(help="Write the weights to this .npz file.")],
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet",
-    masks: Annotated[int, typer.Option(min=40, help="That the model is asked about.")] = 900,
-    plain: Annotated[int, typer.Option(min=40, help="That it is not asked about.")] = 6000,
+    critic: Annotated[Path | None, typer.Option(help="What `cdwidget train-critic` wrote; by default the critic in the package.")] = None,
+    masks: Annotated[int, typer.Option(min=40, help="That model and critic are asked about.")] = 900,
+    plain: Annotated[int, typer.Option(min=0, help="That they are not asked about; 0: fit what knows the critic alone.")] = 6000,
 ) -> None:
     """Fit what makes one overall score of all scores, on training sets with masks that are spoilt on purpose."""
+    from cdwidget.model.critic import WEIGHTS, load_critic
     from cdwidget.model.variants import load_variant
     from cdwidget.train.scores import fit_scores as fit
 
     _check_out(out)
-    typer.echo(_checked("fit-scores", fit, data, _checked("--model", load_variant, model), out, masks, plain))
+    judge = _checked("--critic", load_critic, critic or WEIGHTS)
+    typer.echo(_checked("fit-scores", fit, data, _checked("--model", load_variant, model), judge, out, masks, plain))
+
+
+@app.command("train-critic")
+def train_critic(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Write the weights to this .safetensors file, a log beside it.")],
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the recipe's number.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Weights of an earlier run to go on from.")] = None,
+    first: Annotated[int, typer.Option(min=0, help="With --start-from: batches that were drawn before, so that others are drawn.")] = 0,
+) -> None:
+    """Train the critic of the scores on training sets with masks that are spoilt on purpose."""
+    from dataclasses import replace
+
+    from cdwidget.train.critic import CRITIC
+    from cdwidget.train.critic import train_critic as run
+
+    _check_out(out)
+    recipe = replace(CRITIC, steps=steps or CRITIC.steps, first=first)
+    typer.echo(_checked("--data", run, data, out, recipe, None, start_from))
 
 
 @app.command("score-quality")
@@ -287,11 +311,12 @@ def score_quality(
     seed: Seed = 0,
 ) -> None:
     """Measure how well scores find bad masks, on images of training sets that training leaves out, with masks spoilt on purpose."""
+    from cdwidget.model.critic import load_critic
     from cdwidget.model.variants import load_variant
     from cdwidget.train.score_quality import measure_scores, write
 
     _check_out(out)
-    judged = _checked("--data", measure_scores, data, _checked("--model", load_variant, model), masks, seed)
+    judged = _checked("--data", measure_scores, data, _checked("--model", load_variant, model), load_critic(), masks, seed)
     typer.echo(write(judged, out, model=model, seed=seed))
 
 

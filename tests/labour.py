@@ -80,7 +80,7 @@ def catalogue_of(folder: Path, count: int = 6) -> Catalogue:
 
 
 def score(catalogue: Catalogue, backend: str = "local", workers: int = 1, address: str | None = None, **model: object) -> Report:
-    job = cdwidget.Score(model=Bright(str(log_of(catalogue)), **model))  # type: ignore[arg-type]
+    job = cdwidget.Score(model=Bright(str(log_of(catalogue)), **model), critic=False)  # type: ignore[arg-type]
     return cdwidget.run(job, catalogue, backend=backend, workers=workers, address=address, progress=False)
 
 

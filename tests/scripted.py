@@ -8,6 +8,8 @@ from zlib import crc32
 
 import numpy as np
 
+from cdwidget.critic import Judgement
+from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session import Accept, Action, Alternative, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Session, Snap, Split
@@ -37,6 +39,21 @@ class Scripted:
         self.asked.append((tuple(prompts), prior))
         mask = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return Prediction(mask, mask.astype(np.float32), self.alternatives)
+
+
+class Knowing:
+    """A critic that knows the truth."""
+
+    def __init__(self, truth: np.ndarray) -> None:
+        self.truth = truth
+
+    def set_image(self, image: np.ndarray) -> None:
+        pass
+
+    def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
+        return Judgement(
+            iou(mask, self.truth), *((one & ~other).astype(np.float32) for one, other in ((self.truth, mask), (mask, self.truth)))
+        )
 
 
 class Erratic:

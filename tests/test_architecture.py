@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "cdwidget"
 LAYERS = [  # a module may import its own folder and anything in a lower row
     ("_version", "prompts", "masks", "lookup", "figure"),
-    ("items", "predictor", "polygons"),
+    ("items", "predictor", "critic", "polygons"),
     ("clicks", "faults", "tools", "formats", "model"),
     ("session",),
     ("review", "inspection", "benchmark"),

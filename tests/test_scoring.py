@@ -16,11 +16,12 @@ from cdwidget.predictor import Predictor
 from cdwidget.review import OVERALL, Catalogue
 from cdwidget.review.rows import Score
 from cdwidget.review.scoring import SCORES, Population, score_item
-from scripted import Scripted
+from cdwidget.review.scoring.table import ASKING, JUDGING
+from scripted import Knowing, Scripted
 
 HEIGHT, WIDTH = 120, 160
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
-OF_PREDICTOR = {"agreement", "edit", "stability", "heads"}
+OF_NETWORKS = {*ASKING, *JUDGING}
 OF_POPULATION = {"size", "shape"}
 
 
@@ -37,7 +38,9 @@ CLASS = Population({"coin": 40}, {"coin": (0.14, 0.147, 0.155)}, {"coin": (0.95,
 
 
 class Case(NamedTuple):
-    """A mask with a fault, what else is in the image, and the predictor's answers; the good one is the disk alone, which it answers."""
+    """A mask with a fault, what else is in the image, and the predictor's answers, of which the critic knows the first one to be true; the
+    good one is the disk alone, which is answered.
+    """
 
     mask: np.ndarray = TRUTH
     others: tuple[np.ndarray, ...] = ()
@@ -47,6 +50,7 @@ class Case(NamedTuple):
 
 GOOD = Case()
 FAULTY = {
+    "critic": Case(disk(88)),
     "agreement": Case(disk(88)),
     "edit": Case(disk(88)),
     "stability": Case(answers=(TRUTH, TRUTH, disk(95))),
@@ -70,7 +74,8 @@ def score(case: Case, folder: Path, picture: np.ndarray = PICTURE, predict: bool
     Image.fromarray(picture).save(folder / "a.png")
     item = Item(folder / "a.png", [Instance(mask, "coin") for mask in (case.mask, *case.others)])
     predictor: Predictor | None = Scripted(*case.answers, alternatives=case.alternatives) if predict else None
-    given = {"population": CLASS, "numbers": [1], **options}
+    critic = Knowing(case.answers[0]) if predict else None
+    given = {"population": CLASS, "numbers": [1], "critic": critic, **options}
     return {one.name: one for one in score_item(item, predictor, **given)}  # type: ignore[arg-type]
 
 
@@ -102,7 +107,7 @@ STRANGE = {
 @pytest.mark.parametrize("mask", STRANGE.values(), ids=STRANGE)
 def test_any_mask_has_scores_in_range_with_reasons_and_heat(mask: np.ndarray, predict: bool, tmp_path: Path) -> None:
     found = score(Case(mask, others=(TRUTH,)), tmp_path, predict=predict)
-    assert found.keys() == {*SCORES, OVERALL} - (set() if predict else OF_PREDICTOR)
+    assert found.keys() == {*SCORES, OVERALL} - (set() if predict else OF_NETWORKS)
     shapes = {one.heat.shape for one in found.values() if one.heat is not None}
     assert len(shapes) == 1 and min(*shapes.pop()) >= 1
     for one in found.values():
@@ -138,7 +143,7 @@ def test_the_overall_score_rises_with_the_damage(predict: bool, tmp_path: Path) 
 def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
     found = score(FAULTY["duplicate"], tmp_path)
     assert found["duplicate"].reason in found[OVERALL].reason
-    assert f"about {1 - found[OVERALL].value:.2f}" in found[OVERALL].reason
+    assert f"is {found[OVERALL].value:.0%}" in found[OVERALL].reason
     assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
 
 
@@ -151,7 +156,7 @@ def test_a_predictor_is_asked_at_most_five_times_a_mask(tmp_path: Path) -> None:
 
 def test_scores_that_need_more_are_left_out_without_it(tmp_path: Path) -> None:
     assert score(GOOD, tmp_path, population=None).keys() == {*SCORES, OVERALL} - OF_POPULATION
-    assert score(GOOD, tmp_path, predict=False).keys() == {*SCORES, OVERALL} - OF_PREDICTOR
+    assert score(GOOD, tmp_path, predict=False).keys() == {*SCORES, OVERALL} - OF_NETWORKS
     rare = Population({"coin": 3}, CLASS.sizes, CLASS.aspects, CLASS.fills)
     assert score(GOOD, tmp_path, population=rare).keys() == {*SCORES, OVERALL} - OF_POPULATION
     assert score(GOOD, tmp_path, names=["edges", OVERALL]).keys() == {"edges", OVERALL}

@@ -18,8 +18,8 @@ from cdwidget.review.scoring.network import load, save, shipped
 from cdwidget.review.scoring.table import SCORES
 from cdwidget.train import score_quality, scores
 from cdwidget.train.score_quality import NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
-from cdwidget.train.spoilt import CLEAN, spoilt_images
-from scripted import Scripted
+from cdwidget.train.spoilt import CLEAN, Choice, reserved, spoilt_images, trained_on
+from scripted import Knowing, Scripted
 
 SIDE = 64
 ROWS, COLUMNS = np.ogrid[:SIDE, :SIDE]
@@ -61,10 +61,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("held", [True, False])
-def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: Path, held: bool) -> None:
-    images = list(spoilt_images([folder], 6, held=held))
-    assert all(held_out(Source(Path(one.name + ".png"))) == held for one in images)
+@pytest.mark.parametrize("chosen", [held_out, trained_on, reserved])
+def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: Path, chosen: Choice) -> None:
+    images = list(spoilt_images([folder], 6, chosen=chosen))
+    assert all(held_out(Source(Path(one.name + ".png"))) == (chosen is held_out) for one in images)
     faults = [fault for one in images for fault in one.faults.values()]
     assert [kind == CLEAN for kind, _ in faults] == [True, False] * 3
     assert len({kind for kind, _ in faults if kind != CLEAN}) == 3
@@ -75,21 +75,24 @@ def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: 
 
 
 def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BORDER", "WIDE", "NARROW"):
+    for name in ("BORDER", "WIDE", "NARROW", "LISTENING"):
         monkeypatch.setattr(scores, name, replace(getattr(scores, name), steps=20))
     truth = np.roll(DISK, 3, 1)
-    said = scores.fit_scores([folder], Scripted(truth, alternatives=(truth,)), tmp_path / "weights.npz", answered=12, plain=12)
-    assert "AUROC" in said
+    asked = Scripted(truth, alternatives=(truth,)), Knowing(truth)
+    assert "AUROC" in scores.fit_scores([folder], *asked, tmp_path / "weights.npz", judged=12, plain=12)
     fitted = load(tmp_path / "weights.npz")
     assert fitted.keys() == shipped().keys()
     assert {name: network.names for name, network in fitted.items()} == {name: network.names for name, network in shipped().items()}
+    scores.fit_scores([folder], *asked, tmp_path / "last.npz", judged=12, plain=0)
+    last = load(tmp_path / "last.npz")
+    assert {name for name, network in last.items() if (network.weights[0] != shipped()[name].weights[0]).any()} == {scores.LAST}
     save(fitted, tmp_path / "again.npz")
     inputs = np.random.default_rng(0).normal(size=(3, len(fitted["overall answers"].names)))
     assert (load(tmp_path / "again.npz")["overall answers"](inputs) == fitted["overall answers"](inputs)).all()
 
 
 def test_quality_is_measured_and_written(folder: Path, tmp_path: Path) -> None:
-    judged = measure_scores([folder], Scripted(DISK, alternatives=(DISK,)), 6)
+    judged = measure_scores([folder], Scripted(DISK, alternatives=(DISK,)), Knowing(DISK), 6)
     assert len(judged) == 6
     assert {name for one in judged for name in one.scores} >= {*VARIANTS} | (SCORES.keys() - {"size", "shape"})
     assert "held-out" in write(judged, tmp_path / "scores.json", model="scripted")
@@ -106,7 +109,7 @@ def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
     ]
     figures = summarise(perfect)
     assert (figures[OVERALL]["auroc"], figures[OVERALL]["spearman"], figures[OVERALL]["found"]) == (1.0, pytest.approx(1.0), 1.0)
-    assert figures["error"] == {"mean": 0, "bias": 0}
+    assert figures["error"] == {"brier": 0.125, "bias": -0.25}
     assert figures[NO_PREDICTOR]["auroc"] == 0.5
     assert figures[NO_PREDICTOR]["found"] == pytest.approx(score_quality.REVIEWED, abs=0.03)
     assert figures["by_kind"]["cut"]["spoilt"] == 50

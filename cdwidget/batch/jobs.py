@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import traceback
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Callable, ClassVar, Protocol, Sequence, TypeVar, Union
 
+from cdwidget.critic import Critic
 from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 from cdwidget.review import OVERALL, Catalogue, CatalogueItem
@@ -67,12 +69,14 @@ class Score:
     """The job that scores all instances of an item without ground truth; see `cdwidget.review.scoring`.
 
     names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
-    or what makes one when it is called; None for the scores that need none. population: what the instances are compared with, by default
-    those of the catalogue.
+    or what makes one when it is called; None for the scores that need no network. critic: whether the critic is asked, by
+    default where there is a model; with True and no model it is asked alone, which is quick. population: what the instances are compared
+    with, by default those of the catalogue.
     """
 
     names: Sequence[str] | None = None
     model: Model = "cdnet"
+    critic: bool | None = None
     population: Population | None = None
 
     name: ClassVar[str] = "score"
@@ -80,7 +84,8 @@ class Score:
 
     def setting(self) -> str:
         """The scores, and the weights."""
-        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}"
+        critic = f", critic {_critics_weights()}" if self._asks_critic() else ""
+        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}{critic}"
 
     def prepare(self, catalogue: Catalogue) -> Score:
         """Look up the names, and see what the classes of the catalogue are like."""
@@ -89,17 +94,34 @@ class Score:
         return self if self.population is not None else replace(self, population=Population.of(catalogue))
 
     def start(self) -> Worker:
-        """Load the model."""
+        """Load the model, and the critic."""
         predictor = load(self.model)
+        critic = _load_critic() if self._asks_critic() else None
 
         def score(item: CatalogueItem) -> Any:
-            return score_item(item, predictor, self.population, self.names) if item.records else []
+            return score_item(item, predictor, self.population, self.names, critic=critic) if item.records else []
 
         return score
 
     def keep(self, catalogue: Catalogue, item: CatalogueItem, result: Any) -> bool:
         """Put the scores in place of those of the same names; what is not given this time is gone."""
         return catalogue.put_scores(item.id, result, item.version, [*SCORES, OVERALL] if self.names is None else self.names)
+
+    def _asks_critic(self) -> bool:
+        wanted = self.names is None or not {"critic", OVERALL}.isdisjoint(self.names)
+        return wanted and (self.model is not None if self.critic is None else self.critic)
+
+
+def _load_critic() -> Critic:
+    from cdwidget.model.critic import load_critic
+
+    return load_critic()
+
+
+def _critics_weights() -> str:
+    from cdwidget.model.critic import WEIGHTS
+
+    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:16]
 
 
 def load(model: Model) -> Predictor | None:

@@ -62,7 +62,7 @@ class CDNet(nn.Module):
         self.stride, self.late = backbone.stride, backbone.stem == 0
         widths = (32, 64)[: len(backbone.channels) - 1] + (config.channels,)
         self.backbone = backbone.build()
-        self.laterals = nn.ModuleList(_conv_bn(a, b, 1) for a, b in zip(backbone.channels, widths))
+        self.laterals = nn.ModuleList(conv_bn(a, b, 1) for a, b in zip(backbone.channels, widths))
         self.prompts = ClickPyramid(widths) if self.late else ClickStem(backbone.stem)
         self.affinity = ClickAffinity(config.channels) if config.click_affinity else None
         self.context = nn.Sequential(Block(config.channels), ASPP(config.channels, backbone.rates))
@@ -131,7 +131,7 @@ class Block(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.layers = nn.Sequential(_conv_bn(channels, channels, 3), nn.GELU(), _conv_bn(channels, channels, 3))
+        self.layers = nn.Sequential(conv_bn(channels, channels, 3), nn.GELU(), conv_bn(channels, channels, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.gelu(x + self.layers(x))
@@ -165,10 +165,10 @@ class ASPP(nn.Module):
     def __init__(self, channels: int, rates: tuple[int, ...]):
         super().__init__()
         branch = channels // 2
-        self.local = _conv_bn(channels, branch, 1)
-        self.dilated = nn.ModuleList(_conv_bn(channels, branch, 3, rate) for rate in rates)
+        self.local = conv_bn(channels, branch, 1)
+        self.dilated = nn.ModuleList(conv_bn(channels, branch, 3, rate) for rate in rates)
         self.pooled = nn.Conv2d(channels, branch, 1)
-        self.project = _conv_bn(branch * (2 + len(rates)), channels, 1)
+        self.project = conv_bn(branch * (2 + len(rates)), channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
@@ -176,6 +176,6 @@ class ASPP(nn.Module):
         return F.gelu(self.project(F.gelu(y)))
 
 
-def _conv_bn(inputs: int, outputs: int, kernel: int, rate: int = 1) -> nn.Sequential:
+def conv_bn(inputs: int, outputs: int, kernel: int, rate: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, kernel, padding=rate * (kernel // 2), dilation=rate, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))

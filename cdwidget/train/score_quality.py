@@ -13,18 +13,19 @@ from scipy.stats import rankdata, spearmanr
 from tqdm import tqdm
 
 from cdwidget._version import __version__
+from cdwidget.critic import Critic
 from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL
-from cdwidget.review.scoring.overall import overall
+from cdwidget.review.scoring.overall import BAD, overall
 from cdwidget.review.scoring.subject import Scene, Subject
-from cdwidget.review.scoring.table import measure
+from cdwidget.review.scoring.table import ASKING, JUDGING, measure
 from cdwidget.train.spoilt import CLEAN, Spoilt, spoilt_images
 
-BAD = 0.85  # IoU below which a mask is bad
 MIX, REVIEWED, DRAWS = 0.15, 0.2, 1000  # share of bad masks, share that is looked at, how often such a mix is drawn
-NO_PREDICTOR, AMONG_GOOD, ALONE = "overall, no predictor", "overall, among good masks", "overall, alone in its image"
-VARIANTS = (OVERALL, NO_PREDICTOR, AMONG_GOOD, ALONE)
+NO_PREDICTOR, NO_NETWORK = "overall, no predictor", "overall, no network"
+AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
+VARIANTS = (OVERALL, NO_PREDICTOR, NO_NETWORK, AMONG_GOOD, ALONE)
 
 
 @dataclass(frozen=True)
@@ -39,33 +40,34 @@ class Judged:
     scores: dict[str, float]
 
 
-def measure_scores(folders: Iterable[Path], predictor: Predictor, count: int = 520, seed: int = 0) -> list[Judged]:
+def measure_scores(folders: Iterable[Path], predictor: Predictor, critic: Critic, count: int = 520, seed: int = 0) -> list[Judged]:
     """Score `count` masks of held-out images, half of them spoilt.
 
-    Each among the others of its image as they are given, many of them spoilt too, with the predictor and without; and with it among the
-    others as they should be, and alone.
+    Each among the others of its image as they are given, many of them spoilt too, with predictor and critic, without the predictor, and
+    without both; and with both among the others as they should be, and alone.
     """
     with tqdm(total=count, unit="mask", disable=None) as bar:
         judged: list[Judged] = []
-        for spoilt in spoilt_images(folders, count, seed, held=True):
-            judged += _judge(spoilt, predictor)
+        for spoilt in spoilt_images(folders, count, seed):
+            judged += _judge(spoilt, predictor, critic)
             bar.update(len(spoilt.faults))
     return judged
 
 
-def _judge(spoilt: Spoilt, predictor: Predictor) -> Iterator[Judged]:
+def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic) -> Iterator[Judged]:
     instances = [Instance(mask, id=number) for number, mask in enumerate(spoilt.masks)]
-    scene = Scene(spoilt.image, instances, predictor)
+    scene = Scene(spoilt.image, instances, predictor, critic=critic)
     for number, (kind, iou) in spoilt.faults.items():
         subject = Subject(scene, number)
         findings = measure(subject)
         good = [instances[number] if one == number else Instance(mask, id=one) for one, mask in enumerate(spoilt.truth)]
         scores = {name: finding.value for name, finding in findings.items()}
         scores[OVERALL] = overall(findings, subject).value
-        for name, company in ((NO_PREDICTOR, instances), (AMONG_GOOD, good), (ALONE, [instances[number]])):
-            variant = Subject(Scene(spoilt.image, company), number)
-            if name != NO_PREDICTOR:
-                variant.answers = subject.answers  # they hang on the image and the mask alone
+        for name, without in ((NO_PREDICTOR, ASKING), (NO_NETWORK, (*ASKING, *JUDGING))):
+            scores[name] = overall({key: finding for key, finding in findings.items() if key not in without}, subject).value
+        for name, company in ((AMONG_GOOD, good), (ALONE, [instances[number]])):
+            variant = Subject(Scene(spoilt.image, company, critic=critic), number)
+            variant.answers = subject.answers  # they hang on the image and the mask alone
             scores[name] = overall(measure(variant), variant).value
         yield Judged(spoilt.group, spoilt.name, number, kind, iou, {name: float(value) for name, value in scores.items()})
 
@@ -94,8 +96,8 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "images": len({(one.group, one.image) for one in judged}),
         "bad": int((iou < BAD).sum()),
         **{name: {**figures(every, values[name]), **found(values[name], iou, seed)} for name in VARIANTS},
-        "error": {"mean": float(np.abs(1 - score - iou).mean()), "bias": float((1 - score - iou).mean())},
-        "calibration": _calibration(1 - score, iou),
+        "error": {"brier": float(((score - (iou < BAD)) ** 2).mean()), "bias": float((score - (iou < BAD)).mean())},
+        "calibration": _calibration(score, iou < BAD),
         "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
         "by_set": {group: figures(groups == group) for group in sorted({*groups.tolist()})},
         "each_score": {name: figures(every, values[name]) for name in names if not name.startswith(OVERALL)},
@@ -150,7 +152,7 @@ def _rank(score: np.ndarray, iou: np.ndarray) -> float | None:
     return float(spearmanr(-score, iou).statistic) if len(score) and np.ptp(score) and np.ptp(iou) else None
 
 
-def _calibration(estimate: np.ndarray, iou: np.ndarray) -> list[dict[str, float]]:
-    """Mean estimate and mean truth of fifths of the masks, by the estimate."""
+def _calibration(estimate: np.ndarray, bad: np.ndarray) -> list[dict[str, float]]:
+    """Mean chance and share of bad masks of fifths of the masks, by the chance."""
     parts = np.array_split(np.argsort(estimate, kind="stable"), 5)
-    return [{"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(iou[part].mean())} for part in parts if len(part)]
+    return [{"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(bad[part].mean())} for part in parts if len(part)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -15,23 +15,24 @@ from scipy.stats import spearmanr
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from cdwidget.critic import Critic
 from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
-from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save
-from cdwidget.review.scoring.overall import PLAIN, blend, general, table
+from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped
+from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, PLAIN, blend, general, table
 from cdwidget.review.scoring.subject import Scene, Subject
-from cdwidget.review.scoring.table import SCORES, measure
-from cdwidget.train.score_quality import BAD, auroc
-from cdwidget.train.spoilt import CLEAN, Spoilt, spoilt_images
+from cdwidget.review.scoring.table import ASKING, JUDGING, SCORES, measure
+from cdwidget.train.score_quality import auroc
+from cdwidget.train.spoilt import CLEAN, RESERVED, Choice, Spoilt, reserved, spoilt_images, trained_on
 
 FOLDS = 5  # by images: what one network is made of, another has not seen
 POINTS = 80  # of a border, that the networks are fitted on
 TOLERANCE = 2.0, 0.03  # pixels of the crop, and share of the square root of the mask's area, that a border may be off
 IOUS = 0.4, 1.0  # of the faults that are fitted on: slight ones too
 PEAK = 3e-3  # learning rate
-ASKING = ("agreement", "edit", "stability", "heads")  # the scores that ask the predictor
-SIZE = ("area", "pixels")  # what the network that knows its answers is told besides
+LAST = "overall critic"  # the network that is fitted on what all others say
+SIZE = ("area", "pixels")  # what the networks that know the answers of others are told besides
 ALONE = ("duplicate", "overlap")  # the scores that hang on the image's other instances
 
 
@@ -40,7 +41,8 @@ class Example:
     """One mask and what was measured about it. inputs: of the border networks, by name, (n, d). side: HERE, INSIDE or OUTSIDE of each.
 
     measures: of all scores that ask no predictor, but for the border networks'. alone: those of them that are others when it is the only
-    one of its image. said: measures of the scores that ask a predictor; empty without.
+    one of its image. said: measures of the scores that ask a predictor; judged: of those that ask the critic, judged_alone: likewise, when
+    it is the only one of its image; empty without.
     """
 
     group: str
@@ -50,30 +52,34 @@ class Example:
     measures: dict[str, float]
     alone: dict[str, float]
     said: dict[str, float]
+    judged: dict[str, float]
+    judged_alone: dict[str, float]
     inputs: dict[str, np.ndarray]
     side: np.ndarray
 
     @property
     def fold(self) -> int:
         """Which of the FOLDS its image is in."""
-        return zlib.crc32(self.image.encode()) % FOLDS
+        return zlib.crc32(self.image.encode()) // RESERVED % FOLDS  # all reserved images leave the same remainder
 
 
-def examine(images: Iterable[Spoilt], predictor: Predictor | None) -> Iterator[Example]:
+def examine(images: Iterable[Spoilt], predictor: Predictor | None = None, critic: Critic | None = None) -> Iterator[Example]:
     """Measure the masks of spoilt images."""
-    unasked = [name for name in SCORES if name not in (*ASKING, "border")]
+    unasked = [name for name in SCORES if name not in (*ASKING, *JUDGING, "border")]
     for spoilt in images:
         instances = [Instance(mask, id=index) for index, mask in enumerate(spoilt.masks)]
-        scene = Scene(spoilt.image, instances, predictor)
+        scene = Scene(spoilt.image, instances, predictor, critic=critic)
         for index, (kind, iou) in spoilt.faults.items():
-            subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]]), index)
+            subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]], critic=critic), index)
             measures = {**general(subject), **_measures(subject, unasked)}
             seen = profiles(subject)
             some = np.linspace(0, len(seen.points) - 1, min(POINTS, len(seen.points))).round().astype(int)
             inputs = {name: values[some] for name, values in seen.inputs().items()}
             side = _side(subject, spoilt.truth[index], seen.points[some])
             said = _measures(subject, ASKING)
-            yield Example(spoilt.group, spoilt.name, kind, iou, measures, _measures(alone, ALONE), said, inputs, side)
+            judged, judged_alone = _measures(subject, JUDGING), _measures(alone, JUDGING)
+            alone_measures = _measures(alone, ALONE)
+            yield Example(spoilt.group, spoilt.name, kind, iou, measures, alone_measures, said, judged, judged_alone, inputs, side)
 
 
 def _measures(subject: Subject, names: Sequence[str]) -> dict[str, float]:
@@ -90,75 +96,87 @@ def _side(subject: Subject, truth: np.ndarray, points: np.ndarray) -> np.ndarray
 
 
 def fit_scores(
-    folders: Sequence[Path], predictor: Predictor, out: Path = WEIGHTS, answered: int = 900, plain: int = 6000, seed: int = 1
+    folders: Sequence[Path], predictor: Predictor, critic: Critic, out: Path = WEIGHTS, judged: int = 900, plain: int = 6000, seed: int = 1
 ) -> str:
     """Fit the networks on masks of images that are trained on, write them, and say how good they are on folds of those.
 
-    answered: masks that the predictor is asked about, 1 s each on two cores. plain: masks that it is not asked about, 0.1 s each.
+    judged: masks that predictor and critic are asked about, 1 s each on two cores, of images that the critic was not trained on. plain:
+    masks that neither is asked about, 0.1 s each; with 0 only the network that knows what the critic says is fitted, and the others are
+    those shipped.
     """
-    with tqdm(total=answered + plain, unit="mask", disable=None) as bar:
+    with tqdm(total=judged + plain, unit="mask", disable=None) as bar:
 
-        def examined(count: int, seed: int, predictor: Predictor | None) -> list[Example]:
+        def examined(count: int, seed: int, chosen: Choice, *asked: Any) -> list[Example]:
             found = []
-            for example in examine(spoilt_images(folders, count, seed, held=False, ious=IOUS), predictor):
+            for example in examine(spoilt_images(folders, count, seed, chosen=chosen, ious=IOUS), *asked):
                 found.append(example)
                 bar.update()
             return found
 
-        examples = examined(plain, seed + 1, None), examined(answered, seed, predictor)
-    networks, guesses = fit(*examples)
+        kept = {} if plain else {name: network for name, network in shipped().items() if name != LAST}
+        examples = examined(plain, seed + 1, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic)
+    networks, chances = fit(*examples, kept)
     save(networks, out)
     iou = np.array([example.iou for example in examples[1]])
     return (
-        f"wrote {out}; on images that the networks of a fold have not seen: AUROC {auroc(-guesses, iou < BAD):.3f} for IoU < {BAD}, "
-        f"Spearman {spearmanr(guesses, iou).statistic:.3f}, mean error {np.abs(guesses - iou).mean():.3f}"
+        f"wrote {out}; on images that the networks of a fold have not seen: AUROC {auroc(chances, iou < BAD):.3f} for IoU < {BAD}, "
+        f"Spearman {spearmanr(-chances, iou).statistic:.3f}"
     )
 
 
-def fit(plain: Sequence[Example], answered: Sequence[Example]) -> tuple[dict[str, Network], np.ndarray]:
-    """Fit all networks; return them, and the IoU of each of `answered` as networks estimate it that have not seen its image.
+def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, Network]) -> tuple[dict[str, Network], np.ndarray]:
+    """Fit all networks but those kept; return all, and the chance that each of `judged` is bad, by networks that have not seen its image.
 
-    plain: examples without a predictor's answers; answered: with them. What an overall network is given by others is what they say of
-    images that they have not seen, as it will be in use.
+    plain: examples that nobody was asked about; judged: with what predictor and critic say. What an overall network is given by others is
+    what they say of images that they have not seen, as it will be in use.
     """
-    rows = [Row(example, {**example.measures}, {**example.said}) for example in (*plain, *answered)]
+    rows = [Row(example, {**example.measures}, {**example.said}, example.judged) for example in (*plain, *judged)]
     networks: dict[str, Network] = {}
-    networks["border picture"], chances = _crossed(rows, partial(_fit_border, "picture"), partial(_chances, "picture"))
-    for row, found in zip(rows, chances):
+
+    def fitted(name: str, rows: Sequence[Row], make: Callable[[Sequence[Row]], Network], use: Callable[[Network, Row], Any]) -> list[Any]:
+        """Make a network of all rows, and use on each row one made of the rows of other folds; or use the one that is kept."""
+        if name in kept:
+            networks[name] = kept[name]
+            return [use(kept[name], row) for row in rows]
+        found = {}
+        for fold in range(FOLDS):
+            network = make([row for row in rows if row.example.fold != fold])
+            found.update({row: use(network, row) for row in rows if row.example.fold == fold})
+        networks[name] = make(rows)
+        return [found[row] for row in rows]
+
+    for row, found in zip(rows, fitted("border picture", rows, partial(_fit_border, "picture"), partial(_chances, "picture"))):
         row.measures.update(summed("picture", found))
     asked = rows[len(plain) :]
-    networks["border answers"], chances = _crossed(asked, partial(_fit_border, "answers"), partial(_chances, "answers"))
-    for row, found in zip(asked, chances):
+    for row, found in zip(asked, fitted("border answers", asked, partial(_fit_border, "answers"), partial(_chances, "answers"))):
         row.said.update(summed("answers", found))
-    rows += [Row(row.example, {**row.measures, **row.example.alone}, row.said) for row in rows]
-    networks["overall picture"], unaided = _crossed(rows, partial(_fit_overall, WIDE), _guess)
-    asked = [
-        Row(row.example, {**row.said, PLAIN: guess, **{name: row.measures[name] for name in SIZE}}, row.said)
-        for row, guess in zip(rows, unaided) if row.said
+    rows += [Row(row.example, {**row.measures, **row.example.alone}, row.said, row.example.judged_alone) for row in rows]
+    unaided = dict(zip(rows, fitted("overall picture", rows, partial(_fit_overall, WIDE), _guess)))
+    asked = [row for row in rows if row.said]
+    told = [replace(row, measures={**row.said, PLAIN: unaided[row], **_known(row, SIZE)}) for row in asked]
+    aided = fitted("overall answers", told, partial(_fit_overall, NARROW), _guess)
+    plain_logits = np.array([unaided[row] for row in asked])
+    before = [*blend(plain_logits, np.array(aided)), *plain_logits]  # with the predictor's answers, and without
+    told = [
+        replace(row, measures={**critic, JUDGED: float(bool(critic)), BEFORE: float(guess), **_known(row, (*SIZE, *row.example.alone))})
+        for row, guess in zip((*asked, *asked), before) for critic in (row.judged, {})
     ]  # fmt: skip
-    networks["overall answers"], aided = _crossed(asked, partial(_fit_overall, NARROW), _guess)
-    both = np.array([row.measures[PLAIN] for row in asked]), np.array(aided)
-    return networks, 1 / (1 + np.exp(-blend(*both)[: len(answered)]))
+    guesses = np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _guess)[: 2 * len(judged) : 2])
+    return networks, 1 / (1 + np.exp(guesses))
+
+
+def _known(row: Row, names: Iterable[str]) -> dict[str, float]:
+    return {name: row.measures[name] for name in names}
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """An example and what is measured of it so far: measures without a predictor, and said by one."""
+    """An example and what is measured of it so far: measures without any other network, said by a predictor, and judged by the critic."""
 
     example: Example
     measures: dict[str, float]
     said: dict[str, float]
-
-
-def _crossed(
-    rows: Sequence[Row], make: Callable[[Sequence[Row]], Network], use: Callable[[Network, Row], Any]
-) -> tuple[Network, list[Any]]:
-    """Make a network of all rows, and use on each row one made of the rows of other folds."""
-    found = {}
-    for fold in range(FOLDS):
-        network = make([row for row in rows if row.example.fold != fold])
-        found.update({row: use(network, row) for row in rows if row.example.fold == fold})
-    return make(rows), [found[row] for row in rows]
+    judged: dict[str, float]
 
 
 def _fit_border(name: str, rows: Sequence[Row]) -> Network:
@@ -176,8 +194,8 @@ def _fit_overall(shape: Shape, rows: Sequence[Row]) -> Network:
     good = [row.measures for row in rows if row.example.kind == CLEAN]
     usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
-    ious = torch.tensor([[row.example.iou] for row in rows], dtype=torch.float32)
-    return train_network(inputs, ious, F.binary_cross_entropy_with_logits, 1, shape, names, usual)
+    targets = torch.tensor([[shape.target(row.example.iou)] for row in rows], dtype=torch.float32)
+    return train_network(inputs, targets, F.binary_cross_entropy_with_logits, 1, shape, names, usual)
 
 
 def _guess(network: Network, row: Row) -> float:
@@ -186,7 +204,7 @@ def _guess(network: Network, row: Row) -> float:
 
 @dataclass(frozen=True)
 class Shape:
-    """A network and how it is trained."""
+    """A network and how it is trained. target: what it learns of a mask, by its IoU."""
 
     hidden: tuple[int, ...]
     members: int
@@ -194,11 +212,18 @@ class Shape:
     batch: int
     dropout: float
     decay: float
+    target: Callable[[float], float] = float
+
+
+def is_good(iou: float) -> float:
+    """Whether a mask is not bad, 0 or 1."""
+    return float(iou >= BAD)
 
 
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
 WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
+LISTENING = Shape((24, 12), 12, 800, 128, 0.3, 0.1, is_good)  # likewise, but what it is told says more
 
 
 def train_network(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence
+from typing import Callable, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ from cdwidget.masks import iou
 
 PER_IMAGE = 4  # masks of one image that are looked at, at most
 CLEAN = "clean"
+Choice = Callable[[Source], bool]  # whether an image is taken
+RESERVED = 5  # one image in so many of those that are trained on is kept from the critic, and left to what is fitted on its answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +35,17 @@ class Spoilt:
 
 
 def spoilt_images(
-    folders: Iterable[Path], count: int, seed: int = 0, *, held: bool, ious: tuple[float, float] = (0.4, HIGH)
+    folders: Iterable[Path], count: int, seed: int = 0, *, chosen: Choice = held_out, ious: tuple[float, float] = (0.4, HIGH)
 ) -> Iterator[Spoilt]:
     """Yield images until `count` masks have been looked at, every second of them spoilt, by all kinds in turn; all sets in turn.
 
-    held: take the images that are never trained on, otherwise only others. ious: of the faults whose extent can be chosen. A kind that
+    chosen: which images are taken, by default those that are never trained on. ious: of the faults whose extent can be chosen. A kind that
     does not fit an object gives way to the next. Ends early when there are no more images.
     """
     rng = np.random.default_rng(seed)
     kinds, seen, foreign = list(FAULTS), 0, np.ones((1, 8, 8), bool)
     turn = 0
-    for group, source in _in_turns(folders, held, seed):
+    for group, source in _in_turns(folders, chosen, seed):
         image, truth, valid = source.load()
         truth = truth & valid
         fitting = [i for i, mask in enumerate(truth) if SMALLEST <= mask.mean() <= LARGEST]
@@ -73,11 +75,21 @@ def spoilt_images(
             return
 
 
-def _in_turns(folders: Iterable[Path], held: bool, seed: int) -> Iterator[tuple[str, Source]]:
+def trained_on(source: Source) -> bool:
+    """Whether an image is not held out."""
+    return not held_out(source)
+
+
+def reserved(source: Source) -> bool:
+    """Whether the critic is not trained on an image; it hangs on its name alone. Held-out images are not among them."""
+    return zlib.crc32(source.image.stem.encode()) % RESERVED == 1
+
+
+def _in_turns(folders: Iterable[Path], chosen: Choice, seed: int) -> Iterator[tuple[str, Source]]:
     """The images of all sets, one of each set after the other, in an order that hangs on the seed."""
     queues: list[tuple[str, list[Source]]] = []
     for folder in find_sets(folders):
-        sources = [source for source in read_set(folder) if held_out(source) == held]
+        sources = [source for source in read_set(folder) if chosen(source)]
         order = np.random.default_rng((seed, zlib.crc32(folder.name.encode()))).permutation(len(sources))
         queues.append((folder.name, [sources[i] for i in order]))
     for turn in range(max((len(sources) for _, sources in queues), default=0)):

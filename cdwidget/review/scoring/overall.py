@@ -1,4 +1,4 @@
-"""The overall score: 1 - the IoU that a mask probably has with the truth, from what all scores measured."""
+"""The overall score: the chance that a mask is bad, from what all scores measured."""
 
 from __future__ import annotations
 
@@ -9,39 +9,51 @@ import numpy as np
 from cdwidget.review.scoring.network import Network, shipped
 from cdwidget.review.scoring.subject import Finding, Subject
 
-TELLING = 0.02  # of IoU, what a score must change to be named
+BAD = 0.85  # IoU with the truth below which a mask is bad
+TELLING = 0.02  # of the chance, what a score must change to be named
 NAMED = 2  # scores that are named at most
 PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
-TRUST = 0.6  # in the network that knows the predictor's answers, against that one, which was fitted on more masks
+BEFORE = "before"  # and the one that is the answer before the critic was heard
+JUDGED = "judged"  # 1 where it was, else 0
+TRUST = 0.6  # in the network that knows the predictor's answers, against the plain one, which was fitted on more masks
 
 
 def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
-    """Combine what the scores found; the reasons are those of the scores without which the IoU would be estimated highest.
+    """Combine what the scores found; the reasons are those of the scores without which the mask would look best.
 
-    There are two networks: one knows what can be measured without a predictor, the other corrects it by the predictor's answers.
+    There are three networks: one estimates the IoU from what can be measured without any other; the next corrects it by the predictor's
+    answers, where there are any; the last one makes a chance of it, with the critic's word, where there is one.
     """
     measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
-    guesses = estimate(rows, subject.answers is not None)
-    iou, without = float(guesses[0]), dict(zip(names, (guesses[1:] - guesses[0]).tolist()))
+    chances = estimate(rows, "edited" in measures, "critic" in measures)
+    bad, without = float(chances[0]), dict(zip(names, (chances[0] - chances[1:]).tolist()))
     telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
     reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
     heat = subject.nothing
     for name in telling:
         heat = np.maximum(heat, findings[name].heat * (without[name] / without[telling[0]]))
-    return Finding(1 - iou, f"its IoU is probably about {iou:.2f}: {reasons}", heat)
+    return Finding(bad, f"the chance that its IoU is below {BAD} is {bad:.0%}: {reasons}", heat)
 
 
-def estimate(rows: list[dict[str, float]], answered: bool, networks: Mapping[str, Network] | None = None) -> np.ndarray:
-    """Return the IoU estimated from each row of measures, float32 (n,); what a row lacks is taken to be as in good masks."""
+def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, networks: Mapping[str, Network] | None = None) -> np.ndarray:
+    """Return the chance that a mask of each row of measures is bad, float32 (n,); what a row lacks is taken to be as in good masks.
+
+    answered, judged: whether a predictor and whether the critic was asked.
+    """
     networks = shipped() if networks is None else networks
-    plain = networks["overall picture"](table(rows, networks["overall picture"]))[:, 0]
-    if not answered:
-        return _sigmoid(plain)
-    network = networks["overall answers"]
-    aided = network(table([{**row, PLAIN: float(value)} for row, value in zip(rows, plain)], network))[:, 0]
-    return _sigmoid(blend(plain, aided))
+
+    def ask(name: str, **before: np.ndarray) -> np.ndarray:
+        network = networks[name]
+        told = [{**row, **{key: float(values[i]) for key, values in before.items()}} for i, row in enumerate(rows)]
+        return network(table(told, network))[:, 0]
+
+    logits = ask("overall picture")
+    if answered:
+        logits = blend(logits, ask("overall answers", **{PLAIN: logits}))
+    good = ask("overall critic", **{BEFORE: logits, JUDGED: np.full(len(rows), float(judged))})
+    return 1 / (1 + np.exp(good))
 
 
 def blend(plain: np.ndarray, aided: np.ndarray) -> np.ndarray:
@@ -67,7 +79,3 @@ def general(subject: Subject) -> dict[str, float]:
         "depth": float(subject.depth.max()) / float(np.sqrt(within)),
         "at_image_border": outermost / (outermost + border + 1),
     }
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-values))

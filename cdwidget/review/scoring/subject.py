@@ -9,6 +9,7 @@ from typing import Mapping, Sequence
 import cv2
 import numpy as np
 
+from cdwidget.critic import Critic, Judgement
 from cdwidget.formats.coco import Crowd
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox
@@ -47,16 +48,20 @@ class Meeting:
 class Scene:
     """An image with its instances, reduced to at most LONGER_SIDE pixels; crowds are left out, they are no objects.
 
-    image: uint8 (H, W, 3). numbers: of all instances, crowds too. masks, labels: by the instance's number. predictor: has been given the
-    image; None when there is none. population: what its classes are like, where that is known.
+    image: uint8 (H, W, 3). numbers: of all instances, crowds too. masks, labels: by the instance's number. predictor, critic: have been
+    given the image; None when there is none. population: what its classes are like, where that is known.
     """
 
     def __init__(
-        self, image: np.ndarray, instances: Sequence[Instance], predictor: Predictor | None = None, population: Population | None = None
-    ) -> None:
-        """Give the image to the predictor; ValueError when a mask is not of its size. An instance without an id has its place as number."""
+        self, image: np.ndarray, instances: Sequence[Instance], predictor: Predictor | None = None, population: Population | None = None,
+        critic: Critic | None = None,
+    ) -> None:  # fmt: skip
+        """Give the image to predictor and critic; ValueError when a mask is not of its size.
+
+        An instance without an id has its place as number.
+        """
         height, width = image.shape[:2]
-        self.predictor, self.population = predictor, population
+        self.predictor, self.population, self.critic = predictor, population, critic
         self.shrink = min(1.0, LONGER_SIDE / max(height, width))
         size = max(1, round(width * self.shrink)), max(1, round(height * self.shrink))
         self.image = image if self.shrink == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -79,6 +84,8 @@ class Scene:
         self.boxes = {number: bbox(mask) for number, mask in self.masks.items()}
         if predictor is not None and self.masks:
             predictor.set_image(self.image)
+        if critic is not None and self.masks:
+            critic.set_image(self.image)
 
     @cached_property
     def covered(self) -> np.ndarray:
@@ -188,6 +195,12 @@ class Subject:
     def answers(self) -> Answers | None:
         """What the predictor says; None without one."""
         return None if self.scene.predictor is None else ask(self.scene.predictor, self.mask)
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """What the critic says, who is shown the other instances too; None without one."""
+        others = [mask for number, mask in self.scene.masks.items() if number != self.number]
+        return None if self.scene.critic is None else self.scene.critic.judge(self.mask, others)
 
     @cached_property
     def meetings(self) -> list[Meeting]:

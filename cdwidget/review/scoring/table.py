@@ -6,11 +6,13 @@ from typing import Callable, Sequence
 
 import numpy as np
 
+from cdwidget.critic import Critic
 from cdwidget.items import Item
 from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL, Score
 from cdwidget.review.scoring.border import border
+from cdwidget.review.scoring.judged import critic
 from cdwidget.review.scoring.neighbours import duplicate, overlap
 from cdwidget.review.scoring.outliers import shape, size
 from cdwidget.review.scoring.outline import fragments, holes, staircase, straight
@@ -22,6 +24,7 @@ from cdwidget.review.scoring.subject import Finding, Scene, Subject
 
 Scorer = Callable[[Subject], "Finding | None"]
 SCORES: dict[str, Scorer] = {
+    "critic": critic,
     "agreement": agreement,
     "edit": edit,
     "stability": stability,
@@ -38,23 +41,25 @@ SCORES: dict[str, Scorer] = {
     "duplicate": duplicate,
     "overlap": overlap,
 }
+ASKING = ("agreement", "edit", "stability", "heads")  # the scores that ask the predictor
+JUDGING = ("critic",)  # and the one that asks the critic
 
 
 def score_item(
     item: Item, predictor: Predictor | None, population: Population | None = None, names: Sequence[str] | None = None,
-    numbers: Sequence[int] | None = None,
+    numbers: Sequence[int] | None = None, critic: Critic | None = None,
 ) -> list[Score]:  # fmt: skip
     """Score the instances of an item.
 
-    predictor: is given the image. Without one, and without a population, the scores that need it are left out; the overall score is made
-    of the others. names: of SCORES, and OVERALL; by default all. numbers: of the instances, by default all. A crowd is no object, and gets
-    nothing but an overall score of 0. Raises ValueError for a name or number there is not, a mask that is not of the image's size, and
-    what reading the image raises.
+    predictor, critic: are given the image. Without them, and without a population, the scores that need them are left out; the overall
+    score is made of the others. names: of SCORES, and OVERALL; by default all. numbers: of the instances, by default all. A crowd is no
+    object, and gets nothing but an overall score of 0. Raises ValueError for a name or number there is not, a mask that is not of the
+    image's size, and what reading the image raises.
     """
     wanted = [*SCORES, OVERALL] if names is None else list(names)
     for name in wanted:
         lookup({**SCORES, OVERALL: None}, name, "score")
-    scene = Scene(item.read_image(), item.instances, predictor, population)
+    scene = Scene(item.read_image(), item.instances, predictor, population, critic)
     for number in numbers or ():
         lookup({str(one): one for one in scene.numbers}, str(number), "instance")
     scores = []

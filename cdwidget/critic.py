@@ -1,0 +1,29 @@
+"""What scores know about a critic: a network that says of any mask how good it is and where it is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Sequence
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a critic says of a mask. iou: estimated, with the truth. missed, taken: float32 (H, W), the chance of each pixel to belong to
+    the object though the mask has it not, and not to belong to it though the mask has it.
+    """
+
+    iou: float
+    missed: np.ndarray
+    taken: np.ndarray
+
+
+class Critic(Protocol):
+    """Judges masks without ground truth and without clicks."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Take an image, uint8 (H, W, 3) RGB."""
+
+    def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
+        """Judge a bool (H, W) mask that is not empty, among the other masks of its image, as far as they are known."""
