@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
+from typer.testing import CliRunner
 
+from cdwidget.cli import app
 from cdwidget.model import palette
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
+from cdwidget.train import RECIPES
 from cdwidget.train.rounding import compensated
 
 CONFIG = CDNetConfig(backbone="lite0", size=64, channels=32, bits=4)
@@ -79,6 +83,29 @@ def test_damaged_codes_are_named(tmp_path):
         save_file(changed, path, metadata=notes)
         with pytest.raises(ValueError, match=words):
             load_checkpoint(path)
+
+
+def test_a_whole_network_is_rounded_on_training_images_from_the_command_line(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / "set" / part).mkdir(parents=True)
+    for i in range(4):
+        mask = cv2.ellipse(np.zeros((60, 80), np.uint8), (30 + i, 30), (18, 14), 0, 0, 360, 255, -1)
+        image = np.random.default_rng(i).integers(0, 90, (60, 80, 3), np.uint8) + mask[..., None] // 2
+        cv2.imwrite(str(tmp_path / "set" / "images" / f"{i}.png"), image)
+        cv2.imwrite(str(tmp_path / "set" / "masks" / f"{i}.png"), mask)
+    torch.manual_seed(0)
+    whole, few = tmp_path / "whole.safetensors", tmp_path / "few.safetensors"
+    save_checkpoint(whole, CDNet(replace(CONFIG, bits=0)))
+    command = ["round", str(whole), "--data", str(tmp_path / "set"), "--out", str(few), "--views", "2"]
+    run = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
+    assert run.exit_code == 0 and f"wrote {few}" in run.output, run.output
+    before, after = load_checkpoint(whole), load_checkpoint(few)
+    assert after.config == replace(before.config, bits=4, size=RECIPES["cdnet-lite"].model.size)
+    names = [name for name, value in before.named_parameters() if palette.bits_of(value, 4)]
+    off = [float((after.get_parameter(n) / before.get_parameter(n) - 1).detach().abs().median()) for n in names]
+    assert len(names) > 30 and 0.02 < np.median(off) < 0.3
+    again = CliRunner().invoke(app, [*command[:1], str(few), *command[2:]], env={"COLUMNS": "400"})
+    assert again.exit_code and "has few bits already" in again.output
 
 
 def test_rounding_by_the_inputs_changes_what_a_layer_says_less_than_rounding_to_the_nearest():

@@ -104,6 +104,7 @@ def test_what_does_not_go_together_is_refused(taught, tmp_path):
     out, teacher = tmp_path / "m.safetensors", taught / "teacher.safetensors"
     with pytest.raises(ValueError, match="name a teacher"):
         train(RECIPE, [taught / "set"], out, unlabelled=[taught / "more"])
+    assert Teacher(teacher, replace(RECIPE, model=replace(STUDENT, size=128)), tmp_path, "views", HERE).model.config.size == 128
     with pytest.raises(ValueError, match="tinyvit cannot teach resnet34"):
         train(replace(RECIPE, model=replace(STUDENT, backbone="resnet34")), [taught / "set"], out, teacher=teacher)
 
