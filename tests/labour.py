@@ -101,7 +101,8 @@ def scored(catalogue: Catalogue) -> set[int]:
 def start_scoring(catalogue: Catalogue, backend: str, workers: int, seconds: float, before: str = "") -> subprocess.Popen[str]:
     """Begin to score in a program of its own."""
     code = f"""
-import sys
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background has it ignored
 from cdwidget import Catalogue
 from labour import score
 {before}
