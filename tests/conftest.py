@@ -11,8 +11,10 @@ settings.load_profile("cdwidget")
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_stays_open() -> Iterator[None]:
-    """Close the widgets of a module: ipywidgets holds every one for ever, and with it a catalogue's or a journal's open files."""
+    """Close our widgets of a module: ipywidgets holds every one for ever, and with it a catalogue's or a journal's open files."""
     yield
-    if "ipywidgets" in sys.modules:
-        sys.modules["ipywidgets"].Widget.close_all()
+    if "anywidget" in sys.modules:
+        for widget in list(sys.modules["ipywidgets"].Widget.widgets.values()):
+            if isinstance(widget, sys.modules["anywidget"].AnyWidget):
+                widget.close()
     gc.collect()

@@ -138,8 +138,9 @@ class Inspector(widgets.VBox):
         return file
 
     def close(self) -> None:
-        """Close the inspector in every page; it no longer follows the session."""
+        """Close the inspector in every page; it no longer follows the session. Twice does no harm: ipywidgets closes what is deleted."""
         self._stop()
+        self._stop = lambda: None
         if isinstance(self._source, Annotator):
             self._source.unobserve(self._on_image, names=["_image"])
         super().close()
