@@ -18,6 +18,7 @@ from cdwidget.critic import Judgement
 from cdwidget.masks import bbox
 from cdwidget.model import MODELS
 from cdwidget.model.cdnet import ASPP, Block, ClickPyramid, conv_bn
+from cdwidget.model.precision import precision
 from cdwidget.model.tinyvit import TinyViT
 
 WEIGHTS = Path(__file__).parent / "weights" / "critic.safetensors"
@@ -159,11 +160,6 @@ def view_of(mask: np.ndarray) -> tuple[int, int, int, int]:
     left = int(np.clip((x0 + x1 - across) // 2, 0, width - across))
     top = int(np.clip((y0 + y1 - down) // 2, 0, height - down))
     return left, top, left + across, top + down
-
-
-def precision() -> torch.autocast:
-    """bf16 where the processor computes in it, else float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def save_critic(network: CriticNetwork, path: Path, notes: dict[str, str]) -> None:

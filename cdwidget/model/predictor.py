@@ -16,6 +16,7 @@ from torch import Tensor
 from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.click_maps import click_maps
+from cdwidget.model.precision import precision
 from cdwidget.predictor import Factors, Prediction
 from cdwidget.prompts import Box, Click, Prompt, check_prompt
 
@@ -110,7 +111,7 @@ class CDNetPredictor:
         if not self.model.late:
             raise ValueError(f"the backbone {self.config.backbone!r} sees prompts from its stem on: it has no features of an image alone")
         parts = []
-        for level in View(image, (0, 0, image.shape[1], image.shape[0]), self.model, self._device, self._precision()).encoded:
+        for level in View(image, (0, 0, image.shape[1], image.shape[0]), self.model, self._device, precision(self._device.type)).encoded:
             features = level[0].float()  # (C, h, w)
             quarter = features.shape[1] // 4
             middle = features[:, quarter:-quarter, quarter:-quarter]
@@ -143,16 +144,11 @@ class CDNetPredictor:
         """The encoded view of a rectangle of the image, from the few that are kept."""
         if box not in self._views:
             assert self._image is not None
-            self._views[box] = View(self._image, box, self.model, self._device, self._precision(), self.flip)
+            self._views[box] = View(self._image, box, self.model, self._device, precision(self._device.type), self.flip)
             while len(self._views) > KEPT_VIEWS:
                 self._views.popitem(last=False)
         self._views.move_to_end(box)
         return self._views[box]
-
-    def _precision(self) -> AbstractContextManager:
-        """bf16 where the processor computes in it, else float32."""
-        fast = self._device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
 
     def _look(self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None) -> Prediction:
         """Predict in one view; what lies outside it keeps the probability it had."""
@@ -185,7 +181,7 @@ class CDNetPredictor:
 
     def _forward(self, view: View, maps: Tensor) -> Output:
         """Ask the network: maps (1, 3, size, size)."""
-        with self._precision():
+        with precision(self._device.type):
             output = self.model(view.encoded, maps)
             if not self.flip:
                 return output

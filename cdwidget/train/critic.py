@@ -22,7 +22,8 @@ from cdwidget.masks import iou
 from cdwidget.model import MODELS
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint
-from cdwidget.model.critic import CELL, GRID, SIZE, CriticNetwork, fold_norms, load_critic, precision, save_critic, shown
+from cdwidget.model.critic import CELL, GRID, SIZE, CriticNetwork, fold_norms, load_critic, save_critic, shown
+from cdwidget.model.precision import precision
 from cdwidget.train.config import Recipe, SetOptions
 from cdwidget.train.data import VIEWS, Sampler, View, draw_view
 from cdwidget.train.features import Features

@@ -43,13 +43,8 @@ class Teacher(nn.Module):
         self._features = Features(model, folder, views)
         channels = BACKBONES[theirs.backbone].channels
         self.adapters = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(student.channels, channels)).to(device)
-        for adapter in self.adapters:
-            assert isinstance(adapter, nn.Conv2d) and adapter.bias is not None
-            nn.init.zeros_(adapter.bias)
-            if own.backbone == theirs.backbone:
-                nn.init.dirac_(adapter.weight)  # they mean the same by each channel
-            else:
-                nn.init.zeros_(adapter.weight)  # a student's first features are of any size; so the error begins at about 1
+        for parameter in self.adapters.parameters():
+            nn.init.zeros_(parameter)  # a student's first features are of any size; so the error begins at about 1
 
     @property
     def model(self) -> CDNet:
