@@ -52,6 +52,22 @@ def test_the_worst_come_first_and_the_last_is_reached(tiles: Tiles) -> None:
     assert tiles.tile(2 * IMAGES - 1).locator(".cdw-score").inner_text() == f"{tiles.row(tiles.id(-1)).score:.2f}"
 
 
+# Scrolls by 10 pixels, keeps the page busy until the gallery would have found that the hand rests, and scrolls on just before it can.
+SCROLL_LATE = """(grid, far) => new Promise((done) => {
+    grid.scrollTop = 10;
+    setTimeout(() => {
+        for (const start = performance.now(); performance.now() - start < 400;);
+        grid.scrollTop = far;
+        setTimeout(() => done(grid.scrollTop), 300);
+    }, 60);
+})"""
+
+
+def test_no_scrolling_is_lost_when_the_page_is_busy(tiles: Tiles) -> None:
+    for _ in range(5):
+        assert tiles.grid.evaluate(SCROLL_LATE, 200) == 200
+
+
 def test_verdicts_move_on_and_are_taken_back(tiles: Tiles) -> None:
     tiles.press("y", "n", "s")
     assert tiles.statuses(0, 1, 2, 3) == ["accepted", "rejected", "skipped", "new"]

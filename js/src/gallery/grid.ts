@@ -128,6 +128,7 @@ export class Grid {
   }
 
   private settle() {
+    this.scroll.move(this.element.scrollTop); // the event that tells of it may be still to come
     const bar = this.scroll.settle();
     if (Math.abs(bar - this.element.scrollTop) < 1) return;
     this.element.scrollTop = bar;
