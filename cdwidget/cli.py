@@ -290,6 +290,7 @@ def train_critic(
     steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the recipe's number.")] = None,
     start_from: Annotated[Path | None, typer.Option(help="Weights of an earlier run to go on from.")] = None,
     first: Annotated[int, typer.Option(min=0, help="With --start-from: batches that were drawn before, so that others are drawn.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
 ) -> None:
     """Train the critic of the scores on training sets with masks that are spoilt on purpose."""
     from dataclasses import replace
@@ -299,7 +300,7 @@ def train_critic(
 
     _check_out(out)
     recipe = replace(CRITIC, steps=steps or CRITIC.steps, first=first)
-    typer.echo(_checked("--data", run, data, out, recipe, None, start_from))
+    typer.echo(_checked("--data", run, data, out, recipe, None, start_from, device))
 
 
 @app.command("score-quality")

@@ -1,7 +1,9 @@
 """Training: it learns, it goes on exactly where it was killed, and it names the file that is wrong."""
 
+import itertools
 import json
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -16,10 +18,12 @@ from cdwidget.model.cdnet import CDNetConfig
 from cdwidget.model.tinyvit import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.train import Recipe, SetOptions, find_sets, train
+from cdwidget.train.ahead import drawn_ahead
 from cdwidget.train.check import read_sets
 from cdwidget.train.data import Sampler, damage
 from cdwidget.train.learner import next_prompt
 from cdwidget.train.losses import cdnet_loss, focal_loss
+from cdwidget.train.ranks import Ranks
 
 MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
 RECIPE = Recipe(MODEL, {"shapes": SetOptions(whole=0.2)}, steps=4, batch=4, per_image=2, warmup=2, encoder_rate=1.0, holdout=10**9)
@@ -94,6 +98,20 @@ def test_batches_hang_on_the_step_alone(shapes):
     for a, b in zip(one.row(7, 0), other.row(7, 0)):
         assert np.array_equal(a.view.image, b.view.image) and np.array_equal(a.targets, b.targets) and np.array_equal(a.start, b.start)
     assert sum(len(sample.targets) for sample in one.row(0, 0)) == RECIPE.batch
+
+
+def test_other_processes_draw_the_same(shapes):
+    draw = partial(Sampler(RECIPE, read_sets([shapes])).share, Ranks())
+    here, there = (list(drawn_ahead(draw, range(3, 7), processes)) for processes in (0, 2))
+    assert len(here) == len(there) == 4
+    for one, other in zip(itertools.chain(*here), itertools.chain(*there), strict=True):
+        assert np.array_equal(one.view.image, other.view.image) and np.array_equal(one.targets, other.targets)
+
+
+def test_what_fails_elsewhere_is_told_here(shapes):
+    broken = partial(Sampler(RECIPE, read_sets([shapes])).share, Ranks(0, 3))
+    with pytest.raises(ValueError, match="3 processes cannot share 1 rows"):
+        next(drawn_ahead(broken, range(2), 1))
 
 
 def test_images_held_out_are_never_drawn(shapes):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import cos, pi
 from pathlib import Path
 from typing import Iterable, Sequence
@@ -24,10 +23,12 @@ from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint
 from cdwidget.model.critic import CELL, GRID, SIZE, CriticNetwork, fold_norms, load_critic, save_critic, shown
 from cdwidget.model.precision import precision
+from cdwidget.train.ahead import drawn_ahead, helpers
 from cdwidget.train.config import Recipe, SetOptions
-from cdwidget.train.data import VIEWS, Sampler, View, draw_view
+from cdwidget.train.data import Sampler, View
 from cdwidget.train.features import Features
 from cdwidget.train.learner import Average
+from cdwidget.train.ranks import device_of
 from cdwidget.train.spoilt import reserved
 
 QUICK = ("grown", "shrunk", "cut", "shifted", "merged", "wrong object")  # faults of the other masks of an image
@@ -49,9 +50,9 @@ class CriticRecipe:
     """
 
     views: Recipe
-    steps: int = 900
+    steps: int = 2500
     first: int = 0
-    images: int = 4
+    images: int = 16
     masks: int = 5
     clean: int = 2
     ious: tuple[float, float] = (0.4, 1.0)
@@ -81,7 +82,6 @@ CRITIC = CriticRecipe(
             "PennFudan": SetOptions(0.5),
         },
         crops=0.75,
-        views=3000,
     )
 )
 
@@ -91,7 +91,7 @@ Given = tuple[np.ndarray, list[np.ndarray], np.ndarray]  # a mask, the others of
 
 @dataclass(frozen=True)
 class Lesson:
-    """One view and masks in it. maps: float32 (N, 3, T, T) as of `shown`. truth: bool (N, T, T). iou: float32 (N,)."""
+    """One view and masks in it. maps: float16 (N, 3, T, T) as of `shown`. truth: bool (N, T, T). iou: float32 (N,)."""
 
     view: View
     maps: np.ndarray
@@ -107,22 +107,23 @@ class Lessons:
         sets = [(folder.name, [source for source in read_set(folder) if not reserved(source)]) for folder in find_sets(folders)]
         self.sampler = Sampler(recipe.views, sets)
 
+    def batch(self, step: int) -> list[Lesson]:
+        """All of a step."""
+        return [self.draw(step, number) for number in range(self.recipe.images)]
+
     def draw(self, step: int, number: int) -> Lesson:
         """One view with `masks` masks of the object that it was chosen for."""
         rng = np.random.default_rng((self.recipe.views.seed, VISITS, step, number))
         view, objects = self._view(rng)
         masks = [self._mask(view, objects, i >= self.recipe.clean, rng) for i in range(self.recipe.masks)]
-        maps = np.stack([shown(mask, others) for mask, others, _ in masks])
+        maps = np.stack([shown(mask, others) for mask, others, _ in masks]).astype(np.float16)
         ious = np.array([iou(mask, truth) for mask, _, truth in masks], np.float32)
-        return Lesson(view, maps, np.stack([truth for *_, truth in masks]), ious)
+        return Lesson(replace(view, masks=view.masks[:0]), maps, np.stack([truth for *_, truth in masks]), ious)
 
     def _view(self, rng: np.random.Generator) -> tuple[View, np.ndarray]:
         """A view, and the objects in it, bool (N, T, T), the one that it was chosen for first."""
         while True:
-            key = int(rng.integers(self.recipe.views.views))
-            chooser = np.random.default_rng((self.recipe.views.seed, VIEWS, key))
-            sources, _ = self.sampler.sets[chooser.choice(len(self.sampler.sets), p=self.sampler.shares)]
-            view = draw_view(sources[chooser.integers(len(sources))], self.recipe.views, chooser, key)
+            view, _ = self.sampler.look(rng)
             if view is None:
                 continue
             objects = view.masks & view.valid
@@ -161,33 +162,34 @@ class Lessons:
 
 
 def train_critic(
-    folders: Iterable[Path], out: Path, recipe: CriticRecipe = CRITIC, features: Path | None = None, start_from: Path | None = None
-) -> str:
+    folders: Iterable[Path], out: Path, recipe: CriticRecipe = CRITIC, features: Path | None = None, start_from: Path | None = None,
+    device: str = "auto",
+) -> str:  # fmt: skip
     """Train the critic on images that are neither held out nor reserved; write its weights, and a log beside them.
 
-    features: the folder where what the encoder says is kept, by default `.features/` beside `out`. start_from: weights of another
-    run to begin with, whose batches were others if `first` says so. Says where the weights are.
+    features: the folder where what the encoder says is kept when the recipe has a number of views, by default `.features/` beside `out`.
+    start_from: weights of another run to begin with, whose batches were others if `first` says so. device: "cpu", "cuda" or "auto". Says
+    where the weights are.
     """
+    where = device_of(device)
     torch.manual_seed(recipe.views.seed)
     lessons = Lessons(recipe, folders)
     whole = load_checkpoint(MODELS["cdnet-tiny"])
-    looked = Features(whole, features or out.with_suffix(".features"), lessons.sampler.views())
     network = CriticNetwork()
     if start_from is None:
         begin_with(network, whole)
     else:
         network.load_state_dict(load_critic(start_from).network.state_dict())
-    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    looked = Features(whole.to(where), features or out.with_suffix(".features"), lessons.sampler.views())
+    network.train().to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(network, recipe.ema)
     optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.weight_decay)
-    with ThreadPoolExecutor(2) as ahead, out.with_suffix(".jsonl").open("w", buffering=1) as log:
-        drawn = [ahead.submit(lessons.draw, recipe.first, number) for number in range(recipe.images)]
-        for step in tqdm(range(recipe.steps), unit="batch", disable=None):
-            batch = [one.result() for one in drawn]
-            drawn = [ahead.submit(lessons.draw, recipe.first + step + 1, number) for number in range(recipe.images)]
+    drawn = drawn_ahead(lessons.batch, range(recipe.first, recipe.first + recipe.steps), helpers(where))
+    with out.with_suffix(".jsonl").open("w", buffering=1) as log:
+        for step, batch in enumerate(tqdm(drawn, total=recipe.steps, unit="batch", disable=None)):
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1 + cos(pi * step / recipe.steps))
-            loss, off = lesson_loss(network, looked, batch)
+            loss, off = lesson_loss(network, looked, batch, where)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -195,19 +197,20 @@ def train_critic(
             average.update(network, step + 1)
             log.write(json.dumps({"step": step + 1, "loss": round(loss.item(), 4), "off": round(off, 4)}) + "\n")
             if (step + 1) % SAVED == 0 or step + 1 == recipe.steps:
-                network_ = CriticNetwork()
-                network_.load_state_dict(average.weights)
-                save_critic(network_, out, {"format": "cdwidget-critic-1", "recipe": json.dumps(asdict(recipe)), "step": str(step + 1)})
+                averaged = CriticNetwork()
+                averaged.load_state_dict(average.weights)
+                save_critic(averaged, out, {"format": "cdwidget-critic-1", "recipe": json.dumps(asdict(recipe)), "step": str(step + 1)})
     return f"wrote {out}"
 
 
-def lesson_loss(network: CriticNetwork, looked: Features, batch: Sequence[Lesson]) -> tuple[Tensor, float]:
+def lesson_loss(network: CriticNetwork, looked: Features, batch: Sequence[Lesson], where: torch.device) -> tuple[Tensor, float]:
     """How wrong the critic is about the IoU, by itself and by what it takes to be missed and taken; and by how much of IoU it is off."""
-    maps, truth, ious = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*((one.maps, one.truth, one.iou) for one in batch)))
+    parts = zip(*((one.maps, one.truth, one.iou) for one in batch))
+    maps, truth, ious = (torch.from_numpy(np.concatenate(part)).to(where).float() for part in parts)
     levels = [level.repeat_interleave(len(batch[0].maps), 0) for level in looked.of([one.view for one in batch])]
-    with precision():
+    with precision(where.type):
         opinion = network(levels, F.interpolate(maps, size=(SIZE, SIZE)))
-    mask, right = maps[:, 2:], truth[:, None].float()
+    mask, right = maps[:, 2:], truth[:, None]
     wrong = torch.cat([right * (1 - mask), mask * (1 - right)], 1)
     shares, cells = (F.avg_pool2d(one, CELL * GRID // SIZE) for one in (wrong, mask))
     pixels = F.binary_cross_entropy_with_logits(opinion.wrong, shares, reduction="none").sum((1, 2, 3)) / (cells.sum((1, 2, 3)) + ROOM)

@@ -12,6 +12,7 @@ from cdwidget.faults import faulty_mask
 from cdwidget.formats.sets import LARGEST, SMALLEST, Source, held_out
 from cdwidget.train.check import Sets
 from cdwidget.train.config import Recipe, SetOptions
+from cdwidget.train.ranks import Ranks
 
 ROW = 4  # targets that are drawn together; threads and processes share a batch by its rows
 ROWS, VIEWS = 1, 2  # what a generator is for: no two draw the same numbers
@@ -34,7 +35,7 @@ class View:
 
 @dataclass(frozen=True)
 class Sample:
-    """Targets under one view. targets: bool (N, T, T). start: float32 (N, T, T) first priors.
+    """Targets under one view, whose other masks are left behind. targets: bool (N, T, T). start: bool (N, T, T), the masks to begin with.
 
     asked: int (N, 2), the pixels (x, y) at which a teacher is to say what the targets are; None where they are known.
     """
@@ -76,18 +77,29 @@ class Sampler:
                 break
         return samples
 
+    def share(self, ranks: Ranks, step: int) -> list[Sample]:
+        """The rows of a batch that are one rank's; ValueError when they cannot be shared evenly."""
+        share, rest = divmod(self.rows, ranks.count)
+        if rest:
+            raise ValueError(f"{ranks.count} processes cannot share {self.rows} rows of {ROW} targets evenly; start a divisor of that many")
+        return [sample for number in range(ranks.number * share, (ranks.number + 1) * share) for sample in self.row(step, number)]
+
     def views(self) -> str:
         """All that decides which view a key stands for, in words."""
         files = [[source.image.name for source in sources] for sources, _ in self.sets]
         recipe = self.recipe
         return repr((recipe.seed, recipe.views, recipe.crops, recipe.model.size, self.shares.tolist(), files))
 
+    def look(self, rng: np.random.Generator) -> tuple[View | None, SetOptions]:
+        """A view of some image, and how its set is drawn from; no view when the image has no object large enough."""
+        key = int(rng.integers(self.recipe.views)) if self.recipe.views else None
+        chooser = rng if key is None else np.random.default_rng((self.recipe.seed, VIEWS, key))
+        sources, options = self.sets[chooser.choice(len(self.sets), p=self.shares)]
+        return draw_view(sources[chooser.integers(len(sources))], self.recipe, chooser, key), options
+
     def _draw(self, rng: np.random.Generator) -> Iterator[Sample]:
         while True:
-            key = int(rng.integers(self.recipe.views)) if self.recipe.views else None
-            chooser = rng if key is None else np.random.default_rng((self.recipe.seed, VIEWS, key))
-            sources, options = self.sets[chooser.choice(len(self.sets), p=self.shares)]
-            view = draw_view(sources[chooser.integers(len(sources))], self.recipe, chooser, key)
+            view, options = self.look(rng)
             if view is not None and (sample := draw_targets(view, options, self.recipe, rng)) is not None:
                 yield sample
 
@@ -122,7 +134,7 @@ def draw_targets(view: View, options: SetOptions, recipe: Recipe, rng: np.random
     masks = view.masks
     if not len(masks):
         nothing = np.zeros((recipe.per_image, *view.valid.shape), bool)
-        return Sample(view, nothing, nothing.astype(np.float32), rng.integers(len(view.valid), size=(recipe.per_image, 2)))
+        return Sample(view, nothing, nothing, rng.integers(len(view.valid), size=(recipe.per_image, 2)))
     candidates: list[np.ndarray] = []
     if rng.random() < options.whole:
         candidates.append(np.logical_or.reduce(masks))
@@ -138,12 +150,12 @@ def draw_targets(view: View, options: SetOptions, recipe: Recipe, rng: np.random
             targets.append(mask)
     if not targets:
         return None
-    start = np.zeros((len(targets), *view.valid.shape), np.float32)
+    start = np.zeros((len(targets), *view.valid.shape), bool)
     for i, target in enumerate(targets):
         if rng.random() < recipe.edits:
             other = targets[rng.integers(len(targets))]
             start[i] = spoil(view, target, rng) if rng.random() < 0.5 else damage(target, other, rng)
-    return Sample(view, np.stack(targets), start)
+    return Sample(replace(view, masks=masks[:0]), np.stack(targets), start)
 
 
 def _somewhere(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -186,15 +198,15 @@ def jitter_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spoil(view: View, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A mask to be edited, of IoU 0.75 to 0.85, with superpixels of the view flipped (as DAVIS-585); float32, (T, T) as the target."""
+    """A mask to be edited, of IoU 0.75 to 0.85, with superpixels of the view flipped (as DAVIS-585); bool (T, T) as the target."""
     if np.count_nonzero(target & view.valid) < 16:  # too few pixels for an IoU in so narrow a range
-        return target.astype(np.float32)
+        return target
     small = cv2.resize(view.image, target.shape[::-1], interpolation=cv2.INTER_AREA)
-    return faulty_mask(small, target, rng, ~view.valid).astype(np.float32)
+    return faulty_mask(small, target, rng, ~view.valid)
 
 
 def damage(target: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A plausible faulty mask: blobs added and cut at the border, the whole grown or shrunk, another object merged in; float32.
+    """A plausible faulty mask: blobs added and cut at the border, the whole grown or shrunk, another object merged in; bool.
 
     One in three is nearly right: a single blob, as after many clicks.
     """
@@ -213,4 +225,4 @@ def damage(target: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> n
         mask = (mask | blob.astype(bool)) if rng.random() < 0.5 else (mask & ~blob.astype(bool))
     if not nearly and rng.random() < 0.2:
         mask |= other
-    return mask.astype(np.float32)
+    return mask

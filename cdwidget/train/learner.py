@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cdwidget.clicks import next_click, stroke_from
 from cdwidget.masks import bbox
@@ -23,6 +25,7 @@ from cdwidget.train.losses import cdnet_loss, quality_loss
 from cdwidget.train.ranks import Ranks, share_statistics
 
 LIVES, PROMPTS = 3, 4  # what a generator is for, as in data.py
+ALIKE = 8  # numbers of views that a GPU is shown are multiples of this; it takes seconds to get ready for each that it has not met
 
 
 class Learner:
@@ -36,6 +39,7 @@ class Learner:
         self.device = next(model.parameters()).device
         if ranks.count > 1:
             share_statistics(model)
+        self.hands = ThreadPoolExecutor()  # that click
         self.average = Average(model, recipe.ema)
         groups = _groups(model, recipe)
         if teacher is not None:
@@ -54,29 +58,31 @@ class Learner:
         taught = teacher.look(samples) if teacher else ()
         if teacher:
             samples = teacher.targets(samples, taught)
-        owner = torch.tensor([i for i, s in enumerate(samples) for _ in s.targets])
+        owner = torch.tensor([i for i, s in enumerate(samples) for _ in s.targets], device=self.device)
         targets = np.concatenate([s.targets for s in samples])
-        valid = np.stack([views[i].valid for i in owner.tolist()])
-        prior = torch.from_numpy(np.concatenate([s.start for s in samples]))[:, None]
-        target, seen = (torch.from_numpy(masks).float()[:, None].to(self.device) for masks in (targets, valid))
+        valid = np.stack([s.view.valid for s in samples for _ in s.targets])
+        start = np.concatenate([s.start for s in samples])
+        prior, target, seen = (torch.from_numpy(masks)[:, None].to(self.device).float() for masks in (start, targets, valid))
         count, size, grid = len(targets), recipe.model.size, targets.shape[-1]
-        maps = torch.zeros(count, 3, size, size)
+        painted = np.zeros((count, 2, size, size), bool)
         first = self.ranks.number * count
         rngs = [np.random.default_rng((recipe.seed, PROMPTS, step, first + i)) for i in range(count)]
+        if self.device.type == "cuda":
+            views = views + views[: -len(views) % ALIKE]
         looked = self.features.of(views) if self.features else (as_images([view.image for view in views]).to(self.device),)
         self.model.train()
         if self.features is not None:
             self.model.backbone.eval()
+
+        def ask(i: int, guess: np.ndarray) -> None:
+            prompt = next_prompt(targets[i], guess, valid[i], recipe, rngs[i])
+            if prompt is not None:
+                painted[i] |= click_maps([prompt], (0, 0, grid, grid), size, recipe.model.click_radius) > 0
+
         losses, ious = [], []
         for _ in range(int(np.random.default_rng((recipe.seed, LIVES, step)).integers(1, recipe.rounds + 1))):
-            guess = prior[:, 0].numpy() > 0.5
-            for i, rng in enumerate(rngs):
-                prompt = next_prompt(targets[i], guess[i], valid[i], recipe, rng)
-                if prompt is not None:
-                    painted = click_maps([prompt], (0, 0, grid, grid), size, recipe.model.click_radius)
-                    maps[i, :2] = torch.maximum(maps[i, :2], torch.from_numpy(painted))
-            maps[:, 2:] = F.interpolate(prior, size=size, mode="bilinear")
-            shown = maps.to(self.device)
+            list(self.hands.map(ask, range(count), (prior[:, 0] > 0.5).cpu().numpy()))
+            shown = torch.cat([torch.from_numpy(painted).to(self.device).float(), F.interpolate(prior, size=size, mode="bilinear")], 1)
             with rounded(self.model, recipe.model.bits):
                 with torch.autocast(self.device.type, torch.bfloat16):
                     levels, encoded = self._encode(looked)
@@ -93,8 +99,7 @@ class Learner:
             ious.append(_mean_iou(prob, target, seen))
             losses.append(float(loss.detach()))
             # half of the masks the network sees again are hard, as the session hands them back
-            hard = torch.tensor([rng.random() < 0.5 for rng in rngs])[:, None, None, None]
-            prob = prob.cpu()
+            hard = torch.tensor([rng.random() < 0.5 for rng in rngs], device=self.device)[:, None, None, None]
             prior = torch.where(hard, (prob > 0.5).float(), prob)
         told = torch.tensor([losses, ious], device=self.device)
         self.ranks.average([told])
@@ -150,11 +155,11 @@ class Average:
     def update(self, model: nn.Module, updates: int) -> None:
         """Move towards the model's weights."""
         decay = min(self.decay, (1 + updates) / (10 + updates))  # a short memory at first
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
-            else:
-                self.weights[name].copy_(value)
+        values = model.state_dict()
+        averaged = [name for name, value in values.items() if value.is_floating_point()]
+        get_ema_multi_avg_fn(decay)([self.weights[name] for name in averaged], [values[name] for name in averaged], updates)
+        for name in values.keys() - averaged:
+            self.weights[name].copy_(values[name])
 
 
 def next_prompt(target: np.ndarray, guess: np.ndarray, valid: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> Prompt | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Sequence
 
@@ -17,14 +17,15 @@ from tqdm import tqdm
 
 from cdwidget.model.cdnet import CDNet
 from cdwidget.model.checkpoint import load_encoder, load_parts, save_checkpoint
+from cdwidget.train.ahead import drawn_ahead, helpers
 from cdwidget.train.check import read_sets, without_bad
 from cdwidget.train.config import Recipe
 from cdwidget.train.curve import plot
-from cdwidget.train.data import ROW, Sample, Sampler
+from cdwidget.train.data import Sampler
 from cdwidget.train.distill import Teacher
 from cdwidget.train.features import Features
 from cdwidget.train.learner import Learner
-from cdwidget.train.ranks import Ranks, join
+from cdwidget.train.ranks import join
 
 
 def train(
@@ -83,14 +84,11 @@ def _run(learner: Learner, sampler: Sampler, out: Path, resume: bool, save_every
         log_file.write_text("".join(logged[:start]))  # what was logged after the state is done again
         if not resume:
             _replace(state_file, learner.state() | {"step": 0})
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 4)) as ahead, tqdm(
-        total=recipe.steps, initial=start, unit="batch", disable=not writes
-    ) as bar:  # fmt: skip
-        drawn = _draw(ahead, sampler, ranks, start)
-        for step in range(start, recipe.steps):
-            samples = [sample for row in drawn for sample in row.result()]
+    steps = range(start, recipe.steps)
+    drawn = drawn_ahead(partial(sampler.share, ranks), steps, helpers(learner.device, ranks.count))
+    with tqdm(total=recipe.steps, initial=start, unit="batch", disable=not writes) as bar:
+        for step, samples in zip(steps, drawn):
             began = time.perf_counter()
-            drawn = _draw(ahead, sampler, ranks, step + 1)
             losses, ious = learner.live(samples, step)
             if not writes:
                 continue
@@ -104,14 +102,6 @@ def _run(learner: Learner, sampler: Sampler, out: Path, resume: bool, save_every
                 save_checkpoint(out, _with_weights(recipe, learner.average.weights), notes)
                 plot(log_file, out.with_suffix(".png"))
                 _replace(state_file, learner.state() | {"step": step + 1})  # last: what is not done yet when killed is done again
-
-
-def _draw(ahead: ThreadPoolExecutor, sampler: Sampler, ranks: Ranks, step: int) -> list[Future[list[Sample]]]:
-    """Begin to draw this rank's rows of a batch."""
-    share, rest = divmod(sampler.rows, ranks.count)
-    if rest:
-        raise ValueError(f"{ranks.count} processes cannot share {sampler.rows} rows of {ROW} targets evenly; start a divisor of that many")
-    return [ahead.submit(sampler.row, step, number) for number in range(ranks.number * share, (ranks.number + 1) * share)]
 
 
 def _with_weights(recipe: Recipe, weights: dict[str, Tensor]) -> CDNet:

@@ -32,17 +32,22 @@ class Ranks:
             tensor.copy_(mean.view_as(tensor))
 
 
+def device_of(name: str) -> torch.device:
+    """Where to compute: "auto" is a GPU where there is one.
+
+    Raises ValueError for another name than "auto", "cpu" and "cuda", or for "cuda" where PyTorch finds no GPU.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"the device is {name!r}; allowed are auto, cpu and cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("PyTorch finds no GPU; train on the device cpu, or install a PyTorch build with CUDA")
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
 @contextmanager
 def join(device: str) -> Iterator[tuple[Ranks, torch.device]]:
-    """This process alone, or among those that torchrun started; and where it computes: "auto" is a GPU, one a rank, where there is one.
-
-    Raises ValueError for another device than "auto", "cpu" and "cuda", or for "cuda" where PyTorch finds no GPU.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"the device is {device!r}; allowed are auto, cpu and cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("PyTorch finds no GPU; train on the device cpu, or install a PyTorch build with CUDA")
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    """This process alone, or among those that torchrun started; and where it computes, as `device_of`, on a GPU of its own."""
+    where = device_of(device)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield Ranks(), where
         return

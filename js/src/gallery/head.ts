@@ -14,7 +14,7 @@ const ORDERS: Record<string, string> = { score: "Score", label: "Label", area: "
 export function head(view: GalleryView): Part & { search(): void } {
   const { queue, queue: { model } } = view;
   const find = search(view);
-  const clear = h("button", { type: "button", class: "cdw-button", onclick: () => queue.write(PLAIN) }, icon("close"));
+  const clear = h("button", { type: "button", class: "cdw-button", onclick: () => queue.write(PLAIN) }, "Clear");
   tip(clear, "Clear all filters");
   const button = (name: string, text?: string) => commandButton(view, name, COMMANDS[name], { text });
   const clearing = still(clear, () => { clear.hidden = !isFiltered(model); });
