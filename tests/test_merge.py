@@ -282,8 +282,7 @@ def test_a_click_that_makes_the_model_see_another_object_takes_all_of_it_where_t
     assert not part[:, 60:].any() and part[25, 25]
     assert np.array_equal(painted_over(mask, merge(image, mask, answer, click, (), own=True)), answer)
     assert not painted_over(answer, merge(image, answer, mask, Click(70, 30, False), (), own=True))[:, 60:].any()
-    larger = mask.copy()
-    larger[10:50, 60:80] = True  # the answer is not twice as large as this: a small repair
-    answer[30:35, 10:30] = answer[55:58, 60:80] = True
-    repaired = painted_over(larger, merge(image, larger, answer, click, (), own=True))
-    assert repaired[25, 25] and not repaired[56, 70]
+    better = answer.copy()
+    better[30:33, 10:30] = better[50:51, 60:80] = True  # not a tenth larger: a small repair
+    repaired = painted_over(answer, merge(image, answer, better, Click(25, 31), (), own=True))
+    assert repaired[31, 25] and not repaired[50, 70]

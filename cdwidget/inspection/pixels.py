@@ -14,18 +14,19 @@ OFFSETS = tuple((dy * d, dx * d) for d in RINGS for dy in (-1, 0, 1) for dx in (
 UNCERTAIN = 0.25  # |m| up to which a pixel's own opinion is dropped
 MARGIN = 4  # pixels round the uncertain ones that may change too
 SEED = np.float32(10)
+ROUNDS = 10  # of a model that takes none itself, what they would do
 BLOCK = 8192  # pixels whose neighbourhoods exist at the same time
 
 
 class PixelDiffusion:
     """The pixel diffusion of one prediction.
 
-    image: float32 (h, w, 3) in [0, 1], what it runs over: the view, at the size PDM works on.
+    image: float32 (h, w, 3) in [0, 1], what it runs over: the view, at the size PDM works on. steps: how many rounds there are to look at.
     """
 
     def __init__(self, factors: Factors):
         self.height, self.width = factors.seeds.shape
-        self.steps = factors.pdm_steps
+        self.steps = factors.pdm_steps or ROUNDS
         side = factors.pixels.shape[0] // self.height
         blocks = factors.pixels.reshape(self.height, side, self.width, side, 3)
         self.image = blocks.mean(axis=(1, 3), dtype=np.float32) / np.float32(255)

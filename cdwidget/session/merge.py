@@ -2,8 +2,8 @@
 
 A positive prompt only adds, a negative one only removes. Of the pixels that the answer would add (or remove), only the
 8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. Only where a click makes the
-model see another object in what it alone has drawn, a whole instead of a part, are all components taken. Lengths are in image
-pixels and grow with the image, because on a large image the same gesture covers more of them.
+model see a larger object, or a smaller one, in what it alone has drawn are all components taken: what was wrong was not this
+place alone. Lengths are in image pixels and grow with the image, because on a large image the same gesture covers more of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.tools.canvas import Painted, changed, crop, nothing, painted
 
 TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
-ANOTHER = 2.0  # times as large, or as small, as the mask is an answer that means another object
+ANOTHER = 1.1  # times as large, or as small, as the mask is an answer that means another object; held out, 2 costs 0.1 clicks to 0.90
 MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
 
 

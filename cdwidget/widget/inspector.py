@@ -124,7 +124,7 @@ class Inspector(widgets.VBox):
             newest = None if shown is scene else figures.newest_click(shown)
             x, y = self.query if newest is None else (newest.x, newest.y)
             branch: Branch = self.branch if newest is None else "foreground" if newest.positive else "background"
-            number = self.number if name == self.map else shown.factors.pdm_steps if name == "pdm" else 0
+            number = self.number if name == self.map else shown.pixels.steps if name == "pdm" else 0
             return Query(x, y, branch, number)
 
         return figures.grid(scenes, kinds, ask, self.colours or None, self.opacity)

@@ -246,11 +246,12 @@ MAPS: dict[str, Map] = {
         "PDM: the mask, step by step",
         "m + m₀ (object above 0)",
         "m(p) ← Σ<sub>r</sub> w(p, r) m(r)",
-        "What the head says (step 0, with ±10 at the clicks), then each round of pixel diffusion. Only what is uncertain moves.",
+        "What the head says (step 0, with ±10 at the clicks), then each round of pixel diffusion, also where the model takes none. "
+        "Only what is uncertain moves.",
         _pdm,
         "PiYG",
         (-2, 2),
-        numbers=lambda scene: [f"step {n}" for n in range(scene.factors.pdm_steps + 1)],
+        numbers=lambda scene: [f"step {n}" for n in range(scene.pixels.steps + 1)],
         variants=("step 0: PDM off",),
     ),
     "neighbours": Map(
