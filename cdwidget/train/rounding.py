@@ -71,10 +71,10 @@ def _maps(sample: Sample, model: CDNet) -> Tensor:
     size, grid = model.config.size, sample.targets.shape[-1]
     maps = torch.zeros(len(sample.targets), 3, size, size)
     for shown, target, start in zip(maps, sample.targets, sample.start):
-        click = next_click(target, start > 0.5, ignore=~sample.view.valid)
+        click = next_click(target, start, ignore=~sample.view.valid)
         if click is not None:
             shown[:2] = torch.from_numpy(click_maps([click], (0, 0, grid, grid), size, model.config.click_radius))
-        shown[2:] = F.interpolate(torch.from_numpy(start)[None, None], size=size, mode="bilinear")[0]
+        shown[2:] = F.interpolate(torch.from_numpy(start)[None, None].float(), size=size, mode="bilinear")[0]
     return maps
 
 
