@@ -13,9 +13,11 @@ from PIL import Image
 from cdwidget.formats.coco import Crowd
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
+from cdwidget.prompts import Click
 from cdwidget.review import OVERALL, Catalogue
 from cdwidget.review.rows import Score
 from cdwidget.review.scoring import SCORES, Population, score_item
+from cdwidget.review.scoring.answers import ask
 from cdwidget.review.scoring.table import ASKING, JUDGING
 from scripted import Knowing, Scripted
 
@@ -204,3 +206,14 @@ def test_a_population_is_what_a_catalogue_holds(tmp_path: Path) -> None:
 def test_an_empty_catalogue_has_an_empty_population(tmp_path: Path) -> None:
     with Catalogue(tmp_path / "labels.db") as catalogue:
         assert Population.of(catalogue) == Population({}, {}, {}, {})
+
+
+def test_no_click_is_moved_out_of_the_image() -> None:
+    everything = np.ones((40, 60), bool)
+    for edge in (np.s_[0, 20:30], np.s_[-1, 20:30], np.s_[10:20, 0], np.s_[10:20, -1]):
+        mask = everything.copy()
+        mask[edge] = False  # so the second click and the third are on the border of the image
+        predictor = Scripted(everything)
+        ask(predictor, mask)
+        moved, _ = predictor.asked[-1]
+        assert len(moved) == 3 and all(0 <= click.x < 60 and 0 <= click.y < 40 for click in moved if isinstance(click, Click))

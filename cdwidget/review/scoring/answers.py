@@ -42,10 +42,12 @@ def ask(predictor: Predictor, mask: np.ndarray) -> Answers:
 
 def _moved(clicks: list[Click], mask: np.ndarray) -> list[Click]:
     """The clicks, each where the mask says the same as at the old place."""
+    height, width = mask.shape
     depth = {positive: core_distance(mask == positive) for positive in (True, False)}
     found = []
     for number, click in enumerate(clicks):
         far = MOVED * float(depth[click.positive][click.pixel])
         x, y = click.x + far * np.cos(TURN * number), click.y + far * np.sin(TURN * number)
-        found.append(Click(float(np.floor(x)), float(np.floor(y)), click.positive))
+        x, y = np.clip(np.floor((x, y)), 0, (width - 1, height - 1)).tolist()
+        found.append(Click(x, y, click.positive))
     return found
