@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from typing import Any, Callable, Iterator, TypeVar
 
 import cv2
@@ -32,7 +32,7 @@ def drawn_ahead(draw: Callable[[int], T], steps: range, processes: int) -> Itera
     """What is drawn for one step after the other, by other processes or, with none, here and now."""
     context = None
     if processes:  # no copies of this one, whose threads may hold locks, but of one that has imported what takes seconds
-        context = get_context("forkserver")
+        context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")  # Windows has none
         context.set_forkserver_preload([__name__, Sampler.__module__])
     return iter(
         DataLoader(
