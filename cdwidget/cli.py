@@ -346,7 +346,7 @@ def _trained(recipe: str, steps: int, data: list[Path], out: Path | None, encode
 
     if out is None:
         raise typer.BadParameter("the trained weights lie beside the figures: say where those go", param_hint="--out")
-    chosen = _checked("--model", lookup, RECIPES, "cdnet-tiny" if recipe == "cdnet" else recipe, "recipe")
+    chosen = _checked("--model", lookup, RECIPES, "cdnet-tiny-head" if recipe == "cdnet" else recipe, "recipe")
     return _checked("--train", train_ablations, chosen, steps, _checked("--data", find_sets, data), out.with_suffix(".weights"), encoder)
 
 
