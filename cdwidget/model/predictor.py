@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 from copy import copy
+from functools import cached_property
 from typing import Sequence
 
 import cv2
@@ -190,7 +191,7 @@ class CDNetPredictor:
 
     def _refined(self, view: View, logits: Tensor, seeds: Tensor) -> np.ndarray:
         """Upsample the logits and let them flow over the view's pixels: probability, float32 (size / PIXEL, size / PIXEL)."""
-        fine = F.interpolate(logits[None, None], size=view.affinity.shape, mode="bilinear")[0, 0]
+        fine = F.interpolate(logits[None, None], size=self.config.size // PIXEL, mode="bilinear")[0, 0]
         if not self.pdm_steps:
             return fine.sigmoid().cpu().numpy()
         signed = pdm.diffuse(fine, seeds.to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
@@ -225,7 +226,7 @@ class CDNetPredictor:
 
 
 class View:
-    """A rectangle of the image as the network sees it: a square, encoded, with its pixel affinity; with `flip` mirrored as well."""
+    """A rectangle of the image as the network sees it: a square, encoded; with `flip` mirrored as well."""
 
     def __init__(
         self, image: np.ndarray, box: Rectangle, model: CDNet, device: torch.device, precision: AbstractContextManager, flip: bool = False
@@ -239,7 +240,11 @@ class View:
         with precision:
             self.encoded = model.encode(self.image.contiguous(memory_format=torch.channels_last))
             self.mirrored = model.encode(self.image.flip(-1)) if flip else ()
-        self.affinity = pdm.Affinity(F.avg_pool2d(self.image, PIXEL)[0])
+
+    @cached_property
+    def affinity(self) -> pdm.Affinity:
+        """Which of its pixels look alike, for a predictor that lets pixels diffuse."""
+        return pdm.Affinity(F.avg_pool2d(self.image, PIXEL)[0])
 
 
 def _check_image(image: np.ndarray) -> None:
