@@ -36,8 +36,10 @@ test: test-js test-python
 test-js: js/node_modules/.installed
 	cd js && npm test
 
+# Browser tests have the machine to themselves: they look at what happens within a frame.
 test-python: env
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/ui $(PYTEST_ARGS)
 
 lint: .venv/.installed js/node_modules/.installed
 	$(BIN)/ruff check .

@@ -286,3 +286,14 @@ def test_a_click_that_makes_the_model_see_another_object_takes_all_of_it_where_t
     better[30:33, 10:30] = better[50:51, 60:80] = True  # not a tenth larger: a small repair
     repaired = painted_over(answer, merge(image, answer, better, Click(25, 31), (), own=True))
     assert repaired[31, 25] and not repaired[50, 70]
+
+
+def test_a_click_at_the_border_of_what_the_model_has_drawn_changes_what_is_as_near_as_the_border():
+    rows, columns, image, mask = grid(300)
+    mask |= columns < 150
+    narrower, click = columns < 144, Click(146, 100, False)  # 4 pixels from the border, in a strip of 6 along all of it
+    touched = painted_over(mask, merge(image, mask, narrower, click, (), own=True))
+    assert np.array_equal(mask & ~touched, mask & ~narrower & (np.hypot(rows - 100, columns - 146) <= 4))
+    assert np.array_equal(merged(image, mask, narrower, click), narrower), "a mask from elsewhere gets the whole repair"
+    leg = narrower & ~((rows > 60) & (rows < 140) & (columns > 90))  # the same click, where the model sees a part too much
+    assert np.array_equal(painted_over(mask, merge(image, mask, leg, click, (), own=True)), leg)

@@ -69,6 +69,22 @@ def test_a_box_prompt_is_the_first_crop(predictor):
     assert x0 <= 100 and y0 <= 100 and x1 >= 150 and y1 >= 160 and x1 - x0 < 300
 
 
+def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(predictor):
+    once = CDNetPredictor(predictor.model, zoom_in=False, cascade=False)
+    twice = CDNetPredictor(predictor.model, zoom_in=False)
+    for one in (once, twice):
+        one.set_image(photo(32, 32))  # as large as the grid of pixel diffusion: nothing is scaled
+    prompts = [Click(16, 16)]
+    first = once.predict(prompts)
+    again = once.predict(prompts, first.prob)
+    assert first.mask.any() and not np.array_equal(first.prob, again.prob)
+    assert np.array_equal(twice.predict(prompts).prob, again.prob)
+    near, answer = first.mask, once.predict(prompts, first.mask)
+    while np.count_nonzero(answer.mask ^ near) > 0.03 * near.sum():
+        near, answer = answer.mask, once.predict(prompts, answer.mask)
+    assert np.array_equal(twice.predict(prompts, near).prob, answer.prob)
+
+
 @pytest.mark.parametrize(
     "prompts, prior, complaint",
     [

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import cached_property
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import cv2
 import numpy as np
@@ -29,6 +29,7 @@ SMALL = 0.6  # the crop's larger side, as a share of the image's, up to which zo
 SNAP = 8  # crops begin and end at multiples of an eighth of their size, so that a few more pixels mean the same crop
 PIXEL = 2  # side, in pixels of the view, of what pixel diffusion takes for one; twice as fine costs four times as much and gains nothing
 KEPT_VIEWS = 4  # encoded views that are kept; one takes 4 MB
+CHANGED = 0.03  # of the object's pixels; an answer that changes more than this of the prior is looked at again
 
 
 class CDNetPredictor:
@@ -37,12 +38,13 @@ class CDNetPredictor:
     An answer depends on the image, the prompts and the prior alone, and is the same every time. zoom_in: look at an object that is small in
     the image in a crop of its own, `expansion` times as large as the object's box. pdm_steps: rounds of pixel diffusion, by default what
     the model's configuration says; reclamp: set its seeds again each round. flip: average the logits with those of the mirrored view.
-    previous_mask: show the network the prior; without it the prior says only where to look.
+    previous_mask: show the network the prior; without it the prior says only where to look. cascade: show the network its own answer as the
+    prior once more where the answer changes much: cascade-forward refinement (Sun et al., "CFR-ICL", AAAI 2024).
     """
 
     def __init__(
         self, model: CDNet, device: str = "cpu", zoom_in: bool = True, pdm_steps: int | None = None, *,
-        expansion: float = EXPANSION, reclamp: bool = False, flip: bool = False, previous_mask: bool = True,
+        expansion: float = EXPANSION, reclamp: bool = False, flip: bool = False, previous_mask: bool = True, cascade: bool = True,
     ):  # fmt: skip
         self.model = model.eval().to(device=device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -50,6 +52,7 @@ class CDNetPredictor:
         self.zoom_in = zoom_in
         self.pdm_steps = model.config.pdm_steps if pdm_steps is None else pdm_steps
         self.expansion, self.reclamp, self.flip, self.previous_mask = expansion, reclamp, flip, previous_mask
+        self.cascade = cascade and previous_mask
         self._device = torch.device(device)
         self._image: np.ndarray | None = None
         self._views: OrderedDict[Rectangle, View] = OrderedDict()
@@ -92,14 +95,19 @@ class CDNetPredictor:
             if not (prior > 0.5).any():
                 prior = None
         whole = (0, 0, width, height)
-        crop = self._crop(prior, prompts)
+        crop, outside = self._crop(prior, prompts), prior
         if crop == whole:
-            first = self._look(whole, prompts, prior, None)
-            crop = self._crop(first.prob, prompts)
-            if crop == whole:
-                return first
-            prior = first.prob if prior is None else prior
-        return self._look(crop, prompts, prior, np.zeros((height, width), np.float32) if prior is None else prior)
+            look = self._look(whole, prompts, prior, None)
+            crop = self._crop(look.prob, prompts)
+            if crop != whole:
+                outside = np.zeros((height, width), np.float32) if prior is None else prior
+                prior = look.prob if prior is None else prior
+        x0, y0, x1, y1 = crop
+        if crop != whole:
+            look = self._look(crop, prompts, None if prior is None else prior[y0:y1, x0:x1], outside)
+        if self.cascade and _changes_much(prior, look.prob):
+            look = self._look(crop, prompts, look.fine, look.outside)
+        return self._prediction(look)
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
@@ -127,7 +135,7 @@ class CDNetPredictor:
         if not self.zoom_in:
             return whole
         boxes = [(p.x0, p.y0, p.x1, p.y1) for p in prompts if isinstance(p, Box)]
-        if prior is not None and (found := cv2.boundingRect((prior > 0.5).astype(np.uint8)))[2]:
+        if prior is not None and (found := cv2.boundingRect((prior > 0.5).view(np.uint8)))[2]:
             boxes.append((found[0], found[1], found[0] + found[2], found[1] + found[3]))
         if not boxes:
             return whole
@@ -151,34 +159,24 @@ class CDNetPredictor:
         self._views.move_to_end(box)
         return self._views[box]
 
-    def _look(self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None) -> Prediction:
-        """Predict in one view; what lies outside it keeps the probability it had."""
+    def _look(self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None) -> Look:
+        """Ask the network about one view, showing it the view's part of a prior, float32 of any size; outside keeps its probability."""
         assert self._image is not None
         view, size = self._view(box), self.config.size
-        x0, y0, x1, y1 = box
         maps = np.zeros((3, size, size), np.float32)
         maps[:2] = click_maps(prompts, box, size, self.config.click_radius)
         if prior is not None and self.previous_mask:
-            part = prior[y0:y1, x0:x1]
-            maps[2] = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if part.size > size**2 else cv2.INTER_LINEAR)
+            maps[2] = cv2.resize(prior, (size, size), interpolation=cv2.INTER_AREA if prior.size > size**2 else cv2.INTER_LINEAR)
         output = self._forward(view, torch.from_numpy(maps)[None].to(self._device))
-        logits = output.logits[0].float()
-        clicks = F.max_pool2d(torch.from_numpy(maps[None, :2]), PIXEL)[0]
-        seeds = clicks[0] - clicks[1]
-        prob = self._refined(view, logits[0], seeds)
+        fine = self._refined(view, output.logits[0, 0].float(), maps)
+        return Look(view, maps, output, fine, view.to_image(fine, outside), outside)
 
-        def to_image(values: np.ndarray) -> np.ndarray:
-            inner = cv2.resize(values, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-            if outside is None:
-                return inner
-            full = outside.copy()
-            full[y0:y1, x0:x1] = inner
-            return full
-
-        full = to_image(prob)
-        best_first = _best_first(logits[1:], None if output.quality is None else output.quality[0, 1:])
-        alternatives = [to_image(head.sigmoid().cpu().numpy()) > 0.5 for head in best_first]
-        return Prediction(full > 0.5, full, tuple(alternatives), self._factors(view, output, logits, seeds))
+    def _prediction(self, look: Look) -> Prediction:
+        """All that a look says."""
+        logits, quality = look.output.logits[0].float(), look.output.quality
+        best_first = _best_first(logits[1:], None if quality is None else quality[0, 1:])
+        alternatives = [look.view.to_image(head.sigmoid().cpu().numpy(), look.outside) > 0.5 for head in best_first]
+        return Prediction(look.prob > 0.5, look.prob, tuple(alternatives), self._factors(look, logits))
 
     def _forward(self, view: View, maps: Tensor) -> Output:
         """Ask the network: maps (1, 3, size, size)."""
@@ -189,18 +187,18 @@ class CDNetPredictor:
             mirrored = self.model(view.mirrored, maps.flip(-1)).logits.flip(-1)
         return output._replace(logits=(output.logits + mirrored) / 2)
 
-    def _refined(self, view: View, logits: Tensor, seeds: Tensor) -> np.ndarray:
+    def _refined(self, view: View, logits: Tensor, maps: np.ndarray) -> np.ndarray:
         """Upsample the logits and let them flow over the view's pixels: probability, float32 (size / PIXEL, size / PIXEL)."""
         fine = F.interpolate(logits[None, None], size=self.config.size // PIXEL, mode="bilinear")[0, 0]
         if not self.pdm_steps:
             return fine.sigmoid().cpu().numpy()
-        signed = pdm.diffuse(fine, seeds.to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
+        signed = pdm.diffuse(fine, _seeds(maps).to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
-    def _factors(self, view: View, output: Output, logits: Tensor, seeds: Tensor) -> Factors | None:
-        if output.factors is None:
+    def _factors(self, look: Look, logits: Tensor) -> Factors | None:
+        view, output, f = look.view, look.output, look.output.factors
+        if f is None:
             return None
-        f = output.factors
 
         def array(tensor: Tensor) -> np.ndarray:
             return tensor[0].float().cpu().numpy()
@@ -220,7 +218,7 @@ class CDNetPredictor:
             added=np.stack([array(part.flatten(2).transpose(1, 2)) for part in f.added]),
             logits=logits.cpu().numpy(),
             pixels=view.pixels,
-            seeds=seeds.numpy(),
+            seeds=_seeds(look.maps).numpy(),
             pdm_steps=self.pdm_steps,
         )
 
@@ -241,10 +239,47 @@ class View:
             self.encoded = model.encode(self.image.contiguous(memory_format=torch.channels_last))
             self.mirrored = model.encode(self.image.flip(-1)) if flip else ()
 
+    def to_image(self, values: np.ndarray, outside: np.ndarray | None) -> np.ndarray:
+        """Scale float32 (h, w) to where the view lies in the image, `outside` (H, W) round it; None where it is all of the image."""
+        x0, y0, x1, y1 = self.box
+        inner = cv2.resize(values, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+        if outside is None:
+            return inner
+        full = outside.copy()
+        full[y0:y1, x0:x1] = inner
+        return full
+
     @cached_property
     def affinity(self) -> pdm.Affinity:
         """Which of its pixels look alike, for a predictor that lets pixels diffuse."""
         return pdm.Affinity(F.avg_pool2d(self.image, PIXEL)[0])
+
+
+class Look(NamedTuple):
+    """What the network said of a view for maps (3, size, size). fine: float32, the view's probability; prob: (H, W), the image's, with
+    `outside` round the view."""
+
+    view: View
+    maps: np.ndarray
+    output: Output
+    fine: np.ndarray
+    prob: np.ndarray
+    outside: np.ndarray | None
+
+
+def _seeds(maps: np.ndarray) -> Tensor:
+    """Of click maps, where pixel diffusion starts: 1 at positive and -1 at negative clicks, (size / PIXEL, size / PIXEL)."""
+    clicks = np.maximum.reduce([maps[:2, i::PIXEL, j::PIXEL] for i in range(PIXEL) for j in range(PIXEL)])
+    return torch.from_numpy(clicks[0] - clicks[1])
+
+
+def _changes_much(prior: np.ndarray | None, prob: np.ndarray) -> bool:
+    """Say whether an answer changes more than a few of the object's pixels, the larger of the two."""
+    mask = prob > 0.5
+    if prior is None:
+        return bool(mask.any())
+    before = prior > 0.5
+    return bool(np.count_nonzero(mask ^ before) > CHANGED * max(np.count_nonzero(mask), np.count_nonzero(before)))
 
 
 def _check_image(image: np.ndarray) -> None:

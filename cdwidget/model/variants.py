@@ -25,9 +25,10 @@ VARIANTS: dict[str, Callable[..., CDNetPredictor]] = {
     "zoom-2.0": partial(CDNetPredictor, expansion=2.0),
     "flip": partial(CDNetPredictor, flip=True),
     "no-previous-mask": partial(CDNetPredictor, previous_mask=False),
-    "no-pdm-no-zoom": partial(CDNetPredictor, pdm_steps=0, zoom_in=False),
-    "brs": partial(BRS, pdm_steps=0),
-    "f-brs-b": partial(FBRS, pdm_steps=0),
+    "no-cascade": partial(CDNetPredictor, cascade=False),
+    "no-pdm-no-zoom": partial(CDNetPredictor, pdm_steps=0, zoom_in=False, cascade=False),
+    "brs": partial(BRS, pdm_steps=0, cascade=False),
+    "f-brs-b": partial(FBRS, pdm_steps=0, cascade=False),
 }
 ABLATIONS = tuple(name for name in VARIANTS if name not in ("no-pdm-no-zoom", "brs", "f-brs-b"))
 
@@ -67,4 +68,4 @@ def ablations(model: str) -> list[str]:
 
 def _settings(predictor: CDNetPredictor) -> tuple[object, ...]:
     zoom = predictor.expansion if predictor.zoom_in else None
-    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask
+    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask, predictor.cascade

@@ -1,9 +1,10 @@
 """Progressive merge: how a predictor's answer to a new prompt may change a mask.
 
 A positive prompt only adds, a negative one only removes. Of the pixels that the answer would add (or remove), only the
-8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. Only where a click makes the
-model see a larger object, or a smaller one, in what it alone has drawn are all components taken: what was wrong was not this
-place alone. Lengths are in image pixels and grow with the image, because on a large image the same gesture covers more of them.
+8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. In what the model alone has
+drawn there are two exceptions. Where a click makes it see a larger object, or a smaller one, all components are taken: what was
+wrong was not this place alone. Where a click touches the border up, only what is as near the click as the border is taken.
+Lengths are in image pixels and grow with the image, because on a large image the same gesture covers more of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from cdwidget.tools.canvas import Painted, changed, crop, nothing, painted
 
 TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
 ANOTHER = 1.1  # times as large, or as small, as the mask is an answer that means another object; held out, 2 costs 0.1 clicks to 0.90
+# As shares of the side of a square as large as the mask. Held out, a third fewer clicks lower IoU, and none more are needed to 0.90.
+FINE = 0.03  # a click as near the border touches it up; what the model answers to it elsewhere is wrong as often as right
+NARROW = 0.15  # such an answer changes nothing farther from the border, else it is about a part of the object
 MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
 
 
@@ -65,6 +69,8 @@ def merge(
         taken = _round_click(crop(image, box), wanted, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
         if another:
             taken = taken | wanted
+        if own:
+            taken = _touched_up(mask, taken, box, prompt)
     elif isinstance(prompt, Stroke):
         drawn = _drawn(prompt, box) & (crop(mask, box) != adding)
         if locked is not None:
@@ -90,6 +96,31 @@ def _means_another(mask: np.ndarray, answer: np.ndarray, adding: bool) -> bool:
     """Say whether an answer is so much larger, or for a negative prompt smaller, than the mask that it means another object."""
     less, more = (int(np.count_nonzero(part)) for part in ((mask, answer) if adding else (answer, mask)))
     return 0 < ANOTHER * less < more
+
+
+def _touched_up(mask: np.ndarray, taken: np.ndarray, box: Bbox, click: Click) -> np.ndarray:
+    """Return what of the pixels of `box` that a click flips is as near it as the mask's border, where it touches that border up; else all.
+
+    A click marks the middle of what is wrong, so what is wrong there is twice as wide as the border is far.
+    """
+    (row, column), side = click.pixel, float(np.count_nonzero(mask)) ** 0.5
+    near, top, left = _square((row, column), ceil(FINE * side))
+    rows, columns = np.nonzero(mask[near] == click.positive)
+    distances = (rows + top - row) ** 2 + (columns + left - column) ** 2
+    if not distances.size or distances.min() > (FINE * side) ** 2:
+        return taken
+    x0, y0, x1, y1 = bbox(taken)
+    margin = ceil(NARROW * side)
+    x0, y0, x1, y1 = max(0, box[0] + x0 - margin), max(0, box[1] + y0 - margin), box[0] + x1 + margin, box[1] + y1 + margin
+    far = cv2.distanceTransform((mask[y0:y1, x0:x1] != click.positive).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    changes = np.zeros_like(mask)
+    changes[box[1] : box[3], box[0] : box[2]] = taken
+    if (far[changes[y0:y1, x0:x1]] > NARROW * side).any():
+        return taken
+    rows, columns = np.ogrid[box[1] : box[3], box[0] : box[2]]
+    spot = taken & ((rows - row) ** 2 + (columns - column) ** 2 <= distances.min())
+    pixel = row - box[1], column - box[0]
+    return _holding(spot, [pixel]) if spot[pixel] else taken
 
 
 def _round_click(image: np.ndarray, wanted: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:
