@@ -78,7 +78,9 @@ def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(
     first = once.predict(prompts)
     again = once.predict(prompts, first.prob)
     assert first.mask.any() and not np.array_equal(first.prob, again.prob)
-    assert np.array_equal(twice.predict(prompts).prob, again.prob)
+    both = twice.predict(prompts)
+    assert np.array_equal(both.prob, again.prob)
+    assert np.array_equal(both.alternatives, first.alternatives), "the heads that were shown an answer agree with it"
     near, answer = first.mask, once.predict(prompts, first.mask)
     while np.count_nonzero(answer.mask ^ near) > 0.03 * near.sum():
         near, answer = answer.mask, once.predict(prompts, answer.mask)

@@ -105,9 +105,10 @@ class CDNetPredictor:
         x0, y0, x1, y1 = crop
         if crop != whole:
             look = self._look(crop, prompts, None if prior is None else prior[y0:y1, x0:x1], outside)
+        first = look  # whose heads differ; shown one answer as the prior, all of them agree with it
         if self.cascade and _changes_much(prior, look.prob):
             look = self._look(crop, prompts, look.fine, look.outside)
-        return self._prediction(look)
+        return self._prediction(look, first)
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
@@ -171,12 +172,12 @@ class CDNetPredictor:
         fine = self._refined(view, output.logits[0, 0].float(), maps)
         return Look(view, maps, output, fine, view.to_image(fine, outside), outside)
 
-    def _prediction(self, look: Look) -> Prediction:
-        """All that a look says."""
-        logits, quality = look.output.logits[0].float(), look.output.quality
-        best_first = _best_first(logits[1:], None if quality is None else quality[0, 1:])
-        alternatives = [look.view.to_image(head.sigmoid().cpu().numpy(), look.outside) > 0.5 for head in best_first]
-        return Prediction(look.prob > 0.5, look.prob, tuple(alternatives), self._factors(look, logits))
+    def _prediction(self, look: Look, first: Look) -> Prediction:
+        """All that a look says, with the alternatives of the first one at the same view."""
+        heads, quality = first.output.logits[0, 1:].float(), first.output.quality
+        best_first = _best_first(heads, None if quality is None else quality[0, 1:])
+        alternatives = [first.view.to_image(head.sigmoid().cpu().numpy(), first.outside) > 0.5 for head in best_first]
+        return Prediction(look.prob > 0.5, look.prob, tuple(alternatives), self._factors(look))
 
     def _forward(self, view: View, maps: Tensor) -> Output:
         """Ask the network: maps (1, 3, size, size)."""
@@ -195,7 +196,7 @@ class CDNetPredictor:
         signed = pdm.diffuse(fine, _seeds(maps).to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
-    def _factors(self, look: Look, logits: Tensor) -> Factors | None:
+    def _factors(self, look: Look) -> Factors | None:
         view, output, f = look.view, look.output, look.output.factors
         if f is None:
             return None
@@ -216,7 +217,7 @@ class CDNetPredictor:
             variant=f.variant,
             features=array(f.features.flatten(2).transpose(1, 2)),
             added=np.stack([array(part.flatten(2).transpose(1, 2)) for part in f.added]),
-            logits=logits.cpu().numpy(),
+            logits=array(output.logits),
             pixels=view.pixels,
             seeds=_seeds(look.maps).numpy(),
             pdm_steps=self.pdm_steps,
