@@ -110,12 +110,13 @@ def _touched_up(mask: np.ndarray, taken: np.ndarray, box: Bbox, click: Click) ->
     if not distances.size or distances.min() > (FINE * side) ** 2:
         return taken
     x0, y0, x1, y1 = bbox(taken)
-    margin = ceil(NARROW * side)
-    x0, y0, x1, y1 = max(0, box[0] + x0 - margin), max(0, box[1] + y0 - margin), box[0] + x1 + margin, box[1] + y1 + margin
-    far = cv2.distanceTransform((mask[y0:y1, x0:x1] != click.positive).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    changes = np.zeros_like(mask)
-    changes[box[1] : box[3], box[0] : box[2]] = taken
-    if (far[changes[y0:y1, x0:x1]] > NARROW * side).any():
+    step = max(1, int(NARROW * side) // 32)  # what is measured in hundreds of pixels needs not every one
+    left, top = (min(ceil(NARROW * side), low) // step * step for low in (box[0] + x0, box[1] + y0))
+    right, below = box[0] + x1 + ceil(NARROW * side), box[1] + y1 + ceil(NARROW * side)
+    window = mask[box[1] + y0 - top : below : step, box[0] + x0 - left : right : step]
+    far = step * cv2.distanceTransform((window != click.positive).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    changes = taken[y0:y1:step, x0:x1:step]
+    if (far[top // step :, left // step :][: changes.shape[0], : changes.shape[1]][changes] > NARROW * side).any():
         return taken
     rows, columns = np.ogrid[box[1] : box[3], box[0] : box[2]]
     spot = taken & ((rows - row) ** 2 + (columns - column) ** 2 <= distances.min())
