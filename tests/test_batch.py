@@ -35,7 +35,7 @@ def test_every_item_is_done_once(catalogue: Catalogue, workers: int) -> None:
 def test_the_real_model_scores(catalogue: Catalogue) -> None:
     report = cdwidget.run(cdwidget.Score(), catalogue, [2, 1])
     assert report.done == 2 and scored(catalogue) == {1, 2}
-    assert cdwidget.run(cdwidget.Score(model="cdnet-tiny"), catalogue, [2]).skipped == 1, "another name of the same weights"
+    assert cdwidget.run(cdwidget.Score(model="cdnet-tiny@no-cascade"), catalogue, [2]).skipped == 1, "another name of the same weights"
 
 
 def test_a_score_that_is_not_given_any_more_is_gone(catalogue: Catalogue) -> None:
