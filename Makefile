@@ -36,9 +36,9 @@ test: test-js test-python
 test-js: js/node_modules/.installed
 	cd js && npm test
 
-# Browser tests have the machine to themselves: they look at what happens within a frame.
+# Ray would be started in every process but for loadfile. Browser tests have the machine to themselves: they look at what happens in a frame.
 test-python: env
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/ui $(PYTEST_ARGS)
 
 lint: .venv/.installed js/node_modules/.installed
