@@ -63,4 +63,4 @@ class Predictor(Protocol):
         """Take an image, uint8 (H, W, 3) RGB; what can be computed before the first prompt is computed here."""
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
-        """Answer all the prompts given so far; `prior` is the previous mask, bool or float in [0, 1], (H, W)."""
+        """Answer all the prompts given so far; `prior` is the previous mask, (H, W): bool, somebody's, or float in [0, 1], a model's."""

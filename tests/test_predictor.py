@@ -84,7 +84,11 @@ def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(
     near, answer = first.mask, once.predict(prompts, first.mask)
     while np.count_nonzero(answer.mask ^ near) > 0.03 * near.sum():
         near, answer = answer.mask, once.predict(prompts, answer.mask)
-    assert np.array_equal(twice.predict(prompts, near).prob, answer.prob)
+    assert np.array_equal(twice.predict(prompts, near.astype(np.float32)).prob, answer.prob)
+    far = np.zeros((32, 32), bool)
+    far[:3] = True
+    assert np.array_equal(twice.predict(prompts, far).prob, once.predict(prompts, far).prob), "a mask to be edited is not forgotten"
+    assert not np.array_equal(twice.predict(prompts, far.astype(np.float32)).prob, once.predict(prompts, far).prob)
 
 
 @pytest.mark.parametrize(

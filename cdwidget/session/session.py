@@ -15,7 +15,7 @@ from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session.actions import Accept, Action, Alternative, Delete, Relabel, Select, action_from_json, action_to_json, name_of
-from cdwidget.session.answers import Answers
+from cdwidget.session.answers import Answers, models_own
 from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Document, State, open_document
 from cdwidget.session.edits import edit, paint
@@ -302,7 +302,7 @@ class Session:
                 before = after.copy()
                 patch.paste(before)
             if change.instance == entry.id and change.action == given[-1] and change.now.entry(entry.id).prompts == given:
-                return replace(self._answers.ask(given, before), after=after)
+                return replace(self._answers.ask(given, before, models_own(document.pixels.crop(document.box).sources)), after=after)
             after = before
         raise ValueError(f"the mask before {given[-1]} is no longer known: its step has left the history; raise history_limit")
 
