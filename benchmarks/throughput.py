@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=2, help="of an image, at most")
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--model", default="cdnet@no-cascade")
+    parser.add_argument("--model", default=cdwidget.Score.model)
     parser.add_argument("--quick", action="store_true", help="ask the critic alone, no model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="JSON; what is in it already is not measured again")

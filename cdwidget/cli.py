@@ -204,6 +204,7 @@ ModelName = Annotated[str, typer.Option(help="A model's name, also with @variant
 BackendName = Annotated[str, typer.Option(help="local, or ray, which needs the extra of that name.")]
 Workers = Annotated[int, typer.Option(min=1, help="Each loads the model; locally, more than one are processes.")]
 Address = Annotated[str | None, typer.Option(help="Of a Ray cluster that this machine is a node of, such as auto.")]
+SCORING = "cdnet@no-cascade"  # how the model was asked when the weights of the overall score were fitted
 Again = Annotated[bool, typer.Option("--again", help="Do also what has been done.")]
 
 
@@ -234,7 +235,7 @@ def score(
     status: Statuses = [],  # noqa: B006
     label: Labels = [],  # noqa: B006
     tag: Tags = [],  # noqa: B006
-    model: ModelName = "cdnet@no-cascade",
+    model: ModelName = SCORING,
     quick: Annotated[bool, typer.Option("--quick", help="Ask the critic alone, and no model what it makes of clicks.")] = False,
     backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
 ) -> None:  # fmt: skip
@@ -268,7 +269,7 @@ def round_(
 def fit_scores(
     data: Data,
     out: Annotated[Path, typer.Option(help="Write the weights to this .npz file.")],
-    model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet@no-cascade",
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = SCORING,
     critic: Annotated[Path | None, typer.Option(help="What `cdwidget train-critic` wrote; by default the critic in the package.")] = None,
     masks: Annotated[int, typer.Option(min=40, help="That model and critic are asked about.")] = 900,
     plain: Annotated[int, typer.Option(min=0, help="That they are not asked about; 0: fit what knows the critic alone.")] = 6000,
@@ -307,7 +308,7 @@ def train_critic(
 def score_quality(
     data: Data,
     out: Annotated[Path, typer.Option(help="Write all figures to this JSON file, and a CSV with a line a mask beside it.")],
-    model: Annotated[str, typer.Option(help="A model's name or file.")] = "cdnet@no-cascade",
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = SCORING,
     masks: Annotated[int, typer.Option(min=40, help="So many, of held-out images, every second one spoilt.")] = 520,
     seed: Seed = 0,
 ) -> None:

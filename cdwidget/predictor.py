@@ -18,7 +18,7 @@ class Factors:
     q, k, v: float32 (N, C). clicks: float32 (2, N), the click maps at the tokens, foreground then background; source, destination: (2, N),
     what the variant of FDM made of clicks and gate. gate: float32 (rows, columns) in [0, 1]. variant: of FDM.
     features: float32 (N, C), what came into FDM; added: float32 (2, N, C), what each branch added to it.
-    logits: float32 (1 + latent heads, h, w), the main head first, before pixel diffusion.
+    logits: float32 (1 + latent heads, h, w), before pixel diffusion: the main head, then those that became alternatives.
     pixels: uint8 (S, S, 3), the view's image. seeds: float32, as large as the image that PDM works on (S over a whole number), 1 at
     positive and -1 at negative clicks. pdm_steps: rounds of PDM that made the answer, 0 for none.
     """

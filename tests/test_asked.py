@@ -7,6 +7,7 @@ import pytest
 
 from cdwidget.prompts import Click
 from cdwidget.session import Relabel, Session
+from cdwidget.tools import Brush
 from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
 
 
@@ -45,6 +46,18 @@ def test_every_prompt_can_be_looked_back_at_with_undo_relabel_and_peek_between()
         assert (asked.answer == engine.predict(asked.prompts, prior).mask).all()
     with pytest.raises(IndexError):
         session.asked(4)
+
+
+def test_a_prompt_is_asked_again_as_it_was_when_a_hand_has_drawn_since() -> None:
+    session = Session(IMAGE, Erratic())
+    answers = []
+    for click in (Click(3, 3), Click(15, 2)):
+        session.apply(click)
+        answers.append(session.asked().answer)
+    session.apply(Brush(((9, 8), (12, 8)), 2))
+    session.apply(Click(0, 0))
+    for number, answer in enumerate(answers):
+        assert (session.asked(number).answer == answer).all()
 
 
 def test_an_instance_taken_up_again_is_looked_back_at() -> None:

@@ -81,6 +81,8 @@ def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(
     both = twice.predict(prompts)
     assert np.array_equal(both.prob, again.prob)
     assert np.array_equal(both.alternatives, first.alternatives), "the heads that were shown an answer agree with it"
+    assert np.array_equal(both.factors.logits[0], again.factors.logits[0])
+    assert np.array_equal(both.factors.logits[1:], first.factors.logits[1:])
     near, answer = first.mask, once.predict(prompts, first.mask)
     while np.count_nonzero(answer.mask ^ near) > 0.03 * near.sum():
         near, answer = answer.mask, once.predict(prompts, answer.mask)

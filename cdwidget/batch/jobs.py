@@ -69,10 +69,9 @@ class Score:
     """The job that scores all instances of an item without ground truth; see `cdwidget.review.scoring`.
 
     names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
-    or what makes one when it is called; None for the scores that need no network. The weights of the overall score were fitted on answers
-    without cascade. critic: whether the critic is asked, by
-    default where there is a model; with True and no model it is asked alone, which is quick. population: what the instances are compared
-    with, by default those of the catalogue.
+    or what makes one when it is called; None for the scores that need no network; by default cdnet as it was asked when the weights of the
+    overall score were fitted, without cascade. critic: whether the critic is asked, by default where there is a model; with True and no
+    model it is asked alone, which is quick. population: what the instances are compared with, by default those of the catalogue.
     """
 
     names: Sequence[str] | None = None

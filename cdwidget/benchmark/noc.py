@@ -243,7 +243,7 @@ def _session_clicker(image: np.ndarray, predictor: Predictor, initial: np.ndarra
 def _plain_clicker(image: np.ndarray, predictor: Predictor, initial: np.ndarray | None) -> Clicker:
     predictor.set_image(image)
     prompts: list[Prompt] = []
-    prior = None if initial is None else initial.astype(np.float32)
+    prior = initial
 
     def click_plainly(prompt: Prompt) -> np.ndarray:
         nonlocal prior

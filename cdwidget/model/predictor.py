@@ -108,7 +108,7 @@ class CDNetPredictor:
         x0, y0, x1, y1 = crop
         if crop != whole:
             look = self._look(crop, prompts, None if prior is None else prior[y0:y1, x0:x1], outside)
-        first = look  # whose heads differ; shown one answer as the prior, all of them agree with it
+        first = look  # whose latent heads differ; shown one answer as the prior, all of them agree with it
         if cascade and _changes_much(prior, look.prob):
             look = self._look(crop, prompts, look.fine, look.outside)
         return self._prediction(look, first)
@@ -176,11 +176,12 @@ class CDNetPredictor:
         return Look(view, maps, output, fine, view.to_image(fine, outside), outside)
 
     def _prediction(self, look: Look, first: Look) -> Prediction:
-        """All that a look says, with the alternatives of the first one at the same view."""
-        heads, quality = first.output.logits[0, 1:].float(), first.output.quality
+        """All that a look says, but for its latent heads: they are those of the first look at the same view."""
+        logits = torch.cat([look.output.logits[0, :1], first.output.logits[0, 1:]]).float()
+        heads, quality = logits[1:], first.output.quality
         best_first = _best_first(heads, None if quality is None else quality[0, 1:])
         alternatives = [first.view.to_image(head.sigmoid().cpu().numpy(), first.outside) > 0.5 for head in best_first]
-        return Prediction(look.prob > 0.5, look.prob, tuple(alternatives), self._factors(look))
+        return Prediction(look.prob > 0.5, look.prob, tuple(alternatives), self._factors(look, logits))
 
     def _forward(self, view: View, maps: Tensor) -> Output:
         """Ask the network: maps (1, 3, size, size)."""
@@ -199,7 +200,7 @@ class CDNetPredictor:
         signed = pdm.diffuse(fine, _seeds(maps).to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
-    def _factors(self, look: Look) -> Factors | None:
+    def _factors(self, look: Look, logits: Tensor) -> Factors | None:
         view, output, f = look.view, look.output, look.output.factors
         if f is None:
             return None
@@ -220,7 +221,7 @@ class CDNetPredictor:
             variant=f.variant,
             features=array(f.features.flatten(2).transpose(1, 2)),
             added=np.stack([array(part.flatten(2).transpose(1, 2)) for part in f.added]),
-            logits=array(output.logits),
+            logits=logits.cpu().numpy(),
             pixels=view.pixels,
             seeds=_seeds(look.maps).numpy(),
             pdm_steps=self.pdm_steps,

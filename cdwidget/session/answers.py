@@ -12,7 +12,7 @@ from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Choice, Difference, Document
 from cdwidget.session.engine import Engine
 from cdwidget.session.merge import agrees
-from cdwidget.session.pixels import HUMAN, MODEL, Pixels
+from cdwidget.session.pixels import HUMAN, Pixels
 
 
 class Answers:
@@ -47,14 +47,14 @@ class Answers:
         base = document.pixels.paste(entry.choice.before)
         return self._answered(document, action, entry.prompts, base, action.number, progressive)
 
-    def ask(self, prompts: tuple[Prompt, ...], before: np.ndarray, own: bool) -> Asked:
-        """Return the predictor's answers to prompts, given the bool (H, W) mask before the newest; kept ones, where they are the newest.
+    def ask(self, prompts: tuple[Prompt, ...], whole: Pixels) -> Asked:
+        """Return the predictor's answers to prompts, given all the image's pixels before the newest; kept ones, where they are the newest.
 
-        own: whether nobody but the model has made the mask; then it is shown as a probability, which the model may doubt.
+        What nobody but the model has made is shown to it as a probability, which it may doubt, else as a mask.
         """
-        newest = self._newest
+        newest, before = self._newest, whole.mask
         if newest is None or newest.prompts != prompts or not np.array_equal(newest.before, before):
-            prior = before.astype(np.float32) if own else before.copy()
+            prior = before.astype(np.float32) if whole.models_own else before.copy()
             prediction = self._engine.ask(self._image, prompts, prior if before.any() else None)
             newest = Asked(prompts, before, prediction.mask, before, prediction.factors, prediction.alternatives)
             self._newest = newest
@@ -66,16 +66,11 @@ class Answers:
         """Return the change to what an answer to the newest of `prompts` makes of `base`, the pixels before that prompt."""
         state = document.state
         whole = base.crop(document.box)
-        locked, own = HUMAN[whole.sources] if state.locked else None, models_own(whole.sources)
-        outcomes = self.ask(prompts, whole.mask, own).outcomes(self._image, progressive, locked, own)
+        locked = HUMAN[whole.sources] if state.locked else None
+        outcomes = self.ask(prompts, whole).outcomes(self._image, progressive, locked, whole.models_own)
         chosen = number % len(outcomes)
         before, after = base.paint(outcomes[chosen], "model")
         now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(len(outcomes), chosen, before)))
         if base is not document.pixels:
             before, after = document.pixels.become(base.paste(after))
         return document.change(action, state.selected, now, Difference(state.selected, before, after), progressive=progressive)
-
-
-def models_own(sources: np.ndarray) -> bool:
-    """Say whether nobody but the model has decided any pixel, by the numbers of their sources."""
-    return not (sources > MODEL).any()

@@ -109,19 +109,24 @@ def _touched_up(mask: np.ndarray, taken: np.ndarray, box: Bbox, click: Click) ->
     distances = (rows + top - row) ** 2 + (columns + left - column) ** 2
     if not distances.size or distances.min() > (FINE * side) ** 2:
         return taken
-    x0, y0, x1, y1 = bbox(taken)
-    step = max(1, int(NARROW * side) // 32)  # what is measured in hundreds of pixels needs not every one
-    left, top = (min(ceil(NARROW * side), low) // step * step for low in (box[0] + x0, box[1] + y0))
-    right, below = box[0] + x1 + ceil(NARROW * side), box[1] + y1 + ceil(NARROW * side)
-    window = mask[box[1] + y0 - top : below : step, box[0] + x0 - left : right : step]
-    far = step * cv2.distanceTransform((window != click.positive).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    changes = taken[y0:y1:step, x0:x1:step]
-    if (far[top // step :, left // step :][: changes.shape[0], : changes.shape[1]][changes] > NARROW * side).any():
+    if _reaches_far(mask, taken, box, click.positive, NARROW * side):
         return taken
     rows, columns = np.ogrid[box[1] : box[3], box[0] : box[2]]
     spot = taken & ((rows - row) ** 2 + (columns - column) ** 2 <= distances.min())
     pixel = row - box[1], column - box[0]
     return _holding(spot, [pixel]) if spot[pixel] else taken
+
+
+def _reaches_far(mask: np.ndarray, taken: np.ndarray, box: Bbox, adding: bool, most: float) -> bool:
+    """Say whether any of the pixels of `box` that are taken lies more than `most` from the mask's border, measured to a 32nd of that."""
+    step, margin = max(1, int(most) // 32), ceil(most)
+    x0, y0, x1, y1 = bbox(taken)
+    left, top = (min(margin, low) // step * step for low in (box[0] + x0, box[1] + y0))
+    window = mask[box[1] + y0 - top : box[1] + y1 + margin : step, box[0] + x0 - left : box[0] + x1 + margin : step]
+    far = step * cv2.distanceTransform((window != adding).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    changes = taken[y0:y1:step, x0:x1:step]
+    rows, columns = changes.shape
+    return bool((far[top // step :, left // step :][:rows, :columns][changes] > most).any())
 
 
 def _round_click(image: np.ndarray, wanted: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:

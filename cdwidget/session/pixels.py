@@ -47,6 +47,11 @@ class Pixels:
         return cls(patch.bbox, mask, sources, None if patch.alpha is None else unpack(patch.alpha, *mask.shape))
 
     @property
+    def models_own(self) -> bool:
+        """Whether nobody but the model has decided any of them."""
+        return not (self.sources > MODEL).any()
+
+    @property
     def soft(self) -> np.ndarray:
         """The alpha, uint8, also where there is none beside the mask."""
         return self.mask * np.uint8(255) if self.alpha is None else self.alpha

@@ -15,7 +15,7 @@ from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session.actions import Accept, Action, Alternative, Delete, Relabel, Select, action_from_json, action_to_json, name_of
-from cdwidget.session.answers import Answers, models_own
+from cdwidget.session.answers import Answers
 from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Document, State, open_document
 from cdwidget.session.edits import edit, paint
@@ -294,15 +294,12 @@ class Session:
         if self._answers is None:
             raise ValueError("this session has no predictor to ask; open it with Session(image, load_predictor())")
         given = entry.prompts[: range(1, len(entry.prompts) + 1)[number]]
-        after = document.mask
+        after = document.pixels
         for change in reversed(done):
             patch = next((one.before for one in change.differences if one.instance == entry.id), None)
-            before = after
-            if patch is not None:
-                before = after.copy()
-                patch.paste(before)
+            before = after if patch is None else after.paste(patch)
             if change.instance == entry.id and change.action == given[-1] and change.now.entry(entry.id).prompts == given:
-                return replace(self._answers.ask(given, before, models_own(document.pixels.crop(document.box).sources)), after=after)
+                return replace(self._answers.ask(given, before.crop(document.box)), after=after.crop(document.box).mask)
             after = before
         raise ValueError(f"the mask before {given[-1]} is no longer known: its step has left the history; raise history_limit")
 
