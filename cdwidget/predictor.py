@@ -46,13 +46,14 @@ class Prediction:
     """What a model answers to a set of prompts.
 
     mask: bool (H, W). prob: float32 (H, W) in [0, 1], the mask is prob > 0.5.
-    alternatives: bool (H, W) masks, other readings of the same prompts (part or whole), best first; may be empty.
+    alternatives: bool (H, W) masks, other readings of the same prompts (part or whole), best first; may be empty. A sequence of any kind:
+    CDNet's scales a mask to the image when it is asked for it.
     factors: what the model recorded on the way; None when it records nothing.
     """
 
     mask: np.ndarray
     prob: np.ndarray
-    alternatives: tuple[np.ndarray, ...] = ()
+    alternatives: Sequence[np.ndarray] = ()
     factors: Factors | None = field(default=None, repr=False)
 
 

@@ -16,6 +16,7 @@ from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from cdwidget.model.click_maps import REACH, click_maps, encode_clicks, source_maps
 from cdwidget.model.fdm import FDM, FLOOR
+from cdwidget.model.precision import precision, rounded
 from cdwidget.prompts import Box, Click, Stroke
 
 
@@ -95,6 +96,27 @@ def test_encoder_weights_load_strictly(tmp_path):
     save_file(state, path)
     with pytest.raises(ValueError, match="_conv_stem.weight is missing"):
         load_encoder(target, path)
+
+
+@torch.inference_mode()
+def test_the_main_head_says_the_same_alone():
+    model = small(quality=True).eval()
+    image, maps = inputs()
+    encoded = model.encode(image)
+    all, main = model(encoded, maps), model(encoded, maps, latent=False)
+    assert torch.allclose(main.logits, all.logits[:, :1], atol=1e-6) and main.quality is None
+    assert torch.equal(main.gate, all.gate)
+
+
+@torch.inference_mode()
+def test_a_network_of_rounded_weights_answers_the_same():
+    model = small().eval()
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    image, maps = inputs()
+    with precision():
+        once, again = (network(network.encode(image), maps).logits for network in (model, rounded(model)))
+    assert torch.equal(once, again)
+    assert all(torch.equal(value, kept[name]) and value.dtype == kept[name].dtype for name, value in model.state_dict().items())
 
 
 def test_the_previous_mask_can_be_switched_off():

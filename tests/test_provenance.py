@@ -190,8 +190,10 @@ def test_the_answers_to_a_click_are_cycled_and_each_is_a_step():
     part[7:] = False
     session = Session(IMAGE, Scripted(LEFT, alternatives=[LEFT | RIGHT, part]))
     session.apply(Click(2, 3))
-    assert session.alternatives == 2, "what lies apart from the click is not taken, so one of them does what the main one does"
+    assert session.alternatives == 3
+    assert session.apply(Alternative(0)).nothing
     session.apply(Alternative(1))
+    assert session.alternatives == 2, "what lies apart from the click is not taken, so one of them does what the main one does"
     assert np.array_equal(session.mask, part) and (session.sources > 0).sum() == part.sum()
     assert session.state.entry().choice.chosen == 1
     session.apply(Alternative(2))
@@ -243,8 +245,10 @@ def test_a_prompt_that_was_looked_at_is_not_asked_again():
 
 def test_an_alternative_of_another_size_is_refused():
     session = Session(IMAGE, Scripted(LEFT, alternatives=[LEFT.T]))
+    session.apply(Click(2, 3))
     with pytest.raises(ValueError, match="the predictor answered"):
-        session.apply(Click(2, 3))
+        session.apply(Alternative(1))
+    assert np.array_equal(session.mask, LEFT)
 
 
 def test_the_choice_is_undone_with_a_short_history_too():

@@ -80,7 +80,8 @@ class CDNet(nn.Module):
             return (image,)
         return tuple(lateral(x) for lateral, x in zip(self.laterals, self.backbone(image)))
 
-    def forward(self, encoded: tuple[Tensor, ...], maps: Tensor) -> Output:
+    def forward(self, encoded: tuple[Tensor, ...], maps: Tensor, latent: bool = True) -> Output:
+        """Ask all heads, or the main one alone: its logits are the same, and there is no quality."""
         if not self.config.previous_mask:
             maps = torch.cat([maps[:, :2], torch.zeros_like(maps[:, 2:])], 1)
         prompts = self.prompts(encode_clicks(maps, self.config.click_encoding, self.config.click_radius))
@@ -95,8 +96,13 @@ class CDNet(nn.Module):
         x = tokens = self.refine(x)
         for level, narrow, smooth in zip(levels[-2::-1], reversed(self.narrow), reversed(self.smooth)):
             x = smooth(F.interpolate(narrow(x), scale_factor=2, mode="bilinear") + level)
-        logits = self.heads(x)
-        return Output(logits, gate, factors, self.quality(tokens, logits) if self.quality is not None else None)
+        logits = self.heads(x) if latent else self._main_head(x)
+        return Output(logits, gate, factors, self.quality(tokens, logits) if latent and self.quality is not None else None)
+
+    def _main_head(self, x: Tensor) -> Tensor:
+        first, first_bias, last, last_bias = self.heads.parameters()
+        channels = last.shape[1]  # of each head
+        return F.conv2d(F.gelu(F.conv2d(x, first[:channels], first_bias[:channels], padding=1)), last[:1], last_bias[:1])
 
 
 class ClickStem(nn.Module):

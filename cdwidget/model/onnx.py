@@ -72,7 +72,8 @@ class OnnxCDNet(CDNet):
         """As `CDNet.encode`, for one image (1, 3, S, S)."""
         return (image,) if self._encoder is None else _run(self._encoder, image)
 
-    def forward(self, encoded: tuple[Tensor, ...], maps: Tensor) -> Output:
+    def forward(self, encoded: tuple[Tensor, ...], maps: Tensor, latent: bool = True) -> Output:
+        """As `CDNet.forward`, but that the graph always asks all heads."""
         logits, gate, *quality = _run(self._head, *encoded, maps)
         return Output(logits, gate, None, quality[0] if quality else None)
 

@@ -37,7 +37,7 @@ class Answers:
         if pointless or (progressive and agrees(mask, prompt)):
             now = document.state.with_entry(replace(entry, prompts=prompts, choice=None))
             return document.change(prompt, entry.id, now, progressive=progressive)
-        return self._answered(document, prompt, prompts, document.pixels, 0, progressive)
+        return self._answered(document, prompt, prompts, document.pixels, progressive)
 
     def alternative(self, document: Document, action: Alternative, progressive: bool) -> Change:
         """Return the change from the answer in force to another one; ValueError when nothing is left open."""
@@ -45,7 +45,7 @@ class Answers:
         if entry.choice is None:
             raise ValueError("there is no other answer to choose: the newest change of this instance is no prompt; give a prompt first")
         base = document.pixels.paste(entry.choice.before)
-        return self._answered(document, action, entry.prompts, base, action.number, progressive)
+        return self._answered(document, action, entry.prompts, base, progressive)
 
     def ask(self, prompts: tuple[Prompt, ...], whole: Pixels) -> Asked:
         """Return the predictor's answers to prompts, given all the image's pixels before the newest; kept ones, where they are the newest.
@@ -61,16 +61,21 @@ class Answers:
         return newest
 
     def _answered(
-        self, document: Document, action: Prompt | Alternative, prompts: tuple[Prompt, ...], base: Pixels, number: int, progressive: bool
+        self, document: Document, action: Prompt | Alternative, prompts: tuple[Prompt, ...], base: Pixels, progressive: bool
     ) -> Change:
         """Return the change to what an answer to the newest of `prompts` makes of `base`, the pixels before that prompt."""
         state = document.state
         whole = base.crop(document.box)
         locked = HUMAN[whole.sources] if state.locked else None
-        outcomes = self.ask(prompts, whole).outcomes(self._image, progressive, locked, whole.models_own)
-        chosen = number % len(outcomes)
-        before, after = base.paint(outcomes[chosen], "model")
-        now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(len(outcomes), chosen, before)))
+        asked, how = self.ask(prompts, whole), (self._image, progressive, locked, whole.models_own)
+        if isinstance(action, Alternative):
+            outcomes = asked.outcomes(*how)
+            count, chosen = len(outcomes), action.number % len(outcomes)
+            done = outcomes[chosen]
+        else:  # what the others would change takes as long again to find out, and is seldom asked
+            count, chosen, done = 1 + len(asked.alternatives), 0, asked.outcome(asked.answer, *how)
+        before, after = base.paint(done, "model")
+        now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(count, chosen, before)))
         if base is not document.pixels:
             before, after = document.pixels.become(base.paste(after))
         return document.change(action, state.selected, now, Difference(state.selected, before, after), progressive=progressive)

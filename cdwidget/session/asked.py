@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 import numpy as np
 
 from cdwidget.predictor import Factors
 from cdwidget.prompts import Prompt
+from cdwidget.session.engine import check_answer
 from cdwidget.session.merge import merge, take
 from cdwidget.tools.canvas import Painted
 
@@ -26,19 +28,23 @@ class Asked:
     answer: np.ndarray
     after: np.ndarray
     factors: Factors | None
-    alternatives: tuple[np.ndarray, ...] = ()
+    alternatives: Sequence[np.ndarray] = ()
 
-    def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> list[Painted]:
-        """Return what each answer would change, the main one first, without those that do what an earlier one does.
+    def outcome(self, answer: np.ndarray, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> Painted:
+        """Return what one of the answers would change; ValueError where it does not fit the image.
 
-        image: uint8 (H, W, 3). progressive: merge the answers, else take them whole. locked: bool (H, W), pixels to leave alone, or None.
+        image: uint8 (H, W, 3). progressive: merge the answer, else take it whole. locked: bool (H, W), pixels to leave alone, or None.
         own: whether nobody but the model has made the mask.
         """
+        check_answer(answer, image)
+        if progressive:
+            return merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, own)
+        return take(self.before, answer, locked)
+
+    def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> list[Painted]:
+        """Return what each answer would change, the main one first, without those that do what an earlier one does; see `outcome`."""
         found: dict[object, Painted] = {}
         for answer in (self.answer, *self.alternatives):
-            if progressive:
-                done = merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, own)
-            else:
-                done = take(self.before, answer, locked)
+            done = self.outcome(answer, image, progressive, locked, own)
             found.setdefault((done.bbox, done.where.tobytes()), done)
         return list(found.values())

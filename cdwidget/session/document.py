@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Mapping, Sequence
@@ -20,11 +20,11 @@ from cdwidget.session.pixels import NO_PIXELS, Pixels
 class Choice:
     """What the newest prompt of an instance left open, until something else changes the pixels.
 
-    count: how many answers there are that differ in what they change, the main one first. chosen: which one is in force, from 0.
-    before: the pixels before the prompt, where the chosen answer changed them.
+    count: how many answers there are, the main one first; once one is chosen, without those that change the same as an earlier one.
+    chosen: which one is in force, from 0. before: the pixels before the prompt, where the chosen answer changed them.
     """
 
-    count: int
+    count: int = field(compare=False)
     chosen: int
     before: Patch
 

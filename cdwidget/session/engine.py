@@ -12,6 +12,12 @@ from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Prompt
 
 
+def check_answer(mask: np.ndarray, image: np.ndarray) -> None:
+    """Raise ValueError where a predictor's mask does not fit the image."""
+    if mask.dtype != bool or mask.shape != image.shape[:2]:
+        raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")
+
+
 class Engine:
     """A predictor, the lock its callers share, and which image it was given last; get one with `engine_of`."""
 
@@ -28,14 +34,12 @@ class Engine:
     def ask(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
         """Predict for `image`, encoding it first where the predictor has served another one meanwhile.
 
-        Raises ValueError when an answer is no bool (H, W) mask of the image's size, and whatever the predictor raises.
+        Raises ValueError when the answer is no bool (H, W) mask of the image's size, and whatever the predictor raises.
         """
         with self._lock:
             self._hold(image)
             prediction = self.predictor.predict(prompts, prior)
-        for mask in (prediction.mask, *prediction.alternatives):
-            if mask.dtype != bool or mask.shape != image.shape[:2]:
-                raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")
+        check_answer(prediction.mask, image)
         return prediction
 
     def _hold(self, image: np.ndarray) -> None:

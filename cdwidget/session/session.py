@@ -185,7 +185,7 @@ class Session:
 
     @property
     def alternatives(self) -> int:
-        """How many answers to the newest prompt `Alternative` can choose from, the main one among them.
+        """How many answers to the newest prompt `Alternative` can choose from, the main one among them; `Choice` says which are counted.
 
         0 when there is no prompt, the mask already was what it asks for, or something else has changed the pixels since.
         """
