@@ -190,10 +190,10 @@ def test_the_answers_to_a_click_are_cycled_and_each_is_a_step():
     part[7:] = False
     session = Session(IMAGE, Scripted(LEFT, alternatives=[LEFT | RIGHT, part]))
     session.apply(Click(2, 3))
-    assert session.alternatives == 3
+    assert session.state.entry().choice.count is None, "nobody has asked yet"
+    assert session.alternatives == 2, "what lies apart from the click is not taken, so one of them does what the main one does"
     assert session.apply(Alternative(0)).nothing
     session.apply(Alternative(1))
-    assert session.alternatives == 2, "what lies apart from the click is not taken, so one of them does what the main one does"
     assert np.array_equal(session.mask, part) and (session.sources > 0).sum() == part.sum()
     assert session.state.entry().choice.chosen == 1
     session.apply(Alternative(2))
@@ -204,6 +204,17 @@ def test_the_answers_to_a_click_are_cycled_and_each_is_a_step():
     session.undo()
     session.undo()
     assert not session.mask.any() and session.alternatives == 0
+
+
+def test_after_a_touch_up_the_next_answer_is_the_whole_one():
+    columns = np.broadcast_to(np.arange(300), (300, 300))
+    wide, narrow = columns < 150, columns < 144
+    session = Session(np.zeros((300, 300, 3), np.uint8), Scripted(wide, narrow, alternatives=[narrow]))
+    session.apply(Click(50, 100))
+    session.apply(Click(146, 100, False))
+    assert 0 < (session.mask & ~narrow).sum() < (wide & ~narrow).sum(), "near the click, and nothing else"
+    session.apply(Alternative(1))
+    assert np.array_equal(session.mask, narrow) and session.alternatives == 2
 
 
 def test_an_answer_is_chosen_for_the_newest_prompt_alone_and_for_each_instance():

@@ -70,12 +70,13 @@ class Answers:
         asked, how = self.ask(prompts, whole), (self._image, progressive, locked, whole.models_own)
         if isinstance(action, Alternative):
             outcomes = asked.outcomes(*how)
-            count, chosen = len(outcomes), action.number % len(outcomes)
-            done = outcomes[chosen]
-        else:  # what the others would change takes as long again to find out, and is seldom asked
-            count, chosen, done = 1 + len(asked.alternatives), 0, asked.outcome(asked.answer, *how)
-        before, after = base.paint(done, "model")
-        now = state.with_entry(replace(state.entry(), prompts=prompts, choice=Choice(count, chosen, before)))
+            number = action.number % len(outcomes)
+            before, after = base.paint(outcomes[number], "model")
+            choice = Choice(len(outcomes), number, before)
+        else:
+            before, after = base.paint(asked.outcome(*how), "model")
+            choice = Choice(None if asked.alternatives else 1, 0, before)
+        now = state.with_entry(replace(state.entry(), prompts=prompts, choice=choice))
         if base is not document.pixels:
             before, after = document.pixels.become(base.paste(after))
         return document.change(action, state.selected, now, Difference(state.selected, before, after), progressive=progressive)

@@ -30,21 +30,29 @@ class Asked:
     factors: Factors | None
     alternatives: Sequence[np.ndarray] = ()
 
-    def outcome(self, answer: np.ndarray, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> Painted:
-        """Return what one of the answers would change; ValueError where it does not fit the image.
+    def outcome(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> Painted:
+        """Return what the answer would change.
 
         image: uint8 (H, W, 3). progressive: merge the answer, else take it whole. locked: bool (H, W), pixels to leave alone, or None.
         own: whether nobody but the model has made the mask.
         """
-        check_answer(answer, image)
-        if progressive:
-            return merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, own)
-        return take(self.before, answer, locked)
+        return self._taken(self.answer, image, progressive, locked, own)
 
     def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> list[Painted]:
-        """Return what each answer would change, the main one first, without those that do what an earlier one does; see `outcome`."""
+        """Return what one can choose from: `outcome`, then what each answer would change where a click is not taken for a touch-up.
+
+        What would change the same as an earlier one is left out. ValueError for an alternative that does not fit the image.
+        """
         found: dict[object, Painted] = {}
-        for answer in (self.answer, *self.alternatives):
-            done = self.outcome(answer, image, progressive, locked, own)
+        wholly = (self._taken(answer, image, progressive, locked, own, touch_up=False) for answer in (self.answer, *self.alternatives))
+        for done in (self.outcome(image, progressive, locked, own), *wholly):
             found.setdefault((done.bbox, done.where.tobytes()), done)
         return list(found.values())
+
+    def _taken(
+        self, answer: np.ndarray, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool, touch_up: bool = True
+    ) -> Painted:
+        check_answer(answer, image)
+        if progressive:
+            return merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, own, touch_up)
+        return take(self.before, answer, locked)

@@ -20,11 +20,11 @@ from cdwidget.session.pixels import NO_PIXELS, Pixels
 class Choice:
     """What the newest prompt of an instance left open, until something else changes the pixels.
 
-    count: how many answers there are, the main one first; once one is chosen, without those that change the same as an earlier one.
-    chosen: which one is in force, from 0. before: the pixels before the prompt, where the chosen answer changed them.
+    count: how many answers there are that differ in what they change, the main one first; None until one asks for another, since that
+    takes as long as the click. chosen: which one is in force, from 0. before: the pixels before the prompt, where that one changed them.
     """
 
-    count: int = field(compare=False)
+    count: int | None = field(compare=False)
     chosen: int
     before: Patch
 

@@ -44,7 +44,7 @@ def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
 
 def merge(
     image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None,
-    own: bool = False,
+    own: bool = False, touch_up: bool = True,
 ) -> Painted:  # fmt: skip
     """Return what of a predictor's `answer` to `prompt` is taken into `mask`: the pixels that change, and what they become.
 
@@ -52,7 +52,7 @@ def merge(
     say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
     every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
     locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none. own: whether nobody but the
-    model has made the mask.
+    model has made the mask; touch_up: whether a click near the border of such a mask changes nothing that is farther away.
     """
     if agrees(mask, prompt):
         return nothing()
@@ -69,7 +69,7 @@ def merge(
         taken = _round_click(crop(image, box), wanted, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
         if another:
             taken = taken | wanted
-        if own:
+        if own and touch_up:
             taken = _touched_up(mask, taken, box, prompt)
     elif isinstance(prompt, Stroke):
         drawn = _drawn(prompt, box) & (crop(mask, box) != adding)

@@ -185,12 +185,17 @@ class Session:
 
     @property
     def alternatives(self) -> int:
-        """How many answers to the newest prompt `Alternative` can choose from, the main one among them; `Choice` says which are counted.
+        """How many answers to the newest prompt `Alternative` can choose from, the main one among them; may ask the predictor.
 
-        0 when there is no prompt, the mask already was what it asks for, or something else has changed the pixels since.
+        0 when there is no prompt, the mask already was what it asks for, something else has changed the pixels since, or there is no
+        predictor.
         """
-        choice = self.state.entry().choice
-        return choice.count if choice else 0
+        document = self._document
+        if self._answers is None or document.state.entry().choice is None:
+            return 0
+        choice = self._answers.alternative(document, Alternative(0), self.progressive).now.entry().choice
+        assert choice is not None and choice.count is not None
+        return choice.count
 
     @property
     def can_undo(self) -> bool:

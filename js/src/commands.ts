@@ -37,7 +37,7 @@ export const COMMANDS: Record<string, Command> = {
   cancel: { title: "Cancel, or leave the widget", run: (v) => v.cancel() },
   alternative: {
     title: "Next answer of the model: part or whole", icon: "alternative",
-    run: (v) => v.doc.apply({ type: "alternative", number: v.doc.alternatives.chosen + 1 }), enabled: (v) => edits(v) && v.doc.alternatives.count > 1,
+    run: (v) => v.doc.apply({ type: "alternative", number: v.doc.alternatives.chosen + 1 }), enabled: (v) => edits(v) && v.doc.otherAnswers,
   },
   lock: {
     title: "Lock my pixels: the model leaves what the hand has drawn", icon: "lock",

@@ -14,6 +14,9 @@ export type { Instance };
 
 interface ImageInfo { key: number; name: string; width: number; height: number; index: number; count: number }
 
+/** The model's answers to the newest prompt; count is null until one asks for another: nobody knows how many of them differ. */
+interface Alternatives { count: number | null; chosen: number }
+
 interface Update {
   whole: boolean;
   key: number;
@@ -23,7 +26,7 @@ interface Update {
   instances: { id: number; label: string }[];
   prompts: Prompt[]; // of the selected object
   patches: { id: number; box: Box; soft: boolean }[]; // the pixels of each are a buffer; after those comes the alpha of each that is soft
-  alternatives: { count: number; chosen: number }; // of the model's answers to the newest prompt
+  alternatives: Alternatives;
 }
 
 const TRAITS = [
@@ -41,7 +44,7 @@ export class Doc {
   flash: Flash | null = null;
   preview: Outline | null = null;
   locked = false;
-  alternatives = { count: 0, chosen: 0 };
+  alternatives: Alternatives = { count: 0, chosen: 0 };
   trouble: Trouble = null;
   latency: number | null = null; // ms from the last click to its painted mask
   private looking: Action | null = null; // what the preview is of
@@ -67,6 +70,7 @@ export class Doc {
   get busy(): boolean { return this.transport.busy || this.model.get("busy"); }
   get dead() { return this.trouble?.kind === "dead"; }
   get editable() { return !this.dead && !this.model.get("view_only"); }
+  get otherAnswers() { return this.alternatives.count === null || this.alternatives.count > 1; }
   get current() { return this.instances.find((instance) => instance.id === this.selected); }
 
   /** Fetch image and document, once somebody looks at them. */

@@ -25,13 +25,13 @@ export function status(view: View): Part {
   }
 
   function refresh() {
-    const [kind, text] = state(), { width, height } = doc.image, { count, chosen } = doc.alternatives;
+    const [kind, text] = state(), { width, height } = doc.image, { count, chosen } = doc.alternatives, next = view.keyOf("alternative");
     element.dataset.state = kind;
     setText(phase, text);
     setText(name, doc.image.name);
     name.title = doc.image.name;
-    setText(answer, count > 1 ? `alternative ${chosen + 1} / ${count}` : "");
-    answer.title = `What the model thinks the object may be; ${view.keyOf("alternative") ?? "a command"} shows the next`;
+    setText(answer, !doc.otherAnswers ? "" : count === null ? `${next ?? "Palette"}: other answers` : `alternative ${chosen + 1} / ${count}`);
+    answer.title = `What the model thinks the object may be; ${next ?? "a command"} shows the next`;
     const notice: string = doc.model.get("_notice") ?? "";
     setText(saved, notice);
     saved.title = notice;
