@@ -36,10 +36,12 @@ test: test-js test-python
 test-js: js/node_modules/.installed
 	cd js && npm test
 
-# Ray would be started in every process but for loadfile. Browser tests have the machine to themselves: they look at what happens in a frame.
+# Ray would be started in every process but for loadfile, and so would JupyterLab with a kernel. Those that time frames run alone.
+TIMED := tests/ui/test_click.py tests/ui/test_inspector_view.py $(wildcard tests/ui/test_*_speed.py)
 test-python: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
-	$(BIN)/python -m pytest tests/ui $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
 
 lint: .venv/.installed js/node_modules/.installed
 	$(BIN)/ruff check .

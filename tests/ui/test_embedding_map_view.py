@@ -120,11 +120,15 @@ class Map:
         """Wait for what the line below says."""
         expect(self.root.locator(".cdw-phase")).to_have_text(text)
 
+    def tells(self, expression: str, expected: object) -> None:
+        """Wait until an expression has a value in the kernel, which hears of what the page says a little later."""
+        end = time.monotonic() + 60
+        while (value := self.notebook.value(expression)) != expected:
+            assert time.monotonic() < end, f"{expression} is {value}, not {expected}"
+
     def thirds(self) -> list[int]:
         """Which thirds of the points are selected in the kernel, once it knows of as many as the page says."""
-        count, end = int(self.root.locator(".cdw-phase").inner_text().split()[0]), time.monotonic() + 60
-        while self.notebook.value("len(m.selected)") != count:
-            assert time.monotonic() < end, f"the kernel does not hear of {count} selected"
+        self.tells("len(m.selected)", int(self.root.locator(".cdw-phase").inner_text().split()[0]))
         return self.notebook.value("sorted({(id - 1) % 3 for id in m.selected})")
 
 
@@ -137,7 +141,7 @@ def test_a_lasso_selects_and_the_gallery_shows_these_alone(map: Map) -> None:
     map.lasso(0)
     map.says("30 selected")
     assert map.thirds() == [0]
-    assert map.notebook.value("[sorted(gallery.only) == sorted(m.selected), len(gallery.ids)]") == [True, 30]
+    map.tells("[sorted(gallery.only) == sorted(m.selected), len(gallery.ids)]", [True, 30])
     expect(map.notebook.page.locator(".cdw-gallery .cdw-count").first).to_have_text("30 instances")
     map.lasso(2, ("Shift",))
     map.says("60 selected")
@@ -147,7 +151,7 @@ def test_a_lasso_selects_and_the_gallery_shows_these_alone(map: Map) -> None:
     assert map.thirds() == [2]
     map.lasso(2, button="right")
     map.says("Ready")
-    assert map.notebook.value("[list(m.selected), list(gallery.only), len(gallery.ids)]") == [[], [], 90]
+    map.tells("[list(m.selected), list(gallery.only), len(gallery.ids)]", [[], [], 90])
 
 
 def test_keys(map: Map) -> None:
@@ -192,7 +196,7 @@ def test_wheel_and_space_move_the_camera_alone(map: Map) -> None:
     page.mouse.up()
     page.keyboard.up("Space")
     expect(map.stage).to_have_attribute("data-cursor", "lasso")
-    assert map.notebook.value("len(m.selected)") == 0
+    map.tells("len(m.selected)", 0)
     page.keyboard.press("0")
     page.wait_for_timeout(200)
     assert map.stage.evaluate(DIFFERENT) == before
@@ -213,7 +217,7 @@ def test_a_click_selects_a_point_and_the_pointer_shows_what_it_is(map: Map) -> N
     assert not dialogs and card.locator("b b").count() == 0
     page.mouse.click(box["x"] + x, box["y"] + y)
     map.says("1 selected")
-    assert map.notebook.value("list(m.selected)") == [1]
+    map.tells("list(m.selected)", [1])
     page.mouse.click(box["x"] + 3, box["y"] + 3)
     map.says("Ready")
 
