@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,7 +146,8 @@ def test_the_overall_score_rises_with_the_damage(predict: bool, tmp_path: Path) 
 def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
     found = score(FAULTY["duplicate"], tmp_path)
     assert found["duplicate"].reason in found[OVERALL].reason
-    assert f"is {found[OVERALL].value:.0%}" in found[OVERALL].reason
+    iou, bad = re.match(r"its IoU is probably about (0\.\d\d), and below 0\.85 with a chance of (\d+)%: ", found[OVERALL].reason).groups()
+    assert found[OVERALL].value == pytest.approx(0.7 * int(bad) / 100 + 0.3 * (1 - float(iou)), abs=0.01)
     assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
 
 

@@ -104,12 +104,15 @@ def test_quality_is_measured_and_written(folder: Path, tmp_path: Path) -> None:
 def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
     ious = [1.0] * 50 + [0.5] * 50
     perfect = [
-        Judged("a", str(i), 0, CLEAN if true == 1 else "cut", true, {**dict.fromkeys(VARIANTS, 0.5), OVERALL: 1 - true})
+        Judged(
+            "a", str(i), 0, CLEAN if true == 1 else "cut", true, (1 - true) / 2, 0.6, {**dict.fromkeys(VARIANTS, 0.5), OVERALL: 1 - true}
+        )
         for i, true in enumerate(ious)
     ]
     figures = summarise(perfect)
     assert (figures[OVERALL]["auroc"], figures[OVERALL]["spearman"], figures[OVERALL]["found"]) == (1.0, pytest.approx(1.0), 1.0)
-    assert figures["error"] == {"brier": 0.125, "bias": -0.25}
+    assert figures["chance"] == {"brier": pytest.approx(0.28125), "bias": -0.375}
+    assert figures["estimate"] == {"error": pytest.approx(0.25), "bias": pytest.approx(-0.15), "spearman": None}
     assert figures[NO_PREDICTOR]["auroc"] == 0.5
     assert figures[NO_PREDICTOR]["found"] == pytest.approx(score_quality.REVIEWED, abs=0.03)
     assert figures["by_kind"]["cut"]["spoilt"] == 50

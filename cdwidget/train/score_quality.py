@@ -30,13 +30,15 @@ VARIANTS = (OVERALL, NO_PREDICTOR, NO_NETWORK, AMONG_GOOD, ALONE)
 
 @dataclass(frozen=True)
 class Judged:
-    """One mask: what was done to it, its true IoU, and what every score gave it."""
+    """One mask: what was done to it, its true IoU, the estimated chance that it is bad, its estimated IoU, and what every score gave it."""
 
     group: str
     image: str
     number: int
     kind: str
     iou: float
+    chance: float
+    estimate: float
     scores: dict[str, float]
 
 
@@ -62,21 +64,23 @@ def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic) -> Iterator[Jud
         findings = measure(subject)
         good = [instances[number] if one == number else Instance(mask, id=one) for one, mask in enumerate(spoilt.truth)]
         scores = {name: finding.value for name, finding in findings.items()}
-        scores[OVERALL] = overall(findings, subject).value
+        combined = overall(findings, subject)
+        scores[OVERALL] = combined.value
         for name, without in ((NO_PREDICTOR, ASKING), (NO_NETWORK, (*ASKING, *JUDGING))):
             scores[name] = overall({key: finding for key, finding in findings.items() if key not in without}, subject).value
         for name, company in ((AMONG_GOOD, good), (ALONE, [instances[number]])):
             variant = Subject(Scene(spoilt.image, company, critic=critic), number)
             variant.answers = subject.answers  # they hang on the image and the mask alone
             scores[name] = overall(measure(variant), variant).value
-        yield Judged(spoilt.group, spoilt.name, number, kind, iou, {name: float(value) for name, value in scores.items()})
+        estimate = combined.measures["bad"], combined.measures["iou"]
+        yield Judged(spoilt.group, spoilt.name, number, kind, iou, *estimate, {name: float(value) for name, value in scores.items()})
 
 
 def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
     """Return all figures, as plain JSON: of each score, and of the overall one by kind of fault, by set, and its calibration."""
     names = list(dict.fromkeys(name for one in judged for name in one.scores))
     values = {name: np.array([one.scores.get(name, np.nan) for one in judged]) for name in names}
-    iou = np.array([one.iou for one in judged])
+    iou, chance, estimate = (np.array([getattr(one, name) for one in judged]) for name in ("iou", "chance", "estimate"))
     kinds, groups = np.array([one.kind for one in judged]), np.array([one.group for one in judged])
     score, clean = values[OVERALL], kinds == CLEAN
 
@@ -96,8 +100,13 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "images": len({(one.group, one.image) for one in judged}),
         "bad": int((iou < BAD).sum()),
         **{name: {**figures(every, values[name]), **found(values[name], iou, seed)} for name in VARIANTS},
-        "error": {"brier": float(((score - (iou < BAD)) ** 2).mean()), "bias": float((score - (iou < BAD)).mean())},
-        "calibration": _calibration(score, iou < BAD),
+        "chance": {"brier": float(((chance - (iou < BAD)) ** 2).mean()), "bias": float((chance - (iou < BAD)).mean())},
+        "estimate": {
+            "error": float(np.abs(estimate - iou).mean()),
+            "bias": float((estimate - iou).mean()),
+            "spearman": _rank(-estimate, iou),
+        },
+        "calibration": {"chance": _calibration(chance, iou < BAD), "estimate": _calibration(estimate, iou)},
         "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
         "by_set": {group: figures(groups == group) for group in sorted({*groups.tolist()})},
         "each_score": {name: figures(every, values[name]) for name in names if not name.startswith(OVERALL)},
@@ -136,10 +145,11 @@ def write(judged: Sequence[Judged], out: Path, **conditions: Any) -> str:
     with out.with_suffix(".csv").open("w", newline="") as file:
         names = list(dict.fromkeys(name for one in judged for name in one.scores))
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["group", "image", "number", "kind", "iou", *names])
+        rows.writerow(["group", "image", "number", "kind", "iou", "chance", "estimate", *names])
         for one in judged:
             scores = (f"{one.scores[name]:.4f}" if name in one.scores else "" for name in names)
-            rows.writerow([one.group, one.image, one.number, one.kind, f"{one.iou:.4f}", *scores])
+            numbers = (f"{value:.4f}" for value in (one.iou, one.chance, one.estimate))
+            rows.writerow([one.group, one.image, one.number, one.kind, *numbers, *scores])
     lines = [f"{figures['masks']} masks of {figures['images']} held-out images, {figures['bad']} of them bad (IoU < {BAD})"]
     for name in VARIANTS:
         of = figures[name]
@@ -152,7 +162,9 @@ def _rank(score: np.ndarray, iou: np.ndarray) -> float | None:
     return float(spearmanr(-score, iou).statistic) if len(score) and np.ptp(score) and np.ptp(iou) else None
 
 
-def _calibration(estimate: np.ndarray, bad: np.ndarray) -> list[dict[str, float]]:
-    """Mean chance and share of bad masks of fifths of the masks, by the chance."""
+def _calibration(estimate: np.ndarray, true: np.ndarray) -> list[dict[str, float]]:
+    """Means of what was estimated and of what is true of fifths of the masks, by what was estimated."""
     parts = np.array_split(np.argsort(estimate, kind="stable"), 5)
-    return [{"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(bad[part].mean())} for part in parts if len(part)]
+    return [
+        {"masks": len(part), "estimated": float(estimate[part].mean()), "true": float(true[part].mean())} for part in parts if len(part)
+    ]

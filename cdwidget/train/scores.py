@@ -20,7 +20,7 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped
-from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, PLAIN, blend, general, table
+from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, PLAIN, Estimate, blend, estimated, general, table
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGING, SCORES, measure
 from cdwidget.train.score_quality import auroc
@@ -115,17 +115,17 @@ def fit_scores(
 
         kept = {} if plain else {name: network for name, network in shipped().items() if name != LAST}
         examples = examined(plain, seed + 1, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic)
-    networks, chances = fit(*examples, kept)
+    networks, found = fit(*examples, kept)
     save(networks, out)
     iou = np.array([example.iou for example in examples[1]])
     return (
-        f"wrote {out}; on images that the networks of a fold have not seen: AUROC {auroc(chances, iou < BAD):.3f} for IoU < {BAD}, "
-        f"Spearman {spearmanr(-chances, iou).statistic:.3f}"
+        f"wrote {out}; on images that the networks of a fold have not seen: AUROC {auroc(found.score, iou < BAD):.3f} for IoU < {BAD}, "
+        f"Spearman {spearmanr(-found.score, iou).statistic:.3f}"
     )
 
 
-def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, Network]) -> tuple[dict[str, Network], np.ndarray]:
-    """Fit all networks but those kept; return all, and the chance that each of `judged` is bad, by networks that have not seen its image.
+def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, Network]) -> tuple[dict[str, Network], Estimate]:
+    """Fit all networks but those kept; return all, and what is estimated of each of `judged` by networks that have not seen its image.
 
     plain: examples that nobody was asked about; judged: with what predictor and critic say. What an overall network is given by others is
     what they say of images that they have not seen, as it will be in use.
@@ -151,18 +151,17 @@ def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, 
     for row, found in zip(asked, fitted("border answers", asked, partial(_fit_border, "answers"), partial(_chances, "answers"))):
         row.said.update(summed("answers", found))
     rows += [Row(row.example, {**row.measures, **row.example.alone}, row.said, row.example.judged_alone) for row in rows]
-    unaided = dict(zip(rows, fitted("overall picture", rows, partial(_fit_overall, WIDE), _guess)))
+    unaided = dict(zip(rows, fitted("overall picture", rows, partial(_fit_overall, WIDE), _logit)))
     asked = [row for row in rows if row.said]
     told = [replace(row, measures={**row.said, PLAIN: unaided[row], **_known(row, SIZE)}) for row in asked]
-    aided = fitted("overall answers", told, partial(_fit_overall, NARROW), _guess)
+    aided = fitted("overall answers", told, partial(_fit_overall, NARROW), _logit)
     plain_logits = np.array([unaided[row] for row in asked])
     before = [*blend(plain_logits, np.array(aided)), *plain_logits]  # with the predictor's answers, and without
     told = [
         replace(row, measures={**critic, JUDGED: float(bool(critic)), BEFORE: float(guess), **_known(row, (*SIZE, *row.example.alone))})
         for row, guess in zip((*asked, *asked), before) for critic in (row.judged, {})
     ]  # fmt: skip
-    guesses = np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _guess)[: 2 * len(judged) : 2])
-    return networks, 1 / (1 + np.exp(guesses))
+    return networks, estimated(np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _logits)[: 2 * len(judged) : 2]))
 
 
 def _known(row: Row, names: Iterable[str]) -> dict[str, float]:
@@ -194,17 +193,31 @@ def _fit_overall(shape: Shape, rows: Sequence[Row]) -> Network:
     good = [row.measures for row in rows if row.example.kind == CLEAN]
     usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
-    targets = torch.tensor([[shape.target(row.example.iou)] for row in rows], dtype=torch.float32)
-    return train_network(inputs, targets, F.binary_cross_entropy_with_logits, 1, shape, names, usual)
+    targets = torch.tensor([shape.targets(row.example.iou) for row in rows], dtype=torch.float32)
+    return train_network(inputs, targets, F.binary_cross_entropy_with_logits, targets.shape[1], shape, names, usual)
 
 
-def _guess(network: Network, row: Row) -> float:
-    return float(network(table([row.measures], network))[0, 0])
+def _logits(network: Network, row: Row) -> np.ndarray:
+    return network(table([row.measures], network))[0]
+
+
+def _logit(network: Network, row: Row) -> float:
+    return float(_logits(network, row)[0])
+
+
+def is_iou(iou: float) -> tuple[float, ...]:
+    """The IoU itself."""
+    return (iou,)
+
+
+def is_good_and_iou(iou: float) -> tuple[float, ...]:
+    """Whether a mask is not bad, 0 or 1, and its IoU."""
+    return float(iou >= BAD), iou
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A network and how it is trained. target: what it learns of a mask, by its IoU."""
+    """A network and how it is trained. targets: what it learns of a mask, by its IoU."""
 
     hidden: tuple[int, ...]
     members: int
@@ -212,18 +225,13 @@ class Shape:
     batch: int
     dropout: float
     decay: float
-    target: Callable[[float], float] = float
-
-
-def is_good(iou: float) -> float:
-    """Whether a mask is not bad, 0 or 1."""
-    return float(iou >= BAD)
+    targets: Callable[[float], tuple[float, ...]] = is_iou
 
 
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
 WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
-LISTENING = Shape((24, 12), 12, 800, 128, 0.3, 0.1, is_good)  # likewise, but what it is told says more
+LISTENING = Shape((64, 32), 12, 2400, 128, 0.2, 0.1, is_good_and_iou)  # likewise, but what it is told says more
 
 
 def train_network(

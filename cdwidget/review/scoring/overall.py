@@ -1,8 +1,8 @@
-"""The overall score: the chance that a mask is bad, from what all scores measured."""
+"""The overall score: whether a mask is bad, and how bad, from what all scores measured."""
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Mapping, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from cdwidget.review.scoring.network import Network, shipped
 from cdwidget.review.scoring.subject import Finding, Subject
 
 BAD = 0.85  # IoU with the truth below which a mask is bad
-TELLING = 0.02  # of the chance, what a score must change to be named
+SEVERITY = 0.3  # share of the estimated IoU in the score; the rest is the chance that the mask is bad
+TELLING = 0.02  # of the score, what a score must change to be named
 NAMED = 2  # scores that are named at most
 PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
 BEFORE = "before"  # and the one that is the answer before the critic was heard
@@ -18,27 +19,41 @@ JUDGED = "judged"  # 1 where it was, else 0
 TRUST = 0.6  # in the network that knows the predictor's answers, against the plain one, which was fitted on more masks
 
 
+class Estimate(NamedTuple):
+    """Of n masks, float32 (n,): bad, the chance that the IoU is below BAD, and the IoU that is expected."""
+
+    bad: np.ndarray
+    iou: np.ndarray
+
+    @property
+    def score(self) -> np.ndarray:
+        """The chance finds the bad masks, the IoU puts the worst of them first."""
+        return (1 - SEVERITY) * self.bad + SEVERITY * (1 - self.iou)
+
+
 def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     """Combine what the scores found; the reasons are those of the scores without which the mask would look best.
 
     There are three networks: one estimates the IoU from what can be measured without any other; the next corrects it by the predictor's
-    answers, where there are any; the last one makes a chance of it, with the critic's word, where there is one.
+    answers, where there are any; the last one makes an `Estimate` of it, with the critic's word, where there is one.
     """
     measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
-    chances = estimate(rows, "edited" in measures, "critic" in measures)
-    bad, without = float(chances[0]), dict(zip(names, (chances[0] - chances[1:]).tolist()))
+    found = estimate(rows, "edited" in measures, "critic" in measures)
+    value, without = float(found.score[0]), dict(zip(names, (found.score[0] - found.score[1:]).tolist()))
     telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
     reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
     heat = subject.nothing
     for name in telling:
         heat = np.maximum(heat, findings[name].heat * (without[name] / without[telling[0]]))
-    return Finding(bad, f"the chance that its IoU is below {BAD} is {bad:.0%}: {reasons}", heat)
+    bad, iou = float(found.bad[0]), float(found.iou[0])
+    words = f"its IoU is probably about {iou:.2f}, and below {BAD} with a chance of {bad:.0%}: {reasons}"
+    return Finding(value, words, heat, {"bad": bad, "iou": iou})
 
 
-def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, networks: Mapping[str, Network] | None = None) -> np.ndarray:
-    """Return the chance that a mask of each row of measures is bad, float32 (n,); what a row lacks is taken to be as in good masks.
+def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, networks: Mapping[str, Network] | None = None) -> Estimate:
+    """Return what is to be expected of a mask of each row of measures; what a row lacks is taken to be as in good masks.
 
     answered, judged: whether a predictor and whether the critic was asked.
     """
@@ -47,13 +62,18 @@ def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, network
     def ask(name: str, **before: np.ndarray) -> np.ndarray:
         network = networks[name]
         told = [{**row, **{key: float(values[i]) for key, values in before.items()}} for i, row in enumerate(rows)]
-        return network(table(told, network))[:, 0]
+        return network(table(told, network))
 
-    logits = ask("overall picture")
+    logits = ask("overall picture")[:, 0]
     if answered:
-        logits = blend(logits, ask("overall answers", **{PLAIN: logits}))
-    good = ask("overall critic", **{BEFORE: logits, JUDGED: np.full(len(rows), float(judged))})
-    return 1 / (1 + np.exp(good))
+        logits = blend(logits, ask("overall answers", **{PLAIN: logits})[:, 0])
+    return estimated(ask("overall critic", **{BEFORE: logits, JUDGED: np.full(len(rows), float(judged))}))
+
+
+def estimated(logits: np.ndarray) -> Estimate:
+    """Return what the last network's outputs mean, (n, 2): the logits of the mask being good, and of its IoU."""
+    good, iou = (1 / (1 + np.exp(-logits))).T
+    return Estimate(1 - good, iou)
 
 
 def blend(plain: np.ndarray, aided: np.ndarray) -> np.ndarray:
