@@ -229,7 +229,7 @@ def test_alternatives_are_cycled_by_tab(w: Widget) -> None:
     answer = w.root.locator(".cdw-answer")
     w.click(200, 240)
     first = told(w)
-    expect(answer).to_have_text("Tab: other answers")
+    expect(answer).to_have_text("Tab: alternatives")
     areas = [w.area]
     for number in (2, 3, 1):
         w.root.focus()
