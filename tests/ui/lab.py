@@ -162,7 +162,10 @@ class Notebook:
         client.start_channels()
         try:
             code = f"import json as _json; _value = _json.dumps({expression})"
-            reply = client.execute_interactive(code, user_expressions={"v": "_value"}, store_history=False, timeout=60)["content"]
+            asked = client.execute(code, user_expressions={"v": "_value"}, store_history=False)
+            while (message := client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:  # no output, which may be missed
+                pass
+            reply = message["content"]
             assert reply["status"] == "ok", "\n".join(reply.get("traceback", []))
             return json.loads(literal_eval(reply["user_expressions"]["v"]["data"]["text/plain"]))
         finally:
