@@ -49,6 +49,7 @@ class CDNetPredictor:
     ):  # fmt: skip
         self.model = model.eval().to(device=device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # What is asked; changes of `model` from here on are not seen where weights are rounded.
         self._network = rounded(self.model, torch.device(device).type)
         self.config = model.config
         self.zoom_in = zoom_in

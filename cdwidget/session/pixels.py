@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Pixels:
         sources = unpack(patch.sources, *mask.shape)
         return cls(patch.bbox, mask, sources, None if patch.alpha is None else unpack(patch.alpha, *mask.shape))
 
-    @property
+    @cached_property
     def models_own(self) -> bool:
         """Whether nobody but the model has decided any of them."""
         return not (self.sources > MODEL).any()

@@ -231,7 +231,7 @@ class Shape:
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
 WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
-LISTENING = Shape((64, 32), 12, 2400, 128, 0.2, 0.1, is_good_and_iou)  # likewise, but what it is told says more
+LISTENING = Shape((64, 32), 12, 2400, 128, 0.2, 0.1, is_good_and_iou)  # what it is told says more
 
 
 def train_network(

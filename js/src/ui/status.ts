@@ -30,7 +30,7 @@ export function status(view: View): Part {
     setText(phase, text);
     setText(name, doc.image.name);
     name.title = doc.image.name;
-    setText(answer, !doc.otherAnswers ? "" : count === null ? `${next ?? "Palette"}: alternatives` : `alternative ${chosen + 1} / ${count}`);
+    setText(answer, !doc.otherAnswers ? "" : count === null ? `${next ? `${next}: ` : ""}alternatives` : `alternative ${chosen + 1} / ${count}`);
     answer.title = `What the model thinks the object may be; ${next ?? "a command"} shows the next`;
     const notice: string = doc.model.get("_notice") ?? "";
     setText(saved, notice);
