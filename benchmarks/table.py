@@ -78,10 +78,10 @@ def figures(content: dict[str, Any]) -> str:
 
 
 def sets(content: dict[str, Any]) -> str:
-    """NoC85/NoC90 of each data set, where there are several."""
+    """NoC85/NoC90 of each data set, where there are several; not of an ablation, whose sets hold too few objects to compare."""
     methods = content["methods"]
     groups = next(iter(methods.values()))["noc_by_set"] if methods else {}
-    if len(groups) < 2:
+    if len(groups) < 2 or content["kind"] == "ablation":
         return ""
     rows = [
         [group, str(first["objects"]), *("{0[0.85]:.2f}/{0[0.9]:.2f}".format(m["noc_by_set"][group]) for m in methods.values())]

@@ -51,6 +51,18 @@ def test_check_tells_an_old_readme_from_a_new_one(arguments: list[str], tmp_path
         main([*arguments, "--check"])
 
 
+def test_an_ablation_is_compared_with_its_first_method_over_all_sets(arguments: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "results" / "a.json"
+    content = json.loads(file.read_text())
+    for method in content["methods"].values():
+        method["noc90_beside_first"] = {"mean": -1.5, "interval": [-2.0, -1.0]}
+    file.write_text(json.dumps({**content, "kind": "ablation"}))
+    main(arguments)
+    text = (tmp_path / "README.md").read_text()
+    assert "| NoC90 beside the first |" in text and "-1.50 (-2.00 to -1.00)" in text
+    assert "NoC85/NoC90 by set" not in text
+
+
 def test_a_readme_without_a_place_for_results(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(SystemExit, match="has no place for results"):
