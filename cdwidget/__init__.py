@@ -5,6 +5,7 @@ The public names are imported on first use, so that `import cdwidget` loads neit
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from cdwidget.widget.embedding_map import EmbeddingMap
     from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
+
+# How often a thread of GNU OpenMP, PyTorch's on Linux, looks for more work before it sleeps. Left to itself it looks 300,000 times,
+# and keeps a processor from the thread that all others wait for: beside a busy process a click takes seconds, so half of one. Fewer
+# times still would make a click on an idle machine a quarter longer (benchmarks/busy.py). Read when torch is loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 _HOMES = {
     "Annotator": "cdwidget.widget",

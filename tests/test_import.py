@@ -41,6 +41,17 @@ def test_public_name(name: str) -> None:
     assert name in dir(cdwidget)
 
 
+@pytest.mark.parametrize(("given", "spins"), [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")])
+def test_openmp_soon_sleeps_on_a_busy_machine_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], spins: str
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert run("import os, cdwidget; print(os.environ.get('GOMP_SPINCOUNT'))") == spins
+
+
 def test_unknown_name_lists_the_choices() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'Sesion'.*Session"):
         cdwidget.Sesion  # noqa: B018
