@@ -36,6 +36,7 @@ def main() -> None:
             encode, click = (latency[what]["p50"] for what in ("encode_ms", "click_ms"))
             print(f"{busy} busy, GOMP_SPINCOUNT {name}: encode {encode:.0f} ms, click {click:.0f} ms", flush=True)
             found.append({"busy": busy, "spins": name, "encode_ms": latency["encode_ms"], "click_ms": latency["click_ms"]})
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"method": options.method, "cores": os.cpu_count(), "runs": found}, indent=2) + "\n")
 
 

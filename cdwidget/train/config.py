@@ -97,7 +97,7 @@ SETS = {
     "PennFudan": SetOptions(weight=0.5),
 }
 
-TINY = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # held out, PDM costs it clicks
+TINY = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # held out, PDM saves it no clicks
 
 # All of cdnet-tiny learns, which takes a GPU: a minute there is three hours on two cores. Its head alone learns on a CPU too, where the
 # frozen encoder sees each view once. cdnet-lite is cdnet-tiny with weights of 3 and 4 bits, as `cdwidget round` makes it. In views of 448
