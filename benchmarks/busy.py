@@ -42,8 +42,8 @@ def main() -> None:
 
 @contextmanager
 def beside(count: int) -> Iterator[None]:
-    """Keep so many processes busy meanwhile."""
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    """Keep so many processes busy, each in a session of its own, as Jupyter starts kernels: Linux shares processors by session."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(count)]
     try:
         yield
     finally:
