@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cdwidget.widget.inspector import Inspector
 
 # How often a thread of GNU OpenMP, PyTorch's on Linux, looks for more work before it sleeps. Left to itself it looks 300,000 times,
-# and keeps a processor from the thread that all others wait for: beside another busy kernel a click took 2.5 s on two cores, so a third
-# of one (benchmarks/busy.py). 5,000 times would make a click on an idle machine a quarter longer. Read when torch is loaded.
+# and keeps a processor from the thread that all others wait for: beside another busy kernel a click takes 2.5 s on two cores, and 0.35 s
+# this way (benchmarks/busy.py). Still fewer times would slow clicks on an idle machine down. Read when torch is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 

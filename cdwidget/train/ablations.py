@@ -31,8 +31,7 @@ def train_ablations(
     """Train the recipe with each of CHANGES for `steps` batches; return the files of the weights, the unchanged one first.
 
     folder: for the weights, a file a change. What is there already is not trained again, and what was stopped goes on where it was. The
-    encoder's features are computed once for all of them. They are asked without pixel diffusion, which learns nothing, and takes seconds
-    where a network that has learned so little is unsure everywhere.
+    encoder's features are computed once for all of them.
     """
     files = []
     for name, change in CHANGES.items():
@@ -41,7 +40,7 @@ def train_ablations(
         if _batches(out) == steps:
             continue
         tqdm.write(f"training {name}, {steps} batches")
-        changed = replace(recipe, model=replace(recipe.model, pdm_steps=0, **change), steps=steps)
+        changed = replace(recipe, model=replace(recipe.model, **change), steps=steps)
         resume = out.with_suffix(".state").is_file()
         train(changed, data, out, encoder=encoder, resume=resume, features=folder / "features", device=device)
     return files
