@@ -4,11 +4,13 @@ import base64
 import gc
 import io
 import json
+import re
 import weakref
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +20,7 @@ import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
 from cdwidget.review import Conflict, Score
 from cdwidget.widget.gallery_verdicts import PAUSE, Verdicts
+from cdwidget.widget.picture import svg_path
 from reviewed import Tiles, catalogue_of, scored
 
 ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
@@ -43,6 +46,11 @@ def test_the_worst_come_first(page: Tiles) -> None:
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
     }  # fmt: skip
+
+
+def loops(path: str) -> list[np.ndarray]:
+    """The corners of each loop of an SVG path, (n, 2) in pixels."""
+    return [np.array([corner.split() for corner in loop.split("L")], float) for loop in re.findall(r"M([^MZ]*)Z", path)]
 
 
 @pytest.mark.parametrize(
@@ -95,12 +103,28 @@ def test_a_tile_has_a_picture_and_a_mask(page: Tiles) -> None:
     assert [(one["id"], bool(one["error"])) for one in answer["result"]["thumbs"]] == [(11, False), (99, True), (2, False)]
     pictures, masks = [Image.open(urlopen(address.decode())) for address in buffers[::2]], buffers[1::2]
     assert [(one.format, one.mode, one.size) for one in pictures] == [("JPEG", "RGB", (40, 30))] * 2
-    mask = np.unpackbits(np.frombuffer(masks[0], np.uint8), count=40 * 30).reshape(30, 40)
-    assert mask[4:12, 3:11].all() and mask.sum() == 64
+    (square,) = loops(masks[0].decode())
+    assert np.abs(square.min(0) - (3, 4)).max() < 0.5 and np.abs(square.max(0) - (11, 12)).max() < 0.5
     answer, (heat,) = page.hear("heat", instance=11)
     assert answer["result"] == {"id": 11, "name": "edges", "width": 40, "height": 30}
     assert np.asarray(Image.open(io.BytesIO(heat)))[4:12, 3:11].min() == 200
     assert page.ask("heat", instance=2)["result"] is None
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (144, 192), (512, 300)])
+def test_an_outline_is_that_of_the_mask(shape: tuple[int, int]) -> None:
+    height, width = shape
+    mask = np.zeros(shape, np.uint8)
+    cv2.ellipse(mask, (width // 2, height // 2), (width // 3, height // 4), 20, 0, 360, 255, -1)
+    cv2.circle(mask, (width // 2, height // 2), height // 8, 0, -1)
+    mask[1:3, 1:3] = 255
+    found = loops(svg_path(mask))
+    drawn = np.zeros((8 * height, 8 * width), np.uint8)
+    cv2.fillPoly(drawn, [np.round(8 * loop - 0.5).astype(np.int32) for loop in found], 255)  # by the even-odd rule
+    again = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA) > 127
+    assert len(found) == 3 and (again & (mask > 0)).sum() / (again | (mask > 0)).sum() > 0.96
+    assert sum(map(len, found)) < 150, "a line is two corners, however long"
+    assert svg_path(np.zeros(shape, np.uint8)) == ""
 
 
 def test_verdicts_are_written_and_told(page: Tiles, catalogue: Catalogue) -> None:

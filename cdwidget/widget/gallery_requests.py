@@ -5,11 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Callable, Sequence, cast
 
-import numpy as np
-
 from cdwidget.review import InstanceRow, Score
 from cdwidget.review.places import file_name
 from cdwidget.widget.channel import Answer
+from cdwidget.widget.picture import svg_path
 
 if TYPE_CHECKING:
     from cdwidget.widget.gallery import Gallery
@@ -57,7 +56,7 @@ class Requests:
     def thumbs(self, ids: list[int], size: int) -> Answer:
         """Thumbnails of instances, at most `size` pixels a side: {thumbs}, and of each that is there a JPEG and its mask.
 
-        The JPEG comes as the text of a `data:` address, the mask as packed pixels.
+        Both as the page needs them: the text of a `data:` address, and of an SVG path.
         """
         if len(ids) > MOST_THUMBS:
             raise ValueError(f"these are {len(ids)} thumbnails; ask for at most {MOST_THUMBS} at a time")
@@ -69,7 +68,7 @@ class Requests:
             error = one.error if one else "It is not in the catalogue any more."
             thumbs.append({"id": id, "width": one.width if one else 0, "height": one.height if one else 0, "error": error})
             if one and not error:
-                buffers += [b"data:image/jpeg;base64," + b64encode(one.picture), np.packbits(one.mask > 127).tobytes()]
+                buffers += [b"data:image/jpeg;base64," + b64encode(one.picture), svg_path(one.mask).encode()]
         return {"thumbs": thumbs}, buffers
 
     def heat(self, instance: int, name: str | None = None, size: int | None = None) -> Answer:

@@ -16,6 +16,7 @@ from cdwidget.review.thumbnails import Thumbnail
 MOST_PIXELS = 16_000_000  # what a browser decodes and zooms without effort; a larger image is shown reduced
 LOSSLESS_PIXELS = 300_000  # up to here a PNG is sent: small images are looked at pixel by pixel
 THUMBNAIL_SIDE = 400
+OUTLINED, BENT = 384, 1.5  # pixels of the larger side that an outline is walked at, and by how many of them a line of it may be off
 SHEET_COLOR, GAP = "#3b82f6", 2  # of a contact sheet: the masks, and the pixels round each thumbnail
 
 
@@ -67,6 +68,15 @@ def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
         picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         sheet[top : top + one.height, left : left + one.width] = _tinted(picture, (one.mask > 127).view(np.uint8), SHEET_COLOR)
     return _palette(sheet)
+
+
+def svg_path(mask: np.ndarray) -> str:
+    """Return the outline of a mask, uint8 (H, W), 255 for all of a pixel, as an SVG path in its pixels, for the even-odd rule."""
+    factor = max(1, round(OUTLINED / max(mask.shape)))
+    fine = cv2.resize(mask, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    contours, _ = cv2.findContours((fine > 127).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    corners = [(cv2.approxPolyDP(contour, BENT, True)[:, 0] + 0.5) / factor for contour in contours]
+    return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in loop.tolist()) + "Z" for loop in corners)
 
 
 def _tinted(picture: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { Bitmap } from "./bitmap";
-import { Outline, pathOf, trace } from "./outline";
+import { Outline, trace } from "./outline";
 
 function loops(...rows: string[]) {
   const bits = Uint8Array.from(rows.join(""), (c) => (c === "#" ? 1 : 0));
@@ -48,11 +48,6 @@ test("the loops enclose exactly the pixels", () => {
     const rows = Array.from({ length: 17 }, () => Array.from({ length: 23 }, () => (random() < share ? "#" : ".")).join(""));
     expect(filled(loops(...rows), 23, 17)).toEqual(rows);
   }
-});
-
-test("corners are cut at half a pixel in the path of a small mask", () => {
-  expect(pathOf({ box: [0, 0, 1, 1], bits: Uint8Array.of(1) })).toBe("M1 0.5L0.5 1L0 0.5L0.5 0Z");
-  expect(pathOf({ box: [0, 0, 2, 1], bits: Uint8Array.of(0, 0) })).toBe("");
 });
 
 test("nothing has no outline", () => {

@@ -5,7 +5,6 @@
 import { isEmpty, NOWHERE, union, type Box, type Patch } from "./bitmap";
 
 type Kind = "smooth" | "exact"; // corners cut at half a pixel, so that diagonals look like lines; every step, for large pixels
-type Pen = Pick<Path2D, "moveTo" | "lineTo" | "closePath">;
 interface Loop { corners: number[]; smooth?: Path2D; exact?: Path2D }
 
 const MOST_CORNERS = 400_000; // of a speckled mask; beyond it every second pixel is drawn
@@ -122,19 +121,7 @@ function passes(corners: number[], box: Box): boolean {
   return false;
 }
 
-/** The smooth outline of a small mask, as the `d` of an SVG path. */
-export function pathOf(patch: Patch): string {
-  let text = "";
-  const pen: Pen = {
-    moveTo: (x, y) => { text += `M${x} ${y}`; },
-    lineTo: (x, y) => { text += `L${x} ${y}`; },
-    closePath: () => { text += "Z"; },
-  };
-  for (const corners of trace(patch)) addLoop(pen, corners, "smooth");
-  return text;
-}
-
-function addLoop<To extends Pen>(path: To, loop: number[], kind: Kind, x0 = 0, y0 = 0, step = 1): To {
+function addLoop(path: Path2D, loop: number[], kind: Kind, x0 = 0, y0 = 0, step = 1): Path2D {
   for (let i = 0; i < loop.length; i += 2) {
     const j = (i + 2) % loop.length;
     const ax = x0 + loop[i] * step, ay = y0 + loop[i + 1] * step, bx = x0 + loop[j] * step, by = y0 + loop[j + 1] * step;

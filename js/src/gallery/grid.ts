@@ -57,7 +57,11 @@ export class Grid {
   get page() { return Math.max(1, Math.floor(this.height / this.place.line)); }
 
   get seen(): Range { return this.within(this.scroll.top, this.scroll.top + this.height); }
-  get ahead(): Range { return this.within(this.scroll.top - this.height / 2, this.scroll.top + 2 * this.height); }
+  /** A screen above and two below, and on to whole screens: what comes into sight is asked for in few requests then. */
+  get ahead(): Range {
+    const screen = Math.floor(this.scroll.top / Math.max(1, this.height));
+    return this.within((screen - 1) * this.height, (screen + 3) * this.height);
+  }
 
   /** Pixels of a thumbnail for this screen, in few sizes so that a slider does not ask for each. */
   get size() { return Math.min(LARGEST, Math.ceil((this.place.side * (devicePixelRatio || 1)) / STEP) * STEP); }

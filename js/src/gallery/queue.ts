@@ -293,8 +293,8 @@ export class Queue {
   }
 
   private onSlow(slow: boolean) {
-    if (slow && !this.trouble) this.trouble = { kind: "slow", text: SLOW };
-    if (!slow && this.trouble?.kind === "slow") this.trouble = null;
+    if (slow ? this.trouble : this.trouble?.kind !== "slow") return;
+    this.trouble = slow ? { kind: "slow", text: SLOW } : null;
     this.emit();
   }
 

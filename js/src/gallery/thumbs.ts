@@ -1,6 +1,4 @@
 /** Pictures of tiles, and the outlines of their masks; those not looked at for longest are forgotten first. */
-import { unpack } from "../bitmap";
-import { pathOf } from "../outline";
 
 export interface Thumb {
   url: string; // `data:`, all of the picture, so that it is there at once; "": there is none, and `error` says why
@@ -17,7 +15,7 @@ type Made = Omit<Thumb, "stale">;
 export interface ThumbInfo { id: number; width: number; height: number; error?: string | null }
 
 const MOST_PIXELS = 24_000_000; // 96 MB
-const BATCH = 12; // thumbnails of a request: the first are seen before the last are made
+const BATCH = 24; // thumbnails of a request: the first are seen before the last are made
 const ERROR_PIXELS = 1_000; // what an error counts for
 const text = new TextDecoder();
 
@@ -42,12 +40,12 @@ export class Thumbs {
     return wanted;
   }
 
-  /** Keep the answer to a request for some of them: the picture's address, and packed pixels, each, but nothing for those with an error. */
+  /** Keep the answer to a request for some of them: the picture's address, and its outline, each, but nothing for those with an error. */
   take(answers: ThumbInfo[], size: number, buffers: DataView<ArrayBuffer>[]) {
     let at = 0;
     for (const { id, width, height, error } of answers) {
       if (error) this.keep(id, without(error, size));
-      else this.keep(id, { url: text.decode(buffers[at++]), width, height, outline: pathOf(unpack([0, 0, width, height], buffers[at++])), error: "", size });
+      else this.keep(id, { url: text.decode(buffers[at++]), width, height, outline: text.decode(buffers[at++]), error: "", size });
     }
   }
 
