@@ -122,6 +122,9 @@ def test_scrolling(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:
         assert tiles.first > first + FRAMES
         tiles.answered()
         assert tiles.colours(tiles.first) > 100
+    tiles.scroll(share)
+    rate = glide(tiles.grid, "scrolling there again, most pictures known")
+    tell(capsys, f"that is {rate / most:.0%} of the empty box")
 
 
 def test_the_end(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:

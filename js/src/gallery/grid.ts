@@ -57,10 +57,10 @@ export class Grid {
   get page() { return Math.max(1, Math.floor(this.height / this.place.line)); }
 
   get seen(): Range { return this.within(this.scroll.top, this.scroll.top + this.height); }
-  /** A screen above and two below, and on to whole screens: what comes into sight is asked for in few requests then. */
+  /** A screen above, a screen below, and on to two whole ones: while one scrolls, what comes is asked for in few requests. */
   get ahead(): Range {
-    const screen = Math.floor(this.scroll.top / Math.max(1, this.height));
-    return this.within((screen - 1) * this.height, (screen + 3) * this.height);
+    const { height } = this, two = 2 * Math.max(1, height), first = Math.floor(this.scroll.top / two) * two;
+    return this.within(first - height, first + two + 2 * height);
   }
 
   /** Pixels of a thumbnail for this screen, in few sizes so that a slider does not ask for each. */

@@ -237,9 +237,11 @@ export class Queue {
   private nextThumbs() {
     if (this.dead) return null;
     const gazes = this.looked(), size = Math.max(0, ...gazes.map((gaze) => gaze.size));
-    const ids = [...gazes.map(({ seen }) => seen), ...gazes.map(({ ahead }) => ahead)].flatMap((range) => this.idsOf(range));
-    const wanted = this.thumbs.next(ids, size);
-    return wanted.length ? () => this.fetchThumbs(wanted, size) : null;
+    for (const which of ["seen", "ahead"] as const) { // in requests of their own: what is in sight need not wait for the rest
+      const wanted = this.thumbs.next(gazes.flatMap((gaze) => this.idsOf(gaze[which])), size);
+      if (wanted.length) return () => this.fetchThumbs(wanted, size);
+    }
+    return null;
   }
 
   private idsOf({ start, stop }: Range): number[] {

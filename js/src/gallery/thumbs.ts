@@ -15,7 +15,7 @@ type Made = Omit<Thumb, "stale">;
 export interface ThumbInfo { id: number; width: number; height: number; error?: string | null }
 
 const MOST_PIXELS = 24_000_000; // 96 MB
-const BATCH = 24; // thumbnails of a request: the first are seen before the last are made
+const BATCH = 32; // thumbnails of a request
 const ERROR_PIXELS = 1_000; // what an error counts for
 const text = new TextDecoder();
 
