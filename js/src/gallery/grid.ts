@@ -57,10 +57,10 @@ export class Grid {
   get page() { return Math.max(1, Math.floor(this.height / this.place.line)); }
 
   get seen(): Range { return this.within(this.scroll.top, this.scroll.top + this.height); }
-  /** A screen above, a screen below, and on to two whole ones: while one scrolls, what comes is asked for in few requests. */
+  /** What is prepared: the next screen; where pictures come quickly, by two screens at a time, so that scrolling takes few requests. */
   get ahead(): Range {
-    const { height } = this, two = 2 * Math.max(1, height), first = Math.floor(this.scroll.top / two) * two;
-    return this.within(first - height, first + two + 2 * height);
+    const { height } = this, { top } = this.scroll, two = 2 * Math.max(1, height), first = Math.floor(top / two) * two;
+    return this.view.queue.quick ? this.within(first - height, first + two + 2 * height) : this.within(top - height / 2, top + 2 * height);
   }
 
   /** Pixels of a thumbnail for this screen, in few sizes so that a slider does not ask for each. */

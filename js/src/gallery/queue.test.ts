@@ -68,10 +68,24 @@ const files = (count: number) => Array.from({ length: count }, () => ["data:,", 
 
 test("rows in sight are asked for, then their pictures, then those ahead, at most two requests at a time", async () => {
   expect(queue.rows.at(3)?.id).toBe(4);
-  expect(model.asked("thumbs").map(({ ids }) => ids)).toEqual([range(1, 10), range(11, 40)]);
+  expect(model.asked("thumbs").map(({ ids }) => ids)).toEqual([range(1, 10), range(11, 22)]);
   await model.answer("thumbs", thumbs([1, 2]), files(2));
   expect(queue.thumbs.get(1)).toMatchObject({ url: "data:,", outline: "M0 0L1 0L1 1Z" });
   expect(queue.thumbs.get(3)).toBeUndefined();
+});
+
+test("where pictures come at once, more of them are asked for", async () => {
+  let now = performance.now();
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+  gaze = { ...gaze, ahead: { start: 0, stop: 120 } };
+  const next = async (took: number) => {
+    now += took;
+    const { ids } = model.asked("thumbs")[0];
+    await model.answer("thumbs", thumbs(ids), files(ids.length));
+    return model.asked("thumbs").at(-1).ids.length;
+  };
+  expect([await next(0), await next(90), await next(1000)]).toEqual([32, 32, 12]);
+  clock.mockRestore();
 });
 
 test("what has scrolled away is never asked for", async () => {

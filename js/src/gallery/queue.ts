@@ -19,12 +19,15 @@ const TRAITS = [
 ];
 const VERBS: Record<Status, string> = { new: "To do again", accepted: "Accepted", rejected: "Rejected", skipped: "Skipped" };
 const MOST_ROWS = 1_000; // of a request
+const FEW = 12, MANY = 32; // thumbnails of a request: few, so that the first are seen before the last are made; many, where all are made at once
+const QUICK_MS = 300; // from a request to its answer, where that is at once
 
 export class Queue {
   rows: Rows;
   readonly thumbs = new Thumbs();
   readonly heats = new Heats();
   trouble: Trouble = null;
+  quick = false; // whether pictures come at once: then it pays to ask for many of them, far ahead
   said = ""; // what the newest verdict has done
   progress: Progress;
   readonly repair = new Repair(this);
@@ -238,7 +241,7 @@ export class Queue {
     if (this.dead) return null;
     const gazes = this.looked(), size = Math.max(0, ...gazes.map((gaze) => gaze.size));
     for (const which of ["seen", "ahead"] as const) { // in requests of their own: what is in sight need not wait for the rest
-      const wanted = this.thumbs.next(gazes.flatMap((gaze) => this.idsOf(gaze[which])), size);
+      const wanted = this.thumbs.next(gazes.flatMap((gaze) => this.idsOf(gaze[which])), size, this.quick ? MANY : FEW);
       if (wanted.length) return () => this.fetchThumbs(wanted, size);
     }
     return null;
@@ -254,9 +257,11 @@ export class Queue {
   }
 
   private async fetchThumbs(ids: number[], size: number) {
+    const since = performance.now();
     try {
       const { result, buffers } = await this.transport.request("thumbs", { ids, size });
       this.thumbs.take(result.thumbs, size, buffers);
+      this.quick = performance.now() - since < QUICK_MS;
     } catch (error) {
       if (!this.dead) this.thumbs.fail(ids, size, (error as Error).message);
     } finally {

@@ -15,7 +15,6 @@ type Made = Omit<Thumb, "stale">;
 export interface ThumbInfo { id: number; width: number; height: number; error?: string | null }
 
 const MOST_PIXELS = 24_000_000; // 96 MB
-const BATCH = 32; // thumbnails of a request
 const ERROR_PIXELS = 1_000; // what an error counts for
 const text = new TextDecoder();
 
@@ -26,14 +25,14 @@ export class Thumbs {
 
   get(id: number): Thumb | undefined { return this.kept.get(id); }
 
-  /** Which of those looked at, the most urgent first, to ask for next. All of them are kept for longer now. */
-  next(ids: number[], size: number): number[] {
+  /** Which of those looked at, the most urgent first, to ask for next, at most so many. All of them are kept for longer now. */
+  next(ids: number[], size: number, most: number): number[] {
     const wanted: number[] = [];
     for (const id of ids) {
       const thumb = this.kept.get(id);
       if (thumb && this.kept.delete(id)) this.kept.set(id, thumb);
       const good = thumb && !thumb.stale && (!thumb.url || thumb.size >= size);
-      if (good || wanted.length === BATCH || this.flying.has(id)) continue;
+      if (good || wanted.length === most || this.flying.has(id)) continue;
       this.flying.add(id);
       wanted.push(id);
     }
