@@ -127,6 +127,12 @@ def test_an_outline_is_that_of_the_mask(shape: tuple[int, int]) -> None:
     assert svg_path(np.zeros(shape, np.uint8)) == ""
 
 
+def test_a_speck_has_an_outline() -> None:
+    mask = np.zeros((144, 192), np.uint8)
+    mask[20, 30] = 255
+    assert svg_path(mask) == "M30.25 20.25Z", "round ends of lines make this a dot"
+
+
 def test_verdicts_are_written_and_told(page: Tiles, catalogue: Catalogue) -> None:
     assert page.ask("status", ids=[11, 2], status="accepted")["result"] == {"changed": 2}
     assert catalogue.count("accepted", of="instances") == 2
