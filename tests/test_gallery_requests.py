@@ -104,7 +104,7 @@ def test_a_tile_has_a_picture_and_a_mask(page: Tiles) -> None:
     pictures, masks = [Image.open(urlopen(address.decode())) for address in buffers[::2]], buffers[1::2]
     assert [(one.format, one.mode, one.size) for one in pictures] == [("JPEG", "RGB", (40, 30))] * 2
     (square,) = loops(masks[0].decode())
-    assert np.abs(square.min(0) - (3, 4)).max() < 0.5 and np.abs(square.max(0) - (11, 12)).max() < 0.5
+    assert np.abs(square.min(0) - (3, 4)).max() < 0.1 and np.abs(square.max(0) - (11, 12)).max() < 0.1
     answer, (heat,) = page.hear("heat", instance=11)
     assert answer["result"] == {"id": 11, "name": "edges", "width": 40, "height": 30}
     assert np.asarray(Image.open(io.BytesIO(heat)))[4:12, 3:11].min() == 200

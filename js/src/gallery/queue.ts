@@ -10,7 +10,7 @@ import { Thumbs } from "./thumbs";
 export interface Progress { done: number; total: number; per_hour: number | null; by_status: Record<string, number> }
 export interface Choices { statuses: string[]; labels: string[]; tags: string[]; scores: string[] }
 
-/** What a view looks at: its lines, a screen ahead of them, the size of a picture in device pixels, and whose heat it shows. */
+/** What a view looks at: its lines, what it may look at soon, the size of a picture in device pixels, and whose heat it shows. */
 export interface Gaze { seen: Range; ahead: Range; size: number; hot: number[] }
 
 const TRAITS = [
