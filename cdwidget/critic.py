@@ -27,3 +27,6 @@ class Critic(Protocol):
 
     def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
         """Judge a bool (H, W) mask that is not empty, among the other masks of its image, as far as they are known."""
+
+    def look(self, mask: np.ndarray) -> np.ndarray:
+        """Describe what is in a bool (H, W) mask that is not empty, float32 (D,): what looks alike lies near each other."""

@@ -53,6 +53,16 @@ def test_any_mask_can_be_judged_beside_any_others(critic: CDNetCritic, mask: np.
         assert shares.shape == mask.shape and shares.dtype == np.float32 and 0 <= shares.min() <= shares.max() <= 1
 
 
+def test_what_looks_alike_lies_near_each_other(critic: CDNetCritic) -> None:
+    truth = disk()
+    critic.set_image(picture(truth))
+    part, other_part, outside, pixel = (
+        critic.look(one) for one in (truth & (COLUMNS < 150), truth & (COLUMNS > 170), ~truth, disk(radius=0))
+    )
+    assert part.shape == (256,) and part.dtype == np.float32 and np.isfinite(pixel).all()
+    assert np.linalg.norm(part - other_part) < 0.7 * np.linalg.norm(part - outside)
+
+
 def test_a_small_mask_is_looked_at_in_a_view_of_its_own() -> None:
     x0, y0, x1, y1 = view_of(disk(300, 20, 15))
     assert 0 <= x0 < 285 and x1 == WIDTH and y0 == 0 and 35 < y1 < HEIGHT

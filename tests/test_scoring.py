@@ -19,13 +19,14 @@ from cdwidget.review import OVERALL, Catalogue
 from cdwidget.review.rows import Score
 from cdwidget.review.scoring import SCORES, Population, score_item
 from cdwidget.review.scoring.answers import ask
-from cdwidget.review.scoring.table import ASKING, JUDGING
+from cdwidget.review.scoring.appearance import Appearance
+from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS
 from scripted import Knowing, Scripted
 
 HEIGHT, WIDTH = 120, 160
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
 OF_NETWORKS = {*ASKING, *JUDGING}
-OF_POPULATION = {"size", "shape"}
+OF_POPULATION = {*OF_CLASS, "appearance"}
 
 
 def disk(x: float = 80, y: float = 60, radius: float = 30) -> np.ndarray:
@@ -37,7 +38,11 @@ NOISE = np.random.default_rng(3).normal(0, 6, (HEIGHT, WIDTH, 3))
 PICTURE = np.clip(np.where(TRUTH[..., None], (190, 120, 60), (60, 90, 130)) + NOISE, 0, 255).astype(np.uint8)
 COARSE = np.kron(cv2.resize(TRUTH.astype(np.uint8), (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA) > 0, np.ones((8, 8))) > 0
 HOLES = TRUTH & ~disk(70, 60, 5) & ~disk(92, 60, 6)
-CLASS = Population({"coin": 40}, {"coin": (0.14, 0.147, 0.155)}, {"coin": (0.95, 1.0, 1.05)}, {"coin": (0.76, 0.785, 0.8)})
+LOOKS = [Knowing(TRUTH).look(disk(radius=radius)) for radius in (*range(25, 37), *range(44, 56))]
+CLASS = Population(
+    {"coin": 40}, {"coin": (0.14, 0.147, 0.155)}, {"coin": (0.95, 1.0, 1.05)}, {"coin": (0.76, 0.785, 0.8)},
+    Appearance.fit(np.array(LOOKS), ["coin"] * 12 + ["plate"] * 12, range(24)),
+)  # fmt: skip
 
 
 class Case(NamedTuple):
@@ -67,6 +72,7 @@ FAULTY = {
     "straight": Case(TRUTH & (COLUMNS < 80)),
     "size": Case(disk(radius=6)),
     "shape": Case((abs(COLUMNS - 80) < 70) & (abs(ROWS - 60) < 10)),
+    "appearance": Case(disk(radius=50)),
     "duplicate": Case(others=(TRUTH.copy(),)),
     "overlap": Case(others=(disk(110),)),
 }
@@ -147,7 +153,7 @@ def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
     found = score(FAULTY["duplicate"], tmp_path)
     assert found["duplicate"].reason in found[OVERALL].reason
     iou, bad = re.match(r"its IoU is probably about (0\.\d\d), and below 0\.85 with a chance of (\d+)%: ", found[OVERALL].reason).groups()
-    assert found[OVERALL].value == pytest.approx(0.7 * int(bad) / 100 + 0.3 * (1 - float(iou)), abs=0.01)
+    assert found[OVERALL].value == pytest.approx(0.5 * int(bad) / 100 + 0.5 * (1 - float(iou)), abs=0.01)
     assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
 
 

@@ -16,7 +16,7 @@ from cdwidget.masks import iou
 from cdwidget.review.rows import OVERALL
 from cdwidget.review.scoring.network import load, save, shipped
 from cdwidget.review.scoring.table import SCORES
-from cdwidget.train import score_quality, scores
+from cdwidget.train import score_quality, scores, spoilt
 from cdwidget.train.score_quality import NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
 from cdwidget.train.spoilt import CLEAN, Choice, reserved, spoilt_images, trained_on
 from scripted import Knowing, Scripted
@@ -75,6 +75,7 @@ def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: 
 
 
 def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoilt, "CLASSED", (folder.name,))
     for name in ("BORDER", "WIDE", "NARROW", "LISTENING"):
         monkeypatch.setattr(scores, name, replace(getattr(scores, name), steps=20))
     truth = np.roll(DISK, 3, 1)
@@ -91,13 +92,15 @@ def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path
     assert (load(tmp_path / "again.npz")["overall answers"](inputs) == fitted["overall answers"](inputs)).all()
 
 
-def test_quality_is_measured_and_written(folder: Path, tmp_path: Path) -> None:
+def test_quality_is_measured_and_written(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoilt, "CLASSED", (folder.name,))
     judged = measure_scores([folder], Scripted(DISK, alternatives=(DISK,)), Knowing(DISK), 6)
     assert len(judged) == 6
-    assert {name for one in judged for name in one.scores} >= {*VARIANTS} | (SCORES.keys() - {"size", "shape"})
+    assert {name for one in judged for name in one.scores} >= {*VARIANTS, *SCORES}
     assert "held-out" in write(judged, tmp_path / "scores.json", model="scripted")
     kept = json.loads((tmp_path / "scores.json").read_text())
     assert kept["masks"] == 6 and kept["model"] == "scripted"
+    assert kept["wrong_labels"] == {"masks": 3, "auroc": 1.0}
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 7
 
 

@@ -89,6 +89,11 @@ def test_the_command_leaves_out_what_is_bad_and_says_how_much(squares, tmp_path,
     assert run.exit_code == 0 and "they are left out" in run.output and (tmp_path / "m.safetensors").is_file()
 
 
+def test_objects_are_named_by_the_values_of_a_label_map(squares):
+    (source, *_) = read_set(squares)
+    assert source.names() == ["1", "2"] and len(source.load()[1]) == 2
+
+
 def test_binary_masks_are_objects_with_void(squares):
     for path in (squares / "masks").iterdir():
         mask = np.zeros((70, 90), np.uint8)
@@ -126,6 +131,7 @@ def test_coco_polygons_and_run_lengths_of_both_kinds_overlap_and_crowds_are_void
     assert np.array_equal(found[:2], masks[..., :2].transpose(2, 0, 1).astype(bool)) and (found[0] & found[1]).any()
     assert found.shape[0] == 3 and found[2].sum() == 30 * 20 + 100
     assert np.array_equal(~valid, masks[..., 2].astype(bool))
+    assert source.names() == ["thing"] * 3
     content["images"][0].update(height=80)
     for annotation in annotations:
         annotation["segmentation"] = {"size": [80, 90], "counts": [80 * 80, 80 * 10]}

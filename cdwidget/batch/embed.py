@@ -34,6 +34,10 @@ class Embed:
         """Nothing needs to be known of the catalogue."""
         return self
 
+    def survey(self, catalogue: Catalogue, progress: bool | None) -> Embed:
+        """Nor when there is something to do."""
+        return self
+
     def start(self) -> Worker:
         """Load the model."""
         predictor = load(self.model)

@@ -14,6 +14,7 @@ from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 from cdwidget.review import OVERALL, Catalogue, CatalogueItem
 from cdwidget.review.scoring import SCORES, Population, score_item
+from cdwidget.review.scoring.table import JUDGING
 
 Model = Union[str, "os.PathLike[str]", Predictor, Callable[[], Predictor], None]
 Worker = Callable[[CatalogueItem], Any]
@@ -33,7 +34,10 @@ class Job(Protocol):
         """Return all that its results depend on, besides the item: where that is another one, the job is done anew."""
 
     def prepare(self: Self, catalogue: Catalogue) -> Self:
-        """Return the job with all it must know of the whole catalogue; ValueError or OSError when it cannot be done."""
+        """Return the job with all that its setting hangs on; ValueError or OSError when it cannot be done."""
+
+    def survey(self: Self, catalogue: Catalogue, progress: bool | None) -> Self:
+        """Return the job with what else it must know of the whole catalogue; only called when there is something to do."""
 
     def start(self) -> Worker:
         """Load the model, and return what is called with one item after the other; None as its answer: there was nothing to do."""
@@ -71,7 +75,8 @@ class Score:
     names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
     or what makes one when it is called; None for the scores that need no network; by default cdnet as it was asked when the weights of the
     overall score were fitted, without cascade. critic: whether the critic is asked, by default where there is a model; with True and no
-    model it is asked alone, which is quick. population: what the instances are compared with, by default those of the catalogue.
+    model it is asked alone, which is quick. population: what the instances are compared with, by default those of the catalogue; what its
+    classes look like is learned from some of the images, a tenth of a second each, before the first is scored.
     """
 
     names: Sequence[str] | None = None
@@ -88,10 +93,17 @@ class Score:
         return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}{critic}"
 
     def prepare(self, catalogue: Catalogue) -> Score:
-        """Look up the names, and see what the classes of the catalogue are like."""
+        """Look up the names."""
         for name in self.names or ():
             lookup({**SCORES, OVERALL: None}, name, "score")
-        return self if self.population is not None else replace(self, population=Population.of(catalogue))
+        return self
+
+    def survey(self, catalogue: Catalogue, progress: bool | None) -> Score:
+        """See what the classes of the catalogue are like."""
+        if self.population is not None:
+            return self
+        critic = _load_critic() if self._asks_critic() and self._wants("appearance", OVERALL) else None
+        return replace(self, population=Population.of(catalogue, critic, progress))
 
     def start(self) -> Worker:
         """Load the model, and the critic."""
@@ -108,8 +120,11 @@ class Score:
         return catalogue.put_scores(item.id, result, item.version, [*SCORES, OVERALL] if self.names is None else self.names)
 
     def _asks_critic(self) -> bool:
-        wanted = self.names is None or not {"critic", OVERALL}.isdisjoint(self.names)
-        return wanted and (self.model is not None if self.critic is None else self.critic)
+        return self._wants(*JUDGING, OVERALL) and (self.model is not None if self.critic is None else self.critic)
+
+    def _wants(self, *names: str) -> bool:
+        """Whether any of these scores is to be given."""
+        return self.names is None or not set(names).isdisjoint(self.names)
 
 
 def _load_critic() -> Critic:

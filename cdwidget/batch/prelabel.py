@@ -65,6 +65,10 @@ class Prelabel:
             raise ValueError(f"points are given, and masks are to be made of {self.from_}; write from_='points', or leave them out")
         return replace(self, placed=place_points(self.points, catalogue))
 
+    def survey(self, catalogue: Catalogue, progress: bool | None) -> Prelabel:
+        """Nothing else needs to be known."""
+        return self
+
     def start(self) -> Worker:
         """Load the model."""
         predictor, make = load(self.model), lookup(SOURCES, self.from_, "source of masks")

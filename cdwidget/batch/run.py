@@ -80,6 +80,7 @@ def run(
         report = Report(skipped=(len(catalogue) if chosen is None else len(chosen)) - len(left))
         if not len(left):
             return report
+        job = job.survey(catalogue, progress)
         hidden = None if progress is None else not progress
         with (
             closing(execute(job, catalogue, left, workers, address)) as outcomes,

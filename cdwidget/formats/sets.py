@@ -66,6 +66,13 @@ class Source:
                     objects.append(instance.mask)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.stack(objects) if objects else np.zeros((0, *size), bool), ~void
 
+    def names(self) -> list[str]:
+        """What the objects of `load` are called: the labels of instances, or the values of a label map; raises BadImage."""
+        if self.labels is None:
+            return [instance.label for instance in self.instances if not isinstance(instance, coco.Crowd)]
+        values = self._values(image_size(self.image))
+        return [str(value) for value in np.unique(values[self._of_objects(values)])]
+
     def check(self) -> None:
         """Raise BadImage when `load` would, or when a mask is empty; of the image only the header is read, of instances the first."""
         try:

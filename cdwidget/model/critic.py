@@ -135,6 +135,15 @@ class CDNetCritic:
             whole[y0:y1, x0:x1] = cv2.resize(share, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
         return Judgement(float(opinion.iou.sigmoid()), found[0] * ~mask, found[1] * mask)
 
+    @torch.inference_mode()
+    def look(self, mask: np.ndarray) -> np.ndarray:
+        """Describe what is in a bool (H, W) mask that is not empty: the mean of the deepest features in it, seen in the whole image."""
+        height, width = mask.shape
+        deep = self._levels((0, 0, width, height))[-1][0].float()
+        share = torch.from_numpy(cv2.resize(mask.astype(np.float32), deep.shape[:0:-1], interpolation=cv2.INTER_AREA))
+        vector: np.ndarray = ((deep * share).sum((1, 2)) / share.sum()).numpy()
+        return vector
+
     def _levels(self, view: tuple[int, int, int, int]) -> tuple[Tensor, ...]:
         if view not in self._views:
             x0, y0, x1, y1 = view

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 from scipy.stats import rankdata, spearmanr
@@ -18,14 +18,17 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL
 from cdwidget.review.scoring.overall import BAD, overall
+from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
-from cdwidget.review.scoring.table import ASKING, JUDGING, measure
-from cdwidget.train.spoilt import CLEAN, Spoilt, spoilt_images
+from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, measure
+from cdwidget.train.spoilt import CLEAN, Spoilt, populations, spoilt_images
 
 MIX, REVIEWED, DRAWS = 0.15, 0.2, 1000  # share of bad masks, share that is looked at, how often such a mix is drawn
-NO_PREDICTOR, NO_NETWORK = "overall, no predictor", "overall, no network"
+MISLABELLED = "appearance, wrong label"  # of an untouched mask under the label of another instance of its image
+NO_PREDICTOR, NO_NETWORK, NO_LABELS = "overall, no predictor", "overall, no network", "overall, no labels"
+BY_LABEL = ("appearance", *OF_CLASS)
 AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
-VARIANTS = (OVERALL, NO_PREDICTOR, NO_NETWORK, AMONG_GOOD, ALONE)
+VARIANTS = (OVERALL, NO_PREDICTOR, NO_NETWORK, NO_LABELS, AMONG_GOOD, ALONE)
 
 
 @dataclass(frozen=True)
@@ -42,36 +45,42 @@ class Judged:
     scores: dict[str, float]
 
 
-def measure_scores(folders: Iterable[Path], predictor: Predictor, critic: Critic, count: int = 520, seed: int = 0) -> list[Judged]:
+def measure_scores(folders: Sequence[Path], predictor: Predictor, critic: Critic, count: int = 520, seed: int = 0) -> list[Judged]:
     """Score `count` masks of held-out images, half of them spoilt.
 
     Each among the others of its image as they are given, many of them spoilt too, with predictor and critic, without the predictor, and
-    without both; and with both among the others as they should be, and alone.
+    without both; and with both without labels, among the others as they should be, and alone.
     """
+    known = populations(folders, critic)
     with tqdm(total=count, unit="mask", disable=None) as bar:
         judged: list[Judged] = []
         for spoilt in spoilt_images(folders, count, seed):
-            judged += _judge(spoilt, predictor, critic)
+            judged += _judge(spoilt, predictor, critic, known[spoilt.group])
             bar.update(len(spoilt.faults))
     return judged
 
 
-def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic) -> Iterator[Judged]:
-    instances = [Instance(mask, id=number) for number, mask in enumerate(spoilt.masks)]
-    scene = Scene(spoilt.image, instances, predictor, critic=critic)
+def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic, population: Population) -> Iterator[Judged]:
+    instances = [Instance(mask, label, number) for number, (mask, label) in enumerate(zip(spoilt.masks, spoilt.labels))]
+    scene = Scene(spoilt.image, instances, predictor, population, critic)
     for number, (kind, iou) in spoilt.faults.items():
         subject = Subject(scene, number)
         findings = measure(subject)
-        good = [instances[number] if one == number else Instance(mask, id=one) for one, mask in enumerate(spoilt.truth)]
+        good = [instances[number] if one == number else replace(other, mask=spoilt.truth[one]) for one, other in enumerate(instances)]
         scores = {name: finding.value for name, finding in findings.items()}
         combined = overall(findings, subject)
         scores[OVERALL] = combined.value
-        for name, without in ((NO_PREDICTOR, ASKING), (NO_NETWORK, (*ASKING, *JUDGING))):
+        for name, without in ((NO_PREDICTOR, ASKING), (NO_NETWORK, (*ASKING, *JUDGING)), (NO_LABELS, BY_LABEL)):
             scores[name] = overall({key: finding for key, finding in findings.items() if key not in without}, subject).value
         for name, company in ((AMONG_GOOD, good), (ALONE, [instances[number]])):
-            variant = Subject(Scene(spoilt.image, company, critic=critic), number)
+            variant = Subject(Scene(spoilt.image, company, None, population, critic), number)
             variant.answers = subject.answers  # they hang on the image and the mask alone
             scores[name] = overall(measure(variant), variant).value
+        known = population.appearance.labels if population.appearance is not None and kind == CLEAN else ()
+        if swapped := [other for other in instances if other.label in known and other.label != instances[number].label]:
+            wrongly = replace(instances[number], label=swapped[number % len(swapped)].label)
+            mislabelled = measure(Subject(Scene(spoilt.image, [wrongly], None, population, critic), number), ["appearance"])
+            scores[MISLABELLED] = mislabelled["appearance"].value
         estimate = combined.measures["bad"], combined.measures["iou"]
         yield Judged(spoilt.group, spoilt.name, number, kind, iou, *estimate, {name: float(value) for name, value in scores.items()})
 
@@ -94,6 +103,8 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         return {**figures(clean | own), "spoilt": int(own.sum()), **means}
 
     every = np.ones(len(judged), bool)
+    right, wrong = (values.get(name, np.full(len(judged), np.nan)) for name in ("appearance", MISLABELLED))
+    both = clean & np.isfinite(right) & np.isfinite(wrong)
     return {
         "cdwidget": __version__,
         "masks": len(judged),
@@ -109,7 +120,8 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "calibration": {"chance": _calibration(chance, iou < BAD), "estimate": _calibration(estimate, iou)},
         "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
         "by_set": {group: figures(groups == group) for group in sorted({*groups.tolist()})},
-        "each_score": {name: figures(every, values[name]) for name in names if not name.startswith(OVERALL)},
+        "each_score": {name: figures(every, values[name]) for name in names if name != MISLABELLED and not name.startswith(OVERALL)},
+        "wrong_labels": {"masks": int(both.sum()), "auroc": auroc(np.r_[right[both], wrong[both]], np.repeat([False, True], both.sum()))},
     }
 
 
@@ -154,6 +166,8 @@ def write(judged: Sequence[Judged], out: Path, **conditions: Any) -> str:
     for name in VARIANTS:
         of = figures[name]
         lines.append(f"{name:<28} AUROC {of['auroc']:.3f}  Spearman {of['spearman']:.3f}  found in the worst 20 % {of['found']:.0%}")
+    if (labels := figures["wrong_labels"])["masks"]:
+        lines.append(f"right from wrong labels, by appearance: AUROC {labels['auroc']:.3f}  ({labels['masks']} untouched masks)")
     lines += [f"  {kind:<14} AUROC {of['auroc']:.3f}  ({of['spoilt']} masks)" for kind, of in figures["by_kind"].items()]
     return "\n".join(lines)
 

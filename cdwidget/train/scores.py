@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import cv2
@@ -20,12 +21,14 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped
-from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, PLAIN, Estimate, blend, estimated, general, table
+from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, LABELLED, PLAIN, Estimate, blend, estimated, general, table
+from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
-from cdwidget.review.scoring.table import ASKING, JUDGING, SCORES, measure
+from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, SCORES, measure
 from cdwidget.train.score_quality import auroc
-from cdwidget.train.spoilt import CLEAN, RESERVED, Choice, Spoilt, reserved, spoilt_images, trained_on
+from cdwidget.train.spoilt import CLEAN, RESERVED, Choice, Spoilt, populations, reserved, spoilt_images, trained_on
 
+PASSES = 4  # over the images, at most
 FOLDS = 5  # by images: what one network is made of, another has not seen
 POINTS = 80  # of a border, that the networks are fitted on
 TOLERANCE = 2.0, 0.03  # pixels of the crop, and share of the square root of the mask's area, that a border may be off
@@ -41,8 +44,8 @@ class Example:
     """One mask and what was measured about it. inputs: of the border networks, by name, (n, d). side: HERE, INSIDE or OUTSIDE of each.
 
     measures: of all scores that ask no predictor, but for the border networks'. alone: those of them that are others when it is the only
-    one of its image. said: measures of the scores that ask a predictor; judged: of those that ask the critic, judged_alone: likewise, when
-    it is the only one of its image; empty without.
+    one of its image. of_class: of the scores that compare it with its class. said: of those that ask a predictor; judged: of those that ask
+    the critic, judged_alone: likewise, when it is the only one of its image; empty without.
     """
 
     group: str
@@ -51,6 +54,7 @@ class Example:
     iou: float
     measures: dict[str, float]
     alone: dict[str, float]
+    of_class: dict[str, float]
     said: dict[str, float]
     judged: dict[str, float]
     judged_alone: dict[str, float]
@@ -63,14 +67,18 @@ class Example:
         return zlib.crc32(self.image.encode()) // RESERVED % FOLDS  # all reserved images leave the same remainder
 
 
-def examine(images: Iterable[Spoilt], predictor: Predictor | None = None, critic: Critic | None = None) -> Iterator[Example]:
-    """Measure the masks of spoilt images."""
-    unasked = [name for name in SCORES if name not in (*ASKING, *JUDGING, "border")]
+def examine(
+    images: Iterable[Spoilt], predictor: Predictor | None = None, critic: Critic | None = None,
+    known: Mapping[str, Population] = MappingProxyType({}),
+) -> Iterator[Example]:  # fmt: skip
+    """Measure the masks of spoilt images. known: what the classes of their sets are like."""
+    unasked = [name for name in SCORES if name not in (*ASKING, *JUDGING, *OF_CLASS, "border")]
     for spoilt in images:
-        instances = [Instance(mask, id=index) for index, mask in enumerate(spoilt.masks)]
-        scene = Scene(spoilt.image, instances, predictor, critic=critic)
+        instances = [Instance(mask, label, index) for index, (mask, label) in enumerate(zip(spoilt.masks, spoilt.labels))]
+        population = known.get(spoilt.group)
+        scene = Scene(spoilt.image, instances, predictor, population, critic)
         for index, (kind, iou) in spoilt.faults.items():
-            subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]], critic=critic), index)
+            subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]], None, population, critic), index)
             measures = {**general(subject), **_measures(subject, unasked)}
             seen = profiles(subject)
             some = np.linspace(0, len(seen.points) - 1, min(POINTS, len(seen.points))).round().astype(int)
@@ -78,8 +86,10 @@ def examine(images: Iterable[Spoilt], predictor: Predictor | None = None, critic
             side = _side(subject, spoilt.truth[index], seen.points[some])
             said = _measures(subject, ASKING)
             judged, judged_alone = _measures(subject, JUDGING), _measures(alone, JUDGING)
-            alone_measures = _measures(alone, ALONE)
-            yield Example(spoilt.group, spoilt.name, kind, iou, measures, alone_measures, said, judged, judged_alone, inputs, side)
+            alone_measures, of_class = _measures(alone, ALONE), _measures(subject, OF_CLASS)
+            yield Example(
+                spoilt.group, spoilt.name, kind, iou, measures, alone_measures, of_class, said, judged, judged_alone, inputs, side
+            )
 
 
 def _measures(subject: Subject, names: Sequence[str]) -> dict[str, float]:
@@ -102,19 +112,23 @@ def fit_scores(
 
     judged: masks that predictor and critic are asked about, 1 s each on two cores, of images that the critic was not trained on. plain:
     masks that neither is asked about, 0.1 s each; with 0 only the network that knows what the critic says is fitted, and the others are
-    those shipped.
+    those shipped. Where there are not images enough, they are taken again, with other faults.
     """
+    known = populations(folders, critic)
     with tqdm(total=judged + plain, unit="mask", disable=None) as bar:
 
         def examined(count: int, seed: int, chosen: Choice, *asked: Any) -> list[Example]:
-            found = []
-            for example in examine(spoilt_images(folders, count, seed, chosen=chosen, ious=IOUS), *asked):
-                found.append(example)
-                bar.update()
+            found: list[Example] = []
+            for again in range(PASSES):
+                for example in examine(spoilt_images(folders, count - len(found), seed + again, chosen=chosen, ious=IOUS), *asked):
+                    found.append(example)
+                    bar.update()
+                if len(found) >= count:
+                    break
             return found
 
         kept = {} if plain else {name: network for name, network in shipped().items() if name != LAST}
-        examples = examined(plain, seed + 1, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic)
+        examples = examined(plain, seed + PASSES, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic, known)
     networks, found = fit(*examples, kept)
     save(networks, out)
     iou = np.array([example.iou for example in examples[1]])
@@ -158,7 +172,10 @@ def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, 
     plain_logits = np.array([unaided[row] for row in asked])
     before = [*blend(plain_logits, np.array(aided)), *plain_logits]  # with the predictor's answers, and without
     told = [
-        replace(row, measures={**critic, JUDGED: float(bool(critic)), BEFORE: float(guess), **_known(row, (*SIZE, *row.example.alone))})
+        replace(row, measures={
+            **critic, JUDGED: float(bool(critic)), LABELLED: float("appearance" in critic), BEFORE: float(guess),
+            **row.example.of_class, **_known(row, (*SIZE, *row.example.alone)),
+        })
         for row, guess in zip((*asked, *asked), before) for critic in (row.judged, {})
     ]  # fmt: skip
     return networks, estimated(np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _logits)[: 2 * len(judged) : 2]))
@@ -231,7 +248,7 @@ class Shape:
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
 WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
-LISTENING = Shape((64, 32), 12, 2400, 128, 0.2, 0.1, is_good_and_iou)  # what it is told says more
+LISTENING = Shape((96, 48), 12, 7200, 128, 0.2, 0.1, is_good_and_iou)  # what it is told says more
 
 
 def train_network(

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
 
+from cdwidget.critic import Critic
 from cdwidget.faults import FAULTS, HIGH, spoil
 from cdwidget.formats.sets import LARGEST, SMALLEST, Source, find_sets, held_out, read_set
-from cdwidget.masks import iou
+from cdwidget.items import Instance, Item
+from cdwidget.masks import bbox, iou
+from cdwidget.review.scoring.appearance import Appearance
+from cdwidget.review.scoring.population import LOOKED_AT, Population
 
 PER_IMAGE = 4  # masks of one image that are looked at, at most
 CLEAN = "clean"
+CLASSED = ("CCP", "CarParts")  # the sets whose label maps hold classes; those of the others hold numbers
 Choice = Callable[[Source], bool]  # whether an image is taken
 RESERVED = 5  # one image in so many of those that are trained on is kept from the critic, and left to what is fitted on its answers
 
 
 @dataclass(frozen=True, eq=False)
 class Spoilt:
-    """One image. masks: bool (N, H, W), as a reviewer would be given them; truth: as they should be. faults: index -> kind and true IoU of
-    those looked at.
+    """One image. masks: bool (N, H, W), as a reviewer would be given them; truth: as they should be. labels: N of them, "" where the set
+    has none. faults: index -> kind and true IoU of those looked at.
     """
 
     group: str
@@ -31,6 +36,7 @@ class Spoilt:
     image: np.ndarray
     masks: np.ndarray
     truth: np.ndarray
+    labels: Sequence[str]
     faults: dict[int, tuple[str, float]]
 
 
@@ -70,9 +76,36 @@ def spoilt_images(
             turn += 1
         if faults:
             foreign = truth
-            yield Spoilt(group, source.image.stem, image, masks, truth, faults)
+            yield Spoilt(group, source.image.stem, image, masks, truth, _labels(group, source, len(truth)), faults)
         if seen >= count:
             return
+
+
+def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population]:
+    """What the classes of each set are like, by the true masks of some images that are neither held out nor reserved."""
+    found = {}
+    for folder in find_sets(folders):
+        sources = [source for source in read_set(folder) if trained_on(source) and not reserved(source)]
+        some = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, LOOKED_AT).astype(int))]
+        labels, measured = [], []
+        for instance in (instance for source in some for instance in _item(folder.name, source).instances):
+            (x0, y0, x1, y1), area = bbox(instance.mask), np.count_nonzero(instance.mask)
+            labels.append(instance.label)
+            measured.append((area / instance.mask.size, (x1 - x0) / (y1 - y0), area / ((x1 - x0) * (y1 - y0))))
+        appearance = Appearance.of((_item(folder.name, source) for source in some), critic) if folder.name in CLASSED else None
+        found[folder.name] = replace(Population.measured(labels, *np.array(measured).T), appearance=appearance)
+    return found
+
+
+def _item(group: str, source: Source) -> Item:
+    """An image with its true masks, but for empty ones."""
+    _, truth, valid = source.load()
+    pairs = zip(truth & valid, _labels(group, source, len(truth)))
+    return Item(source.image, [Instance(mask, label) for mask, label in pairs if mask.any()])
+
+
+def _labels(group: str, source: Source, count: int) -> list[str]:
+    return source.names() if group in CLASSED else [""] * count
 
 
 def trained_on(source: Source) -> bool:

@@ -13,7 +13,7 @@ RIM = 0.3  # of the mask's thickness, how wide what lies right outside is
 
 def duplicate(subject: Subject) -> Finding:
     """Another instance of nearly the same pixels."""
-    ious = {meeting.number: meeting.shared / (subject.area + meeting.area - meeting.shared) for meeting in subject.meetings}
+    ious = met(subject)
     number = max(ious, key=lambda one: ious[one], default=None)
     most = 0.0 if number is None else ious[number]
     value = float(np.clip((most - ALIKE) / (1 - ALIKE), 0, 1))
@@ -21,6 +21,11 @@ def duplicate(subject: Subject) -> Finding:
         return Finding(0, "no other instance has nearly the same pixels", subject.nothing, {"duplicate": most})
     heat = subject.heat(subject.inside * subject.cropped(subject.scene.masks[number]))
     return Finding(value, f"instance {number} has nearly the same pixels (IoU {most:.2f})", heat, {"duplicate": most})
+
+
+def met(subject: Subject) -> dict[int, float]:
+    """The IoU with each instance that shares pixels with it, by their numbers."""
+    return {meeting.number: meeting.shared / (subject.area + meeting.area - meeting.shared) for meeting in subject.meetings}
 
 
 def overlap(subject: Subject) -> Finding:

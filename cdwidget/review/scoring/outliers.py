@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from cdwidget.review.scoring.population import FEWEST, Quartiles
+from cdwidget.review.scoring.appearance import FEWEST, MISLABELLED
+from cdwidget.review.scoring.neighbours import ALIKE, met
+from cdwidget.review.scoring.population import Quartiles
 from cdwidget.review.scoring.subject import Finding, Subject
 
 FENCE = 1.5  # quartile distances beyond the quartiles from which a value is an outlier (Tukey, 1977)
 FAR = 4.5  # and from which it is as far out as any
+SURE = 12.0  # log odds beyond which nothing more is learned
 
 
 def size(subject: Subject) -> Finding | None:
@@ -22,7 +25,7 @@ def size(subject: Subject) -> Finding | None:
     reason = (
         f"it fills {share:.2%} of the image; half of the {population.count[subject.label]} {_named(subject)} fill {low:.2%} to {high:.2%}"
     )
-    return Finding(value, reason, subject.heat(value * subject.inside))
+    return Finding(value, reason, subject.heat(value * subject.inside), {"size": value})
 
 
 def shape(subject: Subject) -> Finding | None:
@@ -41,7 +44,27 @@ def shape(subject: Subject) -> Finding | None:
         low, _, high = population.fills[subject.label]
         reason = f"it fills {fill:.0%} of its box; half of the {count} {_named(subject)} fill {low:.0%} to {high:.0%}"
     value = max(by_aspect, by_fill)
-    return Finding(value, reason, subject.heat(value * subject.inside))
+    return Finding(value, reason, subject.heat(value * subject.inside), {"shape": value})
+
+
+def appearance(subject: Subject) -> Finding | None:
+    """Whether it looks like another class: the mask of a wrong object, or a wrong label.
+
+    Not asked where another instance of its label has nearly the same pixels: looks do not tell which of them is wrong.
+    """
+    classes = None if subject.scene.population is None else subject.scene.population.appearance
+    critic = subject.scene.critic
+    if critic is None or classes is None or subject.label not in classes.labels:
+        return None
+    if any(iou >= ALIKE and subject.scene.labels[number] == subject.label for number, iou in met(subject).items()):
+        return None
+    other, odds = classes.other(critic.look(subject.mask), subject.label)
+    odds = float(np.clip(odds, -SURE, SURE))
+    value = 1 / (1 + (1 - MISLABELLED) / MISLABELLED * np.exp(-odds))
+    times = np.exp(abs(odds))
+    first, second = (other, subject.label) if odds > 0 else (subject.label, other)
+    reason = f"by its looks, {first!r} is {'over 100' if times > 100 else f'{times:.1f}'} times as likely as {second!r}"
+    return Finding(value, reason, subject.heat(value * subject.inside), {"appearance": odds})
 
 
 def _far_out(value: float, quartiles: Quartiles) -> float:

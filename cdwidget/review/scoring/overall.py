@@ -10,12 +10,12 @@ from cdwidget.review.scoring.network import Network, shipped
 from cdwidget.review.scoring.subject import Finding, Subject
 
 BAD = 0.85  # IoU with the truth below which a mask is bad
-SEVERITY = 0.3  # share of the estimated IoU in the score; the rest is the chance that the mask is bad
+SEVERITY = 0.5  # share of the estimated IoU in the score; the rest is the chance that the mask is bad
 TELLING = 0.02  # of the score, what a score must change to be named
 NAMED = 2  # scores that are named at most
 PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
 BEFORE = "before"  # and the one that is the answer before the critic was heard
-JUDGED = "judged"  # 1 where it was, else 0
+JUDGED, LABELLED = "judged", "labelled"  # 1 where it was, and where it knows what the class looks like, else 0
 TRUST = 0.6  # in the network that knows the predictor's answers, against the plain one, which was fitted on more masks
 
 
@@ -40,7 +40,7 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
-    found = estimate(rows, "edited" in measures, "critic" in measures)
+    found = estimate(rows, "edited" in measures, "critic" in measures, "appearance" in measures)
     value, without = float(found.score[0]), dict(zip(names, (found.score[0] - found.score[1:]).tolist()))
     telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
     reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
@@ -52,10 +52,12 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     return Finding(value, words, heat, {"bad": bad, "iou": iou})
 
 
-def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, networks: Mapping[str, Network] | None = None) -> Estimate:
+def estimate(
+    rows: list[dict[str, float]], answered: bool, judged: bool, labelled: bool, networks: Mapping[str, Network] | None = None
+) -> Estimate:
     """Return what is to be expected of a mask of each row of measures; what a row lacks is taken to be as in good masks.
 
-    answered, judged: whether a predictor and whether the critic was asked.
+    answered, judged: whether a predictor and whether the critic was asked. labelled: whether it was, and knew the label's class.
     """
     networks = shipped() if networks is None else networks
 
@@ -67,7 +69,8 @@ def estimate(rows: list[dict[str, float]], answered: bool, judged: bool, network
     logits = ask("overall picture")[:, 0]
     if answered:
         logits = blend(logits, ask("overall answers", **{PLAIN: logits})[:, 0])
-    return estimated(ask("overall critic", **{BEFORE: logits, JUDGED: np.full(len(rows), float(judged))}))
+    flags = {JUDGED: np.full(len(rows), float(judged)), LABELLED: np.full(len(rows), float(labelled))}
+    return estimated(ask("overall critic", **{BEFORE: logits, **flags}))
 
 
 def estimated(logits: np.ndarray) -> Estimate:

@@ -1,49 +1,88 @@
-"""What sizes and shapes the instances of a class have, so that one that is unlike the others stands out."""
+"""What sizes, shapes and looks the instances of a class have, so that one that is unlike the others stands out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Mapping
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Mapping, Sequence
 
 import numpy as np
+from tqdm.auto import tqdm
 
+from cdwidget.critic import Critic
 from cdwidget.review.database import Database
+from cdwidget.review.scoring.appearance import FEWEST, Appearance
 
 if TYPE_CHECKING:
     from cdwidget.review.catalogue import Catalogue
 
-MOST = 200_000  # instances that are looked at; of more, every second, third, ...
-FEWEST = 12  # of a class that can have outliers
+MOST = 200_000  # instances that are measured; of more, every second, third, ...
+LOOKED_AT = 200  # images whose pixels are
+ENOUGH = 30  # instances of a class in those, where there are so many: rare classes go before common ones
 Quartiles = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Population:
     """Quartiles by label. sizes: of the share of the image that an instance fills. shapes: of width / height, and of the share of its
-    bbox that it fills. count: how many there are.
+    bbox that it fills. count: how many there are. appearance: what tells the labels apart, where that is known.
     """
 
     count: Mapping[str, int]
     sizes: Mapping[str, Quartiles]
     aspects: Mapping[str, Quartiles]
     fills: Mapping[str, Quartiles]
+    appearance: Appearance | None = None
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> Population:
-        """Look at all instances of a catalogue that are not rejected, crowds apart."""
+    def of(cls, catalogue: Catalogue, critic: Critic | None = None, progress: bool | None = None) -> Population:
+        """Look at all instances of a catalogue that are not rejected, crowds apart.
+
+        critic: sees what the classes look like, in LOOKED_AT images, a tenth of a second each; without one it is not known. progress: as
+        for `run`.
+        """
         database = Database(catalogue.path)
         of_objects = "FROM instances JOIN items ON items.id = item WHERE NOT crowd AND area > 0 AND instances.status != 'rejected'"
         ((count,),) = database.rows(f"SELECT count(*) {of_objects}")
-        columns = "label, area, x1 - x0, y1 - y0, height * width"
+        columns = "item, label, area, x1 - x0, y1 - y0, height * width"
         rows = database.rows(f"SELECT {columns} {of_objects} AND instances.id % ? = 0", (count // MOST + 1,))
         database.close()
-        labels = np.array([row[0] for row in rows], dtype=object)
-        area, wide, high, pixels = np.array([row[1:] for row in rows], float).reshape(-1, 4).T
-        measures = area / pixels, wide / high, area / (wide * high)
+        labels = [row[1] for row in rows]
+        area, wide, high, pixels = np.array([row[2:] for row in rows], float).reshape(-1, 4).T
+        found = cls.measured(labels, area / pixels, wide / high, area / (wide * high))
+        classes = {label for label, number in found.count.items() if label and number >= FEWEST}
+        if critic is None or len(classes) < 2:
+            return found
+        ids = _telling([(row[0], row[1]) for row in rows if row[1] in classes])
+        hidden = None if progress is None else not progress
+        items = tqdm(catalogue.items(ids), total=len(ids), unit="image", desc="classes", disable=hidden)
+        return replace(found, appearance=Appearance.of(items, critic))
+
+    @classmethod
+    def measured(cls, labels: Sequence[str], sizes: np.ndarray, aspects: np.ndarray, fills: np.ndarray) -> Population:
+        """Make one of what was measured of N instances, float (N,) each."""
+        which = np.array(labels, dtype=object)
         counts, quartiles = {}, ({}, {}, {})  # type: ignore[var-annotated]
         for label in sorted(set(labels)):
-            own = labels == label
+            own = which == label
             counts[label] = int(own.sum())
-            for kept, values in zip(quartiles, measures):
+            for kept, values in zip(quartiles, (sizes, aspects, fills)):
                 kept[label] = tuple(np.percentile(values[own], (25, 50, 75)).tolist())
         return cls(counts, *quartiles)
+
+
+def _telling(pairs: Sequence[tuple[int, str]]) -> list[int]:
+    """Choose LOOKED_AT items of pairs of an item and the label of an instance, with ENOUGH of each label where that can be."""
+    of_item: dict[int, list[str]] = {}
+    for item, label in pairs:
+        of_item.setdefault(item, []).append(label)
+    order = np.random.default_rng(0).permutation(list(of_item)).tolist()
+    seen: Counter[str] = Counter()
+    needed, others = [], []
+    for item in order:
+        if any(seen[label] < ENOUGH for label in of_item[item]):
+            seen.update(of_item[item])
+            needed.append(item)
+        else:
+            others.append(item)
+    return (needed + others)[:LOOKED_AT]

@@ -14,7 +14,7 @@ from cdwidget.review.rows import OVERALL, Score
 from cdwidget.review.scoring.border import border
 from cdwidget.review.scoring.judged import critic
 from cdwidget.review.scoring.neighbours import duplicate, overlap
-from cdwidget.review.scoring.outliers import shape, size
+from cdwidget.review.scoring.outliers import appearance, shape, size
 from cdwidget.review.scoring.outline import fragments, holes, staircase, straight
 from cdwidget.review.scoring.overall import overall
 from cdwidget.review.scoring.picture import colour, edges
@@ -38,11 +38,13 @@ SCORES: dict[str, Scorer] = {
     "straight": straight,
     "size": size,
     "shape": shape,
+    "appearance": appearance,
     "duplicate": duplicate,
     "overlap": overlap,
 }
 ASKING = ("agreement", "edit", "stability", "heads")  # the scores that ask the predictor
-JUDGING = ("critic",)  # and the one that asks the critic
+JUDGING = ("critic", "appearance")  # those that ask the critic
+OF_CLASS = ("size", "shape")  # and those that need nothing but a population
 
 
 def score_item(
