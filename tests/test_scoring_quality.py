@@ -78,13 +78,17 @@ def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path
     monkeypatch.setattr(spoilt, "CLASSED", (folder.name,))
     for name in ("BORDER", "WIDE", "NARROW", "LISTENING"):
         monkeypatch.setattr(scores, name, replace(getattr(scores, name), steps=20))
+    judged: list[int] = []
+    fit = scores.fit
+    monkeypatch.setattr(scores, "fit", lambda *examples: judged.append(len(examples[1])) or fit(*examples))
     truth = np.roll(DISK, 3, 1)
     asked = Scripted(truth, alternatives=(truth,)), Knowing(truth)
-    assert "AUROC" in scores.fit_scores([folder], *asked, tmp_path / "weights.npz", judged=12, plain=12)
+    assert "AUROC" in scores.fit_scores([folder], *asked, tmp_path / "weights.npz", judged=40, plain=12)
     fitted = load(tmp_path / "weights.npz")
     assert fitted.keys() == shipped().keys()
     assert {name: network.names for name, network in fitted.items()} == {name: network.names for name, network in shipped().items()}
     scores.fit_scores([folder], *asked, tmp_path / "last.npz", judged=12, plain=0)
+    assert judged == [40, 12], "of the reserved images there are too few for 40 masks: they are taken again"
     last = load(tmp_path / "last.npz")
     assert {name for name, network in last.items() if (network.weights[0] != shipped()[name].weights[0]).any()} == {scores.LAST}
     save(fitted, tmp_path / "again.npz")
