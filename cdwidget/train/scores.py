@@ -171,14 +171,21 @@ def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, 
     aided = fitted("overall answers", told, partial(_fit_overall, NARROW), _logit)
     plain_logits = np.array([unaided[row] for row in asked])
     before = [*blend(plain_logits, np.array(aided)), *plain_logits]  # with the predictor's answers, and without
-    told = [
-        replace(row, measures={
-            **critic, JUDGED: float(bool(critic)), LABELLED: float("appearance" in critic), BEFORE: float(guess),
-            **row.example.of_class, **_known(row, (*SIZE, *row.example.alone)),
-        })
-        for row, guess in zip((*asked, *asked), before) for critic in (row.judged, {})
+    guessed = list(zip((*asked, *asked), before))
+    told = [_told(row, guess, row.judged) for row, guess in guessed]
+    told += [_told(row, guess, {}) for row, guess in guessed]  # without the critic
+    told += [
+        _told(row, guess, {name: value for name, value in row.judged.items() if name != "appearance"})  # and without labels
+        for row, guess in guessed if "appearance" in row.judged
     ]  # fmt: skip
-    return networks, estimated(np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _logits)[: 2 * len(judged) : 2]))
+    return networks, estimated(np.array(fitted(LAST, told, partial(_fit_overall, LISTENING), _logits)[: len(judged)]))
+
+
+def _told(row: Row, guess: float, judged: Mapping[str, float]) -> Row:
+    """What the last network is told: the guess of those before, and what the critic says."""
+    flags = {JUDGED: float(bool(judged)), LABELLED: float("appearance" in judged)}
+    known = _known(row, (*SIZE, *row.example.alone))
+    return replace(row, measures={**judged, **flags, BEFORE: float(guess), **row.example.of_class, **known})
 
 
 def _known(row: Row, names: Iterable[str]) -> dict[str, float]:
