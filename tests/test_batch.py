@@ -159,6 +159,12 @@ def test_other_settings_and_again(catalogue: Catalogue) -> None:
     assert calls(catalogue) == {1: 3, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}
 
 
+def test_with_other_weights_of_the_overall_score_all_is_scored_anew(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert score(catalogue).done == 6 and score(catalogue).done == 0
+    monkeypatch.setattr("cdwidget.batch.jobs.WEIGHTS", catalogue.path)
+    assert score(catalogue).done == 6
+
+
 def test_a_full_disk_ends_it_with_a_message_and_loses_nothing(tmp_path: Path) -> None:
     catalogue = catalogue_of(tmp_path, 20)
     catalogue.close()

@@ -6,6 +6,7 @@ import hashlib
 import os
 import traceback
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Callable, ClassVar, Protocol, Sequence, TypeVar, Union
 
@@ -14,6 +15,7 @@ from cdwidget.lookup import lookup
 from cdwidget.predictor import Predictor
 from cdwidget.review import OVERALL, Catalogue, CatalogueItem
 from cdwidget.review.scoring import SCORES, Population, score_item
+from cdwidget.review.scoring.network import WEIGHTS
 from cdwidget.review.scoring.table import JUDGING
 
 Model = Union[str, "os.PathLike[str]", Predictor, Callable[[], Predictor], None]
@@ -90,7 +92,8 @@ class Score:
     def setting(self) -> str:
         """The scores, and the weights."""
         critic = f", critic {_critics_weights()}" if self._asks_critic() else ""
-        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}{critic}"
+        overall = f", overall {_digest(WEIGHTS)}" if self._wants(OVERALL) else ""
+        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}{critic}{overall}"
 
     def prepare(self, catalogue: Catalogue) -> Score:
         """Look up the names."""
@@ -134,9 +137,13 @@ def _load_critic() -> Critic:
 
 
 def _critics_weights() -> str:
-    from cdwidget.model.critic import WEIGHTS
+    from cdwidget.model import critic
 
-    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:16]
+    return _digest(critic.WEIGHTS)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def load(model: Model) -> Predictor | None:
