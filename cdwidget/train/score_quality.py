@@ -24,7 +24,7 @@ from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, measure
 from cdwidget.train.spoilt import CLEAN, Spoilt, populations, spoilt_images
 
 MIX, REVIEWED, DRAWS = 0.15, 0.2, 1000  # share of bad masks, share that is looked at, how often such a mix is drawn
-MISLABELLED = "appearance, wrong label"  # of an untouched mask under the label of another instance of its image
+WRONG_LABEL = "appearance, wrong label"  # of an untouched mask under the label of another instance of its image
 NO_PREDICTOR, NO_NETWORK, NO_LABELS = "overall, no predictor", "overall, no network", "overall, no labels"
 BY_LABEL = ("appearance", *OF_CLASS)
 AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
@@ -80,7 +80,7 @@ def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic, population: Pop
         if swapped := [other for other in instances if other.label in known and other.label != instances[number].label]:
             wrongly = replace(instances[number], label=swapped[number % len(swapped)].label)
             mislabelled = measure(Subject(Scene(spoilt.image, [wrongly], None, population, critic), number), ["appearance"])
-            scores[MISLABELLED] = mislabelled["appearance"].value
+            scores[WRONG_LABEL] = mislabelled["appearance"].value
         estimate = combined.measures["bad"], combined.measures["iou"]
         yield Judged(spoilt.group, spoilt.name, number, kind, iou, *estimate, {name: float(value) for name, value in scores.items()})
 
@@ -103,7 +103,7 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         return {**figures(clean | own), "spoilt": int(own.sum()), **means}
 
     every = np.ones(len(judged), bool)
-    right, wrong = (values.get(name, np.full(len(judged), np.nan)) for name in ("appearance", MISLABELLED))
+    right, wrong = (values.get(name, np.full(len(judged), np.nan)) for name in ("appearance", WRONG_LABEL))
     both = clean & np.isfinite(right) & np.isfinite(wrong)
     return {
         "cdwidget": __version__,
@@ -120,7 +120,7 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "calibration": {"chance": _calibration(chance, iou < BAD), "estimate": _calibration(estimate, iou)},
         "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
         "by_set": {group: figures(groups == group) for group in sorted({*groups.tolist()})},
-        "each_score": {name: figures(every, values[name]) for name in names if name != MISLABELLED and not name.startswith(OVERALL)},
+        "each_score": {name: figures(every, values[name]) for name in names if name != WRONG_LABEL and not name.startswith(OVERALL)},
         "wrong_labels": {"masks": int(both.sum()), "auroc": auroc(np.r_[right[both], wrong[both]], np.repeat([False, True], both.sum()))},
     }
 

@@ -6,7 +6,6 @@ import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import cv2
@@ -19,9 +18,9 @@ from tqdm import tqdm
 from cdwidget.critic import Critic
 from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
-from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, softmax, summed
-from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped
-from cdwidget.review.scoring.overall import BAD, BEFORE, JUDGED, LABELLED, PLAIN, Estimate, blend, estimated, general, table
+from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, summed
+from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped, softmax
+from cdwidget.review.scoring.overall import BAD, BEFORE, PLAIN, Estimate, blend, estimated, general, heard, table
 from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, SCORES, measure
@@ -68,14 +67,13 @@ class Example:
 
 
 def examine(
-    images: Iterable[Spoilt], predictor: Predictor | None = None, critic: Critic | None = None,
-    known: Mapping[str, Population] = MappingProxyType({}),
-) -> Iterator[Example]:  # fmt: skip
+    images: Iterable[Spoilt], known: Mapping[str, Population], predictor: Predictor | None = None, critic: Critic | None = None
+) -> Iterator[Example]:
     """Measure the masks of spoilt images. known: what the classes of their sets are like."""
     unasked = [name for name in SCORES if name not in (*ASKING, *JUDGING, *OF_CLASS, "border")]
     for spoilt in images:
         instances = [Instance(mask, label, index) for index, (mask, label) in enumerate(zip(spoilt.masks, spoilt.labels))]
-        population = known.get(spoilt.group)
+        population = known[spoilt.group]
         scene = Scene(spoilt.image, instances, predictor, population, critic)
         for index, (kind, iou) in spoilt.faults.items():
             subject, alone = Subject(scene, index), Subject(Scene(spoilt.image, [instances[index]], None, population, critic), index)
@@ -120,7 +118,7 @@ def fit_scores(
         def examined(count: int, seed: int, chosen: Choice, *asked: Any) -> list[Example]:
             found: list[Example] = []
             for again in range(PASSES):
-                for example in examine(spoilt_images(folders, count - len(found), seed + again, chosen=chosen, ious=IOUS), *asked):
+                for example in examine(spoilt_images(folders, count - len(found), seed + again, chosen=chosen, ious=IOUS), known, *asked):
                     found.append(example)
                     bar.update()
                 if len(found) >= count:
@@ -128,7 +126,7 @@ def fit_scores(
             return found
 
         kept = {} if plain else {name: network for name, network in shipped().items() if name != LAST}
-        examples = examined(plain, seed + PASSES, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic, known)
+        examples = examined(plain, seed + PASSES, trained_on) if plain else [], examined(judged, seed, reserved, predictor, critic)
     networks, found = fit(*examples, kept)
     save(networks, out)
     iou = np.array([example.iou for example in examples[1]])
@@ -183,9 +181,8 @@ def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, 
 
 def _told(row: Row, guess: float, judged: Mapping[str, float]) -> Row:
     """What the last network is told: the guess of those before, and what the critic says."""
-    flags = {JUDGED: float(bool(judged)), LABELLED: float("appearance" in judged)}
     known = _known(row, (*SIZE, *row.example.alone))
-    return replace(row, measures={**judged, **flags, BEFORE: float(guess), **row.example.of_class, **known})
+    return replace(row, measures={**judged, **heard(judged), BEFORE: float(guess), **row.example.of_class, **known})
 
 
 def _known(row: Row, names: Iterable[str]) -> dict[str, float]:

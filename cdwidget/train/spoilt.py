@@ -87,13 +87,13 @@ def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population
     for folder in find_sets(folders):
         sources = [source for source in read_set(folder) if trained_on(source) and not reserved(source)]
         some = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, LOOKED_AT).astype(int))]
-        labels, measured = [], []
+        labels, extents = [], []
         for instance in (instance for source in some for instance in _item(folder.name, source).instances):
-            (x0, y0, x1, y1), area = bbox(instance.mask), np.count_nonzero(instance.mask)
+            x0, y0, x1, y1 = bbox(instance.mask)
             labels.append(instance.label)
-            measured.append((area / instance.mask.size, (x1 - x0) / (y1 - y0), area / ((x1 - x0) * (y1 - y0))))
+            extents.append((np.count_nonzero(instance.mask), x1 - x0, y1 - y0, instance.mask.size))
         appearance = Appearance.of((_item(folder.name, source) for source in some), critic) if folder.name in CLASSED else None
-        found[folder.name] = replace(Population.measured(labels, *np.array(measured).T), appearance=appearance)
+        found[folder.name] = replace(Population.measured(labels, np.array(extents, float)), appearance=appearance)
     return found
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Iterable, Sequence
 
 import numpy as np
-from scipy.special import softmax
 
 from cdwidget.critic import Critic
 from cdwidget.formats.coco import Crowd
 from cdwidget.items import Item
+from cdwidget.review.scoring.network import softmax
 
 FEWEST = 12  # of a class that is known
 SHRINK = 0.6  # of the covariance, towards that of independent features: a mask that it was fitted on must not explain itself
@@ -57,7 +57,7 @@ class Appearance:
             return None
         rest = np.flatnonzero(~first & np.isin(names, half.labels))
         odds, own = looks[rest] @ half.weights + half.offset, [half.labels.index(name) for name in names[rest]]
-        chances = [(1 - MISLABELLED) * softmax(odds / heat, 1)[np.arange(len(rest)), own] for heat in TEMPERATURES]
+        chances = [(1 - MISLABELLED) * softmax(odds / heat)[np.arange(len(rest)), own] for heat in TEMPERATURES]
         heat = TEMPERATURES[int(np.argmax([np.log(one + MISLABELLED / len(half.labels)).sum() for one in chances]))]
         return replace(whole, weights=whole.weights / heat, offset=whole.offset / heat)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cdwidget.review.scoring.network import shipped
+from cdwidget.review.scoring.network import shipped, softmax
 from cdwidget.review.scoring.subject import Finding, Subject, where
 
 MOST = 200  # points of the border that are looked at
@@ -53,12 +53,6 @@ def border(subject: Subject) -> Finding:
     return Finding(
         share, f"about {share:.0%} of the border is probably misplaced, mostly too far {side}, most of it {where(heat)}", heat, measures
     )
-
-
-def softmax(values: np.ndarray) -> np.ndarray:
-    """Return chances, (n, outcomes), of a network's outputs."""
-    powers = np.exp(values - values.max(1, keepdims=True)) if len(values) else values
-    return powers / powers.sum(1, keepdims=True)
 
 
 def summed(name: str, chances: np.ndarray) -> dict[str, float]:

@@ -41,6 +41,12 @@ class Network:
         return {"names": np.array(self.names, "U32"), "usual": self.usual, "centre": self.centre, "scale": self.scale, **kept}
 
 
+def softmax(values: np.ndarray) -> np.ndarray:
+    """Return chances, (n, outcomes), of a network's outputs."""
+    powers = np.exp(values - values.max(1, keepdims=True)) if len(values) else values
+    return powers / powers.sum(1, keepdims=True)
+
+
 def save(networks: dict[str, Network], path: Path = WEIGHTS) -> None:
     """Write networks to one file."""
     arrays = {f"{name}/{key}": values for name, one in networks.items() for key, values in one.arrays().items()}

@@ -40,7 +40,7 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
-    found = estimate(rows, "edited" in measures, "critic" in measures, "appearance" in measures)
+    found = estimate(rows)
     value, without = float(found.score[0]), dict(zip(names, (found.score[0] - found.score[1:]).tolist()))
     telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
     reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
@@ -52,25 +52,24 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     return Finding(value, words, heat, {"bad": bad, "iou": iou})
 
 
-def estimate(
-    rows: list[dict[str, float]], answered: bool, judged: bool, labelled: bool, networks: Mapping[str, Network] | None = None
-) -> Estimate:
-    """Return what is to be expected of a mask of each row of measures; what a row lacks is taken to be as in good masks.
-
-    answered, judged: whether a predictor and whether the critic was asked. labelled: whether it was, and knew the label's class.
-    """
-    networks = shipped() if networks is None else networks
+def estimate(rows: list[dict[str, float]]) -> Estimate:
+    """Return what is to be expected of a mask of each row of measures: first all of it, then without some, taken to be as in good masks."""
 
     def ask(name: str, **before: np.ndarray) -> np.ndarray:
-        network = networks[name]
+        network = shipped()[name]
         told = [{**row, **{key: float(values[i]) for key, values in before.items()}} for i, row in enumerate(rows)]
         return network(table(told, network))
 
     logits = ask("overall picture")[:, 0]
-    if answered:
+    if "edited" in rows[0]:
         logits = blend(logits, ask("overall answers", **{PLAIN: logits})[:, 0])
-    flags = {JUDGED: np.full(len(rows), float(judged)), LABELLED: np.full(len(rows), float(labelled))}
+    flags = {name: np.full(len(rows), value) for name, value in heard(rows[0]).items()}
     return estimated(ask("overall critic", **{BEFORE: logits, **flags}))
+
+
+def heard(measures: Mapping[str, float]) -> dict[str, float]:
+    """Return whether the critic was asked, and whether it knew the class, as measures."""
+    return {JUDGED: float("critic" in measures), LABELLED: float("appearance" in measures)}
 
 
 def estimated(logits: np.ndarray) -> Estimate:

@@ -48,8 +48,7 @@ class Population:
         rows = database.rows(f"SELECT {columns} {of_objects} AND instances.id % ? = 0", (count // MOST + 1,))
         database.close()
         labels = [row[1] for row in rows]
-        area, wide, high, pixels = np.array([row[2:] for row in rows], float).reshape(-1, 4).T
-        found = cls.measured(labels, area / pixels, wide / high, area / (wide * high))
+        found = cls.measured(labels, np.array([row[2:] for row in rows], float).reshape(-1, 4))
         classes = {label for label, number in found.count.items() if label and number >= FEWEST}
         if critic is None or len(classes) < 2:
             return found
@@ -59,14 +58,16 @@ class Population:
         return replace(found, appearance=Appearance.of(items, critic))
 
     @classmethod
-    def measured(cls, labels: Sequence[str], sizes: np.ndarray, aspects: np.ndarray, fills: np.ndarray) -> Population:
-        """Make one of what was measured of N instances, float (N,) each."""
+    def measured(cls, labels: Sequence[str], extents: np.ndarray) -> Population:
+        """Make one of N instances; extents: float (N, 4), pixels of each, width and height of its bbox, pixels of its image."""
+        area, wide, high, pixels = extents.T
+        measures = area / pixels, wide / high, area / (wide * high)
         which = np.array(labels, dtype=object)
         counts, quartiles = {}, ({}, {}, {})  # type: ignore[var-annotated]
         for label in sorted(set(labels)):
             own = which == label
             counts[label] = int(own.sum())
-            for kept, values in zip(quartiles, (sizes, aspects, fills)):
+            for kept, values in zip(quartiles, measures):
                 kept[label] = tuple(np.percentile(values[own], (25, 50, 75)).tolist())
         return cls(counts, *quartiles)
 
