@@ -301,7 +301,7 @@ def train_critic(
 
     _check_out(out)
     recipe = replace(CRITIC, steps=steps or CRITIC.steps, first=first)
-    typer.echo(_checked("--data", run, data, out, recipe, None, start_from, device))
+    typer.echo(_checked("--data", run, data, out, recipe, start_from, device))
 
 
 @app.command("score-quality")

@@ -7,14 +7,17 @@ from typing import Protocol, Sequence
 
 import numpy as np
 
+BAD = 0.85  # IoU with the truth below which a mask is bad
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What a critic says of a mask. iou: estimated, with the truth. missed, taken: float32 (H, W), the chance of each pixel to belong to
-    the object though the mask has it not, and not to belong to it though the mask has it.
+    """What a critic says of a mask. iou: estimated, with the truth. good: the chance that it is not BAD. missed, taken: float32 (H, W),
+    the chance of each pixel to belong to the object though the mask has it not, and not to belong to it though the mask has it.
     """
 
     iou: float
+    good: float
     missed: np.ndarray
     taken: np.ndarray
 

@@ -51,9 +51,8 @@ class Knowing:
         pass
 
     def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
-        return Judgement(
-            iou(mask, self.truth), *((one & ~other).astype(np.float32) for one, other in ((self.truth, mask), (mask, self.truth)))
-        )
+        missed, taken = (self.truth & ~mask).astype(np.float32), (mask & ~self.truth).astype(np.float32)
+        return Judgement(agreed := iou(mask, self.truth), float(agreed >= 0.85), missed, taken)
 
     def look(self, mask: np.ndarray) -> np.ndarray:
         return np.sqrt([mask.sum(), mask.any(1).sum(), mask.any(0).sum()]).astype(np.float32)

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from cdwidget.model.critic import CDNetCritic, load_critic, view_of
-from cdwidget.train.critic import CRITIC, train_critic
+from cdwidget.train.critic import CRITIC, Lessons, train_critic
 
 HEIGHT, WIDTH = 240, 320
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
@@ -37,7 +37,7 @@ def test_a_wrong_mask_is_told_from_a_good_one_and_where_it_is_wrong(critic: CDNe
     shifted = disk(160 + 0.6 * radius, radius=radius)
     critic.set_image(picture(truth))
     good, wrong = critic.judge(truth), critic.judge(shifted)
-    assert wrong.iou < good.iou - 0.2
+    assert wrong.iou < good.iou - 0.2 and wrong.good < good.good - 0.5
     assert wrong.missed[truth & ~shifted].mean() > 3 * wrong.missed[~truth & ~shifted].mean()
     assert wrong.taken[shifted & ~truth].mean() > 3 * wrong.taken[shifted & truth].mean()
     assert not wrong.missed[shifted].any() and not wrong.taken[~shifted].any()
@@ -48,7 +48,7 @@ def test_a_wrong_mask_is_told_from_a_good_one_and_where_it_is_wrong(critic: CDNe
 def test_any_mask_can_be_judged_beside_any_others(critic: CDNetCritic, mask: np.ndarray) -> None:
     critic.set_image(picture(disk()))
     judgement = critic.judge(mask, [disk(), mask, ~mask])
-    assert 0 <= judgement.iou <= 1
+    assert 0 <= judgement.iou <= 1 and 0 <= judgement.good <= 1
     for shares in (judgement.missed, judgement.taken):
         assert shares.shape == mask.shape and shares.dtype == np.float32 and 0 <= shares.min() <= shares.max() <= 1
 
@@ -69,7 +69,9 @@ def test_a_small_mask_is_looked_at_in_a_view_of_its_own() -> None:
     assert view_of(disk(radius=100)) == (0, 0, WIDTH, HEIGHT)
 
 
-def test_a_critic_is_trained_written_and_read_again(tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A set of eight images, each with a large coin and a small one."""
     folder = tmp_path / "coins"
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
@@ -77,9 +79,27 @@ def test_a_critic_is_trained_written_and_read_again(tmp_path: Path) -> None:
         labels = disk(140 + 5 * number) + 2 * disk(290, 40, 20)
         Image.fromarray(picture(labels > 0)).save(folder / "images" / f"{number}.png")
         Image.fromarray(labels.astype(np.uint8)).save(folder / "masks" / f"{number}.png")
-    recipe = replace(CRITIC, steps=2, images=1, masks=3, clean=1, views=replace(CRITIC.views, views=2))
+    return folder
+
+
+def test_a_lesson_shows_each_mask_as_it_will_be_seen(folder: Path) -> None:
+    lessons = Lessons(replace(CRITIC, masks=6, clean=3), [folder])
+    for number in range(6):
+        lesson, again = lessons.draw(2, number), lessons.draw(2, number)
+        assert (lesson.iou == again.iou).all() and (lesson.maps == again.maps).all(), "the same for the same number"
+        assert (lesson.iou[:3] == 1).all() and (lesson.iou[3:] < 1).all()
+        for (x0, y0, x1, y1), maps, truth, known in zip(lesson.views, lesson.maps, lesson.truth, lesson.iou):
+            mask = maps[2] > 0
+            assert mask.any() and (known == 1) == (mask == truth).all()
+            inner = (x0 > 0, x1 < WIDTH, y0 > 0, y1 < HEIGHT)
+            sides = (mask[:, 0], mask[:, -1], mask[0], mask[-1])
+            assert not any(side.any() for side, within in zip(sides, inner) if within), "about the mask, be the object where it may"
+
+
+def test_a_critic_is_trained_written_and_read_again(folder: Path, tmp_path: Path) -> None:
+    recipe = replace(CRITIC, steps=2, images=1, masks=3, clean=1)
     for name in ("first", "second"):
-        assert name in train_critic([folder], tmp_path / f"{name}.safetensors", recipe, tmp_path / "features")
+        assert name in train_critic([folder], tmp_path / f"{name}.safetensors", recipe)
     first, second = (load_file(tmp_path / f"{name}.safetensors") for name in ("first", "second"))
     assert first.keys() == second.keys() and all((first[name] == second[name]).all() for name in first), "the same seed, the same weights"
     assert len((tmp_path / "first.jsonl").read_text().splitlines()) == 2

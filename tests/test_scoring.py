@@ -211,6 +211,20 @@ def test_a_population_is_what_a_catalogue_holds(tmp_path: Path) -> None:
         assert catalogue.query(of="instances", order_by="-score")[0].score == max(one.value for one in scores if one.name == OVERALL)
 
 
+@pytest.mark.parametrize("other, nested", [(disk(radius=10), True), (disk(20, radius=10), False)])
+def test_one_mask_in_another_is_odd_where_they_lie_apart_as_a_rule(other: np.ndarray, nested: bool, tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    Image.fromarray(PICTURE).save(tmp_path / "b.png")
+    with Catalogue(tmp_path / "labels.db") as catalogue:
+        catalogue.add([Item(tmp_path / "a.png", [Instance(TRUTH)]), Item(tmp_path / "b.png", [Instance(TRUTH), Instance(other)])])
+        population = Population.of(catalogue)
+    assert population.nested == nested
+    within = Item(tmp_path / "a.png", [Instance(TRUTH), Instance(disk(radius=20))])
+    whole, part = score_item(within, None, population, names=["overlap"])
+    assert (whole.value, part.value) == ((0, 0) if nested else (pytest.approx((20 / 30) ** 2, abs=0.02), 1))
+    assert nested or ("instance 2" in whole.reason and "as a rule" in whole.reason)
+
+
 def test_an_empty_catalogue_has_an_empty_population(tmp_path: Path) -> None:
     with Catalogue(tmp_path / "labels.db") as catalogue:
         assert Population.of(catalogue) == Population({}, {}, {}, {})

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cdwidget.critic import Judgement
-from cdwidget.masks import bbox
+from cdwidget.masks import Bbox, bbox
 from cdwidget.model import MODELS
 from cdwidget.model.cdnet import ASPP, Block, ClickPyramid, conv_bn
 from cdwidget.model.precision import precision
 from cdwidget.model.tinyvit import TinyViT
 
 WEIGHTS = Path(__file__).parent / "weights" / "critic.safetensors"
-SIZE, GRID = 512, 256  # sides of the view in pixels, and of the maps that the critic is shown
+SIZE, GRID = 448, 224  # sides of the view in pixels, which the encoder's windows fill, and of the maps that the critic is shown
 CELL = 8  # pixels of the view, side of what the critic says one missed and one taken share of
-EXPANSION = 1.8  # of the mask's box, the view of it
+EXPANSION = 2.0  # of the mask's box, the view of it
 SMALL = 0.7  # the view's larger side, as a share of the image's, from which the whole image is looked at
 LEAST = 64  # pixels of the image, side of the smallest view
 CROWD = 3  # masks over one another from which there are many
@@ -33,14 +33,14 @@ WIDTHS = (32, 64, 160)  # as in cdnet-tiny, with whose weights training begins
 
 
 class Opinion(NamedTuple):
-    """iou: (B,), logits of the estimated IoU. soft: (B,), the IoU that the shares of `wrong` come to.
-
-    wrong: (B, 2, S / CELL, S / CELL), logits of the share of each cell that is missed, and of that which is taken.
+    """iou: (B,), logits of the estimated IoU. good: (B,), logits of the chance that it is not BAD. soft: (B,), the IoU that the shares
+    of `wrong` come to. wrong: (B, 2, S / CELL, S / CELL), logits of the share of each cell that is missed, and of that which is taken.
     """
 
     iou: Tensor
-    wrong: Tensor
+    good: Tensor
     soft: Tensor
+    wrong: Tensor
 
 
 class CriticNetwork(nn.Module):
@@ -56,7 +56,7 @@ class CriticNetwork(nn.Module):
         self.narrow = nn.Conv2d(deep, middle, 1)
         self.smooth = nn.Sequential(Block(middle), Block(middle))
         self.wrong = nn.Conv2d(middle, 2, 3, padding=1)
-        self.iou = nn.Sequential(nn.Linear(2 * deep + 2 * middle + 4, 64), nn.GELU(), nn.Linear(64, 1))
+        self.judge = nn.Sequential(nn.Linear(2 * deep + 2 * middle + 4, 64), nn.GELU(), nn.Linear(64, 2))
         fold_norms(self)
 
     def forward(self, levels: Sequence[Tensor], maps: Tensor) -> Opinion:
@@ -72,7 +72,8 @@ class CriticNetwork(nn.Module):
         border = F.max_pool2d(mask, 3, 1, 1) + F.max_pool2d(-mask, 3, 1, 1)
         parts = [_mean(deep, F.avg_pool2d(mask, 2)), deep.float().mean((2, 3)), _mean(fine, mask), _mean(fine, border)]
         known = torch.stack([soft.logit(), missed / area, taken / area, area.log()], 1)
-        return Opinion(self.iou(torch.cat([*parts, known], 1))[:, 0].float() + soft.logit(), wrong, soft)
+        iou, good = self.judge(torch.cat([*parts, known], 1)).float().T
+        return Opinion(iou + soft.logit(), good, soft, wrong)
 
 
 def fold_norms(module: nn.Module) -> None:
@@ -107,7 +108,7 @@ class CDNetCritic:
     def __init__(self, network: CriticNetwork, encoder: TinyViT) -> None:
         self.network, self.encoder = (part.eval().to(memory_format=torch.channels_last) for part in (network, encoder))  # type: ignore[call-overload]
         self._image = np.zeros((0, 0, 3), np.uint8)
-        self._views: OrderedDict[tuple[int, int, int, int], tuple[Tensor, ...]] = OrderedDict()
+        self._views: OrderedDict[Bbox, tuple[Tensor, ...]] = OrderedDict()
 
     def set_image(self, image: np.ndarray) -> None:
         """Take an image, uint8 (H, W, 3) RGB; of the one that it has, what it has seen stays."""
@@ -119,21 +120,15 @@ class CDNetCritic:
     def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
         """Judge a bool (H, W) mask that is not empty, among the other masks of its image."""
         x0, y0, x1, y1 = view = view_of(mask)
-
-        def in_view(values: np.ndarray) -> np.ndarray:
-            part = values[y0:y1, x0:x1].astype(np.float32)
-            share = cv2.resize(part, (GRID, GRID), interpolation=cv2.INTER_AREA if part.size > GRID**2 else cv2.INTER_LINEAR)
-            return share > min(0.5, float(share.max()) / 2)
-
-        near = [in_view(other) for other in others if other[y0:y1, x0:x1].any()]
-        maps = torch.from_numpy(shown(in_view(mask), near))[None]
+        near = [in_view(other, view) for other in others if other[y0:y1, x0:x1].any()]
+        maps = torch.from_numpy(shown(in_view(mask, view), near))[None]
         levels = self._levels(view)
         with precision():
             opinion = self.network(levels, F.interpolate(maps, size=(SIZE, SIZE)))
         found = np.zeros((2, *mask.shape), np.float32)
         for whole, share in zip(found, opinion.wrong[0].sigmoid().numpy()):
             whole[y0:y1, x0:x1] = cv2.resize(share, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-        return Judgement(float(opinion.iou.sigmoid()), found[0] * ~mask, found[1] * mask)
+        return Judgement(float(opinion.iou.sigmoid()), float(opinion.good.sigmoid()), found[0] * ~mask, found[1] * mask)
 
     @torch.inference_mode()
     def look(self, mask: np.ndarray) -> np.ndarray:
@@ -144,7 +139,7 @@ class CDNetCritic:
         vector: np.ndarray = ((deep * share).sum((1, 2)) / share.sum()).numpy()
         return vector
 
-    def _levels(self, view: tuple[int, int, int, int]) -> tuple[Tensor, ...]:
+    def _levels(self, view: Bbox) -> tuple[Tensor, ...]:
         if view not in self._views:
             x0, y0, x1, y1 = view
             shrinks = (x1 - x0) * (y1 - y0) > SIZE**2
@@ -158,17 +153,29 @@ class CDNetCritic:
         return self._views[view]
 
 
-def view_of(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Return the rectangle (x0, y0, x1, y1) in which a mask is looked at: about its box, or the whole image."""
+def view_of(mask: np.ndarray, wider: float = 1.0, off: tuple[float, float] = (0.0, 0.0)) -> Bbox:
+    """Return the rectangle (x0, y0, x1, y1) in which a mask is looked at: about its box, or the whole image.
+
+    wider: than usual, by a factor. off: by how much of its sides it lies to the right and below.
+    """
     height, width = mask.shape
     x0, y0, x1, y1 = bbox(mask)
-    across = min(width, max(LEAST, round(EXPANSION * max(x1 - x0, (y1 - y0) / 2))))
-    down = min(height, max(LEAST, round(EXPANSION * max(y1 - y0, (x1 - x0) / 2))))
+    across = min(width, max(LEAST, round(wider * EXPANSION * max(x1 - x0, (y1 - y0) / 2))))
+    down = min(height, max(LEAST, round(wider * EXPANSION * max(y1 - y0, (x1 - x0) / 2))))
     if max(across / width, down / height) > SMALL:
         return 0, 0, width, height
-    left = int(np.clip((x0 + x1 - across) // 2, 0, width - across))
-    top = int(np.clip((y0 + y1 - down) // 2, 0, height - down))
+    left = int(np.clip((x0 + x1 - across) // 2 + round(off[0] * across), 0, width - across))
+    top = int(np.clip((y0 + y1 - down) // 2 + round(off[1] * down), 0, height - down))
     return left, top, left + across, top + down
+
+
+def in_view(mask: np.ndarray, view: Bbox) -> np.ndarray:
+    """Return what of a bool (H, W) mask is in a view of its image, bool (GRID, GRID); some of it, however little that is."""
+    x0, y0, x1, y1 = view
+    part = mask[y0:y1, x0:x1].astype(np.float32)
+    share = cv2.resize(part, (GRID, GRID), interpolation=cv2.INTER_AREA if part.size > GRID**2 else cv2.INTER_LINEAR)
+    found: np.ndarray = share > min(0.5, float(share.max()) / 2)
+    return found
 
 
 def save_critic(network: CriticNetwork, path: Path, notes: dict[str, str]) -> None:

@@ -13,11 +13,11 @@ from scipy.stats import rankdata, spearmanr
 from tqdm import tqdm
 
 from cdwidget._version import __version__
-from cdwidget.critic import Critic
+from cdwidget.critic import BAD, Critic
 from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL
-from cdwidget.review.scoring.overall import BAD, overall
+from cdwidget.review.scoring.overall import overall
 from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, measure
@@ -28,7 +28,8 @@ WRONG_LABEL = "appearance, wrong label"  # of an untouched mask under the label 
 NO_PREDICTOR, NO_NETWORK, NO_LABELS = "overall, no predictor", "overall, no network", "overall, no labels"
 BY_LABEL = ("appearance", *OF_CLASS)
 AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
-VARIANTS = (OVERALL, NO_PREDICTOR, NO_NETWORK, NO_LABELS, AMONG_GOOD, ALONE)
+NO_TWINS = "overall, no twins"  # without masks of which there is a copy that no label tells from it
+VARIANTS = (OVERALL, NO_TWINS, NO_PREDICTOR, NO_NETWORK, NO_LABELS, AMONG_GOOD, ALONE)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic, population: Pop
         scores = {name: finding.value for name, finding in findings.items()}
         combined = overall(findings, subject)
         scores[OVERALL] = combined.value
+        if scores["duplicate"] < 1 or "appearance" in scores:
+            scores[NO_TWINS] = combined.value
         for name, without in ((NO_PREDICTOR, ASKING), (NO_NETWORK, (*ASKING, *JUDGING)), (NO_LABELS, BY_LABEL)):
             scores[name] = overall({key: finding for key, finding in findings.items() if key not in without}, subject).value
         for name, company in ((AMONG_GOOD, good), (ALONE, [instances[number]])):
@@ -97,6 +100,10 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         chosen = chosen & np.isfinite(given)
         return {"masks": int(chosen.sum()), "auroc": auroc(given[chosen], iou[chosen] < BAD), "spearman": _rank(given[chosen], iou[chosen])}
 
+    def variant(name: str) -> dict[str, Any]:
+        given = np.isfinite(values[name])
+        return {**figures(every, values[name]), **found(values[name][given], iou[given], seed)}
+
     def of_kind(kind: str) -> dict[str, Any]:
         own = kinds == kind
         means = {"mean_iou": float(iou[own].mean()), "mean_score": float(score[own].mean())}
@@ -110,7 +117,7 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "masks": len(judged),
         "images": len({(one.group, one.image) for one in judged}),
         "bad": int((iou < BAD).sum()),
-        **{name: {**figures(every, values[name]), **found(values[name], iou, seed)} for name in VARIANTS},
+        **{name: variant(name) for name in VARIANTS},
         "chance": {"brier": float(((chance - (iou < BAD)) ** 2).mean()), "bias": float((chance - (iou < BAD)).mean())},
         "estimate": {
             "error": float(np.abs(estimate - iou).mean()),

@@ -15,12 +15,12 @@ from scipy.stats import spearmanr
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from cdwidget.critic import Critic
+from cdwidget.critic import BAD, Critic
 from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped, softmax
-from cdwidget.review.scoring.overall import BAD, BEFORE, PLAIN, Estimate, blend, estimated, general, heard, table
+from cdwidget.review.scoring.overall import BEFORE, PLAIN, Estimate, blend, estimated, general, heard, table
 from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, SCORES, measure

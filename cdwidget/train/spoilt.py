@@ -16,7 +16,7 @@ from cdwidget.formats.sets import LARGEST, SMALLEST, Source, find_sets, held_out
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox, iou
 from cdwidget.review.scoring.appearance import Appearance
-from cdwidget.review.scoring.population import LOOKED_AT, Population
+from cdwidget.review.scoring.population import LOOKED_AT, TRIED, Population, are_nested
 
 PER_IMAGE = 4  # masks of one image that are looked at, at most
 CLEAN = "clean"
@@ -64,7 +64,7 @@ def spoilt_images(
             others = np.delete(truth, i, axis=0)
             others = others[others.any((1, 2))]
             if not len(others):
-                others = _resized(foreign, truth.shape[1:])
+                others = resized(foreign, truth.shape[1:])
             for attempt in range(len(kinds)):
                 kind = kinds[(turn + attempt) % len(kinds)]
                 try:
@@ -85,7 +85,7 @@ def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population
     """What the classes of each set are like, by the true masks of some images that are neither held out nor reserved."""
     found = {}
     for folder in find_sets(folders):
-        sources = [source for source in read_set(folder) if trained_on(source) and not reserved(source)]
+        sources = [source for source in read_set(folder) if taught_on(source)]
         some = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, LOOKED_AT).astype(int))]
         labels, extents = [], []
         for instance in (instance for source in some for instance in _item(folder.name, source).instances):
@@ -93,7 +93,8 @@ def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population
             labels.append(instance.label)
             extents.append((np.count_nonzero(instance.mask), x1 - x0, y1 - y0, instance.mask.size))
         appearance = Appearance.of((_item(folder.name, source) for source in some), critic) if folder.name in CLASSED else None
-        found[folder.name] = replace(Population.measured(labels, np.array(extents, float)), appearance=appearance)
+        nested = are_nested([instance.mask for instance in _item(folder.name, source).instances] for source in some[:TRIED])
+        found[folder.name] = replace(Population.measured(labels, np.array(extents, float)), nested=nested, appearance=appearance)
     return found
 
 
@@ -113,6 +114,11 @@ def trained_on(source: Source) -> bool:
     return not held_out(source)
 
 
+def taught_on(source: Source) -> bool:
+    """Whether the critic is trained on an image."""
+    return trained_on(source) and not reserved(source)
+
+
 def reserved(source: Source) -> bool:
     """Whether the critic is not trained on an image; it hangs on its name alone. Held-out images are not among them."""
     return zlib.crc32(source.image.stem.encode()) % RESERVED == 1
@@ -129,5 +135,6 @@ def _in_turns(folders: Iterable[Path], chosen: Choice, seed: int) -> Iterator[tu
         yield from ((name, sources[turn]) for name, sources in queues if turn < len(sources))
 
 
-def _resized(masks: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def resized(masks: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Return bool (N, h, w) masks at another size, (H, W)."""
     return np.stack([cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0 for mask in masks])

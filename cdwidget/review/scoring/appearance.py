@@ -47,18 +47,16 @@ class Appearance:
     def fit(cls, looks: np.ndarray, labels: Sequence[str], images: Sequence[int]) -> Appearance | None:
         """Fit it to looks, float (N, D), their labels, and the numbers of their images; of fewer than FEWEST of a class nothing is learned.
 
-        How sure it is hangs on how well what half of the images say holds in the others (temperature scaling, Guo et al. 2017): features
-        that go together would make it too sure.
+        How sure it is hangs on how well what each half of the images says holds in the other (temperature scaling, Guo et al. 2017):
+        features that go together would make it too sure.
         """
         names = np.array(labels, object)
+        whole = _discriminants(looks, names, FEWEST)
         first = np.random.default_rng(0).random(max(images, default=0) + 1)[np.array(images, int)] < 0.5
-        whole, half = _discriminants(looks, names, FEWEST), _discriminants(looks[first], names[first], 1)
-        if whole is None or half is None:
+        held = [_held(looks, names, half) for half in (first, ~first)]
+        if whole is None or not all(map(len, held)):
             return None
-        rest = np.flatnonzero(~first & np.isin(names, half.labels))
-        odds, own = looks[rest] @ half.weights + half.offset, [half.labels.index(name) for name in names[rest]]
-        chances = [(1 - MISLABELLED) * softmax(odds / heat)[np.arange(len(rest)), own] for heat in TEMPERATURES]
-        heat = TEMPERATURES[int(np.argmax([np.log(one + MISLABELLED / len(half.labels)).sum() for one in chances]))]
+        heat = TEMPERATURES[int(np.argmax(np.sum(held, 0)))]
         return replace(whole, weights=whole.weights / heat, offset=whole.offset / heat)
 
     def other(self, look: np.ndarray, label: str) -> tuple[str, float]:
@@ -69,6 +67,17 @@ class Appearance:
         odds[own] = -np.inf
         best = int(np.argmax(odds))
         return self.labels[best], float(odds[best])
+
+
+def _held(looks: np.ndarray, labels: np.ndarray, half: np.ndarray) -> list[float]:
+    """How well what a half of the looks says holds in the rest, at each temperature: log-likelihoods; none where it says nothing."""
+    known = _discriminants(looks[half], labels[half], 1)
+    if known is None:
+        return []
+    rest = np.flatnonzero(~half & np.isin(labels, known.labels))
+    odds, own = looks[rest] @ known.weights + known.offset, [known.labels.index(label) for label in labels[rest]]
+    chances = [(1 - MISLABELLED) * softmax(odds / heat)[np.arange(len(rest)), own] for heat in TEMPERATURES]
+    return [float(np.log(one + MISLABELLED / len(known.labels)).sum()) for one in chances]
 
 
 def _discriminants(looks: np.ndarray, labels: np.ndarray, fewest: int) -> Appearance | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from cdwidget.critic import BAD
 from cdwidget.review.scoring.subject import Finding, Subject, where
 
 
 def critic(subject: Subject) -> Finding | None:
-    """The IoU that the critic expects of the mask, and the pixels that it takes to be wrong."""
+    """What the critic expects, the chance that the mask is bad and its IoU counting half each, and the pixels that it takes to be wrong."""
     judgement = subject.judgement
     if judgement is None:
         return None
@@ -19,12 +20,19 @@ def critic(subject: Subject) -> Finding | None:
     wrong = missed + taken
     heat = subject.heat(wrong)
     measures = {
-        "critic": float(np.log((judgement.iou + 1e-3) / (1 - judgement.iou + 1e-3))),
+        "critic": _logit(judgement.iou),
+        "critic_good": _logit(judgement.good),
         "critic_soft": max(0.0, 1 - more) / (1 + less),
         "critic_missed": min(3.0, less),
         "critic_taken": more,
         "critic_worst": float(cv2.blur(wrong, (9, 9)).max()),
     }
-    reason = f"the critic expects an IoU of {judgement.iou:.2f}: a part as large as {less:.0%} of it is missing, "
-    reason += f"{more:.0%} of it does not belong to the object; most is wrong {where(heat)}"
-    return Finding(1 - judgement.iou, reason, heat, measures)
+    reason = (
+        f"the critic expects an IoU of {judgement.iou:.2f}, and below {BAD} with a chance of {1 - judgement.good:.0%}: a part as large "
+    )
+    reason += f"as {less:.0%} of it is missing, {more:.0%} of it does not belong to the object; most is wrong {where(heat)}"
+    return Finding(1 - (judgement.iou + judgement.good) / 2, reason, heat, measures)
+
+
+def _logit(share: float) -> float:
+    return float(np.log((share + 1e-3) / (1 - share + 1e-3)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import numpy as np
 
+from cdwidget.review.scoring.population import NESTED
 from cdwidget.review.scoring.subject import Finding, Meeting, Subject
 
 ALIKE = 0.6  # IoU from which two instances may be one
-NESTED = 0.9  # share of the smaller one from which it lies in the other: a part of it, and no conflict
 RIM = 0.3  # of the mask's thickness, how wide what lies right outside is
 
 
@@ -29,12 +31,12 @@ def met(subject: Subject) -> dict[int, float]:
 
 
 def overlap(subject: Subject) -> Finding:
-    """Pixels that other instances claim too, where neither lies in the other; and what lies between them, claimed by none."""
+    """Pixels that other instances claim too, where neither lies in the other or none does as a rule; and what lies between them, claimed by
+    none.
+    """
     parts, conflicts = _sorted_out(subject)
-    claimed = np.zeros(subject.shape, np.float32)
-    for meeting in conflicts:
-        claimed = np.maximum(claimed, subject.cropped(subject.scene.masks[meeting.number]) * subject.inside)
-    share = min(1.0, sum(one.shared for one in conflicts) / subject.area)
+    population = subject.scene.population
+    share = _shared(conflicts, subject)
     measures = {
         "overlap": share,
         "parts": min(2.0, sum(one.shared for one in parts if one.area <= subject.area) / subject.area),
@@ -42,12 +44,22 @@ def overlap(subject: Subject) -> Finding:
         "others": float(np.log1p(len(subject.scene.masks) - 1)),
         "covered": float(subject.scene.covered.mean()),
         "rim_covered": _rim_covered(subject),
+        "nested": float(population is not None and population.nested),
     }
-    if not conflicts:
+    odd = parts if population is not None and not population.nested else []
+    found = sorted([*conflicts, *odd], key=lambda one: -one.shared)
+    if not found:
         return Finding(0, "no other instance claims a part of it", subject.nothing, measures)
-    numbers = ", ".join(str(one.number) for one in sorted(conflicts, key=lambda one: -one.shared)[:3])
+    share = _shared(found, subject)
+    claimed = np.maximum.reduce([subject.cropped(subject.scene.masks[one.number]) for one in found]) * subject.inside
+    numbers = ", ".join(str(one.number) for one in found[:3])
     reason = f"{share:.1%} of it belongs to other instances too (instance {numbers})"
+    reason += ", and here they do not lie in one another as a rule" if odd else ""
     return Finding(share, reason, subject.heat(claimed), measures)
+
+
+def _shared(meetings: Sequence[Meeting], subject: Subject) -> float:
+    return min(1.0, sum(one.shared for one in meetings) / subject.area)
 
 
 def _sorted_out(subject: Subject) -> tuple[list[Meeting], list[Meeting]]:

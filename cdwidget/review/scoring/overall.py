@@ -6,10 +6,10 @@ from typing import Mapping, NamedTuple
 
 import numpy as np
 
+from cdwidget.critic import BAD
 from cdwidget.review.scoring.network import Network, shipped
 from cdwidget.review.scoring.subject import Finding, Subject
 
-BAD = 0.85  # IoU with the truth below which a mask is bad
 SEVERITY = 0.5  # share of the estimated IoU in the score; the rest is the chance that the mask is bad
 TELLING = 0.02  # of the score, what a score must change to be named
 NAMED = 2  # scores that are named at most

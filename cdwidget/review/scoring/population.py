@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Mapping, Sequence
+from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from cdwidget.critic import Critic
+from cdwidget.formats.coco import Crowd
+from cdwidget.items import Item
+from cdwidget.masks import bbox
 from cdwidget.review.database import Database
 from cdwidget.review.scoring.appearance import FEWEST, Appearance
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST = 200_000  # instances that are measured; of more, every second, third, ...
 LOOKED_AT = 200  # images whose pixels are
+TRIED = 50  # images in which it is seen whether instances lie in one another
+NESTED = 0.9  # share of the smaller one's pixels that lie in the other
+USUAL = 1 / 3  # share of the instances from which that is as it should be
 ENOUGH = 30  # instances of a class in those, where there are so many: rare classes go before common ones
 Quartiles = tuple[float, float, float]
 
@@ -25,7 +31,8 @@ Quartiles = tuple[float, float, float]
 @dataclass(frozen=True)
 class Population:
     """Quartiles by label. sizes: of the share of the image that an instance fills. shapes: of width / height, and of the share of its
-    bbox that it fills. count: how many there are. appearance: what tells the labels apart, where that is known.
+    bbox that it fills. count: how many there are. appearance: what tells the labels apart, where that is known. nested: whether instances
+    lie in one another as a rule, as parts do in wholes.
     """
 
     count: Mapping[str, int]
@@ -33,6 +40,7 @@ class Population:
     aspects: Mapping[str, Quartiles]
     fills: Mapping[str, Quartiles]
     appearance: Appearance | None = None
+    nested: bool = False
 
     @classmethod
     def of(cls, catalogue: Catalogue, critic: Critic | None = None, progress: bool | None = None) -> Population:
@@ -48,7 +56,9 @@ class Population:
         rows = database.rows(f"SELECT {columns} {of_objects} AND instances.id % ? = 0", (count // MOST + 1,))
         database.close()
         labels = [row[1] for row in rows]
-        found = cls.measured(labels, np.array([row[2:] for row in rows], float).reshape(-1, 4))
+        tried = np.random.default_rng(0).permutation(np.unique([row[0] for row in rows]).astype(int))[:TRIED]
+        nested = are_nested(_objects(item) for item in catalogue.items(tried.tolist()))
+        found = replace(cls.measured(labels, np.array([row[2:] for row in rows], float).reshape(-1, 4)), nested=nested)
         classes = {label for label, number in found.count.items() if label and number >= FEWEST}
         if critic is None or len(classes) < 2:
             return found
@@ -70,6 +80,26 @@ class Population:
             for kept, values in zip(quartiles, measures):
                 kept[label] = tuple(np.percentile(values[own], (25, 50, 75)).tolist())
         return cls(counts, *quartiles)
+
+
+def are_nested(images: Iterable[Sequence[np.ndarray]]) -> bool:
+    """Say whether masks lie in one another as a rule, of images with any number of bool (H, W) masks each."""
+    every, some = 0, 0
+    for masks in images:
+        areas = [np.count_nonzero(mask) for mask in masks]
+        boxes = np.array([bbox(mask) for mask in masks]).reshape(-1, 4)
+        first, last = np.maximum(boxes[:, None, :2], boxes[:, :2]), np.minimum(boxes[:, None, 2:], boxes[:, 2:])
+        inside = set()
+        for i, j in np.argwhere(np.triu((first < last).all(2), 1)).tolist():
+            (x0, y0), (x1, y1) = first[i, j], last[i, j]
+            if np.count_nonzero(masks[i][y0:y1, x0:x1] & masks[j][y0:y1, x0:x1]) >= NESTED * min(areas[i], areas[j]):
+                inside |= {i, j}
+        every, some = every + len(masks), some + len(inside)
+    return every > 0 and some >= USUAL * every
+
+
+def _objects(item: Item) -> list[np.ndarray]:
+    return [instance.mask for instance in item.instances if not isinstance(instance, Crowd)]
 
 
 def _telling(pairs: Sequence[tuple[int, str]]) -> list[int]:
