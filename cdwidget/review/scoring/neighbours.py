@@ -31,8 +31,8 @@ def met(subject: Subject) -> dict[int, float]:
 
 
 def overlap(subject: Subject) -> Finding:
-    """Pixels that other instances claim too, where neither lies in the other or none does as a rule; and what lies between them, claimed by
-    none.
+    """Pixels that other instances claim too, where neither lies in the other or none does as a rule in this data set; and what lies between
+    them, claimed by none.
     """
     parts, conflicts = _sorted_out(subject)
     population = subject.scene.population
@@ -46,7 +46,8 @@ def overlap(subject: Subject) -> Finding:
         "rim_covered": _rim_covered(subject),
         "nested": float(population is not None and population.nested),
     }
-    odd = parts if population is not None and not population.nested else []
+    ious = {} if population is None or population.nested else met(subject)
+    odd = [one for one in parts if ious.get(one.number, 1) < ALIKE]  # more alike, they are duplicates
     found = sorted([*conflicts, *odd], key=lambda one: -one.shared)
     if not found:
         return Finding(0, "no other instance claims a part of it", subject.nothing, measures)
@@ -54,7 +55,7 @@ def overlap(subject: Subject) -> Finding:
     claimed = np.maximum.reduce([subject.cropped(subject.scene.masks[one.number]) for one in found]) * subject.inside
     numbers = ", ".join(str(one.number) for one in found[:3])
     reason = f"{share:.1%} of it belongs to other instances too (instance {numbers})"
-    reason += ", and here they do not lie in one another as a rule" if odd else ""
+    reason += "; in this data set they do not lie in one another as a rule" if odd else ""
     return Finding(share, reason, subject.heat(claimed), measures)
 
 
