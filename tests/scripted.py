@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from cdwidget.critic import Judgement
+from cdwidget.critic import BAD, Judgement
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
@@ -52,7 +52,7 @@ class Knowing:
 
     def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
         missed, taken = (self.truth & ~mask).astype(np.float32), (mask & ~self.truth).astype(np.float32)
-        return Judgement(agreed := iou(mask, self.truth), float(agreed >= 0.85), missed, taken)
+        return Judgement(agreed := iou(mask, self.truth), float(agreed >= BAD), missed, taken)
 
     def look(self, mask: np.ndarray) -> np.ndarray:
         return np.sqrt([mask.sum(), mask.any(1).sum(), mask.any(0).sum()]).astype(np.float32)

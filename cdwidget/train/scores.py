@@ -20,7 +20,7 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped, softmax
-from cdwidget.review.scoring.overall import BEFORE, PLAIN, Estimate, blend, estimated, general, heard, table
+from cdwidget.review.scoring.overall import BEFORE, PLAIN, Estimate, blend, estimated, general, heard, of_set, table
 from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, SCORES, measure
@@ -43,8 +43,8 @@ class Example:
     """One mask and what was measured about it. inputs: of the border networks, by name, (n, d). side: HERE, INSIDE or OUTSIDE of each.
 
     measures: of all scores that ask no predictor, but for the border networks'. alone: those of them that are others when it is the only
-    one of its image. of_class: of the scores that compare it with its class. said: of those that ask a predictor; judged: of those that ask
-    the critic, judged_alone: likewise, when it is the only one of its image; empty without.
+    one of its image. of_class: of the scores that compare it with its class, and of its data set. said: of those that ask a predictor;
+    judged: of those that ask the critic, judged_alone: likewise, when it is the only one of its image; empty without.
     """
 
     group: str
@@ -84,7 +84,7 @@ def examine(
             side = _side(subject, spoilt.truth[index], seen.points[some])
             said = _measures(subject, ASKING)
             judged, judged_alone = _measures(subject, JUDGING), _measures(alone, JUDGING)
-            alone_measures, of_class = _measures(alone, ALONE), _measures(subject, OF_CLASS)
+            alone_measures, of_class = _measures(alone, ALONE), {**_measures(subject, OF_CLASS), **of_set(subject)}
             yield Example(
                 spoilt.group, spoilt.name, kind, iou, measures, alone_measures, of_class, said, judged, judged_alone, inputs, side
             )

@@ -93,7 +93,7 @@ def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population
             labels.append(instance.label)
             extents.append((np.count_nonzero(instance.mask), x1 - x0, y1 - y0, instance.mask.size))
         appearance = Appearance.of((_item(folder.name, source) for source in some), critic) if folder.name in CLASSED else None
-        nested = are_nested([instance.mask for instance in _item(folder.name, source).instances] for source in some[:TRIED])
+        nested = are_nested(_item(folder.name, source) for source in some[:TRIED])
         found[folder.name] = replace(Population.measured(labels, np.array(extents, float)), nested=nested, appearance=appearance)
     return found
 

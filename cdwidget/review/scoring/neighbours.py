@@ -44,7 +44,6 @@ def overlap(subject: Subject) -> Finding:
         "others": float(np.log1p(len(subject.scene.masks) - 1)),
         "covered": float(subject.scene.covered.mean()),
         "rim_covered": _rim_covered(subject),
-        "nested": float(population is not None and population.nested),
     }
     ious = {} if population is None or population.nested else met(subject)
     odd = [one for one in parts if ious.get(one.number, 1) < ALIKE]  # more alike, they are duplicates

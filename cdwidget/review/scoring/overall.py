@@ -37,7 +37,8 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     There are three networks: one estimates the IoU from what can be measured without any other; the next corrects it by the predictor's
     answers, where there are any; the last one makes an `Estimate` of it, with the critic's word, where there is one.
     """
-    measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
+    measured = {name: value for finding in findings.values() for name, value in finding.measures.items()}
+    measures = {**general(subject), **of_set(subject), **measured}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
     found = estimate(rows)
@@ -101,3 +102,9 @@ def general(subject: Subject) -> dict[str, float]:
         "depth": float(subject.depth.max()) / float(np.sqrt(within)),
         "at_image_border": outermost / (outermost + border + 1),
     }
+
+
+def of_set(subject: Subject) -> dict[str, float]:
+    """Return what hangs on the data set alone; only the last network is told of it."""
+    population = subject.scene.population
+    return {"nested": float(population is not None and population.nested)}

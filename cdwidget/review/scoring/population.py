@@ -57,7 +57,7 @@ class Population:
         database.close()
         labels = [row[1] for row in rows]
         tried = np.random.default_rng(0).permutation(np.unique([row[0] for row in rows]).astype(int))[:TRIED]
-        nested = are_nested(_objects(item) for item in catalogue.items(tried.tolist()))
+        nested = are_nested(catalogue.items(tried.tolist()))
         found = replace(cls.measured(labels, np.array([row[2:] for row in rows], float).reshape(-1, 4)), nested=nested)
         classes = {label for label, number in found.count.items() if label and number >= FEWEST}
         if critic is None or len(classes) < 2:
@@ -82,10 +82,11 @@ class Population:
         return cls(counts, *quartiles)
 
 
-def are_nested(images: Iterable[Sequence[np.ndarray]]) -> bool:
-    """Say whether masks lie in one another as a rule, of images with any number of bool (H, W) masks each."""
+def are_nested(items: Iterable[Item]) -> bool:
+    """Say whether instances lie in one another as a rule, crowds apart."""
     every, some = 0, 0
-    for masks in images:
+    for item in items:
+        masks = [instance.mask for instance in item.instances if not isinstance(instance, Crowd)]
         areas = [np.count_nonzero(mask) for mask in masks]
         boxes = np.array([bbox(mask) for mask in masks]).reshape(-1, 4)
         first, last = np.maximum(boxes[:, None, :2], boxes[:, :2]), np.minimum(boxes[:, None, 2:], boxes[:, 2:])
@@ -96,10 +97,6 @@ def are_nested(images: Iterable[Sequence[np.ndarray]]) -> bool:
                 inside |= {i, j}
         every, some = every + len(masks), some + len(inside)
     return every > 0 and some >= USUAL * every
-
-
-def _objects(item: Item) -> list[np.ndarray]:
-    return [instance.mask for instance in item.instances if not isinstance(instance, Crowd)]
 
 
 def _telling(pairs: Sequence[tuple[int, str]]) -> list[int]:
