@@ -150,11 +150,23 @@ def test_the_overall_score_rises_with_the_damage(predict: bool, tmp_path: Path) 
 
 
 def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
-    found = score(FAULTY["duplicate"], tmp_path)
+    found = score(FAULTY["duplicate"], tmp_path, numbers=[2])
     assert found["duplicate"].reason in found[OVERALL].reason
     iou, bad = re.match(r"its IoU is probably about (0\.\d\d), and below 0\.85 with a chance of (\d+)%: ", found[OVERALL].reason).groups()
     assert found[OVERALL].value == pytest.approx(0.5 * int(bad) / 100 + 0.5 * (1 - float(iou)), abs=0.01)
     assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
+
+
+def test_of_equal_masks_of_one_label_those_after_the_first_are_surplus(tmp_path: Path) -> None:
+    first, second = (score(FAULTY["duplicate"], tmp_path, numbers=[number]) for number in (1, 2))
+    assert first["duplicate"].value == second["duplicate"].value == 1
+    assert second[OVERALL].value > 0.8 and first[OVERALL].value < second[OVERALL].value - 0.5
+    assert second[OVERALL].reason.endswith("%: instance 1 has nearly the same pixels (IoU 1.00) and comes first")
+    assert "comes first" not in first["duplicate"].reason
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    labelled = Item(tmp_path / "a.png", [Instance(TRUTH, "coin"), Instance(TRUTH, "plate")])
+    other = {one.name: one for one in score_item(labelled, None, CLASS, numbers=[2], critic=Knowing(TRUTH))}
+    assert "comes first" not in other["duplicate"].reason, "of two labels, either may be the wrong one"
 
 
 def test_a_predictor_is_asked_at_most_five_times_a_mask(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cdwidget.review.rows import OVERALL
 from cdwidget.review.scoring.network import load, save, shipped
 from cdwidget.review.scoring.table import SCORES
 from cdwidget.train import score_quality, scores, spoilt
-from cdwidget.train.score_quality import NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
+from cdwidget.train.score_quality import BY_NUMBER, NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
 from cdwidget.train.spoilt import CLEAN, Choice, reserved, spoilt_images, trained_on
 from scripted import Knowing, Scripted
 
@@ -74,6 +74,18 @@ def test_every_second_mask_is_spoilt_and_held_out_images_are_kept_apart(folder: 
             assert (value == 1) == (kind == CLEAN)
 
 
+def test_the_first_of_equal_masks_of_one_label_stands_for_the_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoilt, "FAULTS", {"wrong object": FAULTS["wrong object"]})
+    images = list(spoilt_images([folder], 8, chosen=trained_on))
+    assert {tuple(sorted(one.swapped)) for one in images} == {(), (0, 1)}, "whichever of the two was made the other's"
+    for one in images:
+        assert (one.masks[0] == one.masks[1]).all()
+        assert [iou(mask, truth) for mask, truth in zip(one.masks, one.truth)] == [1, 0]
+        assert one.faults == {0: (CLEAN, 1), 1: ("wrong object", 0)}
+    monkeypatch.setattr(spoilt, "CLASSED", (folder.name,))
+    assert not any(one.swapped for one in spoilt_images([folder], 8, chosen=trained_on)), "of two labels, each mask is its own"
+
+
 def test_networks_are_fitted_written_and_read_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spoilt, "CLASSED", (folder.name,))
     for name in ("BORDER", "WIDE", "NARROW", "LISTENING"):
@@ -112,12 +124,21 @@ def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
     ious = [1.0] * 50 + [0.5] * 50
     perfect = [
         Judged(
-            "a", str(i), 0, CLEAN if true == 1 else "cut", true, (1 - true) / 2, 0.6, {**dict.fromkeys(VARIANTS, 0.5), OVERALL: 1 - true}
+            "a",
+            str(i),
+            0,
+            CLEAN if true == 1 else "cut",
+            true,
+            1.5 - true,
+            (1 - true) / 2,
+            0.6,
+            {**dict.fromkeys(VARIANTS, 0.5), OVERALL: 1 - true},
         )
         for i, true in enumerate(ious)
     ]
     figures = summarise(perfect)
     assert (figures[OVERALL]["auroc"], figures[OVERALL]["spearman"], figures[OVERALL]["found"]) == (1.0, pytest.approx(1.0), 1.0)
+    assert (figures[BY_NUMBER]["auroc"], figures[BY_NUMBER]["spearman"]) == (0.0, pytest.approx(-1.0)), "1.5 less the IoU"
     assert figures["chance"] == {"brier": pytest.approx(0.28125), "bias": -0.375}
     assert figures["estimate"] == {"error": pytest.approx(0.25), "bias": pytest.approx(-0.15), "spearman": None}
     assert figures[NO_PREDICTOR]["auroc"] == 0.5

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from cdwidget._version import __version__
 from cdwidget.critic import BAD, Critic
 from cdwidget.items import Instance
+from cdwidget.masks import iou as mask_iou
 from cdwidget.predictor import Predictor
 from cdwidget.review.rows import OVERALL
 from cdwidget.review.scoring.overall import overall
@@ -28,19 +29,23 @@ WRONG_LABEL = "appearance, wrong label"  # of an untouched mask under the label 
 NO_PREDICTOR, NO_NETWORK, NO_LABELS = "overall, no predictor", "overall, no network", "overall, no labels"
 BY_LABEL = ("appearance", *OF_CLASS)
 AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
+BY_NUMBER = "overall, by number"  # each mask against the object that it was made for, though another like it comes first
 NO_TWINS = "overall, no twins"  # without masks of which there is a copy that no label tells from it
 VARIANTS = (OVERALL, NO_TWINS, NO_PREDICTOR, NO_NETWORK, NO_LABELS, AMONG_GOOD, ALONE)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One mask: what was done to it, its true IoU, the estimated chance that it is bad, its estimated IoU, and what every score gave it."""
+    """One mask: what was done to it, its true IoU, that with the object it was made for, the estimated chance that it is bad, its
+    estimated IoU, and what every score gave it.
+    """
 
     group: str
     image: str
     number: int
     kind: str
     iou: float
+    made: float
     chance: float
     estimate: float
     scores: dict[str, float]
@@ -84,25 +89,27 @@ def _judge(spoilt: Spoilt, predictor: Predictor, critic: Critic, population: Pop
             wrongly = replace(instances[number], label=swapped[number % len(swapped)].label)
             mislabelled = measure(Subject(Scene(spoilt.image, [wrongly], None, population, critic), number), ["appearance"])
             scores[WRONG_LABEL] = mislabelled["appearance"].value
+        made = mask_iou(spoilt.masks[number], spoilt.truth[spoilt.swapped[number]]) if number in spoilt.swapped else iou
         estimate = combined.measures["bad"], combined.measures["iou"]
-        yield Judged(spoilt.group, spoilt.name, number, kind, iou, *estimate, {name: float(value) for name, value in scores.items()})
+        yield Judged(spoilt.group, spoilt.name, number, kind, iou, made, *estimate, {name: float(value) for name, value in scores.items()})
 
 
 def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
     """Return all figures, as plain JSON: of each score, and of the overall one by kind of fault, by set, and its calibration."""
     names = list(dict.fromkeys(name for one in judged for name in one.scores))
     values = {name: np.array([one.scores.get(name, np.nan) for one in judged]) for name in names}
-    iou, chance, estimate = (np.array([getattr(one, name) for one in judged]) for name in ("iou", "chance", "estimate"))
+    iou, made, chance, estimate = (np.array([getattr(one, name) for one in judged]) for name in ("iou", "made", "chance", "estimate"))
     kinds, groups = np.array([one.kind for one in judged]), np.array([one.group for one in judged])
     score, clean = values[OVERALL], kinds == CLEAN
 
-    def figures(chosen: np.ndarray, given: np.ndarray = score) -> dict[str, Any]:
+    def figures(chosen: np.ndarray, given: np.ndarray = score, true: np.ndarray = iou) -> dict[str, Any]:
         chosen = chosen & np.isfinite(given)
-        return {"masks": int(chosen.sum()), "auroc": auroc(given[chosen], iou[chosen] < BAD), "spearman": _rank(given[chosen], iou[chosen])}
+        given, true = given[chosen], true[chosen]
+        return {"masks": len(given), "auroc": auroc(given, true < BAD), "spearman": _rank(given, true)}
 
-    def variant(name: str) -> dict[str, Any]:
+    def variant(name: str, true: np.ndarray = iou) -> dict[str, Any]:
         given = np.isfinite(values[name])
-        return {**figures(every, values[name]), **found(values[name][given], iou[given], seed)}
+        return {**figures(every, values[name], true), **found(values[name][given], true[given], seed)}
 
     def of_kind(kind: str) -> dict[str, Any]:
         own = kinds == kind
@@ -118,6 +125,7 @@ def summarise(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
         "images": len({(one.group, one.image) for one in judged}),
         "bad": int((iou < BAD).sum()),
         **{name: variant(name) for name in VARIANTS},
+        BY_NUMBER: variant(OVERALL, made),
         "chance": {"brier": float(((chance - (iou < BAD)) ** 2).mean()), "bias": float((chance - (iou < BAD)).mean())},
         "estimate": {
             "error": float(np.abs(estimate - iou).mean()),
@@ -164,13 +172,13 @@ def write(judged: Sequence[Judged], out: Path, **conditions: Any) -> str:
     with out.with_suffix(".csv").open("w", newline="") as file:
         names = list(dict.fromkeys(name for one in judged for name in one.scores))
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["group", "image", "number", "kind", "iou", "chance", "estimate", *names])
+        rows.writerow(["group", "image", "number", "kind", "iou", "made", "chance", "estimate", *names])
         for one in judged:
             scores = (f"{one.scores[name]:.4f}" if name in one.scores else "" for name in names)
-            numbers = (f"{value:.4f}" for value in (one.iou, one.chance, one.estimate))
+            numbers = (f"{value:.4f}" for value in (one.iou, one.made, one.chance, one.estimate))
             rows.writerow([one.group, one.image, one.number, one.kind, *numbers, *scores])
     lines = [f"{figures['masks']} masks of {figures['images']} held-out images, {figures['bad']} of them bad (IoU < {BAD})"]
-    for name in VARIANTS:
+    for name in (*VARIANTS, BY_NUMBER):
         of = figures[name]
         lines.append(f"{name:<28} AUROC {of['auroc']:.3f}  Spearman {of['spearman']:.3f}  found in the worst 20 % {of['found']:.0%}")
     if (labels := figures["wrong_labels"])["masks"]:

@@ -20,7 +20,7 @@ from cdwidget.items import Instance
 from cdwidget.predictor import Predictor
 from cdwidget.review.scoring.border import HERE, INSIDE, OUTSIDE, profiles, summed
 from cdwidget.review.scoring.network import FAR, WEIGHTS, Network, save, shipped, softmax
-from cdwidget.review.scoring.overall import BEFORE, PLAIN, Estimate, blend, estimated, general, heard, of_set, table
+from cdwidget.review.scoring.overall import BEFORE, PLAIN, Estimate, blend, estimated, general, heard, table
 from cdwidget.review.scoring.population import Population
 from cdwidget.review.scoring.subject import Scene, Subject
 from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS, SCORES, measure
@@ -35,6 +35,7 @@ IOUS = 0.4, 1.0  # of the faults that are fitted on: slight ones too
 PEAK = 3e-3  # learning rate
 LAST = "overall critic"  # the network that is fitted on what all others say
 SIZE = ("area", "pixels")  # what the networks that know the answers of others are told besides
+LATE = ("nested", "surplus")  # what the last network alone is told
 ALONE = ("duplicate", "overlap")  # the scores that hang on the image's other instances
 
 
@@ -43,8 +44,8 @@ class Example:
     """One mask and what was measured about it. inputs: of the border networks, by name, (n, d). side: HERE, INSIDE or OUTSIDE of each.
 
     measures: of all scores that ask no predictor, but for the border networks'. alone: those of them that are others when it is the only
-    one of its image. of_class: of the scores that compare it with its class, and of its data set. said: of those that ask a predictor;
-    judged: of those that ask the critic, judged_alone: likewise, when it is the only one of its image; empty without.
+    one of its image. of_class: of the scores that compare it with its class. said: of those that ask a predictor; judged: of
+    those that ask the critic, judged_alone: likewise, when it is the only one of its image; empty without.
     """
 
     group: str
@@ -84,7 +85,7 @@ def examine(
             side = _side(subject, spoilt.truth[index], seen.points[some])
             said = _measures(subject, ASKING)
             judged, judged_alone = _measures(subject, JUDGING), _measures(alone, JUDGING)
-            alone_measures, of_class = _measures(alone, ALONE), {**_measures(subject, OF_CLASS), **of_set(subject)}
+            alone_measures, of_class = _measures(alone, ALONE), _measures(subject, OF_CLASS)
             yield Example(
                 spoilt.group, spoilt.name, kind, iou, measures, alone_measures, of_class, said, judged, judged_alone, inputs, side
             )
@@ -181,7 +182,7 @@ def fit(plain: Sequence[Example], judged: Sequence[Example], kept: Mapping[str, 
 
 def _told(row: Row, guess: float, judged: Mapping[str, float]) -> Row:
     """What the last network is told: the guess of those before, and what the critic says."""
-    known = _known(row, (*SIZE, *row.example.alone))
+    known = _known(row, {*SIZE, *LATE, *row.example.alone})
     return replace(row, measures={**judged, **heard(judged), BEFORE: float(guess), **row.example.of_class, **known})
 
 
@@ -210,7 +211,7 @@ def _chances(name: str, network: Network, row: Row) -> np.ndarray:
 
 
 def _fit_overall(shape: Shape, rows: Sequence[Row]) -> Network:
-    names = tuple(sorted({name for row in rows for name in row.measures}))
+    names = tuple(sorted({name for row in rows for name in row.measures} - set(shape.untold)))
     good = [row.measures for row in rows if row.example.kind == CLEAN]
     usual = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, middle) for name, middle in zip(names, usual)] for row in rows], np.float32)
@@ -238,7 +239,7 @@ def is_good_and_iou(iou: float) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Shape:
-    """A network and how it is trained. targets: what it learns of a mask, by its IoU."""
+    """A network and how it is trained. targets: what it learns of a mask, by its IoU. untold: measures that it does not get."""
 
     hidden: tuple[int, ...]
     members: int
@@ -247,10 +248,11 @@ class Shape:
     dropout: float
     decay: float
     targets: Callable[[float], tuple[float, ...]] = is_iou
+    untold: tuple[str, ...] = ()
 
 
 BORDER = Shape((48, 32), 1, 2500, 512, 0.2, 1e-3)
-WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05)
+WIDE = Shape((32, 16), 12, 2400, 128, 0.2, 0.05, untold=LATE)
 NARROW = Shape((12,), 12, 400, 128, 0.4, 0.3)  # it has few masks to learn from
 LISTENING = Shape((96, 48), 12, 7200, 128, 0.2, 0.1, is_good_and_iou)  # what it is told says more
 

@@ -29,6 +29,9 @@ RESERVED = 5  # one image in so many of those that are trained on is kept from t
 class Spoilt:
     """One image. masks: bool (N, H, W), as a reviewer would be given them; truth: as they should be. labels: N of them, "" where the set
     has none. faults: index -> kind and true IoU of those looked at.
+
+    As an evaluation matches masks and objects one to one, the first of equal masks of one label stands for the object, and those after it
+    for what is left: nothing but their order tells them apart. swapped: index -> that of the object for which such a mask was made.
     """
 
     group: str
@@ -38,6 +41,7 @@ class Spoilt:
     truth: np.ndarray
     labels: Sequence[str]
     faults: dict[int, tuple[str, float]]
+    swapped: dict[int, int]
 
 
 def spoilt_images(
@@ -75,10 +79,25 @@ def spoilt_images(
                 break
             turn += 1
         if faults:
-            foreign = truth
-            yield Spoilt(group, source.image.stem, image, masks, truth, _labels(group, source, len(truth)), faults)
+            foreign = truth.copy()
+            labels = _labels(group, source, len(truth))
+            swapped = _matched(masks, truth, labels, faults)
+            truth[list(swapped)] = truth[list(swapped.values())]
+            faults = {swapped.get(i, i): fault for i, fault in faults.items()}
+            yield Spoilt(group, source.image.stem, image, masks, truth, labels, faults, swapped)
         if seen >= count:
             return
+
+
+def _matched(masks: np.ndarray, truth: np.ndarray, labels: Sequence[str], which: Iterable[int]) -> dict[int, int]:
+    """The places that objects change, so that of equal masks of one label the first is the right one."""
+    places = {}
+    for i in which:
+        equal = [k for k, mask in enumerate(masks) if labels[k] == labels[i] and (mask == masks[i]).all()]
+        first, right = equal[0], next((k for k in equal if (masks[k] == truth[k]).all()), equal[0])
+        if first != right:
+            places.update({first: right, right: first})
+    return places
 
 
 def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population]:

@@ -9,20 +9,24 @@ import numpy as np
 from cdwidget.review.scoring.population import NESTED
 from cdwidget.review.scoring.subject import Finding, Meeting, Subject
 
-ALIKE = 0.6  # IoU from which two instances may be one
+ALIKE, EQUAL = 0.6, 0.9  # IoU from which two instances may be one, and are all the same
 RIM = 0.3  # of the mask's thickness, how wide what lies right outside is
 
 
 def duplicate(subject: Subject) -> Finding:
-    """Another instance of nearly the same pixels."""
+    """Another instance of nearly the same pixels. Of equal ones of one label the first may be the object, those after it are surplus."""
     ious = met(subject)
     number = max(ious, key=lambda one: ious[one], default=None)
     most = 0.0 if number is None else ious[number]
-    value = float(np.clip((most - ALIKE) / (1 - ALIKE), 0, 1))
+    labels = subject.scene.labels
+    before = max((iou for one, iou in ious.items() if one < subject.number and labels[one] == subject.label), default=0.0)
+    value, surplus = (float(np.clip((iou - least) / (1 - least), 0, 1)) for iou, least in ((most, ALIKE), (before, EQUAL)))
+    measures = {"duplicate": most, "surplus": surplus}
     if number is None or value == 0:
-        return Finding(0, "no other instance has nearly the same pixels", subject.nothing, {"duplicate": most})
+        return Finding(0, "no other instance has nearly the same pixels", subject.nothing, measures)
     heat = subject.heat(subject.inside * subject.cropped(subject.scene.masks[number]))
-    return Finding(value, f"instance {number} has nearly the same pixels (IoU {most:.2f})", heat, {"duplicate": most})
+    first = " and comes first" if surplus and before == most else ""
+    return Finding(value, f"instance {number} has nearly the same pixels (IoU {most:.2f}){first}", heat, measures)
 
 
 def met(subject: Subject) -> dict[int, float]:

@@ -32,18 +32,20 @@ class Estimate(NamedTuple):
 
 
 def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
-    """Combine what the scores found; the reasons are those of the scores without which the mask would look best.
+    """Combine what the scores found; the reasons are those of the scores that found something and without which the mask would
+    look best.
 
     There are three networks: one estimates the IoU from what can be measured without any other; the next corrects it by the predictor's
     answers, where there are any; the last one makes an `Estimate` of it, with the critic's word, where there is one.
     """
     measured = {name: value for finding in findings.values() for name, value in finding.measures.items()}
-    measures = {**general(subject), **of_set(subject), **measured}
+    measures = {**general(subject), **measured}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
     found = estimate(rows)
     value, without = float(found.score[0]), dict(zip(names, (found.score[0] - found.score[1:]).tolist()))
-    telling = [name for name in sorted(names, key=lambda one: -without[one]) if without[name] >= TELLING][:NAMED]
+    suspects = [name for name in names if findings[name].value > 0 and without[name] >= TELLING]
+    telling = sorted(suspects, key=lambda name: -without[name])[:NAMED]
     reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
     heat = subject.nothing
     for name in telling:
@@ -90,21 +92,19 @@ def table(rows: list[dict[str, float]], network: Network) -> np.ndarray:
 
 
 def general(subject: Subject) -> dict[str, float]:
-    """Return what hangs on no score: how large and how compact the mask is, and how much of its border is the image's."""
+    """Return what hangs on no score: how large and how compact the mask is, how much of its border is the image's, and whether instances
+    lie in one another as a rule.
+    """
     border = float(np.count_nonzero(subject.border))
     rows, columns = np.ogrid[: subject.shape[0], : subject.shape[1]]
     outermost = float(np.count_nonzero(subject.inside & subject.at_image_border(columns, rows))) / 2  # a band two pixels wide
     within = float(np.count_nonzero(subject.inside))
+    population = subject.scene.population
     return {
         "area": float(np.log(subject.area / subject.mask.size)),
         "pixels": float(np.log(subject.area)),
         "compact": float(np.log(within / (border + 1) ** 2 + 1e-6)),
         "depth": float(subject.depth.max()) / float(np.sqrt(within)),
         "at_image_border": outermost / (outermost + border + 1),
+        "nested": float(population is not None and population.nested),
     }
-
-
-def of_set(subject: Subject) -> dict[str, float]:
-    """Return what hangs on the data set alone; only the last network is told of it."""
-    population = subject.scene.population
-    return {"nested": float(population is not None and population.nested)}
