@@ -96,6 +96,16 @@ def test_a_lesson_shows_each_mask_as_it_will_be_seen(folder: Path) -> None:
             assert not any(side.any() for side, within in zip(sides, inner) if within), "about the mask, be the object where it may"
 
 
+def test_a_set_of_specks_is_refused(tmp_path: Path) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / "specks" / name).mkdir(parents=True)
+    for number in range(8):
+        Image.fromarray(picture(disk())).save(tmp_path / "specks/images" / f"{number}.png")
+        Image.fromarray(disk(radius=2).astype(np.uint8)).save(tmp_path / "specks/masks" / f"{number}.png")
+    with pytest.raises(ValueError, match="none of 1000 images has an object that fills 0.3% to 95% of it"):
+        Lessons(CRITIC, [tmp_path / "specks"]).draw(0, 0)
+
+
 def test_a_critic_is_trained_written_and_read_again(folder: Path, tmp_path: Path) -> None:
     recipe = replace(CRITIC, steps=2, images=1, masks=3, clean=1)
     for name in ("first", "second"):

@@ -36,6 +36,7 @@ OTHERS = 5  # masks of an image that are spoilt besides those that are judged, a
 SEEN = 16  # pixels of an object that has any
 ROOM = 64  # cells that are added to those of a mask, lest a small one counts for all
 SAVED = 100  # steps
+TRIED = 1000  # images, for one with an object that is neither too small nor too large
 FORMAT = "cdwidget-critic-2"
 WIDER, OFF = (-0.15, 0.3), 0.08  # logarithm of how much wider a view is than usual, and how far off, as a share of its sides
 
@@ -146,7 +147,7 @@ class Lessons:
 
     def _load(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """An image, its objects, its valid pixels, and which of the objects are neither too small nor too large."""
-        while True:
+        for _ in range(TRIED):
             sources = self.sets[rng.choice(len(self.sets), p=self.shares)]
             image, objects, valid = sources[rng.integers(len(sources))].load()
             objects = objects & valid
@@ -155,6 +156,9 @@ class Lessons:
             fitting = np.flatnonzero((share >= SMALLEST) & (share <= LARGEST))
             if len(fitting):
                 return image, objects, valid, fitting
+        raise ValueError(
+            f"none of {TRIED} images has an object that fills {SMALLEST:.1%} to {LARGEST:.0%} of it; the critic needs such to learn from"
+        )
 
     def _scene(self, rng: np.random.Generator) -> Scene:
         """An image with its colours changed, perhaps mirrored, and some of its masks spoilt."""
