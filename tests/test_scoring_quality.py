@@ -122,18 +122,9 @@ def test_quality_is_measured_and_written(folder: Path, tmp_path: Path, monkeypat
 
 def test_the_figures_of_a_perfect_and_of_a_useless_score() -> None:
     ious = [1.0] * 50 + [0.5] * 50
+    usual = dict.fromkeys(VARIANTS, 0.5)
     perfect = [
-        Judged(
-            "a",
-            str(i),
-            0,
-            CLEAN if true == 1 else "cut",
-            true,
-            1.5 - true,
-            (1 - true) / 2,
-            0.6,
-            {**dict.fromkeys(VARIANTS, 0.5), OVERALL: 1 - true},
-        )
+        Judged("a", str(i), 0, CLEAN if true == 1 else "cut", true, 1.5 - true, (1 - true) / 2, 0.6, {**usual, OVERALL: 1 - true})
         for i, true in enumerate(ious)
     ]
     figures = summarise(perfect)

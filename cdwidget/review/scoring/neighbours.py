@@ -20,13 +20,18 @@ def duplicate(subject: Subject) -> Finding:
     most = 0.0 if number is None else ious[number]
     labels = subject.scene.labels
     before = max((iou for one, iou in ious.items() if one < subject.number and labels[one] == subject.label), default=0.0)
-    value, surplus = (float(np.clip((iou - least) / (1 - least), 0, 1)) for iou, least in ((most, ALIKE), (before, EQUAL)))
+    value, surplus = _beyond(ALIKE, most), _beyond(EQUAL, before)
     measures = {"duplicate": most, "surplus": surplus}
     if number is None or value == 0:
         return Finding(0, "no other instance has nearly the same pixels", subject.nothing, measures)
     heat = subject.heat(subject.inside * subject.cropped(subject.scene.masks[number]))
     first = " and comes first" if surplus and before == most else ""
     return Finding(value, f"instance {number} has nearly the same pixels (IoU {most:.2f}){first}", heat, measures)
+
+
+def _beyond(least: float, iou: float) -> float:
+    """How far an IoU lies between the least that counts, 0, and 1."""
+    return float(np.clip((iou - least) / (1 - least), 0, 1))
 
 
 def met(subject: Subject) -> dict[int, float]:

@@ -38,8 +38,7 @@ def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
     There are three networks: one estimates the IoU from what can be measured without any other; the next corrects it by the predictor's
     answers, where there are any; the last one makes an `Estimate` of it, with the critic's word, where there is one.
     """
-    measured = {name: value for finding in findings.values() for name, value in finding.measures.items()}
-    measures = {**general(subject), **measured}
+    measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
     names = list(findings)
     rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
     found = estimate(rows)
