@@ -26,9 +26,9 @@ import skimage.data
 from PIL import Image
 
 from cdwidget import Catalogue, Gallery, Instance, Item
-from cdwidget.review import Added
-from cdwidget.review.records import Record, Recorded, record_items
-from cdwidget.review.writing import insert
+from cdwidget.catalogue import Added
+from cdwidget.catalogue.records import Record, Recorded, record_items
+from cdwidget.catalogue.writer import insert
 
 PICTURES = ("astronaut", "chelsea", "coffee", "immunohistochemistry", "retina", "rocket")
 EACH = 100  # instances of an image

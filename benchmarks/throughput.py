@@ -23,7 +23,7 @@ from tqdm import tqdm
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
 from cdwidget.batch import BACKENDS
-from cdwidget.formats.sets import find_sets, read_set
+from cdwidget.formats.dataset_folders import find_sets, read_set
 from cdwidget.model.variants import fingerprint
 
 

@@ -13,16 +13,16 @@ from cdwidget._version import __version__
 
 if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
+    from cdwidget.catalogue import Catalogue
     from cdwidget.formats import read, to_frame, write
     from cdwidget.items import Instance, Item, read_image
     from cdwidget.model import load_predictor
     from cdwidget.predictor import Prediction, Predictor
     from cdwidget.prompts import Box, Click, Stroke
-    from cdwidget.review import Catalogue
     from cdwidget.session import Session
     from cdwidget.widget import Annotator
     from cdwidget.widget.embedding_map import EmbeddingMap
-    from cdwidget.widget.gallery import Gallery
+    from cdwidget.widget.gallery.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
 
 # How often a thread of GNU OpenMP, PyTorch's on Linux, looks for more work before it sleeps. Left to itself it looks 300,000 times,
@@ -34,7 +34,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _HOMES = {
     "Annotator": "cdwidget.widget",
     "Box": "cdwidget.prompts",
-    "Catalogue": "cdwidget.review",
+    "Catalogue": "cdwidget.catalogue",
     "Click": "cdwidget.prompts",
     "Embed": "cdwidget.batch",
     "EmbeddingMap": "cdwidget.widget.embedding_map",

@@ -65,3 +65,34 @@ class Predictor(Protocol):
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
         """Answer all the prompts given so far; `prior` is the previous mask, (H, W): bool, somebody's, or float in [0, 1], a model's."""
+
+
+# MERGED from critic: What scores know about a critic: a network that says of any mask how good it is and where it is wrong.
+
+
+BAD = 0.85  # IoU with the truth below which a mask is bad
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a critic says of a mask. iou: estimated, with the truth. good: the chance that it is not BAD. missed, taken: float32 (H, W),
+    the chance of each pixel to belong to the object though the mask has it not, and not to belong to it though the mask has it.
+    """
+
+    iou: float
+    good: float
+    missed: np.ndarray
+    taken: np.ndarray
+
+
+class Critic(Protocol):
+    """Judges masks without ground truth and without clicks."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Take an image, uint8 (H, W, 3) RGB."""
+
+    def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
+        """Judge a bool (H, W) mask that is not empty, among the other masks of its image, as far as they are known."""
+
+    def look(self, mask: np.ndarray) -> np.ndarray:
+        """Describe what is in a bool (H, W) mask that is not empty, float32 (D,): what looks alike lies near each other."""

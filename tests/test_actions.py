@@ -9,7 +9,7 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session, action_from_json, action_to_json
 from cdwidget.session.actions import ACTIONS
-from scripted import IMAGE, LEFT, RIGHT, Scripted
+from support.scripted_predictor import IMAGE, LEFT, RIGHT, Scripted
 
 EXAMPLES = json.loads((Path(__file__).parent / "actions.json").read_text())
 

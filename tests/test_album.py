@@ -14,9 +14,10 @@ from cdwidget.formats import read
 from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from cdwidget.widget import Annotator, album
-from page import Page
-from scripted import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
+from cdwidget.widget import Annotator
+from cdwidget.widget import image_list as album
+from support.annotator_page import Page
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
 
 
 def photo(folder: Path, name: str = "photo.png") -> Path:

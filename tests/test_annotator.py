@@ -19,9 +19,9 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator
-from cdwidget.widget.picture import encode_image
-from page import Page, open_page
-from scripted import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
+from cdwidget.widget.images import encode_image
+from support.annotator_page import Page, open_page
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
 
 
 def test_the_browser_knows_what_the_session_holds_after_every_message() -> None:

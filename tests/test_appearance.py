@@ -11,11 +11,11 @@ from skimage.data import brick, coffee
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.model.critic import load_critic
-from cdwidget.review import OVERALL
-from cdwidget.review.scoring import Population, score_item
-from cdwidget.review.scoring.appearance import FEWEST, Appearance
-from scripted import Knowing
+from cdwidget.catalogue import OVERALL
+from cdwidget.model.quality import load_critic
+from cdwidget.scoring import Population, score_item
+from cdwidget.scoring.appearance import FEWEST, Appearance
+from support.scripted_predictor import Knowing
 
 SIDE = 96
 ROWS, COLUMNS = np.ogrid[:SIDE, :SIDE]
@@ -104,7 +104,7 @@ def test_of_two_masks_of_one_thing_the_label_tells_which_is_wrong(catalogue: Cat
 
 
 def test_images_with_rare_classes_are_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdwidget.review.scoring.population.LOOKED_AT", 60)
+    monkeypatch.setattr("cdwidget.scoring.population.LOOKED_AT", 60)
     seen = []
 
     class Noting(Knowing):

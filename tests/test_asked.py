@@ -8,7 +8,7 @@ import pytest
 from cdwidget.prompts import Click
 from cdwidget.session import Relabel, Session
 from cdwidget.tools import Brush
-from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
 
 
 def test_there_is_nothing_to_look_back_at_before_the_first_prompt() -> None:

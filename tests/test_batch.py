@@ -10,8 +10,20 @@ from PIL import Image
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.review import OVERALL, Score
-from labour import Bright, Working, calls, catalogue_of, kill_while_scoring, log_of, score, scored, square, start_scoring, wait_for
+from cdwidget.catalogue import OVERALL, Score
+from support.batch_programs import (
+    Bright,
+    Working,
+    calls,
+    catalogue_of,
+    kill_while_scoring,
+    log_of,
+    score,
+    scored,
+    square,
+    start_scoring,
+    wait_for,
+)
 
 EVERY = {1, 2, 3, 4, 5, 6}
 
@@ -92,7 +104,7 @@ def test_what_is_wrong_with_one_item_is_listed(catalogue: Catalogue, workers: in
     assert report.done == 2 and scored(catalogue) == {1, 6}
     said = {one.item: one.what for one in report.failed}
     assert sorted(said) == [2, 3, 4, 5] and "no file" in said[2] and "cannot be read" in said[3] and "9x9" in said[4]
-    assert said[5].startswith("RuntimeError: the model does not like it (labour.py, line")
+    assert said[5].startswith("RuntimeError: the model does not like it (batch_programs.py, line")
     noted = {row.id: row.problem.partition(":")[0] for row in catalogue.query(where=[("problem", "!=", None)])}
     assert noted == {2: "missing", 3: "corrupt", 4: "changed"}
     Image.fromarray(np.full((48, 48, 3), 2, np.uint8)).save(folder / "2.png")

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cdwidget import Catalogue
-from cdwidget.cli import app
-from labour import catalogue_of, scored, square
+from cdwidget.cli.app import app
+from support.batch_programs import catalogue_of, scored, square
 
 
 @pytest.fixture

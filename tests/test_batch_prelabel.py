@@ -12,11 +12,11 @@ from scipy.ndimage import binary_fill_holes, label
 import cdwidget
 from cdwidget import Catalogue, Instance, Item, Prelabel
 from cdwidget.batch import Report
-from cdwidget.batch.points import read_points
+from cdwidget.batch.prelabel import read_points
 from cdwidget.batch.proposals import SAME, Search
 from cdwidget.formats.coco import Crowd
 from cdwidget.masks import iou
-from labour import SIDE, Bright, catalogue_of, log_of, square
+from support.batch_programs import SIDE, Bright, catalogue_of, log_of, square
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def masks(catalogue: Catalogue, item: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("from_", ["boxes", "masks", "points"])
 def test_instances_are_refined_and_it_can_be_undone(catalogue: Catalogue, from_: str) -> None:
-    catalogue.put_scores(1, [cdwidget.review.Score(1, "overall", 0.7)])
+    catalogue.put_scores(1, [cdwidget.catalogue.Score(1, "overall", 0.7)])
     assert prelabel(catalogue, from_).done == 3
     (one,) = catalogue.item(1).instances
     assert (one.mask == square()).all() and (one.label, one.id) == ("box", 1)

@@ -11,7 +11,7 @@ import ray
 
 import cdwidget
 from cdwidget import Catalogue
-from labour import Bright, calls, catalogue_of, kill_while_scoring, score, scored
+from support.batch_programs import Bright, calls, catalogue_of, kill_while_scoring, score, scored
 
 EVERY = {1, 2, 3, 4, 5, 6}
 pytestmark = pytest.mark.timeout(900)  # a busy machine takes a minute to start Ray
@@ -86,7 +86,7 @@ def test_masks_are_made(started: str, catalogue: Catalogue) -> None:
 def test_at_an_address(started: str, catalogue: Catalogue) -> None:
     code = f"""
 from cdwidget import Catalogue
-from labour import score
+from support.batch_programs import score
 print(score(Catalogue({str(catalogue.path)!r}), "ray", address={started!r}))
 """
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])

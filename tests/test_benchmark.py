@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from cdwidget.benchmark import PEERS, Latency, Options, Result, benchmark, latency_table, measure_latency, noc_table, write_csv, write_json
-from cdwidget.benchmark.modes import MODES
-from cdwidget.benchmark.noc import click_through
-from cdwidget.benchmark.peers import GrabCut
-from cdwidget.formats.folders import read_targets
+from cdwidget.benchmark.methods import GrabCut
+from cdwidget.benchmark.protocol import MODES, click_through
+from cdwidget.formats.dataset_folders import read_targets
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 

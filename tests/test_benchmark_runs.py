@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cdwidget.benchmark import MODES, Method, Options, carry_out, imported, peer, read_objects, run_all
-from cdwidget.benchmark.intervals import interval
-from cdwidget.benchmark.noc import Run, benchmark, cut_out
-from cdwidget.faults import HIGH, LOW, faulty_mask
-from cdwidget.formats.sets import HOLDOUT, held_out, read_set
+from cdwidget.benchmark import MODES, Method, Options, imported, peer, run_all
+from cdwidget.cli.benchmark import carry_out, read_objects
+from cdwidget.benchmark.protocol import Run, benchmark, cut_out, interval
+from cdwidget.formats.dataset_folders import HOLDOUT, held_out, read_set
+from cdwidget.mask_errors import HIGH, LOW, faulty_mask
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke

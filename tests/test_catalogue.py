@@ -12,8 +12,9 @@ from pycocotools.coco import COCO
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
+from cdwidget.catalogue import Score
+from cdwidget.catalogue import storage as schema
 from cdwidget.formats import FORMATS
-from cdwidget.review import Score, schema
 
 ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "%_; DROP TABLE items;--.png", "x" * 250 + ".png"]
 LONG = "<script>'\"🐈" + "ä" * 290
@@ -157,7 +158,7 @@ def test_pages_agree_with_the_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_filters_find_the_same_whichever_index_is_used(catalogue: Catalogue, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdwidget.review.selection.FEW", few)
+    monkeypatch.setattr("cdwidget.catalogue.query.FEW", few)
     catalogue.tag([2, 3], "night")
     catalogue.put_scores(3, [Score(1, "edge", 2.0), Score(2, "edge", 1.0)])
     assert [row.id for row in catalogue.query(label="cat", tag="night", order_by="-id")] == [3, 2]

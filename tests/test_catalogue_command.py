@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.cli import app
+from cdwidget.cli.app import app
 
 
 @pytest.fixture

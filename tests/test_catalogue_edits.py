@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.review import Conflict, Score
+from cdwidget.catalogue import Conflict, Score
 from cdwidget.tools import Brush
 
 
@@ -234,7 +234,7 @@ def test_adding_goes_on_after_a_kill(tmp_path: Path) -> None:
     code = """
         import sys
         from cdwidget import Catalogue
-        from cdwidget.review import catalogue as module
+        from cdwidget.catalogue import catalogue as module
         module.BATCH = 50
         def paths():
             for number in range(100_000):

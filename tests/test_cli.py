@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import cdwidget
-from cdwidget.cli import app
+from cdwidget.cli.app import app
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
 from cdwidget.train import RECIPES, Recipe
@@ -70,7 +70,7 @@ def test_latency(tmp_path: Path) -> None:
 
 
 def test_benchmark_of_held_out_objects_by_a_predictor_of_ones_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "mine.py").write_text("from cdwidget.benchmark.peers import GrabCut as Mine\n")
+    (folder / "mine.py").write_text("from cdwidget.benchmark.methods import GrabCut as Mine\n")
     monkeypatch.chdir(folder)
     held = [n for n in range(2000) if crc32(str(n).encode()) % 20 == 0][:2]
     for number in held:

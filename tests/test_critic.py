@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from cdwidget.model.critic import CDNetCritic, load_critic, view_of
-from cdwidget.train.critic import CRITIC, Lessons, train_critic
+from cdwidget.model.quality import CDNetCritic, load_critic, view_of
+from cdwidget.train.quality import CRITIC, Lessons, train_critic
 
 HEIGHT, WIDTH = 240, 320
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]

@@ -13,10 +13,21 @@ from pycocotools.coco import COCO
 from scipy.sparse import csr_matrix
 
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.review import Score, Subset
-from cdwidget.review.duplicates import BITS, Pair, alike, fingerprint, groups_of, near
-from cdwidget.review.embeddings import PROJECTIONS, project, put_embedding, read_embeddings, spread
-from cdwidget.review.splits import balance, split
+from cdwidget.catalogue import Score, Subset
+from cdwidget.catalogue.similarity import (
+    BITS,
+    PROJECTIONS,
+    Pair,
+    alike,
+    fingerprint,
+    groups_of,
+    near,
+    project,
+    put_embedding,
+    read_embeddings,
+    spread,
+)
+from cdwidget.catalogue.subset import balance, split
 
 HEIGHT, WIDTH = 60, 80
 

@@ -11,12 +11,11 @@ import pytest
 
 import cdwidget
 from cdwidget import Catalogue, EmbeddingMap, Gallery, Instance
+from cdwidget.catalogue import Score
+from cdwidget.catalogue.similarity import project, put_embedding, read_embeddings
 from cdwidget.model.predictor import CDNetPredictor
-from cdwidget.review import Score
-from cdwidget.review.embeddings import project, put_embedding, read_embeddings
-from cdwidget.widget.embedding_map import SHORTCUTS
-from cdwidget.widget.plane import COLOURINGS, NONE, Legend
-from pictures import RING, SQUARE, TWO, item
+from cdwidget.widget.embedding_map import COLOURINGS, NONE, SHORTCUTS, Legend
+from support.image_files import RING, SQUARE, TWO, item
 
 JS = Path(__file__).parents[1] / "js" / "src" / "map"
 
@@ -214,7 +213,7 @@ def test_the_job_embeds_each_image_once(tmp_path: Path, predictor: CDNetPredicto
 
 
 def test_a_predictor_that_cannot_embed(catalogue: Catalogue) -> None:
-    from scripted import Scripted
+    from support.scripted_predictor import Scripted
 
     with pytest.raises(ValueError, match=r"Scripted has no method embed\(image\)"):
         cdwidget.run(cdwidget.Embed(Scripted(RING)), catalogue, progress=False)

@@ -7,7 +7,7 @@ import pytest
 
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from scripted import IMAGE, LEFT, Scripted
+from support.scripted_predictor import IMAGE, LEFT, Scripted
 
 
 class Busy:

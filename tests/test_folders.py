@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdwidget.formats.folders import read_targets
+from cdwidget.formats.dataset_folders import read_targets
 
 
 def write(folder: Path, stem: str, mask: np.ndarray, size: tuple[int, int] | None = None, **save: object) -> None:

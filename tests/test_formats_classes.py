@@ -15,7 +15,7 @@ from cdwidget.formats.voc import palette
 from cdwidget.formats.yolo import bridged
 from cdwidget.items import Instance
 from cdwidget.polygons import fill
-from pictures import RING, SQUARE, TWO, grey, item
+from support.image_files import RING, SQUARE, TWO, grey, item
 
 # --- VOC -------------------------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import cdwidget
-from cdwidget.formats.folders import read_targets
+from cdwidget.formats.dataset_folders import read_targets
 from cdwidget.items import Instance, Item
-from pictures import RING, SQUARE, TWO, grey, item
+from support.image_files import RING, SQUARE, TWO, grey, item
 
 # --- LabelMe ---------------------------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from cdwidget import Catalogue, Gallery, Session
+from cdwidget.catalogue import Conflict
 from cdwidget.prompts import Click
-from cdwidget.review import Conflict
 from cdwidget.tools import Brush
-from reviewed import Tiles, catalogue_of, scored, square
-from scripted import Scripted
+from support.gallery_page import Tiles, catalogue_of, scored, square
+from support.scripted_predictor import Scripted
 
 
 @pytest.fixture
@@ -273,8 +273,8 @@ REVIEW = """
     sys.path.insert(0, sys.argv[2])
     from cdwidget import Catalogue, Gallery
     from cdwidget.tools import Brush
-    from reviewed import Tiles, square
-    from scripted import Scripted
+    from support.gallery_page import Tiles, square
+    from support.scripted_predictor import Scripted
     page = Tiles(Gallery(Catalogue(sys.argv[1]), Scripted(square(1, 1)), order_by="id"))
     page.ask("edit", instance=1)
     for number in range(5):

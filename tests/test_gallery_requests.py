@@ -18,10 +18,10 @@ from traitlets import TraitError
 
 import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
-from cdwidget.review import Conflict, Score
-from cdwidget.widget.gallery_verdicts import PAUSE, Verdicts
-from cdwidget.widget.picture import svg_path
-from reviewed import Tiles, catalogue_of, scored
+from cdwidget.catalogue import Conflict, Score
+from cdwidget.widget.gallery.decisions import PAUSE, Verdicts
+from cdwidget.widget.images import svg_path
+from support.gallery_page import Tiles, catalogue_of, scored
 
 ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
 LONG = "<script>'\"🐈" + "ä" * 290

@@ -7,9 +7,9 @@ import pytest
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from cdwidget.session.records import change_from_json, change_to_json
+from cdwidget.session.serialization import change_from_json, change_to_json
 from cdwidget.tools import Brush
-from scripted import IMAGE, LEFT, RIGHT, Erratic, Scripted, any_action
+from support.scripted_predictor import IMAGE, LEFT, RIGHT, Erratic, Scripted, any_action
 
 
 def test_a_new_action_forgets_what_was_undone():

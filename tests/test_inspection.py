@@ -13,8 +13,9 @@ from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from cdwidget.inspection import OFFSETS, Affinity, PixelDiffusion, View, added, diagnose, disagreement, given, heads
-from cdwidget.inspection import pixels as numpy_pdm
+from cdwidget.inspection import OFFSETS, Affinity, PixelDiffusion, View, added, diagnose, disagreement, given
+from cdwidget.inspection import view as heads
+from cdwidget.inspection import view as numpy_pdm
 from cdwidget.model import fdm, pdm
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.predictor import CDNetPredictor

@@ -17,8 +17,8 @@ from cdwidget.session import Asked, Session
 from cdwidget.widget.inspector import GRID, Inspector
 from cdwidget.widget.maps import MAPS, MERGE, Picture, Query, Scene
 from cdwidget.widget.panel import coloured
-from recorded import Recorded
-from scripted import IMAGE, LEFT, Scripted
+from support.recording_predictor import Recorded
+from support.scripted_predictor import IMAGE, LEFT, Scripted
 
 
 @pytest.fixture

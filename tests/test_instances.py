@@ -10,8 +10,8 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import SOURCES, Duplicate, Merge, Reorder, Session, Snap, Split
 from cdwidget.tools import Brush
-from cdwidget.widget import update
-from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
+from cdwidget.widget import transport as update
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
 
 masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
 ALL = np.ones((HEIGHT, WIDTH), bool)

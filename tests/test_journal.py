@@ -13,10 +13,11 @@ import pytest
 
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
-from cdwidget.session import Accept, Alternative, Lock, Merge, Select, Session, journal
-from cdwidget.session.journal import FileJournal, InUse, journal_path
+from cdwidget.session import Accept, Alternative, Lock, Merge, Select, Session
+from cdwidget.session import autosave as journal
+from cdwidget.session.autosave import FileJournal, InUse, journal_path
 from cdwidget.tools import Brush, FillHoles, Matte
-from scripted import IMAGE, LEFT, RIGHT, Erratic, Scripted
+from support.scripted_predictor import IMAGE, LEFT, RIGHT, Erratic, Scripted
 
 ACTIONS: list[Any] = [
     Click(3, 3),

@@ -9,7 +9,7 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.tools import Brush
-from scripted import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, Scripted
 
 
 def test_the_log_is_readable_json():

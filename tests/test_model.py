@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from cdwidget.model import pdm
-from cdwidget.model.backbones import BACKBONES
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, load_encoder, save_checkpoint
-from cdwidget.model.click_maps import REACH, click_maps, encode_clicks, source_maps
+from cdwidget.model.encoders import BACKBONES
 from cdwidget.model.fdm import FDM, FLOOR
-from cdwidget.model.precision import precision, rounded
+from cdwidget.model.prompt_maps import REACH, click_maps, encode_clicks, source_maps
+from cdwidget.model.quantization import cast_weights, precision
 from cdwidget.prompts import Box, Click, Stroke
 
 
@@ -114,7 +114,7 @@ def test_a_network_of_rounded_weights_answers_the_same():
     kept = {name: value.clone() for name, value in model.state_dict().items()}
     image, maps = inputs()
     with precision():
-        once, again = (network(network.encode(image), maps).logits for network in (model, rounded(model)))
+        once, again = (network(network.encode(image), maps).logits for network in (model, cast_weights(model)))
     assert torch.equal(once, again)
     assert all(torch.equal(value, kept[name]) and value.dtype == kept[name].dtype for name, value in model.state_dict().items())
 

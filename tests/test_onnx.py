@@ -9,7 +9,7 @@ from skimage.data import astronaut
 from typer.testing import CliRunner
 
 from cdwidget import Click, load_predictor
-from cdwidget.cli import app
+from cdwidget.cli.app import app
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
 from cdwidget.model.onnx import OnnxCDNet, export_onnx

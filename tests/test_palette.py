@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from typer.testing import CliRunner
 
-from cdwidget.cli import app
-from cdwidget.model import palette
+from cdwidget.cli.app import app
+from cdwidget.model import quantization as palette
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
 from cdwidget.train import RECIPES
-from cdwidget.train.rounding import compensated
+from cdwidget.train.gptq import compensated
 
 CONFIG = CDNetConfig(backbone="lite0", size=64, channels=32, bits=4)
 
@@ -61,7 +61,7 @@ def test_a_file_of_few_bits_is_small_and_holds_what_the_model_computes_with(tmp_
     first, second = load_file(tmp_path / "few.safetensors"), load_file(tmp_path / "again.safetensors")
     assert all(torch.equal(first[name], second[name]) for name in first)
     exact = {name: value.clone() for name, value in model.named_parameters()}
-    with palette.rounded(model, 4):
+    with palette.quantized(model, 4):
         for name, value in model.named_parameters():
             assert torch.allclose(value, loaded.get_parameter(name), atol=2e-3 * float(exact[name].detach().abs().max()) + 1e-6), name
     assert all(torch.equal(value, exact[name]) for name, value in model.named_parameters())

@@ -7,12 +7,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from cdwidget import Box, Catalogue, Click, Instance, Item
-from cdwidget.review import Score
-from cdwidget.review.plots import FIGURES, prompts_of
+from cdwidget.catalogue import Score
+from cdwidget.catalogue.plots import FIGURES, prompts_of
 from cdwidget.session import Accept, Select
 from cdwidget.tools import Grow
-from pictures import item
-from scripted import Scripted
+from support.image_files import item
+from support.scripted_predictor import Scripted
 
 MATHS = "$x_{$ <b>_</b> \x00\n" + "ä" * 300
 

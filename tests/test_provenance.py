@@ -11,7 +11,7 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.session import SOURCES, Accept, Alternative, Lock, Relabel, Select, Session
 from cdwidget.tools import Brush, FillHoles, Grow, Lasso, Matte, Polygon, Superpixel, Wand
-from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted
 
 MIDDLE = ~(LEFT | RIGHT)
 SQUARE = ((2, 2), (5, 2), (5, 5), (2, 5))

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from cdwidget.model import MODELS
+from cdwidget.model.brs import BRS, FBRS, refine
 from cdwidget.model.cdnet import CDNet, CDNetConfig, Output
 from cdwidget.model.predictor import CDNetPredictor
-from cdwidget.model.refine import BRS, FBRS, refine
 from cdwidget.model.variants import ABLATIONS, VARIANTS, fingerprint, load_variant, weights_of
 from cdwidget.prompts import Click
 

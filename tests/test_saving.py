@@ -16,8 +16,9 @@ from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.tools import Brush
-from cdwidget.widget import Annotator, album
-from scripted import IMAGE, LEFT, RIGHT, Scripted
+from cdwidget.widget import Annotator
+from cdwidget.widget import image_list as album
+from support.scripted_predictor import IMAGE, LEFT, RIGHT, Scripted
 
 DOT = Brush(((9.0, 9.0),), 2.0)
 

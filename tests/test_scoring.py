@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdwidget.catalogue import OVERALL, Catalogue
+from cdwidget.catalogue.rows import Score
 from cdwidget.formats.coco import Crowd
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click
-from cdwidget.review import OVERALL, Catalogue
-from cdwidget.review.rows import Score
-from cdwidget.review.scoring import SCORES, Population, score_item
-from cdwidget.review.scoring.answers import ask
-from cdwidget.review.scoring.appearance import Appearance
-from cdwidget.review.scoring.table import ASKING, JUDGING, OF_CLASS
-from scripted import Knowing, Scripted
+from cdwidget.scoring import SCORES, Population, score_item
+from cdwidget.scoring.appearance import Appearance
+from cdwidget.scoring.predictions import ask
+from cdwidget.scoring.registry import ASKING, JUDGING, OF_CLASS
+from support.scripted_predictor import Knowing, Scripted
 
 HEIGHT, WIDTH = 120, 160
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]

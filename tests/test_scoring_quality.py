@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdwidget.faults import FAULTS, HIGH, LOW, spoil
-from cdwidget.formats.sets import Source, held_out
+from cdwidget.catalogue.rows import OVERALL
+from cdwidget.formats.dataset_folders import Source, held_out
+from cdwidget.mask_errors import FAULTS, HIGH, LOW, spoil
 from cdwidget.masks import iou
-from cdwidget.review.rows import OVERALL
-from cdwidget.review.scoring.network import load, save, shipped
-from cdwidget.review.scoring.table import SCORES
-from cdwidget.train import score_quality, scores, spoilt
-from cdwidget.train.score_quality import BY_NUMBER, NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
-from cdwidget.train.spoilt import CLEAN, Choice, reserved, spoilt_images, trained_on
-from scripted import Knowing, Scripted
+from cdwidget.scoring.network import load, save, shipped
+from cdwidget.scoring.registry import SCORES
+from cdwidget.train import corruption as spoilt
+from cdwidget.train import evaluate_overall as score_quality
+from cdwidget.train import fit_overall as scores
+from cdwidget.train.corruption import CLEAN, Choice, reserved, spoilt_images, trained_on
+from cdwidget.train.evaluate_overall import BY_NUMBER, NO_PREDICTOR, VARIANTS, Judged, auroc, found, measure_scores, summarise, write
+from support.scripted_predictor import Knowing, Scripted
 
 SIDE = 64
 ROWS, COLUMNS = np.ogrid[:SIDE, :SIDE]

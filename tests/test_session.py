@@ -10,7 +10,7 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.session import Accept, Delete, Relabel, Select, Session
 from cdwidget.tools import Brush
-from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Scripted, snapshot
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Scripted, snapshot
 
 # ---- instances ---------------------------------------------------------------------------------------------------
 

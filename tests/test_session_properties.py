@@ -31,7 +31,7 @@ from cdwidget.session import (
 )
 from cdwidget.session.actions import KINDS
 from cdwidget.tools import Brush, FillHoles, Polygon
-from scripted import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted, any_action, snapshot
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted, any_action, snapshot
 
 masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
 xs, ys = st.floats(0, WIDTH, exclude_max=True), st.floats(0, HEIGHT, exclude_max=True)

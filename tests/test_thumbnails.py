@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.review import Score, thumbnails
-from cdwidget.review.runs import decode, decode_box, encode
-from cdwidget.review.thumbnails import CONTEXT, KEPT, Frame, Thumbnail
+from cdwidget.catalogue import Score, thumbnails
+from cdwidget.catalogue.thumbnails import CONTEXT, KEPT, Frame, Thumbnail
+from cdwidget.rle import decode, decode_box, encode
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 

@@ -12,18 +12,17 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from cdwidget.cli import app
+from cdwidget.cli.app import app
 from cdwidget.model import load_predictor
 from cdwidget.model.cdnet import CDNetConfig
-from cdwidget.model.tinyvit import TinyViT
+from cdwidget.model.encoders import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.train import Recipe, SetOptions, find_sets, train
-from cdwidget.train.ahead import drawn_ahead
-from cdwidget.train.check import read_sets
-from cdwidget.train.data import Sampler, damage
-from cdwidget.train.learner import next_prompt
+from cdwidget.train.data import Sampler, damage, read_sets
+from cdwidget.train.distributed import Ranks
 from cdwidget.train.losses import cdnet_loss, focal_loss
-from cdwidget.train.ranks import Ranks
+from cdwidget.train.prefetch import drawn_ahead
+from cdwidget.train.trainer import next_prompt
 
 MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
 RECIPE = Recipe(MODEL, {"shapes": SetOptions(whole=0.2)}, steps=4, batch=4, per_image=2, warmup=2, encoder_rate=1.0, holdout=10**9)

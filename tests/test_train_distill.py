@@ -11,12 +11,11 @@ from safetensors.torch import load_file
 from cdwidget.model import load_predictor
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
-from cdwidget.model.click_maps import click_maps
-from cdwidget.model.tinyvit import TinyViT
+from cdwidget.model.encoders import TinyViT
+from cdwidget.model.prompt_maps import click_maps
 from cdwidget.prompts import Click
 from cdwidget.train import RECIPES, Distillation, Recipe, train
-from cdwidget.train.check import read_sets
-from cdwidget.train.data import Sampler
+from cdwidget.train.data import Sampler, read_sets
 from cdwidget.train.distill import Teacher
 
 STUDENT = CDNetConfig(backbone="lite0", size=64, channels=32)

@@ -9,11 +9,10 @@ import pytest
 from pycocotools import mask as reference
 from typer.testing import CliRunner
 
-from cdwidget.cli import app
-from cdwidget.formats.sets import BadImage, held_out, read_set
+from cdwidget.cli.app import app
+from cdwidget.formats.dataset_folders import BadImage, held_out, read_set
 from cdwidget.train import RECIPES, Recipe, SetOptions, reweighted
-from cdwidget.train.check import read_sets, without_bad
-from cdwidget.train.data import Sampler
+from cdwidget.train.data import Sampler, read_sets, without_bad
 
 RECIPE = Recipe(batch=4, holdout=10**9, edits=1.0)
 

@@ -1,7 +1,6 @@
 """Jobs: what is done to every item of a catalogue, here or on many machines."""
 
-from cdwidget.batch.embed import Embed
-from cdwidget.batch.jobs import Job, Model, Outcome, Score
+from cdwidget.batch.jobs import Embed, Job, Model, Outcome, Score
 from cdwidget.batch.prelabel import Prelabel
 from cdwidget.batch.run import BACKENDS, Report, run
 

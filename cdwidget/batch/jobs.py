@@ -10,13 +10,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Callable, ClassVar, Protocol, Sequence, TypeVar, Union
 
-from cdwidget.critic import Critic
-from cdwidget.lookup import lookup
-from cdwidget.predictor import Predictor
-from cdwidget.review import OVERALL, Catalogue, CatalogueItem
-from cdwidget.review.scoring import SCORES, Population, score_item
-from cdwidget.review.scoring.network import WEIGHTS
-from cdwidget.review.scoring.table import JUDGING
+import numpy as np
+
+from cdwidget.catalogue import OVERALL, Catalogue, CatalogueItem
+from cdwidget.catalogue.similarity import put_embedding
+from cdwidget.predictor import Critic, Predictor
+from cdwidget.registry import lookup
+from cdwidget.scoring import SCORES, Population, score_item
+from cdwidget.scoring.network import WEIGHTS
+from cdwidget.scoring.registry import JUDGING
 
 Model = Union[str, "os.PathLike[str]", Predictor, Callable[[], Predictor], None]
 Worker = Callable[[CatalogueItem], Any]
@@ -72,7 +74,7 @@ def attempt(work: Worker, item: CatalogueItem) -> Outcome:
 
 @dataclass(frozen=True)
 class Score:
-    """The job that scores all instances of an item without ground truth; see `cdwidget.review.scoring`.
+    """The job that scores all instances of an item without ground truth; see `cdwidget.scoring`.
 
     names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
     or what makes one when it is called; None for the scores that need no network; by default cdnet as it was asked when the weights of the
@@ -131,13 +133,13 @@ class Score:
 
 
 def _load_critic() -> Critic:
-    from cdwidget.model.critic import load_critic
+    from cdwidget.model.quality import load_critic
 
     return load_critic()
 
 
 def _critics_weights() -> str:
-    from cdwidget.model import critic
+    from cdwidget.model import quality as critic
 
     return _digest(critic.WEIGHTS)
 
@@ -168,3 +170,51 @@ def fingerprint_of(model: Model) -> str:
         return "no model"
     kind = model if hasattr(model, "__qualname__") else type(model)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+# MERGED from batch.embed: The job that describes images by vectors, to be compared.
+
+
+@dataclass(frozen=True)
+class Embed:
+    """The job that keeps an embedding of each image in the catalogue, for `Subset.diverse` and the EmbeddingMap.
+
+    model: as for `Score`; a predictor needs the method embed(image), float32 (D,). Once made it stays, whatever becomes of the masks.
+
+    >>> cdwidget.run(cdwidget.Embed(), catalogue)
+    """
+
+    model: Model = "cdnet"
+
+    name: ClassVar[str] = "embed"
+    lasting: ClassVar[bool] = True
+
+    def setting(self) -> str:
+        """The weights."""
+        return fingerprint_of(self.model)
+
+    def prepare(self, catalogue: Catalogue) -> Embed:
+        """Nothing needs to be known of the catalogue."""
+        return self
+
+    def survey(self, catalogue: Catalogue, progress: bool | None) -> Embed:
+        """Nor when there is something to do."""
+        return self
+
+    def start(self) -> Worker:
+        """Load the model."""
+        predictor = load(self.model)
+        embed = getattr(predictor, "embed", None)
+        if embed is None:
+            raise ValueError(f"{type(predictor).__name__} has no method embed(image); the embedded model has: Embed()")
+
+        def work(item: CatalogueItem) -> np.ndarray:
+            vector: np.ndarray = embed(item.read_image())
+            return vector
+
+        return work
+
+    def keep(self, catalogue: Catalogue, item: CatalogueItem, result: np.ndarray) -> bool:
+        """Put the embedding in place of an older one."""
+        put_embedding(catalogue, item.id, result, self.setting())
+        return True

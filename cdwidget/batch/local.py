@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from cdwidget.batch.jobs import Job, Outcome, attempt
-from cdwidget.review import Catalogue, CatalogueItem
+from cdwidget.catalogue import Catalogue, CatalogueItem
 
 THREADS = "OMP_NUM_THREADS"
 PATIENCE = 5.0  # seconds that a worker has to end by itself

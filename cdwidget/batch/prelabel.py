@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import json
+import os
 from dataclasses import dataclass, field, replace
-from typing import Callable, ClassVar, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Iterable, Iterator, Mapping, NamedTuple, Sequence, Union
 
 import numpy as np
 
 from cdwidget.batch.jobs import Model, Worker, fingerprint_of, load
-from cdwidget.batch.points import Point, Points, digest, place_points
 from cdwidget.batch.proposals import SAME, Search, propose
-from cdwidget.clicks import next_click
+from cdwidget.catalogue import Catalogue, CatalogueItem, Conflict
+from cdwidget.catalogue.images import file_name, place
+from cdwidget.catalogue.records import Record, record_instances
+from cdwidget.catalogue.writer import Edit
+from cdwidget.click_simulation import next_click
 from cdwidget.items import Instance
-from cdwidget.lookup import lookup
 from cdwidget.masks import Bbox, bbox, iou
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Box, Click, Prompt
-from cdwidget.review import Catalogue, CatalogueItem, Conflict
-from cdwidget.review.records import Record, record_instances
-from cdwidget.review.writing import Edit
+from cdwidget.registry import lookup
 
 ALIKE = 0.6  # IoU with a coarse mask of what may be the same object
 
@@ -30,7 +36,7 @@ class Prelabel:
     from_: "boxes": each instance's bbox is a Box, and the answer takes the place of its mask. "masks": a click is simulated in the core of
     a coarse mask. "points": clicks, of `points`; without those, in the core of each instance. "proposals": everything that looks like an
     object in the image, each of which becomes a new instance.
-    model: as for `Score`. points: the path of a CSV or JSON file, or a mapping, see `cdwidget.batch.points`. label: of new instances that
+    model: as for `Score`. points: the path of a CSV or JSON file, or a mapping, see `cdwidget.batch.prelabel`. label: of new instances that
     have no other. overwrite: also instances that somebody has accepted, rejected or skipped are made anew, and proposals take the place of
     all instances; otherwise only "new" ones are touched, and of proposals and points only those are kept that are not there yet.
     search: where proposals are looked for, and which are kept.
@@ -210,8 +216,94 @@ def _likeness(a: Bbox, b: Bbox) -> float:
 def _objects(points: Iterable[Point]) -> Iterator[tuple[str, list[Click]]]:
     """The label and the clicks of each object, positive ones first."""
     groups: dict[object, list[Point]] = {}
-    for place, point in enumerate(points):
-        groups.setdefault((place,) if point.object is None else point.object, []).append(point)
+    for index, point in enumerate(points):
+        groups.setdefault((index,) if point.object is None else point.object, []).append(point)
     for group in groups.values():
         ordered = sorted(group, key=lambda point: not point.positive)
         yield next((point.label for point in group if point.label), ""), [Click(p.x, p.y, p.positive) for p in ordered]
+
+
+# MERGED from batch.points: Points as they come from elsewhere: which images, where, and of what.  A CSV file has a column path, x and y, and may have label, object and positive. A JSON file, or a mapping in Python, has for each path a list of [x, y], [x, y, label], [x, y, label, object] or [x, y, label, object, positive]. x, y: in image pixels, see `cdwidget.prompts`. path: of the image, whole, or from the catalogue's folder, or only its name where no other image has it. Points of the same `object` (any text or number) are of one object; one without it is an object of its own. positive: 0 or false for a point that is not in the object.
+
+
+Points = Union[str, "os.PathLike[str]", Mapping[str, Sequence[Sequence[Any]]]]
+FALSE = ("0", "false", "no", "f", "n")
+SHOWN = 5  # paths in a message
+
+
+class Point(NamedTuple):
+    """One point; see above."""
+
+    x: float
+    y: float
+    label: str = ""
+    object: str | None = None
+    positive: bool = True
+
+
+def read_points(points: Points) -> dict[str, list[Point]]:
+    """Return the points of each path; FileNotFoundError for a missing file, ValueError for what is no points."""
+    if isinstance(points, Mapping):
+        return {str(path): [_point(*given, of=path) for given in own] for path, own in points.items()}
+    source = Path(points).expanduser()
+    if source.suffix.lower() == ".json":
+        read = json.loads(source.read_text(encoding="utf-8"))
+        if not isinstance(read, dict):
+            raise ValueError(f'{source} must hold {{"path of an image": [[x, y], ...], ...}}')
+        return read_points(read)
+    found: dict[str, list[Point]] = {}
+    for path, point in _rows(source):
+        found.setdefault(path, []).append(point)
+    return found
+
+
+def place_points(points: Points, catalogue: Catalogue) -> dict[int, tuple[Point, ...]]:
+    """Return the points of each item by its id; ValueError for a path that is of no item, or of several."""
+    home, ids = catalogue.path.parent, {}
+    names: dict[str, list[int]] = {}
+    for row in catalogue.query(limit=None):
+        ids[row.path] = row.id
+        names.setdefault(file_name(row.path), []).append(row.id)
+    placed: dict[int, tuple[Point, ...]] = {}
+    wrong = []
+    for path, own in read_points(points).items():
+        whole = place(os.path.normpath(path) if "://" not in path else path, home)
+        found = [ids[whole]] if whole in ids else names.get(path, [])
+        if len(found) == 1:
+            placed[found[0]] = placed.get(found[0], ()) + tuple(own)
+        else:
+            wrong.append(f"{path} ({len(found)} items)" if found else path)
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise ValueError(
+            f"there are points of {', '.join(wrong[:SHOWN])}{more}, which are not one item of {catalogue.path} each; "
+            "add the images first, write their whole paths, or take the points out"
+        )
+    return placed
+
+
+def digest(placed: Mapping[int, tuple[Point, ...]]) -> str:
+    """What tells some points from others."""
+    return hashlib.sha256(repr(sorted(placed.items())).encode()).hexdigest()[:16] if placed else ""
+
+
+def _rows(source: Path) -> Iterator[tuple[str, Point]]:
+    with source.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if lacking := {"path", "x", "y"} - set(reader.fieldnames or ()):
+            raise ValueError(f"{source} has no column {', '.join(sorted(lacking))}; its first line must be path,x,y,label,object,positive")
+        for row in reader:
+            given = (row.get("label") or "", row.get("object") or None, row.get("positive") or True)
+            yield row["path"], _point(row["x"], row["y"], *given, of=f"{source}, line {reader.line_num}")
+
+
+def _point(x: Any = None, y: Any = None, label: Any = "", object: Any = None, positive: Any = True, *more: Any, of: str) -> Point:
+    try:
+        point = Point(float(x), float(y), str(label or ""), None if object is None else str(object), str(positive).lower() not in FALSE)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{of}: {x!r}, {y!r} is no point; write x and y as numbers of pixels") from error
+    if more or not (isfinite(point.x) and isfinite(point.y)):
+        raise ValueError(
+            f"{of}: a point is x, y, label, object, positive, with finite numbers; not {[x, y, label, object, positive, *more]}"
+        )
+    return point

@@ -8,7 +8,7 @@ from typing import Iterator
 import cv2
 import numpy as np
 
-from cdwidget.clicks import next_click
+from cdwidget.click_simulation import next_click
 from cdwidget.masks import Bbox, Patch, bbox, iou
 from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Click

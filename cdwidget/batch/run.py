@@ -13,11 +13,11 @@ from tqdm.auto import tqdm
 
 from cdwidget.batch.jobs import Job, Outcome
 from cdwidget.batch.local import run_local
-from cdwidget.batch.on_ray import run_on_ray
-from cdwidget.lookup import lookup
-from cdwidget.review import Catalogue, CatalogueItem, Problem
-from cdwidget.review.work import Work
-from cdwidget.session.journal import FOLDER
+from cdwidget.batch.ray import run_on_ray
+from cdwidget.catalogue import Catalogue, CatalogueItem, Problem
+from cdwidget.catalogue.job_state import Work
+from cdwidget.registry import lookup
+from cdwidget.session.autosave import FOLDER
 
 Outcomes = Generator[tuple[CatalogueItem, Outcome], Any, None]
 Backend = Callable[[Job, Catalogue, np.ndarray, int, "str | None"], Outcomes]

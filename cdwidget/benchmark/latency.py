@@ -13,7 +13,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from cdwidget.benchmark.methods import Method
-from cdwidget.benchmark.noc import Timed
+from cdwidget.benchmark.protocol import Timed
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click
 from cdwidget.session import Session

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from cdwidget._version import __version__
 from cdwidget.benchmark.methods import Method
-from cdwidget.benchmark.noc import Options, Result, Run, Target, cut_out
+from cdwidget.benchmark.protocol import Options, Result, Run, Target, cut_out
 from cdwidget.predictor import Predictor
 
 THREADS = "OMP_NUM_THREADS"

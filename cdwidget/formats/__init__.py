@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable
 from cdwidget.formats import coco, labelme, npz, png, rgba, voc, yolo
 from cdwidget.formats.frame import to_frame
 from cdwidget.items import Item
-from cdwidget.lookup import lookup
+from cdwidget.registry import lookup
 
 if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]

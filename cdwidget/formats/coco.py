@@ -17,9 +17,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from pycocotools import mask as reference
 
-from cdwidget.formats.classes import Classes, Labels
-from cdwidget.formats.files import image_path, locate, read_text, relative, write_files
-from cdwidget.formats.instances import Lazy, checked_instances, item_size
+from cdwidget.formats.io import Classes, Labels, Lazy, checked_instances, image_path, item_size, locate, read_text, relative, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox, decode_rle
 from cdwidget.polygons import parts

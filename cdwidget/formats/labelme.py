@@ -13,8 +13,19 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.files import files_in, image_path, locate, one_file_each, read_text, relative, to_png, write_files
-from cdwidget.formats.instances import Lazy, checked_instances, item_size
+from cdwidget.formats.io import (
+    Lazy,
+    checked_instances,
+    files_in,
+    image_path,
+    item_size,
+    locate,
+    one_file_each,
+    read_text,
+    relative,
+    to_png,
+    write_files,
+)
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 from cdwidget.polygons import fill, parts

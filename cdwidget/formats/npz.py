@@ -9,8 +9,19 @@ from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from cdwidget.formats.files import files_in, image_path, locate, one_file_each, relative, write_files
-from cdwidget.formats.instances import Lazy, alpha_of, checked_instances, item_size, soft
+from cdwidget.formats.io import (
+    Lazy,
+    alpha_of,
+    checked_instances,
+    files_in,
+    image_path,
+    item_size,
+    locate,
+    one_file_each,
+    relative,
+    soft,
+    write_files,
+)
 from cdwidget.items import Instance, Item
 
 NO_ID = -1

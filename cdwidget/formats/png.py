@@ -16,9 +16,19 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cdwidget.formats.files import IMAGE_SUFFIXES, copy_image, files_by_stem, image_size, open_image, to_png, unique_stems, write_files
-from cdwidget.formats.folders import read_items, read_values
-from cdwidget.formats.instances import Lazy, checked_instances
+from cdwidget.formats.dataset_folders import read_items, read_values
+from cdwidget.formats.io import (
+    IMAGE_SUFFIXES,
+    Lazy,
+    checked_instances,
+    copy_image,
+    files_by_stem,
+    image_size,
+    open_image,
+    to_png,
+    unique_stems,
+    write_files,
+)
 from cdwidget.items import Instance, Item
 
 NOTE = "cdwidget"  # the keyword of the text that holds a file's label and id

@@ -11,8 +11,7 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.files import read_pixels, unique_stems
-from cdwidget.formats.instances import alpha_of, soft
+from cdwidget.formats.io import alpha_of, read_pixels, soft, unique_stems
 from cdwidget.formats.png import Draw, read_layers, write_layers
 from cdwidget.items import Instance, Item, read_image
 

@@ -14,10 +14,21 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.classes import Classes, Labels
-from cdwidget.formats.files import IMAGE_SUFFIXES, copy_image, files_by_stem, image_size, read_text, to_png, unique_stems, write_files
-from cdwidget.formats.folders import VOID, read_values
-from cdwidget.formats.instances import Lazy, checked_instances
+from cdwidget.formats.dataset_folders import VOID, read_values
+from cdwidget.formats.io import (
+    IMAGE_SUFFIXES,
+    Classes,
+    Labels,
+    Lazy,
+    checked_instances,
+    copy_image,
+    files_by_stem,
+    image_size,
+    read_text,
+    to_png,
+    unique_stems,
+    write_files,
+)
 from cdwidget.items import Instance, Item
 
 LABEL_MAP = "labelmap.txt"

@@ -15,9 +15,19 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import yaml
 
-from cdwidget.formats.classes import Classes, Labels
-from cdwidget.formats.files import IMAGE_SUFFIXES, by_stem, copy_image, image_size, read_text, unique_stems, write_files
-from cdwidget.formats.instances import Lazy, checked_instances
+from cdwidget.formats.io import (
+    IMAGE_SUFFIXES,
+    Classes,
+    Labels,
+    Lazy,
+    by_stem,
+    checked_instances,
+    copy_image,
+    image_size,
+    read_text,
+    unique_stems,
+    write_files,
+)
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
 

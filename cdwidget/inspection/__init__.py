@@ -2,9 +2,7 @@
 
 from cdwidget.inspection.affinity import Affinity, Branch, Kind, added
 from cdwidget.inspection.diagnosis import Finding, diagnose, given
-from cdwidget.inspection.heads import disagreement, heads
-from cdwidget.inspection.pixels import OFFSETS, PixelDiffusion
-from cdwidget.inspection.view import View
+from cdwidget.inspection.view import OFFSETS, PixelDiffusion, View, disagreement, heads
 
 __all__ = [
     "OFFSETS",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from cdwidget.lookup import lookup
 from cdwidget.model.checkpoint import load_checkpoint
 from cdwidget.model.onnx import OnnxCDNet
 from cdwidget.model.predictor import CDNetPredictor
+from cdwidget.registry import lookup
 
 __all__ = ["DEFAULT", "MODELS", "CDNetPredictor", "load_predictor"]
 

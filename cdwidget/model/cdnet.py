@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdwidget.lookup import lookup
-from cdwidget.model.backbones import BACKBONES
-from cdwidget.model.click_maps import Encoding, encode_clicks, source_maps
+from cdwidget.model.encoders import BACKBONES
 from cdwidget.model.fdm import FDM, ClickAffinity, FDMFactors, Variant
+from cdwidget.model.prompt_maps import Encoding, encode_clicks, source_maps
+from cdwidget.registry import lookup
 
 
 @dataclass(frozen=True)

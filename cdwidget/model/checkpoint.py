@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from cdwidget.model import palette
+from cdwidget.model import quantization as palette
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 
 CODES, SCALES = ".codes", ".scales"  # of a tensor whose weights have a few bits each

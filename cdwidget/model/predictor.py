@@ -16,8 +16,8 @@ from torch import Tensor
 
 from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, Output
-from cdwidget.model.click_maps import click_maps
-from cdwidget.model.precision import precision, rounded
+from cdwidget.model.prompt_maps import click_maps
+from cdwidget.model.quantization import cast_weights, precision
 from cdwidget.predictor import Factors, Prediction
 from cdwidget.prompts import Box, Click, Prompt, check_prompt
 
@@ -50,7 +50,7 @@ class CDNetPredictor:
         self.model = model.eval().to(device=device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # What is asked; changes of `model` from here on are not seen where weights are rounded.
-        self._network = rounded(self.model, torch.device(device).type)
+        self._network = cast_weights(self.model, torch.device(device).type)
         self.config = model.config
         self.zoom_in = zoom_in
         self.pdm_steps = model.config.pdm_steps if pdm_steps is None else pdm_steps

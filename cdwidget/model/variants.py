@@ -9,10 +9,10 @@ from typing import Callable, Collection
 
 import torch
 
-from cdwidget.lookup import lookup
 from cdwidget.model import DEFAULT, MODELS, load_predictor
+from cdwidget.model.brs import BRS, FBRS
 from cdwidget.model.predictor import CDNetPredictor
-from cdwidget.model.refine import BRS, FBRS
+from cdwidget.registry import lookup
 
 VARIANTS: dict[str, Callable[..., CDNetPredictor]] = {
     "pdm-0": partial(CDNetPredictor, pdm_steps=0),

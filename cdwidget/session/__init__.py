@@ -16,9 +16,9 @@ from cdwidget.session.actions import (
     action_from_json,
     action_to_json,
 )
-from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Choice, Difference, Entry, State
 from cdwidget.session.pixels import SOURCES
+from cdwidget.session.prediction import Asked
 from cdwidget.session.session import Journal, Kind, Session
 
 __all__ = [

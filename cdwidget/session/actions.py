@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, Mapping, Union, get_args
 
-from cdwidget.lookup import lookup
 from cdwidget.prompts import Box, Click, Prompt, Stroke
+from cdwidget.registry import lookup
 from cdwidget.tools import TOOLS, ToolAction
 
 

@@ -15,15 +15,12 @@ from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session.actions import Accept, Action, Alternative, Delete, Relabel, Select, action_from_json, action_to_json, name_of
-from cdwidget.session.answers import Answers
-from cdwidget.session.asked import Asked
 from cdwidget.session.document import Change, Document, State, open_document
-from cdwidget.session.edits import edit, paint
-from cdwidget.session.engine import engine_of
+from cdwidget.session.handlers import edit, paint
 from cdwidget.session.history import History
-from cdwidget.session.log import read_log, write_log
 from cdwidget.session.pixels import SOURCES
-from cdwidget.session.records import change_from_json
+from cdwidget.session.prediction import Answers, Asked, engine_of
+from cdwidget.session.serialization import change_from_json, read_log, write_log
 from cdwidget.tools import TOOLS, Canvas, superpixels
 from cdwidget.tools.canvas import crop
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from tqdm import tqdm
 
 from cdwidget.train.config import Recipe
-from cdwidget.train.loop import train
+from cdwidget.train.trainer import train
 
 CHANGES: dict[str, Mapping[str, Any]] = {  # of the network's configuration
     "cdnet": {},

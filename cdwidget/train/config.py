@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Iterable
 
-from cdwidget.formats.sets import HOLDOUT
-from cdwidget.lookup import lookup
+from cdwidget.formats.dataset_folders import HOLDOUT
 from cdwidget.model.cdnet import CDNetConfig
+from cdwidget.registry import lookup
 
 
 @dataclass(frozen=True)

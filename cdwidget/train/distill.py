@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdwidget.model.backbones import BACKBONES
 from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.checkpoint import load_checkpoint
-from cdwidget.model.click_maps import click_maps
+from cdwidget.model.encoders import BACKBONES
+from cdwidget.model.prompt_maps import click_maps
 from cdwidget.prompts import Click
 from cdwidget.train.config import Recipe
 from cdwidget.train.data import Sample

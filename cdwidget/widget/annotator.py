@@ -17,13 +17,15 @@ from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Prompt
 from cdwidget.session import Action, Alternative, Change, Lock, Relabel, Select, Session
-from cdwidget.widget import export, picture, update
-from cdwidget.widget.album import Album, Autosave, Source
-from cdwidget.widget.channel import Answer, Channel
+from cdwidget.widget import export
+from cdwidget.widget import images as picture
+from cdwidget.widget import transport as update
+from cdwidget.widget.base import bundled
 from cdwidget.widget.encoder import EMBEDDED, Encoder, prepare
+from cdwidget.widget.image_list import Album, Autosave, Source
 from cdwidget.widget.requests import SLOW, Requests
 from cdwidget.widget.settings import Settings
-from cdwidget.widget.shared import bundled
+from cdwidget.widget.transport import Answer, Channel
 
 if TYPE_CHECKING:
     import pandas

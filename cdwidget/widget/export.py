@@ -10,11 +10,10 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats import FORMATS, coco, read, write
-from cdwidget.formats.classes import Classes
-from cdwidget.formats.files import to_png, write_files
+from cdwidget.formats.io import Classes, to_png, write_files
 from cdwidget.items import Item
-from cdwidget.lookup import lookup
-from cdwidget.widget.album import Album
+from cdwidget.registry import lookup
+from cdwidget.widget.image_list import Album
 
 BY_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
 

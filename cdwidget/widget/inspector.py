@@ -17,10 +17,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from cdwidget.inspection import Branch, Finding, diagnose
-from cdwidget.lookup import lookup
 from cdwidget.prompts import Click
+from cdwidget.registry import lookup
 from cdwidget.session import Session
-from cdwidget.widget import figures
+from cdwidget.widget import panel as figures
 from cdwidget.widget.annotator import Annotator
 from cdwidget.widget.maps import MAPS, MERGE, SIDE, Picture, Query, Scene
 from cdwidget.widget.panel import Panel

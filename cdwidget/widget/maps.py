@@ -8,7 +8,8 @@ from typing import Callable, Literal
 
 import numpy as np
 
-from cdwidget.inspection import OFFSETS, Affinity, Branch, PixelDiffusion, View, added, disagreement, heads
+from cdwidget.inspection import OFFSETS, Affinity, Branch, PixelDiffusion, View, added, disagreement
+from cdwidget.inspection import view as heads
 from cdwidget.inspection.affinity import Kind
 from cdwidget.predictor import Factors
 from cdwidget.session import Asked

@@ -11,8 +11,8 @@ from cdwidget.masks import Bbox, bbox
 from cdwidget.session import Accept, Change, Session, action_from_json
 from cdwidget.tools import Scissors
 from cdwidget.tools.canvas import crop
-from cdwidget.widget import picture
-from cdwidget.widget.channel import Answer
+from cdwidget.widget import images as picture
+from cdwidget.widget.transport import Answer
 
 if TYPE_CHECKING:
     from cdwidget.widget.annotator import Annotator

@@ -7,7 +7,7 @@ from typing import Any
 import traitlets as t
 from PIL import ImageColor
 
-from cdwidget.widget.shared import SharedWidget
+from cdwidget.widget.base import SharedWidget
 
 TOOLS = ("click", "box", "stroke", "brush", "eraser", "polygon", "lasso", "superpixel", "wand", "matte")
 COLORS = ["#3b82f6", "#f97316", "#10b981", "#d946ef", "#eab308", "#06b6d4", "#ef4444", "#8b5cf6", "#84cc16", "#ec4899"]

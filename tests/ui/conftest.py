@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, WebError, sync_playwright
 
-from lab import Lab
+from support.jupyterlab import Lab
+from support.prerequisites import find_browser
 
-CHROMIUM = [os.environ.get("CDWIDGET_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
 WIDGET = "blob:"  # where the address of the widget's bundle begins, in an error's stack
 
 
@@ -23,8 +21,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = next((found for name in CHROMIUM if name and (found := shutil.which(name))), None)
-    assert path, "the browser tests need Chromium: apt-get install chromium, or set CDWIDGET_CHROMIUM to its path"
+    path = find_browser()
+    if path is None:
+        pytest.exit("The browser tests need Chromium. Run `make browser` to install it.", returncode=pytest.ExitCode.USAGE_ERROR)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield chromium

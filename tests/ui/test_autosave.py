@@ -6,7 +6,7 @@ import skimage.data
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from lab import Lab, Notebook, Widget
+from support.jupyterlab import Lab, Notebook, Widget
 
 CELL = """
 import cdwidget

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from lab import Lab, Notebook, Widget
+from support.jupyterlab import Lab, Notebook, Widget
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 CELL = """

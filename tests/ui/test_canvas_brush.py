@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from hand import Hand
-from lab import Lab
+from support.jupyterlab import Lab
+from support.pointer import Hand
 
 
 @pytest.fixture(scope="module")

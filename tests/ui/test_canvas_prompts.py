@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from hand import Hand
-from lab import SCREENSHOTS, Lab
+from support.jupyterlab import SCREENSHOTS, Lab
+from support.pointer import Hand
 
 CELL = """
 import sys

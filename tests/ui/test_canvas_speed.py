@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from hand import Hand
-from lab import Lab
+from support.jupyterlab import Lab
+from support.pointer import Hand
 
 CELL = """
 import cdwidget, cv2, numpy as np, skimage.data

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from lab import SCREENSHOTS, Lab, Notebook
+from support.jupyterlab import SCREENSHOTS, Lab, Notebook
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_click.ipynb"
 CLICKS = 30

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
-
-from lab import Lab, Notebook
 from test_axe import AXE, RUN
+
+from support.jupyterlab import Lab, Notebook
 
 # Three clouds of points, a label each. The names would do harm if they were HTML.
 CELL = """
 from pathlib import Path
 import numpy as np, cv2, cdwidget
-from cdwidget.review import Score
-from cdwidget.review.embeddings import put_embedding
+from cdwidget.catalogue import Score
+from cdwidget.catalogue.similarity import put_embedding
 
 folder = Path({folder!r})
 folder.mkdir(exist_ok=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-
-from lab import SCREENSHOTS, Lab
 from test_axe import AXE, RUN
-from tiles import Tiles
+
+from support.gallery_notebook import Tiles
+from support.jupyterlab import SCREENSHOTS, Lab
 
 
 def faults(tiles: Tiles) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from lab import SCREENSHOTS, Lab
-from tiles import Tiles
+from support.gallery_notebook import Tiles
+from support.jupyterlab import SCREENSHOTS, Lab
 
 LEFT = (15, 15)  # a point of the photographs that belongs to no mask
 

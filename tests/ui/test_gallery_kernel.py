@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from lab import SCREENSHOTS, Lab
-from tiles import CELL, Tiles
+from support.gallery_notebook import CELL, Tiles
+from support.jupyterlab import SCREENSHOTS, Lab
 
 SPOIL = """
 paths = sorted(folder.glob("*.png"))

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from pycocotools.coco import COCO
 
-from lab import SCREENSHOTS, Lab
-from tiles import Tiles
+from support.gallery_notebook import Tiles
+from support.jupyterlab import SCREENSHOTS, Lab
 
 SIDE = 512  # pixels of the photograph whose mask is spoilt
 MOST_CLICKS = 5  # the model answers a little differently on another machine
@@ -18,7 +18,7 @@ DATA = """
 import json
 from pathlib import Path
 import cv2, numpy as np, skimage.data, cdwidget
-from cdwidget.clicks import next_click
+from cdwidget.click_simulation import next_click
 from pycocotools import mask as rle
 
 folder = Path({folder!r})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from lab import Lab
-from tiles import Tiles
+from support.gallery_notebook import Tiles
+from support.jupyterlab import Lab
 
 LABELS = [
     "<img src=x onerror='window.hacked = 1'>",
@@ -23,8 +23,8 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import cv2, numpy as np, skimage.data, cdwidget
-from cdwidget.review import Score
-from scripted import Scripted
+from cdwidget.catalogue import Score
+from support.scripted_predictor import Scripted
 
 folder = Path({folder!r})
 folder.mkdir()

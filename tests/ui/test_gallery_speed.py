@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-
-from lab import Lab
 from test_canvas_speed import p95, tell
-from tiles import Tiles
+
+from support.gallery_notebook import Tiles
+from support.jupyterlab import Lab
 
 ROWS = int(os.environ.get("CDWIDGET_ROWS", 300_000))
 ITEMS = 1000  # images, of which many have the same file's contents; each has ROWS / ITEMS instances

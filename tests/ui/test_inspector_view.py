@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from lab import Lab, Notebook
+from support.jupyterlab import Lab, Notebook
 
 PATIENCE_S = 60
-RECORDED = Path(__file__).parents[1] / "recorded.py"
+RECORDED = Path(__file__).parents[1] / "support" / "recording_predictor.py"
 CELLS = [
     """
     import numpy as np, skimage.data, skimage.transform, cdwidget
-    from recorded import Recorded
+    from recording_predictor import Recorded
     from cdwidget.widget.panel import coloured
 
     photo = skimage.data.coffee()[:, :400]

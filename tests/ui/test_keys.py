@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from lab import Lab, Notebook
+from support.jupyterlab import Lab, Notebook
 
 CELL = """
 import cdwidget, skimage.data

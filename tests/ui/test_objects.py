@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from lab import Lab, Notebook, Widget
+from support.jupyterlab import Lab, Notebook, Widget
 
 CELL = """
 import cdwidget, skimage.data

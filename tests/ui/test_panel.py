@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from lab import Lab, Notebook, Widget
+from support.jupyterlab import Lab, Notebook, Widget
 
 CELL = """
 import zlib

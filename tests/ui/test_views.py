@@ -10,7 +10,7 @@ import numpy as np
 import skimage.data
 from playwright.sync_api import Page, expect
 
-from lab import SCREENSHOTS, Lab, Notebook
+from support.jupyterlab import SCREENSHOTS, Lab, Notebook
 
 CELL = """
 import cdwidget, skimage.data

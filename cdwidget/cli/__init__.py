@@ -1,0 +1,5 @@
+"""The command line: `cdwidget benchmark`, `import`, `score` and others."""
+
+from cdwidget.cli.app import app, main
+
+__all__ = ["app", "main"]

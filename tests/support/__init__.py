@@ -1,0 +1,1 @@
+"""Predictors, pages, notebooks and programs that several tests share."""
