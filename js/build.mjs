@@ -1,6 +1,7 @@
 // Bundles what the wheel carries: an ES module and a style sheet for each widget in cdwidget/static. `--watch` rebuilds on every change.
-import { context } from "esbuild";
+
 import { statSync } from "node:fs";
+import { context } from "esbuild";
 
 const STATIC = "../cdwidget/static/";
 const LIMIT = 300_000; // bytes of a module; it travels inside every notebook page that shows the widget

@@ -1,32 +1,28 @@
-/** What a session can be asked to do, as `cdwidget.session.actions` reads it; tests/actions.json ties the two together. */
-import type { Point } from "./cover";
+/** The actions of a session, as `cdwidget.session.actions` reads them; tests/actions.json ties the two together. */
 
-/** What the model answers. */
-export type Prompt =
-  | { type: "click"; x: number; y: number; positive: boolean }
-  | { type: "stroke"; points: Point[]; positive: boolean; radius: number }
-  | { type: "box"; x0: number; y0: number; x1: number; y1: number };
+/** Commands on masks and objects by type. Each tool adds its own action in its file, by declaration merging. */
+export interface Actions {
+  accept: { type: "accept"; label?: string };
+  select: { type: "select"; instance: number | null };
+  delete: { type: "delete"; instance?: number };
+  relabel: { type: "relabel"; label: string; instance?: number };
+  duplicate: { type: "duplicate"; instance?: number };
+  split: { type: "split"; instance?: number };
+  merge: { type: "merge"; instance: number };
+  reorder: { type: "reorder"; instance: number; position: number };
+  snap: { type: "snap"; distance: number };
+  fill_holes: { type: "fill_holes" };
+  keep_largest: { type: "keep_largest" };
+  smooth: { type: "smooth"; radius: number };
+  grow: { type: "grow"; pixels: number };
+  shrink: { type: "shrink"; pixels: number };
+  alternative: { type: "alternative"; number: number };
+  lock: { type: "lock"; on: boolean };
+}
 
-/** Their types, and the tools that make them. */
-export const PROMPTS: readonly string[] = ["click", "box", "stroke"] satisfies Prompt["type"][];
+/** Prompts to the model; each prompt tool adds its own, by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: the prompt tools add its members
+export interface Prompts {}
 
-export type Action =
-  | Prompt
-  | { type: "brush"; points: Point[]; radius: number; add: boolean }
-  | { type: "polygon" | "lasso"; points: Point[]; add: boolean }
-  | { type: "superpixel"; segments: number[]; count: number; add: boolean }
-  | { type: "wand"; x: number; y: number; tolerance: number; add: boolean }
-  | { type: "matte"; points: Point[]; radius: number }
-  | { type: "accept"; label?: string }
-  | { type: "select"; instance: number | null }
-  | { type: "delete"; instance?: number }
-  | { type: "relabel"; label: string; instance?: number }
-  | { type: "duplicate" | "split"; instance?: number }
-  | { type: "merge"; instance: number }
-  | { type: "reorder"; instance: number; position: number }
-  | { type: "snap"; distance: number }
-  | { type: "fill_holes" | "keep_largest" }
-  | { type: "smooth"; radius: number }
-  | { type: "grow" | "shrink"; pixels: number }
-  | { type: "alternative"; number: number }
-  | { type: "lock"; on: boolean };
+export type Prompt = Prompts[keyof Prompts];
+export type Action = Actions[keyof Actions] | Prompt;

@@ -1,22 +1,9 @@
-/** The entry point: one document for each model, one view for each place that shows it. */
-import { Doc } from "./state";
-import type { Model } from "./transport";
-import { View } from "./view";
+/** Entry point of the annotator. */
+import { type AnnotatorModel, ImageDocument } from "./document";
+import { widgetModule } from "./kernel";
+import { AnnotatorView } from "./view";
 
-interface Props { model: Model; el: HTMLElement; signal?: AbortSignal }
-
-export default () => {
-  let doc: Doc | undefined;
-  return {
-    initialize({ model }: Props) {
-      doc = new Doc(model);
-      return () => doc?.close();
-    },
-    render({ model, el }: Props) {
-      const controller = new AbortController();
-      doc ??= new Doc(model);
-      new View(doc, el, controller.signal);
-      return () => controller.abort();
-    },
-  };
-};
+export default widgetModule(
+  (model: AnnotatorModel) => new ImageDocument(model),
+  (document, host, signal) => new AnnotatorView(document, host, signal),
+);

@@ -1,13 +1,17 @@
-/** The pixels of one object, kept only for the box that holds them, so that an object in a 48-megapixel image stays small. */
+/** The pixels of one object, stored only for its bounding box, so that a small object in a 48-megapixel image needs little memory. */
 
 export type Box = readonly [x0: number, y0: number, x1: number, y1: number]; // half-open, image pixels
 export const NOWHERE: Box = [0, 0, 0, 0];
 
-export interface Patch { box: Box; bits: Uint8Array } // one byte a pixel, row by row: 0 or 1, where nothing else is said
+export interface Patch {
+  box: Box;
+  bits: Uint8Array; // one byte per pixel, row by row: 0 or 1, unless stated otherwise
+}
 
-const SPARE = 64; // pixels, and as much as half its side, that a box grows by where it must grow, so that a brush seldom has it copied
+// A box grows by these pixels plus half its side, so that a brush stroke seldom copies it.
+const GROWTH_PX = 64;
 
-/** numpy.packbits, undone: the first pixel is in the highest bit of the first byte. */
+/** Unpack the bits of numpy.packbits: the first pixel is in the highest bit of the first byte. */
 export function unpack(box: Box, packed: DataView): Patch {
   const bits = new Uint8Array((box[2] - box[0]) * (box[3] - box[1]));
   const bytes = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -29,14 +33,19 @@ export function union(a: Box, b: Box): Box {
   return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
 }
 
-export const ADDED = 1, REMOVED = 2;
+export const ADDED = 1;
+export const REMOVED = 2;
 
-/** Where two contents of one box differ, as ADDED and REMOVED in the smallest box; null: nowhere. */
+/** Return the difference of two contents of one box, as ADDED and REMOVED in the smallest box; null if they are equal. */
 export function difference(box: Box, before: Uint8Array, after: Uint8Array): Patch | null {
   const width = box[2] - box[0];
-  let left = width, right = -1, top = -1, bottom = -1;
+  let left = width;
+  let right = -1;
+  let top = -1;
+  let bottom = -1;
   for (let start = 0, y = 0; start < after.length; start += width, y++) {
-    let first = start, last = start + width - 1;
+    let first = start;
+    let last = start + width - 1;
     while (first <= last && before[first] === after[first]) first++;
     if (first > last) continue;
     while (before[last] === after[last]) last--;
@@ -59,17 +68,23 @@ export function difference(box: Box, before: Uint8Array, after: Uint8Array): Pat
 export class Bitmap {
   bits: Uint8Array;
 
-  constructor(public box: Box = NOWHERE) { this.bits = new Uint8Array(this.width * this.height); }
+  constructor(public box: Box = NOWHERE) {
+    this.bits = new Uint8Array(this.width * this.height);
+  }
 
-  get width() { return this.box[2] - this.box[0]; }
-  get height() { return this.box[3] - this.box[1]; }
+  get width() {
+    return this.box[2] - this.box[0];
+  }
+  get height() {
+    return this.box[3] - this.box[1];
+  }
 
   at(x: number, y: number): boolean {
     const [x0, y0, x1, y1] = this.box;
     return x >= x0 && x < x1 && y >= y0 && y < y1 && this.bits[(y - y0) * (x1 - x0) + x - x0] === 1;
   }
 
-  /** What is in a box. */
+  /** Return the pixels in a box; those outside this bitmap are 0. */
   read(box: Box): Uint8Array {
     const bits = new Uint8Array(Math.max(0, box[2] - box[0]) * Math.max(0, box[3] - box[1]));
     this.rows(box, (mine, from, to) => bits.set(this.bits.subarray(mine, mine + to - from), from));
@@ -81,7 +96,7 @@ export class Bitmap {
     this.rows(patch.box, (mine, from, to) => this.bits.set(patch.bits.subarray(from, to), mine));
   }
 
-  /** Give every pixel that the patch holds a value. */
+  /** Set every pixel of the patch to a value. */
   paint(patch: Patch, value: number) {
     this.grow(patch.box);
     this.rows(patch.box, (mine, from, to) => {
@@ -89,10 +104,12 @@ export class Bitmap {
     });
   }
 
-  /** Call `each` for every row of what this and the box have in common, within a third: where it begins here, and where it is in the box. */
+  /** Call `each` for every row that this bitmap and the box share, within a third box: its start here, its start and end in the box. */
   rows(box: Box, each: (mine: number, from: number, to: number) => void, within: Box = box) {
-    const x0 = Math.max(box[0], this.box[0], within[0]), x1 = Math.min(box[2], this.box[2], within[2]);
-    const y0 = Math.max(box[1], this.box[1], within[1]), y1 = Math.min(box[3], this.box[3], within[3]);
+    const x0 = Math.max(box[0], this.box[0], within[0]);
+    const x1 = Math.min(box[2], this.box[2], within[2]);
+    const y0 = Math.max(box[1], this.box[1], within[1]);
+    const y1 = Math.min(box[3], this.box[3], within[3]);
     if (x0 >= x1) return;
     for (let y = y0; y < y1; y++) {
       const theirs = (y - box[1]) * (box[2] - box[0]) - box[0];
@@ -102,9 +119,11 @@ export class Bitmap {
 
   private grow(box: Box) {
     if (isEmpty(box)) return;
-    const { box: old, bits } = this, all = union(old, box);
+    const { box: old, bits } = this;
+    const all = union(old, box);
     if (all.every((side, i) => side === old[i])) return;
-    const more = (side: number, i: number) => (side === old[i] ? side : side + (i < 2 ? -1 : 1) * (SPARE + ((old[2 + (i % 2)] - old[i % 2]) >> 1)));
+    const more = (side: number, i: number) =>
+      side === old[i] ? side : side + (i < 2 ? -1 : 1) * (GROWTH_PX + ((old[2 + (i % 2)] - old[i % 2]) >> 1));
     this.box = isEmpty(old) ? box : (all.map(more) as unknown as Box);
     this.bits = new Uint8Array(this.width * this.height);
     this.rows(old, (mine, from, to) => this.bits.set(bits.subarray(from, to), mine));

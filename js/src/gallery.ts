@@ -1,22 +1,9 @@
-/** The entry point of the gallery: one queue for each model, one view for each place that shows it. */
-import { Queue } from "./gallery/queue";
+/** Entry point of the gallery. */
+import { type GalleryModel, Queue } from "./gallery/queue";
 import { GalleryView } from "./gallery/view";
-import type { Model } from "./transport";
+import { widgetModule } from "./kernel";
 
-interface Props { model: Model; el: HTMLElement; signal?: AbortSignal }
-
-export default () => {
-  let queue: Queue | undefined;
-  return {
-    initialize({ model }: Props) {
-      queue = new Queue(model);
-      return () => queue?.close();
-    },
-    render({ model, el }: Props) {
-      const controller = new AbortController();
-      queue ??= new Queue(model);
-      new GalleryView(queue, el, controller.signal);
-      return () => controller.abort();
-    },
-  };
-};
+export default widgetModule(
+  (model: GalleryModel) => new Queue(model),
+  (queue, host, signal) => new GalleryView(queue, host, signal),
+);

@@ -4,7 +4,7 @@ import { commandOf, keyName } from "./keys";
 const press = (key: string, o: Partial<KeyboardEvent> = {}) =>
   keyName({ key, code: "", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...o });
 
-test("names", () => {
+test("keys have names", () => {
   expect(press("z", { ctrlKey: true })).toBe("Ctrl+Z");
   expect(press("Z", { metaKey: true, shiftKey: true })).toBe("Ctrl+Shift+Z");
   expect(press("?", { shiftKey: true })).toBe("?");
@@ -12,7 +12,7 @@ test("names", () => {
   expect(press("Enter", { shiftKey: true })).toBe("Shift+Enter");
 });
 
-test("a Cyrillic layout still undoes", () => {
+test("shortcuts work with a Cyrillic layout", () => {
   expect(press("я", { code: "KeyZ", ctrlKey: true })).toBe("Ctrl+Z");
 });
 

@@ -1,15 +1,47 @@
-/** Key presses by name, "Ctrl+Shift+Z": what the `shortcuts` trait maps to commands. Ctrl is also Cmd. */
+/** Key presses by name, such as "Ctrl+Shift+Z"; the `shortcuts` trait maps commands to them. Ctrl also means Cmd. */
 
-export function keyName(event: Pick<KeyboardEvent, "key" | "code" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">): string {
-  const latin = /^Key[A-Z]$/.test(event.code) && !/^[a-z]$/i.test(event.key); // a Cyrillic or Greek layout
-  let key = latin ? event.code.slice(3) : event.key;
+export type Shortcuts = Record<string, string[]>;
+
+export function keyName(
+  event: Pick<KeyboardEvent, "key" | "code" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">,
+): string {
+  const isOtherScript = /^Key[A-Z]$/.test(event.code) && !/^[a-z]$/i.test(event.key); // a Cyrillic or Greek layout
+  let key = isOtherScript ? event.code.slice(3) : event.key;
   if (key === " ") key = "Space";
   if (key.length === 1) key = key.toUpperCase();
   const shift = event.shiftKey && (key.length > 1 || /[A-Z]/.test(key)); // for "?" Shift is part of the key
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${key}`;
 }
 
-/** The command that a key calls, by {command: [keys]}. */
-export function commandOf(key: string, shortcuts: Record<string, string[]>): string | undefined {
-  return Object.keys(shortcuts).find((command) => shortcuts[command].some((name) => name.toLowerCase() === key.toLowerCase()));
+/** Return the command with this key. */
+export function commandOf(key: string, shortcuts: Shortcuts): string | undefined {
+  return Object.keys(shortcuts).find((command) =>
+    shortcuts[command].some((name) => name.toLowerCase() === key.toLowerCase()),
+  );
+}
+
+/** JupyterLab handles every key before a widget does, except on or inside elements with this attribute. */
+const SUPPRESS_ATTRIBUTE = "data-lm-suppress-shortcuts";
+
+/**
+ * Keep the notebook's shortcuts off a widget, except chords that mean nothing there, such as Ctrl+S: `passes` returns whether a key is one.
+ * JupyterLab looks up some shortcuts on the focused element first, so that element gets the attribute, too.
+ */
+export function guardShortcuts(root: HTMLElement, passes: (event: KeyboardEvent) => boolean, signal: AbortSignal) {
+  root.setAttribute(SUPPRESS_ATTRIBUTE, "true");
+  addEventListener(
+    "keydown",
+    (event) => {
+      const target = event.composedPath()[0];
+      if (!(target instanceof Element) || !root.contains(target)) return;
+      const isChord = (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt"].includes(event.key);
+      const isPassed = isChord && passes(event);
+      for (const element of [target, root]) {
+        if (isPassed) element.removeAttribute(SUPPRESS_ATTRIBUTE);
+        else element.setAttribute(SUPPRESS_ATTRIBUTE, "true");
+      }
+      if (isPassed) setTimeout(() => root.setAttribute(SUPPRESS_ATTRIBUTE, "true"));
+    },
+    { signal, capture: true },
+  );
 }

@@ -1,101 +1,126 @@
-/** Mouse, pen and fingers, told apart: one draws, the middle button or two fingers move the image. */
+/** Mouse, pen and touch input: one pointer draws; the middle button or two fingers move the image. */
 
-const TAP_MS = 120, TAP_PX = 5; // a finger draws once it has rested or moved so far; until then a second one may come down
-const DOUBLE_MS = 350, DOUBLE_PX = 6;
+// A finger starts to draw after this time or movement; until then a second finger makes it a pinch.
+const TOUCH_DELAY_MS = 120;
+const TOUCH_SLOP_PX = 5;
+const DOUBLE_PRESS_MS = 350;
+const DOUBLE_PRESS_PX = 6;
 
-/** What the stage does with its pointers; places are CSS pixels of the page. */
-export interface Hand {
-  readonly moves: boolean; // the first button moves the image
-  press(event: PointerEvent, double: boolean): boolean; // false: nothing to draw on here
+/** The last known state of a pointer. */
+export type PointerState = Pick<
+  PointerEvent,
+  "clientX" | "clientY" | "altKey" | "shiftKey" | "pointerType" | "pressure"
+> & { button?: number; buttons?: number };
+
+const ERASER_BUTTON = 5;
+const ERASER_BUTTONS_MASK = 32;
+
+/** Whether a pen draws with its eraser. */
+export function isEraser({ button, buttons = 0 }: PointerState): boolean {
+  return button === ERASER_BUTTON || (buttons & ERASER_BUTTONS_MASK) !== 0;
+}
+
+/** The effects of pointers on a stage; positions are CSS pixels of the page. */
+export interface PointerHandler {
+  readonly isPanning: boolean; // the first button moves the image
+  press(event: PointerEvent, double: boolean): boolean; // false: no gesture starts here
   draw(event: PointerEvent): void; // also with no button down
   release(event: PointerEvent): void;
-  interrupt(): void; // a second finger came down
+  interrupt(): void; // a second finger takes over
   pan(dx: number, dy: number, at?: PointerEvent): void;
   pinch(factor: number, x: number, y: number): void;
-  changed(): void; // whether the image is being moved
+  changed(): void; // `isMoving` may have changed
 }
 
 export class Pointers {
   private readonly fingers = new Map<number, { x: number; y: number }>();
   private dragging: { id: number; x: number; y: number } | null = null;
-  private drawing: number | null = null; // the pointer that does
-  private resting: { event: PointerEvent; timer: ReturnType<typeof setTimeout> } | null = null; // a finger that has not drawn yet
+  private drawing: number | null = null; // id of the pointer that draws
+  private touch: { event: PointerEvent; timer: ReturnType<typeof setTimeout> } | null = null; // a finger that does not draw yet
   private pinching = false;
-  private last = { time: -Infinity, x: 0, y: 0 }; // press
+  private lastPress = { time: -Infinity, x: 0, y: 0 };
 
-  constructor(private readonly stage: HTMLElement, private readonly hand: Hand, signal: AbortSignal) {
+  constructor(
+    private readonly stage: HTMLElement,
+    private readonly handler: PointerHandler,
+    signal: AbortSignal,
+  ) {
     const on = (type: string, listener: (event: PointerEvent) => void) =>
       stage.addEventListener(type, listener as EventListener, { signal, passive: false });
     on("pointerdown", (event) => this.down(event));
     on("pointermove", (event) => this.move(event));
     on("pointerup", (event) => this.up(event));
-    on("pointercancel", (event) => this.lost(event));
+    on("pointercancel", (event) => this.cancel(event));
     signal.addEventListener("abort", () => this.stop());
   }
 
-  get isMoving() { return this.dragging !== null || this.pinching; }
+  get isMoving() {
+    return this.dragging !== null || this.pinching;
+  }
 
-  /** Let go of everything; says whether the image was being moved. */
+  /** End all gestures. Returns whether the image was being moved. */
   stop(): boolean {
     const moving = this.isMoving;
-    this.dragging = this.drawing = null;
+    this.dragging = null;
+    this.drawing = null;
     this.pinching = false;
-    this.rest(null);
+    this.delayTouch(null);
     return moving;
   }
 
   private down(event: PointerEvent) {
     const { target } = event;
-    if (!(target instanceof HTMLCanvasElement) || target.parentElement !== this.stage) return; // what lies over the image has presses of its own
+    if (!(target instanceof HTMLCanvasElement) || target.parentElement !== this.stage) return; // elements over the image handle their own presses
     if (event.pointerType === "touch") {
       this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-      if (this.fingers.size > 1) return this.pinch();
-      if (!this.hand.moves) return this.rest(event);
+      if (this.fingers.size > 1) return this.startPinch();
+      if (!this.handler.isPanning) return this.delayTouch(event);
     }
-    if (event.button === 1 || (event.button === 0 && this.hand.moves)) {
+    if (event.button === 1 || (event.button === 0 && this.handler.isPanning)) {
       this.dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
       this.stage.setPointerCapture(event.pointerId);
-    } else if ([0, 2, 5].includes(event.button)) this.press(event); // 5: a pen's eraser
-    this.hand.changed();
+    } else if ([0, 2, ERASER_BUTTON].includes(event.button)) this.press(event);
+    this.handler.changed();
   }
 
   private move(event: PointerEvent) {
-    if (this.fingers.has(event.pointerId) && this.fingers.size > 1) return this.stretch(event);
+    if (this.fingers.has(event.pointerId) && this.fingers.size > 1) return this.pinch(event);
     if (this.dragging?.id === event.pointerId) {
-      this.hand.pan(event.clientX - this.dragging.x, event.clientY - this.dragging.y, event);
+      this.handler.pan(event.clientX - this.dragging.x, event.clientY - this.dragging.y, event);
       this.dragging = { id: event.pointerId, x: event.clientX, y: event.clientY };
       return;
     }
-    const first = this.resting?.event;
+    const first = this.touch?.event;
     if (first?.pointerId === event.pointerId) {
-      if (Math.hypot(event.clientX - first.clientX, event.clientY - first.clientY) < TAP_PX) return;
-      this.rest(null);
+      if (Math.hypot(event.clientX - first.clientX, event.clientY - first.clientY) < TOUCH_SLOP_PX) return;
+      this.delayTouch(null);
       this.press(first);
     }
-    const isOther = this.drawing !== null ? this.drawing !== event.pointerId : event.pointerType === "touch" && this.fingers.size > 0;
-    if (!isOther) this.hand.draw(event);
+    const isOther =
+      this.drawing !== null ? this.drawing !== event.pointerId : event.pointerType === "touch" && this.fingers.size > 0;
+    if (!isOther) this.handler.draw(event);
   }
 
   private up(event: PointerEvent) {
-    const first = this.resting?.event;
+    const first = this.touch?.event;
     if (first?.pointerId === event.pointerId) {
-      this.rest(null);
+      this.delayTouch(null);
       this.press(first);
     }
     this.forget(event);
     if (this.dragging?.id === event.pointerId) this.dragging = null;
     else if (this.drawing === event.pointerId) {
       this.drawing = null;
-      this.hand.release(event);
+      this.handler.release(event);
     }
-    this.hand.changed();
+    this.handler.changed();
   }
 
-  private lost(event: PointerEvent) {
+  private cancel(event: PointerEvent) {
     this.forget(event);
-    if (this.drawing === event.pointerId) this.hand.interrupt();
+    if (this.drawing === event.pointerId) this.handler.interrupt();
     this.stop();
-    this.hand.changed();
+    this.handler.changed();
   }
 
   private forget(event: PointerEvent) {
@@ -104,43 +129,46 @@ export class Pointers {
   }
 
   private press(event: PointerEvent) {
-    const { last } = this, near = Math.hypot(event.clientX - last.x, event.clientY - last.y) < DOUBLE_PX;
-    const double = near && event.timeStamp - last.time < DOUBLE_MS;
-    this.last = { time: double ? -Infinity : event.timeStamp, x: event.clientX, y: event.clientY };
-    if (this.drawing !== null || !this.hand.press(event, double)) return;
+    const last = this.lastPress;
+    const near = Math.hypot(event.clientX - last.x, event.clientY - last.y) < DOUBLE_PRESS_PX;
+    const double = near && event.timeStamp - last.time < DOUBLE_PRESS_MS;
+    this.lastPress = { time: double ? -Infinity : event.timeStamp, x: event.clientX, y: event.clientY };
+    if (this.drawing !== null || !this.handler.press(event, double)) return;
     this.drawing = event.pointerId;
     this.stage.setPointerCapture(event.pointerId);
   }
 
-  private rest(event: PointerEvent | null) {
-    clearTimeout(this.resting?.timer);
-    this.resting = event && {
+  /** Wait before a finger draws. */
+  private delayTouch(event: PointerEvent | null) {
+    clearTimeout(this.touch?.timer);
+    this.touch = event && {
       event,
       timer: setTimeout(() => {
-        this.resting = null;
+        this.touch = null;
         this.press(event);
-      }, TAP_MS),
+      }, TOUCH_DELAY_MS),
     };
   }
 
-  private pinch() {
-    this.rest(null);
-    if (this.drawing !== null) this.hand.interrupt();
-    this.drawing = this.dragging = null;
+  private startPinch() {
+    this.delayTouch(null);
+    if (this.drawing !== null) this.handler.interrupt();
+    this.drawing = null;
+    this.dragging = null;
     this.pinching = true;
-    this.hand.changed();
+    this.handler.changed();
   }
 
-  private stretch(event: PointerEvent) {
-    const before = span([...this.fingers.values()]);
+  private pinch(event: PointerEvent) {
+    const before = pairOf([...this.fingers.values()]);
     this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    const after = span([...this.fingers.values()]);
-    this.hand.pan(after.x - before.x, after.y - before.y);
-    if (before.length > 0) this.hand.pinch(after.length / before.length, after.x, after.y);
+    const after = pairOf([...this.fingers.values()]);
+    this.handler.pan(after.x - before.x, after.y - before.y);
+    if (before.distance > 0) this.handler.pinch(after.distance / before.distance, after.x, after.y);
   }
 }
 
-/** The middle of the first two fingers, and how far they are apart. */
-function span([a, b]: { x: number; y: number }[]) {
-  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, length: Math.hypot(b.x - a.x, b.y - a.y) };
+/** The center of two fingers and their distance. */
+function pairOf([a, b]: { x: number; y: number }[]) {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, distance: Math.hypot(b.x - a.x, b.y - a.y) };
 }

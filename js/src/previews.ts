@@ -1,52 +1,55 @@
-/** What a gesture shows while it lasts, and the pointer of a tool. Sizes of lines, dots and handles are CSS pixels at every zoom. */
-import type { Prompt } from "./actions";
-import { toScreen, type Camera } from "./camera";
+/** The previews of gestures and pointers. Sizes of lines, dots and handles are CSS pixels at every zoom. */
+import { type Camera, toScreen } from "./camera";
 import type { Point } from "./cover";
-import { onImage, pick, stroke } from "./layers";
+import { onImage, pathOf, stroke } from "./layers";
 import type { Outline } from "./outline";
-import { tone, type Preview, type Tone } from "./tools/tool";
+import type { Preview, Tone } from "./tools/tool";
 
 type Ctx = CanvasRenderingContext2D;
-type Of<Kind extends Preview["kind"]> = Extract<Preview, { kind: Kind }>;
+type PreviewOf<Kind extends Preview["kind"]> = Extract<Preview, { kind: Kind }>;
 
-/** The stage that previews are painted on: its pixels for a CSS pixel, and the time that what waits is turned by. */
-export interface Place { camera: Camera; ratio: number; waits: boolean; now: number }
+/** The state of the stage while it is painted. */
+export interface PaintState {
+  camera: Camera;
+  ratio: number; // device pixels per CSS pixel
+  isPending: boolean; // the gesture is over, and the kernel has not replied
+  now: number; // ms, for animations
+}
 
-const DOT_RADIUS = 7, HANDLE = 4;
+const DOT_RADIUS_PX = 7;
+const HANDLE_RADIUS_PX = 4;
 const HALO = "rgba(0, 0, 0, 0.6)";
 const TONES: Record<Tone, string> = { add: "#4ade80", remove: "#f87171", matte: "#c084fc" };
 
-const PAINTERS: { [Kind in Preview["kind"]]: (ctx: Ctx, preview: Of<Kind>, place: Place) => void } = {
-  dot: paintDot, box: paintBox, line: paintLine, ring: paintRing, path: paintPath, region: paintRegion, cross: paintCross, label: paintLabel,
+const PAINTERS: { [Kind in Preview["kind"]]: (ctx: Ctx, preview: PreviewOf<Kind>, state: PaintState) => void } = {
+  dot: paintDot,
+  box: paintBox,
+  line: paintLine,
+  ring: paintRing,
+  path: paintPath,
+  region: paintRegion,
+  cross: paintCross,
+  label: paintLabel,
 };
 
-/** Paint a preview; `waits`: the gesture is over, and the kernel has not answered. */
-export function paintPreview(ctx: Ctx, preview: Preview, place: Place) {
+export function paintPreview(ctx: Ctx, preview: Preview, state: PaintState) {
   ctx.globalAlpha = 1;
-  (PAINTERS[preview.kind] as (ctx: Ctx, preview: Preview, place: Place) => void)(ctx, preview, place);
+  (PAINTERS[preview.kind] as (ctx: Ctx, preview: Preview, state: PaintState) => void)(ctx, preview, state);
 }
 
-/** What stays of a prompt once the model has answered it: of a stroke its middle, which hides little, and a sign where it began. */
-export function traces(prompt: Prompt): Preview[] {
-  if (prompt.type === "click") return [{ ...prompt, kind: "dot" }];
-  if (prompt.type === "box") return [{ ...prompt, kind: "box" }];
-  const { points, positive, points: [[x, y]] } = prompt;
-  return [{ kind: "line", points, radius: 0, tone: tone(positive) }, { kind: "dot", x, y, positive }];
-}
-
-/** A dashed border round the pixels that an action would change. */
-export function paintChange(ctx: Ctx, outline: Outline, { camera, ratio }: Place) {
+/** Draw a dashed border around the pixels that an action would change. */
+export function paintChange(ctx: Ctx, outline: Outline, { camera, ratio }: PaintState) {
   onImage(ctx, camera, ratio);
-  const path = pick(outline, camera);
+  const path = pathOf(outline, camera);
   stroke(ctx, path, camera, HALO, 3);
   ctx.setLineDash([5 / camera.scale, 4 / camera.scale]);
   stroke(ctx, path, camera, "#fff", 1.5);
   ctx.setLineDash([]);
 }
 
-function paintRegion(ctx: Ctx, { outline, tone }: Of<"region">, { camera, ratio }: Place) {
+function paintRegion(ctx: Ctx, { outline, tone }: PreviewOf<"region">, { camera, ratio }: PaintState) {
   onImage(ctx, camera, ratio);
-  const path = pick(outline, camera);
+  const path = pathOf(outline, camera);
   ctx.globalAlpha = 0.2;
   ctx.fillStyle = TONES[tone];
   ctx.fill(path, "evenodd");
@@ -54,28 +57,28 @@ function paintRegion(ctx: Ctx, { outline, tone }: Of<"region">, { camera, ratio 
   stroke(ctx, path, camera, TONES[tone], 1.75);
 }
 
-function paintCross(ctx: Ctx, { x, y }: Of<"cross">, { camera, ratio }: Place) {
+function paintCross(ctx: Ctx, { x, y }: PreviewOf<"cross">, { camera, ratio }: PaintState) {
   onScreen(ctx, ratio);
-  const [sx, sy] = toScreen(camera, x, y).map((place) => Math.round(place * ratio) / ratio);
+  const [sx, sy] = toScreen(camera, x, y).map((value) => Math.round(value * ratio) / ratio);
   ctx.beginPath();
   ctx.moveTo(0, sy);
   ctx.lineTo(ctx.canvas.width / ratio, sy);
   ctx.moveTo(sx, 0);
   ctx.lineTo(sx, ctx.canvas.height / ratio);
   ctx.globalAlpha = 0.7;
-  twice(ctx, "#fff", 1);
+  strokeWithHalo(ctx, "#fff", 1);
   ctx.globalAlpha = 1;
 }
 
-function paintLabel(ctx: Ctx, { x, y, text }: Of<"label">, { camera, ratio }: Place) {
+function paintLabel(ctx: Ctx, { x, y, text }: PreviewOf<"label">, { camera, ratio }: PaintState) {
   const [sx, sy] = toScreen(camera, x, y);
   ctx.setTransform(ratio, 0, 0, ratio, sx * ratio, sy * ratio);
-  sign(ctx, true, 5);
-  twice(ctx, "#fff", 2);
+  traceSign(ctx, true, 5);
+  strokeWithHalo(ctx, "#fff", 2);
   ctx.font = "12px system-ui, sans-serif";
-  const wide = ctx.measureText(text).width + 16;
+  const width = ctx.measureText(text).width + 16;
   ctx.beginPath();
-  ctx.roundRect(12, -30, wide, 22, 11);
+  ctx.roundRect(12, -30, width, 22, 11);
   ctx.fillStyle = "rgba(17, 20, 24, 0.8)";
   ctx.fill();
   ctx.fillStyle = "#fff";
@@ -83,11 +86,11 @@ function paintLabel(ctx: Ctx, { x, y, text }: Of<"label">, { camera, ratio }: Pl
   ctx.fillText(text, 20, -18.5);
 }
 
-/** Plus in a disc, minus in a square: told apart without colour. A dot that waits for its answer has a turning ring. */
-function paintDot(ctx: Ctx, dot: Of<"dot">, { camera, ratio, waits, now }: Place) {
+/** Draw a plus in a disc or a minus in a square, which differ without color. A pending dot has a turning ring. */
+function paintDot(ctx: Ctx, dot: PreviewOf<"dot">, { camera, ratio, isPending, now }: PaintState) {
   const [x, y] = toScreen(camera, dot.x, dot.y);
   ctx.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);
-  const r = DOT_RADIUS;
+  const r = DOT_RADIUS_PX;
   ctx.beginPath();
   if (dot.positive) ctx.arc(0, 0, r, 0, 2 * Math.PI);
   else ctx.roundRect(-r + 0.5, -r + 0.5, 2 * r - 1, 2 * r - 1, 3);
@@ -99,9 +102,9 @@ function paintDot(ctx: Ctx, dot: Of<"dot">, { camera, ratio, waits, now }: Place
   ctx.lineWidth = 1.75;
   ctx.strokeStyle = "#fff";
   ctx.stroke();
-  sign(ctx, dot.positive, 3.25);
+  traceSign(ctx, dot.positive, 3.25);
   ctx.stroke();
-  if (!waits) return;
+  if (!isPending) return;
   const turn = (now / 120) % (2 * Math.PI);
   ctx.beginPath();
   ctx.arc(0, 0, r + 4.5, turn, turn + 1.4 * Math.PI);
@@ -109,47 +112,57 @@ function paintDot(ctx: Ctx, dot: Of<"dot">, { camera, ratio, waits, now }: Place
   ctx.stroke();
 }
 
-function paintBox(ctx: Ctx, { x0, y0, x1, y1 }: Of<"box">, { camera, ratio, waits, now }: Place) {
+function paintBox(ctx: Ctx, { x0, y0, x1, y1 }: PreviewOf<"box">, { camera, ratio, isPending, now }: PaintState) {
   onScreen(ctx, ratio);
-  const [left, top] = toScreen(camera, x0, y0), [right, bottom] = toScreen(camera, x1, y1);
+  const [left, top] = toScreen(camera, x0, y0);
+  const [right, bottom] = toScreen(camera, x1, y1);
   ctx.beginPath();
   ctx.rect(left, top, right - left, bottom - top);
-  if (waits) march(ctx, now);
-  twice(ctx, TONES.add, 1.75);
+  if (isPending) setMovingDashes(ctx, now);
+  strokeWithHalo(ctx, TONES.add, 1.75);
   ctx.setLineDash([]);
 }
 
-/** A band as wide as the stroke is; without a radius, a thin line. */
-function paintLine(ctx: Ctx, { points, radius, tone }: Of<"line">, { camera, ratio, waits, now }: Place) {
+/** Draw a band as wide as the stroke; without a radius, a thin line. */
+function paintLine(
+  ctx: Ctx,
+  { points, radius, tone }: PreviewOf<"line">,
+  { camera, ratio, isPending, now }: PaintState,
+) {
   onScreen(ctx, ratio);
   ctx.lineCap = "round";
-  trail(ctx, points, camera);
-  if (!radius) return twice(ctx, TONES[tone], 1.75);
+  tracePoints(ctx, points, camera);
+  if (!radius) return strokeWithHalo(ctx, TONES[tone], 1.75);
   if (points.length === 1) ctx.lineTo(...toScreen(camera, ...points[0]));
-  ctx.globalAlpha = waits ? 0.45 + 0.12 * Math.sin(now / 150) : 0.55;
+  ctx.globalAlpha = isPending ? 0.45 + 0.12 * Math.sin(now / 150) : 0.55;
   ctx.lineWidth = Math.max(3, 2 * radius * camera.scale);
   ctx.strokeStyle = TONES[tone];
   ctx.stroke();
   ctx.globalAlpha = 1;
 }
 
-/** As large as what the brush covers, with its sign: beside it when there is no room inside. */
-function paintRing(ctx: Ctx, { x, y, radius, tone }: Of<"ring">, { camera, ratio }: Place) {
-  const [sx, sy] = toScreen(camera, x, y), r = radius * camera.scale;
+/** Draw a ring of the size of the brush, with its sign inside or, if the ring is small, next to it. */
+function paintRing(ctx: Ctx, { x, y, radius, tone }: PreviewOf<"ring">, { camera, ratio }: PaintState) {
+  const [sx, sy] = toScreen(camera, x, y);
+  const r = radius * camera.scale;
   ctx.setTransform(ratio, 0, 0, ratio, sx * ratio, sy * ratio);
   ctx.beginPath();
   ctx.arc(0, 0, Math.max(r, 1), 0, 2 * Math.PI);
-  twice(ctx, "#fff", 1.5);
+  strokeWithHalo(ctx, "#fff", 1.5);
   if (tone === "matte") return;
-  const away = r > 9 ? 0 : r + 7;
-  ctx.translate(away, away);
-  sign(ctx, tone === "add", 3.5);
-  twice(ctx, "#fff", 1.5);
+  const offset = r > 9 ? 0 : r + 7; // CSS pixels from the center
+  ctx.translate(offset, offset);
+  traceSign(ctx, tone === "add", 3.5);
+  strokeWithHalo(ctx, "#fff", 1.5);
 }
 
-function paintPath(ctx: Ctx, { points, handles, tone, closed, hot, extra }: Of<"path">, { camera, ratio, waits, now }: Place) {
+function paintPath(
+  ctx: Ctx,
+  { points, handles, tone, closed, hot, extra }: PreviewOf<"path">,
+  { camera, ratio, isPending, now }: PaintState,
+) {
   onScreen(ctx, ratio);
-  trail(ctx, points, camera);
+  tracePoints(ctx, points, camera);
   if (points.length > 2) {
     ctx.globalAlpha = 0.14;
     ctx.fillStyle = TONES[tone];
@@ -157,16 +170,18 @@ function paintPath(ctx: Ctx, { points, handles, tone, closed, hot, extra }: Of<"
     ctx.globalAlpha = 1;
   }
   if (closed) ctx.closePath();
-  if (waits) march(ctx, now);
-  twice(ctx, TONES[tone], 1.75);
+  if (isPending) setMovingDashes(ctx, now);
+  strokeWithHalo(ctx, TONES[tone], 1.75);
   ctx.setLineDash([]);
-  handles.forEach((handle, i) => paintHandle(ctx, toScreen(camera, ...handle), TONES[tone], i === hot));
+  for (const [i, handle] of handles.entries()) {
+    paintHandle(ctx, toScreen(camera, ...handle), TONES[tone], i === hot);
+  }
   if (extra) paintHandle(ctx, toScreen(camera, ...extra), "rgba(255, 255, 255, 0.4)", true);
 }
 
 function paintHandle(ctx: Ctx, [x, y]: Point, color: string, hot: boolean) {
   ctx.beginPath();
-  ctx.arc(x, y, hot ? HANDLE + 2 : HANDLE, 0, 2 * Math.PI);
+  ctx.arc(x, y, hot ? HANDLE_RADIUS_PX + 2 : HANDLE_RADIUS_PX, 0, 2 * Math.PI);
   ctx.fillStyle = hot ? color : "#fff";
   ctx.strokeStyle = hot ? "#fff" : "rgba(0, 0, 0, 0.75)";
   ctx.lineWidth = 1.5;
@@ -180,17 +195,17 @@ function onScreen(ctx: Ctx, ratio: number) {
   ctx.lineCap = "butt";
 }
 
-function trail(ctx: Ctx, points: readonly Point[], camera: Camera) {
+function tracePoints(ctx: Ctx, points: readonly Point[], camera: Camera) {
   ctx.beginPath();
-  points.forEach((point, i) => {
-    const at = toScreen(camera, ...point);
-    if (i) ctx.lineTo(...at);
-    else ctx.moveTo(...at);
-  });
+  for (const [i, point] of points.entries()) {
+    const position = toScreen(camera, ...point);
+    if (i) ctx.lineTo(...position);
+    else ctx.moveTo(...position);
+  }
 }
 
-/** A line that is seen on every image: light on dark. */
-function twice(ctx: Ctx, color: string, width: number) {
+/** Stroke a light line on a dark one, which is visible on every image. */
+function strokeWithHalo(ctx: Ctx, color: string, width: number) {
   const dashes = ctx.getLineDash();
   ctx.setLineDash([]);
   ctx.strokeStyle = HALO;
@@ -202,8 +217,8 @@ function twice(ctx: Ctx, color: string, width: number) {
   ctx.stroke();
 }
 
-/** The path of a plus or a minus. */
-function sign(ctx: Ctx, plus: boolean, reach: number) {
+/** Trace the path of a plus or a minus. */
+function traceSign(ctx: Ctx, plus: boolean, reach: number) {
   ctx.lineCap = "round";
   ctx.beginPath();
   ctx.moveTo(-reach, 0);
@@ -214,8 +229,8 @@ function sign(ctx: Ctx, plus: boolean, reach: number) {
   }
 }
 
-/** Dashes that move: it waits for its answer. */
-function march(ctx: Ctx, now: number) {
+/** Set moving dashes, the sign of a pending gesture. */
+function setMovingDashes(ctx: Ctx, now: number) {
   ctx.setLineDash([6, 5]);
   ctx.lineDashOffset = -now / 40;
 }

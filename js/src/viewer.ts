@@ -1,352 +1,392 @@
-/** The stage: canvases for image, masks and hand under one camera, each painted again only when it looks different. Pointer and wheel become camera moves and tool events; nothing here knows Python. */
+/**
+ * The stage: canvases for the image, the masks and the previews under one camera, each painted only when it looks different. Pointer and
+ * wheel become camera moves and tool events.
+ */
 import type { Action } from "./actions";
-import { fit, pan, toImage, toScreen, zoomAt, type Camera, type Size } from "./camera";
-import type { Display } from "./display";
+import { type Camera, fitCamera, pan, type Size, toImage, toScreen, wheelFactor, zoomAt } from "./camera";
+import type { ImageDocument } from "./document";
+import { context2d, h, resizeCanvases } from "./dom";
 import type { Draft, Instance } from "./instance";
 import * as layers from "./layers";
-import { Pointers, type Hand } from "./pointers";
-import { paintChange, paintPreview, traces, type Place } from "./previews";
-import type { Doc } from "./state";
+import { isEraser, type PointerHandler, type PointerState, Pointers } from "./pointers";
+import { type PaintState, paintChange, paintPreview } from "./previews";
 import { TOOLS } from "./tools";
-import { isInside, ToolDriver, type Ctx, type Ev, type Preview, type Settings } from "./tools/tool";
-import { h } from "./ui/dom";
+import { isInside, type Preview, type ToolContext, ToolDriver, type ToolEvent, type ToolSettings } from "./tools/tool";
 
-const STEADY_MS = 80; // the pointer rests this long before a preview is asked for
-const KEYS: Record<string, Ev["key"]> = { finish: "Enter", delete_last: "Backspace", undo: "Backspace" }; // what commands mean to a gesture
+const REST_MS = 80; // the pointer rests this long before an action is previewed
+const GESTURE_KEYS: Record<string, ToolEvent["key"]> = { finish: "Enter", delete_last: "Backspace", undo: "Backspace" };
 
-/** What the stage asks of the view that owns it. */
-export interface Owner {
-  readonly doc: Doc;
+/** The members of the view that the stage uses. */
+export interface ViewerHost {
+  readonly doc: ImageDocument;
   readonly hidden: Set<number>;
-  points(id: number): boolean; // at an object, in the list
-  readonly peeking: boolean;
-  readonly previewing: boolean;
+  readonly modes: { readonly peeking: boolean; readonly previewing: boolean };
   readonly wheelZooms: boolean;
-  readonly options: Pick<Settings, "add" | "straight" | "pressure">;
-  readonly display: Pick<Display, "sharp" | "grid">;
+  readonly options: Pick<ToolSettings, "add" | "straight" | "pressure">;
+  readonly display: layers.PixelStyle;
   color(instance: Instance): string;
-  write(trait: string, value: unknown): void;
+  isHighlighted(id: number): boolean;
   refresh(): void;
 }
 
-type Held = Pick<PointerEvent, "clientX" | "clientY" | "altKey" | "shiftKey" | "pointerType" | "pressure"> & { button?: number; buttons?: number };
-
 export class Viewer {
   readonly stage = h("div", { class: "cdw-stage" });
+  readonly imageCanvas = h("canvas", { "aria-hidden": "true" });
+  readonly maskCanvas = h("canvas", { "aria-hidden": "true" });
+  readonly previewCanvas = h("canvas", { "aria-hidden": "true" });
   camera: Camera = { scale: 1, x: 0, y: 0 };
   pointer: [number, number] | null = null; // image coordinates
-  private readonly imageCanvas = h("canvas", { "aria-hidden": "true" });
-  private readonly maskCanvas = h("canvas", { "aria-hidden": "true" });
-  private readonly handCanvas = h("canvas", { "aria-hidden": "true" }); // what follows the pointer, and what changes by itself
   private readonly driver: ToolDriver;
   private readonly pointers: Pointers;
   private size: Size = { width: 0, height: 0 };
-  private fitted = true;
+  private isFitted = true;
   private frame = 0;
-  private imageIsStale = true;
-  private masksShown = ""; // what they look like
-  private partsAreStale = false;
-  private shown: Preview | null = null; // by the gesture
-  private tip: Preview | null = null; // by the tool, at the pointer
+  private isImageStale = true;
+  private paintedMasks = ""; // describes the painted masks
+  private isHostStale = false;
+  private gesturePreview: Preview | null = null;
+  private pointerPreview: Preview | null = null;
   private draft: Draft | undefined;
-  private over: Held | null = null; // the pointer, as it was last
-  private panHeld = false;
-  private resting?: ReturnType<typeof setTimeout>;
+  private lastPointer: PointerState | null = null;
+  private isPanHeld = false;
+  private restTimer?: ReturnType<typeof setTimeout>;
 
-  constructor(private readonly owner: Owner, signal: AbortSignal) {
-    this.stage.append(this.imageCanvas, this.maskCanvas, this.handCanvas);
-    this.driver = new ToolDriver(this.context(), TOOLS.click);
-    this.pointers = new Pointers(this.stage, this.hand(), signal);
+  constructor(
+    private readonly host: ViewerHost,
+    signal: AbortSignal,
+  ) {
+    this.stage.append(this.imageCanvas, this.maskCanvas, this.previewCanvas);
+    this.driver = new ToolDriver(this.toolContext(), TOOLS.click);
+    this.pointers = new Pointers(this.stage, this.pointerHandler(), signal);
     const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
       this.stage.addEventListener(type, listener, { signal, passive: false });
-    on("pointerleave", () => this.leave());
-    on("wheel", (event) => this.wheel(event));
-    on("mousedown", (event) => { if (event.button === 1) event.preventDefault(); }); // no auto-scroll
+    on("pointerleave", () => this.onLeave());
+    on("wheel", (event) => this.onWheel(event));
+    on("mousedown", (event) => {
+      if (event.button === 1) event.preventDefault(); // no auto-scroll
+    });
     on("contextmenu", (event) => {
       event.preventDefault();
       event.stopPropagation();
     });
-    for (const type of ["keydown", "keyup"] as const) document.addEventListener(type, (event) => this.modifier(event), { signal });
+    for (const type of ["keydown", "keyup"] as const)
+      document.addEventListener(type, (event) => this.onModifier(event), { signal });
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.stage);
     signal.addEventListener("abort", () => {
       observer.disconnect();
       cancelAnimationFrame(this.frame);
-      clearTimeout(this.resting);
+      clearTimeout(this.restTimer);
       this.cancel();
     });
   }
 
-  get image(): Size { return this.owner.doc.image; }
-
-  fit() {
-    this.fitted = true;
-    this.look(fit(this.image, this.size));
+  get image(): Size {
+    return this.host.doc.image;
   }
 
-  /** Another image: forget where the last one was looked at. */
+  fit() {
+    this.isFitted = true;
+    this.setCamera(fitCamera(this.image, this.size));
+  }
+
+  /** Show another image as a whole. */
   reset() {
     this.cancel();
-    this.fitted = true;
-    this.camera = fit(this.image, this.size);
+    this.isFitted = true;
+    this.camera = fitCamera(this.image, this.size);
     this.invalidate(true);
   }
 
   zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2) {
-    this.fitted = false;
-    this.look(zoomAt(this.camera, x, y, factor, this.image, this.size));
+    this.isFitted = false;
+    this.setCamera(zoomAt(this.camera, x, y, factor, this.image, this.size));
   }
 
-  /** Bring an image point to the middle. */
+  /** Move an image point to the center of the stage. */
   center(x: number, y: number) {
-    this.fitted = false;
+    this.isFitted = false;
     const [left, top] = toScreen(this.camera, x, y);
-    this.look(pan(this.camera, this.size.width / 2 - left, this.size.height / 2 - top, this.image, this.size));
+    this.setCamera(pan(this.camera, this.size.width / 2 - left, this.size.height / 2 - top, this.image, this.size));
   }
 
   use(tool: string) {
-    if (this.driver.busy && !this.owner.doc.editable) this.driver.cancel();
+    if (this.driver.isBusy && !this.host.doc.isEditable) this.driver.cancel();
     if (this.driver.tool === TOOLS[tool]) return;
     this.driver.use(TOOLS[tool]);
-    void this.driver.tool.enter?.(this.driver.ctx)?.finally(() => this.hover());
-    this.hover();
+    void this.driver.tool.selected?.(this.driver.context)?.finally(() => this.updateHover());
+    this.updateHover();
   }
 
-  holdPan(held: boolean) {
-    this.panHeld = held;
-    this.cursor();
+  holdPan(isHeld: boolean) {
+    this.isPanHeld = isHeld;
+    this.updateCursor();
   }
 
-  /** Whether a command is for the gesture under way: Enter finishes a polygon, not the object. */
-  takes(command: string): boolean { return this.driver.busy && command in KEYS; }
-
-  take(command: string): boolean {
-    if (!this.takes(command)) return false;
-    this.driver.send({ type: "key", key: KEYS[command], x: this.pointer?.[0] ?? 0, y: this.pointer?.[1] ?? 0 });
-    return true;
+  /** Whether the current gesture uses a command itself: Enter closes a polygon instead of finishing the object. */
+  takes(command: string): boolean {
+    return this.driver.isBusy && command in GESTURE_KEYS;
   }
 
-  /** Give up the gesture under way; says whether there was one. */
+  take(command: string) {
+    const [x, y] = this.pointer ?? [0, 0];
+    this.driver.send({ type: "key", key: GESTURE_KEYS[command], x, y });
+  }
+
+  /** Cancel the current gesture. Returns whether there was one. */
   cancel(): boolean {
-    const moving = this.pointers.stop(), had = moving || this.driver.busy;
+    const wasMoving = this.pointers.stop();
+    const hadGesture = wasMoving || this.driver.isBusy;
     this.driver.cancel();
-    this.cursor();
-    return had;
+    this.updateCursor();
+    return hadGesture;
   }
 
-  /** Paint soon. The image is painted again only where it or the camera changed. */
-  invalidate(imageToo = false) {
-    this.imageIsStale ||= imageToo;
+  /** Paint in the next frame; the image only if it or the camera has changed. */
+  invalidate(isImageStale = false) {
+    this.isImageStale ||= isImageStale;
     this.frame ||= requestAnimationFrame((now) => this.paint(now));
   }
 
-  cursor() {
-    const { cursor } = this.driver.tool, drawn = cursor === "none" && this.owner.doc.editable && !this.panHeld && !this.pointers.isMoving;
-    const kind = this.pointers.isMoving ? "grabbing" : this.panHeld ? "grab" : !this.owner.doc.editable ? "default" : this.over?.shiftKey ? "remove" : "add";
-    this.stage.dataset.cursor = kind;
-    this.stage.style.cursor = drawn ? "none" : "";
+  updateCursor() {
+    const { isEditable } = this.host.doc;
+    const { isMoving } = this.pointers;
+    const isDrawn = this.driver.tool.cursor === "none" && isEditable && !this.isPanHeld && !isMoving;
+    this.stage.dataset.cursor = this.cursorName(isEditable, isMoving);
+    this.stage.style.cursor = isDrawn ? "none" : "";
   }
 
-  private look(camera: Camera) {
+  private cursorName(isEditable: boolean, isMoving: boolean): string {
+    if (isMoving) return "grabbing";
+    if (this.isPanHeld) return "grab";
+    if (!isEditable) return "default";
+    return this.lastPointer?.shiftKey ? "remove" : "add";
+  }
+
+  private setCamera(camera: Camera) {
     this.camera = camera;
-    this.imageIsStale = true;
-    this.hover();
+    this.isImageStale = true;
+    this.updateHover();
   }
 
   private resize() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width || !height) return;
-    const ratio = devicePixelRatio || 1;
-    this.masksShown = "";
-    for (const canvas of [this.imageCanvas, this.maskCanvas, this.handCanvas]) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    const dx = (width - this.size.width) / 2, dy = (height - this.size.height) / 2;
+    this.paintedMasks = "";
+    resizeCanvases([this.imageCanvas, this.maskCanvas, this.previewCanvas], width, height);
+    const dx = (width - this.size.width) / 2;
+    const dy = (height - this.size.height) / 2;
     this.size = { width, height };
-    if (this.fitted) this.fit();
-    else this.look(pan(this.camera, dx, dy, this.image, this.size));
+    if (this.isFitted) this.fit();
+    else this.setCamera(pan(this.camera, dx, dy, this.image, this.size));
   }
 
   private paint(now: number) {
-    if (this.partsAreStale) {
-      this.partsAreStale = false;
-      this.owner.refresh();
+    if (this.isHostStale) {
+      this.isHostStale = false;
+      this.host.refresh();
     }
     this.frame = 0;
-    const { doc, peeking, previewing } = this.owner;
+    const { doc, display } = this.host;
     if (!this.size.width) return;
-    const ratio = this.imageCanvas.width / this.size.width, { camera } = this;
-    if (this.imageIsStale) {
+    const ratio = this.imageCanvas.width / this.size.width;
+    if (this.isImageStale) {
       const ctx = clear(this.imageCanvas);
-      if (doc.picture) layers.paintImage(ctx, doc.picture, this.image, camera, ratio, this.owner.display);
-      this.imageIsStale = false;
+      if (doc.picture) layers.paintImage(ctx, doc.picture, this.image, this.camera, ratio, display);
+      this.isImageStale = false;
     }
     this.paintMasks(ratio);
-    const ctx = clear(this.handCanvas);
-    let again = false;
-    if (!peeking && doc.picture) {
-      if (doc.flash) again = layers.paintFlash(ctx, doc.flash, camera, ratio, performance.now());
-      const place: Place = { camera, ratio, waits: false, now };
-      const looks = (previewing && this.pointer) || this.driver.busy || doc.pending.length > 0;
-      if (doc.preview && looks) paintChange(ctx, doc.preview, place);
-      for (const prompt of doc.prompts) for (const preview of traces(prompt)) paintPreview(ctx, preview, place);
-      for (const preview of doc.pending) paintPreview(ctx, preview, { ...place, waits: true });
-      if (this.shown) paintPreview(ctx, this.shown, place);
-      if (this.tip && doc.editable && !this.panHeld && !this.pointers.isMoving) paintPreview(ctx, this.tip, place);
-      again ||= doc.pending.length > 0;
-    }
-    if (doc.picture) doc.painted();
-    if (again) this.invalidate();
+    const isAnimated = this.paintPreviews(ratio, now);
+    if (doc.picture) doc.markPainted();
+    if (isAnimated) this.invalidate();
   }
 
   private paintMasks(ratio: number) {
-    const { doc, hidden, peeking } = this.owner, { camera } = this;
-    const instances = peeking || !doc.picture ? [] : doc.instances.filter((instance) => !hidden.has(instance.id) && instance.outline);
-    const look = { opacity: doc.model.get("opacity"), selected: doc.selected, color: (i: Instance) => this.owner.color(i), pointed: (i: Instance) => this.owner.points(i.id) };
-    const shown = JSON.stringify([camera, look, instances.map((instance) => [instance.id, look.color(instance), look.pointed(instance), instance.outline!.version])]);
-    if (shown === this.masksShown) return;
-    this.masksShown = shown;
-    layers.paintMasks(clear(this.maskCanvas), instances, camera, ratio, look);
+    const { doc, hidden, modes } = this.host;
+    const isVisible = (instance: Instance) => !hidden.has(instance.id) && !!instance.outline;
+    const instances = modes.peeking || !doc.picture ? [] : doc.instances.filter(isVisible);
+    const style = {
+      opacity: doc.model.get("opacity"),
+      selected: doc.selected,
+      color: (instance: Instance) => this.host.color(instance),
+      isHighlighted: (instance: Instance) => this.host.isHighlighted(instance.id),
+    };
+    const description = JSON.stringify([
+      this.camera,
+      style,
+      instances.map((one) => [one.id, style.color(one), style.isHighlighted(one), one.outline?.version]),
+    ]);
+    if (description === this.paintedMasks) return;
+    this.paintedMasks = description;
+    layers.paintMasks(clear(this.maskCanvas), instances, this.camera, ratio, style);
   }
 
-  /** What the tools may see and do. */
-  private context(): Ctx {
-    const viewer = this, { doc } = this.owner;
+  /** Paint flash, prompts and previews. Returns whether another frame is needed. */
+  private paintPreviews(ratio: number, now: number): boolean {
+    const { doc, modes } = this.host;
+    const ctx = clear(this.previewCanvas);
+    if (modes.peeking || !doc.picture) return false;
+    const { camera } = this;
+    const isFlashing = !!doc.flash && layers.paintFlash(ctx, doc.flash, camera, ratio, performance.now());
+    const state: PaintState = { camera, ratio, isPending: false, now };
+    const showsChange = (modes.previewing && this.pointer) || this.driver.isBusy || doc.pending.length > 0;
+    if (doc.change && showsChange) paintChange(ctx, doc.change, state);
+    const traces = doc.prompts.flatMap((prompt) => TOOLS[prompt.type].trace?.(prompt) ?? []);
+    for (const preview of traces) paintPreview(ctx, preview, state);
+    for (const preview of doc.pending) paintPreview(ctx, preview, { ...state, isPending: true });
+    if (this.gesturePreview) paintPreview(ctx, this.gesturePreview, state);
+    const showsPointer = doc.isEditable && !this.isPanHeld && !this.pointers.isMoving;
+    if (this.pointerPreview && showsPointer) paintPreview(ctx, this.pointerPreview, state);
+    return isFlashing || doc.pending.length > 0;
+  }
+
+  private toolContext(): ToolContext {
+    const viewer = this;
+    const { doc } = this.host;
     return {
-      get image() { return viewer.image; },
-      get scale() { return viewer.camera.scale; },
-      get settings(): Settings {
-        const { model } = doc;
-        const sizes = { brush_size: model.get("brush_size"), tolerance: model.get("tolerance"), superpixels: model.get("superpixels") };
-        return { ...sizes, ...viewer.owner.options };
+      get image() {
+        return viewer.image;
       },
-      get pixels() { return doc.current?.pixels; },
-      get superpixels() { return doc.superpixels(doc.model.get("superpixels")); },
-      arrival: () => doc.arrival,
-      set: (trait, value) => viewer.owner.write(trait, value),
+      get scale() {
+        return viewer.camera.scale;
+      },
+      get settings(): ToolSettings {
+        return { ...doc.toolSizes, ...viewer.host.options };
+      },
+      get pixels() {
+        return doc.current?.pixels;
+      },
+      get superpixels() {
+        return doc.superpixels(doc.model.get("superpixels"));
+      },
+      superpixelsLoaded: () => doc.superpixelsLoaded,
+      set: (trait, value) => doc.set(trait, value),
       preview(preview) {
-        viewer.shown = preview;
+        viewer.gesturePreview = preview;
         viewer.invalidate();
       },
       paint(patch, add) {
         viewer.draft = doc.paint(patch, add, viewer.draft);
       },
-      look: (action, now) => viewer.rest(action, now),
-      ask: (op, fields) => doc.peek(op, fields),
+      previewAction: (action, now) => viewer.previewAction(action, now),
+      requestLatest: (op, fields) => doc.kernel.requestLatest(op, fields),
       commit(action: Action) {
-        clearTimeout(viewer.resting);
-        void doc.commit(action, viewer.shown, viewer.draft);
-        viewer.shown = null;
+        clearTimeout(viewer.restTimer);
+        void doc.commit(action, viewer.gesturePreview, viewer.draft);
+        viewer.gesturePreview = null;
         viewer.draft = undefined;
       },
-      done() {
+      ended() {
         const { draft } = viewer;
         viewer.draft = undefined;
-        if (draft) doc.drop(draft);
+        if (draft) doc.discard(draft);
         this.preview(null);
-        viewer.partsAreStale = true; // what Enter and Backspace are for now
-        if (!doc.pending.length && doc.preview) void doc.look(null);
+        viewer.isHostStale = true; // Enter and Backspace mean something else now
+        if (!doc.pending.length && doc.change) void doc.previewAction(null);
       },
     };
   }
 
-  private hand(): Hand {
+  private pointerHandler(): PointerHandler {
     const viewer = this;
+    const { doc, hidden } = this.host;
     return {
-      get moves() { return viewer.panHeld; },
+      get isPanning() {
+        return viewer.isPanHeld;
+      },
       press(event, double) {
         viewer.track(event);
-        if (!viewer.owner.doc.editable || !viewer.owner.doc.picture) return false;
-        viewer.owner.hidden.delete(viewer.owner.doc.selected); // what is drawn is seen
-        viewer.driver.send({ ...viewer.toEv("down", event), double });
-        viewer.hover();
+        if (!doc.isEditable || !doc.picture) return false;
+        hidden.delete(doc.selected); // the edited object must be visible
+        viewer.driver.send({ ...viewer.toToolEvent("down", event), double });
+        viewer.updateHover();
         return true;
       },
       draw(event) {
-        clearTimeout(viewer.resting);
-        const parts = viewer.driver.busy ? event.getCoalescedEvents?.() : [];
-        for (const part of parts?.length ? parts : [event]) if (viewer.driver.busy) viewer.driver.send(viewer.toEv("move", part));
+        clearTimeout(viewer.restTimer);
+        const parts = viewer.driver.isBusy ? event.getCoalescedEvents?.() : [];
+        for (const part of parts?.length ? parts : [event])
+          if (viewer.driver.isBusy) viewer.driver.send(viewer.toToolEvent("move", part));
         viewer.track(event);
       },
       release(event) {
-        viewer.driver.send(viewer.toEv("up", event));
+        viewer.driver.send(viewer.toToolEvent("up", event));
         viewer.track(event);
-        if (event.pointerType === "touch") viewer.leave();
+        if (event.pointerType === "touch") viewer.onLeave();
       },
       interrupt: () => viewer.driver.interrupt(),
-      pan: (dx, dy, at) => {
-        viewer.fitted = false;
-        viewer.look(pan(viewer.camera, dx, dy, viewer.image, viewer.size));
-        if (at) viewer.track(at);
+      pan: (dx, dy, event) => {
+        viewer.isFitted = false;
+        viewer.setCamera(pan(viewer.camera, dx, dy, viewer.image, viewer.size));
+        if (event) viewer.track(event);
       },
-      pinch: (factor, x, y) => viewer.zoom(factor, ...viewer.at({ clientX: x, clientY: y })),
-      changed: () => viewer.cursor(),
+      pinch: (factor, x, y) => viewer.zoom(factor, ...viewer.onStage({ clientX: x, clientY: y })),
+      changed: () => viewer.updateCursor(),
     };
   }
 
-  private at({ clientX, clientY }: Pick<MouseEvent, "clientX" | "clientY">): [number, number] {
+  private onStage({ clientX, clientY }: Pick<MouseEvent, "clientX" | "clientY">): [number, number] {
     const box = this.stage.getBoundingClientRect();
     return [clientX - box.left, clientY - box.top];
   }
 
-  private toEv(type: Ev["type"], event: Held): Ev {
-    const [x, y] = toImage(this.camera, ...this.at(event)), eraser = event.button === 5 || !!((event.buttons ?? 0) & 32);
+  private toToolEvent(type: ToolEvent["type"], event: PointerState): ToolEvent {
+    const [x, y] = toImage(this.camera, ...this.onStage(event));
     const { altKey: alt, shiftKey: shift, pointerType, pressure } = event;
-    return { type, x, y, secondary: event.button === 2 || eraser || shift, shift, alt, pointerType, pressure };
+    return { type, x, y, secondary: event.button === 2 || isEraser(event) || shift, shift, alt, pointerType, pressure };
   }
 
   private track(event: PointerEvent) {
     const { clientX, clientY, altKey, shiftKey, pointerType, pressure } = event;
-    this.over = { clientX, clientY, altKey, shiftKey, pointerType, pressure };
-    this.hover();
+    this.lastPointer = { clientX, clientY, altKey, shiftKey, pointerType, pressure };
+    this.updateHover();
   }
 
-  /** Alt and Shift change what a tool would do, while the pointer rests. */
-  private modifier(event: KeyboardEvent) {
-    if (!this.over || !["Alt", "Shift"].includes(event.key)) return;
-    if (event.key === "Alt" && this.owner.wheelZooms) event.preventDefault(); // the browser's menu
-    this.over = { ...this.over, altKey: event.altKey, shiftKey: event.shiftKey };
-    if (this.driver.busy) this.driver.send(this.toEv("move", this.over));
-    this.hover();
+  /** Alt and Shift change the effect of a tool while the pointer rests. */
+  private onModifier(event: KeyboardEvent) {
+    if (!this.lastPointer || !["Alt", "Shift"].includes(event.key)) return;
+    if (event.key === "Alt" && this.host.wheelZooms) event.preventDefault(); // the browser's menu
+    this.lastPointer = { ...this.lastPointer, altKey: event.altKey, shiftKey: event.shiftKey };
+    if (this.driver.isBusy) this.driver.send(this.toToolEvent("move", this.lastPointer));
+    this.updateHover();
   }
 
   /** The pointer, or the image under it, has moved. */
-  private hover() {
-    const event = this.over && this.toEv("move", this.over);
+  private updateHover() {
+    const event = this.lastPointer && this.toToolEvent("move", this.lastPointer);
     this.pointer = event && isInside(this.image, event) ? [event.x, event.y] : null;
-    this.tip = event && this.owner.doc.picture ? this.driver.hover(event) : null;
-    this.cursor();
-    this.partsAreStale = true;
+    this.pointerPreview = event && this.host.doc.picture ? this.driver.hover(event) : null;
+    this.updateCursor();
+    this.isHostStale = true;
     this.invalidate();
   }
 
-  private leave() {
-    this.over = null;
-    clearTimeout(this.resting);
-    if (this.owner.doc.preview) void this.owner.doc.look(null);
-    this.hover();
+  private onLeave() {
+    this.lastPointer = null;
+    clearTimeout(this.restTimer);
+    if (this.host.doc.change) void this.host.doc.previewAction(null);
+    this.updateHover();
   }
 
-  /** Once the pointer rests, or at once when a gesture asks for it, show what an action would do. */
-  private rest(action: Action, now = false) {
-    clearTimeout(this.resting);
-    if (now) void this.owner.doc.look(action);
-    else if (this.owner.previewing && this.owner.doc.editable) this.resting = setTimeout(() => void this.owner.doc.look(action), STEADY_MS);
+  /** Preview an action now or, in the preview mode, once the pointer rests. */
+  private previewAction(action: Action, now = false) {
+    const { doc, modes } = this.host;
+    clearTimeout(this.restTimer);
+    if (now) void doc.previewAction(action);
+    else if (modes.previewing && doc.isEditable)
+      this.restTimer = setTimeout(() => void doc.previewAction(action), REST_MS);
   }
 
-  private wheel(event: WheelEvent) {
-    if (!event.ctrlKey && !event.metaKey && !this.owner.wheelZooms) return;
+  private onWheel(event: WheelEvent) {
+    if (!event.ctrlKey && !event.metaKey && !this.host.wheelZooms) return;
     event.preventDefault();
     event.stopPropagation();
-    const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? this.size.height : 1);
-    const speed = event.ctrlKey && Math.abs(pixels) < 30 ? 0.01 : 0.0018; // a pinch comes as small steps with Ctrl
-    this.zoom(Math.exp(-Math.max(-300, Math.min(300, pixels)) * speed), ...this.at(event));
+    this.zoom(wheelFactor(event, this.size.height), ...this.onStage(event));
   }
 }
 
 function clear(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-  const ctx = canvas.getContext("2d")!;
+  const ctx = context2d(canvas);
   ctx.setTransform(1, 0, 0, 1, 0, 0);
   ctx.clearRect(0, 0, canvas.width, canvas.height);
   return ctx;

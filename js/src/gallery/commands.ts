@@ -1,37 +1,143 @@
-/** Everything a key or a button can do in a gallery, by the names that the `shortcuts` trait uses. */
-import type { Command as Does } from "../commands";
-import type { GalleryView } from "./view";
+/** The commands of the gallery by their names in the `shortcuts` trait. */
+import type { Command as BaseCommand } from "../ui/command_set";
+import { ICONS } from "../ui/icons";
+import type { GalleryHost } from "./host";
 
-/** where: over the tiles, or in the editor, whose own keys are the annotator's. */
-export interface Command extends Does<GalleryView> { where: "grid" | "editor" | "both" }
+/** where: in the grid, or in the editor, where it is added to the annotator's commands. */
+export interface Command extends BaseCommand<GalleryHost> {
+  where: "grid" | "editor" | "both";
+}
 
-const edits = (v: GalleryView) => v.queue.editable;
-const hasTile = (v: GalleryView) => edits(v) && v.targets.length > 0;
-const decides = (v: GalleryView) => edits(v) && v.queue.repair.open !== null && !v.queue.repair.deciding;
-const walks = (v: GalleryView) => !v.queue.dead && v.queue.repair.open !== null && !v.queue.repair.deciding;
+const hasTargets = ({ queue, targets }: GalleryHost) => queue.isEditable && targets.length > 0;
+const isEditorReady = ({ queue }: GalleryHost) => !queue.isLost && queue.editor.open !== null && !queue.editor.isBusy;
+const canDecide = (view: GalleryHost) => isEditorReady(view) && view.queue.isEditable;
 
 export const COMMANDS: Record<string, Command> = {
-  accept: { where: "grid", title: "Accept", icon: "finish", run: (v) => v.judge("accepted"), enabled: hasTile },
-  reject: { where: "grid", title: "Reject", icon: "close", run: (v) => v.judge("rejected"), enabled: hasTile },
-  skip: { where: "grid", title: "Skip: decide later", icon: "skip", run: (v) => v.judge("skipped"), enabled: hasTile },
-  undo: { where: "grid", title: "Undo the last verdict", icon: "undo", run: (v) => void v.undo(), enabled: edits },
-  edit: { where: "grid", title: "Edit", icon: "rename", run: (v) => v.edit(v.focus), enabled: (v) => !v.queue.dead && v.row !== undefined },
-  select: { where: "grid", title: "Select, or no longer", run: (v) => v.toggle(v.focus), enabled: (v) => v.row !== undefined },
-  select_all: { where: "grid", title: "Select all", run: (v) => void v.selectAll(), enabled: (v) => v.queue.rows.count > 0 },
-  cancel: { where: "grid", title: "Clear the selection, or leave the widget", run: (v) => v.cancel() },
-  heat: { where: "grid", title: "Show on all tiles where it looks wrong", icon: "heat", run: (v) => v.set({ heating: !v.heating }), pressed: (v) => v.heating },
-  peek: {
-    where: "grid", title: "Show the images without masks", icon: "eye",
-    run: (v) => v.set({ bare: !v.bare }), held: (v, down) => v.set({ bare: down }), pressed: (v) => v.bare,
+  accept: {
+    where: "grid",
+    title: "Accept",
+    icon: ICONS.finish,
+    run: (view) => view.setStatus("accepted"),
+    isEnabled: hasTargets,
   },
-  refresh: { where: "grid", title: "Ask for the list anew", icon: "refresh", run: (v) => void v.queue.send("refresh"), enabled: (v) => !v.queue.dead },
-  search: { where: "grid", title: "Search in names and labels", icon: "search", run: (v) => v.search() },
-  accept_edit: { where: "editor", title: "Accept and go on to the next", icon: "finish", run: (v) => void v.queue.repair.decide("accept"), enabled: decides },
-  reject_edit: { where: "editor", title: "Reject and go on to the next", icon: "close", run: (v) => void v.queue.repair.decide("reject"), enabled: decides },
-  skip_edit: { where: "editor", title: "Skip: decide later", icon: "skip", run: (v) => void v.queue.repair.decide("skip"), enabled: decides },
-  next: { where: "editor", title: "The next one, without a verdict", icon: "next", run: (v) => void v.queue.repair.step(1), enabled: walks },
-  previous: { where: "editor", title: "The one before, without a verdict", icon: "previous", run: (v) => void v.queue.repair.step(-1), enabled: walks },
-  back: { where: "editor", title: "Back to the tiles", icon: "tiles", run: (v) => void v.queue.repair.close(), enabled: (v) => !v.queue.repair.deciding },
-  fullscreen: { where: "both", title: "Full screen", icon: "fullscreen", run: (v) => v.screen.toggle(), pressed: (v) => v.screen.isFull },
-  help: { where: "grid", title: "All keys", icon: "help", run: (v) => v.set({ helping: !v.helping }), pressed: (v) => v.helping },
+  reject: {
+    where: "grid",
+    title: "Reject",
+    icon: ICONS.close,
+    run: (view) => view.setStatus("rejected"),
+    isEnabled: hasTargets,
+  },
+  skip: {
+    where: "grid",
+    title: "Skip: decide later",
+    icon: ICONS.skip,
+    run: (view) => view.setStatus("skipped"),
+    isEnabled: hasTargets,
+  },
+  undo: {
+    where: "grid",
+    title: "Undo the last decision",
+    icon: ICONS.undo,
+    run: (view) => void view.undo(),
+    isEnabled: ({ queue }) => queue.isEditable,
+  },
+  edit: {
+    where: "grid",
+    title: "Edit",
+    icon: ICONS.rename,
+    run: (view) => view.edit(view.focus),
+    isEnabled: ({ queue, row }) => !queue.isLost && row !== undefined,
+  },
+  select: {
+    where: "grid",
+    title: "Select / deselect",
+    run: (view) => view.toggle(view.focus),
+    isEnabled: ({ row }) => row !== undefined,
+  },
+  select_all: {
+    where: "grid",
+    title: "Select all",
+    run: (view) => void view.selectAll(),
+    isEnabled: ({ queue }) => queue.rows.count > 0,
+  },
+  cancel: { where: "grid", title: "Clear the selection, or leave the widget", run: (view) => view.cancel() },
+  heat: {
+    where: "grid",
+    title: "Show heatmaps of suspect pixels",
+    icon: ICONS.heat,
+    run: (view) => view.setModes({ heating: !view.modes.heating }),
+    isPressed: (view) => view.modes.heating,
+  },
+  peek: {
+    where: "grid",
+    title: "Show the images without masks",
+    icon: ICONS.eye,
+    run: (view) => view.setModes({ bare: !view.modes.bare }),
+    hold: (view, down) => view.setModes({ bare: down }),
+    isPressed: (view) => view.modes.bare,
+  },
+  refresh: {
+    where: "grid",
+    title: "Refresh",
+    icon: ICONS.refresh,
+    run: ({ queue }) => void queue.run("refresh"),
+    isEnabled: ({ queue }) => !queue.isLost,
+  },
+  search: { where: "grid", title: "Search names and labels", icon: ICONS.search, run: (view) => view.search() },
+  accept_edit: {
+    where: "editor",
+    title: "Accept & next",
+    icon: ICONS.finish,
+    run: ({ queue }) => void queue.editor.decide("accept"),
+    isEnabled: canDecide,
+  },
+  reject_edit: {
+    where: "editor",
+    title: "Reject & next",
+    icon: ICONS.close,
+    run: ({ queue }) => void queue.editor.decide("reject"),
+    isEnabled: canDecide,
+  },
+  skip_edit: {
+    where: "editor",
+    title: "Skip: decide later",
+    icon: ICONS.skip,
+    run: ({ queue }) => void queue.editor.decide("skip"),
+    isEnabled: canDecide,
+  },
+  next: {
+    where: "editor",
+    title: "Next without deciding",
+    icon: ICONS.next,
+    run: ({ queue }) => void queue.editor.step(1),
+    isEnabled: isEditorReady,
+  },
+  previous: {
+    where: "editor",
+    title: "Previous without deciding",
+    icon: ICONS.previous,
+    run: ({ queue }) => void queue.editor.step(-1),
+    isEnabled: isEditorReady,
+  },
+  back: {
+    where: "editor",
+    title: "Back to the grid",
+    icon: ICONS.tiles,
+    run: ({ queue }) => void queue.editor.close(),
+    isEnabled: ({ queue }) => !queue.editor.isBusy,
+  },
+  fullscreen: {
+    where: "both",
+    title: "Full screen",
+    icon: ICONS.fullscreen,
+    run: (view) => view.screen.toggle(),
+    isPressed: (view) => view.screen.isOn,
+  },
+  help: {
+    where: "grid",
+    title: "All keys",
+    icon: ICONS.help,
+    run: (view) => view.setModes({ helping: !view.modes.helping }),
+    isPressed: (view) => view.modes.helping,
+  },
 };

@@ -1,153 +1,230 @@
-/** The annotator over the tiles: Python says which one, and it is shown here with what is to be decided about its instance. */
-import { Doc } from "../state";
-import type { Model } from "../transport";
-import { commandButton } from "../ui/controls";
-import { h, setText } from "../ui/dom";
-import { View, type Frame, type Part } from "../view";
-import { approach } from "./approach";
-import { COMMANDS } from "./commands";
-import { trouble } from "./overlay";
-import { digits, writeChip } from "./tile";
-import type { GalleryView } from "./view";
+/** The editor over the tiles: Python selects the instance, and the annotator is shown with the decisions about it. */
 
-const TWICE_MS = 2_000; // two Escapes within this time leave
-const TYPED = "input:is([type=text], [type=number])";
+import { zoomToBox } from "../camera";
+import type { AnnotatorModel, AnnotatorTraits } from "../document";
+import { ImageDocument } from "../document";
+import { context2d, h, setText } from "../dom";
+import { commandButton, refreshAll } from "../ui/controls";
+import type { Frame, Part } from "../ui/host";
+import { noticeBanner } from "../ui/notice";
+import { AnnotatorView } from "../view";
+import type { EditorHost } from "./host";
+import { formatScore, reasonChip, writeReason } from "./tile";
 
-export interface Editor extends Part { readonly isOpen: boolean }
+const DOUBLE_ESCAPE_MS = 2_000; // two Escapes within this time leave the editor
+const TEXT_FIELDS = "input:is([type=text], [type=number])";
 
-/** What Jupyter's own models have beside those of other hosts. */
-interface Keeper { widget_manager?: { get_model(id: string): Promise<Model> } }
+export interface Editor extends Part {
+  readonly isOpen: boolean;
+}
 
-interface Mounted { view: View; close(): void }
+/** Jupyter's models have a manager of widgets; those of other hosts do not. */
+interface JupyterModel {
+  widget_manager?: { get_model(id: string): Promise<AnnotatorModel> };
+}
 
-export function editor(view: GalleryView, signal: AbortSignal): Editor {
-  const { queue, queue: { repair, model } } = view, problem = trouble(queue);
-  const button = (name: string, text?: string, look = "") => {
-    const part = commandButton(view, name, COMMANDS[name], { text });
-    if (look) part.element.classList.add(...look.split(" "));
-    const key = view.keyOf(name);
-    if (text && key) part.element.append(h("kbd", { class: "cdw-key" }, key.replace("Enter", "↵").replace("Backspace", "⌫")));
-    return part;
-  };
-  const back = button("back", "Back", "cdw-text");
-  back.element.append(h("kbd", { class: "cdw-key" }, "Esc Esc"));
-  const parts = [
-    back, button("previous"), button("next"), button("skip_edit", "Skip", "cdw-text"), button("reject_edit", "Reject", "cdw-text"),
-    button("accept_edit", "Accept & next", "cdw-text cdw-primary"),
-  ];
-  const [, previous, next, ...verdicts] = parts.map((part) => part.element);
-  const place = h("span", { class: "cdw-place" }), label = h("b", { class: "cdw-name" }), swatch = h("i", { class: "cdw-swatch" });
-  const score = h("span", { class: "cdw-soft" }), reasons = h("div", { class: "cdw-reasons" }), said = h("span", { class: "cdw-said", role: "status" });
-  const bench = h("div", { class: "cdw-bench" });
-  const row = h("div", { class: "cdw-toolbar cdw-decide" }, back.element, previous, place, next, swatch, label, score, reasons, said, h("span", { class: "cdw-spacer" }), ...verdicts);
-  const element = h("section", { class: "cdw-editor", "aria-label": "Editor", hidden: true }, row, bench, problem.element);
-  let wanted: string | null = null, mounted: Mounted | null = null, escaped = -TWICE_MS;
+interface MountedAnnotator {
+  view: AnnotatorView;
+  close(): void;
+}
+
+export function editor(host: EditorHost, signal: AbortSignal): Editor {
+  const { queue } = host;
+  const notice = noticeBanner(queue.kernel);
+  const head = editorHead(host);
+  const workspace = h("div", { class: "cdw-bench" });
+  const element = h(
+    "section",
+    { class: "cdw-editor", "aria-label": "Editor", hidden: true },
+    head.element,
+    workspace,
+    notice.element,
+  );
+  let reference: string | null = null; // to the annotator that Python wants to show
+  let mounted: MountedAnnotator | null = null;
+  let escapedAt = -DOUBLE_ESCAPE_MS;
 
   const frame: Frame = {
-    get isFullscreen() { return view.screen.isFull; },
-    toggleFullscreen: () => view.screen.toggle(),
+    get isFullscreen() {
+      return host.screen.isOn;
+    },
+    toggleFullscreen: () => host.screen.toggle(),
     leave() {
-      const now = performance.now(), again = now - escaped < TWICE_MS;
-      escaped = again ? -TWICE_MS : now;
-      queue.say(again ? "" : "Esc again: back to the tiles");
-      if (again) view.run("back");
+      const now = performance.now();
+      const isSecond = now - escapedAt < DOUBLE_ESCAPE_MS;
+      escapedAt = isSecond ? -DOUBLE_ESCAPE_MS : now;
+      queue.showMessage(isSecond ? "" : "Press Esc again to go back to the grid");
+      if (isSecond) host.commands.run("back");
     },
   };
 
-  function mount(child: Model): Mounted {
-    const controller = new AbortController(), listening = onlyUntil(child, controller.signal);
-    const before = h("canvas", { class: "cdw-before", "aria-hidden": "true" });
-    listening.on("change:_image", () => keep(before, annotator.viewer.stage)); // before the document hears of it
-    const doc = new Doc(listening), annotator = new View(doc, bench, controller.signal, frame);
-    let approached = -1; // the image
+  function mount(model: AnnotatorModel): MountedAnnotator {
+    const controller = new AbortController();
+    const scopedModel = withSignal(model, controller.signal);
+    const lastImage = h("canvas", { class: "cdw-before", "aria-hidden": "true" });
+    scopedModel.on("change:_image", () => copyStage(lastImage, view)); // registered before the document's own listener
+    const doc = new ImageDocument(scopedModel);
+    const view = new AnnotatorView(doc, workspace, controller.signal, frame);
+    let zoomedImage = -1;
     doc.listen(() => {
-      if (doc.picture || doc.trouble) before.remove();
-      if (!doc.picture || !doc.current?.outline || approached === doc.image.key) return;
-      approached = doc.image.key;
-      approach(annotator.viewer, doc.current.bitmap.box);
+      if (doc.picture || doc.kernel.notice) lastImage.remove();
+      if (!doc.picture || !doc.current?.outline || zoomedImage === doc.image.key) return;
+      zoomedImage = doc.image.key;
+      zoomToBox(view.viewer, doc.current.bitmap.box);
     }, controller.signal);
     return {
-      view: annotator,
+      view,
       close() {
         controller.abort();
         doc.close();
-        bench.replaceChildren();
+        workspace.replaceChildren();
       },
     };
   }
 
-  async function change(reference: string | null) {
+  async function replaceAnnotator(next: string | null) {
     mounted?.close();
     mounted = null;
-    const keeper = model as Model & Keeper;
-    if (!reference) return;
-    if (!keeper.widget_manager) return queue.fail("This host cannot show a widget inside another one; open the item with an Annotator of its own.");
+    const { widget_manager } = queue.model as typeof queue.model & JupyterModel;
+    if (!next) return;
+    if (!widget_manager)
+      return queue.kernel.showError(
+        "This host cannot show a widget inside another one. Open the item with an Annotator in its own cell.",
+      );
     try {
-      const child = await keeper.widget_manager.get_model(reference.replace(/^IPY_MODEL_/, ""));
-      if (reference !== wanted || signal.aborted) return;
-      mounted = mount(child);
-      if (view.focused) mounted.view.focus();
+      const model = await widget_manager.get_model(next.replace(/^IPY_MODEL_/, ""));
+      if (next !== reference || signal.aborted) return;
+      mounted = mount(model);
+      if (host.hasFocus) mounted.view.focus();
     } catch (error) {
-      queue.fail(`The editor cannot be shown: ${(error as Error).message}`);
+      queue.kernel.showError(`The editor could not be opened: ${(error as Error).message}`);
     }
   }
 
-  // Before the notebook and the annotator look at it.
-  addEventListener("keydown", (event) => {
-    const target = event.composedPath()[0];
-    if (!(target instanceof Element) || !element.contains(target) || target.matches(TYPED)) return;
-    const name = view.commandOf(event);
-    if (!name) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    if (!event.repeat) view.run(name);
-  }, { capture: true, signal });
-  row.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.leave(); }, { signal });
-  for (const part of [row, problem.element]) {
-    part.addEventListener("click", (event) => { if (event.detail > 0) mounted?.view.focus(); }, { signal }); // the keys stay with the annotator
+  // Handled in the capture phase, before the notebook and the annotator.
+  addEventListener(
+    "keydown",
+    (event) => {
+      const target = event.composedPath()[0];
+      if (!(target instanceof Element) || !element.contains(target) || target.matches(TEXT_FIELDS)) return;
+      const name = host.commandOf(event);
+      if (!name) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (!event.repeat) host.commands.run(name);
+    },
+    { capture: true, signal },
+  );
+  head.element.addEventListener("keydown", (event) => event.key === "Escape" && frame.leave(), { signal });
+  for (const part of [head.element, notice.element]) {
+    const focusAnnotator = (event: MouseEvent) => {
+      if (event.detail > 0) mounted?.view.focus(); // a click by pointer leaves the keys with the annotator
+    };
+    part.addEventListener("click", focusAnnotator, { signal });
   }
   signal.addEventListener("abort", () => mounted?.close());
 
   function refresh() {
-    const reference: string | null = model.get("_editor") ?? null;
-    if (reference !== wanted) {
-      const had = view.focused;
-      wanted = reference;
-      element.hidden = !reference;
-      void change(reference);
-      view.onEditor(had);
+    const wanted = queue.model.get("_editor") ?? null;
+    if (wanted !== reference) {
+      const hadFocus = host.hasFocus;
+      reference = wanted;
+      element.hidden = !wanted;
+      void replaceAnnotator(wanted);
+      host.onEditorToggle(hadFocus);
     }
-    if (!reference) return;
-    parts.forEach((part) => part.refresh());
-    problem.refresh();
-    element.classList.toggle("cdw-deciding", repair.deciding);
-    const { index } = repair, open = repair.open === null ? undefined : queue.rows.find(repair.open);
-    setText(place, index === null ? "" : `${(index + 1).toLocaleString("en")} of ${queue.rows.count.toLocaleString("en")}`);
-    setText(label, open ? open.label || "no label" : "");
-    swatch.hidden = !open;
-    if (open) swatch.style.setProperty("--swatch", view.color(open.label));
-    setText(score, open && open.score !== null ? digits(open.score) : "");
-    setText(said, queue.said);
-    const why = open?.chips ?? [];
-    while (reasons.children.length < why.length) reasons.append(h("span", { class: "cdw-reason" }, h("span"), h("i")));
-    [...reasons.children].forEach((chip, i) => writeChip(chip as HTMLElement, why[i]));
+    if (!wanted) return;
+    refreshAll([head, notice]);
+    element.classList.toggle("cdw-deciding", queue.editor.isBusy);
   }
 
-  return { element, refresh, get isOpen() { return wanted !== null; } };
-}
-
-/** What a stage shows now stays over it, so that it does not go blank until the next image is there. */
-function keep(before: HTMLCanvasElement, stage: HTMLElement) {
-  const [image, masks, hand] = stage.querySelectorAll("canvas"), ctx = before.getContext("2d")!;
-  [before.width, before.height] = [image.width, image.height];
-  for (const canvas of [image, masks]) ctx.drawImage(canvas, 0, 0);
-  hand.after(before);
-}
-
-/** A model whose listeners are gone when the signal is aborted: it outlives what looks at it. */
-function onlyUntil(model: Model, signal: AbortSignal): Model {
   return {
-    get: (name) => model.get(name),
+    element,
+    refresh,
+    get isOpen() {
+      return reference !== null;
+    },
+  };
+}
+
+/** The row above the annotator: back, position, label, score, reasons and decisions. */
+function editorHead(host: EditorHost): Part {
+  const { queue } = host;
+  const button = (name: string, text?: string, className = "") => {
+    const part = commandButton(host.commands, name, { text });
+    if (className) part.element.classList.add(...className.split(" "));
+    const key = host.commands.keyOf(name);
+    if (text && key) part.element.append(keyCap(key.replace("Enter", "↵").replace("Backspace", "⌫")));
+    return part;
+  };
+  const back = button("back", "Back", "cdw-text");
+  back.element.append(keyCap("Esc Esc"));
+  const previous = button("previous");
+  const next = button("next");
+  const decisions = [
+    button("skip_edit", "Skip", "cdw-text"),
+    button("reject_edit", "Reject", "cdw-text"),
+    button("accept_edit", "Accept & next", "cdw-text cdw-primary"),
+  ];
+  const position = h("span", { class: "cdw-place" });
+  const label = h("b", { class: "cdw-name" });
+  const swatch = h("i", { class: "cdw-swatch" });
+  const score = h("span", { class: "cdw-soft" });
+  const reasons = h("div", { class: "cdw-reasons" });
+  const message = h("span", { class: "cdw-said", role: "status" });
+  const element = h(
+    "div",
+    { class: "cdw-toolbar cdw-decide" },
+    back.element,
+    previous.element,
+    position,
+    next.element,
+    swatch,
+    label,
+    score,
+    reasons,
+    message,
+    h("span", { class: "cdw-spacer" }),
+    ...decisions.map((part) => part.element),
+  );
+
+  function refresh() {
+    refreshAll([back, previous, next, ...decisions]);
+    const { index, open } = queue.editor;
+    const row = open === null ? undefined : queue.rows.find(open);
+    const count = queue.rows.count.toLocaleString("en");
+    setText(position, index === null ? "" : `${(index + 1).toLocaleString("en")} of ${count}`);
+    setText(label, row ? row.label || "no label" : "");
+    swatch.hidden = !row;
+    if (row) swatch.style.setProperty("--swatch", host.color(row.label));
+    setText(score, row && row.score !== null ? formatScore(row.score) : "");
+    setText(message, queue.message);
+    const chips = row?.chips ?? [];
+    while (reasons.children.length < chips.length) reasons.append(reasonChip());
+    for (const [i, chip] of [...reasons.children].entries()) writeReason(chip as HTMLElement, chips[i]);
+  }
+
+  return { element, refresh };
+}
+
+function keyCap(text: string): HTMLElement {
+  return h("kbd", { class: "cdw-key" }, text);
+}
+
+/** Keep the current image over the stage until the next one is loaded, so that the stage does not go blank. */
+function copyStage(copy: HTMLCanvasElement, { viewer }: AnnotatorView) {
+  const { imageCanvas, maskCanvas, previewCanvas } = viewer;
+  const context = context2d(copy);
+  copy.width = imageCanvas.width;
+  copy.height = imageCanvas.height;
+  for (const canvas of [imageCanvas, maskCanvas]) context.drawImage(canvas, 0, 0);
+  previewCanvas.after(copy);
+}
+
+/** Return a model whose listeners are removed when the signal is aborted: the model outlives its views. */
+function withSignal(model: AnnotatorModel, signal: AbortSignal): AnnotatorModel {
+  return {
+    get: <Name extends keyof AnnotatorTraits>(name: Name) => model.get(name),
     set: (name, value) => model.set(name, value),
     save_changes: () => model.save_changes(),
     send: (content, callbacks, buffers) => model.send(content, callbacks, buffers),

@@ -1,111 +1,175 @@
-/** What the list is filtered by: a few controls, each for traits that Python knows too. */
-import type { Model } from "../transport";
-import { popover } from "../ui/controls";
-import { h, setText } from "../ui/dom";
-import type { Part } from "../view";
-import type { GalleryView } from "./view";
+/** The controls that filter the list; each writes traits that Python knows, too. */
+import { focusedNear, h, setText } from "../dom";
+import { popover, refreshAll } from "../ui/controls";
+import type { Part } from "../ui/host";
+import type { FocusTarget, LabelColorHost, QueueHost } from "./host";
+import type { Filters, GalleryModel } from "./queue";
 
-export const PLAIN = { status: [], labels: [], tag: [], only: [], text: "", min_score: null, max_score: null };
+export const NO_FILTERS: Filters = {
+  status: [],
+  filter_labels: [],
+  tag: [],
+  only: [],
+  text: "",
+  min_score: null,
+  max_score: null,
+};
 
-const TYPED_MS = 250; // after the last key, the list is asked for
-const SEARCHED = 12; // from so many choices on there is a field to look for one
+const SEARCH_DELAY_MS = 250; // after the last key
+const MIN_CHOICES_FOR_SEARCH = 12;
 
-export function isFiltered(model: Model): boolean {
-  return Object.entries(PLAIN).some(([trait, plain]) => JSON.stringify(model.get(trait) ?? plain) !== JSON.stringify(plain));
+export function isFiltered(model: GalleryModel): boolean {
+  return Object.entries(NO_FILTERS).some(([trait, empty]) => {
+    const value = model.get(trait as keyof Filters) ?? empty;
+    return JSON.stringify(value) !== JSON.stringify(empty);
+  });
 }
 
-/** Any of some values, in a panel. */
-export function several(view: GalleryView, title: string, trait: "status" | "labels" | "tag", choices: () => string[]): Part {
-  const { model } = view.queue, chosen = (): string[] => model.get(trait);
-  const text = h("span"), search = h("input", { type: "text", class: "cdw-typed", placeholder: "Find…", "aria-label": `Find a ${title.toLowerCase()}`, oninput: () => list() });
+/** A panel in which any of several values can be checked. */
+export function valueFilter(
+  host: QueueHost & LabelColorHost,
+  title: string,
+  trait: "status" | "filter_labels" | "tag",
+  choices: () => string[],
+): Part {
+  const { queue } = host;
+  const checked = (): string[] => queue.model.get(trait);
+  const text = h("span");
+  const search = h("input", {
+    type: "text",
+    class: "cdw-typed",
+    placeholder: "Find…",
+    "aria-label": `Find a ${title.toLowerCase()}`,
+    oninput: () => list(),
+  });
   const rows = h("div", { class: "cdw-options-list" });
-  const all = h("button", { type: "button", class: "cdw-button", onclick: () => set([]) }, "Any");
-  const content = h("div", { class: "cdw-several" }, search, rows, all);
+  const any = h("button", { type: "button", class: "cdw-button", onclick: () => check([]) }, "Any");
+  const content = h("div", { class: "cdw-several" }, search, rows, any);
   let listed = "";
 
-  function set(values: string[]) { view.queue.write({ [trait]: values }); }
+  function check(values: string[]) {
+    queue.set({ [trait]: values });
+  }
+
+  function createRow(value: string, isChecked: boolean) {
+    const others = () => checked().filter((other) => other !== value);
+    const box = h("input", {
+      type: "checkbox",
+      onchange: () => check(box.checked ? [...checked(), value] : others()),
+    });
+    box.checked = isChecked;
+    const swatch =
+      trait === "filter_labels" ? h("i", { class: "cdw-swatch", style: `--swatch: ${host.color(value)}` }) : null;
+    const name = h("span", { class: "cdw-name", title: value }, value || "no label");
+    return h("label", { class: "cdw-check" }, box, swatch, name);
+  }
 
   function list() {
-    const wanted = search.value.trim().toLowerCase(), found = choices().filter((one) => one.toLowerCase().includes(wanted)), now = chosen();
-    const state = JSON.stringify([found, now]);
+    const query = search.value.trim().toLowerCase();
+    const found = choices().filter((value) => value.toLowerCase().includes(query));
+    const values = checked();
+    const state = JSON.stringify([found, values]);
     if (state === listed) return;
     listed = state;
-    const had = (rows.getRootNode() as Document | ShadowRoot).activeElement, at = had && rows.contains(had) ? [...rows.querySelectorAll("input")].indexOf(had as HTMLInputElement) : -1;
-    rows.replaceChildren(...found.map((value) => {
-      const box = h("input", { type: "checkbox", onchange: () => set(box.checked ? [...chosen(), value] : chosen().filter((other) => other !== value)) });
-      box.checked = now.includes(value);
-      const swatch = trait === "labels" ? h("i", { class: "cdw-swatch", style: `--swatch: ${view.color(value)}` }) : null;
-      return h("label", { class: "cdw-check" }, box, swatch, h("span", { class: "cdw-name", title: value }, value || "no label"));
-    }));
-    rows.querySelectorAll("input")[at]?.focus();
+    const focused = focusedNear(rows);
+    const index =
+      focused && rows.contains(focused) ? [...rows.querySelectorAll("input")].indexOf(focused as HTMLInputElement) : -1;
+    rows.replaceChildren(...found.map((value) => createRow(value, values.includes(value))));
+    rows.querySelectorAll("input")[index]?.focus();
   }
 
   const refreshContent = () => {
-    search.hidden = choices().length < SEARCHED;
-    all.disabled = chosen().length === 0;
+    search.hidden = choices().length < MIN_CHOICES_FOR_SEARCH;
+    any.disabled = checked().length === 0;
     list();
   };
-  const { element, button, refresh } = popover(`${title}: which to show`, "", { element: content, refresh: refreshContent }, text);
-  return {
-    element,
-    refresh() {
-      const values = chosen();
-      element.hidden = !values.length && !choices().length;
-      setText(text, values.length === 0 ? title : values.length === 1 ? `${title}: ${values[0] || "none"}` : `${title}: ${values.length}`);
-      button.classList.toggle("cdw-changed", values.length > 0);
-      button.disabled = view.queue.dead;
-      refresh();
-    },
-  };
+  const panel = popover(`Filter by ${title.toLowerCase()}`, text, { element: content, refresh: refreshContent });
+
+  function refresh() {
+    const values = checked();
+    panel.element.hidden = !values.length && !choices().length;
+    const summary = values.length === 1 ? values[0] || "none" : String(values.length);
+    setText(text, values.length ? `${title}: ${summary}` : title);
+    panel.button.classList.toggle("cdw-changed", values.length > 0);
+    panel.button.disabled = queue.isLost;
+    panel.refresh();
+  }
+
+  return { element: panel.element, refresh };
 }
 
-/** From which score to which. */
-export function scores(view: GalleryView): Part {
-  const { model } = view.queue, text = h("span");
-  const field = (label: string, trait: "min_score" | "max_score") => {
+/** A panel with the lowest and the highest score. */
+export function scoreFilter({ queue }: QueueHost): Part {
+  const { model } = queue;
+  const text = h("span");
+  const field = (label: string, trait: "min_score" | "max_score"): Part => {
     const input = h("input", {
-      type: "number", min: "0", max: "1", step: "0.05", class: "cdw-typed", "aria-label": `Score ${label}`, placeholder: trait === "min_score" ? "0" : "1",
-      onchange: () => view.queue.write({ [trait]: input.value === "" ? null : Math.min(1, Math.max(0, Number(input.value))) }),
+      type: "number",
+      min: "0",
+      max: "1",
+      step: "0.05",
+      class: "cdw-typed",
+      "aria-label": `Score ${label}`,
+      placeholder: trait === "min_score" ? "0" : "1",
+      onchange: () => {
+        const score = input.value === "" ? null : Math.min(1, Math.max(0, Number(input.value)));
+        queue.set({ [trait]: score });
+      },
     });
-    const refresh = () => { input.value = model.get(trait) === null ? "" : String(model.get(trait)); };
+    const refresh = () => {
+      input.value = String(model.get(trait) ?? "");
+    };
     return { element: h("label", { class: "cdw-from" }, label, input), refresh };
   };
   const fields = [field("from", "min_score"), field("to", "max_score")];
-  const any = h("button", { type: "button", class: "cdw-button", onclick: () => view.queue.write({ min_score: null, max_score: null }) }, "Any");
+  const any = h(
+    "button",
+    { type: "button", class: "cdw-button", onclick: () => queue.set({ min_score: null, max_score: null }) },
+    "Any",
+  );
   const content = h("div", { class: "cdw-several" }, ...fields.map((one) => one.element), any);
-  const { element, button, refresh } = popover("Score: which to show", "", { element: content, refresh: () => fields.forEach((one) => one.refresh()) }, text);
-  return {
-    element,
-    refresh() {
-      const [low, high] = [model.get("min_score"), model.get("max_score")] as (number | null)[];
-      setText(text, low === null && high === null ? "Score" : `Score: ${low ?? 0} – ${high ?? 1}`);
-      button.classList.toggle("cdw-changed", low !== null || high !== null);
-      button.disabled = view.queue.dead;
-      refresh();
-    },
-  };
+  const panel = popover("Filter by score", text, { element: content, refresh: () => refreshAll(fields) });
+
+  function refresh() {
+    const [low, high] = [model.get("min_score"), model.get("max_score")];
+    const isActive = low !== null || high !== null;
+    setText(text, isActive ? `Score: ${low ?? 0} – ${high ?? 1}` : "Score");
+    panel.button.classList.toggle("cdw-changed", isActive);
+    panel.button.disabled = queue.isLost;
+    panel.refresh();
+  }
+
+  return { element: panel.element, refresh };
 }
 
-/** Text in a path or a label; the list is asked for when the hand rests. */
-export function search(view: GalleryView): Part & { element: HTMLInputElement } {
-  const { model } = view.queue;
-  let resting: ReturnType<typeof setTimeout> | undefined;
+/** A text in a path or label; the list is requested when typing pauses. */
+export function searchField(host: QueueHost & FocusTarget): Part & { element: HTMLInputElement } {
+  const { queue } = host;
+  const { model } = queue;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const write = () => {
-    clearTimeout(resting);
-    if (element.value !== model.get("text")) view.queue.write({ text: element.value });
+    clearTimeout(timer);
+    if (element.value !== model.get("text")) queue.set({ text: element.value });
   };
   const element = h("input", {
-    type: "text", class: "cdw-typed cdw-search", placeholder: "Search name, label", "aria-label": "Search in names and labels",
+    type: "text",
+    class: "cdw-typed cdw-search",
+    placeholder: "Search name, label",
+    "aria-label": "Search names and labels",
     oninput: () => {
-      clearTimeout(resting);
-      resting = setTimeout(write, TYPED_MS);
+      clearTimeout(timer);
+      timer = setTimeout(write, SEARCH_DELAY_MS);
     },
     onkeydown: (event: KeyboardEvent) => {
       if (event.key !== "Enter") return;
       write();
-      view.takeFocus();
+      host.takeFocus();
     },
   });
-  const focused = () => (element.getRootNode() as Document | ShadowRoot).activeElement === element;
-  return { element, refresh: () => { if (!focused() && element.value !== model.get("text")) element.value = model.get("text"); } };
+
+  function refresh() {
+    if (focusedNear(element) !== element && element.value !== model.get("text")) element.value = model.get("text");
+  }
+
+  return { element, refresh };
 }

@@ -1,45 +1,68 @@
-/** What lies over the tiles: trouble, and what to do where there are none. */
-import { h, setText } from "../ui/dom";
-import { icon } from "../ui/icons";
-import type { Part } from "../view";
-import { isFiltered, PLAIN } from "./filters";
-import type { Queue } from "./queue";
-import type { GalleryView } from "./view";
+/** Over the tiles: the notice, advice where there are no tiles, and the sheet of keys. */
+import { h, setText } from "../dom";
+import type { Shortcuts } from "../keys";
+import { commandLines, type HelpLine, helpSheet } from "../ui/help";
+import type { Part } from "../ui/host";
+import { ICONS, icon } from "../ui/icons";
+import { noticeBanner } from "../ui/notice";
+import { COMMANDS } from "./commands";
+import { isFiltered, NO_FILTERS } from "./filters";
+import type { GalleryCommandHost, GalleryModeHost, QueueHost } from "./host";
 
-export function overlay(view: GalleryView): Part {
-  const { queue } = view, problem = trouble(queue);
-  const title = h("b"), what = h("p"), clear = h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => queue.write(PLAIN) }, "Clear the filters");
-  const empty = h("div", { class: "cdw-empty" }, icon("tiles"), title, what, clear);
-  const element = h("div", { class: "cdw-over" }, empty, problem.element);
+export function overlay({ queue }: QueueHost): Part {
+  const notice = noticeBanner(queue.kernel);
+  const title = h("b");
+  const advice = h("p");
+  const clear = h(
+    "button",
+    { type: "button", class: "cdw-button cdw-text", onclick: () => queue.set(NO_FILTERS) },
+    "Clear the filters",
+  );
+  const empty = h("div", { class: "cdw-empty" }, icon(ICONS.tiles), title, advice, clear);
+  const element = h("div", { class: "cdw-over" }, empty, notice.element);
 
   function refresh() {
-    problem.refresh();
-    empty.hidden = queue.rows.count > 0 || queue.waiting;
+    notice.refresh();
+    empty.hidden = queue.rows.count > 0 || queue.isWaiting;
     if (empty.hidden) return;
     const filtered = isFiltered(queue.model);
     clear.hidden = !filtered;
     setText(title, filtered ? "Nothing matches" : "Nothing to review");
-    setText(what, filtered ? "No instance has all that the filters ask for." : 'The catalogue holds no instances yet. Add some, for example by catalogue.import_("coco", "annotations.json").');
+    setText(
+      advice,
+      filtered
+        ? "No instance matches all filters."
+        : 'The catalogue has no instances yet. Add some, for example with catalogue.import_("coco", "annotations.json").',
+    );
   }
 
   return { element, refresh };
 }
 
-/** What went wrong, until it is dismissed or done again. */
-export function trouble(queue: Queue): Part {
-  const message = h("span"), offer = h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => queue.trouble?.offer?.run() });
-  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => queue.dismiss() }, icon("close"));
-  const element = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, offer, close);
+const GRID_LINES: HelpLine[] = [
+  ["Go to a tile", ["←", "→", "↑", "↓"]],
+  ["Page, first, last", ["PageUp", "PageDown", "Home", "End"]],
+  ["Edit", ["Double click"]],
+  ["Add to selection", ["Ctrl+Click"]],
+  ["Select range", ["Shift+Click", "Shift+Arrows"]],
+  ["Heatmap of suspect pixels", ["Hover"]],
+];
 
-  function refresh() {
-    element.hidden = !queue.trouble;
-    if (!queue.trouble) return;
-    element.dataset.kind = queue.trouble.kind;
-    setText(message, queue.trouble.text);
-    close.hidden = queue.dead;
-    offer.hidden = !queue.trouble.offer;
-    setText(offer, queue.trouble.offer?.text ?? "");
-  }
-
-  return { element, refresh };
+export function galleryHelp(host: GalleryCommandHost & GalleryModeHost & { shortcuts(): Shortcuts }): Part {
+  const lines = (isEditor: boolean) => {
+    const names = Object.keys(COMMANDS).filter((name) => (COMMANDS[name].where === "editor") === isEditor);
+    return commandLines(names, host.commands, host.shortcuts());
+  };
+  return helpSheet(
+    () => host.modes.helping,
+    () => host.setModes({ helping: false }),
+    () => [
+      { title: "Tiles", lines: GRID_LINES },
+      { title: "In the grid", lines: lines(false) },
+      {
+        title: "In the editor, in addition to the annotator's keys",
+        lines: [...lines(true), ["Back to the grid", ["Esc Esc"]]],
+      },
+    ],
+  );
 }

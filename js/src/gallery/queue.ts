@@ -1,191 +1,250 @@
-/** What the browser knows of the list that Python keeps: rows, pictures, verdicts under way. One for each model, shared by all its views. */
-import { Transport, type Model, type Reply } from "../transport";
-import { ANSWERS_WITHIN, DEAD, Raised, SLOW, type Offer, type Trouble } from "../trouble";
-import { Fetching } from "./fetching";
-import { Heats } from "./heat";
-import { Repair } from "./repair";
-import { BLOCK, Rows, type Range, type Row, type Status } from "./rows";
-import { Thumbs } from "./thumbs";
+/** The browser's copy of the list in Python: rows, pictures and pending decisions. One per model, shared by all its views. */
+import { type Fields, Kernel, Listeners, type Model, type Offer, RequestPool } from "../kernel";
+import { EditorState } from "./editor_state";
+import { Heatmaps, type ThumbnailReply, Thumbnails } from "./pictures";
+import { BLOCK_SIZE, type Range, type Row, Rows, type Status } from "./rows";
 
-export interface Progress { done: number; total: number; per_hour: number | null; by_status: Record<string, number> }
-export interface Choices { statuses: string[]; labels: string[]; tags: string[]; scores: string[] }
+export interface Progress {
+  done: number;
+  total: number;
+  per_hour: number | null;
+  by_status: Record<string, number>;
+}
+export interface Choices {
+  statuses: string[];
+  labels: string[];
+  tags: string[];
+  scores: string[];
+}
 
-/** What a view looks at: its lines, what it may look at soon, the size of a picture in device pixels, and whose heat it shows. */
-export interface Gaze { seen: Range; ahead: Range; size: number; hot: number[] }
+/** The traits that filter the list. */
+export interface Filters {
+  status: string[];
+  filter_labels: string[];
+  tag: string[];
+  only: number[];
+  text: string;
+  min_score: number | null;
+  max_score: number | null;
+}
 
-const TRAITS = [
-  "order_by", "status", "labels", "tag", "text", "min_score", "max_score", "only", "tile", "opacity", "view_only", "shortcuts", "height", "selected",
-  "_choices", "_editor", "_notice",
-];
-const VERBS: Record<Status, string> = { new: "To do again", accepted: "Accepted", rejected: "Rejected", skipped: "Skipped" };
-const MOST_ROWS = 1_000; // of a request
-const FEW = 12, MANY = 32; // thumbnails of a request: few, so that the first are seen before the last are made; many, where all are made at once
-const QUICK_MS = 300; // from a request to its answer, where that is at once
+/** The synchronized traits of the gallery. */
+export interface GalleryTraits extends Filters {
+  order_by: string;
+  tile: number;
+  opacity: number;
+  view_only: boolean;
+  shortcuts: Record<string, string[]>;
+  height: number | null;
+  selected: number[];
+  _query: { key?: number; count?: number; error: string };
+  _progress: Progress;
+  _choices: Choices;
+  _editor: string | null; // reference to the annotator in the editor
+  _notice: string;
+}
+export type GalleryModel = Model<GalleryTraits>;
+
+/** The needs of a view: visible rows, rows to prefetch, pixels of a thumbnail, and ids of the instances that show a heatmap. */
+export interface Viewport {
+  visible: Range;
+  prefetched: Range;
+  thumbnailSize: number; // device pixels
+  heatmaps: number[];
+}
+
+const WATCHED_TRAITS = [
+  "order_by",
+  "status",
+  "filter_labels",
+  "tag",
+  "text",
+  "min_score",
+  "max_score",
+  "only",
+  "tile",
+  "opacity",
+  "view_only",
+  "shortcuts",
+  "height",
+  "selected",
+  "_choices",
+  "_editor",
+  "_notice",
+] satisfies (keyof GalleryTraits)[];
+const STATUS_MESSAGES: Record<Status, string> = {
+  new: "Marked as new",
+  accepted: "Accepted",
+  rejected: "Rejected",
+  skipped: "Skipped",
+};
+const MAX_ROWS_PER_REQUEST = 1_000;
+const FEW_THUMBNAILS = 12; // per request while they arrive slowly, so that the first are seen early
+const MANY_THUMBNAILS = 32; // per request while they arrive at once
+const AT_ONCE_MS = 300;
+
+interface PageReply {
+  key: number;
+  rows: Row[];
+}
+interface Received {
+  replaced?: Record<string, Row>;
+  changed?: Row[] | number;
+  progress?: Progress;
+}
 
 export class Queue {
   rows: Rows;
-  readonly thumbs = new Thumbs();
-  readonly heats = new Heats();
-  trouble: Trouble = null;
-  quick = false; // whether pictures come at once: then it pays to ask for many of them, far ahead
-  said = ""; // what the newest verdict has done
+  readonly thumbnails = new Thumbnails();
+  readonly heatmaps = new Heatmaps();
+  readonly kernel: Kernel;
+  readonly editor: EditorState;
+  hasFastPictures = false; // pictures arrive at once, so that it pays to request many of them far ahead
+  message = ""; // the effect of the last decision
   progress: Progress;
-  readonly repair = new Repair(this);
-  private coming: Rows | null = null; // of another query; shown once its first rows are here
-  private readonly claims = new Map<number, { status: Status }>(); // verdicts that Python has not confirmed yet
-  private readonly transport: Transport;
-  private readonly listeners = new Set<() => void>();
-  private readonly gazes = new Set<() => Gaze>();
-  private readonly flying = new Set<number>(); // blocks
-  private readonly pages = new Fetching(() => this.nextPage(), () => this.emitSoon());
-  private readonly pictures = new Fetching(() => this.nextThumbs(), () => this.emitSoon());
-  private readonly maps = new Fetching(() => this.nextHeat(), () => this.emitSoon());
-  private emitting = false; // soon
+  private nextRows: Rows | null = null; // of another query; shown once its first rows have arrived
+  private readonly pendingStatuses = new Map<number, { status: Status }>(); // not confirmed by Python yet
+  private readonly listeners = new Listeners(() => this.fetch());
+  private readonly viewports = new Set<() => Viewport>();
+  private readonly blocksInFlight = new Set<number>();
+  private readonly pools: RequestPool[];
 
-  constructor(readonly model: Model) {
-    this.transport = new Transport(model, (result) => this.hear(result), (slow) => this.onSlow(slow));
+  constructor(readonly model: GalleryModel) {
+    const { notifySoon } = this.listeners;
+    this.kernel = new Kernel(model, {
+      probe: () => ({ op: "page", fields: { key: this.rows.key, start: 0, stop: 0 } }),
+      changed: notifySoon,
+      received: (result) => this.receive(result as Received | null),
+    });
+    this.pools = [
+      new RequestPool(() => this.nextPage(), notifySoon),
+      new RequestPool(() => this.nextThumbnails(), notifySoon),
+      new RequestPool(() => this.nextHeatmap(), notifySoon),
+    ];
+    this.editor = new EditorState(this);
     this.progress = model.get("_progress");
     this.rows = this.emptyRows();
-    for (const trait of TRAITS) model.on(`change:${trait}`, this.emit);
+    for (const trait of WATCHED_TRAITS) model.on(`change:${trait}`, this.notify);
     model.on("change:_progress", () => this.onProgress());
     model.on("change:_query", () => this.onQuery());
-    model.on("comm_live_update", () => void this.onLiveUpdate());
     this.onQuery();
   }
 
-  get dead() { return this.trouble?.kind === "dead"; }
-  get editable() { return !this.dead && !this.model.get("view_only"); }
-  get busy() { return this.transport.busy || [this.pages, this.pictures, this.maps].some((fetching) => fetching.busy); }
-  get waiting() { return this.coming !== null; } // for the rows of another query
-  get selected(): number[] { return this.model.get("selected"); }
-  get choices(): Choices { return this.model.get("_choices"); }
-
-  /** What a row's status is, or is about to be. */
-  statusOf(row: Row): Status { return this.claims.get(row.id)?.status ?? row.status; }
-
-  /** Call `listener` after every change, and fetch what `gaze` says, until `signal` is aborted. */
-  watch(listener: () => void, gaze: () => Gaze, signal: AbortSignal) {
-    this.listeners.add(listener);
-    this.gazes.add(gaze);
-    signal.addEventListener("abort", () => {
-      this.listeners.delete(listener);
-      this.gazes.delete(gaze);
-    });
+  get isLost() {
+    return this.kernel.isLost;
+  }
+  get isEditable() {
+    return !this.isLost && !this.model.get("view_only");
+  }
+  get isBusy() {
+    return this.kernel.isBusy || this.pools.some((pool) => pool.isBusy);
+  }
+  /** Whether the rows of another query are being loaded. */
+  get isWaiting() {
+    return this.nextRows !== null;
+  }
+  get selected(): number[] {
+    return this.model.get("selected");
+  }
+  get choices(): Choices {
+    return this.model.get("_choices");
   }
 
-  /** Somebody looks at something else. */
-  look() {
-    if (this.dead) return;
-    this.pages.pump();
-    this.pictures.pump();
-    this.maps.pump();
+  /** The status of a row, including a pending one. */
+  statusOf(row: Row): Status {
+    return this.pendingStatuses.get(row.id)?.status ?? row.status;
   }
 
-  write(traits: Record<string, unknown>) {
-    for (const [trait, value] of Object.entries(traits)) this.model.set(trait, value);
+  positionOf(id: number): number | undefined {
+    return this.rows.positionOf(id);
+  }
+
+  /** Call `listener` after every change and fetch the needs of `viewport` until `signal` is aborted. */
+  watch(listener: () => void, viewport: () => Viewport, signal: AbortSignal) {
+    this.listeners.add(listener, signal);
+    this.viewports.add(viewport);
+    signal.addEventListener("abort", () => this.viewports.delete(viewport));
+  }
+
+  /** Fetch the rows and pictures that the views need now. */
+  fetch() {
+    if (!this.isLost) for (const pool of this.pools) pool.fill();
+  }
+
+  set(traits: Partial<GalleryTraits>) {
+    for (const [trait, value] of Object.entries(traits)) this.model.set(trait as keyof GalleryTraits, value as never);
     this.model.save_changes();
-    this.emit();
+    this.notify();
   }
 
-  select(ids: number[]) { this.write({ selected: ids }); }
+  select(ids: number[]) {
+    this.set({ selected: ids });
+  }
 
-  /** Give instances a status. It is seen at once; if it cannot be kept, the old one is back and the reason is shown. */
-  async judge(ids: number[], status: Status) {
-    const claim = { status };
-    for (const id of ids) this.claims.set(id, claim);
-    const mine = () => ids.filter((id) => this.claims.get(id) === claim);
-    this.say(ids.length > 1 ? `${VERBS[status]}: ${ids.length.toLocaleString("en")}` : VERBS[status]);
-    const reply = await this.send("status", { ids, status });
-    if (!reply) this.say("");
-    for (const id of mine()) {
+  /** Set the status of instances. It is displayed at once; if saving fails, the old one returns and the error is shown. */
+  async setStatus(ids: number[], status: Status) {
+    const pending = { status };
+    for (const id of ids) this.pendingStatuses.set(id, pending);
+    const count = ids.length > 1 ? `: ${ids.length.toLocaleString("en")}` : "";
+    this.showMessage(STATUS_MESSAGES[status] + count);
+    const reply = await this.run("status", { ids, status });
+    if (!reply) this.showMessage("");
+    for (const id of ids.filter((one) => this.pendingStatuses.get(one) === pending)) {
       const row = this.rows.find(id);
       if (reply && row) this.rows.update({ ...row, status });
-      this.claims.delete(id);
+      this.pendingStatuses.delete(id);
     }
-    this.emit();
+    this.notify();
   }
 
-  /** Take the newest verdict back; the instances it was about, null when there is none. */
+  /** Undo the last decision. Returns the ids of its instances, null if there is none. */
   async undo(): Promise<number[] | null> {
-    const reply = await this.send("undo");
-    const undone: { ids: number[] } | null = reply?.result.undone ?? null;
-    if (reply) this.say(undone ? `Undone${undone.ids.length > 1 ? `: ${undone.ids.length.toLocaleString("en")}` : ""}` : "There is nothing to undo");
-    return undone?.ids ?? null;
+    const reply = await this.run<{ undone: { ids: number[] } | null }>("undo");
+    if (!reply) return null;
+    const ids = reply.result.undone?.ids ?? null;
+    const count = ids && ids.length > 1 ? `: ${ids.length.toLocaleString("en")}` : "";
+    this.showMessage(ids ? `Undone${count}` : "There is nothing to undo");
+    return ids;
   }
 
-  /** The ids of a range of rows, also of those that are not known here. */
-  async ids({ start, stop }: Range): Promise<number[] | null> {
-    const { rows } = this, ids: number[] = [];
-    for (let index = start; index < stop;) {
+  /** Return the ids of a range of rows, also of rows that are not loaded; null if it fails. */
+  async idsOf({ start, stop }: Range): Promise<number[] | null> {
+    const { rows } = this;
+    const ids: number[] = [];
+    for (let index = start; index < stop; ) {
       const row = rows.at(index);
       if (row) {
         ids.push(row.id);
         index++;
         continue;
       }
-      const end = Math.min(stop, index + MOST_ROWS), reply = await this.send("page", { key: rows.key, start: index, stop: end });
+      const end = Math.min(stop, index + MAX_ROWS_PER_REQUEST);
+      const reply = await this.run<PageReply>("page", { key: rows.key, start: index, stop: end });
       if (!reply || rows !== this.rows) return null;
-      ids.push(...reply.result.rows.map(({ id }: Row) => id));
+      ids.push(...reply.result.rows.map(({ id }) => id));
       index = end;
     }
     return ids;
   }
 
-  say(text: string) {
-    this.said = text;
-    this.emit();
+  showMessage(text: string) {
+    this.message = text;
+    this.notify();
   }
 
-  /**
-   * Let the kernel do something. Trouble is shown, and the answer is null then; an old error is done with. offer: what may be done about
-   * an exception, by its name.
-   */
-  async send(op: string, fields: Record<string, unknown> = {}, offer: (kind: string) => Offer | undefined = () => undefined): Promise<Reply | null> {
-    if (this.dead) return null;
-    if (this.trouble?.kind === "error") this.trouble = null;
-    const request = this.transport.request(op, fields);
-    this.emit();
-    try {
-      return await request;
-    } catch (error) {
-      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message, offer: error instanceof Raised ? offer(error.kind) : undefined };
-      return null;
-    } finally {
-      this.emit();
-    }
-  }
-
-  /** Say what went wrong here in the page. */
-  fail(text: string) {
-    this.trouble = { kind: "error", text };
-    this.emit();
-  }
-
-  dismiss() {
-    if (!this.dead) this.trouble = null;
-    this.emit();
+  /** Run a command of the user. An error is shown, and the result is null then; `offer` gives the way out of an exception. */
+  run<Result = unknown>(op: string, fields: Fields = {}, offer?: (kind: string) => Offer | undefined) {
+    return this.kernel.run<Result>(op, fields, { offer });
   }
 
   close() {
-    this.transport.close();
-    this.heats.clear();
+    this.kernel.close();
+    this.heatmaps.clear();
     this.listeners.clear();
-    this.gazes.clear();
+    this.viewports.clear();
   }
 
-  readonly emit = () => {
-    for (const listener of this.listeners) listener();
-    this.look();
-  };
-
-  /** Once for all that arrives in one turn. */
-  private readonly emitSoon = () => {
-    if (!this.emitting) queueMicrotask(() => {
-      this.emitting = false;
-      this.emit();
-    });
-    this.emitting = true;
-  };
+  readonly notify = () => this.listeners.notify();
 
   private emptyRows(): Rows {
     const { key = -1, count = 0 } = this.model.get("_query");
@@ -193,61 +252,77 @@ export class Queue {
   }
 
   private onQuery() {
-    const { error } = this.model.get("_query"), fresh = this.emptyRows();
-    if (error) this.trouble = { kind: "error", text: error };
-    const shown = this.rows.blocksOf({ start: 0, stop: BLOCK }).some((block) => this.rows.has(block));
-    this.coming = shown && fresh.count > 0 && fresh.key !== this.rows.key ? fresh : null;
-    if (!this.coming) this.rows = fresh;
-    this.flying.clear();
-    this.emit();
+    const { error } = this.model.get("_query");
+    const rows = this.emptyRows();
+    const isShown = this.rows.blocksOf({ start: 0, stop: BLOCK_SIZE }).some((block) => this.rows.has(block));
+    this.nextRows = isShown && rows.count > 0 && rows.key !== this.rows.key ? rows : null;
+    if (!this.nextRows) this.rows = rows;
+    this.blocksInFlight.clear();
+    if (error) this.kernel.showError(error);
+    this.notify();
   }
 
   private onProgress() {
     this.progress = this.model.get("_progress");
-    this.emit();
+    this.notify();
   }
 
-  private looked(): Gaze[] { return [...this.gazes].map((gaze) => gaze()); }
+  private currentViewports(): Viewport[] {
+    return [...this.viewports].map((viewport) => viewport());
+  }
 
   private nextPage() {
-    const rows = this.coming ?? this.rows, wanted = this.wantedRanges().flatMap((range) => rows.blocksOf(range));
-    const block = wanted.find((number) => !rows.has(number) && !this.flying.has(number));
-    if (block === undefined || this.dead) return null;
-    this.flying.add(block);
+    const rows = this.nextRows ?? this.rows;
+    const blocks = this.neededRanges().flatMap((range) => rows.blocksOf(range));
+    const block = blocks.find((number) => !rows.has(number) && !this.blocksInFlight.has(number));
+    if (block === undefined || this.isLost) return null;
+    this.blocksInFlight.add(block);
     return () => this.fetchPage(rows, block);
   }
 
-  /** The rows to know, the most urgent first: of another list its beginning, else what is looked at, and what the editor is about. */
-  private wantedRanges(): Range[] {
-    if (this.coming) return [{ start: 0, stop: 1 }];
-    const gazes = this.looked(), { index } = this.repair, edited = index === null ? [] : [{ start: index, stop: index + 1 }];
-    return [...edited, ...gazes.map(({ seen }) => seen), ...gazes.map(({ ahead }) => ahead)];
+  /** The rows to load, the most urgent first: the start of another list, else the row in the editor and the views' rows. */
+  private neededRanges(): Range[] {
+    if (this.nextRows) return [{ start: 0, stop: 1 }];
+    const viewports = this.currentViewports();
+    const { index } = this.editor;
+    const edited = index === null ? [] : [{ start: index, stop: index + 1 }];
+    return [...edited, ...viewports.map(({ visible }) => visible), ...viewports.map(({ prefetched }) => prefetched)];
   }
 
   private async fetchPage(rows: Rows, block: number) {
-    const { key } = rows, start = block * BLOCK, isCurrent = () => rows === this.rows || rows === this.coming;
+    const { key } = rows;
+    const start = block * BLOCK_SIZE;
+    const stop = Math.min(rows.count, start + BLOCK_SIZE);
+    const isCurrent = () => rows === this.rows || rows === this.nextRows;
     try {
-      const { result } = await this.transport.request("page", { key, start, stop: Math.min(rows.count, start + BLOCK) });
+      const { result } = await this.kernel.request<PageReply>("page", { key, start, stop });
       if (!isCurrent() || result.key !== key) return;
-      rows.take(block, result.rows);
-      if (rows === this.coming) [this.rows, this.coming] = [rows, null];
-      this.flying.delete(block);
+      rows.add(block, result.rows);
+      if (rows === this.nextRows) {
+        this.rows = rows;
+        this.nextRows = null;
+      }
+      this.blocksInFlight.delete(block);
     } catch (error) {
-      if (isCurrent() && !this.dead) this.trouble = { kind: "error", text: (error as Error).message }; // and it is not asked for again and again
+      if (isCurrent()) this.kernel.reportError(error as Error); // the block stays in flight, so that it is not requested again
     }
   }
 
-  private nextThumbs() {
-    if (this.dead) return null;
-    const gazes = this.looked(), size = Math.max(0, ...gazes.map((gaze) => gaze.size));
-    for (const which of ["seen", "ahead"] as const) { // in requests of their own: what is in sight need not wait for the rest
-      const wanted = this.thumbs.next(gazes.flatMap((gaze) => this.idsOf(gaze[which])), size, this.quick ? MANY : FEW);
-      if (wanted.length) return () => this.fetchThumbs(wanted, size);
+  /** Visible thumbnails have requests of their own, so that they need not wait for the prefetched ones. */
+  private nextThumbnails() {
+    if (this.isLost) return null;
+    const viewports = this.currentViewports();
+    const size = Math.max(0, ...viewports.map(({ thumbnailSize }) => thumbnailSize));
+    const limit = this.hasFastPictures ? MANY_THUMBNAILS : FEW_THUMBNAILS;
+    for (const part of ["visible", "prefetched"] as const) {
+      const ids = viewports.flatMap((viewport) => this.loadedIdsOf(viewport[part]));
+      const needed = this.thumbnails.next(ids, size, limit);
+      if (needed.length) return () => this.fetchThumbnails(needed, size);
     }
     return null;
   }
 
-  private idsOf({ start, stop }: Range): number[] {
+  private loadedIdsOf({ start, stop }: Range): number[] {
     const ids: number[] = [];
     for (let index = start; index < stop; index++) {
       const row = this.rows.at(index);
@@ -256,64 +331,47 @@ export class Queue {
     return ids;
   }
 
-  private async fetchThumbs(ids: number[], size: number) {
+  private async fetchThumbnails(ids: number[], size: number) {
     const since = performance.now();
     try {
-      const { result, buffers } = await this.transport.request("thumbs", { ids, size });
-      this.thumbs.take(result.thumbs, size, buffers);
-      this.quick = performance.now() - since < QUICK_MS;
+      const { result, buffers } = await this.kernel.request<{ thumbs: ThumbnailReply[] }>("thumbs", { ids, size });
+      this.thumbnails.add(result.thumbs, size, buffers);
+      this.hasFastPictures = performance.now() - since < AT_ONCE_MS;
     } catch (error) {
-      if (!this.dead) this.thumbs.fail(ids, size, (error as Error).message);
+      if (!this.isLost) this.thumbnails.addError(ids, size, (error as Error).message);
     } finally {
-      this.thumbs.land(ids);
+      this.thumbnails.settle(ids);
     }
   }
 
-  private nextHeat() {
-    const id = this.dead ? undefined : this.heats.next(this.looked().flatMap(({ hot }) => hot));
-    return id === undefined ? null : () => this.fetchHeat(id);
+  private nextHeatmap() {
+    const id = this.isLost
+      ? undefined
+      : this.heatmaps.next(this.currentViewports().flatMap(({ heatmaps }) => heatmaps));
+    return id === undefined ? null : () => this.fetchHeatmap(id);
   }
 
-  private async fetchHeat(id: number) {
+  private async fetchHeatmap(id: number) {
     try {
-      const { result, buffers } = await this.transport.request("heat", { instance: id });
-      await this.heats.take(id, result?.name ?? "", result ? buffers[0] : undefined);
+      const { result, buffers } = await this.kernel.request<{ name: string } | null>("heat", { instance: id });
+      await this.heatmaps.add(id, result?.name ?? "", result ? buffers[0] : undefined);
     } catch {
-      await this.heats.take(id, "", undefined); // the tile's own picture says what is wrong with it
+      await this.heatmaps.add(id, "", undefined); // the thumbnail of the instance shows the error
     } finally {
-      this.heats.land(id);
+      this.heatmaps.settle(id);
     }
   }
 
-  private hear(result: any) {
-    if (this.dead) this.trouble = null; // it lives
-    for (const [id, row] of Object.entries<Row>(result?.replaced ?? {})) this.rows.replace(Number(id), row);
-    if (Array.isArray(result?.changed)) for (const row of result.changed as Row[]) this.change(row);
+  private receive(result: Received | null) {
+    for (const [id, row] of Object.entries(result?.replaced ?? {})) this.rows.replace(Number(id), row);
+    if (Array.isArray(result?.changed)) for (const row of result.changed) this.onRowChange(row);
     if (result?.progress) this.progress = result.progress;
-    this.emitSoon();
+    this.listeners.notifySoon();
   }
 
-  private change(row: Row) {
+  private onRowChange(row: Row) {
     this.rows.update(row);
-    this.thumbs.outdate(row.id);
-    this.heats.forget(row.id);
-  }
-
-  private onSlow(slow: boolean) {
-    if (slow ? this.trouble : this.trouble?.kind !== "slow") return;
-    this.trouble = slow ? { kind: "slow", text: SLOW } : null;
-    this.emit();
-  }
-
-  /** The host says that the connection changed, not how: whoever is alive answers at once. */
-  private async onLiveUpdate() {
-    const timer = setTimeout(() => this.die(), ANSWERS_WITHIN);
-    await this.transport.request("page", { key: this.rows.key, start: 0, stop: 0 }).then(() => clearTimeout(timer), () => this.die());
-  }
-
-  private die() {
-    this.trouble = { kind: "dead", text: DEAD };
-    this.transport.fail(DEAD);
-    this.emit();
+    this.thumbnails.markStale(row.id);
+    this.heatmaps.drop(row.id);
   }
 }

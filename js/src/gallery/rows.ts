@@ -1,79 +1,98 @@
-/** What is known of the list: its rows in blocks, those not looked at for longest forgotten first. A million rows cost what a few thousand do. */
+/** The loaded rows of the list, in blocks; the least recently used ones are dropped, so that a million rows cost as much as a few thousand. */
 
 export const STATUSES = ["new", "accepted", "rejected", "skipped"] as const;
 export type Status = (typeof STATUSES)[number];
 
-export interface Reason { name: string; value: number; reason: string }
+export interface Reason {
+  name: string;
+  value: number;
+  reason: string;
+}
 
-/** One instance, as Python tells it. */
+/** One instance, as Python sends it. */
 export interface Row {
   id: number;
   item: number;
   number: number; // within its item
   label: string;
   status: Status;
-  score: number | null; // 0 to 1, higher: look sooner; null: not scored since it was made or changed
-  name: string; // of the image's file
-  chips: Reason[]; // the worst ones, the worst first
+  score: number | null; // 0 to 1, higher is more suspect; null: not scored since the last change
+  name: string; // of the image file
+  chips: Reason[]; // the strongest reasons, the strongest first
 }
 
-export interface Range { start: number; stop: number } // half-open
+/** Indices from `start` up to, but not including, `stop`. */
+export interface Range {
+  start: number;
+  stop: number;
+}
 
-export const BLOCK = 120; // rows asked for at a time
-const MOST_BLOCKS = 100;
+export const BLOCK_SIZE = 120; // rows per request
+const MAX_BLOCKS = 100; // in memory
 
 export class Rows {
-  private readonly blocks = new Map<number, Row[]>(); // the one looked at last is the last
-  private readonly places = new Map<number, number>(); // id -> index
+  private readonly blocks = new Map<number, Row[]>(); // the last used one is the last
+  private readonly positions = new Map<number, number>(); // id -> index
 
-  constructor(readonly key: number, readonly count: number) {}
+  constructor(
+    readonly key: number,
+    readonly count: number,
+  ) {}
 
-  at(index: number): Row | undefined { return this.blocks.get(Math.floor(index / BLOCK))?.[index % BLOCK]; }
+  at(index: number): Row | undefined {
+    return this.blocks.get(Math.floor(index / BLOCK_SIZE))?.[index % BLOCK_SIZE];
+  }
 
-  /** Where a row is; undefined: that is not known here. */
-  place(id: number): number | undefined { return this.places.get(id); }
+  /** Return the index of a row; undefined if it is not loaded. */
+  positionOf(id: number): number | undefined {
+    return this.positions.get(id);
+  }
 
   find(id: number): Row | undefined {
-    const index = this.place(id);
+    const index = this.positionOf(id);
     return index === undefined ? undefined : this.at(index);
   }
 
-  has(block: number) { return this.blocks.has(block); }
+  has(block: number) {
+    return this.blocks.has(block);
+  }
 
-  /** Keep a block, and forget others where there are too many. */
-  take(block: number, rows: Row[]) {
+  /** Add a block and drop old ones if there are too many. */
+  add(block: number, rows: Row[]) {
     this.blocks.set(block, rows);
-    rows.forEach((row, i) => this.places.set(row.id, block * BLOCK + i));
-    for (const [old, gone] of this.blocks) {
-      if (this.blocks.size <= MOST_BLOCKS) break;
+    for (const [i, row] of rows.entries()) this.positions.set(row.id, block * BLOCK_SIZE + i);
+    for (const [old, dropped] of this.blocks) {
+      if (this.blocks.size <= MAX_BLOCKS) break;
       this.blocks.delete(old);
-      gone.forEach((row) => this.places.delete(row.id));
+      for (const row of dropped) this.positions.delete(row.id);
     }
   }
 
-  /** A row is another one now; those that are not known here stay unknown. */
+  /** Replace a row by its new version, if it is loaded. */
   update(row: Row) {
-    const index = this.place(row.id);
-    if (index !== undefined) this.blocks.get(Math.floor(index / BLOCK))![index % BLOCK] = row;
+    const index = this.positionOf(row.id);
+    const block = index === undefined ? undefined : this.blocks.get(Math.floor(index / BLOCK_SIZE));
+    if (index !== undefined && block) block[index % BLOCK_SIZE] = row;
   }
 
-  /** What had another id is this row now. */
+  /** Replace the row with an id by another row. */
   replace(id: number, row: Row) {
-    const index = this.place(id);
+    const index = this.positionOf(id);
     if (index === undefined) return;
-    this.places.delete(id);
-    this.places.set(row.id, index);
+    this.positions.delete(id);
+    this.positions.set(row.id, index);
     this.update(row);
   }
 
-  /** The blocks that hold rows of a range, in its order; they count as looked at now. */
+  /** Return the blocks of a range, in order, and mark them as used. */
   blocksOf({ start, stop }: Range): number[] {
-    const first = Math.floor(Math.max(0, start) / BLOCK), last = Math.ceil(Math.min(stop, this.count) / BLOCK);
-    const found = Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);
-    for (const block of found) {
+    const first = Math.floor(Math.max(0, start) / BLOCK_SIZE);
+    const last = Math.ceil(Math.min(stop, this.count) / BLOCK_SIZE);
+    const blocks = Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);
+    for (const block of blocks) {
       const rows = this.blocks.get(block);
       if (rows && this.blocks.delete(block)) this.blocks.set(block, rows);
     }
-    return found;
+    return blocks;
   }
 }

@@ -1,104 +1,133 @@
-/** One tile: picture, score, verdict, label and why it is worth a look. It is given another row when its line is needed elsewhere. */
-import { h, setText } from "../ui/dom";
-import { icon } from "../ui/icons";
-import type { Heat } from "./heat";
-import { Picture } from "./picture";
+/** One tile: picture, score, status, label and reasons. Tiles are reused for other rows while the grid scrolls. */
+import { h, setText } from "../dom";
+import { ICONS, icon } from "../ui/icons";
+import type { Heatmap, Thumbnail } from "./pictures";
 import type { Reason, Row, Status } from "./rows";
-import type { Thumb } from "./thumbs";
 
-export interface Face {
+export interface TileContent {
   index: number;
-  row: Row | undefined; // undefined: not known yet
+  row: Row | undefined; // undefined: not loaded yet
   status: Status;
-  thumb: Thumb | undefined;
-  heat: Heat | null;
+  thumbnail: Thumbnail | undefined;
+  heatmap: Heatmap | null;
   color: string;
-  focused: boolean;
-  selected: boolean;
-  opening: boolean;
+  isFocused: boolean;
+  isSelected: boolean;
+  isOpening: boolean; // in the editor
 }
 
-export const MARKS: Record<Status, { icon: string; title: string } | null> = {
+const STATUS_MARKS: Record<Status, { icon: string; title: string } | null> = {
   new: null,
-  accepted: { icon: "finish", title: "Accepted" },
-  rejected: { icon: "close", title: "Rejected" },
-  skipped: { icon: "skip", title: "Skipped" },
+  accepted: { icon: ICONS.finish, title: "Accepted" },
+  rejected: { icon: ICONS.close, title: "Rejected" },
+  skipped: { icon: ICONS.skip, title: "Skipped" },
 };
-const CHIPS = 3;
+const REASONS_SHOWN = 3;
 
-/** 0 is nothing to look at, 1 is certainly wrong: from green over amber to red, light enough to stand on black. */
-export function heatOf(score: number): string {
+/** Return the color of a score: from green (0, good) over amber to red (1, wrong), light enough for a black background. */
+export function scoreColor(score: number): string {
   const share = Math.min(1, Math.max(0, score));
   return `hsl(${Math.round(140 - 140 * share)} 85% ${Math.round(52 + 10 * share)}%)`;
 }
 
-export const digits = (score: number) => score.toFixed(2);
-export const titleOf = (name: string) => name.replace(/_/g, " ");
+export const formatScore = (score: number) => score.toFixed(2);
+export const scoreTitle = (name: string) => name.replace(/_/g, " ");
 
 export class Tile {
-  private readonly picture = new Picture();
+  private readonly picture = new TilePicture();
   private readonly score = h("span", { class: "cdw-score" });
   private readonly number = h("b");
   private readonly bar = h("i");
   private readonly mark = h("span", { class: "cdw-mark" });
-  private readonly of = h("span", { class: "cdw-of" });
-  private readonly error = h("span", { class: "cdw-missing" }, icon("warning"), h("span"));
-  private readonly edit = h("button", { type: "button", class: "cdw-button cdw-small cdw-edit", tabindex: "-1", title: "Edit (Enter)", "aria-label": "Edit" }, icon("rename"));
+  private readonly heatmapName = h("span", { class: "cdw-of" });
+  private readonly errorText = h("span");
+  private readonly error = h("span", { class: "cdw-missing" }, icon(ICONS.warning), this.errorText);
+  private readonly edit = h(
+    "button",
+    {
+      type: "button",
+      class: "cdw-button cdw-small cdw-edit",
+      tabindex: "-1",
+      title: "Edit (Enter)",
+      "aria-label": "Edit",
+    },
+    icon(ICONS.rename),
+  );
   private readonly dot = h("i", { class: "cdw-swatch" });
   private readonly label = h("span", { class: "cdw-name" });
-  private readonly stale = h("span", { class: "cdw-stale", title: "Nobody has scored this mask since it was made or changed" }, "not scored");
-  private readonly chips = Array.from({ length: CHIPS }, () => h("span", { class: "cdw-reason" }, h("span"), h("i")));
+  private readonly stale = h(
+    "span",
+    { class: "cdw-stale", title: "This mask has not been scored since its last change" },
+    "not scored",
+  );
+  private readonly chips = Array.from({ length: REASONS_SHOWN }, () => reasonChip());
   readonly element: HTMLElement;
   index = -1;
-  private shown: unknown[] = []; // what the words say, all of it things that are replaced, not changed
+  private shown: unknown[] = []; // the displayed values, which are replaced, not modified
 
   constructor() {
     this.score.append(this.number, this.bar);
-    this.element = h("div", { class: "cdw-tile", role: "gridcell" },
-      h("div", { class: "cdw-thumb" }, this.picture.element, this.error, this.score, this.mark, this.of, this.edit),
-      h("div", { class: "cdw-caption" }, this.dot, this.label, this.stale), h("div", { class: "cdw-reasons" }, ...this.chips));
+    this.element = h(
+      "div",
+      { class: "cdw-tile", role: "gridcell" },
+      h(
+        "div",
+        { class: "cdw-thumb" },
+        this.picture.element,
+        this.error,
+        this.score,
+        this.mark,
+        this.heatmapName,
+        this.edit,
+      ),
+      h("div", { class: "cdw-caption" }, this.dot, this.label, this.stale),
+      h("div", { class: "cdw-reasons" }, ...this.chips),
+    );
   }
 
-  /** Show a row, or none: a line that is not full ends with such tiles. */
-  show(face: Face | null, id: string) {
-    this.element.hidden = !face;
-    this.index = face?.index ?? -1;
-    if (!face) return this.element.removeAttribute("id");
-    const { element } = this, { row, status } = face;
+  /** Show a row; null for the empty tiles at the end of the last line. */
+  show(content: TileContent | null, id: string) {
+    this.element.hidden = !content;
+    this.index = content?.index ?? -1;
+    if (!content) return this.element.removeAttribute("id");
+    const { element } = this;
+    const { row, status } = content;
     if (element.id !== id) element.id = id;
-    element.classList.toggle("cdw-focused", face.focused);
-    element.classList.toggle("cdw-chosen", face.selected);
-    element.classList.toggle("cdw-opening", face.opening);
-    if (element.getAttribute("aria-selected") !== String(face.selected)) element.setAttribute("aria-selected", String(face.selected));
-    const now = [face.index, row, status, face.color, face.thumb, face.heat];
+    element.classList.toggle("cdw-focused", content.isFocused);
+    element.classList.toggle("cdw-chosen", content.isSelected);
+    element.classList.toggle("cdw-opening", content.isOpening);
+    if (element.getAttribute("aria-selected") !== String(content.isSelected))
+      element.setAttribute("aria-selected", String(content.isSelected));
+    const now = [content.index, row, status, content.color, content.thumbnail, content.heatmap];
     if (now.every((one, i) => one === this.shown[i])) return;
     this.shown = now;
-    this.write(face);
-    this.picture.show(face.thumb, face.heat, face.color);
+    this.write(content);
+    this.picture.show(content.thumbnail, content.heatmap, content.color);
   }
 
-  private write({ index, row, status, color, thumb, heat }: Face) {
-    const { element } = this, mark = row ? MARKS[status] : null;
+  private write({ index, row, status, color, thumbnail, heatmap }: TileContent) {
+    const { element } = this;
+    const mark = row ? STATUS_MARKS[status] : null;
     element.dataset.status = row ? status : "";
-    element.classList.toggle("cdw-skeleton", !row || !thumb);
+    element.classList.toggle("cdw-skeleton", !row || !thumbnail);
     element.setAttribute("aria-colindex", String(index + 1));
-    element.setAttribute("aria-label", row ? spoken(row, status) : "Loading");
+    element.setAttribute("aria-label", row ? spokenLabel(row, status) : "Loading");
     this.score.hidden = row?.score == null;
     if (row?.score != null) {
-      setText(this.number, digits(row.score));
-      this.bar.style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, row.score)))}%; background: ${heatOf(row.score)}`;
-      this.score.title = "How much it is worth a look, from 0 to 1";
+      setText(this.number, formatScore(row.score));
+      this.bar.style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, row.score)))}%; background: ${scoreColor(row.score)}`;
+      this.score.title = "Score from 0 (good) to 1 (suspect)";
     }
     this.mark.hidden = !mark;
     if (mark) {
       this.mark.replaceChildren(icon(mark.icon));
       this.mark.title = mark.title;
     }
-    this.of.hidden = !heat?.url;
-    setText(this.of, heat?.url ? titleOf(heat.name) : "");
-    this.error.hidden = !thumb?.error;
-    setText(this.error.lastElementChild!, thumb?.error ? shortened(thumb.error, row?.name ?? "") : "");
-    this.error.title = thumb?.error ?? "";
+    this.heatmapName.hidden = !heatmap?.url;
+    setText(this.heatmapName, heatmap?.url ? scoreTitle(heatmap.name) : "");
+    this.error.hidden = !thumbnail?.error;
+    setText(this.errorText, thumbnail?.error ? shortenError(thumbnail.error, row?.name ?? "") : "");
+    this.error.title = thumbnail?.error ?? "";
     this.edit.hidden = !row;
     this.dot.style.setProperty("--swatch", color);
     this.dot.hidden = !row;
@@ -106,27 +135,86 @@ export class Tile {
     this.label.title = row ? `${row.label}\n${row.name}`.trim() : "";
     this.label.classList.toggle("cdw-soft", !row?.label);
     this.stale.hidden = row?.score !== null;
-    this.chips.forEach((chip, i) => writeChip(chip, row?.chips[i]));
+    for (const [i, chip] of this.chips.entries()) writeReason(chip, row?.chips[i]);
   }
 }
 
-/** A reason in short; how strong it is stands below the word, all of it is the tooltip. */
-export function writeChip(chip: HTMLElement, reason: Reason | undefined) {
-  chip.hidden = !reason;
-  if (!reason) return;
-  setText(chip.firstElementChild!, titleOf(reason.name));
-  chip.title = `${titleOf(reason.name)} ${digits(reason.value)}${reason.reason ? `: ${reason.reason}` : ""}`;
-  (chip.lastElementChild as HTMLElement).style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, reason.value)))}%; background: ${heatOf(reason.value)}`;
+/** A chip for a reason: its name over a bar of its strength, and all of it as a tooltip. */
+export function reasonChip(): HTMLElement {
+  return h("span", { class: "cdw-reason" }, h("span"), h("i"));
 }
 
-/** What is wrong with a file, without the folders that it is in, and without what to do about it: that is said below the tiles. */
-export function shortened(error: string, name: string): string {
-  const at = name ? error.indexOf(name) : -1, from = at < 0 ? -1 : error.slice(0, at).search(/\S*\//);
-  const after = Math.max(0, at) + (at < 0 ? 0 : name.length), more = error.slice(after).search(/; | \(/), end = more < 0 ? error.length : after + more;
+export function writeReason(chip: HTMLElement, reason: Reason | undefined) {
+  chip.hidden = !reason;
+  if (!reason) return;
+  const [name, bar] = chip.children as HTMLCollectionOf<HTMLElement>;
+  setText(name, scoreTitle(reason.name));
+  chip.title = `${scoreTitle(reason.name)} ${formatScore(reason.value)}${reason.reason ? `: ${reason.reason}` : ""}`;
+  bar.style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, reason.value)))}%; background: ${scoreColor(reason.value)}`;
+}
+
+/** Shorten an error: without the folders of the file and without the advice, which the details below the tiles show. */
+export function shortenError(error: string, name: string): string {
+  const at = name ? error.indexOf(name) : -1;
+  const from = at < 0 ? -1 : error.slice(0, at).search(/\S*\//);
+  const after = Math.max(0, at) + (at < 0 ? 0 : name.length);
+  const more = error.slice(after).search(/; | \(/);
+  const end = more < 0 ? error.length : after + more;
   return from < 0 ? error.slice(0, end) : `${error.slice(0, from)}…/${error.slice(at, end)}`;
 }
 
-function spoken(row: Row, status: Status): string {
-  const score = row.score === null ? "" : `score ${digits(row.score)}`;
-  return [row.label || "no label", score, status, ...row.chips.slice(0, 1).map(({ name, reason }) => reason || titleOf(name))].filter(Boolean).join(", ");
+function spokenLabel(row: Row, status: Status): string {
+  const score = row.score === null ? "" : `score ${formatScore(row.score)}`;
+  return [
+    row.label || "no label",
+    score,
+    status,
+    ...row.chips.slice(0, 1).map(({ name, reason }) => reason || scoreTitle(name)),
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+// SVG instead of a canvas: browsers give every canvas and the elements over it layers of their own, which slow down scrolling.
+const createSvg = <K extends keyof SVGElementTagNameMap>(name: K) =>
+  document.createElementNS("http://www.w3.org/2000/svg", name);
+
+/** The picture of a tile: the image, the mask in the color of its label, or a heatmap. */
+class TilePicture {
+  readonly element = createSvg("svg");
+  private readonly image = createSvg("image");
+  private readonly heatmap = createSvg("image");
+  private readonly paths = [createSvg("path"), createSvg("path")]; // the area with a dark rim, which is visible on light images, and the line
+  private shown: Thumbnail | undefined;
+
+  constructor() {
+    this.element.setAttribute("class", "cdw-shot");
+    this.element.setAttribute("aria-hidden", "true");
+    this.heatmap.setAttribute("preserveAspectRatio", "none");
+    this.element.append(this.image, this.heatmap, ...this.paths);
+  }
+
+  show(thumbnail: Thumbnail | undefined, heatmap: Heatmap | null, color: string) {
+    if (thumbnail !== this.shown) this.setThumbnail(thumbnail);
+    setAttribute(this.heatmap, "href", heatmap?.url ?? "");
+    this.element.classList.toggle("cdw-hot", !!heatmap?.url);
+    setAttribute(this.element, "color", color);
+  }
+
+  private setThumbnail(thumbnail: Thumbnail | undefined) {
+    this.shown = thumbnail;
+    const { width, height, url, outline } = thumbnail ?? { width: 0, height: 0, url: "", outline: "" };
+    setAttribute(this.element, "viewBox", `0 0 ${width} ${height}`);
+    for (const image of [this.image, this.heatmap]) {
+      setAttribute(image, "width", String(width));
+      setAttribute(image, "height", String(height));
+    }
+    setAttribute(this.image, "href", url);
+    for (const path of this.paths) setAttribute(path, "d", outline);
+  }
+}
+
+function setAttribute(element: Element, name: string, value: string) {
+  if (!value) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }

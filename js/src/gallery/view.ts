@@ -1,231 +1,299 @@
 /** One view of a gallery: filters, progress, tiles, details, the editor over them, and the keys. */
-import { commandOf, keyName } from "../keys";
-import { h } from "../ui/dom";
-import { leave, Screen } from "../ui/screen";
-import { shield } from "../ui/shield";
-import type { Part } from "../view";
+import { FullScreen, focusedNear, h, isPointerClickOnFocusedButton, leave } from "../dom";
+import { guardShortcuts, type Shortcuts } from "../keys";
+import { CommandSet } from "../ui/command_set";
+import { refreshAll } from "../ui/controls";
+import type { Part } from "../ui/host";
 import { COMMANDS } from "./commands";
-import { details } from "./details";
-import { editor, type Editor } from "./editor";
+import { type Editor, editor } from "./editor";
 import { Grid } from "./grid";
-import { head } from "./head";
-import { help } from "./help";
-import { overlay } from "./overlay";
-import { progress } from "./progress";
-import type { Gaze, Queue } from "./queue";
+import type { EditorHost, FocusTarget, GalleryCommandHost, GalleryHost, GalleryModes, GridHost } from "./host";
+import { galleryHelp, overlay } from "./overlay";
+import type { Queue, Viewport } from "./queue";
 import type { Row, Status } from "./rows";
-import type { Face } from "./tile";
+import { details, progressBar } from "./status";
+import type { TileContent } from "./tile";
+import { type GalleryToolbar, toolbar } from "./toolbar";
 
-const HEIGHT = 500; // CSS pixels of the tiles' area, where Python says none
-const MOST_SELECTED = 20_000;
-const COLORS = ["#3b82f6", "#f97316", "#10b981", "#d946ef", "#eab308", "#06b6d4", "#ef4444", "#8b5cf6", "#84cc16", "#ec4899"];
-const MOVES: Record<string, (grid: Grid, at: number, count: number) => number> = {
-  ArrowLeft: (_, at) => at - 1,
-  ArrowRight: (_, at) => at + 1,
-  ArrowUp: ({ columns }, at) => (at < columns ? at : at - columns),
-  ArrowDown: ({ columns }, at, count) => (at + columns < count ? at + columns : at),
-  PageUp: ({ columns, page }, at) => Math.max(at % columns, at - columns * page),
-  PageDown: ({ columns, page }, at, count) => Math.min(count - 1, at + columns * page),
+const DEFAULT_HEIGHT_PX = 500; // CSS pixels of the grid
+const MAX_SELECTED = 20_000;
+const LABEL_COLORS = [
+  "#3b82f6",
+  "#f97316",
+  "#10b981",
+  "#d946ef",
+  "#eab308",
+  "#06b6d4",
+  "#ef4444",
+  "#8b5cf6",
+  "#84cc16",
+  "#ec4899",
+];
+const MOVES: Record<string, (grid: Grid, index: number, count: number) => number> = {
+  ArrowLeft: (_, index) => index - 1,
+  ArrowRight: (_, index) => index + 1,
+  ArrowUp: ({ columns }, index) => (index < columns ? index : index - columns),
+  ArrowDown: ({ columns }, index, count) => (index + columns < count ? index + columns : index),
+  PageUp: ({ columns, page }, index) => Math.max(index % columns, index - columns * page),
+  PageDown: ({ columns, page }, index, count) => Math.min(count - 1, index + columns * page),
   Home: () => 0,
   End: (_, __, count) => count - 1,
 };
 
-export class GalleryView {
-  focus = 0; // index of the tile that the keys are about
-  bare = false; // pictures without masks
-  heating = false; // all tiles show their heat
-  helping = false;
-  readonly grid: Grid;
-  readonly screen: Screen;
-  readonly body: HTMLElement;
-  private anchor = 0; // where a selection by Shift begins
+export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCommandHost, FocusTarget {
+  focus = 0;
+  readonly modes: GalleryModes = { bare: false, heating: false, helping: false };
+  readonly screen: FullScreen;
+  readonly commands: CommandSet<GalleryHost>;
+  private readonly grid: Grid;
+  private readonly body: HTMLElement;
+  private anchor = 0; // index where a selection by Shift starts
   private readonly root: HTMLElement;
-  private readonly head: Part & { search(): void };
-  private readonly page: HTMLElement; // all but the editor
+  private readonly toolbar: GalleryToolbar;
+  private readonly page: HTMLElement; // everything except the editor
   private readonly editor: Editor;
   private readonly parts: Part[];
-  private readonly held = new Set<string>();
-  private shown: unknown = null; // the list
-  private chosen = { ids: [] as number[], set: new Set<number>() };
+  private shownRows: unknown = null;
+  private selection = { ids: [] as number[], set: new Set<number>() };
 
-  constructor(readonly queue: Queue, host: HTMLElement, signal: AbortSignal) {
-    this.grid = new Grid(this, signal);
-    this.head = head(this);
-    this.editor = editor(this, signal);
-    const over = overlay(this), keys = help(this), below = details(this), bar = progress(this);
-    this.parts = [this.head, bar, over, keys, below, this.editor];
-    this.body = h("div", { class: "cdw-gallery-body" }, this.grid.element, over.element, keys.element);
-    this.page = h("div", { class: "cdw-queue" }, this.head.element, bar.element, this.body, below.element);
-    this.root = h("div", { class: "cdw cdw-gallery", role: "region", "aria-label": "Gallery" }, this.page, this.editor.element);
-    this.screen = new Screen(this.root, () => this.refresh(), signal);
-    const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
-      this.root.addEventListener(type, listener, { signal });
-    on("keydown", (event) => this.keydown(event));
-    on("keyup", (event) => this.keyup(event));
-    on("focusout", () => this.release());
-    on("click", (event) => {
-      const pressed = (event.target as Element).closest("button:not([aria-haspopup], .cdw-popover *)"), byPointer = event.detail > 0;
-      if (byPointer && pressed?.matches(":focus") && !this.editing) this.takeFocus(); // then Enter is to edit, not to press the button again
+  constructor(
+    readonly queue: Queue,
+    host: HTMLElement,
+    signal: AbortSignal,
+  ) {
+    this.commands = new CommandSet<GalleryHost>({
+      table: COMMANDS,
+      host: this,
+      shortcuts: () => this.shortcuts(),
+      isActive: (name) => ["both", this.isEditing ? "editor" : "grid"].includes(COMMANDS[name].where),
     });
-    shield(this.root, (event) => !this.commandOf(event) && !(event.target as Element).matches("input"), signal);
+    this.grid = new Grid(this, signal);
+    this.toolbar = toolbar(this);
+    this.editor = editor(this, signal);
+    const over = overlay(this);
+    const help = galleryHelp(this);
+    const below = details(this);
+    const progress = progressBar(this);
+    this.parts = [this.toolbar, progress, over, help, below, this.editor];
+    this.body = h("div", { class: "cdw-gallery-body" }, this.grid.element, over.element, help.element);
+    this.page = h("div", { class: "cdw-queue" }, this.toolbar.element, progress.element, this.body, below.element);
+    this.root = h(
+      "div",
+      { class: "cdw cdw-gallery", role: "region", "aria-label": "Gallery" },
+      this.page,
+      this.editor.element,
+    );
+    this.screen = new FullScreen(this.root, () => this.refresh(), signal);
+    this.listenToRoot(signal);
     host.append(this.root);
-    queue.watch(() => this.refresh(), () => this.gaze(), signal);
+    queue.watch(
+      () => this.refresh(),
+      () => this.viewport(),
+      signal,
+    );
     this.refresh();
-    queue.look();
+    queue.fetch();
   }
 
-  get row(): Row | undefined { return this.queue.rows.at(this.focus); }
-  get editing() { return this.editor.isOpen; }
-  /** What a verdict is about: the selected instances, else the one on the focused tile. */
-  get targets(): number[] { return this.queue.selected.length ? this.queue.selected : this.row ? [this.row.id] : []; }
-
-  keyOf(command: string): string | undefined { return this.queue.model.get("shortcuts")[command]?.[0]; }
-  can(name: string) { return COMMANDS[name].enabled?.(this) ?? true; }
-
-  run(name: string) {
-    if (this.can(name)) COMMANDS[name].run(this);
+  get row(): Row | undefined {
+    return this.queue.rows.at(this.focus);
+  }
+  get targets(): number[] {
+    if (this.queue.selected.length) return this.queue.selected;
+    return this.row ? [this.row.id] : [];
+  }
+  /** Whether the keyboard focus is in this widget. */
+  get hasFocus() {
+    return this.root.contains(focusedNear(this.root));
+  }
+  private get isEditing() {
+    return this.editor.isOpen;
   }
 
-  set(change: Partial<Pick<GalleryView, "bare" | "heating" | "helping">>) {
-    Object.assign(this, change);
+  shortcuts(): Shortcuts {
+    return this.queue.model.get("shortcuts");
+  }
+
+  commandOf(event: KeyboardEvent): string | undefined {
+    return this.commands.commandOf(event);
+  }
+
+  setModes(change: Partial<GalleryModes>) {
+    Object.assign(this.modes, change);
     this.refresh();
-    this.queue.look();
+    this.queue.fetch();
   }
 
   color(label: string): string {
-    const found = this.queue.choices.labels.indexOf(label);
-    return COLORS[Math.max(0, found) % COLORS.length];
+    const index = this.queue.choices.labels.indexOf(label);
+    return LABEL_COLORS[Math.max(0, index) % LABEL_COLORS.length];
   }
 
-  /** What a tile shows. */
-  face(index: number): Face {
-    const { queue, grid } = this, row = queue.rows.at(index), hot = row && (this.heating || grid.hovered === index);
+  contentOf(index: number): TileContent {
+    const { queue, grid } = this;
+    const row = queue.rows.at(index);
+    const showsHeatmap = row && (this.modes.heating || grid.hovered === index);
     return {
-      index, row, status: row ? queue.statusOf(row) : "new",
-      thumb: row && queue.thumbs.get(row.id), heat: (hot && queue.heats.get(row.id)) || null,
+      index,
+      row,
+      status: row ? queue.statusOf(row) : "new",
+      thumbnail: row && queue.thumbnails.get(row.id),
+      heatmap: (showsHeatmap && queue.heatmaps.get(row.id)) || null,
       color: this.color(row?.label ?? ""),
-      focused: index === this.focus, selected: !!row && this.isSelected(row.id), opening: !!row && queue.repair.opening === row.id,
+      isFocused: index === this.focus,
+      isSelected: !!row && this.isSelected(row.id),
+      isOpening: !!row && queue.editor.opening === row.id,
     };
   }
 
-  /** Go to a tile; a click, unlike the arrows, gives a selection up. */
-  go(index: number, keep = false) {
-    this.focus = this.anchor = index;
-    if (!keep && this.queue.selected.length) this.queue.select([]);
+  /** Focus a tile. A click clears the selection, the arrow keys keep it. */
+  go(index: number, keepsSelection = false) {
+    this.focusAndAnchor(index);
+    if (!keepsSelection && this.queue.selected.length) this.queue.select([]);
     this.grid.reveal(index);
     this.refresh();
   }
 
   toggle(index: number) {
-    const row = this.queue.rows.at(index), { selected } = this.queue;
-    this.focus = this.anchor = index;
-    if (row) this.queue.select(this.isSelected(row.id) ? selected.filter((id) => id !== row.id) : [...selected, row.id]);
+    const row = this.queue.rows.at(index);
+    const { selected } = this.queue;
+    this.focusAndAnchor(index);
+    if (row)
+      this.queue.select(this.isSelected(row.id) ? selected.filter((id) => id !== row.id) : [...selected, row.id]);
     this.refresh();
   }
 
-  /** Select all from where the last single tile was chosen. */
+  /** Select all tiles from the one that was focused last. */
   async extend(index: number) {
-    const start = Math.min(this.anchor, index), stop = Math.max(this.anchor, index) + 1;
+    const start = Math.min(this.anchor, index);
+    const stop = Math.max(this.anchor, index) + 1;
     this.focus = index;
     this.grid.reveal(index);
     this.refresh();
     await this.selectRange(start, stop);
   }
 
-  async selectAll() { await this.selectRange(0, this.queue.rows.count); }
+  async selectAll() {
+    await this.selectRange(0, this.queue.rows.count);
+  }
 
-  judge(status: Status) {
+  setStatus(status: Status) {
     const { queue, targets } = this;
-    if (!queue.selected.length && !this.comesBack()) return;
-    void queue.judge(targets, status);
+    if (!queue.selected.length && !this.isFocusVisible()) return;
+    void queue.setStatus(targets, status);
     if (queue.selected.length) queue.select([]);
-    this.goOn();
+    this.goToNextNew();
   }
 
   async undo() {
-    const ids = await this.queue.undo(), place = ids?.map((id) => this.queue.rows.place(id)).find((index) => index !== undefined);
-    if (place !== undefined) this.go(place);
+    const ids = await this.queue.undo();
+    const index = ids?.map((id) => this.queue.positionOf(id)).find((position) => position !== undefined);
+    if (index !== undefined) this.go(index);
   }
 
   edit(index: number) {
     const row = this.queue.rows.at(index);
-    this.focus = this.anchor = index;
-    if (row && !this.queue.dead) void this.queue.repair.edit(row.id);
+    this.focusAndAnchor(index);
+    if (row && !this.queue.isLost) void this.queue.editor.edit(row.id);
     this.refresh();
   }
 
-  search() { this.head.search(); }
+  search() {
+    this.toolbar.search();
+  }
 
-  /** Escape: one thing at a time, from the inside out. */
+  /** Escape: cancel one thing at a time, from the inside out. */
   cancel() {
-    if (this.helping) this.set({ helping: false });
+    if (this.modes.helping) this.setModes({ helping: false });
     else if (this.queue.selected.length) this.queue.select([]);
-    else if (this.screen.isFull) this.screen.toggle();
+    else if (this.screen.isOn) this.screen.toggle();
     else leave(this.root);
   }
 
-  /** The editor has opened or closed; had: the focus was here. */
-  onEditor(had: boolean) {
-    this.page.toggleAttribute("inert", this.editing);
-    if (this.editing) return;
-    const place = this.queue.repair.last === null ? undefined : this.queue.rows.place(this.queue.repair.last);
-    if (had) this.takeFocus();
-    if (place !== undefined) this.go(place, true);
+  /** The editor has opened or closed. */
+  onEditorToggle(hadFocus: boolean) {
+    this.page.toggleAttribute("inert", this.isEditing);
+    if (this.isEditing) return;
+    const { last } = this.queue.editor;
+    const index = last === null ? undefined : this.queue.positionOf(last);
+    if (hadFocus) this.takeFocus();
+    if (index !== undefined) this.go(index, true);
   }
 
-  takeFocus() { this.grid.element.focus({ preventScroll: true }); }
-
-  /** Whether the keys are this widget's now. */
-  get focused() { return this.root.contains((this.root.getRootNode() as Document | ShadowRoot).activeElement); }
+  takeFocus() {
+    this.grid.element.focus({ preventScroll: true });
+  }
 
   refresh() {
     const { queue } = this;
-    if (queue.rows !== this.shown) {
-      this.shown = queue.rows;
-      this.focus = this.anchor = 0;
+    if (queue.rows !== this.shownRows) {
+      this.shownRows = queue.rows;
+      this.focusAndAnchor(0);
     }
-    if (this.chosen.ids !== queue.selected) this.chosen = { ids: queue.selected, set: new Set(queue.selected) };
-    this.root.classList.toggle("cdw-fullscreen", this.screen.isFull);
-    this.root.classList.toggle("cdw-dead", queue.dead);
+    if (this.selection.ids !== queue.selected) this.selection = { ids: queue.selected, set: new Set(queue.selected) };
+    this.root.classList.toggle("cdw-fullscreen", this.screen.isOn);
+    this.root.classList.toggle("cdw-lost", queue.isLost);
     this.root.classList.toggle("cdw-view-only", queue.model.get("view_only"));
-    this.body.classList.toggle("cdw-waiting", queue.waiting);
-    this.body.classList.toggle("cdw-bare", this.bare);
+    this.body.classList.toggle("cdw-waiting", queue.isWaiting);
+    this.body.classList.toggle("cdw-bare", this.modes.bare);
     this.body.style.setProperty("--mask", String(queue.model.get("opacity")));
-    this.body.style.height = this.screen.isFull ? "" : `${queue.model.get("height") ?? HEIGHT}px`;
-    for (const part of this.parts) part.refresh();
+    this.body.style.height = this.screen.isOn ? "" : `${queue.model.get("height") ?? DEFAULT_HEIGHT_PX}px`;
+    refreshAll(this.parts);
     this.grid.refresh();
   }
 
-  /** Whether the focused tile is in sight; a verdict on one that is not would be a mistake: it is brought there instead. */
-  private comesBack(): boolean {
-    const { start, stop } = this.grid.seen, isSeen = this.focus >= start && this.focus < stop;
-    if (!isSeen) this.grid.reveal(this.focus, true);
-    if (!isSeen) this.queue.say("Back at the tile that the keys are about; press again");
-    return isSeen;
+  private listenToRoot(signal: AbortSignal) {
+    const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
+      this.root.addEventListener(type, listener, { signal });
+    on("keydown", (event) => this.onKeyDown(event));
+    on("keyup", (event) => this.commands.release(event));
+    on("focusout", () => this.commands.releaseAll());
+    on("click", (event) => {
+      if (isPointerClickOnFocusedButton(event) && !this.isEditing) this.takeFocus(); // Enter then opens the editor
+    });
+    const passes = (event: KeyboardEvent) => !this.commandOf(event) && !(event.target as Element).matches("input");
+    guardShortcuts(this.root, passes, signal);
   }
 
-  private isSelected(id: number) { return this.chosen.set.has(id); }
+  private focusAndAnchor(index: number) {
+    this.focus = index;
+    this.anchor = index;
+  }
 
-  private gaze(): Gaze {
-    const { grid, queue } = this, seen = grid.seen, hot: number[] = [];
-    const add = (index: number) => {
-      const row = queue.rows.at(index);
-      if (row) hot.push(row.id);
-    };
-    if (grid.hovered !== null) add(grid.hovered);
-    if (this.heating) for (let index = seen.start; index < seen.stop; index++) add(index);
-    return { seen, ahead: grid.ahead, size: grid.size, hot };
+  /** Whether the focused tile is visible; if not, scroll to it instead of deciding about a tile out of view. */
+  private isFocusVisible(): boolean {
+    const { start, stop } = this.grid.visible;
+    if (this.focus >= start && this.focus < stop) return true;
+    this.grid.reveal(this.focus, true);
+    this.queue.showMessage("Scrolled to the current tile – press the key again");
+    return false;
+  }
+
+  private isSelected(id: number) {
+    return this.selection.set.has(id);
+  }
+
+  private viewport(): Viewport {
+    const { grid, queue } = this;
+    const { visible } = grid;
+    const indices = grid.hovered === null ? [] : [grid.hovered];
+    if (this.modes.heating) for (let index = visible.start; index < visible.stop; index++) indices.push(index);
+    const heatmaps = indices.flatMap((index) => queue.rows.at(index)?.id ?? []);
+    return { visible, prefetched: grid.prefetched, thumbnailSize: grid.thumbnailSize, heatmaps };
   }
 
   private async selectRange(start: number, stop: number) {
-    const { queue } = this, end = Math.min(stop, start + MOST_SELECTED), ids = await queue.ids({ start, stop: end });
+    const { queue } = this;
+    const end = Math.min(stop, start + MAX_SELECTED);
+    const ids = await queue.idsOf({ start, stop: end });
     if (!ids) return;
     queue.select(ids);
-    if (end < stop) queue.say(`Selected the first ${MOST_SELECTED.toLocaleString("en")}; filter the list to take all of it`);
+    if (end < stop)
+      queue.showMessage(`Selected the first ${MAX_SELECTED.toLocaleString("en")}. Filter the list to select the rest.`);
   }
 
-  /** To the next tile without a verdict; one that is not known yet may be such. */
-  private goOn() {
+  /** Go to the next tile without a decision; a row that is not loaded yet counts as one. */
+  private goToNextNew() {
     const { queue } = this;
     for (let index = this.focus + 1; index < queue.rows.count; index++) {
       const row = queue.rows.at(index);
@@ -234,51 +302,31 @@ export class GalleryView {
     this.refresh();
   }
 
-  /** The command that a key calls where the focus is. */
-  commandOf(event: KeyboardEvent): string | undefined {
-    const shortcuts: Record<string, string[]> = this.queue.model.get("shortcuts"), where = this.editing ? "editor" : "grid";
-    const here = Object.entries(shortcuts).filter(([name]) => COMMANDS[name] && ["both", where].includes(COMMANDS[name].where));
-    return commandOf(keyName(event), Object.fromEntries(here));
-  }
-
-  private keydown(event: KeyboardEvent) {
+  private onKeyDown(event: KeyboardEvent) {
     const target = event.target as Element;
-    if (this.editing || event.defaultPrevented) return; // the editor has looked at it before its annotator
-    if (event.key === "Escape" && this.root.querySelector(":popover-open")) return; // it closes that
+    if (this.isEditing || event.defaultPrevented) return; // the editor handles its keys in the capture phase
+    if (event.key === "Escape" && this.root.querySelector(":popover-open")) return; // closes the panel
     if (target.matches("input:not([type=range], [type=checkbox]), select")) {
       if (event.key !== "Escape") return;
       this.takeFocus();
-    } else if (!this.move(event)) {
+    } else if (!this.moveFocus(event)) {
       const name = this.commandOf(event);
       if (!name || (target.matches("button, input") && ["Enter", " "].includes(event.key))) return;
-      const { held } = COMMANDS[name];
-      if (!held) this.run(name);
-      else if (!event.repeat) {
-        this.held.add(name);
-        held(this, true);
-      }
+      this.commands.press(name, event.repeat);
     }
     event.preventDefault();
     event.stopPropagation();
   }
 
-  /** The arrows and their like, over the tiles; says whether it was one. */
-  private move(event: KeyboardEvent): boolean {
-    const to = MOVES[event.key], { count } = this.queue.rows;
-    if (!to || !count || event.ctrlKey || event.altKey || event.metaKey || event.target !== this.grid.element) return false;
-    const index = Math.min(count - 1, Math.max(0, to(this.grid, this.focus, count)));
+  /** Move the focus by an arrow key or similar. Returns whether the event was one. */
+  private moveFocus(event: KeyboardEvent): boolean {
+    const move = MOVES[event.key];
+    const { count } = this.queue.rows;
+    const hasModifier = event.ctrlKey || event.altKey || event.metaKey;
+    if (!move || !count || hasModifier || event.target !== this.grid.element) return false;
+    const index = Math.min(count - 1, Math.max(0, move(this.grid, this.focus, count)));
     if (event.shiftKey) void this.extend(index);
     else this.go(index, true);
     return true;
-  }
-
-  private keyup(event: KeyboardEvent) {
-    const name = this.commandOf(event);
-    if (name && this.held.delete(name)) COMMANDS[name].held?.(this, false);
-  }
-
-  private release() {
-    for (const name of this.held) COMMANDS[name].held?.(this, false);
-    this.held.clear();
   }
 }

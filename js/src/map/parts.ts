@@ -1,143 +1,215 @@
-/** What is round the points: the bar above, the legend beside, the line below, and what lies over them. */
-import { choice, commandButton, group, still, tip } from "../ui/controls";
-import { h, setText } from "../ui/dom";
-import { icon } from "../ui/icons";
-import type { Part } from "../view";
+/** The parts around the points: toolbar, legend, status line, overlay and the sheet of keys. */
+import { h, setText } from "../dom";
+import type { Shortcuts } from "../keys";
+import { choice, commandButton, group, refreshAll, setTooltip, staticPart } from "../ui/controls";
+import { commandLines, type HelpLine, helpSheet } from "../ui/help";
+import type { Part } from "../ui/host";
+import { ICONS, icon } from "../ui/icons";
+import { noticeBanner } from "../ui/notice";
 import { COMMANDS } from "./commands";
-import { GREY, gradient, NONE } from "./points";
-import type { MapView } from "./view";
+import type { HelpHost, MapCommandHost, PointsHost, SelectionHost, UsageHost } from "./host";
+import { GRAY, NO_CLASS, SCALE_GRADIENT } from "./points";
 
-const number = (value: number) => value.toLocaleString("en");
+const format = (value: number) => value.toLocaleString("en");
 
-export function bar(view: MapView): Part {
-  const { points } = view, { model } = points;
-  const colors = choice("Colour by", { label: { text: "Class" }, status: { text: "Status" }, score: { text: "Score" } },
-    () => model.get("color_by"), (by) => points.write("color_by", by));
-  const places = choice("Place by", { pca: { text: "PCA", title: "Principal components: at once, and the same distances everywhere" }, tsne: { text: "t-SNE", title: "Keeps neighbours together: some thousand points take a minute" } },
-    () => model.get("projection"), (projection) => points.write("projection", projection));
-  const button = (name: string) => commandButton(view, name, COMMANDS[name]);
+export function toolbar({ points, commands }: PointsHost & MapCommandHost): Part {
+  const { model } = points;
+  const coloring = choice(
+    "Color by",
+    { label: { text: "Class" }, status: { text: "Status" }, score: { text: "Score" } },
+    () => model.get("color_by"),
+    (coloring) => points.set("color_by", coloring),
+  );
+  const layout = choice(
+    "Layout",
+    {
+      pca: { text: "PCA", title: "Principal components: immediate, and with the same distances everywhere" },
+      tsne: { text: "t-SNE", title: "Keeps neighbors together; takes a minute for a few thousand points" },
+    },
+    () => model.get("projection"),
+    (projection) => points.set("projection", projection),
+  );
+  const button = (name: string) => commandButton(commands, name);
   const parts = [
-    group("Colour", still(h("span", { class: "cdw-label" }, "Colour")), colors),
-    group("Place", still(h("span", { class: "cdw-label" }, "Place")), places),
-    still(h("span", { class: "cdw-spacer" })),
+    group("Color", staticPart(h("span", { class: "cdw-label" }, "Color")), coloring),
+    group("Layout", staticPart(h("span", { class: "cdw-label" }, "Layout")), layout),
+    staticPart(h("span", { class: "cdw-spacer" })),
     group("View", button("zoom_out"), button("zoom_in"), button("fit")),
     group("Help", button("refresh"), button("help"), button("fullscreen")),
   ];
-  const element = h("div", { class: "cdw-toolbar cdw-map-bar", role: "toolbar", "aria-label": "Map" }, ...parts.map((part) => part.element));
-  return { element, refresh: () => parts.forEach((part) => part.refresh()) };
+  const element = h(
+    "div",
+    { class: "cdw-toolbar cdw-map-bar", role: "toolbar", "aria-label": "Map" },
+    ...parts.map((part) => part.element),
+  );
+  return { element, refresh: () => refreshAll(parts) };
 }
 
-const TITLES: Record<string, string> = { label: "Classes", status: "Statuses", score: "Scores" };
-const ABOUT: Record<string, string> = { label: "what covers most of the image", status: "of the image", score: "of its worst instance" };
-const NOTHING: Record<string, string> = { label: "no instance", status: "no longer there", score: "no score" };
+const LEGEND_TITLES: Record<string, string> = { label: "Classes", status: "Statuses", score: "Scores" };
+const LEGEND_NOTES: Record<string, string> = {
+  label: "by largest object",
+  status: "of the image",
+  score: "of its worst instance",
+};
+const NO_VALUE_TEXTS: Record<string, string> = { label: "no instance", status: "no longer there", score: "no score" };
 
-/** What the colours mean. A class is a button that selects its points. */
-export function legend(view: MapView): Part {
-  const { points } = view, title = h("h3", { class: "cdw-title" }), about = h("p", { class: "cdw-soft" }), list = h("div", { class: "cdw-rows" });
-  const element = h("div", { class: "cdw-side" }, h("section", { class: "cdw-objects" }, title, about, list));
+/** The meaning of the colors. A class is a button that selects its points. */
+export function legend(host: PointsHost & SelectionHost): Part {
+  const { points } = host;
+  const title = h("h3", { class: "cdw-title" });
+  const note = h("p", { class: "cdw-soft" });
+  const list = h("div", { class: "cdw-rows" });
+  const element = h("div", { class: "cdw-side" }, h("section", { class: "cdw-objects" }, title, note, list));
   let shown: unknown = null;
 
-  function refresh() {
-    element.hidden = !points.count;
-    for (const button of list.querySelectorAll("button")) button.disabled = !view.editable;
-    if (points.legend === shown) return;
-    shown = points.legend;
-    const { by, classes, low, high, none } = points.legend;
-    setText(title, TITLES[by] ?? "");
-    setText(about, ABOUT[by] ?? "");
-    const rows = classes.length ? classes.map(({ name, color, count }, at) => row(name || "(none)", color, count, at)) : [scale(low, high)];
-    list.replaceChildren(...rows, ...(none ? [row(NOTHING[by], GREY, none, NONE)] : []));
-  }
-
-  function row(text: string, color: string, count: number, at: number) {
+  function classButton(text: string, color: string, count: number, number: number) {
     const swatch = h("i", { class: "cdw-swatch" });
     swatch.style.setProperty("--swatch", color);
-    const button = h("button", { type: "button", class: "cdw-button cdw-class", onclick: (event: MouseEvent) => points.select(points.of(at), view.how(event)) },
-      swatch, h("span", { class: "cdw-name" }, text), h("span", { class: "cdw-area" }, number(count)));
+    const button = h(
+      "button",
+      {
+        type: "button",
+        class: "cdw-button cdw-class",
+        onclick: (event: MouseEvent) => points.select(points.ofClass(number), host.selectionModeOf(event)),
+      },
+      swatch,
+      h("span", { class: "cdw-name" }, text),
+      h("span", { class: "cdw-area" }, format(count)),
+    );
     button.title = text;
-    button.setAttribute("aria-label", `Select ${text}, ${number(count)}`);
+    button.setAttribute("aria-label", `Select ${text}, ${format(count)}`);
     return button;
   }
 
-  function scale(low: number, high: number) {
-    const strip = h("div", { class: "cdw-scale", role: "img", "aria-label": `from ${low}, good, to ${high}, to look at first` });
-    strip.style.background = gradient;
-    return h("div", {}, strip, h("div", { class: "cdw-ends" }, h("span", {}, `${low} good`), h("span", {}, `${high} look first`)));
+  function refresh() {
+    element.hidden = !points.count;
+    for (const button of list.querySelectorAll("button")) button.disabled = !host.isEditable;
+    if (points.legend === shown) return;
+    shown = points.legend;
+    const { by, classes, low, high, none } = points.legend;
+    setText(title, LEGEND_TITLES[by] ?? "");
+    setText(note, LEGEND_NOTES[by] ?? "");
+    const rows: HTMLElement[] = classes.map(({ name, color, count }, number) =>
+      classButton(name || "(none)", color, count, number),
+    );
+    if (!classes.length) rows.push(scoreScale(low, high));
+    if (none) rows.push(classButton(NO_VALUE_TEXTS[by], GRAY, none, NO_CLASS));
+    list.replaceChildren(...rows);
   }
 
   return { element, refresh };
 }
 
-export function status(view: MapView): Part {
-  const { points } = view, light = h("i", { class: "cdw-light" }), phase = h("span", { class: "cdw-phase", role: "status" });
-  const count = h("span"), missing = h("span"), clear = h("button", { type: "button", class: "cdw-button cdw-small", onclick: () => view.clear() }, icon("close"));
-  tip(clear, "Select nothing", "Escape");
-  const element = h("div", { class: "cdw-status" }, light, phase, clear, h("span", { class: "cdw-spacer" }), missing, count);
+function scoreScale(low: number, high: number): HTMLElement {
+  const label = `from ${low}, good, to ${high}, suspect`;
+  const strip = h("div", { class: "cdw-scale", role: "img", "aria-label": label });
+  strip.style.background = SCALE_GRADIENT;
+  const ends = h("div", { class: "cdw-ends" }, h("span", {}, `${low} good`), h("span", {}, `${high} suspect`));
+  return h("div", {}, strip, ends);
+}
+
+export function statusLine(host: PointsHost & SelectionHost): Part {
+  const { points } = host;
+  const phase = h("span", { class: "cdw-phase", role: "status" });
+  const count = h("span");
+  const missing = h("span");
+  const clear = h(
+    "button",
+    { type: "button", class: "cdw-button cdw-small", onclick: () => host.clear() },
+    icon(ICONS.close),
+  );
+  setTooltip(clear, "Clear the selection", "Escape");
+  const element = h(
+    "div",
+    { class: "cdw-status" },
+    h("i", { class: "cdw-light" }),
+    phase,
+    clear,
+    h("span", { class: "cdw-spacer" }),
+    missing,
+    count,
+  );
+
+  function state(): [string, string] {
+    const selected = points.selected.length;
+    if (points.isLost) return ["failed", "No kernel"];
+    if (points.isLoading) return ["working", "Working…"];
+    return ["ready", selected ? `${format(selected)} selected` : "Ready"];
+  }
 
   function refresh() {
-    const { selected } = points;
-    element.dataset.state = points.dead ? "failed" : points.busy ? "working" : "ready";
-    setText(phase, points.dead ? "No kernel" : points.busy ? "Working…" : selected.length ? `${number(selected.length)} selected` : "Ready");
-    clear.hidden = !selected.length;
-    setText(count, `${number(points.count)} ${points.count === 1 ? "image" : "images"}`);
-    setText(missing, points.missing ? `${number(points.missing)} without an embedding` : "");
+    const [name, text] = state();
+    element.dataset.state = name;
+    setText(phase, text);
+    clear.hidden = !points.selected.length;
+    setText(count, `${format(points.count)} ${points.count === 1 ? "image" : "images"}`);
+    setText(missing, points.missing ? `${format(points.missing)} without an embedding` : "");
   }
 
   return { element, refresh };
 }
 
-/** Trouble, progress, what to do first, and the card of the point under the pointer. */
-export function overlay(view: MapView): Part {
-  const { points } = view, message = h("span"), doing = h("span");
-  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => points.dismiss() }, icon("close"));
-  const trouble = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, close);
-  const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), doing);
-  const empty = h("div", { class: "cdw-empty" }, icon("tiles"), h("b", {}, "No embeddings yet"),
-    h("p", {}, "They are made once, by ", h("code", {}, "cdwidget.run(cdwidget.Embed(), catalogue)"), "; then press the button."),
-    h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => points.refresh() }, "Look again"));
-  const hint = h("div", { class: "cdw-pill cdw-hint" }, h("b", {}, "Draw round points"), h("span", {}, "Shift adds, Alt takes away"), h("span", {}, "wheel zooms"),
-    h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"));
-  const element = h("div", { class: "cdw-overlay" }, empty, trouble, progress, hint);
+/** Over the points: the notice, the progress, and a hint for the first gesture. */
+export function overlay(host: PointsHost & UsageHost): Part {
+  const { points } = host;
+  const notice = noticeBanner(points.kernel);
+  const phase = h("span");
+  const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), phase);
+  const empty = h(
+    "div",
+    { class: "cdw-empty" },
+    icon(ICONS.tiles),
+    h("b", {}, "No embeddings yet"),
+    h(
+      "p",
+      {},
+      "Compute them once with ",
+      h("code", {}, "cdwidget.run(cdwidget.Embed(), catalogue)"),
+      ", then refresh.",
+    ),
+    h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => points.refresh() }, "Refresh"),
+  );
+  const hint = h(
+    "div",
+    { class: "cdw-pill cdw-hint" },
+    h("b", {}, "Drag a lasso around points"),
+    h("span", {}, "Shift adds, Alt removes"),
+    h("span", {}, "wheel zooms"),
+    h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"),
+  );
+  const element = h("div", { class: "cdw-overlay" }, empty, notice.element, progress, hint);
 
   function refresh() {
-    const idle = !points.loading && !points.dead;
-    trouble.hidden = !points.trouble;
-    if (points.trouble) {
-      trouble.dataset.kind = points.trouble.kind;
-      setText(message, points.trouble.text);
-      close.hidden = points.dead;
-    }
-    progress.hidden = !points.loading || points.dead;
-    setText(doing, points.placing === "tsne" ? "Placing the points by t-SNE: some thousand take a minute" : "Placing the points");
-    empty.hidden = !idle || points.count > 0 || !!points.trouble;
-    hint.hidden = !idle || !points.count || points.selected.length > 0 || view.drawing || view.touched;
+    const isIdle = !points.isLoading && !points.isLost;
+    notice.refresh();
+    progress.hidden = !points.isLoading || points.isLost;
+    const isSlow = points.loadingProjection === "tsne";
+    setText(phase, isSlow ? "Computing t-SNE: a minute for a few thousand points" : "Computing the layout");
+    empty.hidden = !isIdle || points.count > 0 || !!points.kernel.notice;
+    const isUsed = points.selected.length > 0 || host.isDrawing || host.wasUsed;
+    hint.hidden = !isIdle || !points.count || isUsed;
   }
 
   return { element, refresh };
 }
 
-const HAND: [string, string[]][] = [
-  ["Select", ["Draw round points", "Click"]],
+const MAP_LINES: HelpLine[] = [
+  ["Select", ["Drag a lasso", "Click"]],
   ["Add to the selection", ["Shift"]],
-  ["Take away from it", ["Alt", "Right button"]],
+  ["Remove from the selection", ["Alt", "Right button"]],
   ["Select a class", ["Click in the legend"]],
   ["Zoom at the pointer", ["Wheel", "Ctrl+Wheel"]],
   ["Move the map", ["Middle button", "Arrows"]],
-  ["What a point is", ["Rest the pointer"]],
+  ["Details of a point", ["Hover"]],
 ];
 
-export function help(view: MapView): Part {
-  const list = h("div");
-  const element = h("div", { class: "cdw-help", role: "dialog", tabindex: "0", "aria-label": "Keys", onclick: () => view.setHelping(false) }, list);
-  const line = ([title, keys]: [string, string[]]) => h("div", { class: "cdw-line" }, h("span", {}, title), h("span", {}, ...keys.map((key) => h("kbd", { class: "cdw-key" }, key))));
-
-  function refresh() {
-    if (element.hidden === !view.helping) return;
-    element.hidden = !view.helping;
-    const shortcuts: Record<string, string[]> = view.points.model.get("shortcuts");
-    const keys = Object.entries(COMMANDS).filter(([name]) => shortcuts[name]?.length).map(([name, { title }]): [string, string[]] => [title, shortcuts[name]]);
-    list.replaceChildren(h("section", {}, h("b", {}, "On the map"), ...HAND.map(line)), h("section", {}, h("b", {}, "Keys"), ...keys.map(line)));
-  }
-
-  return { element, refresh };
+export function mapHelp(host: HelpHost & MapCommandHost & { shortcuts(): Shortcuts }): Part {
+  return helpSheet(
+    () => host.isHelping,
+    () => host.setHelping(false),
+    () => [
+      { title: "On the map", lines: MAP_LINES },
+      { title: "Keys", lines: commandLines(Object.keys(COMMANDS), host.commands, host.shortcuts()) },
+    ],
+  );
 }

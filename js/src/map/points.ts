@@ -1,214 +1,249 @@
-/** What the browser knows of the points: where they are, their colours, and which are selected. One for each model, shared by all its views. */
-import { Transport, type Model, type Reply } from "../transport";
-import { ANSWERS_WITHIN, DEAD, SLOW, type Trouble } from "../trouble";
-import { Places } from "./places";
-import type { Colour } from "./raster";
+/** The browser's copy of the points: positions, colors and selection. One per model, shared by all its views. */
+import { Kernel, Listeners, type Model, type Reply } from "../kernel";
+import { PointIndex } from "./point_index";
 
-export interface Class { name: string; color: string; count: number }
-export interface Legend { by: string; classes: Class[]; low: number; high: number; none: number } // none: how many have no class or score
-export interface About { item: number; name: string; labels: string; status: string; score: number | null; error: string }
-export interface Card { about: About; picture: string } // the address of its picture, or ""
+export type Rgb = readonly [red: number, green: number, blue: number];
+export type SelectionMode = "new" | "add" | "remove";
 
-export const NONE = 255; // the number of a point without a class
-export const GREY = "#8a929c"; // its colour
-const STEPS = 255; // of a scale
-const STOPS: Colour[] = [[37, 99, 190], [96, 180, 190], [240, 205, 90], [214, 60, 50]]; // of a scale, from low to high
-const TRAITS = ["selected", "point", "opacity", "height", "view_only", "shortcuts"];
-const MOST_CARDS = 60;
+interface LegendClass {
+  name: string;
+  color: string;
+  count: number;
+}
+interface Legend {
+  by: string;
+  classes: LegendClass[];
+  low: number;
+  high: number;
+  none: number; // points without a class or score
+}
+interface ItemInfo {
+  item: number;
+  name: string;
+  labels: string;
+  status: string;
+  score: number | null;
+  error: string;
+}
+/** The card of a point. */
+export interface Card {
+  info: ItemInfo;
+  picture: string; // URL, or "" if there is none
+}
+
+/** The synchronized traits of the embedding map. */
+export interface MapTraits {
+  color_by: "label" | "status" | "score";
+  projection: "pca" | "tsne";
+  selected: number[];
+  point: number | null; // diameter in CSS pixels; null: automatic
+  opacity: number;
+  height: number;
+  view_only: boolean;
+  shortcuts: Record<string, string[]>;
+  _map: { key: number };
+}
+export type MapModel = Model<MapTraits>;
+
+export const NO_CLASS = 255; // class number of a point without a class or score
+export const GRAY = "#8a929c"; // color of such a point
+const STEPS = 255; // of the scale of scores
+const SCALE_STOPS: Rgb[] = [
+  [37, 99, 190],
+  [96, 180, 190],
+  [240, 205, 90],
+  [214, 60, 50],
+]; // of the scale of scores, from low to high
+const WATCHED_TRAITS = [
+  "selected",
+  "point",
+  "opacity",
+  "height",
+  "view_only",
+  "shortcuts",
+] satisfies (keyof MapTraits)[];
+const MAX_CARDS = 60; // in memory
 
 export class Points {
-  places = new Places(new Float32Array(), new Float32Array());
-  ids = new Int32Array();
-  numbers = new Uint8Array(); // of the class of each, or its step on a scale
-  chosen = new Uint8Array(); // 1: selected
-  palette: Colour[] = [];
+  positions = new PointIndex(new Float32Array(), new Float32Array());
+  ids = new Int32Array(); // of the items
+  classes = new Uint8Array(); // class number of each point, or its step on the scale
+  isSelected = new Uint8Array(); // 1: selected
+  palette: Rgb[] = []; // by class number
   legend: Legend = { by: "", classes: [], low: 0, high: 1, none: 0 };
   missing = 0; // items without an embedding
-  version = 0; // goes up whenever the points look different
-  loading = true;
-  placing = ""; // the projection under way
-  trouble: Trouble = null;
-  private index = new Map<number, number>(); // id -> point
+  version = 0; // increases whenever the points look different
+  isLoading = true;
+  loadingProjection = "";
+  readonly kernel: Kernel;
+  private pointOf = new Map<number, number>(); // item id -> index of its point
   private readonly cards = new Map<number, Card>();
-  private readonly transport: Transport;
-  private readonly listeners = new Set<() => void>();
+  private readonly listeners = new Listeners();
 
-  constructor(readonly model: Model) {
-    this.transport = new Transport(model, () => { if (this.dead) this.revive(); }, (slow) => this.onSlow(slow));
-    for (const trait of TRAITS) model.on(`change:${trait}`, () => this.onTrait(trait));
-    model.on("change:_map", () => void this.fetchPoints());
-    model.on("change:color_by", () => void this.fetchColors());
-    model.on("comm_live_update", () => void this.onLiveUpdate());
-    void this.fetchPoints();
+  constructor(readonly model: MapModel) {
+    this.kernel = new Kernel(model, {
+      probe: () => ({ op: "colors", fields: { by: "status" } }),
+      changed: this.listeners.notify,
+      expectsDelay: () => this.loadingProjection === "tsne",
+    });
+    for (const trait of WATCHED_TRAITS) model.on(`change:${trait}`, () => this.onTrait(trait));
+    model.on("change:_map", () => void this.loadPoints());
+    model.on("change:color_by", () => void this.loadColors());
+    void this.loadPoints();
   }
 
-  get dead() { return this.trouble?.kind === "dead"; }
-  get busy() { return this.loading; }
-  get selected(): number[] { return this.model.get("selected"); }
-  get count() { return this.places.count; }
+  get isLost() {
+    return this.kernel.isLost;
+  }
+  get selected(): number[] {
+    return this.model.get("selected");
+  }
+  get count() {
+    return this.positions.count;
+  }
 
+  /** Call `listener` after every change until `signal` is aborted. */
   listen(listener: () => void, signal: AbortSignal) {
-    this.listeners.add(listener);
-    signal.addEventListener("abort", () => this.listeners.delete(listener));
+    this.listeners.add(listener, signal);
   }
 
-  write(trait: string, value: unknown) {
+  set<Name extends keyof MapTraits>(trait: Name, value: MapTraits[Name]) {
     this.model.set(trait, value);
     this.model.save_changes();
-    this.emit();
+    this.listeners.notify();
   }
 
-  /** Select points; add to what is selected, or take away from it. */
-  select(points: Iterable<number>, how: "new" | "add" | "take") {
-    const next = how === "new" ? new Uint8Array(this.count) : this.chosen.slice();
-    for (const i of points) next[i] = how === "take" ? 0 : 1;
-    const ids: number[] = [];
-    next.forEach((on, i) => { if (on) ids.push(this.ids[i]); });
-    if (ids.length || this.selected.length) this.write("selected", ids);
+  /** Select points, add them to the selection, or remove them from it. */
+  select(points: Iterable<number>, mode: SelectionMode) {
+    const next = mode === "new" ? new Uint8Array(this.count) : this.isSelected.slice();
+    for (const point of points) next[point] = mode === "remove" ? 0 : 1;
+    const ids = [...this.ids].filter((_, i) => next[i]);
+    if (ids.length || this.selected.length) this.set("selected", ids);
   }
 
-  /** The points of a class. */
-  of(number: number): number[] {
-    const found: number[] = [];
-    this.numbers.forEach((own, i) => { if (own === number) found.push(i); });
-    return found;
+  /** Return the points of a class. */
+  ofClass(number: number): number[] {
+    return [...this.classes.keys()].filter((i) => this.classes[i] === number);
   }
 
-  /** What a point is; null where another one was asked about meanwhile. */
-  async card(point: number, size: number): Promise<Card | null> {
-    const item = this.ids[point], known = this.cards.get(item);
-    if (known || this.dead) return known ?? null;
-    const reply = await this.transport.peek("thumb", { item, size }).catch(() => null);
+  /** Load the card of a point; null if another one was requested in the meantime. */
+  async loadCard(point: number, size: number): Promise<Card | null> {
+    const item = this.ids[point];
+    const known = this.cards.get(item);
+    if (known) return known;
+    const reply = await this.kernel.requestLatest<ItemInfo>("thumb", { item, size });
     if (!reply) return null;
-    const [file] = reply.buffers, card = { about: reply.result, picture: file ? URL.createObjectURL(new Blob([file], { type: "image/jpeg" })) : "" };
+    const [file] = reply.buffers;
+    const picture = file ? URL.createObjectURL(new Blob([file], { type: "image/jpeg" })) : "";
+    const card = { info: reply.result, picture };
     this.cards.set(item, card);
-    for (const [old, { picture }] of this.cards) {
-      if (this.cards.size <= MOST_CARDS) break;
+    for (const [old, { picture: url }] of this.cards) {
+      if (this.cards.size <= MAX_CARDS) break;
       this.cards.delete(old);
-      URL.revokeObjectURL(picture);
+      URL.revokeObjectURL(url);
     }
     return card;
   }
 
-  refresh() { void this.send("refresh"); }
-
-  dismiss() {
-    if (!this.dead) this.trouble = null;
-    this.emit();
+  refresh() {
+    void this.kernel.run("refresh");
   }
 
   close() {
-    this.transport.close();
-    this.forgetCards();
+    this.kernel.close();
+    this.dropCards();
     this.listeners.clear();
   }
 
-  private async fetchPoints() {
-    const { key } = this.model.get("_map"), by = this.model.get("color_by");
-    this.loading = true;
-    this.placing = this.model.get("projection");
-    this.emit();
-    const [points, colors] = await Promise.all([this.send("points", { key }), this.send("colors", { by })]);
-    if (key !== this.model.get("_map").key) return; // others are on their way
-    this.loading = false;
-    if (points) {
-      const [ids, places] = points.buffers.map(copied), count = ids.byteLength / 4;
-      this.ids = new Int32Array(ids);
-      this.places = new Places(new Float32Array(places, 0, count), new Float32Array(places, 4 * count, count));
-      this.index = new Map(Array.from(this.ids, (id, i) => [id, i]));
-      this.missing = points.result.missing;
-      this.forgetCards();
-    }
-    this.takeColors(colors);
-    this.mark();
-    this.emit();
-    if (by !== this.model.get("color_by")) void this.fetchColors();
+  private async loadPoints() {
+    const { key } = this.model.get("_map");
+    const by = this.model.get("color_by");
+    this.isLoading = true;
+    this.loadingProjection = this.model.get("projection");
+    this.listeners.notify();
+    const [points, colors] = await Promise.all([
+      this.kernel.run<{ missing: number }>("points", { key }),
+      this.kernel.run<Legend>("colors", { by }),
+    ]);
+    if (key !== this.model.get("_map").key) return; // other points are being loaded
+    this.isLoading = false;
+    if (points) this.setPoints(points);
+    this.setColors(colors);
+    this.markSelected();
+    this.listeners.notify();
+    if (by !== this.model.get("color_by")) void this.loadColors();
   }
 
-  private async fetchColors() {
-    const by = this.model.get("color_by"), colors = await this.send("colors", { by });
-    if (by !== this.model.get("color_by") || this.loading) return;
-    this.takeColors(colors);
-    this.emit();
+  private async loadColors() {
+    const by = this.model.get("color_by");
+    const colors = await this.kernel.run<Legend>("colors", { by });
+    if (by !== this.model.get("color_by") || this.isLoading) return;
+    this.setColors(colors);
+    this.listeners.notify();
   }
 
-  private takeColors(reply: Reply | null) {
+  private setPoints({ result, buffers }: Reply<{ missing: number }>) {
+    const [ids, positions] = buffers.map(copyBuffer);
+    const count = ids.byteLength / 4;
+    this.ids = new Int32Array(ids);
+    this.positions = new PointIndex(
+      new Float32Array(positions, 0, count),
+      new Float32Array(positions, 4 * count, count),
+    );
+    this.pointOf = new Map(Array.from(this.ids, (id, i) => [id, i]));
+    this.missing = result.missing;
+    this.dropCards();
+  }
+
+  private setColors(reply: Reply<Legend> | null) {
     if (!reply) return;
     this.legend = reply.result;
-    this.numbers = new Uint8Array(copied(reply.buffers[0]));
-    this.palette = this.legend.classes.length ? this.legend.classes.map(({ color }) => parse(color)) : [...SCALE];
-    this.palette[NONE] = parse(GREY);
+    this.classes = new Uint8Array(copyBuffer(reply.buffers[0]));
+    this.palette = this.legend.classes.length ? this.legend.classes.map(({ color }) => parseHex(color)) : [...SCALE];
+    this.palette[NO_CLASS] = parseHex(GRAY);
     this.version++;
   }
 
-  private async send(op: string, fields: Record<string, unknown> = {}): Promise<Reply | null> {
-    if (this.dead) return null;
-    if (this.trouble?.kind === "error") this.trouble = null;
-    try {
-      return await this.transport.request(op, fields);
-    } catch (error) {
-      if (!this.dead) this.trouble = { kind: "error", text: (error as Error).message };
-      return null;
-    } finally {
-      this.emit();
-    }
-  }
-
-  private onTrait(trait: string) {
-    if (trait === "selected") this.mark();
+  private onTrait(trait: keyof MapTraits) {
+    if (trait === "selected") this.markSelected();
     this.version++;
-    this.emit();
+    this.listeners.notify();
   }
 
-  private mark() {
-    this.chosen = new Uint8Array(this.count);
+  private markSelected() {
+    this.isSelected = new Uint8Array(this.count);
     for (const id of this.selected) {
-      const point = this.index.get(id);
-      if (point !== undefined) this.chosen[point] = 1;
+      const point = this.pointOf.get(id);
+      if (point !== undefined) this.isSelected[point] = 1;
     }
     this.version++;
   }
 
-  private forgetCards() {
+  private dropCards() {
     for (const { picture } of this.cards.values()) URL.revokeObjectURL(picture);
     this.cards.clear();
   }
-
-  private onSlow(slow: boolean) {
-    if (slow && !this.trouble && this.placing !== "tsne") this.trouble = { kind: "slow", text: SLOW };
-    if (!slow && this.trouble?.kind === "slow") this.trouble = null;
-    this.emit();
-  }
-
-  /** The host says that the connection changed, not how: whoever is alive answers at once. */
-  private async onLiveUpdate() {
-    const timer = setTimeout(() => this.die(), ANSWERS_WITHIN);
-    await this.transport.request("colors", { by: "status" }).then(() => clearTimeout(timer), () => this.die());
-  }
-
-  private die() {
-    this.trouble = { kind: "dead", text: DEAD };
-    this.transport.fail(DEAD);
-    this.emit();
-  }
-
-  private revive() {
-    this.trouble = null;
-    this.emit();
-  }
-
-  private emit() { for (const listener of this.listeners) listener(); }
 }
 
-const SCALE: Colour[] = Array.from({ length: STEPS }, (_, i) => {
-  const at = (3 * i) / (STEPS - 1), low = Math.min(2, Math.floor(at));
-  return [0, 1, 2].map((c) => Math.round(STOPS[low][c] + (STOPS[low + 1][c] - STOPS[low][c]) * (at - low))) as unknown as Colour;
+const SCALE: Rgb[] = Array.from({ length: STEPS }, (_, i) => {
+  const position = ((SCALE_STOPS.length - 1) * i) / (STEPS - 1);
+  const low = Math.min(SCALE_STOPS.length - 2, Math.floor(position));
+  const mix = (channel: number) => {
+    const [from, to] = [SCALE_STOPS[low][channel], SCALE_STOPS[low + 1][channel]];
+    return Math.round(from + (to - from) * (position - low));
+  };
+  return [mix(0), mix(1), mix(2)];
 });
 
-export const gradient = `linear-gradient(90deg, ${STOPS.map((stop) => `rgb(${stop.join(" ")})`).join(", ")})`;
+export const SCALE_GRADIENT = `linear-gradient(90deg, ${SCALE_STOPS.map((stop) => `rgb(${stop.join(" ")})`).join(", ")})`;
 
-/** A buffer's bytes with memory of their own: they may begin anywhere in the message. */
-function copied({ buffer, byteOffset, byteLength }: DataView<ArrayBuffer>): ArrayBuffer { return buffer.slice(byteOffset, byteOffset + byteLength); }
+/** Copy the bytes of a buffer, which may start anywhere in the message, so that typed arrays can view them. */
+function copyBuffer({ buffer, byteOffset, byteLength }: DataView<ArrayBuffer>): ArrayBuffer {
+  return buffer.slice(byteOffset, byteOffset + byteLength);
+}
 
-/** "#rrggbb" as bytes. */
-function parse(color: string): Colour { return [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)) as unknown as Colour; }
+/** Parse "#rrggbb". */
+function parseHex(color: string): Rgb {
+  const byte = (start: number) => parseInt(color.slice(start, start + 2), 16);
+  return [byte(1), byte(3), byte(5)];
+}

@@ -1,340 +1,379 @@
-/** One view of the points: the stage with its camera and lasso, what is round it, and the keys. */
-import { fit, pan, toImage, toScreen, zoomAt, type Camera, type Size } from "../camera";
-import { commandOf, keyName } from "../keys";
-import { Pointers, type Hand } from "../pointers";
-import { h } from "../ui/dom";
-import { leave, Screen } from "../ui/screen";
-import { shield } from "../ui/shield";
-import type { Part } from "../view";
+/** One view of the points: the stage with its camera and lasso, the parts around it, and the keys. */
+import { type Camera, fitCamera, pan, type Size, toImage, toScreen, wheelFactor, zoomAt } from "../camera";
+import type { Point } from "../cover";
+import { context2d, FullScreen, h, leave, resizeCanvases } from "../dom";
+import { guardShortcuts, type Shortcuts } from "../keys";
+import { type PointerHandler, Pointers } from "../pointers";
+import { CommandSet } from "../ui/command_set";
+import { refreshAll } from "../ui/controls";
+import type { Part } from "../ui/host";
 import { PointCard } from "./card";
 import { COMMANDS } from "./commands";
-import { bar, help, legend, overlay, status } from "./parts";
-import { thinned, type Point } from "./places";
-import type { Points } from "./points";
-import { diameterOf, paintPoints, type Colour } from "./raster";
+import type { MapCommandHost, MapHost, UsageHost } from "./host";
+import { diameterOf, paintLasso, paintPoints, paintRing, rgbOf } from "./painting";
+import { legend, mapHelp, overlay, statusLine, toolbar } from "./parts";
+import { simplify } from "./point_index";
+import type { Points, SelectionMode } from "./points";
 
-const REACH = 9; // CSS pixels from a point at which the pointer is on it
-const STEP = 2; // CSS pixels between two corners of a lasso
-const SLOW_MS = 12; // points that take longer to paint are moved as a picture until the camera rests
-const REST_MS = 100;
-const CLICK = 4; // CSS pixels a hand may move in a click
-const ARROWS: Record<string, Point> = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
-const ACCENT = "#2f7de1";
+const HIT_RADIUS_PX = 9; // CSS pixels from a point
+const LASSO_STEP_PX = 2; // CSS pixels between two corners of a lasso
+const SLOW_PAINT_MS = 12; // slower paintings are moved as a picture until the camera rests
+const CAMERA_REST_MS = 100;
+const CLICK_RADIUS_PX = 4; // CSS pixels: a longer movement is a lasso
+const ARROW_PANS: Record<string, Point> = {
+  ArrowLeft: [60, 0],
+  ArrowRight: [-60, 0],
+  ArrowUp: [0, 60],
+  ArrowDown: [0, -60],
+};
 
-export class MapView {
-  readonly screen: Screen;
-  helping = false;
-  touched = false; // somebody has drawn here: the hint is no longer needed
+export class MapView implements MapHost, MapCommandHost, UsageHost {
+  readonly screen: FullScreen;
+  readonly commands: CommandSet<MapHost>;
+  isHelping = false;
+  wasUsed = false;
   private readonly stage = h("div", { class: "cdw-stage cdw-map-stage" });
   private readonly pointsCanvas = h("canvas", { "aria-hidden": "true" });
-  private readonly handCanvas = h("canvas", { "aria-hidden": "true" });
+  private readonly previewCanvas = h("canvas", { "aria-hidden": "true" });
   private readonly root: HTMLElement;
   private readonly parts: Part[];
   private readonly card: PointCard;
   private readonly pointers: Pointers;
+  private readonly pointerHandler: PointerHandler;
   private camera: Camera = { scale: 1, x: 0, y: 0 };
   private size: Size = { width: 0, height: 0 };
   private picture: ImageData | null = null;
-  private still: OffscreenCanvas | null = null; // the same, to be moved
-  private fitted = true;
-  private panHeld = false;
-  private focused = false;
+  private pictureCopy: OffscreenCanvas | null = null; // can be drawn at another position and scale
+  private isFitted = true;
+  private isPanHeld = false;
+  private hasFocus = false;
   private frame = 0;
-  private stale = true; // the points are to be painted again
-  private painted = { camera: this.camera, cost: 0 }; // what the picture shows, and how long it took (ms)
-  private movedAt = -Infinity; // the camera
+  private arePointsStale = true;
+  private painted = { camera: this.camera, duration: 0 }; // of the picture; ms
+  private cameraMovedAt = -Infinity; // ms
   private version = -1;
-  private places: unknown = null;
-  private path: Point[] | null = null; // of the lasso, in units of the map
-  private begun: Point = [0, 0];
-  private taking = false; // the right button
-  private over: number | null = null; // the point under the pointer
+  private positions: unknown = null;
+  private lasso: Point[] | null = null; // map units
+  private pressedAt: Point = [0, 0]; // CSS pixels
+  private isRemoving = false; // the right button is pressed
+  private hovered: number | null = null; // the point under the pointer
 
-  constructor(readonly points: Points, host: HTMLElement, signal: AbortSignal) {
-    const above = bar(this), beside = legend(this), below = status(this), over = overlay(this), keys = help(this);
-    this.parts = [above, beside, below, over, keys];
+  constructor(
+    readonly points: Points,
+    host: HTMLElement,
+    signal: AbortSignal,
+  ) {
+    this.commands = new CommandSet<MapHost>({ table: COMMANDS, host: this, shortcuts: () => this.shortcuts() });
+    const above = toolbar(this);
+    const side = legend(this);
+    const below = statusLine(this);
+    const over = overlay(this);
+    const help = mapHelp(this);
+    this.parts = [above, side, below, over, help];
     this.card = new PointCard(points, this.stage);
-    this.stage.append(this.pointsCanvas, this.handCanvas, over.element, this.card.element);
-    this.root = h("div", { class: "cdw cdw-map", tabindex: "0", role: "application", "aria-label": "Map of the images" },
-      above.element, h("div", { class: "cdw-body" }, this.stage, beside.element, keys.element), below.element);
-    this.screen = new Screen(this.root, () => this.refresh(), signal);
-    this.pointers = new Pointers(this.stage, this.hand(), signal);
-    const on = <K extends keyof HTMLElementEventMap>(target: HTMLElement, type: K, listener: (event: HTMLElementEventMap[K]) => void) =>
-      target.addEventListener(type, listener, { signal, passive: false });
-    on(this.root, "keydown", (event) => this.keydown(event));
-    on(this.root, "keyup", (event) => { if (this.commandOf(event) === "pan") this.holdPan(false); });
-    on(this.root, "focusin", () => { this.focused = true; });
+    this.stage.append(this.pointsCanvas, this.previewCanvas, over.element, this.card.element);
+    this.root = h(
+      "div",
+      { class: "cdw cdw-map", tabindex: "0", role: "application", "aria-label": "Map of the images" },
+      above.element,
+      h("div", { class: "cdw-body" }, this.stage, side.element, help.element),
+      below.element,
+    );
+    this.screen = new FullScreen(this.root, () => this.refresh(), signal);
+    this.pointerHandler = this.createPointerHandler();
+    this.pointers = new Pointers(this.stage, this.pointerHandler, signal);
+    this.listenToElements(signal);
+    this.observe(signal);
+    host.append(this.root);
+    points.listen(() => this.refresh(), signal);
+    this.refresh();
+  }
+
+  get isEditable() {
+    return !this.points.isLost && !this.points.model.get("view_only");
+  }
+  get isDrawing() {
+    return this.lasso !== null;
+  }
+
+  shortcuts(): Shortcuts {
+    return this.points.model.get("shortcuts");
+  }
+
+  /** The effect of a click or a lasso on the selection. */
+  selectionModeOf({ shiftKey, altKey }: Pick<MouseEvent, "shiftKey" | "altKey">): SelectionMode {
+    if (altKey || this.isRemoving) return "remove";
+    return shiftKey ? "add" : "new";
+  }
+
+  setHelping(on: boolean) {
+    this.isHelping = on;
+    this.refresh();
+  }
+
+  fit() {
+    this.isFitted = true;
+    this.setCamera(fitCamera(this.points.positions.size, this.size));
+  }
+
+  zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2) {
+    this.isFitted = false;
+    this.setCamera(zoomAt(this.camera, x, y, factor, this.points.positions.size, this.size));
+  }
+
+  holdPan(isHeld: boolean) {
+    this.isPanHeld = isHeld;
+    this.updateCursor();
+  }
+
+  /** Escape: cancel one thing at a time, from the inside out. */
+  clear() {
+    if (this.isHelping) return this.setHelping(false);
+    const hadGesture = this.pointers.stop() || this.isDrawing;
+    this.endLasso();
+    if (hadGesture) return;
+    if (this.points.selected.length && this.isEditable) this.points.select([], "new");
+    else if (this.screen.isOn) this.screen.toggle();
+    else leave(this.root);
+  }
+
+  refresh() {
+    const { points } = this;
+    this.root.classList.toggle("cdw-fullscreen", this.screen.isOn);
+    this.root.classList.toggle("cdw-lost", points.isLost);
+    this.stage.style.height = this.screen.isOn ? "" : `${points.model.get("height")}px`;
+    this.stage.dataset.count = String(points.count);
+    this.stage.dataset.selected = String(points.selected.length);
+    if (points.positions !== this.positions) {
+      this.positions = points.positions;
+      this.hover(null);
+      this.fit();
+    }
+    refreshAll(this.parts);
+    this.updateCursor();
+    this.invalidate(points.version !== this.version);
+    this.version = points.version;
+  }
+
+  private listenToElements(signal: AbortSignal) {
+    const on = <K extends keyof HTMLElementEventMap>(
+      target: HTMLElement,
+      type: K,
+      listener: (event: HTMLElementEventMap[K]) => void,
+    ) => target.addEventListener(type, listener, { signal, passive: false });
+    on(this.root, "keydown", (event) => this.onKeyDown(event));
+    on(this.root, "keyup", (event) => this.commands.release(event));
+    on(this.root, "focusin", () => {
+      this.hasFocus = true;
+    });
     on(this.root, "focusout", () => {
-      this.focused = false;
-      this.holdPan(false);
+      this.hasFocus = false;
+      this.commands.releaseAll();
     });
     on(this.stage, "pointerdown", () => this.root.focus({ preventScroll: true }));
     on(this.stage, "pointerleave", () => this.hover(null));
-    on(this.stage, "wheel", (event) => this.wheel(event));
-    on(this.stage, "mousedown", (event) => { if (event.button === 1) event.preventDefault(); }); // no auto-scroll
+    on(this.stage, "wheel", (event) => this.onWheel(event));
+    on(this.stage, "mousedown", (event) => {
+      if (event.button === 1) event.preventDefault(); // no auto-scroll
+    });
     on(this.stage, "contextmenu", (event) => {
       event.preventDefault();
       event.stopPropagation();
     });
-    shield(this.root, (event) => !this.commandOf(event), signal);
-    const sizes = new ResizeObserver(() => this.resize()), themes = new MutationObserver(() => this.invalidate(true));
+    guardShortcuts(this.root, (event) => !this.commands.commandOf(event), signal);
+  }
+
+  private observe(signal: AbortSignal) {
+    const sizes = new ResizeObserver(() => this.resize());
+    const themes = new MutationObserver(() => this.invalidate(true)); // hosts set their theme on these elements
     sizes.observe(this.stage);
-    for (const element of [document.documentElement, document.body]) themes.observe(element, { attributes: true }); // where hosts say which theme it is
+    for (const element of [document.documentElement, document.body]) themes.observe(element, { attributes: true });
     signal.addEventListener("abort", () => {
       sizes.disconnect();
       themes.disconnect();
       cancelAnimationFrame(this.frame);
       this.card.show(null);
     });
-    host.append(this.root);
-    points.listen(() => this.refresh(), signal);
-    this.refresh();
   }
 
-  get editable() { return !this.points.dead && !this.points.model.get("view_only"); }
-  get drawing() { return this.path !== null; }
-  keyOf(command: string): string | undefined { return this.points.model.get("shortcuts")[command]?.[0]; }
-  can(name: string) { return COMMANDS[name].enabled?.(this) ?? true; }
-  run(name: string) { if (this.can(name)) COMMANDS[name].run(this); }
-
-  /** What a click or a lasso does to the selection. */
-  how({ shiftKey, altKey }: Pick<MouseEvent, "shiftKey" | "altKey">) { return altKey || this.taking ? "take" : shiftKey ? "add" : "new"; }
-
-  setHelping(on: boolean) {
-    this.helping = on;
-    this.refresh();
-  }
-
-  fit() {
-    this.fitted = true;
-    this.look(fit(this.points.places.size, this.size));
-  }
-
-  zoom(factor: number, x = this.size.width / 2, y = this.size.height / 2) {
-    this.fitted = false;
-    this.look(zoomAt(this.camera, x, y, factor, this.points.places.size, this.size));
-  }
-
-  holdPan(held: boolean) {
-    this.panHeld = held;
-    this.cursor();
-  }
-
-  /** Escape: one thing at a time, from the inside out. */
-  clear() {
-    if (this.helping) return this.setHelping(false);
-    const busy = this.pointers.stop() || this.drawing;
-    this.drop();
-    if (busy) return;
-    if (this.points.selected.length && this.editable) this.points.select([], "new");
-    else if (this.screen.isFull) this.screen.toggle();
-    else leave(this.root);
-  }
-
-  refresh() {
-    const { points } = this;
-    this.root.classList.toggle("cdw-fullscreen", this.screen.isFull);
-    this.root.classList.toggle("cdw-dead", points.dead);
-    this.stage.style.height = this.screen.isFull ? "" : `${points.model.get("height")}px`;
-    this.stage.dataset.count = String(points.count);
-    this.stage.setAttribute("data-selected", String(points.selected.length));
-    if (points.places !== this.places) {
-      this.places = points.places;
-      this.hover(null);
-      this.fit();
-    }
-    for (const part of this.parts) part.refresh();
-    this.cursor();
-    this.invalidate(points.version !== this.version);
-    this.version = points.version;
-  }
-
-  private look(camera: Camera) {
+  private setCamera(camera: Camera) {
     this.camera = camera;
-    this.movedAt = performance.now();
+    this.cameraMovedAt = performance.now();
     this.invalidate(true);
   }
 
-  private cursor() { this.stage.dataset.cursor = this.pointers.isMoving ? "grabbing" : this.panHeld ? "grab" : "lasso"; }
+  private updateCursor() {
+    const idle = this.isPanHeld ? "grab" : "lasso";
+    this.stage.dataset.cursor = this.pointers.isMoving ? "grabbing" : idle;
+  }
 
-  private invalidate(pointsToo = false) {
-    this.stale ||= pointsToo;
+  private invalidate(arePointsStale = false) {
+    this.arePointsStale ||= arePointsStale;
     this.frame ||= requestAnimationFrame(() => this.paint());
   }
 
   private resize() {
-    const { clientWidth: width, clientHeight: height } = this.stage, ratio = devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width || !height) return;
-    for (const canvas of [this.pointsCanvas, this.handCanvas]) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    const dx = (width - this.size.width) / 2, dy = (height - this.size.height) / 2;
+    resizeCanvases([this.pointsCanvas, this.previewCanvas], width, height);
+    const dx = (width - this.size.width) / 2;
+    const dy = (height - this.size.height) / 2;
     this.size = { width, height };
-    if (this.fitted) this.fit();
-    else this.look(pan(this.camera, dx, dy, this.points.places.size, this.size));
+    if (this.isFitted) this.fit();
+    else this.setCamera(pan(this.camera, dx, dy, this.points.positions.size, this.size));
   }
 
   private paint() {
     this.frame = 0;
     if (!this.size.width) return;
     const ratio = this.pointsCanvas.width / this.size.width;
-    if (this.stale) this.paintPoints(ratio);
-    this.paintHand(ratio);
+    if (this.arePointsStale) this.paintPoints(ratio);
+    this.paintPreview(ratio);
   }
 
   private paintPoints(ratio: number) {
-    const { width, height } = this.pointsCanvas, ctx = this.pointsCanvas.getContext("2d")!, { points } = this;
-    if (this.picture?.width !== width || this.picture.height !== height) {
+    const { width, height } = this.pointsCanvas;
+    const ctx = context2d(this.pointsCanvas);
+    if (!this.picture || !this.pictureCopy || this.picture.width !== width || this.picture.height !== height) {
       this.picture = ctx.createImageData(width, height);
-      this.still = new OffscreenCanvas(width, height);
-      this.painted.cost = 0;
+      this.pictureCopy = new OffscreenCanvas(width, height);
+      this.painted.duration = 0;
     }
-    const began = performance.now(), ground = getComputedStyle(this.stage).backgroundColor;
-    if (this.painted.cost > SLOW_MS && began - this.movedAt < REST_MS) return this.movePicture(ctx, ground, ratio);
-    paintPoints(this.picture, points, this.camera, ratio, { ground: colour(ctx, ground), opacity: points.model.get("opacity"), diameter: this.diameter * ratio });
+    const start = performance.now();
+    const background = getComputedStyle(this.stage).backgroundColor;
+    const isCameraMoving = start - this.cameraMovedAt < CAMERA_REST_MS;
+    if (this.painted.duration > SLOW_PAINT_MS && isCameraMoving)
+      return this.movePicture(ctx, this.pictureCopy, background, ratio);
+    paintPoints(this.picture, this.points, this.camera, ratio, {
+      background: rgbOf(ctx, background),
+      opacity: this.points.model.get("opacity"),
+      diameter: this.diameter * ratio,
+    });
     ctx.putImageData(this.picture, 0, 0);
-    this.still!.getContext("2d")!.putImageData(this.picture, 0, 0);
-    this.painted = { camera: this.camera, cost: performance.now() - began };
-    this.stale = false;
+    context2d(this.pictureCopy).putImageData(this.picture, 0, 0);
+    this.painted = { camera: this.camera, duration: performance.now() - start };
+    this.arePointsStale = false;
   }
 
-  /** Show the picture of the points where the camera has them now, a bit blurred; they are painted once it rests. */
-  private movePicture(ctx: CanvasRenderingContext2D, ground: string, ratio: number) {
-    const { camera, painted } = this, { width, height } = this.pointsCanvas, factor = camera.scale / painted.camera.scale;
-    ctx.fillStyle = ground;
+  /** Draw the last picture at the position of the camera, slightly blurred; the points are painted once the camera rests. */
+  private movePicture(ctx: CanvasRenderingContext2D, picture: OffscreenCanvas, background: string, ratio: number) {
+    const { camera, painted } = this;
+    const { width, height } = this.pointsCanvas;
+    const factor = camera.scale / painted.camera.scale;
+    const left = (camera.x - painted.camera.x * factor) * ratio;
+    const top = (camera.y - painted.camera.y * factor) * ratio;
+    ctx.fillStyle = background;
     ctx.fillRect(0, 0, width, height);
-    ctx.drawImage(this.still!, (camera.x - painted.camera.x * factor) * ratio, (camera.y - painted.camera.y * factor) * ratio, width * factor, height * factor);
+    ctx.drawImage(picture, left, top, width * factor, height * factor);
     this.invalidate();
   }
 
+  /** The diameter of a point in CSS pixels. */
   private get diameter() {
     const { points, camera, size } = this;
-    return points.model.get("point") ?? diameterOf(points.count, camera.scale / fit(points.places.size, size).scale);
+    const zoom = camera.scale / fitCamera(points.positions.size, size).scale;
+    return points.model.get("point") ?? diameterOf(points.count, zoom);
   }
 
-  private paintHand(ratio: number) {
-    const ctx = this.handCanvas.getContext("2d")!, { camera, points } = this;
+  private paintPreview(ratio: number) {
+    const ctx = context2d(this.previewCanvas);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, this.size.width, this.size.height);
-    if (this.over !== null) {
-      const [x, y] = toScreen(camera, points.places.x[this.over], points.places.y[this.over]);
-      for (const [color, width] of [["#000", 4], ["#fff", 2]] as const) {
-        ctx.beginPath();
-        ctx.arc(x, y, this.diameter / 2 + 3, 0, 2 * Math.PI);
-        ctx.strokeStyle = color;
-        ctx.lineWidth = width;
-        ctx.stroke();
-      }
+    const { positions } = this.points;
+    if (this.hovered !== null) {
+      const center: Point = [positions.x[this.hovered], positions.y[this.hovered]];
+      paintRing(ctx, toScreen(this.camera, ...center), this.diameter);
     }
-    if (!this.path) return;
-    ctx.beginPath();
-    for (const [x, y] of this.path) ctx.lineTo(...toScreen(camera, x, y));
-    ctx.closePath();
-    ctx.fillStyle = `${this.taking ? "#d8433a" : ACCENT}26`;
-    ctx.fill("evenodd");
-    for (const [color, width, dash] of [["rgba(255, 255, 255, 0.9)", 3, []], [this.taking ? "#d8433a" : ACCENT, 1.5, [5, 4]]] as const) {
-      ctx.setLineDash(dash as unknown as number[]);
-      ctx.strokeStyle = color;
-      ctx.lineWidth = width;
-      ctx.stroke();
-    }
-    ctx.setLineDash([]);
+    if (this.lasso) paintLasso(ctx, this.lasso, this.camera, this.isRemoving);
   }
 
-  private hand(): Hand {
+  private createPointerHandler(): PointerHandler {
     const view = this;
     return {
-      get moves() { return view.panHeld; },
+      get isPanning() {
+        return view.isPanHeld;
+      },
       press(event) {
-        if (!view.editable || !view.points.count) return false;
-        view.begun = view.at(event);
-        view.taking = event.button === 2;
-        view.path = [toImage(view.camera, ...view.begun)];
+        if (!view.isEditable || !view.points.count) return false;
+        view.pressedAt = view.onStage(event);
+        view.isRemoving = event.button === 2;
+        view.lasso = [toImage(view.camera, ...view.pressedAt)];
         view.hover(null);
         view.refresh();
         return true;
       },
       draw(event) {
-        if (!view.path) return view.hover(event);
+        if (!view.lasso) return view.hover(event);
         const parts = event.getCoalescedEvents?.() ?? [];
-        for (const part of parts.length ? parts : [event]) view.path.push(toImage(view.camera, ...view.at(part)));
+        for (const part of parts.length ? parts : [event]) view.lasso.push(toImage(view.camera, ...view.onStage(part)));
         view.invalidate();
       },
-      release: (event) => view.release(event),
-      interrupt: () => view.drop(),
+      release: (event) => view.selectLasso(event),
+      interrupt: () => view.endLasso(),
       pan(dx, dy) {
-        view.fitted = false;
-        view.look(pan(view.camera, dx, dy, view.points.places.size, view.size));
+        view.isFitted = false;
+        view.setCamera(pan(view.camera, dx, dy, view.points.positions.size, view.size));
       },
-      pinch: (factor, x, y) => view.zoom(factor, ...view.at({ clientX: x, clientY: y })),
-      changed: () => view.cursor(),
+      pinch: (factor, x, y) => view.zoom(factor, ...view.onStage({ clientX: x, clientY: y })),
+      changed: () => view.updateCursor(),
     };
   }
 
-  private release(event: PointerEvent) {
-    const { path, points } = this, [x, y] = this.at(event);
-    if (!path) return;
-    const how = this.how(event), corners = thinned(path, STEP / this.camera.scale);
-    const far = Math.max(...path.map((point) => {
-      const [px, py] = toScreen(this.camera, ...point);
-      return Math.hypot(px - this.begun[0], py - this.begun[1]);
-    }));
-    this.touched = true;
-    if (far < CLICK) {
-      const point = this.near(x, y);
-      points.select(point === undefined ? [] : [point], how);
-    } else points.select(points.places.inside(corners), how);
-    this.drop();
+  private selectLasso(event: PointerEvent) {
+    const { lasso, points, pressedAt } = this;
+    if (!lasso) return;
+    const mode = this.selectionModeOf(event);
+    const distances = lasso.map((point) => {
+      const [x, y] = toScreen(this.camera, ...point);
+      return Math.hypot(x - pressedAt[0], y - pressedAt[1]);
+    });
+    this.wasUsed = true;
+    if (Math.max(...distances) < CLICK_RADIUS_PX) {
+      const point = this.pointAt(...this.onStage(event));
+      points.select(point === undefined ? [] : [point], mode);
+    } else points.select(points.positions.inside(simplify(lasso, LASSO_STEP_PX / this.camera.scale)), mode);
+    this.endLasso();
   }
 
-  private drop() {
-    this.path = null;
-    this.taking = false;
+  private endLasso() {
+    this.lasso = null;
+    this.isRemoving = false;
     this.refresh();
   }
 
   private hover(event: PointerEvent | null) {
-    const [x, y] = event ? this.at(event) : [0, 0], point = event ? this.near(x, y) : undefined;
-    this.over = point ?? null;
-    this.card.show(this.over, x, y);
+    const [x, y] = event ? this.onStage(event) : [0, 0];
+    this.hovered = (event && this.pointAt(x, y)) ?? null;
+    this.card.show(this.hovered, x, y);
     this.invalidate();
   }
 
-  private near(x: number, y: number) { return this.points.places.nearest(...toImage(this.camera, x, y), REACH / this.camera.scale); }
+  private pointAt(x: number, y: number) {
+    return this.points.positions.nearest(...toImage(this.camera, x, y), HIT_RADIUS_PX / this.camera.scale);
+  }
 
-  private at({ clientX, clientY }: Pick<MouseEvent, "clientX" | "clientY">): [number, number] {
+  private onStage({ clientX, clientY }: Pick<MouseEvent, "clientX" | "clientY">): [number, number] {
     const box = this.stage.getBoundingClientRect();
     return [clientX - box.left, clientY - box.top];
   }
 
-  private wheel(event: WheelEvent) {
-    if (!event.ctrlKey && !event.metaKey && !this.focused) return;
+  private onWheel(event: WheelEvent) {
+    if (!event.ctrlKey && !event.metaKey && !this.hasFocus) return;
     event.preventDefault();
     event.stopPropagation();
-    const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? this.size.height : 1);
-    const speed = event.ctrlKey && Math.abs(pixels) < 30 ? 0.01 : 0.0018; // a pinch comes as small steps with Ctrl
-    this.zoom(Math.exp(-Math.max(-300, Math.min(300, pixels)) * speed), ...this.at(event));
+    this.zoom(wheelFactor(event, this.size.height), ...this.onStage(event));
   }
 
-  private commandOf(event: KeyboardEvent) { return commandOf(keyName(event), this.points.model.get("shortcuts")); }
-
-  private keydown(event: KeyboardEvent) {
-    const name = this.commandOf(event), arrow = ARROWS[event.key], onButton = (event.target as Element).matches("button");
-    if (onButton && ["Enter", " "].includes(event.key)) return; // they press it
-    if (name && COMMANDS[name].held) this.holdPan(true);
-    else if (name) this.run(name);
-    else if (arrow && !event.ctrlKey && !event.metaKey && !event.altKey) this.hand().pan(...arrow);
+  private onKeyDown(event: KeyboardEvent) {
+    const name = this.commands.commandOf(event);
+    const arrow = ARROW_PANS[event.key];
+    const hasModifier = event.ctrlKey || event.metaKey || event.altKey;
+    const isOnButton = (event.target as Element).matches("button");
+    if (isOnButton && ["Enter", " "].includes(event.key)) return; // the browser presses the button
+    if (name) this.commands.press(name, event.repeat);
+    else if (arrow && !hasModifier) this.pointerHandler.pan(...arrow);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
-}
-
-/** What a CSS colour looks like, as bytes. */
-function colour(ctx: CanvasRenderingContext2D, css: string): Colour {
-  ctx.fillStyle = css;
-  ctx.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = ctx.getImageData(0, 0, 1, 1).data;
-  return [red, green, blue];
 }

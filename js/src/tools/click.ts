@@ -1,19 +1,29 @@
-import { isInside, type Ev, type Tool } from "./tool";
+import { isInside, type Tool, type ToolEvent } from "./tool";
 
-const dot = (event: Ev) => ({ x: event.x, y: event.y, positive: !event.secondary });
+declare module "../actions" {
+  interface Prompts {
+    click: { type: "click"; x: number; y: number; positive: boolean };
+  }
+}
+
+const dotAt = (event: ToolEvent) => ({ x: event.x, y: event.y, positive: !event.secondary });
 
 export const click: Tool = {
-  id: "click",
-  title: "Click: left adds, right takes away",
-  *gesture(ctx, down) {
-    if (!isInside(ctx.image, down)) return;
-    ctx.preview({ kind: "dot", ...dot(down) });
+  name: "click",
+  hint: "left-click adds, right-click removes",
+  icon: '<path d="M4 3l4.5 12.5 1.9-5.1 5.1-1.9z"/><path d="M14.5 13v4M12.5 15h4"/>',
+  options: ["preview"],
+  *gesture(context, down) {
+    if (!isInside(context.image, down)) return;
+    context.preview({ kind: "dot", ...dotAt(down) });
     let event = yield;
     while (event.type !== "up") event = yield;
-    ctx.commit({ type: "click", ...dot(down) });
+    context.commit({ type: "click", ...dotAt(down) });
   },
-  hover(ctx, event) {
-    if (event.type === "move" && isInside(ctx.image, event)) ctx.look({ type: "click", ...dot(event) });
+  hover(context, event) {
+    if (event.type === "move" && isInside(context.image, event))
+      context.previewAction({ type: "click", ...dotAt(event) });
     return null;
   },
+  trace: (prompt) => (prompt.type === "click" ? [{ ...prompt, kind: "dot" }] : []),
 };

@@ -1,3 +1,4 @@
+/** The canvas tools by name, in the order of the toolbar. */
 import { box } from "./box";
 import { brush, eraser } from "./brush";
 import { click } from "./click";
@@ -9,4 +10,15 @@ import { superpixel } from "./superpixel";
 import type { Tool } from "./tool";
 import { wand } from "./wand";
 
-export const TOOLS: Record<string, Tool> = { click, box, stroke, brush, eraser, polygon, lasso, superpixel, wand, matte };
+export const TOOLS: Record<string, Tool> = {
+  click,
+  box,
+  stroke,
+  brush,
+  eraser,
+  polygon,
+  lasso,
+  superpixel,
+  wand,
+  matte,
+};

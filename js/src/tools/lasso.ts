@@ -1,49 +1,73 @@
 import type { Point } from "../cover";
-import { adds, nearest, tone, type Ctx, type Ev, type Tool } from "./tool";
+import { adds, nearestInside, type Tool, type ToolContext, type ToolEvent, toneOf } from "./tool";
 
-const NEAR = 9; // CSS pixels from the first point, where a click closes
-const DRAG = 6; // CSS pixels: a press that moves further puts a point down where it ends, too
-const WINDOW = 640; // CSS pixels round a point, in which edges are followed
-const NARROWEST = 32; // image pixels of that, as the kernel allows
-const COOLS = 0.4; // of the window: what is further behind the pointer stays as it is
+declare module "../actions" {
+  interface Actions {
+    lasso: { type: "lasso"; points: Point[]; add: boolean };
+  }
+}
+
+const CLOSE_RADIUS_PX = 9; // CSS pixels around the first point, where a click closes the path
+const DRAG_THRESHOLD_PX = 6; // CSS pixels: a longer drag fixes a point at its end, too
+const WINDOW_PX = 640; // CSS pixels, side of the window around a point in which edges are followed
+const MIN_WINDOW = 32; // image pixels, the smallest window that Python allows
+const FREEZE_DISTANCE = 0.4; // fraction of the window: older parts of the path stay as they are
 
 export const lasso: Tool = {
-  id: "lasso",
-  title: "Lasso: follows edges; click to hold it, Enter closes",
-  steps: true,
-  *gesture(ctx, down) {
-    const add = adds(ctx, down), window = Math.max(NARROWEST, 2 ** Math.ceil(Math.log2(WINDOW / ctx.scale)));
-    const start = inside(ctx, down), pieces: Point[][] = []; // each goes on where the one before ends
-    let proposal: Point[] = [], at = down, alive = true;
+  name: "lasso",
+  hint: "follows edges; click to fix a point, Enter closes",
+  icon: '<path d="M10 3.75c4 0 6.75 1.9 6.75 4.25S14 12.25 10 12.25 3.25 10.35 3.25 8 6 3.75 10 3.75z" stroke-dasharray="2.6 1.9"/><path d="M6.75 11.75c-1.7.2-2.6 1.2-2 2.2s.5 2-1 2.5"/><circle cx="6.75" cy="11.75" r="1.25" fill="currentColor"/>',
+  options: ["add", "straight"],
+  color: "#ec4899",
+  hasSteps: true,
+  *gesture(context, down) {
+    const add = adds(context, down);
+    const window = Math.max(MIN_WINDOW, 2 ** Math.ceil(Math.log2(WINDOW_PX / context.scale)));
+    const start = inImage(context, down);
+    const pieces: Point[][] = []; // fixed parts of the path; each continues where the previous one ends
+    let proposal: Point[] = [];
+    let pressed = down;
+    let isActive = true;
     const anchor = () => pieces[pieces.length - 1]?.at(-1) ?? start;
-    const near = (a: Point, b: Point, css: number) => Math.hypot(a[0] - b[0], a[1] - b[1]) * ctx.scale <= css;
-    const closes = (here: Point) => pieces.length > 1 && near(here, start, NEAR);
+    const isNear = (a: Point, b: Point, css: number) => Math.hypot(a[0] - b[0], a[1] - b[1]) * context.scale <= css;
+    const closes = (here: Point) => pieces.length > 1 && isNear(here, start, CLOSE_RADIUS_PX);
 
     function show(closed = false) {
       const points = [start, ...pieces.flat(), ...proposal];
-      ctx.preview({ kind: "path", points, handles: closed ? [] : [start, ...pieces.map((piece) => piece.at(-1)!)], tone: tone(add), closed,
-        hot: !closed && proposal.length && closes(proposal.at(-1)!) ? 0 : undefined });
+      const end = proposal.at(-1);
+      context.preview({
+        kind: "path",
+        points,
+        handles: closed ? [] : [start, ...pieces.flatMap((piece) => piece.slice(-1))],
+        tone: toneOf(add),
+        closed,
+        hot: !closed && end && closes(end) ? 0 : undefined,
+      });
     }
 
-    /** Propose a path to the pointer: straight until the kernel has found a better one. */
-    async function propose(event: Ev) {
-      const here = inside(ctx, event), from = anchor();
-      if (!proposal.length || event.shift || ctx.settings.straight) proposal = [here];
+    /** Propose a path to the pointer: a straight line until the kernel has found one along edges. */
+    async function propose(event: ToolEvent) {
+      const here = inImage(context, event);
+      const from = anchor();
+      if (!proposal.length || event.shift || context.settings.straight) proposal = [here];
       show();
-      if (event.shift || ctx.settings.straight || near(here, from, 1)) return;
-      const reply = await ctx.ask("scissors", { points: [from, here], window });
-      if (!alive || !reply || anchor() !== from) return;
+      if (event.shift || context.settings.straight || isNear(here, from, 1)) return;
+      const reply = await context.requestLatest<{ path: Point[] }>("scissors", { points: [from, here], window });
+      if (!isActive || !reply || anchor() !== from) return;
       proposal = reply.result.path.slice(1);
-      const far = Math.max(Math.abs(here[0] - from[0]), Math.abs(here[1] - from[1])) > COOLS * window, half = proposal.length >> 1;
+      const far = Math.max(Math.abs(here[0] - from[0]), Math.abs(here[1] - from[1])) > FREEZE_DISTANCE * window;
+      const half = proposal.length >> 1;
       if (far && half) pieces.push(proposal.splice(0, half));
       show();
     }
 
-    /** Hold what is proposed; says whether that closes it. */
-    function hold(event: Ev): boolean {
-      const here = inside(ctx, event), last = proposal.at(-1) ?? anchor(), closing = closes(here);
-      const piece = near(last, here, 0) ? proposal : [...proposal, here];
-      if (piece.length && !near(anchor(), here, 1)) pieces.push(piece);
+    /** Fix the proposed path. Returns whether this closes it. */
+    function fix(event: ToolEvent): boolean {
+      const here = inImage(context, event);
+      const last = proposal.at(-1) ?? anchor();
+      const closing = closes(here);
+      const piece = isNear(last, here, 0) ? proposal : [...proposal, here];
+      if (piece.length && !isNear(anchor(), here, 1)) pieces.push(piece);
       proposal = [];
       return closing;
     }
@@ -52,27 +76,29 @@ export const lasso: Tool = {
       for (let event = yield; ; event = yield) {
         if (event.type === "move") void propose(event);
         else if (event.key === "Enter") {
-          if (pieces.flat().length > 1) break; // else it is too early
+          if (pieces.flat().length > 1) break;
         } else if (event.type === "key") {
           if (!pieces.pop()) return;
           proposal = [];
         } else if (event.type === "down") {
           if (event.double && pieces.length > 1) break;
-          at = event;
-          if (hold(event)) break;
-        } else if (!near(inside(ctx, event), inside(ctx, at), DRAG) && hold(event)) break;
+          pressed = event;
+          if (fix(event)) break;
+        } else if (!isNear(inImage(context, event), inImage(context, pressed), DRAG_THRESHOLD_PX) && fix(event)) break;
         if (event.type !== "move") show();
       }
     } finally {
-      alive = false;
+      isActive = false;
     }
     const points = [start, ...pieces.flat()];
     if (points.length < 3) return;
     proposal = [];
     show(true);
-    ctx.commit({ type: "lasso", points, add });
+    context.commit({ type: "lasso", points, add });
   },
 };
 
-/** The kernel follows edges only in the image. */
-function inside(ctx: Ctx, event: Ev): Point { return nearest(ctx.image, event, 1); }
+/** The nearest point inside the image: the kernel follows edges only there. */
+function inImage(context: ToolContext, event: ToolEvent): Point {
+  return nearestInside(context.image, event, 1);
+}

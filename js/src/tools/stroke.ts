@@ -1,33 +1,41 @@
 import { onGrid, type Point } from "../cover";
-import { nearest, tone, type Ctx, type Ev, type Tool } from "./tool";
+import { extendLine, linePointOf, type Tool, toneOf } from "./tool";
 
-const RADIUS = 5, STEP = 2; // CSS pixels: half the width of the stroke, and between two points of it
-const INSIDE = 1 / 64; // image pixels: a stroke stays in the image, whose right and lower edge are not
+declare module "../actions" {
+  interface Prompts {
+    stroke: { type: "stroke"; points: Point[]; positive: boolean; radius: number };
+  }
+}
+
+const RADIUS_PX = 5; // CSS pixels
+const STEP_PX = 2; // CSS pixels between two points
 
 export const stroke: Tool = {
-  id: "stroke",
-  title: "Stroke: scribble on the object, with right on what is not in it",
-  *gesture(ctx, down) {
-    const positive = !down.secondary, radius = Math.max(1, onGrid(RADIUS / ctx.scale)), points = [point(ctx, down)];
+  name: "stroke",
+  hint: "scribble on the object; right-drag on background",
+  icon: '<path d="M3.5 13.5c2-6 4-8 5.25-7.25S8 11 9.25 12s3.25-4.5 5-4"/><path d="M14.5 13v4M12.5 15h4"/>',
+  *gesture(context, down) {
+    const positive = !down.secondary;
+    const radius = Math.max(1, onGrid(RADIUS_PX / context.scale));
+    const points = [linePointOf(context, down)];
     const action = () => ({ type: "stroke" as const, points, positive, radius });
     for (let event = down; ; event = yield) {
       if (event.type === "key") continue;
-      extend(ctx, points, event, STEP);
-      ctx.preview({ kind: "line", points, radius, tone: tone(positive) });
-      ctx.look({ ...action(), points: [...points] });
+      extendLine(context, points, linePointOf(context, event), STEP_PX);
+      context.preview({ kind: "line", points, radius, tone: toneOf(positive) });
+      context.previewAction({ ...action(), points: [...points] });
       if (event.type === "up") break;
     }
-    ctx.commit(action());
+    context.commit(action());
+  },
+  // The middle line, which hides little of the image, and a sign at the start.
+  trace(prompt) {
+    if (prompt.type !== "stroke") return [];
+    const { points, positive } = prompt;
+    const [[x, y]] = points;
+    return [
+      { kind: "line", points, radius: 0, tone: toneOf(positive) },
+      { kind: "dot", x, y, positive },
+    ];
   },
 };
-
-function point(ctx: Ctx, event: Ev): Point {
-  const [x, y] = nearest(ctx.image, event, INSIDE);
-  return [onGrid(x), onGrid(y)];
-}
-
-/** Let a line go on to where the pointer is, once that is some CSS pixels away. */
-export function extend(ctx: Ctx, points: Point[], event: Ev, step: number) {
-  const last = points[points.length - 1], next = point(ctx, event);
-  if (Math.hypot(next[0] - last[0], next[1] - last[1]) * ctx.scale >= step) points.push(next);
-}

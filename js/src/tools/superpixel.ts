@@ -1,21 +1,28 @@
 import type { LabelMap } from "../superpixels";
-import { flips, isInside, tone, type Ctx, type Ev, type Preview, type Tool } from "./tool";
+import { isInside, isInverted, type Preview, type Tool, type ToolContext, type ToolEvent, toneOf } from "./tool";
 
-const STEP = 3; // CSS pixels: a quick drag leaves out no segment wider than this
-
-/** A segment that is in the object is taken out, and one that is not is put in; the option and Alt say what to do instead. */
-function adding(ctx: Ctx, event: Ev): boolean {
-  if (!ctx.settings.add || flips(event)) return !ctx.settings.add && flips(event);
-  return !ctx.pixels?.at(Math.floor(event.x), Math.floor(event.y));
+declare module "../actions" {
+  interface Actions {
+    superpixel: { type: "superpixel"; segments: number[]; count: number; add: boolean };
+  }
 }
 
-function notYet({ x, y }: Ev): Preview {
+const STEP_PX = 3; // CSS pixels: a quick drag skips no segment wider than this
+
+/** A segment inside the object is removed, one outside is added; the option and Alt override this. */
+function adding(context: ToolContext, event: ToolEvent): boolean {
+  const inverted = isInverted(event);
+  if (!context.settings.add || inverted) return !context.settings.add && inverted;
+  return !context.pixels?.at(Math.floor(event.x), Math.floor(event.y));
+}
+
+function loadingLabel({ x, y }: ToolEvent): Preview {
   return { kind: "label", x, y, text: "finding superpixels…" };
 }
 
-/** The segments on the way from one event to the next. */
-function* passed(ctx: Ctx, map: LabelMap, from: Ev, to: Ev) {
-  const steps = Math.max(1, Math.ceil((Math.hypot(to.x - from.x, to.y - from.y) * ctx.scale) / STEP));
+/** The segments on the line from one event to the next. */
+function* segmentsBetween(context: ToolContext, map: LabelMap, from: ToolEvent, to: ToolEvent) {
+  const steps = Math.max(1, Math.ceil((Math.hypot(to.x - from.x, to.y - from.y) * context.scale) / STEP_PX));
   for (let i = 1; i <= steps; i++) {
     const segment = map.at(from.x + ((to.x - from.x) * i) / steps, from.y + ((to.y - from.y) * i) / steps);
     if (segment !== undefined) yield segment;
@@ -23,35 +30,40 @@ function* passed(ctx: Ctx, map: LabelMap, from: Ev, to: Ev) {
 }
 
 export const superpixel: Tool = {
-  id: "superpixel",
-  title: "Superpixels: click or drag over segments",
-  enter: (ctx) => (ctx.superpixels ? undefined : ctx.arrival()), // asks for them
-  *gesture(ctx, down) {
-    if (!ctx.superpixels && isInside(ctx.image, down)) {
-      ctx.preview(notYet(down));
-      yield ctx.arrival();
-      ctx.preview(null);
+  name: "superpixel",
+  hint: "click or drag over segments",
+  icon: '<path d="M3.5 5.5L8 3.5l4 2.25L16.5 4v6l-3.25 2.25.75 4.25H8.5L3.5 14z"/><path d="M8 3.5L7.5 9 3.5 11M7.5 9l3.25 2.5L12 5.75M10.75 11.5l-2.25 5M10.75 11.5l2.5.75"/>',
+  options: ["add", "superpixels"],
+  color: "#10b981",
+  selected: (context) => (context.superpixels ? undefined : context.superpixelsLoaded()), // reading the map starts loading it
+  *gesture(context, down) {
+    if (!context.superpixels && isInside(context.image, down)) {
+      context.preview(loadingLabel(down));
+      yield context.superpixelsLoaded();
+      context.preview(null);
     }
-    const map = ctx.superpixels;
+    const map = context.superpixels;
     if (map?.at(down.x, down.y) === undefined) return;
-    const add = adding(ctx, down), segments = new Set<number>();
+    const add = adding(context, down);
+    const segments = new Set<number>();
     let last = down;
     for (let event = down; ; event = yield) {
       if (event.type === "key") continue;
-      for (const segment of passed(ctx, map, last, event)) {
+      for (const segment of segmentsBetween(context, map, last, event)) {
         if (segments.has(segment)) continue;
         segments.add(segment);
-        ctx.paint(map.patch(segment), add);
+        context.paint(map.patch(segment), add);
       }
       last = event;
       if (event.type === "up") break;
     }
-    ctx.commit({ type: "superpixel", segments: [...segments], count: map.count, add });
+    context.commit({ type: "superpixel", segments: [...segments], count: map.count, add });
   },
-  hover(ctx, event) {
-    if (!ctx.superpixels && isInside(ctx.image, event)) return notYet(event);
-    const segment = ctx.superpixels?.at(event.x, event.y);
+  hover(context, event) {
+    const map = context.superpixels;
+    if (!map) return isInside(context.image, event) ? loadingLabel(event) : null;
+    const segment = map.at(event.x, event.y);
     if (segment === undefined) return null;
-    return { kind: "region", outline: ctx.superpixels!.outline(segment), tone: tone(adding(ctx, event)) };
+    return { kind: "region", outline: map.outline(segment), tone: toneOf(adding(context, event)) };
   },
 };

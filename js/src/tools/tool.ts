@@ -1,29 +1,29 @@
 /**
- * A tool is one generator per gesture: press code, a loop over moves, release code.
- * Leaving the generator early (Escape, tool switch, a second finger) runs its `finally`. Coordinates are image pixels.
+ * The contract of a canvas tool. A tool is one generator per gesture: code for the press, a loop over moves, code for the release. Leaving
+ * the generator early (Escape, another tool, a second finger) runs its `finally`. Coordinates are image pixels.
  */
-import type { Action } from "../actions";
+import type { Action, Prompt } from "../actions";
 import type { Bitmap, Patch } from "../bitmap";
 import type { Size } from "../camera";
 import { onGrid, type Point } from "../cover";
+import type { Reply } from "../kernel";
 import type { Outline } from "../outline";
 import type { LabelMap } from "../superpixels";
-import type { Reply } from "../transport";
 
-export interface Ev {
+export interface ToolEvent {
   type: "down" | "move" | "up" | "key";
   x: number;
   y: number;
   secondary?: boolean; // the right button, a pen's eraser, or Shift
   shift?: boolean;
   alt?: boolean;
-  double?: boolean; // the second of two quick presses at one place
-  key?: "Escape" | "Enter" | "Backspace"; // give up, finish, take a step back
+  double?: boolean; // the second of two quick presses at one position
+  key?: "Escape" | "Enter" | "Backspace"; // cancel, finish, undo the last step
   pressure?: number; // of a pen, 0 to 1
   pointerType?: string;
 }
 
-/** What a gesture shows, or the pointer with no gesture; radii are image pixels. */
+/** A drawing that a gesture shows, or that the pointer shows without a gesture; radii are image pixels. */
 export type Preview =
   | { kind: "dot"; x: number; y: number; positive: boolean }
   | { kind: "box"; x0: number; y0: number; x1: number; y1: number }
@@ -35,135 +35,162 @@ export type Preview =
   | { kind: "label"; x: number; y: number; text: string };
 export type Tone = "add" | "remove" | "matte";
 
-/** What the user has set for the tools: traits of the model, and options of this view. */
-export interface Settings {
-  brush_size: number; // image pixels across
-  tolerance: number;
-  superpixels: number;
-  add: boolean; // false: tools that add take away
+/** The settings of the tools: traits of the model, and options of this view. */
+export interface ToolSettings {
+  brush_size: number; // diameter, image pixels
+  tolerance: number; // gray levels
+  superpixels: number; // approximate number in the image
+  add: boolean; // false: tools that add remove instead
   straight: boolean; // the lasso draws straight lines
   pressure: boolean; // a pen's pressure scales the brush
 }
 
-export interface Ctx {
+/** A control that the options row shows for a tool. */
+export type ToolOption = "add" | "size" | "tolerance" | "superpixels" | "straight" | "pressure" | "preview";
+
+/** The part of the stage that tools read and change. */
+export interface ToolContext {
   readonly image: Size;
-  readonly scale: number; // CSS pixels of an image pixel
-  readonly settings: Settings;
+  readonly scale: number; // CSS pixels per image pixel
+  readonly settings: ToolSettings;
   readonly pixels: Bitmap | undefined; // of the object being edited
-  readonly superpixels: LabelMap | null; // null: not there yet
-  arrival(): Promise<unknown>; // of the superpixels, or of the news that there are none
+  readonly superpixels: LabelMap | null; // null: not loaded yet
+  superpixelsLoaded(): Promise<unknown>; // also settles if loading fails
   set(trait: "tolerance", value: number): void;
   preview(preview: Preview | null): void;
-  paint(patch: Patch, add: boolean): void; // shown at once; the kernel's answer to `commit` replaces it
-  look(action: Action, now?: boolean): void; // show what the action would change, once the pointer rests
-  ask(op: string, fields: Record<string, unknown>): Promise<Reply | null>; // one in flight, newest wins; null: overtaken, or an error
-  commit(action: Action): void; // what is shown stays until the kernel has answered
-  done(): void; // the gesture is over: take back what was not committed
+  paint(patch: Patch, add: boolean): void; // shown at once; the reply to `commit` replaces it
+  previewAction(action: Action, now?: boolean): void; // shows the effect of the action once the pointer rests, or now
+  requestLatest<Result>(op: string, fields: Record<string, unknown>): Promise<Reply<Result> | null>; // null: replaced or failed
+  commit(action: Action): void; // previews and paint stay until the kernel has replied
+  ended(): void; // the gesture is over: everything that was not committed disappears
 }
 
-/** What it yields is waited for, and events with it: nothing that was done meanwhile is lost. */
-type Gesture = Generator<Promise<unknown> | void, void, Ev>;
+/** Yielded promises are awaited; events that arrive in the meantime are queued. */
+export type Gesture = Generator<Promise<unknown> | undefined, void, ToolEvent>;
 
 export interface Tool {
-  id: string;
-  title: string;
-  cursor?: "none"; // `hover` draws it
-  steps?: boolean; // several presses are one gesture
-  enter?(ctx: Ctx): Promise<unknown> | void; // the tool is taken up; the pointer looks different once that is settled
-  gesture(ctx: Ctx, down: Ev): Gesture;
-  hover?(ctx: Ctx, event: Ev): Preview | null; // what is drawn at the pointer; during gestures only where it is the cursor
+  name: string; // the same as in Python, which also declares label, key and pixel source (trait `_tools`)
+  hint: string;
+  icon: string; // SVG paths on a grid of 20 x 20
+  options?: ToolOption[];
+  color?: string; // of its pixels in the view of pixel sources
+  cursor?: "none"; // `hover` draws the cursor
+  hasSteps?: boolean; // one gesture has several presses
+  selected?(context: ToolContext): Promise<unknown> | undefined; // the pointer is drawn again once this settles
+  gesture(context: ToolContext, down: ToolEvent): Gesture;
+  hover?(context: ToolContext, event: ToolEvent): Preview | null; // drawn at the pointer; during gestures only if it is the cursor
+  trace?(prompt: Prompt): Preview[]; // the drawing of a prompt after the reply
 }
 
-/** Whether Alt or the secondary button turn adding into taking away, or the other way round. */
-export function flips(event: Ev): boolean {
+/** Whether exactly one of Alt and the secondary button is pressed, which swaps adding and removing. */
+export function isInverted(event: ToolEvent): boolean {
   return !!event.secondary !== !!event.alt;
 }
 
-export function adds(ctx: Ctx, event: Ev): boolean {
-  return ctx.settings.add !== flips(event);
+export function adds(context: ToolContext, event: ToolEvent): boolean {
+  return context.settings.add !== isInverted(event);
 }
 
-export function tone(add: boolean): Tone {
+export function toneOf(add: boolean): Tone {
   return add ? "add" : "remove";
 }
 
-export function isInside(image: Size, { x, y }: Ev): boolean {
+export function isInside(image: Size, { x, y }: ToolEvent): boolean {
   return x >= 0 && y >= 0 && x < image.width && y < image.height;
 }
 
-/** The point of the image that is nearest to an event; it keeps `margin` pixels from the right and the lower edge. */
-export function nearest(image: Size, { x, y }: Ev, margin = 0): Point {
+/** The point of the image that is nearest to an event, at least `margin` pixels from the right and lower edges. */
+export function nearestInside(image: Size, { x, y }: ToolEvent, margin = 0): Point {
   return [Math.min(Math.max(x, 0), image.width - margin), Math.min(Math.max(y, 0), image.height - margin)];
 }
 
-export function pointOf({ x, y }: Ev): Point {
+export function pointOf({ x, y }: ToolEvent): Point {
   return [onGrid(x), onGrid(y)];
 }
 
-/** Feeds pointer and key events to the active tool; holds the only mutable state there is. */
+/** Append the pointer's position to a line once it is `step` CSS pixels from the last point. */
+export function extendLine(context: ToolContext, points: Point[], next: Point, step: number) {
+  const last = points[points.length - 1];
+  if (Math.hypot(next[0] - last[0], next[1] - last[1]) * context.scale >= step) points.push(next);
+}
+
+const INSIDE_MARGIN = 1 / 64; // image pixels: a line must stay left of the right edge and above the lower edge
+
+export function linePointOf(context: ToolContext, event: ToolEvent): Point {
+  const [x, y] = nearestInside(context.image, event, INSIDE_MARGIN);
+  return [onGrid(x), onGrid(y)];
+}
+
+/** Passes pointer and key events to the active tool. */
 export class ToolDriver {
   private run?: Gesture;
-  private waiting?: Ev[]; // for what the gesture has yielded
-  private down?: Ev;
-  private last?: Ev;
+  private queued?: ToolEvent[]; // events that arrived while a yielded promise is awaited
+  private down?: ToolEvent;
+  private last?: ToolEvent;
 
-  constructor(readonly ctx: Ctx, public tool: Tool) {}
+  constructor(
+    readonly context: ToolContext,
+    public tool: Tool,
+  ) {}
 
-  get busy() { return this.run !== undefined; }
+  get isBusy() {
+    return this.run !== undefined;
+  }
 
-  send(event: Ev) {
+  send(event: ToolEvent) {
     this.last = event;
-    const back = event.key === "Backspace" && !this.tool.steps; // the only step there is
-    if (event.type === "key" && (event.key === "Escape" || back)) return this.cancel();
-    if (this.waiting) return void this.waiting.push(event);
+    const isBack = event.key === "Backspace" && !this.tool.hasSteps; // a gesture of one press has no steps to undo
+    if (event.type === "key" && (event.key === "Escape" || isBack)) return this.cancel();
+    if (this.queued) return void this.queued.push(event);
     if (!this.run) {
       if (event.type !== "down") return;
       this.down = event;
-      this.run = this.tool.gesture(this.ctx, event);
+      this.run = this.tool.gesture(this.context, event);
     }
-    this.next(event);
+    this.advance(this.run, event);
   }
 
-  private next(event: Ev) {
-    const { run } = this, { done, value } = run!.next(event);
-    if (done) return this.finish();
+  private advance(run: Gesture, event: ToolEvent) {
+    const { done, value } = run.next(event);
+    if (done) return this.end();
     if (!value) return;
-    const waiting = this.waiting = [] as Ev[];
+    const queued: ToolEvent[] = [];
+    this.queued = queued;
     void value.finally(() => {
-      if (this.waiting !== waiting) return; // given up
-      this.waiting = undefined;
-      this.next(event);
-      waiting.forEach((other) => this.send(other));
+      if (this.queued !== queued) return; // canceled
+      this.queued = undefined;
+      this.advance(run, event);
+      for (const other of queued) this.send(other);
     });
   }
 
-  /** What is drawn at the pointer; what a gesture does is decided when it begins. */
-  hover(event: Ev): Preview | null {
-    if (this.run && this.tool.cursor !== "none") return null; // the gesture shows what it does
+  /** The drawing at the pointer. During a gesture, Alt and the secondary button count as they were when it began. */
+  hover(event: ToolEvent): Preview | null {
+    if (this.run && this.tool.cursor !== "none") return null; // the gesture draws its own preview
     const { alt, secondary } = this.run && this.down ? this.down : event;
-    return this.tool.hover?.(this.ctx, { ...event, alt, secondary }) ?? null;
+    return this.tool.hover?.(this.context, { ...event, alt, secondary }) ?? null;
   }
 
   use(tool: Tool) {
     if (tool === this.tool) return;
-    this.tool = tool; // first: whoever hears that the gesture is over must not see the old one
+    this.tool = tool; // before `cancel`, whose listeners must see the new tool
     this.cancel();
   }
 
   cancel() {
-    this.waiting = undefined;
+    this.queued = undefined;
     this.run?.return();
-    this.finish();
+    this.end();
   }
 
-  /** The pointer is needed for something else; a gesture of several presses goes on after it. */
+  /** Free the pointer for panning; a gesture with several presses continues afterwards. */
   interrupt() {
-    if (this.tool.steps && this.last) this.send({ ...this.last, type: "up" });
+    if (this.tool.hasSteps && this.last) this.send({ ...this.last, type: "up" });
     else this.cancel();
   }
 
-  private finish() {
+  private end() {
     this.run = undefined;
-    this.ctx.done();
+    this.context.ended();
   }
 }

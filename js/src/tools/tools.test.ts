@@ -4,33 +4,56 @@ import type { Action } from "../actions";
 import { Bitmap } from "../bitmap";
 import { LabelMap } from "../superpixels";
 import { TOOLS } from ".";
-import { ToolDriver, type Ctx, type Ev, type Preview, type Settings, type Tool } from "./tool";
+import { type Preview, type Tool, type ToolContext, ToolDriver, type ToolEvent, type ToolSettings } from "./tool";
 
-const SETTINGS: Settings = { brush_size: 6, tolerance: 20, superpixels: 16, add: true, straight: false, pressure: false };
+const SETTINGS: ToolSettings = {
+  brush_size: 6,
+  tolerance: 20,
+  superpixels: 16,
+  add: true,
+  straight: false,
+  pressure: false,
+};
 
-const IMAGE = { width: 18, height: 14 }, HALVES = new LabelMap(Int32Array.of(0, 3), { width: 2, height: 1 }, IMAGE, 16);
+const IMAGE = { width: 18, height: 14 };
+const HALVES = new LabelMap(Int32Array.of(0, 3), { width: 2, height: 1 }, IMAGE, 16);
 
-function drive(tool: Tool, events: Ev[], settings: Partial<Settings> = {}, change: Partial<Ctx> = {}) {
-  const actions: Action[] = [], previews: (Preview | null)[] = [], painted = new Bitmap();
-  const ctx: Ctx = {
-    image: IMAGE, scale: 20, settings: { ...SETTINGS, ...settings }, pixels: painted, superpixels: HALVES, arrival: async () => {},
-    set(name, value) { this.settings[name] = value; },
+function drive(
+  tool: Tool,
+  events: ToolEvent[],
+  settings: Partial<ToolSettings> = {},
+  change: Partial<ToolContext> = {},
+) {
+  const actions: Action[] = [];
+  const previews: (Preview | null)[] = [];
+  const painted = new Bitmap();
+  const context: ToolContext = {
+    image: IMAGE,
+    scale: 20,
+    settings: { ...SETTINGS, ...settings },
+    pixels: painted,
+    superpixels: HALVES,
+    superpixelsLoaded: async () => {},
+    set(name, value) {
+      this.settings[name] = value;
+    },
     preview: (preview) => previews.push(preview),
     paint: (patch, add) => painted.paint(patch, add ? 1 : 0),
-    look() {},
-    ask: async () => null,
+    previewAction() {},
+    requestLatest: async () => null,
     commit: (action) => actions.push(action),
-    done: () => previews.push(null),
+    ended: () => previews.push(null),
     ...change,
   };
-  const driver = new ToolDriver(ctx, tool);
-  events.forEach((event) => driver.send(event));
-  return { actions, previews, painted, busy: driver.busy, driver };
+  const driver = new ToolDriver(context, tool);
+  for (const event of events) driver.send(event);
+  return { actions, previews, painted, busy: driver.isBusy, driver };
 }
 
 /** The same file is applied to a session by tests/test_actions.py. */
-const examples = (examplesFile as { tool?: string; gesture?: Ev[]; action: Action }[])
-  .filter((example): example is { tool: string; gesture: Ev[]; action: Action } => !!example.gesture);
+const examples = (examplesFile as { tool?: string; gesture?: ToolEvent[]; action: Action }[]).filter(
+  (example): example is { tool: string; gesture: ToolEvent[]; action: Action } => !!example.gesture,
+);
 
 test.each(examples)("$tool: one gesture is one action", ({ tool, gesture, action }) => {
   const done = drive(TOOLS[tool], gesture);
@@ -41,56 +64,121 @@ test.each(examples)("$tool: one gesture is one action", ({ tool, gesture, action
 
 test("every tool has an example", () => {
   expect(new Set(examples.map((example) => example.tool))).toEqual(new Set(Object.keys(TOOLS)));
-  for (const [id, tool] of Object.entries(TOOLS)) expect(tool.id).toBe(id);
+  for (const [id, tool] of Object.entries(TOOLS)) expect(tool.name).toBe(id);
 });
 
 test.each(examples)("$tool: Escape in the middle commits nothing and clears the preview", ({ tool, gesture }) => {
-  const done = drive(TOOLS[tool], [gesture[0], { type: "key", x: 0, y: 0, key: "Escape" }, gesture[gesture.length - 1]]);
+  const done = drive(TOOLS[tool], [
+    gesture[0],
+    { type: "key", x: 0, y: 0, key: "Escape" },
+    gesture[gesture.length - 1],
+  ]);
   expect(done.actions).toEqual([]);
   expect(done.previews.at(-1)).toBeNull();
 });
 
 test("the dot is drawn on press", () => {
-  expect(drive(TOOLS.click, [{ type: "down", x: 1, y: 2 }]).previews).toEqual([{ kind: "dot", x: 1, y: 2, positive: true }]);
+  expect(drive(TOOLS.click, [{ type: "down", x: 1, y: 2 }]).previews).toEqual([
+    { kind: "dot", x: 1, y: 2, positive: true },
+  ]);
 });
 
 test("switching the tool in the middle of a gesture cancels it", () => {
   const { driver, actions } = drive(TOOLS.click, [{ type: "down", x: 1, y: 2 }]);
-  driver.use({ ...TOOLS.click, id: "other" });
+  driver.use({ ...TOOLS.click, name: "other" });
   driver.send({ type: "up", x: 1, y: 2 });
   expect(actions).toEqual([]);
-  expect(driver.busy).toBe(false);
+  expect(driver.isBusy).toBe(false);
 });
 
-test("a brush paints what it will send, and Alt turns it into the eraser", () => {
-  const stroke = (alt: boolean): Ev[] => [{ type: "down", x: 4, y: 4, alt }, { type: "move", x: 9, y: 4, alt }, { type: "up", x: 9, y: 4, alt }];
-  const brush = drive(TOOLS.brush, stroke(false)), eraser = drive(TOOLS.brush, stroke(true));
+test("a brush paints the pixels of its action, and Alt makes it erase", () => {
+  const stroke = (alt: boolean): ToolEvent[] => [
+    { type: "down", x: 4, y: 4, alt },
+    { type: "move", x: 9, y: 4, alt },
+    { type: "up", x: 9, y: 4, alt },
+  ];
+  const brush = drive(TOOLS.brush, stroke(false));
+  const eraser = drive(TOOLS.brush, stroke(true));
   expect([brush.painted.at(6, 4), brush.painted.at(6, 6), brush.painted.at(6, 7)]).toEqual([true, true, false]);
-  expect(brush.actions).toEqual([{ type: "brush", points: [[4, 4], [9, 4]], radius: 3, add: true }]);
-  expect(eraser.actions).toEqual([{ type: "brush", points: [[4, 4], [9, 4]], radius: 3, add: false }]);
+  expect(brush.actions).toEqual([
+    {
+      type: "brush",
+      points: [
+        [4, 4],
+        [9, 4],
+      ],
+      radius: 3,
+      add: true,
+    },
+  ]);
+  expect(eraser.actions).toEqual([
+    {
+      type: "brush",
+      points: [
+        [4, 4],
+        [9, 4],
+      ],
+      radius: 3,
+      add: false,
+    },
+  ]);
 });
 
-test("a pen presses a brush wider, all along the stroke", () => {
-  const pen = (type: Ev["type"], x: number, pressure: number): Ev => ({ type, x, y: 7, pressure, pointerType: "pen" });
-  const { actions } = drive(TOOLS.brush, [pen("down", 3, 0.2), pen("move", 8, 0.5), pen("up", 12, 0)], { pressure: true });
-  expect(actions).toEqual([{ type: "brush", points: [[3, 7], [8, 7], [12, 7]], radius: 1.5, add: true }]);
+test("a pen's highest pressure sets the width of the whole stroke", () => {
+  const pen = (type: ToolEvent["type"], x: number, pressure: number): ToolEvent => ({
+    type,
+    x,
+    y: 7,
+    pressure,
+    pointerType: "pen",
+  });
+  const { actions } = drive(TOOLS.brush, [pen("down", 3, 0.2), pen("move", 8, 0.5), pen("up", 12, 0)], {
+    pressure: true,
+  });
+  expect(actions).toEqual([
+    {
+      type: "brush",
+      points: [
+        [3, 7],
+        [8, 7],
+        [12, 7],
+      ],
+      radius: 1.5,
+      add: true,
+    },
+  ]);
 });
 
-test.each(["Backspace", "Escape"] as const)("%s in the middle of a stroke takes it back", (key) => {
-  const { driver, actions } = drive(TOOLS.brush, [{ type: "down", x: 4, y: 4 }, { type: "move", x: 9, y: 4 }, { type: "key", x: 9, y: 4, key }, { type: "up", x: 9, y: 4 }]);
+test.each(["Backspace", "Escape"] as const)("%s in the middle of a stroke removes it", (key) => {
+  const { driver, actions } = drive(TOOLS.brush, [
+    { type: "down", x: 4, y: 4 },
+    { type: "move", x: 9, y: 4 },
+    { type: "key", x: 9, y: 4, key },
+    { type: "up", x: 9, y: 4 },
+  ]);
   expect(actions).toEqual([]);
-  expect(driver.busy).toBe(false);
+  expect(driver.isBusy).toBe(false);
 });
 
-test("a click before the superpixels are there waits for them, and one that is given up is not made", async () => {
-  const click: Ev[] = [{ type: "down", x: 2, y: 2 }, { type: "up", x: 2, y: 2 }];
+test("a click waits for the superpixels, and a canceled one commits nothing", async () => {
+  const click: ToolEvent[] = [
+    { type: "down", x: 2, y: 2 },
+    { type: "up", x: 2, y: 2 },
+  ];
   for (const gives of [false, true]) {
     let arrive = () => {};
-    const arrival = new Promise<void>((resolve) => { arrive = resolve; });
-    const done = drive(TOOLS.superpixel, [...click, ...click], {}, { superpixels: null, arrival: () => arrival });
+    const arrival = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const done = drive(
+      TOOLS.superpixel,
+      [...click, ...click],
+      {},
+      { superpixels: null, superpixelsLoaded: () => arrival },
+    );
     expect(done.actions).toEqual([]);
     if (gives) done.driver.cancel();
-    Object.assign(done.driver.ctx, { superpixels: HALVES });
+    Object.assign(done.driver.context, { superpixels: HALVES });
     arrive();
     await new Promise((resolve) => setTimeout(resolve));
     expect(done.actions.map((action) => action.type)).toEqual(gives ? [] : ["superpixel", "superpixel"]);
@@ -98,9 +186,21 @@ test("a click before the superpixels are there waits for them, and one that is g
   }
 });
 
-test.each(["polygon", "lasso"])("%s: Enter before it can be closed leaves it open", (tool) => {
-  const press = (x: number, y: number): Ev[] => [{ type: "down", x, y }, { type: "up", x, y }];
-  const enter: Ev = { type: "key", x: 0, y: 0, key: "Enter" }, begun = [...press(2, 2), ...press(12, 2), enter];
+test.each(["polygon", "lasso"])("%s: Enter with too few points leaves it open", (tool) => {
+  const press = (x: number, y: number): ToolEvent[] => [
+    { type: "down", x, y },
+    { type: "up", x, y },
+  ];
+  const enter: ToolEvent = { type: "key", x: 0, y: 0, key: "Enter" };
+  const begun = [...press(2, 2), ...press(12, 2), enter];
   expect(drive(TOOLS[tool], begun, { straight: true })).toMatchObject({ actions: [], busy: true });
-  expect(drive(TOOLS[tool], [...begun, ...press(12, 10), enter], { straight: true }).actions).toMatchObject([{ points: [[2, 2], [12, 2], [12, 10]] }]);
+  expect(drive(TOOLS[tool], [...begun, ...press(12, 10), enter], { straight: true }).actions).toMatchObject([
+    {
+      points: [
+        [2, 2],
+        [12, 2],
+        [12, 10],
+      ],
+    },
+  ]);
 });

@@ -1,34 +1,76 @@
-/** The sheet of keys, made from the same tables that the keys and buttons use. */
-import { COMMANDS } from "../commands";
+/** The sheet of keys, made from the same tables as the keys and buttons. */
+
+import { h } from "../dom";
+import type { Shortcuts } from "../keys";
 import { TOOLS } from "../tools";
-import type { Part, View } from "../view";
-import { h } from "./dom";
+import type { CommandRunner } from "./command_set";
+import { COMMANDS } from "./commands";
+import type { CommandHost, ModeHost, Part } from "./host";
 
-const MOUSE: [string, string[]][] = [
-  ["Add to the object", ["Left click"]],
-  ["Take away from it", ["Right click", "Shift+Left click"]],
-  ["A hand tool the other way round", ["Alt"]],
-  ["Zoom at the pointer", ["Wheel", "Ctrl+Wheel"]],
-  ["Choose a class", ["1–9"]],
-];
-const MASK = ["undo", "redo", "alternative", "lock", "smaller", "larger"];
-const OBJECTS = ["finish", "delete_last", "delete", "duplicate", "merge", "rename", "forward", "backward"];
+export type HelpLine = [title: string, keys: string[]];
+export interface HelpSection {
+  title: string;
+  lines: HelpLine[];
+}
 
-export function help(view: View): Part {
+/** A help sheet that is built when it opens and closes on a click. */
+export function helpSheet(isOpen: () => boolean, close: () => void, sections: () => HelpSection[]): Part {
   const list = h("div", {});
-  const element = h("div", { class: "cdw-help", role: "dialog", tabindex: "0", "aria-label": "Keys", onclick: () => view.set({ helping: false }) }, list);
-  const line = ([title, keys]: [string, string[]]) => h("div", { class: "cdw-line" }, h("span", {}, title), h("span", {}, ...keys.map((key) => h("kbd", { class: "cdw-key" }, key))));
-  const section = (title: string, lines: [string, string[]][]) => h("section", {}, h("b", {}, title), ...lines.map(line));
+  const element = h(
+    "div",
+    { class: "cdw-help", role: "dialog", tabindex: "0", "aria-label": "Keys", onclick: close },
+    list,
+  );
 
   function refresh() {
-    if (element.hidden === !view.helping) return;
-    element.hidden = !view.helping;
-    const shortcuts: Record<string, string[]> = view.doc.model.get("shortcuts");
-    const lines = (names: string[]) => names.filter((name) => shortcuts[name]?.length).map((name): [string, string[]] => [COMMANDS[name].title, shortcuts[name]]);
-    const tools = Object.keys(TOOLS), rest = Object.keys(COMMANDS).filter((name) => ![...tools, ...MASK, ...OBJECTS].includes(name));
-    list.replaceChildren(section("On the image", MOUSE), section("Tools", lines(tools)), section("Mask", lines(MASK)),
-      section("Objects", lines(OBJECTS)), section("View", lines(rest)));
+    if (element.hidden === !isOpen()) return;
+    element.hidden = !isOpen();
+    if (isOpen()) list.replaceChildren(...sections().map(section));
   }
 
   return { element, refresh };
+}
+
+/** The lines of commands that have a key. */
+export function commandLines(names: string[], commands: CommandRunner, shortcuts: Shortcuts): HelpLine[] {
+  return names
+    .filter((name) => shortcuts[name]?.length)
+    .map((name): HelpLine => [commands.titleOf(name), shortcuts[name]]);
+}
+
+function section({ title, lines }: HelpSection): HTMLElement {
+  const rows = lines.map(([text, keys]) => {
+    const names = keys.map((key) => h("kbd", { class: "cdw-key" }, key));
+    return h("div", { class: "cdw-line" }, h("span", {}, text), h("span", {}, ...names));
+  });
+  return h("section", {}, h("b", {}, title), ...rows);
+}
+
+const IMAGE_LINES: HelpLine[] = [
+  ["Add to the object", ["Left click"]],
+  ["Remove from the object", ["Right click", "Shift+Left click"]],
+  ["Invert a manual tool (add ↔ remove)", ["Alt"]],
+  ["Zoom at the pointer", ["Wheel", "Ctrl+Wheel"]],
+  ["Choose a class", ["1–9"]],
+];
+const MASK_COMMANDS = ["undo", "redo", "alternative", "lock", "smaller", "larger"];
+const OBJECT_COMMANDS = ["finish", "delete_last", "delete", "duplicate", "merge", "rename", "forward", "backward"];
+
+export function annotatorHelp(host: CommandHost & ModeHost & { shortcuts(): Shortcuts }): Part {
+  const tools = Object.keys(TOOLS);
+  const others = Object.keys(COMMANDS).filter(
+    (name) => ![...tools, ...MASK_COMMANDS, ...OBJECT_COMMANDS].includes(name),
+  );
+  const lines = (names: string[]) => commandLines(names, host.commands, host.shortcuts());
+  return helpSheet(
+    () => host.modes.helping,
+    () => host.setModes({ helping: false }),
+    () => [
+      { title: "On the image", lines: IMAGE_LINES },
+      { title: "Tools", lines: lines(tools) },
+      { title: "Mask", lines: lines(MASK_COMMANDS) },
+      { title: "Objects", lines: lines(OBJECT_COMMANDS) },
+      { title: "View", lines: lines(others) },
+    ],
+  );
 }

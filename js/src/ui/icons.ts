@@ -1,32 +1,28 @@
-/** Line icons on a 20 x 20 grid, coloured by the text. */
-const SHAPES: Record<string, string> = {
-  click: '<path d="M4 3l4.5 12.5 1.9-5.1 5.1-1.9z"/><path d="M14.5 13v4M12.5 15h4"/>',
-  box: '<path d="M4.5 5.5h11v9h-11z" stroke-dasharray="2.4 2"/><path d="M3.25 4.25h2.5v2.5h-2.5zM14.25 13.25h2.5v2.5h-2.5z" fill="currentColor" stroke="none"/>',
-  stroke: '<path d="M3.5 13.5c2-6 4-8 5.25-7.25S8 11 9.25 12s3.25-4.5 5-4"/><path d="M14.5 13v4M12.5 15h4"/>',
-  brush: '<path d="M16.5 3.5c-3.2 1.5-6 4-8 7l1.6 1.6c3-2 5.5-4.8 6.4-8.6z"/><path d="M8 11.2c-1.9-.1-2.9 1-3.2 2.6-.15.9-.6 1.7-1.5 2.2 2.6.8 5.9.2 6.1-3.2"/>',
-  eraser: '<path d="M8.2 16.25l-4.1-4.1a1.3 1.3 0 010-1.85l6.4-6.4a1.3 1.3 0 011.85 0l3.75 3.75a1.3 1.3 0 010 1.85l-6.75 6.75z"/><path d="M7.2 7.2l5.6 5.6M7.5 16.25h9"/>',
-  polygon: '<path d="M5 14.5L4.25 6.5 11 4l5 5.5-3.5 6.25z"/><g fill="currentColor" stroke="none"><circle cx="5" cy="14.5" r="1.5"/><circle cx="4.25" cy="6.5" r="1.5"/><circle cx="11" cy="4" r="1.5"/><circle cx="16" cy="9.5" r="1.5"/><circle cx="12.5" cy="15.75" r="1.5"/></g>',
-  lasso: '<path d="M10 3.75c4 0 6.75 1.9 6.75 4.25S14 12.25 10 12.25 3.25 10.35 3.25 8 6 3.75 10 3.75z" stroke-dasharray="2.6 1.9"/><path d="M6.75 11.75c-1.7.2-2.6 1.2-2 2.2s.5 2-1 2.5"/><circle cx="6.75" cy="11.75" r="1.25" fill="currentColor"/>',
-  superpixel: '<path d="M3.5 5.5L8 3.5l4 2.25L16.5 4v6l-3.25 2.25.75 4.25H8.5L3.5 14z"/><path d="M8 3.5L7.5 9 3.5 11M7.5 9l3.25 2.5L12 5.75M10.75 11.5l-2.25 5M10.75 11.5l2.5.75"/>',
-  wand: '<path d="M3.5 16.5l8.25-8.25M10.25 6.75l3 3"/><path d="M14.75 2.75v3.5M13 4.5h3.5M7.5 3.5v2.25M6.4 4.6h2.2M16 11.5v2.25M14.9 12.6h2.2"/>',
-  matte: '<path d="M10 3.5a6.5 6.5 0 100 13z" fill="currentColor"/><path d="M12.5 4.1v.1M12.5 8v.1M12.5 12v.1M12.5 15.9v.1M14.75 6v.1M14.75 10v.1M14.75 14v.1M16.6 8v.1M16.6 12v.1" stroke-width="1.9"/>',
+/** Line icons: SVG paths on a grid of 20 x 20, in the color of the text. The tools have theirs in their own files. */
+export const ICONS = {
   commands: '<path d="M10 3.25l1.75 4.6 4.75 1.9-4.75 1.9L10 16.25l-1.75-4.6-4.75-1.9 4.75-1.9z"/>',
-  fill_holes: '<circle cx="10" cy="10" r="6.5"/><circle cx="10" cy="10" r="2.5" fill="currentColor" stroke-dasharray="1.5 1.2"/>',
-  keep_largest: '<path d="M3.5 8.5a5 5 0 119.5 2.25 5 5 0 01-9.5-2.25z" fill="currentColor"/><circle cx="15" cy="15" r="1.75" stroke-dasharray="1.5 1.2"/>',
+  fill_holes:
+    '<circle cx="10" cy="10" r="6.5"/><circle cx="10" cy="10" r="2.5" fill="currentColor" stroke-dasharray="1.5 1.2"/>',
+  keep_largest:
+    '<path d="M3.5 8.5a5 5 0 119.5 2.25 5 5 0 01-9.5-2.25z" fill="currentColor"/><circle cx="15" cy="15" r="1.75" stroke-dasharray="1.5 1.2"/>',
   smooth: '<path d="M3 14l2.5-4.5 2 2L10 6l2.5 5.5" opacity=".45"/><path d="M3 15.5c3-8 5.5-9.5 7.5-7s3 5.5 6.5 3"/>',
   grow: '<circle cx="10" cy="10" r="3"/><path d="M10 4.5v-2M10 17.5v-2M4.5 10h-2M17.5 10h-2M6.1 6.1L4.7 4.7M15.3 15.3l-1.4-1.4M6.1 13.9l-1.4 1.4M15.3 4.7l-1.4 1.4"/>',
-  shrink: '<circle cx="10" cy="10" r="6.75" stroke-dasharray="2 1.8"/><circle cx="10" cy="10" r="3" fill="currentColor"/>',
+  shrink:
+    '<circle cx="10" cy="10" r="6.75" stroke-dasharray="2 1.8"/><circle cx="10" cy="10" r="3" fill="currentColor"/>',
   duplicate: '<path d="M7.25 7.25h9v9h-9z"/><path d="M12.75 7V3.75h-9v9H7"/>',
   merge: '<path d="M3.75 3.75h8v4.5h4.5v8h-8v-4.5h-4.5z"/><path d="M8.25 11.75v-3.5h3.5" stroke-dasharray="1.5 1.7"/>',
   split: '<path d="M3.5 4.5h4.75v11H3.5zM11.75 4.5h4.75v11h-4.75z"/><path d="M10 2.5v15" stroke-dasharray="1.7 1.7"/>',
   snap: '<path d="M4.25 3.5v6a5.75 5.75 0 0011.5 0v-6h-3.5v6a2.25 2.25 0 01-4.5 0v-6z"/><path d="M4.25 6.5h3.5M12.25 6.5h3.5"/>',
   rename: '<path d="M4 16l.75-3.5L13.5 3.75l2.75 2.75L7.5 15.25z"/><path d="M11.5 5.75l2.75 2.75"/>',
-  pressure: '<path d="M15.25 3.25l1.5 1.5-6 7.5-2.5 1 1-2.5z"/><path d="M3.5 16.5c2 0 3-.25 4.5-.75s3.25-1 8.5-.25" stroke-width="1.25"/>',
+  pressure:
+    '<path d="M15.25 3.25l1.5 1.5-6 7.5-2.5 1 1-2.5z"/><path d="M3.5 16.5c2 0 3-.25 4.5-.75s3.25-1 8.5-.25" stroke-width="1.25"/>',
   forward: '<path d="M10 16V5M5.5 9L10 4.5 14.5 9"/>',
   backward: '<path d="M10 4v11M5.5 11l4.5 4.5 4.5-4.5"/>',
   lock: '<path d="M5 9h10v7.25H5z"/><path d="M7 9V6.5a3 3 0 016 0V9"/>',
-  sources: '<path d="M10 3.25L16.75 7 10 10.75 3.25 7z" fill="currentColor"/><path d="M3.25 10.25L10 14l6.75-3.75M3.25 13.25L10 17l6.75-3.75"/>',
-  adjust: '<circle cx="10" cy="10" r="3.25"/><path d="M10 3.75v-1.5M10 17.75v-1.5M3.75 10h-1.5M17.75 10h-1.5M5.6 5.6L4.5 4.5M15.5 15.5l-1.1-1.1M5.6 14.4l-1.1 1.1M15.5 4.5l-1.1 1.1"/>',
+  sources:
+    '<path d="M10 3.25L16.75 7 10 10.75 3.25 7z" fill="currentColor"/><path d="M3.25 10.25L10 14l6.75-3.75M3.25 13.25L10 17l6.75-3.75"/>',
+  adjust:
+    '<circle cx="10" cy="10" r="3.25"/><path d="M10 3.75v-1.5M10 17.75v-1.5M3.75 10h-1.5M17.75 10h-1.5M5.6 5.6L4.5 4.5M15.5 15.5l-1.1-1.1M5.6 14.4l-1.1 1.1M15.5 4.5l-1.1 1.1"/>',
   chevron: '<path d="M6.5 8.5L10 12l3.5-3.5"/>',
   minus: '<path d="M4 10h12"/>',
   alternative: '<path d="M4 7.5h9.5L10.5 4.5M16 12.5H6.5l3 3"/>',
@@ -35,8 +31,10 @@ const SHAPES: Record<string, string> = {
   finish: '<path d="M4 10.5l4 4 8-9"/>',
   delete: '<path d="M4 5.5h12M8 5.5V3.75h4V5.5M5.5 5.5l.75 11h7.5l.75-11M8.5 8.5v5M11.5 8.5v5"/>',
   eye: '<path d="M2.5 10S5.25 5 10 5s7.5 5 7.5 5-2.75 5-7.5 5-7.5-5-7.5-5z"/><circle cx="10" cy="10" r="2.25"/>',
-  hidden: '<path d="M3.5 3.5l13 13M8.2 5.2A7 7 0 0110 5c4.75 0 7.5 5 7.5 5a13 13 0 01-2.2 2.7M5.3 6.7A12.6 12.6 0 002.5 10s2.75 5 7.5 5a7 7 0 003-.7"/>',
-  preview: '<path d="M3.5 7.5V5A1.5 1.5 0 015 3.5h2.5M12.5 3.5H15A1.5 1.5 0 0116.5 5v2.5M16.5 12.5V15a1.5 1.5 0 01-1.5 1.5h-2.5M7.5 16.5H5A1.5 1.5 0 013.5 15v-2.5"/><path d="M10 7v6M7 10h6"/>',
+  hidden:
+    '<path d="M3.5 3.5l13 13M8.2 5.2A7 7 0 0110 5c4.75 0 7.5 5 7.5 5a13 13 0 01-2.2 2.7M5.3 6.7A12.6 12.6 0 002.5 10s2.75 5 7.5 5a7 7 0 003-.7"/>',
+  preview:
+    '<path d="M3.5 7.5V5A1.5 1.5 0 015 3.5h2.5M12.5 3.5H15A1.5 1.5 0 0116.5 5v2.5M16.5 12.5V15a1.5 1.5 0 01-1.5 1.5h-2.5M7.5 16.5H5A1.5 1.5 0 013.5 15v-2.5"/><path d="M10 7v6M7 10h6"/>',
   zoom_in: '<circle cx="9" cy="9" r="5.5"/><path d="M13.2 13.2L17 17M9 6.8v4.4M6.8 9h4.4"/>',
   zoom_out: '<circle cx="9" cy="9" r="5.5"/><path d="M13.2 13.2L17 17M6.8 9h4.4"/>',
   fullscreen: '<path d="M3.5 7.5v-4h4M12.5 3.5h4v4M16.5 12.5v4h-4M7.5 16.5h-4v-4"/>',
@@ -56,11 +54,11 @@ const SHAPES: Record<string, string> = {
   warning: '<path d="M10 3.25L17.5 16.5h-15z"/><path d="M10 8.5v3.75M10 14.4v.1"/>',
 };
 
-export function icon(name: string): SVGSVGElement {
+export function icon(paths: string): SVGSVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 20 20");
   svg.setAttribute("class", "cdw-icon");
   svg.setAttribute("aria-hidden", "true");
-  svg.innerHTML = SHAPES[name] ?? "";
+  svg.innerHTML = paths;
   return svg;
 }

@@ -1,37 +1,36 @@
-/** What lies over the image: trouble, how far the model is, and what to do first. */
+/** Over the image: the notice, the progress of the model, and a hint for the first gesture. */
+
+import { h, setText } from "../dom";
 import { TOOLS } from "../tools";
-import type { Part, View } from "../view";
-import { h, setText } from "./dom";
-import { icon } from "./icons";
+import type { DocumentHost, ModeHost, Part } from "./host";
+import { noticeBanner } from "./notice";
 
 const PHASES: Record<string, string> = { loading: "Loading the model", encoding: "Encoding the image" };
 
-export function overlay(view: View): Part {
-  const { doc } = view;
-  const message = h("span", {});
-  const close = h("button", { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss" }, icon("close"));
-  close.addEventListener("click", () => doc.dismiss());
-  const trouble = h("div", { class: "cdw-trouble", role: "alert" }, icon("warning"), message, close);
-  const doing = h("span", {});
-  const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), doing);
-  const how = h("b", {});
-  const hint = h("div", { class: "cdw-pill cdw-hint" }, how, h("span", {}, "wheel zooms"),
-    h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"));
-  const element = h("div", { class: "cdw-overlay" }, trouble, progress, hint);
+export function overlay(host: DocumentHost & ModeHost): Part {
+  const { doc } = host;
+  const notice = noticeBanner(doc.kernel);
+  const phaseText = h("span", {});
+  const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), phaseText);
+  const toolText = h("b", {});
+  const hint = h(
+    "div",
+    { class: "cdw-pill cdw-hint" },
+    toolText,
+    h("span", {}, "wheel zooms"),
+    h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"),
+  );
+  const element = h("div", { class: "cdw-overlay" }, notice.element, progress, hint);
 
   function refresh() {
-    trouble.hidden = !doc.trouble;
-    if (doc.trouble) {
-      trouble.dataset.kind = doc.trouble.kind;
-      setText(message, doc.trouble.text);
-      close.hidden = doc.dead;
-    }
+    notice.refresh();
     const phase = PHASES[doc.phase.name];
-    progress.hidden = !phase || doc.dead;
-    if (phase) setText(doing, phase);
-    const untouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
-    hint.hidden = !untouched || !doc.picture || !doc.editable || view.helping || view.tracing;
-    if (!hint.hidden) setText(how, TOOLS[doc.model.get("tool")].title);
+    progress.hidden = !phase || doc.isLost;
+    if (phase) setText(phaseText, phase);
+    const isUntouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
+    hint.hidden = !isUntouched || !doc.picture || !doc.isEditable || host.modes.helping || host.modes.tracing;
+    const tool = TOOLS[doc.model.get("tool")];
+    if (!hint.hidden) setText(toolText, `${doc.labelOf(tool.name)}: ${tool.hint}`);
   }
 
   return { element, refresh };

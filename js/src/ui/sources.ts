@@ -1,78 +1,114 @@
-/** Colours the pixels of the selected object by where they come from, with a legend. Asked for anew after every change, while it is on. */
+/** Colors the pixels of the selected object by their source, with a legend. Reloaded after every change while it is shown. */
 import type { Box } from "../bitmap";
+import { context2d, h } from "../dom";
 import { onImage } from "../layers";
 import { inflate } from "../superpixels";
-import type { Part, View } from "../view";
-import { h } from "./dom";
+import { TOOLS } from "../tools";
+import type { DocumentHost, ModeHost, Part, StageHost } from "./host";
 
-/** In the order of the numbers that the kernel gives. The colours differ in lightness, too. */
-const SOURCES: [name: string, color: string][] = [
-  ["Nobody", ""], ["Model", "#4f8ef7"], ["Brush", "#f59e0b"], ["Superpixel", "#10b981"], ["Lasso", "#ec4899"], ["Polygon", "#a855f7"],
-  ["Wand", "#facc15"], ["Command", "#94a3b8"], ["Matte", "#22d3ee"], ["Import", "#c08457"],
-];
-const OPACITY = 190; // of 255
+const PIXEL_ALPHA = 190; // of 255
+const UNKNOWN_COLOR = "#ffffff";
 
-export function sources(view: View): Part {
-  const { doc, viewer } = view;
-  const canvas = h("canvas", {}), list = h("ul", {});
-  const legend = h("div", { class: "cdw-legend", role: "group", "aria-label": "Where pixels come from" }, h("b", {}, "Where pixels come from"), list);
+/** The colors of the sources that are not tools; all colors differ in lightness, too. */
+const SOURCE_COLORS: Record<string, string> = { model: "#4f8ef7", command: "#94a3b8", import: "#c08457" };
+
+export function sourceLayer(host: DocumentHost & StageHost & ModeHost): Part {
+  const { doc, viewer } = host;
+  const canvas = h("canvas", {});
+  const list = h("ul", {});
+  const legend = h(
+    "div",
+    { class: "cdw-legend", role: "group", "aria-label": "Pixel sources" },
+    h("b", {}, "Pixel sources"),
+    list,
+  );
   const element = h("div", { class: "cdw-sources" }, canvas, legend);
-  let asked = "", painted = "", shown: { box: Box; picture: HTMLCanvasElement } | null = null;
+  let requested = ""; // the image and revision of the newest request
+  let painted = "";
+  let shown: { box: Box; picture: HTMLCanvasElement } | null = null;
 
-  async function ask(key: string) {
-    asked = key;
-    const reply = await doc.request("sources").catch(() => null);
-    if (!reply || asked !== key) return;
+  async function load(key: string) {
+    requested = key;
+    const reply = await doc.kernel.request<{ box: Box }>("sources").catch(() => null);
+    if (!reply || requested !== key) return;
     const numbers = new Uint8Array(await inflate(reply.buffers[0]));
-    if (asked !== key) return;
-    shown = { box: reply.result.box, picture: paint(reply.result.box, numbers) };
+    if (requested !== key) return;
+    shown = {
+      box: reply.result.box,
+      picture: paintSources(reply.result.box, numbers, doc.model.get("_sources").map(colorOf)),
+    };
     painted = "";
-    explain(numbers);
+    writeLegend(numbers);
     refresh();
   }
 
-  function explain(numbers: Uint8Array) {
-    const counts = new Array<number>(SOURCES.length).fill(0);
-    for (const number of numbers) counts[number]++;
-    const total = counts.reduce((sum, count, i) => sum + (i ? count : 0), 0);
-    const lines = SOURCES.flatMap(([name, color], i) => (i && counts[i]
-      ? [h("li", {}, h("i", { style: `background: ${color}` }), name, h("span", {}, percent(counts[i] / total)))] : []));
-    list.replaceChildren(...(lines.length ? lines : [h("li", { class: "cdw-soft" }, "Nothing has been changed yet")]));
+  function colorOf(source: string): string {
+    const tool = doc.model.get("_tools").find((one) => one.source === source && TOOLS[one.name]?.color);
+    return SOURCE_COLORS[source] ?? (tool && TOOLS[tool.name].color) ?? UNKNOWN_COLOR;
+  }
+
+  function writeLegend(numbers: Uint8Array) {
+    const counts = new Map<number, number>();
+    for (const number of numbers) if (number) counts.set(number, (counts.get(number) ?? 0) + 1);
+    const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    const lines = [...counts]
+      .sort(([a], [b]) => a - b)
+      .map(([number, count]) => {
+        const name = doc.model.get("_sources")[number];
+        const share = h("span", {}, percentText(count / total));
+        return h("li", {}, h("i", { style: `background: ${colorOf(name)}` }), capitalize(name), share);
+      });
+    list.replaceChildren(...(lines.length ? lines : [h("li", { class: "cdw-soft" }, "No changes yet")]));
   }
 
   function refresh() {
-    element.hidden = !view.tracing || view.peeking || !doc.picture;
-    if (!view.tracing) return void (asked = "");
+    element.hidden = !host.modes.tracing || host.modes.peeking || !doc.picture;
+    if (!host.modes.tracing) {
+      requested = "";
+      return;
+    }
     const key = `${doc.image.key} ${doc.revision}`;
-    if (key !== asked && doc.revision >= 0 && !doc.dead) void ask(key);
+    if (key !== requested && doc.revision >= 0 && !doc.isLost) void load(key);
     if (element.hidden) return;
-    const { clientWidth, clientHeight } = viewer.stage, ratio = devicePixelRatio || 1;
-    const look = JSON.stringify([viewer.camera, clientWidth, clientHeight, ratio]);
-    if (look === painted) return; // the pointer has moved, no more
-    painted = look;
+    const { clientWidth, clientHeight } = viewer.stage;
+    const ratio = devicePixelRatio || 1;
+    const state = JSON.stringify([viewer.camera, clientWidth, clientHeight, ratio]);
+    if (state === painted) return;
+    painted = state;
     canvas.width = Math.round(clientWidth * ratio);
     canvas.height = Math.round(clientHeight * ratio);
     if (!shown?.picture.width) return;
-    const ctx = canvas.getContext("2d")!;
-    onImage(ctx, viewer.camera, ratio);
-    ctx.imageSmoothingEnabled = false;
-    ctx.drawImage(shown.picture, shown.box[0], shown.box[1]);
+    const context = context2d(canvas);
+    onImage(context, viewer.camera, ratio);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(shown.picture, shown.box[0], shown.box[1]);
   }
 
   return { element, refresh };
 }
 
-function paint([x0, y0, x1, y1]: Box, numbers: Uint8Array): HTMLCanvasElement {
+/** Paint the numbers of sources in their colors; 0 is no source. */
+function paintSources([x0, y0, x1, y1]: Box, numbers: Uint8Array, colors: string[]): HTMLCanvasElement {
   const canvas = h("canvas", { width: String(x1 - x0), height: String(y1 - y0) });
   if (!numbers.length) return canvas;
-  const pixels = new ImageData(x1 - x0, y1 - y0), words = new Uint32Array(pixels.data.buffer);
-  const palette = SOURCES.map(([, color]) => {
-    const rgb = parseInt(color.slice(1) || "0", 16);
-    return color ? ((OPACITY << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0 : 0;
-  });
-  numbers.forEach((number, i) => { words[i] = palette[number]; });
-  canvas.getContext("2d")!.putImageData(pixels, 0, 0);
+  const pixels = new ImageData(x1 - x0, y1 - y0);
+  const words = new Uint32Array(pixels.data.buffer);
+  const palette = colors.map((color, number) => (number ? toAbgr(color) : 0));
+  for (let i = 0; i < numbers.length; i++) words[i] = palette[numbers[i]];
+  context2d(canvas).putImageData(pixels, 0, 0);
   return canvas;
 }
 
-function percent(part: number): string { return part < 0.01 ? "< 1 %" : `${Math.round(100 * part)} %`; }
+/** Convert #rrggbb to a little-endian RGBA pixel. */
+function toAbgr(color: string): number {
+  const rgb = parseInt(color.slice(1), 16);
+  return ((PIXEL_ALPHA << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
+}
+
+function capitalize(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+function percentText(share: number): string {
+  return share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
+}

@@ -1,47 +1,85 @@
-/** The line below: what the model does, which of its answers is shown, what is saved, where the pointer is; and on to the next image. */
-import type { Part, View } from "../view";
-import { h, setText } from "./dom";
-import { walk } from "./walk";
+/** The status line: state of the model, its suggestion, autosave, pointer, image size, latency; and the way to other images. */
+import { h, setText } from "../dom";
+import type { CommandHost, DocumentHost, Part, StageHost } from "./host";
+import { imageNav } from "./image_nav";
 
 const PHASES: Record<string, string> = {
-  idle: "Waiting", loading: "Loading the model…", encoding: "Encoding the image…", ready: "Ready", failed: "The model failed",
+  idle: "Waiting",
+  loading: "Loading the model…",
+  encoding: "Encoding the image…",
+  ready: "Ready",
+  failed: "The model failed",
 };
 
-export function status(view: View): Part {
-  const { doc } = view, images = walk(view);
-  const dot = h("i", { class: "cdw-light" });
-  const phase = h("span", { class: "cdw-phase", role: "status" });
-  const name = h("span", { class: "cdw-file" });
-  const answer = h("span", { class: "cdw-answer", role: "status" }), saved = h("span", { class: "cdw-saved", role: "status" });
-  const pointer = h("span", { class: "cdw-pointer" }), size = h("span", { class: "cdw-size" }), latency = h("span", { class: "cdw-latency" });
-  const element = h("div", { class: "cdw-status" }, dot, phase, answer, name, saved, h("span", { class: "cdw-spacer" }), pointer, size, latency, images.element);
+type State = "ready" | "working" | "failed";
 
-  function state(): [string, string] {
-    if (doc.dead) return ["failed", "No kernel"];
-    if (doc.busy && doc.phase.name === "ready") return ["working", "Working…"];
+export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
+  const { doc } = host;
+  const images = imageNav(host);
+  const phase = h("span", { class: "cdw-phase", role: "status" });
+  const suggestion = h("span", { class: "cdw-answer", role: "status" });
+  const file = h("span", { class: "cdw-file" });
+  const saved = h("span", { class: "cdw-saved", role: "status" });
+  const pointer = h("span", { class: "cdw-pointer" });
+  const size = h("span", { class: "cdw-size" });
+  const latency = h("span", { class: "cdw-latency" });
+  latency.title = "From the last click to its mask on the screen";
+  const element = h(
+    "div",
+    { class: "cdw-status" },
+    h("i", { class: "cdw-light" }),
+    phase,
+    suggestion,
+    file,
+    saved,
+    h("span", { class: "cdw-spacer" }),
+    pointer,
+    size,
+    latency,
+    images.element,
+  );
+
+  function modelState(): [State, string] {
+    const { name } = doc.phase;
+    if (doc.isLost) return ["failed", "No kernel"];
+    if (doc.isBusy && name === "ready") return ["working", "Working…"];
     if (doc.model.get("view_only")) return ["ready", "View only"];
-    const kind = doc.phase.name === "ready" ? "ready" : doc.phase.name === "failed" ? "failed" : "working";
-    return [kind, PHASES[doc.phase.name]];
+    return [name === "ready" || name === "failed" ? name : "working", PHASES[name]];
+  }
+
+  function suggestionText(key: string | undefined): string {
+    const { count, chosen } = doc.alternatives;
+    if (!doc.hasAlternatives) return "";
+    if (count === null) return key ? `${key}: suggestions` : "suggestions";
+    return `suggestion ${chosen + 1} / ${count}`;
+  }
+
+  function sizeText(): string {
+    const { width, height } = doc.image;
+    const shown = doc.picture?.width ?? width;
+    const reduced = shown < width ? ` (shown at ${Math.round((100 * shown) / width)} %)` : "";
+    return `${width} × ${height}${reduced}`;
   }
 
   function refresh() {
-    const [kind, text] = state(), { width, height } = doc.image, { count, chosen } = doc.alternatives, next = view.keyOf("alternative");
-    element.dataset.state = kind;
+    const [state, text] = modelState();
+    element.dataset.state = state;
     setText(phase, text);
-    setText(name, doc.image.name);
-    name.title = doc.image.name;
-    setText(answer, !doc.otherAnswers ? "" : count === null ? `${next ? `${next}: ` : ""}alternatives` : `alternative ${chosen + 1} / ${count}`);
-    answer.title = `What the model thinks the object may be; ${next ?? "a command"} shows the next`;
-    const notice: string = doc.model.get("_notice") ?? "";
+    setText(file, doc.image.name);
+    file.title = doc.image.name;
+    const key = host.commands.keyOf("alternative");
+    setText(suggestion, suggestionText(key));
+    suggestion.title = key
+      ? `Objects that the model suggests for the click; ${key} shows the next one`
+      : "Objects that the model suggests for the click";
+    const notice = doc.model.get("_notice") ?? "";
     setText(saved, notice);
     saved.title = notice;
     saved.classList.toggle("cdw-unsaved", notice !== "" && !/^saved/i.test(notice));
-    const point = view.viewer.pointer;
+    const point = host.viewer.pointer;
     setText(pointer, point ? `${Math.floor(point[0])}, ${Math.floor(point[1])}` : "");
-    const reduced = doc.picture && doc.picture.width < width;
-    setText(size, `${width} × ${height}${reduced ? ` (shown at ${Math.round((100 * doc.picture!.width) / width)} %)` : ""}`);
+    setText(size, sizeText());
     setText(latency, doc.latency === null ? "" : `${Math.round(doc.latency)} ms`);
-    latency.title = "From the last click to its mask on the screen";
     images.refresh();
   }
 

@@ -1,55 +1,78 @@
-/** The upper row: what one works with. Prompts to the model, tools of the hand, history, and commands on the mask. */
-import { PROMPTS } from "../actions";
+/** The upper row: prompts to the model, manual tools, history, commands on the mask, zoom and help. */
+
+import { h, setText } from "../dom";
 import { TOOLS } from "../tools";
-import type { Part, View } from "../view";
-import { button, group, popover, slider, still } from "./controls";
-import { h, setText } from "./dom";
+import { commandButton, group, popover, refreshAll, slider, staticPart } from "./controls";
+import type { CommandHost, DocumentHost, OptionHost, Part, StageHost } from "./host";
+import { ICONS, icon } from "./icons";
 
-const AMOUNT = { min: 1, max: 50 }; // pixels
+const AMOUNT_RANGE = { min: 1, max: 50 }; // image pixels
 
-export function toolbar(view: View): Part {
-  const tools = (prompts: boolean) => Object.keys(TOOLS).filter((id) => PROMPTS.includes(id) === prompts).map((id) => button(view, id));
+type Host = DocumentHost & CommandHost & OptionHost & StageHost;
 
-  function zoom(): Part {
-    const fit = button(view, "fit", { text: "" });
-    fit.element.classList.add("cdw-zoom");
-    const refresh = () => {
-      fit.refresh();
-      setText(fit.element, `${Math.round(view.viewer.camera.scale * 100)} %`);
-    };
-    return group("Zoom", button(view, "zoom_out"), { element: fit.element, refresh }, button(view, "zoom_in"));
-  }
-
-  /** Commands stay open: growing three times is three clicks. */
-  function commands(): Part {
-    const entry = (name: string, text: string) => button(view, name, { text });
-    const amount = slider({
-      label: "By", unit: "px", ...AMOUNT, curved: true, get: () => view.options.amount, set: (amount) => view.setOptions({ amount }),
-    });
-    const parts = [
-      entry("fill_holes", "Fill holes"), entry("keep_largest", "Keep the largest part"), still(h("hr")),
-      amount, entry("smooth", "Smooth"), entry("grow", "Grow"), entry("shrink", "Shrink"), entry("snap", "Snap to neighbours"),
-    ];
-    const list = h("div", { class: "cdw-menu" }, ...parts.map((part) => part.element));
-    const { element, button: opener, refresh } = popover("Change the whole mask", "commands", { element: list, refresh: () => parts.forEach((part) => part.refresh()) });
-    return {
-      element,
-      refresh() {
-        opener.disabled = !view.doc.editable || !view.doc.current?.outline;
-        refresh();
-      },
-    };
-  }
-
+export function toolbar(host: Host): Part {
+  const button = (name: string, text?: string) => commandButton(host.commands, name, { text });
+  const tools = (arePrompts: boolean) =>
+    Object.keys(TOOLS)
+      .filter((name) => host.doc.isPrompt(name) === arePrompts)
+      .map((name) => button(name));
   const parts = [
     group("Prompts to the model", ...tools(true)),
-    group("Tools of the hand", ...tools(false), commands()),
-    group("History", button(view, "undo"), button(view, "redo")),
-    group("Object", button(view, "finish"), button(view, "delete_last")),
-    still(h("span", { class: "cdw-spacer" })),
-    zoom(),
-    group("Help", button(view, "help"), button(view, "fullscreen")),
+    group("Manual tools", ...tools(false), maskCommands(host)),
+    group("History", button("undo"), button("redo")),
+    group("Object", button("finish"), button("delete_last")),
+    staticPart(h("span", { class: "cdw-spacer" })),
+    zoomGroup(host),
+    group("Help", button("help"), button("fullscreen")),
   ];
-  const element = h("div", { class: "cdw-toolbar", role: "toolbar", "aria-label": "Tools" }, ...parts.map((part) => part.element));
-  return { element, refresh: () => parts.forEach((part) => part.refresh()) };
+  const element = h(
+    "div",
+    { class: "cdw-toolbar", role: "toolbar", "aria-label": "Tools" },
+    ...parts.map((part) => part.element),
+  );
+  return { element, refresh: () => refreshAll(parts) };
+}
+
+function zoomGroup({ commands, viewer }: Host): Part {
+  const fit = commandButton(commands, "fit", { text: "" });
+  fit.element.classList.add("cdw-zoom");
+  const refresh = () => {
+    fit.refresh();
+    setText(fit.element, `${Math.round(viewer.camera.scale * 100)} %`);
+  };
+  const percentage = { element: fit.element, refresh };
+  return group("Zoom", commandButton(commands, "zoom_out"), percentage, commandButton(commands, "zoom_in"));
+}
+
+/** Commands on the whole mask. The panel stays open, so that growing three times is three clicks. */
+function maskCommands(host: Host): Part {
+  const entry = (name: string, text: string) => commandButton(host.commands, name, { text });
+  const amount = slider({
+    label: "By",
+    unit: "px",
+    ...AMOUNT_RANGE,
+    isCurved: true,
+    get: () => host.options.amount,
+    set: (amount) => host.setOptions({ amount }),
+  });
+  const parts = [
+    entry("fill_holes", "Fill holes"),
+    entry("keep_largest", "Keep the largest part"),
+    staticPart(h("hr")),
+    amount,
+    entry("smooth", "Smooth"),
+    entry("grow", "Grow"),
+    entry("shrink", "Shrink"),
+    entry("snap", "Snap to neighbors"),
+  ];
+  const content = h("div", { class: "cdw-menu" }, ...parts.map((part) => part.element));
+  const panel = popover("Change the whole mask", icon(ICONS.commands), {
+    element: content,
+    refresh: () => refreshAll(parts),
+  });
+  const refresh = () => {
+    panel.button.disabled = !host.doc.isEditable || !host.doc.current?.outline;
+    panel.refresh();
+  };
+  return { element: panel.element, refresh };
 }

@@ -1,0 +1,126 @@
+/** The upper row of a gallery: order, filters, decisions, display and help. */
+import { h } from "../dom";
+import { commandButton, group, popover, refreshAll, setTooltip, slider, staticPart } from "../ui/controls";
+import type { Part } from "../ui/host";
+import { ICONS, icon } from "../ui/icons";
+import { isFiltered, NO_FILTERS, scoreFilter, searchField, valueFilter } from "./filters";
+import type { FocusTarget, GalleryCommandHost, LabelColorHost, QueueHost } from "./host";
+import { formatScore, scoreTitle } from "./tile";
+
+const TILE_RANGE = { min: 96, max: 320 }; // CSS pixels
+const ORDERS: Record<string, string> = {
+  score: "Score",
+  label: "Label",
+  area: "Area",
+  status: "Status",
+  id: "As added",
+};
+
+export interface GalleryToolbar extends Part {
+  search(): void;
+}
+
+export function toolbar(host: QueueHost & GalleryCommandHost & LabelColorHost & FocusTarget): GalleryToolbar {
+  const { queue } = host;
+  const search = searchField(host);
+  const clear = h("button", { type: "button", class: "cdw-button", onclick: () => queue.set(NO_FILTERS) }, "Clear");
+  setTooltip(clear, "Clear all filters");
+  const button = (name: string) => commandButton(host.commands, name);
+  const clearPart = staticPart(clear, () => {
+    clear.hidden = !isFiltered(queue.model);
+  });
+  const parts = [
+    group("Order", orderControl(host)),
+    group(
+      "Filters",
+      valueFilter(host, "Status", "status", () => queue.choices.statuses),
+      valueFilter(host, "Class", "filter_labels", () => queue.choices.labels),
+      valueFilter(host, "Tag", "tag", () => queue.choices.tags),
+      scoreFilter(host),
+      search,
+      clearPart,
+    ),
+    staticPart(h("span", { class: "cdw-spacer" })),
+    group("Decision", button("accept"), button("reject"), button("skip"), button("undo")),
+    group("Display", button("heat"), button("peek"), displayPopover(host)),
+    group("Help", button("refresh"), button("help"), button("fullscreen")),
+  ];
+  const element = h(
+    "div",
+    { class: "cdw-toolbar cdw-head", role: "toolbar", "aria-label": "List" },
+    ...parts.map((part) => part.element),
+  );
+  return {
+    element,
+    refresh: () => refreshAll(parts),
+    search() {
+      search.element.focus();
+      search.element.select();
+    },
+  };
+}
+
+/** The value to sort by, and the direction. */
+function orderControl({ queue }: QueueHost): Part {
+  const order = () => {
+    const value = queue.model.get("order_by");
+    return { name: value.replace(/^-/, ""), isDescending: value.startsWith("-") };
+  };
+  const setOrder = (name: string, isDescending: boolean) =>
+    queue.set({ order_by: `${isDescending ? "-" : ""}${name}` });
+  const list = h("select", {
+    class: "cdw-typed cdw-order",
+    "aria-label": "Sort by",
+    onchange: () => setOrder(list.value, order().isDescending),
+  });
+  const direction = h("button", {
+    type: "button",
+    class: "cdw-button",
+    onclick: () => setOrder(order().name, !order().isDescending),
+  });
+  let shown = "";
+
+  function refresh() {
+    const { name, isDescending } = order();
+    const names = [...new Set(["score", ...queue.choices.scores, ...Object.keys(ORDERS), name])];
+    const state = JSON.stringify([names, name, isDescending]);
+    list.disabled = queue.isLost;
+    direction.disabled = queue.isLost;
+    if (state === shown) return;
+    shown = state;
+    const offered = names.filter((one) => one !== "overall" || name === one); // "score" is the overall score, too
+    list.replaceChildren(...offered.map((value) => h("option", { value }, ORDERS[value] ?? scoreTitle(value))));
+    list.value = name;
+    direction.replaceChildren(icon(isDescending ? ICONS.descending : ICONS.ascending));
+    setTooltip(direction, isDescending ? "Highest first; click to reverse" : "Lowest first; click to reverse");
+  }
+
+  return { element: h("div", { class: "cdw-sort" }, list, direction), refresh };
+}
+
+function displayPopover({ queue }: QueueHost): Part {
+  const { model } = queue;
+  const parts = [
+    slider({
+      label: "Tile",
+      unit: "px",
+      ...TILE_RANGE,
+      step: 8,
+      get: () => model.get("tile"),
+      set: (tile) => queue.set({ tile }),
+    }),
+    slider({
+      label: "Mask",
+      min: 0,
+      max: 1,
+      step: 0.05,
+      get: () => model.get("opacity"),
+      set: (opacity) => queue.set({ opacity: Number(formatScore(opacity)) }),
+    }),
+  ];
+  const content = h("div", { class: "cdw-picture" }, ...parts.map((part) => part.element));
+  return popover("Size of the tiles, opacity of the masks", icon(ICONS.adjust), {
+    element: content,
+    refresh: () => refreshAll(parts),
+  });
+}

@@ -1,0 +1,150 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { Kernel, type Message, type Model, RequestPool } from "./kernel";
+
+type Callback = (...args: any[]) => void;
+
+class FakeModel implements Pick<Model<unknown>, "send" | "on" | "off"> {
+  sent: { id: string; op: string; x: number }[] = [];
+  private callbacks: [event: string, callback: Callback][] = [];
+  send(content: unknown) {
+    this.sent.push(content as FakeModel["sent"][number]);
+  }
+  on(event: string, callback: any) {
+    this.callbacks.push([event, callback]);
+  }
+  off(_event: string, callback: any) {
+    this.callbacks = this.callbacks.filter((one) => one[1] !== callback);
+  }
+  fire(event: string, ...args: unknown[]) {
+    for (const [name, callback] of this.callbacks) if (name === event) callback(...args);
+  }
+  answer(message: Message) {
+    this.fire("msg:custom", message, []);
+  }
+}
+
+let model: FakeModel;
+let received: unknown[];
+let changes: number;
+let kernel: Kernel;
+beforeEach(() => {
+  vi.useFakeTimers();
+  model = new FakeModel();
+  received = [];
+  changes = 0;
+  kernel = new Kernel(model, {
+    probe: () => ({ op: "ping" }),
+    changed: () => changes++,
+    received: (result) => received.push(result),
+  });
+});
+
+test("replies go to the request with their id, in any order", async () => {
+  const first = kernel.request("apply", { x: 1 });
+  const second = kernel.request("apply", { x: 2 });
+  expect(model.sent.map((m) => m.x)).toEqual([1, 2]);
+  model.answer({ id: model.sent[1].id, ok: true, result: "b" });
+  model.answer({ id: model.sent[0].id, ok: true, result: "a" });
+  expect((await first).result).toBe("a");
+  expect((await second).result).toBe("b");
+  expect(kernel.isBusy).toBe(false);
+});
+
+test("a Python exception is a rejected promise with its text", async () => {
+  const request = kernel.request("apply");
+  model.answer({ id: model.sent[0].id, ok: false, error: "ValueError: outside the image" });
+  await expect(request).rejects.toThrow("ValueError: outside the image");
+});
+
+test("replies to other pages and messages without an id are received, too", () => {
+  model.answer({ id: null, ok: true, result: { rev: 4 } });
+  model.answer({ id: "another-page-1", ok: true, result: { rev: 5 } });
+  expect(received).toEqual([{ rev: 4 }, { rev: 5 }]);
+});
+
+test("a silent kernel is reported until it replies", async () => {
+  const request = kernel.request("apply");
+  vi.advanceTimersByTime(8_000);
+  expect(kernel.notice?.kind).toBe("slow");
+  model.answer({ id: model.sent[0].id, ok: true });
+  expect(kernel.notice).toBeNull();
+  await request;
+});
+
+test("a kernel that is busy for an hour replies after that hour", async () => {
+  const request = kernel.request("apply");
+  vi.advanceTimersByTime(3_600_000);
+  model.answer({ id: model.sent[0].id, ok: true, result: "late" });
+  expect((await request).result).toBe("late");
+});
+
+test("a kernel that does not reply to the probe is lost, and all its requests fail", async () => {
+  const request = kernel.request("apply");
+  const failure = expect(request).rejects.toThrow("restarted");
+  model.fire("comm_live_update");
+  expect(model.sent.map(({ op }) => op)).toEqual(["apply", "ping"]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  await failure;
+  expect(kernel.isLost).toBe(true);
+  expect(await kernel.run("undo")).toBeNull();
+  kernel.dismiss();
+  expect(kernel.isLost).toBe(true);
+  model.answer({ id: null, ok: true });
+  expect(kernel.notice).toBeNull();
+});
+
+test("a failed command shows a notice, which the next command removes", async () => {
+  const failed = kernel.run("apply", {}, { offer: (kind) => ({ text: `retry after ${kind}`, run() {} }) });
+  model.answer({ id: model.sent[0].id, ok: false, error: "no", kind: "Conflict" });
+  expect(await failed).toBeNull();
+  expect(kernel.notice).toMatchObject({ kind: "error", text: "no", offer: { text: "retry after Conflict" } });
+  void kernel.run("undo");
+  expect(kernel.notice).toBeNull();
+});
+
+test("latest requests: one in flight, the newest waits, the others are dropped", async () => {
+  const [a, b, c] = [1, 2, 3].map((x) => kernel.requestLatest("peek", { x }));
+  expect(model.sent.map((m) => m.x)).toEqual([1]);
+  expect(await b).toBeNull();
+  model.answer({ id: model.sent[0].id, ok: true, result: "one" });
+  expect((await a)?.result).toBe("one");
+  await vi.advanceTimersByTimeAsync(0);
+  expect(model.sent.map((m) => m.x)).toEqual([1, 3]);
+  model.answer({ id: model.sent[1].id, ok: true, result: "three" });
+  expect((await c)?.result).toBe("three");
+});
+
+test("after close nothing is received", () => {
+  kernel.close();
+  model.answer({ id: null, ok: true, result: 1 });
+  expect(received).toEqual([]);
+});
+
+test("a pool has few requests in flight, and skips those that are no longer needed", async () => {
+  vi.useRealTimers();
+  let needed = [1, 2, 3, 4];
+  let ended = 0;
+  const requested: number[] = [];
+  const replies: (() => void)[] = [];
+  const pool = new RequestPool(
+    () => {
+      const one = needed.shift();
+      return one === undefined
+        ? null
+        : () => {
+            requested.push(one);
+            return new Promise<void>((resolve) => replies.push(resolve));
+          };
+    },
+    () => {
+      ended++;
+    },
+  );
+  pool.fill();
+  pool.fill();
+  expect(requested).toEqual([1, 2]);
+  needed = [8, 9];
+  replies[0]();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect([requested, ended, pool.isBusy]).toEqual([[1, 2, 8], 1, true]);
+});

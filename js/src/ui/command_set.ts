@@ -1,0 +1,91 @@
+/** Commands by name: run by keys and buttons, enabled and pressed as their table says. */
+import { commandOf, keyName, type Shortcuts } from "../keys";
+
+export interface Command<Host> {
+  title: string | ((host: Host) => string);
+  icon?: string; // SVG paths
+  run(host: Host): void;
+  isEnabled?(host: Host): boolean;
+  isPressed?(host: Host): boolean;
+  hold?(host: Host, down: boolean): void; // on key down and key up, instead of `run`
+}
+
+/** Runs commands and describes them for buttons. */
+export interface CommandRunner {
+  titleOf(name: string): string;
+  iconOf(name: string): string | undefined;
+  keyOf(name: string): string | undefined;
+  can(name: string): boolean;
+  isPressed(name: string): boolean | undefined;
+  run(name: string): void;
+}
+
+interface Setup<Host> {
+  table: Record<string, Command<Host>>;
+  host: Host;
+  shortcuts(): Shortcuts;
+  isActive?(name: string): boolean; // whether the key of a command works now
+  interceptor?: { takes(name: string): boolean; take(name: string): void }; // a gesture that uses a command itself
+}
+
+export class CommandSet<Host> implements CommandRunner {
+  private readonly held = new Set<string>();
+
+  constructor(private readonly setup: Setup<Host>) {}
+
+  titleOf(name: string) {
+    const { title } = this.setup.table[name];
+    return typeof title === "string" ? title : title(this.setup.host);
+  }
+
+  iconOf(name: string) {
+    return this.setup.table[name].icon;
+  }
+
+  keyOf(name: string) {
+    return this.setup.shortcuts()[name]?.[0];
+  }
+
+  can(name: string) {
+    const { table, host, interceptor } = this.setup;
+    return interceptor?.takes(name) || (table[name].isEnabled?.(host) ?? true);
+  }
+
+  isPressed(name: string) {
+    return this.setup.table[name].isPressed?.(this.setup.host);
+  }
+
+  run(name: string) {
+    const { table, host, interceptor } = this.setup;
+    if (interceptor?.takes(name)) interceptor.take(name);
+    else if (this.can(name)) table[name].run(host);
+  }
+
+  /** The command of a key press. */
+  commandOf(event: KeyboardEvent): string | undefined {
+    const { table, isActive } = this.setup;
+    const active = Object.entries(this.setup.shortcuts()).filter(([name]) => table[name] && (isActive?.(name) ?? true));
+    return commandOf(keyName(event), Object.fromEntries(active));
+  }
+
+  /** A key of the command goes down. */
+  press(name: string, isRepeat: boolean) {
+    const { hold } = this.setup.table[name];
+    if (!hold) return this.run(name);
+    if (isRepeat) return;
+    this.held.add(name);
+    hold(this.setup.host, true);
+  }
+
+  /** A key goes up. */
+  release(event: KeyboardEvent) {
+    const name = this.commandOf(event);
+    if (name && this.held.delete(name)) this.setup.table[name].hold?.(this.setup.host, false);
+  }
+
+  /** The widget loses the focus: no key is held any more. */
+  releaseAll() {
+    for (const name of this.held) this.setup.table[name].hold?.(this.setup.host, false);
+    this.held.clear();
+  }
+}

@@ -1,0 +1,108 @@
+/** The parts of the annotator, and the members of its view that they use. Each part asks for the few interfaces it needs. */
+import type { ImageDocument } from "../document";
+import type { Instance } from "../instance";
+import type { ToolSettings } from "../tools/tool";
+import type { Viewer } from "../viewer";
+import type { CommandRunner } from "./command_set";
+
+/** A piece of the interface: `refresh` writes the current state into its element. */
+export interface Part {
+  element: HTMLElement;
+  refresh(): void;
+}
+
+/** The surroundings of an annotator that is embedded in another widget. */
+export interface Frame {
+  readonly isFullscreen: boolean;
+  toggleFullscreen(): void;
+  leave(): void; // Escape with nothing left to cancel
+}
+
+/** Options of the tools in one view; sizes that Python knows are traits: brush_size, tolerance, superpixels. */
+export interface ViewOptions extends Pick<ToolSettings, "add" | "straight" | "pressure"> {
+  amount: number; // image pixels for smooth, grow, shrink and snap
+}
+
+/** States of a view that are on or off. */
+export interface Modes {
+  peeking: boolean; // the image is shown without masks
+  previewing: boolean; // the effect of a click is shown while the pointer rests
+  tracing: boolean; // pixels are colored by their source
+  helping: boolean; // the help sheet is open
+}
+
+/** How a view shows the image. */
+export interface Display {
+  brightness: number; // factor, 1: unchanged
+  contrast: number; // factor, 1: unchanged
+  channel: "color" | "gray" | "red" | "green" | "blue"; // a single channel is shown in gray
+  sharp: boolean; // show pixels as squares at every zoom
+  grid: boolean; // show lines between large pixels
+}
+
+export interface DocumentHost {
+  readonly doc: ImageDocument;
+}
+
+export interface CommandHost {
+  readonly commands: CommandRunner;
+}
+
+export interface StageHost {
+  readonly viewer: Viewer;
+}
+
+export interface ModeHost {
+  readonly modes: Readonly<Modes>;
+  setModes(change: Partial<Modes>): void;
+}
+
+export interface OptionHost {
+  readonly options: Readonly<ViewOptions>;
+  setOptions(change: Partial<ViewOptions>): void;
+}
+
+export interface DisplayHost {
+  readonly display: Readonly<Display>;
+  setDisplay(change: Partial<Display>): void;
+}
+
+export interface FocusHost {
+  focus(): void;
+}
+
+/** The class palette's view of the objects. */
+export interface LabelHost {
+  setLabel(label: string): void;
+  color(instance: Pick<Instance, "id" | "label">): string;
+}
+
+/** The object list's view of the objects. */
+export interface ObjectHost extends LabelHost {
+  readonly hidden: ReadonlySet<number>;
+  readonly marked: ReadonlySet<number>; // selected in addition to the current object
+  readonly drawn: Instance[]; // objects with pixels, the front one last
+  mark(id: number): void;
+  clearMarks(): void;
+  highlight(id: number | null): void;
+  toggleHidden(id: number): void;
+  showOnly(id: number): void;
+  reorder(id: number, step: number): void;
+  refresh(): void;
+}
+
+/** The members that the commands of the annotator use. */
+export interface AnnotatorHost extends DocumentHost, StageHost, ModeHost, OptionHost {
+  readonly marked: ReadonlySet<number>;
+  readonly drawn: Instance[];
+  readonly newest: Instance | undefined;
+  readonly isFullscreen: boolean;
+  toggleFullscreen(): void;
+  scaleBrush(factor: number): void;
+  deleteNewest(): void;
+  mergeMarked(): Promise<void>;
+  rename(id: number): void;
+  canReorder(id: number, step: number): boolean;
+  reorder(id: number, step: number): void;
+  cancel(): void;
+}

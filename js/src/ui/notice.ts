@@ -1,0 +1,34 @@
+/** The banner over a widget: an error with a way out, a slow kernel, or a lost one. */
+
+import { h, setText } from "../dom";
+import type { Kernel } from "../kernel";
+import type { Part } from "./host";
+import { ICONS, icon } from "./icons";
+
+export function noticeBanner(kernel: Kernel): Part {
+  const message = h("span");
+  const offer = h("button", {
+    type: "button",
+    class: "cdw-button cdw-text",
+    onclick: () => kernel.notice?.offer?.run(),
+  });
+  const close = h(
+    "button",
+    { type: "button", class: "cdw-button cdw-small", "aria-label": "Dismiss", onclick: () => kernel.dismiss() },
+    icon(ICONS.close),
+  );
+  const element = h("div", { class: "cdw-notice", role: "alert" }, icon(ICONS.warning), message, offer, close);
+
+  function refresh() {
+    const { notice } = kernel;
+    element.hidden = !notice;
+    if (!notice) return;
+    element.dataset.kind = notice.kind;
+    setText(message, notice.text);
+    setText(offer, notice.offer?.text ?? "");
+    offer.hidden = !notice.offer;
+    close.hidden = kernel.isLost;
+  }
+
+  return { element, refresh };
+}
