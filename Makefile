@@ -1,6 +1,7 @@
-# make lab | test | lint | wheel. A bare clone with Python, Node and make is enough; the environment is .venv, a second call is quick.
+# make lab | test | lint | docs | wheel. A bare clone with Python, Node and make is enough; the environment is .venv, a second call is quick.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 NOTEBOOK ?= 01_click.ipynb
 LAB_ARGS ?=
 PYTEST_ARGS ?=
@@ -9,36 +10,56 @@ BUNDLE := cdwidget/static/annotator.js
 JS_SOURCES := $(shell find js/src -type f) $(wildcard js/*.json js/*.mjs js/*.ts)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-python test-js lint format wheel env clean
+.PHONY: lab test test-python test-js browser lint format docs wheel env clean
 .DEFAULT_GOAL := test
 
 env: .venv/.installed $(BUNDLE)
 
+# Every step that takes more than a few seconds says what it does.
 .venv/.installed: pyproject.toml constraints.txt cdwidget/_version.py
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit(f"Python {sys.version.split()[0]} is too old; cdwidget needs 3.10 or newer: make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,lab]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit(f"Python {sys.version.split()[0]} is too old; cdwidget needs 3.10 or newer: make PYTHON=python3.11")'
+	@$(PYTHON) tests/support/prerequisites.py libraries
+	@echo "Creating the Python environment in .venv. The first time this takes two to three minutes."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing Python packages (1 of 3): PyTorch ..."
+	@$(PIP) torch
+	@echo "Installing Python packages (2 of 3): cdwidget and JupyterLab ..."
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[lab]'
+	@echo "Installing Python packages (3 of 3): tests and linters ..."
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[dev]'
+	@touch $@
+
+.venv/.docs-installed: .venv/.installed
+	@echo "Installing Python packages: MkDocs ..."
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[docs]'
+	@touch $@
 
 js/node_modules/.installed: js/package.json js/package-lock.json
-	cd js && npm ci --no-audit --no-fund
-	touch $@
+	@echo "Installing JavaScript packages in js/node_modules ..."
+	@cd js && npm ci --no-audit --no-fund
+	@touch $@
 
 $(BUNDLE): js/node_modules/.installed $(JS_SOURCES)
-	cd js && npm run build
-	touch $@
+	@echo "Building the widget ..."
+	@cd js && npm run --silent build
+	@touch $@
 
 lab: env
-	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
+	@echo "Starting JupyterLab with notebooks/$(NOTEBOOK). Press Ctrl+C twice to stop it."
+	@$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
-test: test-js test-python
+# A missing browser is installed or reported before the first test, not after minutes of tests.
+test: browser test-js test-python
+
+browser: env
+	@$(BIN)/python tests/support/prerequisites.py browser
 
 test-js: js/node_modules/.installed
 	cd js && npm test
 
-# Ray would be started in every process but for loadfile, and so would JupyterLab with a kernel. Those that time frames run alone.
+# One process per test file (loadfile), so that Ray and JupyterLab start in one process only. Tests that measure frame rates run alone.
 TIMED := tests/ui/test_click.py tests/ui/test_inspector_view.py $(wildcard tests/ui/test_*_speed.py)
-test-python: env
+test-python: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
@@ -53,9 +74,14 @@ format: .venv/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: env .venv/.docs-installed
+	$(BIN)/python -m pytest -q tests/test_docstrings.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+	@echo "Open site/index.html, or serve it: $(BIN)/python -m http.server --directory site"
+
 wheel: env
 	rm -rf dist
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv js/node_modules cdwidget/static dist
+	rm -rf .venv js/node_modules cdwidget/static dist site

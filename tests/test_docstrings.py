@@ -43,7 +43,10 @@ def area(square): ...
 
 def documented():
     """Return nothing
-    at all."""
+    at all.
+
+    >>> documented()
+    """
 '''
 
 
@@ -79,6 +82,12 @@ def long_first_lines(module: ModuleType) -> list[str]:
     return [name for name, line in first_lines.items() if line and (len(line) > MAX_FIRST_LINE or not line.endswith("."))]
 
 
+def untitled_examples(module: ModuleType) -> list[str]:
+    """Return the public names of a module whose examples would be shown as text, for lack of the line "Example:"."""
+    texts = {name: docstring(value) for name, value in documented_objects(module)}
+    return [name for name, text in texts.items() if ">>> " in text and not re.search(r"^Examples?:$", text, re.MULTILINE)]
+
+
 def test_the_navigation_lists_modules() -> None:
     assert {"cdwidget", "cdwidget.session"} <= set(PUBLIC_MODULES)
 
@@ -95,9 +104,16 @@ def test_a_docstring_begins_with_one_short_sentence(module: str) -> None:
     assert not names, "\n".join(names)
 
 
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
+def test_examples_have_a_title(module: str) -> None:
+    names = untitled_examples(import_module(module))
+    assert not names, "\n".join(names)
+
+
 def test_a_missing_docstring_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shapes.py").write_text(SHAPES)
     monkeypatch.syspath_prepend(tmp_path)
     module = import_module("shapes")
     assert missing_docstrings(module) == ["shapes.Square", "shapes.Square.area", "shapes.Square.unit", "shapes.area"]
     assert long_first_lines(module) == ["shapes", "shapes.documented"]
+    assert untitled_examples(module) == ["shapes.documented"]

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, W
 from support.jupyterlab import Lab
 from support.prerequisites import find_browser
 
-WIDGET = "blob:"  # where the address of the widget's bundle begins, in an error's stack
+WIDGET = "blob:"  # The address of the widget's bundle starts with this in the stack of an error.
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
-    """Open a page that fails its test when anything throws on it, or asks for an address outside this machine."""
+    """Open a page that fails its test if it throws, or requests an address outside this machine."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     outside: list[str] = []
     thrown: list[str] = []
