@@ -1,9 +1,9 @@
-"""Waiting time on a machine that is busy with something else: clicks beside processes that never rest.
+"""Measure click latency while other processes keep the machine busy.
 
 python benchmarks/busy.py --out benchmarks/results/latency/busy.json
 
-Each line is `cdwidget benchmark --latency --size 1000x1000` in a process of its own: once as the package sets OpenMP up, and once with
-OpenMP's own GOMP_SPINCOUNT, as it was before.
+Each run is `cdwidget benchmark --latency --size 1000x1000` in a process of its own: once with the GOMP_SPINCOUNT that the package sets, and
+once with OpenMP's default.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 METHOD = "cdnet-tiny"
-BUSY = (0, 1, 2)  # processes that never rest meanwhile
-SPINS = {"as cdwidget sets it": None, "OpenMP's own": "300000"}
+BUSY_PROCESSES = (0, 1, 2)
+SPINS = {"set by cdwidget": None, "OpenMP default": "300000"}
 
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description="Measure waiting time beside busy processes.")
+    parser = argparse.ArgumentParser(description="Measure click latency while other processes keep the machine busy.")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     found = []
-    for busy in BUSY:
+    for busy in BUSY_PROCESSES:
         for name, spins in SPINS.items():
-            with beside(busy):
-                latency = measured(spins)
+            with busy_processes(busy):
+                latency = measure(spins)
             encode, click = (latency[what]["p50"] for what in ("encode_ms", "click_ms"))
             print(f"{busy} busy, GOMP_SPINCOUNT {name}: encode {encode:.0f} ms, click {click:.0f} ms", flush=True)
             found.append({"busy": busy, "spins": name, "encode_ms": latency["encode_ms"], "click_ms": latency["click_ms"]})
@@ -41,18 +41,18 @@ def main() -> None:
 
 
 @contextmanager
-def beside(count: int) -> Iterator[None]:
-    """Keep so many processes busy, each in a session of its own, as Jupyter starts kernels: Linux shares processors by session."""
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(count)]
+def busy_processes(count: int) -> Iterator[None]:
+    """Run `count` busy processes, each in a session of its own like a Jupyter kernel, since Linux schedules by session."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(count)]
     try:
         yield
     finally:
-        for one in others:
-            one.kill()
+        for process in processes:
+            process.kill()
 
 
-def measured(spins: str | None) -> dict:
-    """What `cdwidget benchmark --latency` measures, with this GOMP_SPINCOUNT; None leaves it to the package."""
+def measure(spins: str | None) -> dict:
+    """Run `cdwidget benchmark --latency` with this GOMP_SPINCOUNT; None leaves it to the package."""
     environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "latency.json"

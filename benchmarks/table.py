@@ -1,7 +1,7 @@
-"""Rewrite the results in the README from the JSON files that `cdwidget benchmark --out` and `cdwidget ablate --out` wrote.
+"""Write the tables of docs/benchmarks.md from the JSON files of `cdwidget benchmark --out` and `cdwidget ablate --out`.
 
-python benchmarks/table.py            # writes what stands between the two markers anew
-python benchmarks/table.py --check    # says whether it is up to date, for tests
+python benchmarks/table.py            # rewrites the tables between the two markers
+python benchmarks/table.py --check    # fails if the page is out of date
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ BEGIN, END = "<!-- results: written by benchmarks/table.py -->", "<!-- /results 
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the options and rewrite, or check, the README."""
-    parser = argparse.ArgumentParser(description="Rewrite the results in the README from the JSON files of the benchmark.")
+    """Rewrite or check the page."""
+    parser = argparse.ArgumentParser(description="Write the tables of docs/benchmarks.md from the JSON files of the benchmarks.")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the JSON files")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the README is not up to date")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
     options = parser.parse_args(arguments)
-    old = options.readme.read_text()
-    new = rewritten(old, [json.loads(path.read_text()) for path in sorted(options.results.glob("*.json"))])
+    old = options.page.read_text()
+    new = with_tables(old, [json.loads(path.read_text()) for path in sorted(options.results.glob("*.json"))])
     if options.check and new != old:
-        sys.exit(f"{options.readme} does not show {options.results}; run python benchmarks/table.py")
+        sys.exit(f"{options.page} is older than {options.results}; run python benchmarks/table.py")
     if not options.check:
-        options.readme.write_text(new)
+        options.page.write_text(new)
 
 
-def rewritten(readme: str, contents: Iterable[dict[str, Any]]) -> str:
-    """Return the README with the tables of all contents between its markers; SystemExit when it has no markers."""
-    before, begin, rest = readme.partition(BEGIN)
+def with_tables(page: str, contents: Iterable[dict[str, Any]]) -> str:
+    """Return the page with the tables of all result files between its markers; SystemExit if it has no markers."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        sys.exit(f"the README has no place for results: write the lines {BEGIN} and {END}")
+        sys.exit(f"the page needs the lines {BEGIN} and {END} around its tables")
     sections = [section(content) for content in contents]
     return f"{before}{BEGIN}\n" + "\n".join(sections) + f"{END}{after}"
 
 
 def section(content: dict[str, Any]) -> str:
-    """The tables of one JSON file."""
+    """Return the tables of one JSON file."""
     tables = [table for table in (figures(content), sets(content), latency(content)) if table]
     return "".join(f"{table}\n\n" for table in tables)
 
 
 def figures(content: dict[str, Any]) -> str:
-    """One row a method; of an ablation also what each costs beside the first."""
+    """Return one row per method; for an ablation also the difference to the first method."""
     methods = content["methods"]
     if not methods:
         return ""
@@ -70,15 +70,15 @@ def figures(content: dict[str, Any]) -> str:
             milliseconds(m["predict_ms"]),
         ]
         if compare:
-            beside = m["noc90_beside_first"]
-            low, high = beside["interval"]
-            row.append("" if not rows else f"{beside['mean']:+.2f} ({low:+.2f} to {high:+.2f})")
+            difference = m["noc90_difference_to_first"]
+            low, high = difference["interval"]
+            row.append("" if not rows else f"{difference['mean']:+.2f} ({low:+.2f} to {high:+.2f})")
         rows.append(row)
-    return markdown([title(content), *header, *(["NoC90 beside the first"] if compare else [])], rows)
+    return markdown([title(content), *header, *(["NoC90 difference"] if compare else [])], rows)
 
 
 def sets(content: dict[str, Any]) -> str:
-    """NoC85/NoC90 of each data set, where there are several; not of an ablation, whose sets hold too few objects to compare."""
+    """Return NoC85/NoC90 per data set if there are several; not for ablations, whose sets hold too few objects to compare."""
     methods = content["methods"]
     groups = next(iter(methods.values()))["noc_by_set"] if methods else {}
     if len(groups) < 2 or content["kind"] == "ablation":
@@ -91,34 +91,34 @@ def sets(content: dict[str, Any]) -> str:
 
 
 def latency(content: dict[str, Any]) -> str:
-    """How long a user waits, and the memory it takes."""
+    """Return latency and memory."""
     rows = [
         [
             m["method"],
             f"{m['width']}×{m['height']}",
-            *(milliseconds(m[what]) for what in ("encode_ms", "click_ms", "predict_ms")),
+            *(milliseconds(m[key]) for key in ("encode_ms", "click_ms", "predict_ms")),
             "–" if m["peak_bytes"] is None else f"{m['peak_bytes'] / 2**20:.0f} ({m['loaded_bytes'] / 2**20:.0f})",
         ]
         for m in content["latency"]
     ]
-    header = ["p50/p95 in ms", "size", "encode", "click", "the model's share", "peak memory MB (before the image)"]
+    header = ["p50/p95 in ms", "size", "encode", "click", "predict", "peak memory MB (after loading)"]
     return markdown(header, rows) if rows else ""
 
 
 def title(content: dict[str, Any]) -> str:
-    """What was measured, in words."""
+    """Return the title of a table: what was measured, on how many objects."""
     first = next(iter(content["methods"].values()))
-    named = content["title"] or ", ".join(first["noc_by_set"])
-    return f"{named}, {first['objects']} objects" + ("" if content["mode"] == "click" else f", {content['mode']} mode")
+    name = content["title"] or ", ".join(first["noc_by_set"])
+    return f"{name}, {first['objects']} objects" + ("" if content["mode"] == "click" else f", {content['mode']} mode")
 
 
 def milliseconds(figures: dict[str, float]) -> str:
-    """p50/p95, or a dash for what was not measured."""
+    """Return p50/p95, or a dash if it was not measured."""
     return f"{figures['p50']:.0f}/{figures['p95']:.0f}" if figures else "–"
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A table, the first column to the left, the figures to the right."""
+    """Return a Markdown table, the first column aligned to the left, the figures to the right."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
 

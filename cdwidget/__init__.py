@@ -1,4 +1,4 @@
-"""cdwidget: click on an object in a notebook, and CDNet answers with its mask.
+"""cdwidget: click on an object in a notebook, and CDNet predicts its mask.
 
 The public names are imported on first use, so that `import cdwidget` loads neither torch nor anywidget.
 """
@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cdwidget._version import __version__
+from cdwidget.default_predictor import register_loader
 
 if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from cdwidget.session import Session
     from cdwidget.widget import Annotator
     from cdwidget.widget.embedding_map import EmbeddingMap
-    from cdwidget.widget.gallery.gallery import Gallery
+    from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
 
-# How often a thread of GNU OpenMP, PyTorch's on Linux, looks for more work before it sleeps. Left to itself it looks 300,000 times,
-# and keeps a processor from the thread that all others wait for: beside another busy kernel a click takes 2.5 s on two cores, and 0.35 s
-# this way (benchmarks/busy.py). Still fewer times would slow clicks on an idle machine down. Read when torch is loaded.
+# Idle threads of GNU OpenMP, which PyTorch uses on Linux, spin 300,000 times by default before they sleep, and take a processor from
+# busy ones. With another kernel at full load, a click takes 2.5 s on two cores; with this setting 0.35 s (benchmarks/busy.py). Fewer
+# spins would slow down clicks on an idle machine. The variable is read when torch is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
@@ -81,6 +82,15 @@ __all__ = [
     "to_frame",
     "write",
 ]
+
+
+def _load_default_predictor() -> Predictor:
+    from cdwidget.model import load_predictor
+
+    return load_predictor()
+
+
+register_loader(_load_default_predictor)
 
 
 def __getattr__(name: str) -> Any:

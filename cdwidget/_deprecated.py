@@ -14,7 +14,7 @@ def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
 
 
 def renamed_module(old: str, new: str) -> Callable[[str], Any]:
-    """Return a module-level `__getattr__` that takes every name of module `old` from module `new`."""
+    """Return a module-level `__getattr__` that resolves all names of module `old` in `new`."""
 
     def getattribute(name: str) -> Any:
         if name.startswith("__"):
@@ -26,7 +26,7 @@ def renamed_module(old: str, new: str) -> Callable[[str], Any]:
 
 
 def renamed_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module-level `__getattr__` for names of `module` that were renamed within it: {old: new}."""
+    """Return a module-level `__getattr__` for renamed names of `module`: {old: new}."""
 
     def getattribute(name: str) -> Any:
         if name not in names:

@@ -1,4 +1,4 @@
-"""The one click simulation: training, benchmark and batch jobs all point where this says."""
+"""The click simulation that training, benchmark and batch jobs share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from cdwidget.prompts import Click, Stroke
 
 
 def core_distance(region: np.ndarray) -> np.ndarray:
-    """Exact L2 distance of each pixel of `region` (bool, (H, W)) to the nearest pixel outside; the image's border counts as outside.
+    """Return the exact L2 distance of each pixel to the nearest pixel outside a region.
 
-    Returns float32 (H, W), 0 outside the region.
+    Args:
+        region: bool (H, W). Pixels beyond the image border count as outside.
+
+    Returns:
+        float32 (H, W) in pixels, 0 outside the region.
     """
     padded = np.pad(region.astype(np.uint8), 1)
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
@@ -26,21 +30,36 @@ def next_click(
     clicked: Iterable[Click] = (),
     rng: np.random.Generator | None = None,
 ) -> Click | None:
-    """Where a careful user would click next: the core of the larger error region (the RITM protocol).
+    """Return the next click of a careful user: at the core of the larger error region.
 
-    gt, pred, ignore: bool (H, W). Pixels of `ignore` are no error; pixels already `clicked` are not clicked again. The click is at the
-    largest distance to the region's border, ties in raster order; with `rng` it is drawn from the pixels that are at least half as deep,
-    as training does. Returns None when there is no error left to click on.
+    Source: the RITM protocol (Sofiiuk et al., "Reviving iterative training with mask guidance", 2021).
+
+    Args:
+        gt: Ground truth, bool (H, W).
+        pred: Predicted mask, bool (H, W).
+        ignore: Pixels that are never an error, bool (H, W).
+        clicked: Earlier clicks; their pixels are not clicked again.
+        rng: Draw the click from all pixels at least half as deep as the deepest, as training does. None: take the deepest pixel, ties in
+            raster order.
+
+    Returns:
+        A click, positive in false negatives and negative in false positives, or None if no error is left.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> click = next_click(gt, session.mask)
     """
     if gt.shape != pred.shape:
         raise ValueError(f"gt is {gt.shape} and pred is {pred.shape}; both must be (H, W) of the same image")
     valid = np.ones_like(gt, dtype=bool) if ignore is None else ~ignore
-    missed = core_distance(gt & ~pred & valid)
-    wrong = core_distance(~gt & pred & valid)
+    false_negative = core_distance(gt & ~pred & valid)
+    false_positive = core_distance(~gt & pred & valid)
     for click in clicked:
-        missed[click.pixel] = wrong[click.pixel] = 0
-    positive = bool(missed.max() >= wrong.max())
-    depth = missed if positive else wrong
+        false_negative[click.pixel] = false_positive[click.pixel] = 0
+    positive = bool(false_negative.max() >= false_positive.max())
+    depth = false_negative if positive else false_positive
     deepest = float(depth.max())
     if deepest == 0:
         return None
@@ -54,9 +73,13 @@ def next_click(
 
 
 def stroke_from(click: Click, region: np.ndarray, radius: float, rng: np.random.Generator) -> Stroke:
-    """The scribble of a hasty user: from a click straight to another place in the same part of its error region, bool (H, W).
+    """Return the stroke of a hasty user: straight from a click to a random point of the same error component.
 
-    It goes as far as the region holds it; radius is in pixels of the region.
+    Args:
+        click: Where the stroke starts, inside `region`.
+        region: The error region, bool (H, W); the stroke ends where it would leave it.
+        radius: Radius of the stroke in pixels.
+        rng: Source of the random end point.
     """
     _, parts = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
     ys, xs = np.nonzero(parts == parts[click.pixel])

@@ -1,4 +1,4 @@
-"""What a dataset is made of: an Item is an image on disk and its instances. Every image enters through `read_image`."""
+"""Items of data sets: an image file and its instances. `read_image` reads all images."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 class Instance:
     """One object of an image.
 
-    mask: bool (H, W). label: "" when it has none. id: inside a session. alpha: uint8 (H, W), 0 to 255, how much of each pixel is the
-    object's, where that is known; None otherwise.
+    Args:
+        mask: bool (H, W).
+        label: Its class; "" for none.
+        id: Its id in a session; None for none.
+        alpha: Opacity of each pixel, uint8 (H, W), 0 to 255; None if only the mask is known.
     """
 
     mask: np.ndarray
@@ -30,24 +33,45 @@ class Instance:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One image file of a dataset with its instances; the pixels are read when they are asked for."""
+    """One image file of a data set with its instances.
+
+    Args:
+        path: The image file; `read_image()` reads it.
+        instances: Its objects, in painting order.
+    """
 
     path: str | os.PathLike[str]
     instances: Sequence[Instance] = ()
 
     def read_image(self) -> np.ndarray:
-        """Read the file, uint8 (H, W, 3) RGB; it is read again at every call, so that a long list of items stays small."""
+        """Return the image, uint8 (H, W, 3), RGB.
+
+        Each call reads the file, so that a long list of items needs little memory.
+        """
         return read_image(self.path)
 
 
 def read_image(source: ImageSource) -> np.ndarray:
-    """Return an image as uint8 (H, W, 3) RGB, C-contiguous, never sharing memory with `source`.
+    """Read an image.
 
-    source: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 2 grey + alpha), (H, W, 3) or (H, W, 4), RGB order, of
-    uint8, bool, uint16 (0..65535 becomes 0..255) or float in [0, 1].
-    The EXIF orientation of a file or PIL image is applied. Transparent pixels are shown on white. Of several frames the first is taken.
-    16 bit files and arrays alike are read over their full range: stretch darker ones first, e.g. image / image.max().
-    Raises FileNotFoundError; ValueError for a corrupt file, or pixels that are not as above; TypeError for anything else.
+    The EXIF orientation is applied. Transparent pixels become white. Only the first frame of an animation is read. 16-bit images are
+    read over their full range, so darker ones should be stretched first: image / image.max().
+
+    Args:
+        source: A path, a PIL image, or an array: (H, W), (H, W, 1), (H, W, 2) gray and alpha, (H, W, 3) or (H, W, 4), RGB order, of
+            uint8, bool, uint16 (0..65535 becomes 0..255) or float in [0, 1].
+
+    Returns:
+        uint8 (H, W, 3), RGB, C-contiguous, a copy.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or an array has another shape, dtype or range.
+        TypeError: If `source` is of another type.
+
+    Example:
+        >>> read_image("photo.jpg").shape
+        (480, 640, 3)
     """
     if isinstance(source, Image.Image):
         return _from_pil(source, "the PIL image")
@@ -68,44 +92,44 @@ def _from_file(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         try:
             image = Image.open(file)
-        except Exception as error:  # Pillow raises what it pleases: OSError, SyntaxError, struct.error, DecompressionBombError, ...
+        except Exception as error:  # Pillow raises OSError, SyntaxError, struct.error, DecompressionBombError and others.
             raise _unreadable(repr(str(path)), error) from error
         return _from_pil(image, repr(str(path)))
 
 
-def _unreadable(what: str, error: Exception) -> ValueError:
+def _unreadable(name: str, error: Exception) -> ValueError:
     return ValueError(
-        f"{what} cannot be read as an image ({type(error).__name__}: {error}); "
+        f"{name} cannot be read as an image ({type(error).__name__}: {error}); "
         "allowed are complete PNG, JPEG, TIFF, WebP, BMP and GIF files of less than 178 million pixels"
     )
 
 
-def _from_pil(image: Image.Image, what: str) -> np.ndarray:
+def _from_pil(image: Image.Image, name: str) -> np.ndarray:
     try:
         image = ImageOps.exif_transpose(image)
         if image.mode != "F" and not image.mode.startswith("I"):
             has_alpha = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "RGBa")
             mode = "RGBA" if has_alpha else "RGB"
             image = image if image.mode == mode else image.convert(mode)
-        pixels = np.asarray(image)  # a file is decoded no earlier than here
+        pixels = np.asarray(image)  # Pillow decodes a file only here.
     except Exception as error:
-        raise _unreadable(what, error) from error
-    if pixels.dtype == np.int32:  # mode "I": Pillow's other home for 16 bit pixels
+        raise _unreadable(name, error) from error
+    if pixels.dtype == np.int32:  # Pillow may store 16-bit pixels in mode "I".
         if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 65535):
-            raise ValueError(f"{what} has pixels from {pixels.min()} to {pixels.max()}; whole numbers must lie in 0..65535")
+            raise ValueError(f"{name} has pixels from {pixels.min()} to {pixels.max()}; whole numbers must lie in 0..65535")
         pixels = pixels.astype(np.uint16)
-    return _from_array(pixels, what)
+    return _from_array(pixels, name)
 
 
-def _from_array(pixels: np.ndarray, what: str) -> np.ndarray:
+def _from_array(pixels: np.ndarray, name: str) -> np.ndarray:
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4):
         hint = "; move the channels to the end: image.transpose(1, 2, 0)" if pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4) else ""
-        raise ValueError(f"{what} has shape {pixels.shape}; allowed are (H, W) and (H, W, 1..4){hint}")
+        raise ValueError(f"{name} has shape {pixels.shape}; allowed are (H, W) and (H, W, 1..4){hint}")
     if pixels.size == 0:
-        raise ValueError(f"{what} has no pixels, its shape is {pixels.shape}; both sides must be at least 1")
-    pixels = _to_uint8(pixels, what)
+        raise ValueError(f"{name} has no pixels, its shape is {pixels.shape}; both sides must be at least 1")
+    pixels = _to_uint8(pixels, name)
     if pixels.shape[2] in (2, 4):
         pixels = _on_white(pixels)
     if pixels.shape[2] == 1:
@@ -113,28 +137,28 @@ def _from_array(pixels: np.ndarray, what: str) -> np.ndarray:
     return np.array(pixels, order="C")
 
 
-def _to_uint8(pixels: np.ndarray, what: str) -> np.ndarray:
-    kind = pixels.dtype
-    if kind.kind == "b":
+def _to_uint8(pixels: np.ndarray, name: str) -> np.ndarray:
+    dtype = pixels.dtype
+    if dtype.kind == "b":
         return pixels.astype(np.uint8) * np.uint8(255)
-    if kind.kind == "u" and kind.itemsize <= 2:
-        return pixels if kind.itemsize == 1 else (pixels >> 8).astype(np.uint8)
-    if kind.kind == "f":
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return pixels if dtype.itemsize == 1 else (pixels >> 8).astype(np.uint8)
+    if dtype.kind == "f":
         low, high = float(pixels.min()), float(pixels.max())
         if not (isfinite(low) and isfinite(high)):
-            raise ValueError(f"{what} holds NaN or infinite pixels; replace them first, e.g. with numpy.nan_to_num")
+            raise ValueError(f"{name} holds NaN or infinite pixels; replace them first, e.g. with numpy.nan_to_num")
         if low < 0 or high > 1:
             raise ValueError(
-                f"{what} has float pixels from {low:g} to {high:g}; floats must lie in [0, 1]: "
+                f"{name} has float pixels from {low:g} to {high:g}; floats must lie in [0, 1]: "
                 "divide by the largest value, or use image.astype('uint8') for pixels in 0..255"
             )
-        return (pixels * kind.type(255) + kind.type(0.5)).astype(np.uint8)
-    raise ValueError(f"{what} has dtype {kind}; allowed are uint8, uint16, bool and floats in [0, 1]; convert with image.astype('uint8')")
+        return (pixels * dtype.type(255) + dtype.type(0.5)).astype(np.uint8)
+    raise ValueError(f"{name} has dtype {dtype}; allowed are uint8, uint16, bool and floats in [0, 1]; convert with image.astype('uint8')")
 
 
 def _on_white(pixels: np.ndarray) -> np.ndarray:
-    colour, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
+    color, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
     if (alpha == 255).all():
-        return colour
+        return color
     weight = alpha.astype(np.uint16)
-    return ((colour * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)  # at most 65152 on the way: fits in 16 bits
+    return ((color * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)  # At most 65152, so 16 bits suffice.

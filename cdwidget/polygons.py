@@ -1,7 +1,9 @@
-"""Between masks and polygons, without loss: `fill(outlines(mask), *mask.shape)` is the mask again, bit for bit.
+"""Lossless conversion between masks and polygons.
 
-A polygon is a list of (x, y) image pixels, closed by itself. Several are filled together by the even-odd rule, so that a polygon inside
-another is a hole. Pixel (column c, row r) belongs to the inside when its centre (c + 0.5, r + 0.5) does.
+`fill(outlines(mask), *mask.shape)` equals the mask.
+
+A polygon is a list of (x, y) image pixels, closed from the last to the first. Several are filled together by the even-odd rule, so a
+polygon inside another is a hole. Pixel (column c, row r) is inside if its center (c + 0.5, r + 0.5) is.
 """
 
 from __future__ import annotations
@@ -12,21 +14,30 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cdwidget.masks import NOWHERE, bbox
+from cdwidget.masks import EMPTY_BBOX, bbox
 
 
 def fill(polygons: Sequence[npt.ArrayLike], height: int, width: int) -> np.ndarray:
-    """Return the bool (height, width) mask of the pixels whose centres lie inside an odd number of the polygons.
+    """Return the mask of the pixels whose centers are inside an odd number of polygons.
 
-    polygons: each (N, 2), N of any size, points (x, y); they may leave the image and cross themselves. A centre exactly on an edge
-    belongs to what is right of it, or below. Raises ValueError for another shape or for coordinates that are not finite.
+    Args:
+        polygons: Each (N, 2), points (x, y) in image pixels; they may leave the image and cross themselves. A center exactly on an
+            edge counts as right of it, or below.
+        height: Rows of the mask.
+        width: Columns of the mask.
+
+    Returns:
+        bool (height, width).
+
+    Raises:
+        ValueError: If a polygon has another shape, or a coordinate is not finite.
     """
     rows, columns = _crossings(_edges(polygons), height, width)
     mask = np.zeros((height, width), np.uint8)
     if rows.size == 0:
         return mask.view(bool)
     first, last, left = rows.min(), rows.max() + 1, columns.min()
-    inside = columns < width  # a crossing right of the image changes no pixel of it
+    inside = columns < width  # A crossing right of the image changes none of its pixels.
     flips = mask[first:last]
     np.bitwise_xor.at(flips, (rows[inside] - first, columns[inside]), np.uint8(1))
     box = flips[:, left : columns.max() + 1]
@@ -35,28 +46,39 @@ def fill(polygons: Sequence[npt.ArrayLike], height: int, width: int) -> np.ndarr
 
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
-    """Return the borders of a bool (H, W) mask along the edges of its pixels, those of parts and those of holes alike.
+    """Return the outlines of a mask along pixel edges.
 
-    Each is int32 (N, 2), the corners (x, y) only, 0..W by 0..H: that of a part clockwise as seen on the screen, that of a hole
-    counter-clockwise. Pixels that touch at a corner only belong to one part. `parts` tells which holes are in which part.
+    The outlines of parts are clockwise on the screen, those of holes counter-clockwise.
+
+    Args:
+        mask: bool (H, W). Pixels that only touch at a corner belong to one part.
+
+    Returns:
+        The corners (x, y) of each outline, int32 (N, 2), 0..W by 0..H. `parts` groups them by part.
     """
     return [ring for ring, _ in _rings(mask)]
 
 
 def parts(mask: np.ndarray) -> list[list[np.ndarray]]:
-    """Return `outlines` by connected part of a bool (H, W) mask: of each its outer border first, then those of its holes."""
+    """Return the outlines of a mask, bool (H, W), by connected part.
+
+    The outer border of a part comes first, then those of its holes.
+    """
     rings = _rings(mask)
     if len(rings) == 1:
         return [[rings[0][0]]]
     _, labels = cv2.connectedComponents(np.ascontiguousarray(mask, dtype=bool).view(np.uint8), connectivity=8)
     found: dict[int, list[np.ndarray]] = {}
-    for ring, (x, y) in rings:  # from top to bottom: the outer border of a part comes before those of its holes
+    for ring, (x, y) in rings:  # From top to bottom, so a part's outer border comes before its holes.
         found.setdefault(int(labels[y, x]), []).append(ring)
     return list(found.values())
 
 
 def _edges(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
-    """Every edge of every polygon, float64 (E, 2, 2), its upper end first: an edge gone back and forth cancels itself exactly."""
+    """Return all edges, float64 (E, 2, 2).
+
+    The upper end comes first, so that an edge in both directions cancels itself exactly.
+    """
     edges = [np.empty((0, 2, 2))]
     for polygon in polygons:
         points = np.asarray(polygon, dtype=np.float64)
@@ -73,7 +95,10 @@ def _edges(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
 
 
 def _crossings(edges: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where edges cross the lines of pixel centres: the rows, and in each the first column (0..width) that lies right of the edge."""
+    """Return where edges cross the rows of pixel centers.
+
+    Returns the rows, and the first column (0..width) right of each crossing.
+    """
     (ax, ay), (bx, by) = edges[:, 0].T, edges[:, 1].T
     first, last = (np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64) for y in (ay, by))
     crosses = first < last
@@ -87,14 +112,14 @@ def _crossings(edges: np.ndarray, height: int, width: int) -> tuple[np.ndarray, 
 
 
 def _rings(mask: np.ndarray) -> list[tuple[np.ndarray, tuple[int, int]]]:
-    """The borders from top to bottom, each with one pixel (x, y) of the mask that it bounds.
+    """Return the outlines from top to bottom, each with an adjacent mask pixel (x, y).
 
-    A border turns at corners, where an odd number of the four pixels around is in the mask; where two of them touch diagonally, it
-    turns twice. On every line of the grid, corners are joined to edges by twos: the first with the second, the third with the fourth.
-    So each corner has one partner in its row and one in its column, and a border is a walk from one to the other by turns.
+    An outline turns at corners, where an odd number of the four adjacent pixels is in the mask, and turns twice where two of them touch
+    diagonally. On each grid line, edges join the first corner with the second, the third with the fourth, and so on. So each corner has
+    one partner in its row and one in its column, and an outline alternates between the two.
     """
     x0, y0, x1, y1 = bbox(mask)
-    if (x0, y0, x1, y1) == NOWHERE:
+    if (x0, y0, x1, y1) == EMPTY_BBOX:
         return []
     inside = np.zeros((y1 - y0 + 2, x1 - x0 + 2), np.uint8)
     inside[1:-1, 1:-1] = mask[y0:y1, x0:x1]
@@ -104,15 +129,15 @@ def _rings(mask: np.ndarray) -> list[tuple[np.ndarray, tuple[int, int]]]:
     height, width = turns.shape
     points = np.flatnonzero(turns | twice)
     doubled = twice.ravel()[points]
-    corners = np.repeat(points, 1 + doubled)  # row by row; of a doubled one, the first ends the edge on the left
+    corners = np.repeat(points, 1 + doubled)  # Row by row; the first of a double corner ends the edge on its left.
     y, x = np.divmod(corners, width)
 
-    place = x.astype(np.int64) * height + y  # column by column; of a doubled one, the first ends the edge above
+    position = x.astype(np.int64) * height + y  # Column by column; the first of a double corner ends the edge above.
     second = np.zeros(corners.size, np.int64)
     ends_left = np.cumsum(1 + doubled)[doubled] - 2
-    downward = above[y[ends_left], x[ends_left]]  # the pixel above left is in the mask: to stay with it, the left edge goes on below
+    downward = above[y[ends_left], x[ends_left]]  # If the pixel above left is in the mask, the left edge continues below.
     second[ends_left], second[ends_left + 1] = downward, 1 - downward
-    columns = np.argsort(place * 2 + second, kind="stable")
+    columns = np.argsort(position * 2 + second, kind="stable")
     partner = np.empty_like(columns)
     partner[columns[0::2]], partner[columns[1::2]] = columns[1::2], columns[0::2]
 
@@ -122,12 +147,12 @@ def _rings(mask: np.ndarray) -> list[tuple[np.ndarray, tuple[int, int]]]:
         if seen[start]:
             continue
         walk: list[int] = []
-        here = start
-        while not seen[here]:
-            there = here ^ 1
-            seen[here] = seen[there] = 1
-            walk += (here, there)
-            here = vertical[there]
+        corner = start
+        while not seen[corner]:
+            next_corner = corner ^ 1
+            seen[corner] = seen[next_corner] = 1
+            walk += (corner, next_corner)
+            corner = vertical[next_corner]
         left, top = int(x[start]), int(y[start])
         outer = bool(below[top, left + 1])
         ring = grid[walk] if outer else grid[walk[::-1]]

@@ -1,4 +1,4 @@
-"""The one thing the rest of the package knows about a model: `set_image` and `predict`."""
+"""The protocols of models that predict masks and that estimate the quality of masks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,35 @@ from typing import Protocol, Sequence
 
 import numpy as np
 
+from cdwidget._deprecated import renamed_names
 from cdwidget.prompts import Prompt
 
 
 @dataclass(frozen=True)
 class Factors:
-    """What CDNet recorded on the way to a prediction; from it every map of the inspection is rebuilt.
+    """Intermediate results of one forward pass of CDNet.
 
-    box: (x0, y0, x1, y1), the part of the image the network saw, as a square view of S x S pixels. grid: (rows, columns) of its N tokens.
-    q, k, v: float32 (N, C). clicks: float32 (2, N), the click maps at the tokens, foreground then background; source, destination: (2, N),
-    what the variant of FDM made of clicks and gate. gate: float32 (rows, columns) in [0, 1]. variant: of FDM.
-    features: float32 (N, C), what came into FDM; added: float32 (2, N, C), what each branch added to it.
-    logits: float32 (1 + latent heads, h, w), before pixel diffusion: the main head, then those that became alternatives.
-    pixels: uint8 (S, S, 3), the view's image. seeds: float32, as large as the image that PDM works on (S over a whole number), 1 at
-    positive and -1 at negative clicks. pdm_steps: rounds of PDM that made the answer, 0 for none.
+    The inspection computes all its maps from them.
+
+    The network sees a square view of S x S pixels as N tokens with C channels. FDM is its feature diffusion, PDM its pixel diffusion.
+
+    Args:
+        box: The part of the image that the view shows, (x0, y0, x1, y1).
+        grid: (rows, columns) of the tokens.
+        q: Queries of FDM, float32 (N, C).
+        k: Keys of FDM, float32 (N, C).
+        v: Values of FDM, float32 (N, C).
+        clicks: Click maps at the tokens, float32 (2, N), foreground then background.
+        source: Source weights of FDM, float32 (2, N), computed from clicks and gate.
+        destination: Destination weights of FDM, float32 (2, N), computed from clicks and gate.
+        gate: Coarse foreground probability, float32 (rows, columns) in [0, 1].
+        variant: The variant of FDM.
+        features: Input of FDM, float32 (N, C).
+        added: Output of each branch that FDM adds to its input, float32 (2, N, C).
+        logits: Before PDM, float32 (1 + latent heads, h, w): the main head, then those of the alternatives.
+        pixels: The view, uint8 (S, S, 3), RGB.
+        seeds: Clicks at the resolution of PDM, float32 (S / n, S / n) for a whole number n: 1 positive, -1 negative, 0 elsewhere.
+        pdm_steps: Number of PDM steps; 0 for none.
     """
 
     box: tuple[int, int, int, int]
@@ -43,12 +58,14 @@ class Factors:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model answers to a set of prompts.
+    """The output of a predictor for a set of prompts.
 
-    mask: bool (H, W). prob: float32 (H, W) in [0, 1], the mask is prob > 0.5.
-    alternatives: bool (H, W) masks, other readings of the same prompts (part or whole), best first; may be empty. A sequence of any kind:
-    CDNet's scales a mask to the image when it is asked for it.
-    factors: what the model recorded on the way; None when it records nothing.
+    Args:
+        mask: The predicted mask, bool (H, W): prob > 0.5.
+        prob: Foreground probability, float32 (H, W) in [0, 1].
+        alternatives: Other masks for the same prompts, for instance a part or the whole, bool (H, W), best first. Any sequence:
+            CDNet's resizes a mask to the image when it is accessed.
+        factors: Intermediate results; None if the model records none.
     """
 
     mask: np.ndarray
@@ -58,41 +75,81 @@ class Prediction:
 
 
 class Predictor(Protocol):
-    """Any model that answers prompts; give one to `Session`, the benchmark or a job."""
+    """A model that predicts a mask from prompts; `Session`, the benchmark and jobs take any.
+
+    Example:
+        >>> predictor.set_image(image)
+        >>> prediction = predictor.predict([Click(120, 88)])
+    """
 
     def set_image(self, image: np.ndarray) -> None:
-        """Take an image, uint8 (H, W, 3) RGB; what can be computed before the first prompt is computed here."""
+        """Set the image and compute its encoding.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+        """
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
-        """Answer all the prompts given so far; `prior` is the previous mask, (H, W): bool, somebody's, or float in [0, 1], a model's."""
+        """Predict the mask for all prompts given so far.
+
+        Args:
+            prompts: Clicks, boxes and strokes, oldest first.
+            prior: The previous mask, (H, W): bool if a person has edited it, float in [0, 1] if only the model has drawn it;
+                None for none.
+
+        Returns:
+            The predicted mask with its alternatives.
+
+        Raises:
+            ValueError: If a prompt lies outside the image.
+        """
 
 
-# MERGED from critic: What scores know about a critic: a network that says of any mask how good it is and where it is wrong.
-
-
-BAD = 0.85  # IoU with the truth below which a mask is bad
+GOOD_IOU = 0.85  # A mask is good if its IoU with the true mask is at least this.
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
-    """What a critic says of a mask. iou: estimated, with the truth. good: the chance that it is not BAD. missed, taken: float32 (H, W),
-    the chance of each pixel to belong to the object though the mask has it not, and not to belong to it though the mask has it.
+class QualityEstimate:
+    """The estimated quality of one mask, without ground truth.
+
+    Attributes:
+        iou: Estimated IoU with the true mask, in [0, 1].
+        good_probability: Probability that the IoU is at least `GOOD_IOU`.
+        false_negatives: Probability that a pixel outside the mask belongs to the object, float32 (H, W); 0 inside the mask.
+        false_positives: Probability that a pixel of the mask does not belong to the object, float32 (H, W); 0 outside the mask.
     """
 
     iou: float
-    good: float
-    missed: np.ndarray
-    taken: np.ndarray
+    good_probability: float
+    false_negatives: np.ndarray
+    false_positives: np.ndarray
 
 
-class Critic(Protocol):
-    """Judges masks without ground truth and without clicks."""
+class QualityModel(Protocol):
+    """A network that estimates the quality of masks without ground truth and without clicks."""
 
     def set_image(self, image: np.ndarray) -> None:
-        """Take an image, uint8 (H, W, 3) RGB."""
+        """Set the image whose masks are evaluated, uint8 (H, W, 3) RGB."""
 
-    def judge(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> Judgement:
-        """Judge a bool (H, W) mask that is not empty, among the other masks of its image, as far as they are known."""
+    def estimate(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> QualityEstimate:
+        """Estimate the quality of one mask.
 
-    def look(self, mask: np.ndarray) -> np.ndarray:
-        """Describe what is in a bool (H, W) mask that is not empty, float32 (D,): what looks alike lies near each other."""
+        Args:
+            mask: The mask, bool (H, W), not empty.
+            others: The known masks of the other objects in the image, bool (H, W) each.
+
+        Returns:
+            The estimate.
+        """
+
+    def embed(self, mask: np.ndarray) -> np.ndarray:
+        """Return an embedding of the masked region.
+
+        Similar regions have close embeddings, float32 (D,).
+
+        Args:
+            mask: The mask, bool (H, W), not empty.
+        """
+
+
+__getattr__ = renamed_names(__name__, {"BAD": "GOOD_IOU", "Critic": "QualityModel", "Judgement": "QualityEstimate"})

@@ -1,23 +1,47 @@
-"""What a user points at: clicks, strokes and boxes.
+"""Prompts: the clicks, strokes and boxes that tell a model which object is meant.
 
-The coordinate convention, stated once for the whole package: a point is (x, y) in image pixels, x to the right, y down;
-pixel (column, row) covers [column, column + 1) x [row, row + 1), so a point belongs to the pixel of its floor.
-Boxes are (x0, y0, x1, y1), half-open. Arrays are indexed [y, x].
+Coordinates, in the whole package: a point is (x, y) in image pixels, x to the right, y down. Pixel (column, row) covers
+[column, column + 1) x [row, row + 1), so a point belongs to the pixel of its floor. Boxes are (x0, y0, x1, y1), half-open.
+Arrays are indexed [y, x].
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from math import floor, isfinite
-from typing import Union
+from numbers import Integral, Real
+from typing import Any, Union
 
 
 @dataclass(frozen=True)
-class Click:
-    """A point that is in the object (positive) or not in it (negative).
+class Action:
+    """Base of all user actions: a frozen dataclass whose fields hold plain values.
 
-    >>> Click(120, 88)
-    Click(x=120, y=88, positive=True)
+    NumPy numbers, arrays and lists become plain numbers and tuples when an action is made. Fields are annotated with one of
+    `float`, `int`, `bool`, `str`, `int | None`, `str | None`, `tuple[int, ...]` and `tuple[tuple[float, float], ...]`, as text.
+
+    Raises:
+        ValueError: If a field has another type.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _CONVERTERS[field.type](field.name, getattr(self, field.name)))
+
+
+@dataclass(frozen=True)
+class Click(Action):
+    """A point inside the object (positive) or outside of it (negative).
+
+    Args:
+        x: Image pixels from the left edge.
+        y: Image pixels from the top edge.
+        positive: Whether the point is inside the object.
+
+    Example:
+        >>> Click(120, 88)
+        Click(x=120.0, y=88.0, positive=True)
     """
 
     x: float
@@ -26,13 +50,19 @@ class Click:
 
     @property
     def pixel(self) -> tuple[int, int]:
-        """(row, column) of the pixel the click lies in."""
+        """The (row, column) of the pixel that holds the click."""
         return floor(self.y), floor(self.x)
 
 
 @dataclass(frozen=True)
-class Stroke:
-    """A scribble: every pixel within `radius` of the polyline is in the object (positive) or not in it (negative)."""
+class Stroke(Action):
+    """A scribble inside the object (positive) or outside of it (negative).
+
+    Args:
+        points: The line, (x, y) in image pixels.
+        positive: Whether the pixels are inside the object.
+        radius: Distance from the line that still counts, in image pixels.
+    """
 
     points: tuple[tuple[float, float], ...]
     positive: bool = True
@@ -40,8 +70,15 @@ class Stroke:
 
 
 @dataclass(frozen=True)
-class Box:
-    """A half-open rectangle that holds the object: columns x0..x1-1, rows y0..y1-1."""
+class Box(Action):
+    """A half-open rectangle around the object, in image pixels.
+
+    Args:
+        x0: First column.
+        y0: First row.
+        x1: Column after the last one.
+        y1: Row after the last one.
+    """
 
     x0: float
     y0: float
@@ -53,7 +90,12 @@ Prompt = Union[Click, Stroke, Box]
 
 
 def check_prompt(prompt: Prompt, width: int, height: int) -> None:
-    """Raise ValueError when a prompt does not lie in an image of `width` x `height` pixels; TypeError when it is no prompt."""
+    """Check that a prompt lies inside an image of `width` x `height` pixels.
+
+    Raises:
+        ValueError: If it does not.
+        TypeError: If it is not a prompt.
+    """
     if isinstance(prompt, Click):
         points: tuple[tuple[float, float], ...] = ((prompt.x, prompt.y),)
     elif isinstance(prompt, Stroke):
@@ -75,3 +117,70 @@ def check_prompt(prompt: Prompt, width: int, height: int) -> None:
             raise ValueError(
                 f"{type(prompt).__name__} at x={x:g}, y={y:g} lies outside the image; allowed are 0 <= x < {width} and 0 <= y < {height}"
             )
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar or array as Python numbers or lists, anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _number(name: str, value: Any) -> float:
+    value = _plain(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} is too large a number") from error
+
+
+def _whole_number(name: str, value: Any) -> int:
+    value = _plain(value)
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ValueError(f"{name} must be a whole number, not {value!r}")
+    return int(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    value = _plain(value)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, not {value!r}")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    value = _plain(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be text, not {value!r}")
+    return value
+
+
+def _points(name: str, value: Any) -> tuple[tuple[float, float], ...]:
+    value = _plain(value)
+    points: list[Any] = [_plain(point) for point in value] if isinstance(value, (list, tuple)) else [None]
+    if not all(isinstance(point, (list, tuple)) and len(point) == 2 for point in points):
+        raise ValueError(f"{name} must be a list of [x, y] pairs, not {value!r}")
+    return tuple((_number("x", x), _number("y", y)) for x, y in points)
+
+
+def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
+    value = _plain(value)
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{name} must be a list of whole numbers, not {value!r}")
+    return tuple(_whole_number(name, number) for number in value)
+
+
+def _optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else convert(name, value)
+
+
+_CONVERTERS: Mapping[Any, Callable[[str, Any], Any]] = {  # By annotation.
+    "float": _number,
+    "int": _whole_number,
+    "bool": _flag,
+    "str": _text,
+    "int | None": _optional(_whole_number),
+    "str | None": _optional(_text),
+    "tuple[int, ...]": _whole_numbers,
+    "tuple[tuple[float, float], ...]": _points,
+}

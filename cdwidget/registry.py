@@ -1,21 +1,36 @@
-"""One look-up for every registry: a dict literal, and an error that lists the choices."""
+"""The lookup of all registries, with an error that lists the choices."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Mapping, TypeVar
+from typing import TypeVar
 
 Entry = TypeVar("Entry")
 
 
-def lookup(registry: Mapping[str, Entry], name: str, what: str) -> Entry:
-    """Return registry[name]; raise ValueError that names the choices when there is no such entry.
+def lookup(registry: Mapping[str, Entry], name: str, kind: str) -> Entry:
+    """Return an entry of a registry.
 
-    >>> lookup({"coco": 1, "voc": 2}, "coco", "format")
-    1
+    Args:
+        registry: Name -> entry.
+        name: The name to look up.
+        kind: What the entries are, for the error message.
+
+    Raises:
+        ValueError: If there is no such entry.
+
+    Example:
+        >>> lookup({"coco": 1, "voc": 2}, "coco", "format")
+        1
     """
     if name in registry:
         return registry[name]
-    near = get_close_matches(str(name), registry, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"no {what} named {name!r}{hint}; there are: {', '.join(sorted(registry))}")
+    raise unknown_name(registry, name, kind)
+
+
+def unknown_name(registry: Mapping[str, object], name: str, kind: str) -> ValueError:
+    """Return the error for an unknown name; it lists the choices and suggests a similar one."""
+    similar = get_close_matches(str(name), registry, n=1)
+    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+    return ValueError(f"no {kind} named {name!r}{hint}; there are: {', '.join(sorted(registry))}")

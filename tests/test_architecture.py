@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "cdwidget"
 LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("_version", "_deprecated", "prompts", "masks", "registry", "plotting"),
     ("items", "predictor", "polygons", "rle"),
-    ("click_simulation", "mask_errors", "tools", "formats", "model"),
+    ("click_simulation", "mask_errors", "default_predictor", "tools", "formats", "model"),
     ("session",),
     ("catalogue", "inspection"),
     ("scoring", "benchmark"),

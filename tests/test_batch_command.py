@@ -47,7 +47,7 @@ def test_prelabel_and_score(catalogue: Catalogue) -> None:
         (["score", "labels.db", "--workers", "0"], "--workers"),
         (["score", "labels.db", "--address", "auto"], "backend='ray'"),
         (["score", "labels.db", "--status", "good"], "no status named 'good'"),
-        (["score", "1.png"], "1.png is no catalogue"),
+        (["score", "1.png"], "1.png is not a catalogue"),
         (["prelabel", "labels.db", "--from", "boxen"], "did you mean 'boxes'"),
         (["prelabel", "labels.db", "--from", "points", "--points", "nowhere.csv"], "nowhere.csv"),
         (["prelabel", "labels.db", "--points", "1.png"], "from_='points'"),

@@ -1,4 +1,4 @@
-"""Masks that are made before anybody looks: of boxes, coarse masks, points, and of the image alone."""
+"""Masks predicted from boxes, coarse masks and points, and object proposals."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,11 @@ from scipy.ndimage import binary_fill_holes, label
 import cdwidget
 from cdwidget import Catalogue, Instance, Item, Prelabel
 from cdwidget.batch import Report
-from cdwidget.batch.prelabel import read_points
-from cdwidget.batch.proposals import SAME, Search
+from cdwidget.batch.points import read_points
+from cdwidget.batch.proposals import DUPLICATE_IOU, Search
 from cdwidget.formats.coco import Crowd
 from cdwidget.masks import iou
-from support.batch_programs import SIDE, Bright, catalogue_of, log_of, square
+from support.batch_programs import SIDE, BrightModel, catalogue_of, log_of, square
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 def prelabel(catalogue: Catalogue, from_: str, **options: object) -> Report:
     ids = options.pop("ids", None)
-    return cdwidget.run(Prelabel(from_, Bright(str(log_of(catalogue))), **options), catalogue, ids)  # type: ignore[arg-type]
+    return cdwidget.run(Prelabel(from_, BrightModel(str(log_of(catalogue))), **options), catalogue, ids)  # type: ignore[arg-type]
 
 
 def masks(catalogue: Catalogue, item: int) -> list[np.ndarray]:
@@ -35,20 +35,20 @@ def masks(catalogue: Catalogue, item: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("from_", ["boxes", "masks", "points"])
 def test_instances_are_refined_and_it_can_be_undone(catalogue: Catalogue, from_: str) -> None:
-    catalogue.put_scores(1, [cdwidget.catalogue.Score(1, "overall", 0.7)])
+    catalogue.put_scores(1, [cdwidget.catalogue.ScoreValue(1, "overall", 0.7)])
     assert prelabel(catalogue, from_).done == 3
     (one,) = catalogue.item(1).instances
     assert (one.mask == square()).all() and (one.label, one.id) == ("box", 1)
-    assert not catalogue.scores(1), "they were of another mask"
+    assert not catalogue.scores(1), "scores of the old mask are removed"
     (past,) = catalogue.history(1)
-    assert (past.what, past.who, past.detail) == ("prelabel", "ana", {"from": from_})
+    assert (past.action, past.user, past.detail) == ("prelabel", "ana", {"from": from_})
     assert catalogue.rows([1])[0].status == "new"
-    assert prelabel(catalogue, from_).skipped == 3, "it is done once"
+    assert prelabel(catalogue, from_).skipped == 3, "finished items are skipped"
     assert catalogue.undo(1) and (masks(catalogue, 1)[0] == square(10, 24)).all()
-    assert prelabel(catalogue, from_).skipped == 3, "whoever takes it back does not want it"
+    assert prelabel(catalogue, from_).skipped == 3, "an undone result is not predicted again"
 
 
-def test_a_verdict_is_not_touched_unless_asked(catalogue: Catalogue) -> None:
+def test_reviewed_masks_stay_unless_overwritten(catalogue: Catalogue) -> None:
     for item, status in ((1, "accepted"), (2, "rejected"), (3, "skipped")):
         catalogue.set_status(item, status)
     catalogue.update(3, [*catalogue.item(3).instances, Instance(square(0, 40), "big")])
@@ -67,7 +67,7 @@ def test_a_crowd_stays(catalogue: Catalogue) -> None:
     assert prelabel(catalogue, "boxes", ids=[4]).skipped == 1
 
 
-def test_where_the_model_sees_nothing_all_stays(catalogue: Catalogue) -> None:
+def test_an_empty_prediction_changes_nothing(catalogue: Catalogue) -> None:
     Image.fromarray(np.full((SIDE, SIDE, 3), 1, np.uint8)).save(catalogue.path.parent / "1.png")
     assert prelabel(catalogue, "boxes", ids=[1]).done == 1
     assert (masks(catalogue, 1)[0] == square(10, 24)).all() and not catalogue.history(1)
@@ -84,7 +84,7 @@ def test_points_of_a_file_become_instances(catalogue: Catalogue) -> None:
     assert (masks(catalogue, 1)[0] == square()).all()
     file.write_text(file.read_text() + "3.png,20,20,dog\n")
     assert prelabel(catalogue, "points", points=file, label="thing").done == 3
-    assert [len(masks(catalogue, item)) for item in (1, 2, 3)] == [1, 1, 1], "what is there already is not put there again"
+    assert [len(masks(catalogue, item)) for item in (1, 2, 3)] == [1, 1, 1], "existing objects are not added again"
 
 
 def test_points_are_grouped(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_points_are_grouped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        ({"9.png": [[1, 2]]}, "points of 9.png, which are not one item"),
+        ({"9.png": [[1, 2]]}, "points of 9.png match no single item"),
         ({"1.png": [[1, "left"]]}, "write x and y as numbers"),
         ({"1.png": [[1]]}, "write x and y as numbers"),
         ({"1.png": [[1, float("nan")]]}, "finite"),
@@ -114,10 +114,10 @@ def test_wrong_points_are_explained(catalogue: Catalogue, points: object, messag
         prelabel(catalogue, "points", points=points)
 
 
-def test_a_point_outside_fails_its_item_alone(catalogue: Catalogue) -> None:
+def test_a_point_outside_the_image_fails_only_its_item(catalogue: Catalogue) -> None:
     job = Prelabel("points", points={"1.png": [[20, 20]], "2.png": [[480, 20]]})
     report = cdwidget.run(job, catalogue)
-    assert [one.item for one in report.failed] == [2] and "outside the image" in report.failed[0].what
+    assert [one.item for one in report.failed] == [2] and "outside the image" in report.failed[0].description
 
 
 def test_proposals_find_the_coins_of_a_photograph(tmp_path: Path) -> None:
@@ -134,13 +134,13 @@ def test_proposals_find_the_coins_of_a_photograph(tmp_path: Path) -> None:
     areas = [record.area for record in catalogue.item(1).records]
     assert areas == sorted(areas, reverse=True), "small ones are painted above"
     assert {one.label for one in found} == {"coin"} and catalogue.item(1).status == "new"
-    assert all(iou(a.mask, b.mask) < SAME for n, a in enumerate(found) for b in list(found)[:n])
+    assert all(iou(a.mask, b.mask) < DUPLICATE_IOU for n, a in enumerate(found) for b in list(found)[:n])
     catalogue.set_status(1, "accepted")
     cdwidget.run(Prelabel("proposals", search=search, label="coin"), catalogue, again=True)
     assert catalogue.item(1).status == "accepted" and len(catalogue.item(1).records) == len(areas), "nothing new is found"
 
 
-def test_the_real_model_makes_an_object_of_a_box(tmp_path: Path) -> None:
+def test_the_real_model_segments_the_object_in_a_box(tmp_path: Path) -> None:
     image = Image.new("RGB", (160, 120), (30, 90, 40))
     ImageDraw.Draw(image).ellipse((30, 20, 110, 100), fill=(230, 40, 30))
     image.save(tmp_path / "a.png")

@@ -10,10 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdwidget.benchmark import PEERS, Latency, Options, Result, benchmark, latency_table, measure_latency, noc_table, write_csv, write_json
+from cdwidget.benchmark import (
+    BASELINES,
+    Latency,
+    Options,
+    Result,
+    benchmark,
+    latency_table,
+    measure_latency,
+    noc_table,
+    write_csv,
+    write_json,
+)
 from cdwidget.benchmark.methods import GrabCut
 from cdwidget.benchmark.protocol import MODES, click_through
-from cdwidget.formats.dataset_folders import read_targets
+from cdwidget.formats.dataset_folders import read_benchmark_objects
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
@@ -31,7 +42,7 @@ def part(pixels: int) -> np.ndarray:
     return mask
 
 
-class Scripted:
+class ScriptedPredictor:
     """A predictor that tells images by their colour, and answers click k with the k-th mask of the image's script."""
 
     def __init__(self, scripts: Sequence[Sequence[np.ndarray]]) -> None:
@@ -65,7 +76,7 @@ def result(folder: Path) -> Result:
         [part(n) for n in (50, 40, 88, 88, 88, 90)],  # click 2 lowers IoU; 0.90 at the last click, 0.95 never
         [part(100)],  # no error is left after the first click
     ]
-    return benchmark("scripted", read_targets(folder), Scripted(scripts), Options(max_clicks=6, plain=True))
+    return benchmark("scripted", read_benchmark_objects(folder), ScriptedPredictor(scripts), Options(max_clicks=6, plain=True))
 
 
 def test_noc_counts_the_first_click_that_reaches_a_threshold(result: Result) -> None:
@@ -90,8 +101,8 @@ def test_drops_and_times(result: Result) -> None:
 
 
 def test_the_plain_predictor_gets_its_last_prob_as_prior(folder: Path) -> None:
-    predictor = Scripted([[part(50), part(100)]] * 3)
-    benchmark("scripted", read_targets(folder, limit=1), predictor, Options(plain=True))
+    predictor = ScriptedPredictor([[part(50), part(100)]] * 3)
+    benchmark("scripted", read_benchmark_objects(folder, limit=1), predictor, Options(plain=True))
     first, second = predictor.priors
     assert first is None and second is not None and second.dtype == np.float32 and (second == part(50)).all()
 
@@ -99,19 +110,19 @@ def test_the_plain_predictor_gets_its_last_prob_as_prior(folder: Path) -> None:
 def test_a_session_merges_where_the_plain_predictor_does_not(folder: Path) -> None:
     stray = part(100)
     stray[0, 0:3] = True  # apart from the object: the session's click must leave it out
-    predictor = Scripted([[stray] * 20] * 3)
-    (merged,) = benchmark("session", read_targets(folder, limit=1), predictor).runs
-    (plain,) = benchmark("plain", read_targets(folder, limit=1), predictor, Options(plain=True, max_clicks=1)).runs
+    predictor = ScriptedPredictor([[stray] * 20] * 3)
+    (merged,) = benchmark("session", read_benchmark_objects(folder, limit=1), predictor).runs
+    (plain,) = benchmark("plain", read_benchmark_objects(folder, limit=1), predictor, Options(plain=True, max_clicks=1)).runs
     assert merged.ious == (1.0,)
     assert plain.ious == (100 / 103,)
 
 
 def test_the_best_of_the_first_answer_and_its_alternatives_is_noted(folder: Path) -> None:
-    class Undecided(Scripted):
+    class Undecided(ScriptedPredictor):
         def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
             return replace(super().predict(prompts, prior), alternatives=(part(90 - 10 * len(prompts)), part(30)))
 
-    result = benchmark("undecided", read_targets(folder, limit=1), Undecided([[part(50), part(100)]] * 3), Options(plain=True))
+    result = benchmark("undecided", read_benchmark_objects(folder, limit=1), Undecided([[part(50), part(100)]] * 3), Options(plain=True))
     assert result.iou_at(1) == 0.5 and result.best_at_1 == pytest.approx(0.8)
 
 
@@ -197,35 +208,35 @@ def poppy() -> np.ndarray:
     return image
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_peer_answers_clicks(name: str, poppy: np.ndarray) -> None:
-    peer = PEERS[name]()
-    peer.set_image(poppy)
-    first = peer.predict([Click(45, 30)])
+    baseline = BASELINES[name]()
+    baseline.set_image(poppy)
+    first = baseline.predict([Click(45, 30)])
     assert first.mask.dtype == bool and first.prob.dtype == np.float32 and first.mask.shape == first.prob.shape == (60, 80)
     assert first.mask[30, 45] and not first.mask[5, 5]
-    second = peer.predict([Click(45, 30), Click(35, 25, False)], prior=first.prob)
+    second = baseline.predict([Click(45, 30), Click(35, 25, False)], prior=first.prob)
     assert not second.mask[25, 35]
-    assert not peer.predict([Click(5, 5, False)]).mask.any()
-    assert (peer.predict([Click(45, 30)]).mask == first.mask).all()
+    assert not baseline.predict([Click(5, 5, False)]).mask.any()
+    assert (baseline.predict([Click(45, 30)]).mask == first.mask).all()
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_peer_answers_boxes_and_strokes(name: str, poppy: np.ndarray) -> None:
-    peer = PEERS[name]()
-    peer.set_image(poppy)
+    baseline = BASELINES[name]()
+    baseline.set_image(poppy)
     truth = (poppy == (220, 60, 50)).all(2)
-    boxed = peer.predict([Box(26, 16, 64, 44), Stroke(((35, 30), (55, 30)), True)]).mask
+    boxed = baseline.predict([Box(26, 16, 64, 44), Stroke(((35, 30), (55, 30)), True)]).mask
     assert (boxed & truth).sum() / (boxed | truth).sum() > 0.8 and not boxed[:16].any()
-    assert not peer.predict([Click(45, 22), Stroke(((35, 30), (55, 30)), False, 2)]).mask[30, 35:55].any()
+    assert not baseline.predict([Click(45, 22), Stroke(((35, 30), (55, 30)), False, 2)]).mask[30, 35:55].any()
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_peer_needs_an_image_and_takes_any(name: str) -> None:
-    peer = PEERS[name]()
+    baseline = BASELINES[name]()
     with pytest.raises(ValueError, match="call set_image first"):
-        peer.predict([Click(1, 1)])
-    peer.set_image(np.zeros((16, 16, 3), np.uint8))
-    assert peer.predict([Click(8, 8)], prior=np.ones((16, 16), bool)).mask[8, 8]
-    peer.set_image(np.zeros((700, 2, 3), np.uint8))
-    assert peer.predict([Click(1, 8)]).mask.shape == (700, 2)
+        baseline.predict([Click(1, 1)])
+    baseline.set_image(np.zeros((16, 16, 3), np.uint8))
+    assert baseline.predict([Click(8, 8)], prior=np.ones((16, 16), bool)).mask[8, 8]
+    baseline.set_image(np.zeros((700, 2, 3), np.uint8))
+    assert baseline.predict([Click(1, 8)]).mask.shape == (700, 2)

@@ -1,4 +1,4 @@
-"""The measurement of a gallery, on a small catalogue."""
+"""The gallery benchmark, on a small catalogue."""
 
 import json
 import runpy
@@ -18,7 +18,7 @@ def test_every_order_and_filter_is_measured(tmp_path: Path, capsys: pytest.Captu
     assert found["orders"].keys() == set(SCRIPT["ORDERS"]) and all(one["rows"] == 600 for one in found["orders"].values())
     rows = {name: one["rows"] for name, one in found["filters"].items()}
     assert rows["text in all paths"] == 600 and rows["text in few paths"] == 0 and 0 < rows["new"] < rows["new or skipped"] < 600
-    for one in (found["verdict_ms"], found["thumbnails_ms"], found["orders"]["-score"]["page_ms"]["last"]):
+    for one in (found["decision_ms"], found["thumbnails_ms"], found["orders"]["-score"]["page_ms"]["last"]):
         assert 0 < one["p50"] <= one["p95"] <= one["max"]
     catalogue = Catalogue(tmp_path / "labels.db")
     assert catalogue.count(of="instances") == 600 and len(catalogue.labels()) > 10

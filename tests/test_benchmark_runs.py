@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cdwidget.benchmark import MODES, Method, Options, imported, peer, run_all
-from cdwidget.cli.benchmark import carry_out, read_objects
-from cdwidget.benchmark.protocol import Run, benchmark, cut_out, interval
-from cdwidget.formats.dataset_folders import HOLDOUT, held_out, read_set
-from cdwidget.mask_errors import HIGH, LOW, faulty_mask
+from cdwidget.benchmark import MODES, Method, Options, baseline, import_method, run_all
+from cdwidget.benchmark.protocol import Run, benchmark, bootstrap_interval, segment
+from cdwidget.cli.benchmark import measure, read_objects
+from cdwidget.formats.dataset_folders import HOLDOUT_INTERVAL, is_held_out, read_dataset
+from cdwidget.mask_errors import MAX_FLIP_IOU, MIN_FLIP_IOU, flip_superpixels
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
@@ -54,8 +54,8 @@ def sets(tmp_path: Path) -> Path:
         for part in ("images", "masks"):
             (tmp_path / name / part).mkdir(parents=True)
         stems = [f"{name}{number}" for number in range(200)]
-        kept = [stem for stem in stems if crc32(stem.encode()) % HOLDOUT][:4]
-        for stem in kept + [stem for stem in stems if crc32(stem.encode()) % HOLDOUT == 0][:2]:
+        kept = [stem for stem in stems if crc32(stem.encode()) % HOLDOUT_INTERVAL][:4]
+        for stem in kept + [stem for stem in stems if crc32(stem.encode()) % HOLDOUT_INTERVAL == 0][:2]:
             labels = np.zeros((40, 60), np.uint8)
             x = int(rng.integers(2, 8))
             labels[10:30, x : x + 16], labels[8:28, 34:50] = 1, 2
@@ -67,12 +67,12 @@ def sets(tmp_path: Path) -> Path:
 
 def test_held_out_objects_are_those_training_never_draws(sets: Path) -> None:
     targets = read_objects([sets], held_out=True, objects=6)
-    stems = {source.image.stem for name in ("one", "two") for source in read_set(sets / name) if held_out(source)}
+    stems = {source.image.stem for name in ("one", "two") for source in read_dataset(sets / name) if is_held_out(source)}
     assert {target.name.partition("#")[0] for target in targets} <= stems and {target.group for target in targets} == {"one", "two"}
     assert targets == read_objects([sets], held_out=True, objects=6) != read_objects([sets], held_out=True, objects=6, seed=1)
     image, gt, ignore = targets[0].load()
     assert image.shape == (40, 60, 3) and gt.sum() == 320 and not ignore.any()
-    with pytest.raises(ValueError, match=f"{2 * len(stems)} objects are held out, fewer than the 500"):
+    with pytest.raises(ValueError, match=f"only {2 * len(stems)} of 500 objects are held out"):
         read_objects([sets], held_out=True, objects=500)
 
 
@@ -80,12 +80,12 @@ def test_held_out_objects_are_those_training_never_draws(sets: Path) -> None:
 def test_every_mode_cuts_the_object_out(mode: str, sets: Path) -> None:
     (target,) = read_objects([sets], held_out=True, objects=1)
     asked.clear()
-    run = cut_out(target, Honest(), Options(mode))
+    run = segment(target, Honest(), Options(mode))
     assert run.ious[-1] == 1.0 and len(run.encode) == 1 and len(run.predict) == len(asked) > 0
     kinds = {"click": Click, "box": Box, "stroke": Stroke, "edit": Click}
     assert isinstance(asked[0][0], kinds[mode])
-    assert (LOW <= run.start < HIGH) if mode == "edit" else run.start == 0
-    assert cut_out(target, Honest(), Options(mode)).ious == run.ious
+    assert (MIN_FLIP_IOU <= run.start < MAX_FLIP_IOU) if mode == "edit" else run.start == 0
+    assert segment(target, Honest(), Options(mode)).ious == run.ious
 
 
 def test_a_first_click_that_spoils_the_mask_to_edit_is_a_drop() -> None:
@@ -103,8 +103,8 @@ def test_faulty_masks_have_the_iou_asked_for(side: int) -> None:
     gt, ignore = np.zeros((150, 200), bool), np.zeros((150, 200), bool)
     gt[30 : 30 + side, 80 : 80 + side] = True
     ignore[:, 79:81] = True
-    masks = [faulty_mask(image, gt, np.random.default_rng(seed), ignore) for seed in (0, 0, 1)]
-    assert all(LOW <= iou(mask & ~ignore, gt & ~ignore) < HIGH for mask in masks)
+    masks = [flip_superpixels(image, gt, np.random.default_rng(seed), ignore) for seed in (0, 0, 1)]
+    assert all(MIN_FLIP_IOU <= iou(mask & ~ignore, gt & ~ignore) < MAX_FLIP_IOU for mask in masks)
     assert np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[0], masks[2])
 
 
@@ -112,7 +112,7 @@ def test_an_object_of_two_pixels_cannot_be_spoiled() -> None:
     gt = np.zeros((20, 20), bool)
     gt[3, 4:6] = True
     with pytest.raises(ValueError, match="an object of 2 pixels is too small"):
-        faulty_mask(np.zeros((20, 20, 3), np.uint8), gt, np.random.default_rng(0))
+        flip_superpixels(np.zeros((20, 20, 3), np.uint8), gt, np.random.default_rng(0))
 
 
 def figures(runs: Sequence[Run]) -> list[tuple]:
@@ -139,7 +139,7 @@ def test_a_rerun_does_only_what_is_missing(sets: Path, tmp_path: Path) -> None:
 
 def test_several_processes_find_the_same(sets: Path) -> None:
     targets = read_objects([sets / "one"], limit=2)
-    methods = [peer("grabcut"), imported(f"{__name__}:Honest")]
+    methods = [baseline("grabcut"), import_method(f"{__name__}:Honest")]
     alone, together = (run_all(methods, targets, Options(max_clicks=2), jobs=jobs) for jobs in (1, 2))
     assert [result.method for result in together] == ["grabcut", f"{__name__}:Honest"]
     for one, other in zip(alone, together):
@@ -148,15 +148,15 @@ def test_several_processes_find_the_same(sets: Path) -> None:
 
 def test_what_cannot_be_imported_is_named() -> None:
     with pytest.raises(ValueError, match="'nowhere:Thing' cannot be imported"):
-        imported("nowhere:Thing")
+        import_method("nowhere:Thing")
     with pytest.raises(ValueError, match="no attribute 'Nobody'"):
-        imported(f"{__name__}:Nobody")
+        import_method(f"{__name__}:Nobody")
 
 
 def test_all_files_and_tables_of_a_run(sets: Path, tmp_path: Path) -> None:
     targets = read_objects([sets], held_out=True, objects=4)
     out = tmp_path / "held-out.json"
-    text = carry_out([HONEST, peer("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares")
+    text = measure([HONEST, baseline("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares")
     noc, groups, differences, latency = text.split("\n\n")
     assert noc.splitlines()[1].split()[:3] == ["honest", "4", "1.00"]
     assert [line.split()[0] for line in groups.splitlines()] == ["NoC85/NoC90", "one", "two"]
@@ -171,9 +171,9 @@ def test_all_files_and_tables_of_a_run(sets: Path, tmp_path: Path) -> None:
 
 def test_an_interval_holds_the_mean_and_is_the_same_every_time() -> None:
     values = np.array([1, 1, 1, 2, 2, 20])
-    low, high = interval(values)
-    assert 1 <= low < values.mean() < high <= 20 and interval(values) == (low, high)
-    assert interval(np.array([3, 3, 3])) == (3, 3)
+    low, high = bootstrap_interval(values)
+    assert 1 <= low < values.mean() < high <= 20 and bootstrap_interval(values) == (low, high)
+    assert bootstrap_interval(np.array([3, 3, 3])) == (3, 3)
 
 
 def test_benchmark_takes_any_predictor(sets: Path) -> None:

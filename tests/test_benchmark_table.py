@@ -1,4 +1,4 @@
-"""The script that writes the README's results."""
+"""The script that writes the tables of docs/benchmarks.md."""
 
 import json
 import runpy
@@ -23,14 +23,14 @@ def arguments(tmp_path: Path) -> list[str]:
     common = {"kind": "benchmark", "mode": "edit", "title": "held out"}
     write_json(results / "a.json", [fine, other], **common)
     write_json(results / "b.json", [], [Latency("cdnet", 1000, 800, (0.1,), (0.05,), (0.04,), 2**20, 2**21)], **common)
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{SCRIPT['BEGIN']}\nold\n{SCRIPT['END']}\nafter\n")
-    return ["--results", str(results), "--readme", str(readme)]
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{SCRIPT['BEGIN']}\nold\n{SCRIPT['END']}\nafter\n")
+    return ["--results", str(results), "--page", str(page)]
 
 
-def test_the_readme_shows_the_figures(arguments: list[str], tmp_path: Path) -> None:
+def test_the_page_shows_the_figures(arguments: list[str], tmp_path: Path) -> None:
     main(arguments)
-    text = (tmp_path / "README.md").read_text()
+    text = (tmp_path / "benchmarks.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     tables = {row[0]: row for row in cells}
@@ -40,7 +40,7 @@ def test_the_readme_shows_the_figures(arguments: list[str], tmp_path: Path) -> N
     assert cells[-1] == ["cdnet", "1000×800", "100/100", "50/50", "40/40", "2 (1)"]
 
 
-def test_check_tells_an_old_readme_from_a_new_one(arguments: list[str], tmp_path: Path) -> None:
+def test_check_fails_for_an_outdated_page(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="run python benchmarks/table.py"):
         main([*arguments, "--check"])
     main(arguments)
@@ -55,15 +55,15 @@ def test_an_ablation_is_compared_with_its_first_method_over_all_sets(arguments: 
     file = tmp_path / "results" / "a.json"
     content = json.loads(file.read_text())
     for method in content["methods"].values():
-        method["noc90_beside_first"] = {"mean": -1.5, "interval": [-2.0, -1.0]}
+        method["noc90_difference_to_first"] = {"mean": -1.5, "interval": [-2.0, -1.0]}
     file.write_text(json.dumps({**content, "kind": "ablation"}))
     main(arguments)
-    text = (tmp_path / "README.md").read_text()
-    assert "| NoC90 beside the first |" in text and "-1.50 (-2.00 to -1.00)" in text
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert "| NoC90 difference |" in text and "-1.50 (-2.00 to -1.00)" in text
     assert "NoC85/NoC90 by set" not in text
 
 
-def test_a_readme_without_a_place_for_results(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text("nothing")
-    with pytest.raises(SystemExit, match="has no place for results"):
+def test_a_page_without_markers(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "benchmarks.md").write_text("nothing")
+    with pytest.raises(SystemExit, match="needs the lines"):
         main(arguments)

@@ -1,4 +1,4 @@
-"""The catalogue: what goes in, what is found, what comes out."""
+"""Catalogue: import, queries, scores, statuses, image checks, export and file format."""
 
 import json
 import sqlite3
@@ -12,8 +12,7 @@ from pycocotools.coco import COCO
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.catalogue import Score
-from cdwidget.catalogue import storage as schema
+from cdwidget.catalogue import ScoreValue, storage
 from cdwidget.formats import FORMATS
 
 ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "%_; DROP TABLE items;--.png", "x" * 250 + ".png"]
@@ -34,7 +33,7 @@ def picture(path: Path, shade: int = 90) -> Path:
 
 @pytest.fixture
 def items(tmp_path: Path) -> list[Item]:
-    """Four images: 0, 1 and 2 with as many instances, the last one with a ring in two parts."""
+    """Four images with 0, 1, 2 and 1 instances; the last instance is a ring and a separate square."""
     ring = square(2, 2, 12) & ~square(5, 5, 4) | square(25, 20, 5)
     instances = [
         [],
@@ -47,7 +46,7 @@ def items(tmp_path: Path) -> list[Item]:
 
 @pytest.fixture
 def catalogue(tmp_path: Path, items: list[Item]) -> Catalogue:
-    found = Catalogue(tmp_path / "labels.db", who="ana")
+    found = Catalogue(tmp_path / "labels.db", user="ana")
     found.add(items)
     return found
 
@@ -56,7 +55,7 @@ def masks(items: list[Item]) -> dict[str, list[tuple[str, bytes]]]:
     return {Path(item.path).stem: [(one.label, one.mask.tobytes()) for one in item.instances] for item in items}
 
 
-def test_what_is_added_comes_back(catalogue: Catalogue, items: list[Item]) -> None:
+def test_added_items_are_read_back(catalogue: Catalogue, items: list[Item]) -> None:
     assert masks(list(catalogue.items())) == masks(items)
     (row,) = catalogue.query(where=[("path", "contains", "2.png")])
     assert (row.instances, row.status, row.height, row.width) == (2, "new", 30, 40)
@@ -70,10 +69,10 @@ def test_adding_again_changes_nothing(catalogue: Catalogue, items: list[Item], m
     again = catalogue.add([*items, Item("images/../images/3.png", items[2].instances)])
     assert (again.items, again.instances, len(catalogue)) == (0, 0, 4)
     assert catalogue.query("accepted")[0].id == 3
-    assert catalogue.add([Item(items[0].path, items[1].instances)]).instances == 1, "an image without masks gets those that come later"
+    assert catalogue.add([Item(items[0].path, items[1].instances)]).instances == 1, "an image without masks gets masks that are added later"
 
 
-def test_alpha_and_crowds_are_kept(tmp_path: Path) -> None:
+def test_alpha_and_crowd_flags_are_stored(tmp_path: Path) -> None:
     from cdwidget.formats.coco import Crowd
 
     alpha = np.arange(1200, dtype=np.uint16).astype(np.uint8).reshape(30, 40)
@@ -83,7 +82,7 @@ def test_alpha_and_crowds_are_kept(tmp_path: Path) -> None:
     assert soft.alpha is not None and (soft.alpha == alpha).all() and isinstance(crowd, Crowd)
 
 
-def test_broken_masks_are_listed_and_left_out(tmp_path: Path) -> None:
+def test_invalid_masks_are_reported_and_omitted(tmp_path: Path) -> None:
     bad = [Instance(np.zeros((3, 3)) + 7.0), Instance(square(1, 1)), Instance(np.ones((5, 5), bool)), Instance(square(2, 2), "\ud800")]
     added = Catalogue(tmp_path / "labels.db").add([Item("a.png", bad), Item("b\udc80.png"), Item("c.png")])
     assert (added.items, added.instances, len(added.problems)) == (2, 1, 4)
@@ -91,7 +90,7 @@ def test_broken_masks_are_listed_and_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*ODD, "a" * 300 + ".png"])
-def test_odd_names_and_labels_are_texts_like_others(tmp_path: Path, name: str) -> None:
+def test_unusual_names_and_labels_are_plain_text(tmp_path: Path, name: str) -> None:
     catalogue = Catalogue(tmp_path / "labels.db")
     path = tmp_path / name
     if len(name) < 256:
@@ -109,7 +108,7 @@ def test_odd_names_and_labels_are_texts_like_others(tmp_path: Path, name: str) -
         assert catalogue.query(label=name, of="instances")
         COCO(str(catalogue.export("coco", tmp_path / "out.json")))
     else:
-        assert catalogue.check()[0].what.startswith("missing")
+        assert catalogue.check()[0].description.startswith("missing")
 
 
 @pytest.mark.parametrize("text", ["' OR 1=1 --", "x); DROP TABLE items; --", '"', "%", "\\"])
@@ -121,13 +120,13 @@ def test_nothing_is_injected(catalogue: Catalogue, text: str) -> None:
     assert len(catalogue) == 4
 
 
-def test_pages_agree_with_the_whole(tmp_path: Path) -> None:
+def test_pages_agree_with_the_unpaged_query(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     catalogue = Catalogue(tmp_path / "labels.db")
     catalogue.add([Item(f"{n}.png", [Instance(square(n % 20, 3, 1 + i), f"c{(n + i) % 3}") for i in range(n % 4)]) for n in range(60)])
     for row in catalogue.query(of="instances", limit=None):
         names = ["overall", "edge"][: int(rng.integers(0, 3))]
-        catalogue.put_scores(row.item, [Score(row.number, name, float(rng.integers(0, 5))) for name in names])
+        catalogue.put_scores(row.item, [ScoreValue(row.number, name, float(rng.integers(0, 5))) for name in names])
         catalogue.set_status(row.id, str(rng.choice(["new", "accepted"])), of="instances")
     catalogue.tag([3, 7, 11], "odd")
     filters = [{}, {"status": "new"}, {"label": "c1"}, {"status": ["new", "accepted"], "label": ["c0", "c2"]}, {"tag": "odd"}]
@@ -156,38 +155,38 @@ def test_pages_agree_with_the_whole(tmp_path: Path) -> None:
                 assert keys == sorted(keys, reverse=order.startswith("-"))
 
 
-@pytest.mark.parametrize("few", [0, 10_000])
-def test_filters_find_the_same_whichever_index_is_used(catalogue: Catalogue, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdwidget.catalogue.query.FEW", few)
+@pytest.mark.parametrize("selective_rows", [0, 10_000])
+def test_filters_give_the_same_result_with_every_index(catalogue: Catalogue, selective_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdwidget.catalogue.query.SELECTIVE_ROWS", selective_rows)
     catalogue.tag([2, 3], "night")
-    catalogue.put_scores(3, [Score(1, "edge", 2.0), Score(2, "edge", 1.0)])
+    catalogue.put_scores(3, [ScoreValue(1, "edge", 2.0), ScoreValue(2, "edge", 1.0)])
     assert [row.id for row in catalogue.query(label="cat", tag="night", order_by="-id")] == [3, 2]
     assert [row.number for row in catalogue.query(of="instances", tag="night", order_by="-edge")] == [1, 2]
     assert catalogue.count(label=["cat", "dog"], of="instances", where=[("path", "contains", "2.PNG")]) == 2
     assert catalogue.count(label="cat", status="new", tag=["night", "day"]) == 2
 
 
-def test_scores_and_their_heat(catalogue: Catalogue) -> None:
+def test_scores_and_heat_maps(catalogue: Catalogue) -> None:
     heat = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert catalogue.put_scores(3, [Score(2, "overall", 0.7, "a straight cut", heat), Score(1, "overall", 0.2)], version=0)
+    assert catalogue.put_scores(3, [ScoreValue(2, "overall", 0.7, "a straight cut", heat), ScoreValue(1, "overall", 0.2)], version=0)
     (first, second) = catalogue.scores(3)
     assert (second.value, second.reason, first.heat) == (0.7, "a straight cut", None) and (second.heat == heat).all()
     assert [row.score for row in catalogue.query(order_by="-score")] == [0.7, None, None, None]
     assert catalogue.query(of="instances", order_by="-overall")[0].number == 2
     assert catalogue.score_names() == ["overall"]
-    catalogue.put_scores(3, [Score(1, "edge", 0.5), Score(2, "edge", 0.4)])
-    catalogue.put_scores(3, [Score(2, "overall", 0.3)], names=["overall"])  # the first is given none this time
+    catalogue.put_scores(3, [ScoreValue(1, "edge", 0.5), ScoreValue(2, "edge", 0.4)])
+    catalogue.put_scores(3, [ScoreValue(2, "overall", 0.3)], names=["overall"])  # Instance 1 gets no value this time.
     assert [(one.instance, one.name, one.value) for one in catalogue.scores(3)] == [(1, "edge", 0.5), (2, "edge", 0.4), (2, "overall", 0.3)]
     assert [row.score for row in catalogue.query(of="instances", where=[("item", "=", 3)])] == [None, 0.3]
     assert catalogue.rows([3])[0].score == 0.3
     catalogue.set_status(3, "skipped")
-    assert not catalogue.put_scores(3, [Score(1, "overall", 0.9)], version=0), "it was changed while it was scored"
-    for wrong in (Score(9, "overall", 1.0), Score(1, "overall", float("nan"))):
+    assert not catalogue.put_scores(3, [ScoreValue(1, "overall", 0.9)], version=0), "the item changed while it was scored"
+    for wrong in (ScoreValue(9, "overall", 1.0), ScoreValue(1, "overall", float("nan"))):
         with pytest.raises(ValueError, match="no instance of item 3"):
             catalogue.put_scores(3, [wrong])
 
 
-def test_an_item_is_what_is_left_to_do_with_its_instances(catalogue: Catalogue) -> None:
+def test_the_status_of_an_item_follows_from_its_instances(catalogue: Catalogue) -> None:
     first, second = (row.id for row in catalogue.query(of="instances", where=[("item", "=", 3)]))
     catalogue.set_status(first, "rejected", of="instances")
     assert catalogue.item(3).status == "new"
@@ -196,13 +195,13 @@ def test_an_item_is_what_is_left_to_do_with_its_instances(catalogue: Catalogue) 
     assert catalogue.undo(3) and catalogue.undo(3) and not catalogue.undo(3)
     assert {row.status for row in catalogue.query(of="instances")} == {"new"}
     catalogue.set_status([1, 2], "skipped")
-    assert catalogue.count("skipped") == 2 and catalogue.history(1)[0].who == "ana"
+    assert catalogue.count("skipped") == 2 and catalogue.history(1)[0].user == "ana"
     with pytest.raises(ValueError, match=r"no items \[99\]"):
         catalogue.set_status([1, 99], "new")
 
 
 @pytest.mark.parametrize("format", sorted(FORMATS))
-def test_every_format_in_and_out(catalogue: Catalogue, items: list[Item], format: str, tmp_path: Path) -> None:
+def test_every_format_is_exported_and_imported(catalogue: Catalogue, items: list[Item], format: str, tmp_path: Path) -> None:
     out = catalogue.export(format, tmp_path / "out", ids=[2, 3, 4])
     other = Catalogue(tmp_path / "other.db")
     assert other.import_(format, out).items == 3
@@ -210,7 +209,7 @@ def test_every_format_in_and_out(catalogue: Catalogue, items: list[Item], format
     assert masks(list(other.items())) == expected
 
 
-def test_a_coco_file_is_what_pycocotools_reads(catalogue: Catalogue, items: list[Item], tmp_path: Path) -> None:
+def test_pycocotools_reads_an_exported_file(catalogue: Catalogue, items: list[Item], tmp_path: Path) -> None:
     catalogue.set_status(2, "rejected")
     path = catalogue.export("coco", tmp_path / "new folder" / "out.json", labels={"dog": 7})
     found = COCO(str(path))
@@ -222,7 +221,7 @@ def test_a_coco_file_is_what_pycocotools_reads(catalogue: Catalogue, items: list
     assert COCO(str(path)).cats[7]["name"] == "dog"
 
 
-def test_run_lengths_of_coco_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_lengths_of_coco_are_stored_unchanged(tmp_path: Path) -> None:
     plain, polygon = {"size": [2, 3], "counts": [1, 2, 3]}, [[0, 0, 3, 0, 3, 2, 0, 2]]
     shapes = [{"size": [2, 3], "counts": "123"}, {"size": [2, 3], "counts": "02100"}, polygon, plain, {"size": [2, 3], "counts": "12P"}]
     annotations = [{"id": n, "image_id": 1, "category_id": 1, "segmentation": shape} for n, shape in enumerate(shapes, 5)]
@@ -241,34 +240,34 @@ def test_run_lengths_of_coco_are_taken_over(tmp_path: Path, monkeypatch: pytest.
     assert len(added.problems) == 1 and "9" in added.problems[0]
 
 
-def test_frames(catalogue: Catalogue) -> None:
-    catalogue.put_scores(3, [Score(2, "edge", 0.5)])
+def test_data_frames(catalogue: Catalogue) -> None:
+    catalogue.put_scores(3, [ScoreValue(2, "edge", 0.5)])
     frame = catalogue.to_pandas(label=["cat", "dog"])
     assert list(frame.label) == ["cat", "cat", "dog"] and frame.score_edge.dropna().tolist() == [0.5]
     assert list(catalogue.to_pandas(of="items").instances) == [0, 1, 2, 1]
     assert "cat 2, <script>" in str(catalogue.stats()) and "score edge: 1" in str(catalogue.stats())
 
 
-def test_images_that_are_missing_or_broken_are_listed(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_missing_and_corrupt_images_are_reported(catalogue: Catalogue, tmp_path: Path) -> None:
     images = tmp_path / "images"
     (images / "0.png").unlink()
     (images / "1.png").write_bytes(b"no picture")
     Image.new("RGB", (7, 7)).save(images / "2.png")
     whole = (images / "3.png").read_bytes()
     (images / "3.png").write_bytes(whole[:-30])
-    assert [(one.item, one.what.partition(":")[0]) for one in catalogue.check()] == [(1, "missing"), (2, "corrupt"), (3, "changed")]
+    assert [(one.item, one.description.partition(":")[0]) for one in catalogue.check()] == [(1, "missing"), (2, "corrupt"), (3, "changed")]
     assert [one.item for one in catalogue.check(decode=True)] == [1, 2, 3, 4]
     assert catalogue.count(where=[("problem", "!=", None)]) == 4
     for item, words in ((1, "relocate"), (2, "check"), (3, "item 3")):
         with pytest.raises((FileNotFoundError, ValueError), match=words):
             catalogue.session(item)
-    with pytest.warns(UserWarning, match="4 items were left out"):
+    with pytest.warns(UserWarning, match="4 items were not exported"):
         assert catalogue.export("yolo", tmp_path / "out")
     (images / "3.png").write_bytes(whole)
     assert len(catalogue.check(decode=True)) == 3
 
 
-def test_moved_images_are_found_again(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_moved_images_are_relocated(catalogue: Catalogue, tmp_path: Path) -> None:
     (tmp_path / "images").rename(tmp_path / "new")
     assert len(catalogue.check()) == 4
     assert catalogue.relocate(tmp_path / "images", tmp_path / "new") == 4 and catalogue.check() == []
@@ -276,12 +275,12 @@ def test_moved_images_are_found_again(catalogue: Catalogue, tmp_path: Path) -> N
     with pytest.raises(ValueError, match="another item"):
         catalogue.relocate(tmp_path / "new" / "1.png", tmp_path / "new" / "2.png")
     catalogue.close()
-    tmp_path.rename(tmp_path.with_name("elsewhere"))  # the catalogue with its images
+    tmp_path.rename(tmp_path.with_name("elsewhere"))  # Moves the catalogue together with its images.
     moved = Catalogue(tmp_path.with_name("elsewhere") / "labels.db")
     assert moved.check() == [] and moved.session(3).instances
 
 
-def test_images_in_archives_and_other_stores(tmp_path: Path) -> None:
+def test_images_in_archives_and_remote_stores(tmp_path: Path) -> None:
     import fsspec
 
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
@@ -293,32 +292,32 @@ def test_images_in_archives_and_other_stores(tmp_path: Path) -> None:
     assert [row.path for row in catalogue.query(limit=2)] == urls
     assert [int(catalogue.session(n).image[0, 0, 0]) for n in (1, 2)] == [33, 44]
     assert [item.read_image()[0, 0, 0] for item in catalogue.items([1, 2])] == [33, 44]
-    assert [(one.item, one.what.partition(":")[0]) for one in catalogue.check()] == [(3, "missing"), (4, "corrupt")]
+    assert [(one.item, one.description.partition(":")[0]) for one in catalogue.check()] == [(3, "missing"), (4, "corrupt")]
     names = [image["file_name"] for image in json.loads(catalogue.export("coco", tmp_path / "o.json", ids=[1, 2]).read_text())["images"]]
     assert names == urls
     assert masks(cdwidget.read("png", catalogue.export("png", tmp_path / "out", ids=[1, 2]))).keys() == {"a", "b"}
 
 
-def test_a_catalogue_of_another_version(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upgrades_and_newer_versions(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue.close()
-    more = (*schema.MIGRATIONS, ("ALTER TABLE items ADD COLUMN note TEXT", "UPDATE items SET note = path"))
-    monkeypatch.setattr(schema, "MIGRATIONS", (*more, ("CREATE TABLE half (x)", "no SQL")))
+    more = (*storage.MIGRATIONS, ("ALTER TABLE items ADD COLUMN note TEXT", "UPDATE items SET note = path"))
+    monkeypatch.setattr(storage, "MIGRATIONS", (*more, ("CREATE TABLE half (x)", "no SQL")))
     with pytest.raises(sqlite3.OperationalError):
         Catalogue(catalogue.path)
     raw = sqlite3.connect(catalogue.path)
-    assert raw.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) - 2,) and "note" not in str(
+    assert raw.execute("PRAGMA user_version").fetchone() == (len(storage.MIGRATIONS) - 2,) and "note" not in str(
         raw.execute("SELECT sql FROM sqlite_master").fetchall()
     )
-    monkeypatch.setattr(schema, "MIGRATIONS", more)
+    monkeypatch.setattr(storage, "MIGRATIONS", more)
     assert len(Catalogue(catalogue.path)) == 4 and raw.execute("SELECT note FROM items").fetchone() == ("images/0.png",)
     monkeypatch.undo()
-    known = len(schema.MIGRATIONS)
-    with pytest.raises(ValueError, match=f"of version {known + 1}, and this cdwidget knows versions up to {known}"):
+    known = len(storage.MIGRATIONS)
+    with pytest.raises(ValueError, match=f"its format is version {known + 1}, this cdwidget reads up to {known}"):
         Catalogue(catalogue.path)
 
 
-def test_what_is_no_catalogue(tmp_path: Path) -> None:
-    (tmp_path / "text.db").write_text("no database, whatever it is called" * 100)
+def test_other_files_are_not_opened_as_catalogues(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is not a database" * 100)
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE mine (x)")
     for name in ("text.db", "other.db"):
         before = (tmp_path / name).read_bytes()

@@ -1,4 +1,4 @@
-"""A catalogue on the command line."""
+"""The commands for catalogues: import, stats and export."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from cdwidget.cli.app import app
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two images with a mask, as a COCO file."""
+    """Return a folder with two images and their masks in a COCO file."""
     monkeypatch.chdir(tmp_path)
     mask = np.zeros((20, 30), bool)
     mask[3:9, 4:8] = True
@@ -31,7 +31,7 @@ def invoke(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_in_looked_at_and_out(folder: Path) -> None:
+def test_import_stats_and_export(folder: Path) -> None:
     code, output = invoke("import", "labels.db", "coco", "ann.json", "--tag", "night", "--status", "accepted")
     assert code == 0 and "2 items and 2 instances added" in output
     (folder / "b.png").unlink()
@@ -41,7 +41,7 @@ def test_in_looked_at_and_out(folder: Path) -> None:
     assert code == 0, output
     assert [image["file_name"] for image in json.loads((folder / "out.json").read_text())["images"]] == ["a.png"]
     code, output = invoke("export", "labels.db", "yolo", "out")
-    assert code == 0 and "1 items were left out: item 2 is missing" in output and (folder / "out" / "images" / "a.png").exists()
+    assert code == 0 and "1 items were not exported: item 2 is missing" in output and (folder / "out" / "images" / "a.png").exists()
     assert len(Catalogue("labels.db")) == 2
 
 
@@ -49,13 +49,13 @@ def test_in_looked_at_and_out(folder: Path) -> None:
     ("arguments", "message"),
     [
         (["stats", "nowhere.db"], "there is no catalogue nowhere.db"),
-        (["export", "ann.json", "coco", "out.json"], "ann.json is no catalogue"),
+        (["export", "ann.json", "coco", "out.json"], "ann.json is not a catalogue"),
         (["import", "labels.db", "cocoo", "ann.json"], "did you mean 'coco'?"),
         (["import", "nowhere/labels.db", "coco", "ann.json"], "there is no folder"),
         (["import", "labels.db", "coco", "ann.json", "--status", "good"], "no status named 'good'"),
     ],
 )
-def test_a_wrong_option_is_explained(folder: Path, arguments: list[str], message: str) -> None:
+def test_wrong_options_are_explained(folder: Path, arguments: list[str], message: str) -> None:
     code, output = invoke(*arguments)
     assert code == 2 and message in output
     assert not (folder / "nowhere.db").exists()

@@ -69,7 +69,7 @@ def test_latency(tmp_path: Path) -> None:
     assert latency["method"] == "grabcut" and latency["click_ms"]["p95"] > 0
 
 
-def test_benchmark_of_held_out_objects_by_a_predictor_of_ones_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_benchmark_of_held_out_objects_with_a_custom_predictor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "mine.py").write_text("from cdwidget.benchmark.methods import GrabCut as Mine\n")
     monkeypatch.chdir(folder)
     held = [n for n in range(2000) if crc32(str(n).encode()) % 20 == 0][:2]
@@ -88,15 +88,15 @@ def test_benchmark_of_held_out_objects_by_a_predictor_of_ones_own(folder: Path, 
     assert all(0.75 <= run["start"] < 0.85 for run in runs)
 
 
-def test_ablate_says_what_each_part_is_worth(folder: Path) -> None:
+def test_ablate_reports_the_difference_to_the_model(folder: Path) -> None:
     weights, out = folder / "small.safetensors", folder / "ablation.json"
     save_checkpoint(weights, CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)))
     code, output = invoke("ablate", "--data", folder, "--model", weights, "--limit", 1, "--max-clicks", 1, "--out", out)
     assert code == 0, output
     first, *others = (name.removeprefix(str(weights)) for name in json.loads(out.read_text())["methods"])
     assert first == "" and {"@pdm-0", "@flip", "@zoom-off", "@no-previous-mask"} <= set(others)
-    assert "@zoom-2.0" not in others and "@pdm-10" not in others  # what the model does anyway
-    assert f"beside {weights}" in output
+    assert "@zoom-2.0" not in others and "@pdm-10" not in others  # These are the model's own settings.
+    assert f"difference to {weights}" in output
 
 
 def test_ablate_trains_one_change_at_a_time_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,12 +108,12 @@ def test_ablate_trains_one_change_at_a_time_once(folder: Path, monkeypatch: pyte
     command = ("ablate", "--data", folder, "--model", "small", "--train", 2, "--limit", 1, "--max-clicks", 1, "--out", out)
     code, output = invoke(*command)
     assert code == 0, output
-    assert list(json.loads(out.read_text())["methods"]) == list(changes) and "beside cdnet" in output
+    assert list(json.loads(out.read_text())["methods"]) == list(changes) and "difference to cdnet" in output
     written = {name: (folder / "trained.weights" / f"{name}.safetensors").stat().st_mtime_ns for name in changes}
     assert load_checkpoint(folder / "trained.weights" / "fdm-off.safetensors").config == replace(model, fdm="off")
     assert invoke(*command)[0] == 0
     assert written == {name: (folder / "trained.weights" / f"{name}.safetensors").stat().st_mtime_ns for name in changes}
-    assert "say where those go" in invoke(*command[:-2])[1]
+    assert "--train needs --out" in invoke(*command[:-2])[1]
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_ablate_trains_one_change_at_a_time_once(folder: Path, monkeypatch: pyte
         ([], "--data DIR, --latency or both"),
         (["--data", "nowhere"], "a benchmark folder holds images/ and masks/"),
         (["--latency", "--methods", " , "], "name at least one method"),
-        (["--latency", "--size", "wide"], "'wide' is no size; write WIDTHxHEIGHT"),
+        (["--latency", "--size", "wide"], "'wide' is not a size; write WIDTHxHEIGHT"),
         (["--latency", "--size", "8x8"], "each at least 16"),
         (["--latency", "--methods", "grabcutt"], "did you mean 'grabcut'?"),
-        (["--latency", "--methods", "grabcut", "--out", "nowhere/out.json"], "there is no folder"),
+        (["--latency", "--methods", "grabcut", "--out", "nowhere/out.json"], "does not exist"),
         (["--latency", "--methods", "cdnet@brrs"], "did you mean 'brs'?"),
         (["--latency", "--methods", "nowhere:Thing"], "cannot be imported"),
         (["--latency", "--methods", "nowhere.safetensors"], "nowhere.safetensors"),

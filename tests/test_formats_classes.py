@@ -1,4 +1,4 @@
-"""VOC and YOLO, which number the classes: the layout that trainers expect, and what is said of broken folders."""
+"""VOC and YOLO: the layout that trainers expect, and the errors for broken folders."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from PIL import Image
 
 import cdwidget
 from cdwidget.formats.voc import palette
-from cdwidget.formats.yolo import bridged
+from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.items import Instance
 from cdwidget.polygons import fill
-from support.image_files import RING, SQUARE, TWO, grey, item
+from support.image_files import RING, SQUARE, TWO, item, write_gray
 
 # --- VOC -------------------------------------------------------------------------------------------------------------------------
 
@@ -32,13 +32,13 @@ def test_voc_files_are_what_the_devkit_expects(tmp_path: Path) -> None:
     assert (tmp_path / "v/ImageSets/Segmentation/default.txt").read_text() == "a\n"
 
 
-def test_the_palette_is_that_of_voc() -> None:
-    colours = palette()
-    assert colours[[1, 8, 15, 20, 255]].tolist() == [[128, 0, 0], [64, 0, 0], [192, 128, 128], [0, 64, 128], [224, 224, 192]]
-    assert len(np.unique(colours, axis=0)) == 256
+def test_the_palette_is_that_of_the_devkit() -> None:
+    colors = palette()
+    assert colors[[1, 8, 15, 20, 255]].tolist() == [[128, 0, 0], [64, 0, 0], [192, 128, 128], [0, 64, 128], [224, 224, 192]]
+    assert len(np.unique(colors, axis=0)) == 256
 
 
-def test_a_void_border_is_drawn_when_asked_for_and_belongs_to_nobody(tmp_path: Path) -> None:
+def test_a_void_border_belongs_to_no_object(tmp_path: Path) -> None:
     big = np.zeros((12, 12), bool)
     big[2:10, 2:10] = True
     cdwidget.write("voc", [item(tmp_path, Instance(big, "dog"), height=12, width=12)], tmp_path / "v", border=2)
@@ -49,19 +49,19 @@ def test_a_void_border_is_drawn_when_asked_for_and_belongs_to_nobody(tmp_path: P
     assert len(again.instances) == 1 and again.instances[0].mask.sum() == 16
 
 
-def test_the_original_voc_needs_no_label_map_and_maybe_no_objects(tmp_path: Path) -> None:
+def test_voc_without_label_map_and_objects(tmp_path: Path) -> None:
     item(tmp_path / "JPEGImages", height=2, width=3, name="x.jpg")
-    grey(tmp_path / "SegmentationClass/x.png", [[0, 15, 255], [8, 15, 8]])
+    write_gray(tmp_path / "SegmentationClass/x.png", [[0, 15, 255], [8, 15, 8]])
     first, second = cdwidget.read("voc", tmp_path)[0].instances
     assert [(first.label, first.id, first.mask.sum()), (second.label, second.id, second.mask.sum())] == [
         ("cat", None, 2),
         ("person", None, 2),
     ]
-    grey(tmp_path / "SegmentationObject/x.png", [[0, 1, 255], [2, 1, 3]])
+    write_gray(tmp_path / "SegmentationObject/x.png", [[0, 1, 255], [2, 1, 3]])
     assert [(each.label, each.id) for each in cdwidget.read("voc", tmp_path)[0].instances] == [("person", 1), ("cat", 2), ("cat", 3)]
 
 
-def test_class_numbers_are_stable(tmp_path: Path) -> None:
+def test_class_ids_are_stable(tmp_path: Path) -> None:
     for labels in (("dog", "cat"), ("cat", "bird")):
         instances = [Instance(mask, label) for mask, label in zip((SQUARE, TWO), labels)]
         for format in ("voc", "yolo"):
@@ -80,34 +80,34 @@ def test_class_numbers_are_stable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instances", "said"),
+    ("instances", "message"),
     [
         ([Instance(SQUARE, "a\nb")], r"a\.png: instance 1 is of class 1, 'a\\nb'.*no line break"),
         ([Instance(SQUARE, str(n)) for n in range(255)], "instance 255 is of class 255, '254'; VOC numbers"),
         ([Instance(SQUARE, "a")] * 255, "instance 255 is of class 1"),
     ],
 )
-def test_what_voc_cannot_hold(tmp_path: Path, instances: list[Instance], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_instances_that_voc_cannot_store(tmp_path: Path, instances: list[Instance], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         cdwidget.write("voc", [item(tmp_path, *instances)], tmp_path / "v")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "message"),
     [
-        (lambda folder: grey(folder / "SegmentationObject/a.png", [[1]]), r"a\.png is 1x1 pixels and its image is 6x5"),
-        (lambda folder: grey(folder / "SegmentationClass/a.png", SQUARE * 9), "object 1 is of class 9; labelmap.txt has 1"),
-        (lambda folder: grey(folder / "SegmentationClass/a.png", [[9]]), "of different sizes"),
+        (lambda folder: write_gray(folder / "SegmentationObject/a.png", [[1]]), r"a\.png is 1x1 pixels and its image is 6x5"),
+        (lambda folder: write_gray(folder / "SegmentationClass/a.png", SQUARE * 9), "object 1 is of class 9; labelmap.txt has 1"),
+        (lambda folder: write_gray(folder / "SegmentationClass/a.png", [[9]]), "of different sizes"),
         (lambda folder: (folder / "labelmap.txt").write_text("dog\n"), "the line 'dog' is not label:red,green,blue"),
         (lambda folder: (folder / "SegmentationClass/a.png").write_bytes(b"no"), "cannot be read as an image"),
         (lambda folder: (folder / "JPEGImages/a.png").rename(folder / "JPEGImages/b.png"), "holds no image for .*a.png"),
         (lambda folder: (folder / "JPEGImages/a.png").unlink(), "JPEGImages is empty"),
     ],
 )
-def test_broken_voc_folders(tmp_path: Path, spoil, said: str) -> None:
+def test_broken_voc_folders(tmp_path: Path, damage, message: str) -> None:
     cdwidget.write("voc", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "v")
-    spoil(tmp_path / "v")
-    with pytest.raises((ValueError, FileNotFoundError), match=said):
+    damage(tmp_path / "v")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         list(cdwidget.read("voc", tmp_path / "v")[0].instances)
 
 
@@ -117,17 +117,17 @@ def test_broken_voc_folders(tmp_path: Path, spoil, said: str) -> None:
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14)).filter(np.any))
 def test_bridges_have_no_area(mask: np.ndarray) -> None:
     height, width = mask.shape
-    assert np.array_equal(fill([bridged(mask)], height, width), mask)
-    written = np.round(bridged(mask) / (width, height), 6) * (width, height)
+    assert np.array_equal(fill([bridged_polygon(mask)], height, width), mask)
+    written = np.round(bridged_polygon(mask) / (width, height), 6) * (width, height)
     assert np.array_equal(fill([written], height, width), mask)
 
 
-def test_a_reader_that_draws_borders_sees_holes_and_parts_too() -> None:
+def test_readers_that_draw_outlines_see_holes_and_parts() -> None:
     ring = np.zeros((200, 300), np.uint8)
     cv2.circle(ring, (100, 100), 80, 1, -1)
     cv2.circle(ring, (100, 100), 30, 0, -1)
     cv2.circle(ring, (250, 100), 30, 1, -1)
-    drawn = cv2.fillPoly(np.zeros_like(ring), [bridged(ring.astype(bool)).astype(np.int32)], 1)
+    drawn = cv2.fillPoly(np.zeros_like(ring), [bridged_polygon(ring.astype(bool)).astype(np.int32)], 1)
     assert (drawn & ring).sum() / (drawn | ring).sum() > 0.95
 
 
@@ -145,7 +145,7 @@ def test_yolo_files_are_what_trainers_expect(tmp_path: Path) -> None:
     assert second.startswith("1 ") and len(second.split()) % 2 == 1
 
 
-def test_a_data_set_with_splits_and_lists(tmp_path: Path) -> None:
+def test_a_yolo_data_set_with_splits_and_lists(tmp_path: Path) -> None:
     for name in ("images/train/a.png", "images/val/sub/b.png", "more/images/c.png", "images/train/empty.png"):
         item((tmp_path / name).parent, name=Path(name).name)
     for name in ("labels/train/a.txt", "labels/val/sub/b.txt", "more/labels/c.txt"):
@@ -161,19 +161,19 @@ def test_a_data_set_with_splits_and_lists(tmp_path: Path) -> None:
     assert found[2].instances[0].label == "cat" and found[2].instances[0].mask.all()
 
 
-def test_a_data_set_of_boxes_as_roboflow_leaves_it(tmp_path: Path) -> None:
+def test_a_yolo_data_set_of_boxes_from_roboflow(tmp_path: Path) -> None:
     item(tmp_path / "train" / "images")
     (tmp_path / "train" / "labels").mkdir()
     (tmp_path / "train" / "labels" / "a.txt").write_text("0 0.5 0.5 0.333333 0.4\n")
     (tmp_path / "data.yaml").write_text("train: ../train/images\nnc: 1\nnames: ['cup']\n")
     ((instance,),) = (each.instances for each in cdwidget.read("yolo", tmp_path))
     expected = np.zeros((5, 6), bool)
-    expected[2:4, 2:4] = True  # rows 1.5 to 3.5: centres on the border belong to what is below it
+    expected[2:4, 2:4] = True  # Rows 1.5 to 3.5: pixel centers on an edge belong to the area below it.
     assert instance.label == "cup" and instance.mask[2].tolist() == expected[2].tolist() and instance.mask.sum() == 4
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("0 0.5 0.5", "line 2: 3 numbers are no polygon"),
         ("0 0 0 1 0 1 1 1", "line 2: 8 numbers are no polygon"),
@@ -184,16 +184,16 @@ def test_a_data_set_of_boxes_as_roboflow_leaves_it(tmp_path: Path) -> None:
         ("0 0 0 60 0 60 50", "line 2: coordinates from 0 to 60; they are fractions"),
     ],
 )
-def test_broken_yolo_lines_are_named(tmp_path: Path, line: str, said: str) -> None:
+def test_broken_yolo_lines_are_named(tmp_path: Path, line: str, message: str) -> None:
     cdwidget.write("yolo", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "y")
     file = tmp_path / "y/labels/a.txt"
     file.write_text(file.read_text() + line)
-    with pytest.raises(ValueError, match=rf"a\.txt, {said}"):
+    with pytest.raises(ValueError, match=rf"a\.txt, {message}"):
         list(cdwidget.read("yolo", tmp_path / "y")[0].instances)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("names: [a", "is not YAML"),
         ("- a", "names no classes"),
@@ -204,7 +204,7 @@ def test_broken_yolo_lines_are_named(tmp_path: Path, line: str, said: str) -> No
         ("names: [a]\ntrain: nowhere", "there is no folder .*nowhere"),
     ],
 )
-def test_broken_yolo_folders(tmp_path: Path, text: str, said: str) -> None:
+def test_broken_yolo_folders(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
-    with pytest.raises((ValueError, FileNotFoundError), match=said):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         cdwidget.read("yolo", tmp_path)

@@ -1,4 +1,4 @@
-"""LabelMe, PNG, RGBA and NumPy, a file an image or an instance: files that other tools write, and what is said of broken ones."""
+"""LabelMe, PNG, RGBA and NumPy: files written by other tools, and the errors for broken files."""
 
 import base64
 import io
@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 import cdwidget
-from cdwidget.formats.dataset_folders import read_targets
+from cdwidget.formats.dataset_folders import read_benchmark_objects
 from cdwidget.items import Instance, Item
-from support.image_files import RING, SQUARE, TWO, grey, item
+from support.image_files import RING, SQUARE, TWO, item, write_gray
 
 # --- LabelMe ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_labelme_shapes(tmp_path: Path) -> None:
+def test_labelme_shapes_are_what_labelme_writes(tmp_path: Path) -> None:
     source = item(tmp_path / "photos", Instance(SQUARE, "dog"), Instance(TWO, "cat"), Instance(RING, "ring"))
     cdwidget.write("labelme", [source], tmp_path / "out")
     content = json.loads((tmp_path / "out/a.json").read_text())
@@ -49,12 +49,12 @@ def test_shapes_of_other_tools(tmp_path: Path) -> None:
     rectangle, circle, both = found.instances
     assert np.array_equal(rectangle.mask, SQUARE) and rectangle.label == "r"
     assert circle.mask.sum() == 12 and circle.mask[1, 1:5].all()
-    assert both.mask[:, :4].all() and not both.mask[:, 4:].any(), "shapes of a group are added up"
+    assert both.mask[:, :4].all() and not both.mask[:, 4:].any(), "the shapes of a group are one mask"
     assert found.read_image().shape == (5, 6, 3)
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "message"),
     [
         ({"label": "x", "points": [[1, 1]], "shape_type": "point"}, r"shape 1 \('x'\) is a point, which has no area; allowed are polygon"),
         ({"label": "x"}, "shape 1 needs a label and points"),
@@ -66,12 +66,12 @@ def test_shapes_of_other_tools(tmp_path: Path) -> None:
         ({"label": "x", "points": [[1, 1]], "shape_type": "circle"}, "'x' cannot be read"),
     ],
 )
-def test_broken_labelme_shapes_are_named(tmp_path: Path, shape: object, said: str) -> None:
-    with pytest.raises(ValueError, match=rf"a\.json: .*{said}"):
+def test_broken_labelme_shapes_are_named(tmp_path: Path, shape: object, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"a\.json: .*{message}"):
         list(cdwidget.read("labelme", labelme(tmp_path, shape))[0].instances)
 
 
-def test_a_mask_that_leaves_the_image(tmp_path: Path) -> None:
+def test_a_labelme_mask_outside_the_image(tmp_path: Path) -> None:
     cdwidget.write("labelme", [item(tmp_path, Instance(RING, "ring"))], tmp_path / "a.json")
     content = json.loads((tmp_path / "a.json").read_text())
     content["imageWidth"] = 4
@@ -90,52 +90,59 @@ def test_files_that_are_not_labelme(tmp_path: Path, text: str) -> None:
 # --- PNG and RGBA ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_png_an_instance(tmp_path: Path) -> None:
+def test_one_png_per_instance(tmp_path: Path) -> None:
     source = item(tmp_path, Instance(SQUARE, "dog/../é"), Instance(RING, "x" * 300))
     cdwidget.write("png", [source], tmp_path / "p")
     files = sorted((tmp_path / "p/masks/a").iterdir())
     assert [file.name for file in files] == ["001_dog_é.png", f"002_{'x' * 40}.png"]
     assert np.array_equal(np.asarray(Image.open(files[0])), SQUARE * np.uint8(255))
-    cdwidget.write("png", [Item(source.path, source.instances[1:])], tmp_path / "p")  # one fewer: the last does not stay behind
+    # With one instance fewer, the surplus file is deleted.
+    cdwidget.write("png", [Item(source.path, source.instances[1:])], tmp_path / "p")
     assert [each.label for each in cdwidget.read("png", tmp_path / "p")[0].instances] == ["x" * 300]
 
 
-def test_a_png_an_image_is_a_benchmark_folder(tmp_path: Path) -> None:
+def test_one_png_per_image_is_a_benchmark_folder(tmp_path: Path) -> None:
     items = [item(tmp_path, Instance(SQUARE, "dog"), Instance(TWO, "cat")), item(tmp_path, name="b.png")]
-    cdwidget.write("png", items[:1], tmp_path / "p", one="image")
-    (target,) = read_targets(tmp_path / "p")
+    cdwidget.write("png", items[:1], tmp_path / "p", file_per="image")
+    (target,) = read_benchmark_objects(tmp_path / "p")
     assert np.array_equal(target.load()[1], SQUARE | TWO)
-    cdwidget.write("png", items, tmp_path / "p", one="image")
+    cdwidget.write("png", items, tmp_path / "p", file_per="image")
     first, second = cdwidget.read("png", tmp_path / "p")
     assert np.array_equal(first.instances[0].mask, SQUARE | TWO) and len(second.instances) == 0
-    with pytest.raises(ValueError, match="one='all'; allowed are 'instance' and 'image'"):
-        cdwidget.write("png", items, tmp_path / "p", one="all")
+    with pytest.raises(ValueError, match="file_per='all'; allowed are 'instance' and 'image'"):
+        cdwidget.write("png", items, tmp_path / "p", file_per="all")
     cdwidget.write("png", items, tmp_path / "q")
-    with pytest.raises(FileExistsError, match="a file an instance from an earlier export"):
-        cdwidget.write("png", items, tmp_path / "q", one="image")
+    with pytest.raises(FileExistsError, match="a file per instance from an earlier export"):
+        cdwidget.write("png", items, tmp_path / "q", file_per="image")
+
+
+def test_the_old_name_of_file_per_warns(tmp_path: Path) -> None:
+    with pytest.warns(DeprecationWarning, match="use file_per="):
+        cdwidget.write("png", [item(tmp_path, Instance(SQUARE))], tmp_path / "p", one="image")
+    assert (tmp_path / "p/masks/a.png").is_file()
 
 
 def test_label_maps_are_read_with_their_ids(tmp_path: Path) -> None:
     item(tmp_path / "images")
-    grey(tmp_path / "masks/a.png", SQUARE * 3 + TWO * 255)
+    write_gray(tmp_path / "masks/a.png", SQUARE * 3 + TWO * 255)
     (found,) = cdwidget.read("png", tmp_path)
     assert [(each.id, each.mask.sum()) for each in found.instances] == [(3, 6)]
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "message"),
     [
-        (lambda folder: grey(folder / "masks/a/001_dog.png", SQUARE * 7), r"holds the values \[0, 7\]; a mask holds 0 and 255"),
-        (lambda folder: grey(folder / "masks/a/001_dog.png", [[255]]), "is 1x1 pixels and its image is 6x5"),
+        (lambda folder: write_gray(folder / "masks/a/001_dog.png", SQUARE * 7), r"holds the values \[0, 7\]; a mask holds 0 and 255"),
+        (lambda folder: write_gray(folder / "masks/a/001_dog.png", [[255]]), "is 1x1 pixels and its image is 6x5"),
         (lambda folder: (folder / "masks/a/001_dog.png").write_bytes(b"no"), "001_dog.png cannot be read as an image"),
         (lambda folder: (folder / "masks/a").rename(folder / "masks/b"), "no image for 'b'"),
         (lambda folder: (folder / "images/a.png").unlink(), "images is empty"),
     ],
 )
-def test_broken_png_folders(tmp_path: Path, spoil, said: str) -> None:
+def test_broken_png_folders(tmp_path: Path, damage, message: str) -> None:
     cdwidget.write("png", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "p")
-    spoil(tmp_path / "p")
-    with pytest.raises((ValueError, FileNotFoundError), match=said):
+    damage(tmp_path / "p")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         list(cdwidget.read("png", tmp_path / "p")[0].instances)
 
 
@@ -150,14 +157,14 @@ def test_a_cut_out_shows_the_object_and_hides_the_rest(tmp_path: Path) -> None:
     assert np.array_equal(soft[alpha > 0, :3], image[alpha > 0]) and not soft[alpha == 0].any()
 
 
-def test_a_file_that_is_no_cut_out(tmp_path: Path) -> None:
+def test_a_cut_out_without_alpha_channel(tmp_path: Path) -> None:
     cdwidget.write("rgba", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "r")
-    grey(tmp_path / "r/cutouts/a/001_dog.png", SQUARE * 255)
+    write_gray(tmp_path / "r/cutouts/a/001_dog.png", SQUARE * 255)
     with pytest.raises(ValueError, match=r"001_dog.png has shape \(5, 6\); a cut-out is an RGBA file"):
         list(cdwidget.read("rgba", tmp_path / "r")[0].instances)
 
 
-# --- NumPy and all ---------------------------------------------------------------------------------------------------------------
+# --- NumPy and all formats ---------------------------------------------------------------------------------------------------------------
 
 
 def test_npz_is_plain_numpy(tmp_path: Path) -> None:
@@ -169,19 +176,19 @@ def test_npz_is_plain_numpy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(b"", "cannot be read as .npz"), (b"PK\x03\x04broken", "cannot be read as .npz"), (None, "holds x; it needs masks, labels")],
 )
-def test_broken_npz(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_broken_npz(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is None:
         np.savez(tmp_path / "a.npz", x=1)
     else:
         (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"a\.npz {said}"):
+    with pytest.raises(ValueError, match=rf"a\.npz {message}"):
         cdwidget.read("npz", tmp_path / "a.npz")
 
 
-def test_npz_of_masks_of_another_kind(tmp_path: Path) -> None:
+def test_npz_with_masks_of_another_dtype(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", masks=np.zeros((1, 2, 2)), labels=["x"], ids=[1], image="a.png")
     with pytest.raises(ValueError, match=r"masks float64 \(1, 2, 2\), 1 labels, 1 ids; masks are bool"):
         list(cdwidget.read("npz", tmp_path / "a.npz")[0].instances)
@@ -194,7 +201,7 @@ def test_one_file_for_several_images(tmp_path: Path, format: str) -> None:
         cdwidget.write(format, [item(tmp_path), item(tmp_path, name="b.png")], tmp_path / f"x.{suffix}")
 
 
-def test_what_images_cannot_be_kept(tmp_path: Path) -> None:
+def test_images_that_cannot_be_stored(tmp_path: Path) -> None:
     (tmp_path / "a.xyz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"a\.xyz ends in '\.xyz'; this format keeps images ending in"):
         cdwidget.write("yolo", [Item(tmp_path / "a.xyz")], tmp_path / "y")
@@ -203,13 +210,13 @@ def test_what_images_cannot_be_kept(tmp_path: Path) -> None:
         cdwidget.write("coco", [Item(tmp_path / "b.png")], tmp_path / "y")
 
 
-def test_an_alpha_that_does_not_fit(tmp_path: Path) -> None:
+def test_an_alpha_matte_of_another_dtype(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.png, instance 1 \(''\): its alpha is float64 \(5, 6\), not uint8 \(5, 6\)"):
         cdwidget.write("npz", [item(tmp_path, Instance(SQUARE, alpha=SQUARE * 1.0))], tmp_path / "n")
 
 
 @pytest.mark.parametrize("format", ["png", "rgba"])
-def test_a_file_that_ends_early_is_named(tmp_path: Path, format: str) -> None:
+def test_a_truncated_file_is_named(tmp_path: Path, format: str) -> None:
     cdwidget.write(format, [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "p")
     (file,) = (tmp_path / "p").rglob("001_dog.png")
     file.write_bytes(file.read_bytes()[:-30])
@@ -217,7 +224,7 @@ def test_a_file_that_ends_early_is_named(tmp_path: Path, format: str) -> None:
         list(cdwidget.read(format, tmp_path / "p")[0].instances)
 
 
-def test_damaged_exif_does_not_spoil_the_size(tmp_path: Path) -> None:
+def test_damaged_exif_data_is_ignored(tmp_path: Path) -> None:
     Image.new("RGB", (6, 5)).save(tmp_path / "odd.jpg", exif=b"Exif\0\0no tags here at all")
     path = cdwidget.write("coco", [Item(tmp_path / "odd.jpg", [Instance(SQUARE)])], tmp_path)
     assert np.array_equal(cdwidget.read("coco", path)[0].instances[0].mask, SQUARE)

@@ -1,4 +1,4 @@
-"""Masks to polygons and back, against counts by OpenCV and pictures by scikit-image and pycocotools."""
+"""Masks to polygons and back, compared with OpenCV, scikit-image and pycocotools."""
 
 import cv2
 import numpy as np
@@ -12,8 +12,8 @@ from skimage import draw
 from cdwidget.polygons import fill, outlines, parts
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
-places = st.floats(-5, 25, width=32)
-polygons = st.lists(st.tuples(places, places), max_size=9)
+coordinates = st.floats(-5, 25, width=32)
+polygons = st.lists(st.tuples(coordinates, coordinates), max_size=9)
 
 
 def area(ring: np.ndarray) -> float:
@@ -22,7 +22,7 @@ def area(ring: np.ndarray) -> float:
 
 
 @given(masks)
-def test_outlines_hold_the_whole_mask(mask: np.ndarray) -> None:
+def test_filled_outlines_are_the_mask(mask: np.ndarray) -> None:
     rings = outlines(mask)
     assert np.array_equal(fill(rings, *mask.shape), mask)
     assert sum(map(area, rings)) == mask.sum()
@@ -53,7 +53,7 @@ def test_a_ring_has_a_border_and_a_hole() -> None:
 
 
 @given(st.lists(polygons, max_size=3))
-def test_filling_is_even_odd_at_the_pixels_centres(several: list) -> None:
+def test_filling_is_even_odd_at_pixel_centers(several: list) -> None:
     mask = fill(several, 16, 20)
     y, x = np.mgrid[:16, :20] + 0.5
     inside = np.zeros((16, 20), bool)
@@ -67,7 +67,7 @@ def test_filling_is_even_odd_at_the_pixels_centres(several: list) -> None:
 
 
 def test_filling_agrees_with_scikit_image() -> None:
-    drawn = np.random.default_rng(0).uniform(-10, 70, (50, 7, 2))  # no centre lies exactly on an edge
+    drawn = np.random.default_rng(0).uniform(-10, 70, (50, 7, 2))  # No center lies exactly on an edge.
     for polygon in drawn:
         expected = np.zeros((60, 50), bool)
         expected[draw.polygon(polygon[:, 1] - 0.5, polygon[:, 0] - 0.5, expected.shape)] = True
@@ -83,18 +83,18 @@ def test_pycocotools_fills_the_outline_of_a_part_to_the_same_pixels(mask: np.nda
 
 
 @given(polygons, st.randoms())
-def test_a_way_back_and_forth_fills_nothing(polygon: list, random) -> None:
+def test_a_path_back_and_forth_fills_nothing(polygon: list, random) -> None:
     assert not fill([polygon + polygon[::-1]], 16, 20).any()
 
 
-def test_far_outside_the_image() -> None:
+def test_polygons_far_outside_the_image() -> None:
     assert fill([[(-1e300, -1e300), (1e300, -1e300), (0, 1e300)]], 2, 3).all()
     assert not fill([[(5, 0), (9, 0), (9, 9)]], 2, 3).any()
     assert not fill([[(1, 1)], [(0, 0), (3, 3)], []], 2, 3).any()
     assert fill([], 2, 3).shape == (2, 3)
 
 
-@pytest.mark.parametrize(("polygon", "said"), [([1, 2, 3], r"shape \(3,\)"), ([[0, 0], [1, np.nan]], "finite")])
-def test_what_is_no_polygon_is_refused(polygon: list, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("polygon", "message"), [([1, 2, 3], r"shape \(3,\)"), ([[0, 0], [1, np.nan]], "finite")])
+def test_invalid_polygons_are_refused(polygon: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         fill([polygon], 2, 3)

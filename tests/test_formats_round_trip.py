@@ -1,4 +1,4 @@
-"""What is written in any format is read back the same, as far as the format can hold it."""
+"""Every format: items that are written are read back the same, as far as the format can store them."""
 
 import pickle
 import tempfile
@@ -21,27 +21,27 @@ LABELS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=8) | s
     ["", "cat", "quo\"te's", "a:b,c", "# no", "on", "null", "1", " dog ", "кот 猫 🐈", "../up", "x" * 300]
 )
 NAMES = ["a.png", "b/a.png", "c/a.jpg", "c/A.png", "ü 'x' \".png", "x" * 200 + ".png"]
-STEP = 40  # of grey between two images
+GRAY_STEP = 40  # Gray levels between two images.
 
 
 @dataclass(frozen=True)
-class Keeps:
-    """What a format keeps beside masks and labels."""
+class Stored:
+    """What a format stores in addition to masks and labels."""
 
     ids: bool = False
     alpha: bool = False
-    empty: bool = True  # instances without a pixel
+    empty: bool = True  # Instances without pixels.
     overlap: bool = True
 
 
-KEEPS = {
-    "coco": Keeps(ids=True),
-    "labelme": Keeps(empty=False),
-    "npz": Keeps(ids=True, alpha=True),
-    "png": Keeps(ids=True),
-    "rgba": Keeps(ids=True, alpha=True),
-    "voc": Keeps(empty=False, overlap=False),
-    "yolo": Keeps(empty=False),
+STORED = {
+    "coco": Stored(ids=True),
+    "labelme": Stored(empty=False),
+    "npz": Stored(ids=True, alpha=True),
+    "png": Stored(ids=True),
+    "rgba": Stored(ids=True, alpha=True),
+    "voc": Stored(empty=False, overlap=False),
+    "yolo": Stored(empty=False),
 }
 
 
@@ -72,7 +72,7 @@ def items_in(folder: Path, drawn: list[tuple[str, tuple[int, int], list[Instance
     items, ids = [], 0
     for number, (name, (height, width), instances) in enumerate(drawn):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((height, width, 3), STEP * number, np.uint8)).save(folder / name)
+        Image.fromarray(np.full((height, width, 3), GRAY_STEP * number, np.uint8)).save(folder / name)
         numbered = [Instance(each.mask, each.label, ids + (each.id or 0), each.alpha) for each in instances]
         ids += len(instances)
         items.append(Item(folder / name, numbered))
@@ -80,12 +80,12 @@ def items_in(folder: Path, drawn: list[tuple[str, tuple[int, int], list[Instance
 
 
 def number_of(item: Item) -> int:
-    """Which of the drawn images an item shows, whatever it is called now."""
-    return round(item.read_image().mean() / STEP)
+    """Return the index of the drawn image that an item shows, independent of its file name."""
+    return round(item.read_image().mean() / GRAY_STEP)
 
 
 def in_front(instances: list[Instance]) -> list[Instance]:
-    """The instances as they are seen: each without what later ones cover."""
+    """Return the visible part of each instance, not covered by later ones."""
     seen, covered = [], np.False_
     for instance in reversed(instances):
         seen.append(Instance(instance.mask & ~covered, instance.label, instance.id, instance.alpha))
@@ -97,7 +97,7 @@ def in_front(instances: list[Instance]) -> list[Instance]:
 @settings(max_examples=25)
 @given(drawn=drawn_sets())
 def test_round_trip(format: str, drawn: list) -> None:
-    keeps = KEEPS[format]
+    stored = STORED[format]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         items = items_in(folder / "from", drawn)
@@ -108,16 +108,16 @@ def test_round_trip(format: str, drawn: list) -> None:
         assert found.keys() == {number_of(item) for item in items}
         assert not [path for path in (folder / "to").rglob("*") if path.name.endswith(".tmp")]
         for item in items:
-            expected = list(item.instances) if keeps.overlap else in_front(list(item.instances))
-            expected = [each for each in expected if keeps.empty or each.mask.any()]
+            expected = list(item.instances) if stored.overlap else in_front(list(item.instances))
+            expected = [each for each in expected if stored.empty or each.mask.any()]
             mine = found[number_of(item)]
             assert mine.read_image().shape == item.read_image().shape
             assert summary(mine.instances) == summary(expected)
             for instance, theirs in zip(mine.instances, expected):
                 assert instance.mask.dtype == bool and instance.mask.shape == theirs.mask.shape
-                if keeps.ids:
+                if stored.ids:
                     assert instance.id == theirs.id
-                if keeps.alpha and theirs.alpha is not None and ((theirs.alpha > 0) & (theirs.alpha < 255)).any():
+                if stored.alpha and theirs.alpha is not None and ((theirs.alpha > 0) & (theirs.alpha < 255)).any():
                     assert np.array_equal(instance.alpha, theirs.alpha)
                 else:
                     assert instance.alpha is None
@@ -128,11 +128,11 @@ def summary(instances: list[Instance]) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_written_again_from_what_was_read(format: str, tmp_path: Path) -> None:
+def test_writing_over_the_files_that_are_read(format: str, tmp_path: Path) -> None:
     items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat", 1)]), ("b/a.png", (2, 2), [])])
     cdwidget.write(format, items, tmp_path / "one")
     again = cdwidget.read(format, tmp_path / "one")
-    cdwidget.write(format, again, tmp_path / "one")  # over itself: masks are read while they are replaced
+    cdwidget.write(format, again, tmp_path / "one")  # Masks are read while their files are replaced.
     last = cdwidget.read(format, tmp_path / "one")
     assert [summary(item.instances) for item in last] == [summary(item.instances) for item in items]
     assert [Path(item.path) for item in last] == [Path(item.path) for item in again]
@@ -140,16 +140,16 @@ def test_written_again_from_what_was_read(format: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_what_is_said_of_a_format_is_true(format: str, tmp_path: Path) -> None:
+def test_the_properties_of_a_format_are_true(format: str, tmp_path: Path) -> None:
     items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")])])
     cdwidget.write(format, items, tmp_path / "to")
     (item,) = cdwidget.read(format, tmp_path / "to")
-    assert FORMATS[format].copies == Path(item.path).resolve().is_relative_to(tmp_path / "to")
-    assert FORMATS[format].numbers == ("labels" in signature(FORMATS[format].write).parameters)
+    assert FORMATS[format].copies_images == Path(item.path).resolve().is_relative_to(tmp_path / "to")
+    assert FORMATS[format].has_class_ids == ("labels" in signature(FORMATS[format].write).parameters)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_images_may_be_elsewhere(format: str, tmp_path: Path) -> None:
+def test_images_in_another_folder(format: str, tmp_path: Path) -> None:
     items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")])])
     cdwidget.write(format, items, tmp_path / "to")
     (tmp_path / "from").rename(tmp_path / "moved")
@@ -159,10 +159,10 @@ def test_the_images_may_be_elsewhere(format: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_instances_are_decoded_when_asked_for(format: str, tmp_path: Path) -> None:
+def test_instances_are_decoded_on_access(format: str, tmp_path: Path) -> None:
     instances = [Instance(np.eye(3, 4, k=k, dtype=bool), f"n{k}", k + 1) for k in range(3)]
     cdwidget.write(format, items_in(tmp_path / "from", [("a.png", (3, 4), instances)]), tmp_path / "to")
-    (item,) = pickle.loads(pickle.dumps(cdwidget.read(format, tmp_path / "to")))  # other processes get it too
+    (item,) = pickle.loads(pickle.dumps(cdwidget.read(format, tmp_path / "to")))  # Items are sent to other processes.
     assert len(item.instances) == 3 and "3 instances" in repr(item.instances)
     assert summary([item.instances[1]]) == summary(instances[1:2])
     assert summary([item.instances[-1]]) == summary(instances[2:])
@@ -172,7 +172,7 @@ def test_instances_are_decoded_when_asked_for(format: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_mask_of_another_size_is_named_and_nothing_is_left_half_done(format: str, tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_named_and_nothing_is_written(format: str, tmp_path: Path) -> None:
     (item,) = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.ones((4, 3), bool), "cat")])])
     with pytest.raises(ValueError, match=r"a\.png, instance 1 \('cat'\): the mask has shape \(4, 3\), the image needs \(3, 4\)"):
         cdwidget.write(format, [item], tmp_path / "to")
@@ -180,7 +180,7 @@ def test_a_mask_of_another_size_is_named_and_nothing_is_left_half_done(format: s
 
 
 @pytest.mark.parametrize("format", ["png", "rgba", "voc", "yolo"])
-def test_another_image_is_not_overwritten(format: str, tmp_path: Path) -> None:
+def test_another_image_of_the_same_name_is_not_overwritten(format: str, tmp_path: Path) -> None:
     items = items_in(tmp_path / "from", [("a.png", (3, 4), []), ("b/a.png", (5, 6), [])])
     cdwidget.write(format, items[:1], tmp_path / "to")
     with pytest.raises(FileExistsError, match=r"a\.png is another image than .*b.a\.png"):
@@ -188,7 +188,7 @@ def test_another_image_is_not_overwritten(format: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_phones_photograph_keeps_its_upright_masks(format: str, tmp_path: Path) -> None:
+def test_masks_of_a_rotated_photograph_are_upright(format: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (4, 2)).save(tmp_path / "a.jpg", exif=exif)
@@ -200,19 +200,19 @@ def test_a_phones_photograph_keeps_its_upright_masks(format: str, tmp_path: Path
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("call", [cdwidget.read, lambda format, path: cdwidget.write(format, [Item("nowhere.png")], path)])
-def test_what_is_not_there(format: str, call, tmp_path: Path) -> None:
+def test_missing_files(format: str, call, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no"):
         call(format, tmp_path / "absent")
 
 
-def test_unknown_formats_and_things_that_are_no_items(tmp_path: Path) -> None:
+def test_unknown_formats_and_arguments_that_are_not_items(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no format named 'cocoo' \(did you mean 'coco'\?\); there are: coco, labelme"):
         cdwidget.read("cocoo", tmp_path)
     with pytest.raises(TypeError, match="items are Item"):
         cdwidget.write("coco", ["a.png"], tmp_path)
 
 
-def test_a_frame_of_instances(tmp_path: Path) -> None:
+def test_a_data_frame_of_instances(tmp_path: Path) -> None:
     ring = np.ones((4, 5), bool)
     ring[1, 1] = ring[2, 3] = False
     two = np.zeros((4, 5), bool)

@@ -1,4 +1,4 @@
-"""What the page of a gallery and the kernel say to each other, without a browser: the list, tiles, verdicts, undo."""
+"""The messages between a Gallery and its page, without a browser: the list, tiles, decisions, undo."""
 
 import base64
 import gc
@@ -18,10 +18,11 @@ from traitlets import TraitError
 
 import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
-from cdwidget.catalogue import Conflict, Score
-from cdwidget.widget.gallery.decisions import PAUSE, Verdicts
+from cdwidget.catalogue import Conflict, ScoreValue
+from cdwidget.widget.gallery.decisions import MAX_DECISION_S, Decisions
 from cdwidget.widget.images import svg_path
-from support.gallery_page import Tiles, catalogue_of, scored
+from support.gallery_page import GalleryPage, catalogue_of, scored
+from support.widget_page import wait_until
 
 ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
 LONG = "<script>'\"🐈" + "ä" * 290
@@ -34,13 +35,13 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 
 @pytest.fixture
-def page(catalogue: Catalogue) -> Tiles:
-    return Tiles(Gallery(catalogue))
+def page(catalogue: Catalogue) -> GalleryPage:
+    return GalleryPage(Gallery(catalogue))
 
 
-def test_the_worst_come_first(page: Tiles) -> None:
-    assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.widget._query["count"] == 12
-    (row, *_) = page.ask("page", key=page.key, start=0, stop=1)["result"]["rows"]
+def test_the_worst_come_first(page: GalleryPage) -> None:
+    assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.query["count"] == 12
+    (row, *_) = page.request("page", key=page.key, start=0, stop=1)["result"]["rows"]
     assert row == {
         "id": 11, "item": 6, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
@@ -49,7 +50,7 @@ def test_the_worst_come_first(page: Tiles) -> None:
 
 
 def loops(path: str) -> list[np.ndarray]:
-    """The corners of each loop of an SVG path, (n, 2) in pixels."""
+    """Return the corners of each loop of an SVG path, (n, 2) in pixels."""
     return [np.array([corner.split() for corner in loop.split("L")], float) for loop in re.findall(r"M([^MZ]*)Z", path)]
 
 
@@ -60,8 +61,8 @@ def loops(path: str) -> list[np.ndarray]:
         ({"order_by": "-id"}, ("dog", 6), 12),
         ({"order_by": "score"}, ("dog", 1), 12),
         ({"order_by": "-holes"}, ("cat", 6), 6),
-        ({"labels": ["dog"]}, ("dog", 6), 6),
-        ({"labels": ["dog", "cow"]}, ("dog", 6), 6),
+        ({"filter_labels": ["dog"]}, ("dog", 6), 6),
+        ({"filter_labels": ["dog", "cow"]}, ("dog", 6), 6),
         ({"status": ["skipped"]}, ("dog", 3), 1),
         ({"status": ["skipped", "rejected"]}, ("cat", 3), 2),
         ({"tag": ["night"]}, ("cat", 2), 4),
@@ -71,44 +72,44 @@ def loops(path: str) -> list[np.ndarray]:
         ({"max_score": 0.1}, ("dog", 2), 3),
         ({"min_score": 0.19, "max_score": 0.21, "order_by": "-holes"}, ("cat", 6), 6),
         ({"only": [2, 4]}, ("cat", 4), 4),
-        ({"only": [2], "labels": ["dog"], "text": "1"}, ("dog", 2), 1),
+        ({"only": [2], "filter_labels": ["dog"], "text": "1"}, ("dog", 2), 1),
     ],
 )
-def test_a_list_is_what_is_asked_for(catalogue: Catalogue, traits: dict[str, Any], first: Any, count: int) -> None:
+def test_the_list_has_the_queried_instances(catalogue: Catalogue, traits: dict[str, Any], first: Any, count: int) -> None:
     (cat, dog), *_ = [[row.id for row in catalogue.query(of="instances", where=[("item", "=", 3)])]]
     catalogue.set_status(cat, "rejected", of="instances")
     catalogue.set_status(dog, "skipped", of="instances")
     catalogue.tag([1, 2], "night")
-    opened, changed = Tiles(Gallery(catalogue, **traits)), Tiles(Gallery(catalogue))
-    for name, value in traits.items():  # as the page sets them
+    opened, changed = GalleryPage(Gallery(catalogue, **traits)), GalleryPage(Gallery(catalogue))
+    for name, value in traits.items():  # As the page sets them.
         changed.widget.set_state({name: value})
     for page in (opened, changed):
         assert (page.rows(0, 1), len(page.widget.ids)) == ([first], count)
-        assert sum(page.widget._progress["by_status"].values()) == page.widget._progress["total"] == count
-    assert changed.widget._query["count"] == count and changed.key > 1
-    assert changed.widget._progress["by_status"] == opened.widget._progress["by_status"]
+        assert sum(page.progress["by_status"].values()) == page.progress["total"] == count
+    assert changed.query["count"] == count and changed.key > 1
+    assert changed.progress["by_status"] == opened.progress["by_status"]
 
 
-def test_a_page_of_another_list_is_empty(page: Tiles) -> None:
+def test_a_page_of_another_list_is_empty(page: GalleryPage) -> None:
     old = page.key
     page.widget.text = "0.png"
-    page.wait(lambda: not page.widget.busy)
-    answer = page.ask("page", key=old, start=0, stop=2)["result"]
+    page.wait_for_list()
+    answer = page.request("page", key=old, start=0, stop=2)["result"]
     assert answer == {"key": page.key, "start": 0, "rows": []} and page.key > old
-    assert "a page is up to" in page.ask("page", key=page.key, start=0, stop=10**6)["error"]
+    assert "a page is up to" in page.request("page", key=page.key, start=0, stop=10**6)["error"]
 
 
-def test_a_tile_has_a_picture_and_a_mask(page: Tiles) -> None:
-    answer, buffers = page.hear("thumbs", ids=[11, 99, 2], size=200)
+def test_a_tile_has_a_picture_and_a_mask(page: GalleryPage) -> None:
+    answer, buffers = page.exchange("thumbs", ids=[11, 99, 2], size=200)
     assert [(one["id"], bool(one["error"])) for one in answer["result"]["thumbs"]] == [(11, False), (99, True), (2, False)]
     pictures, masks = [Image.open(urlopen(address.decode())) for address in buffers[::2]], buffers[1::2]
     assert [(one.format, one.mode, one.size) for one in pictures] == [("JPEG", "RGB", (40, 30))] * 2
     (square,) = loops(masks[0].decode())
     assert np.abs(square.min(0) - (3, 4)).max() < 0.1 and np.abs(square.max(0) - (11, 12)).max() < 0.1
-    answer, (heat,) = page.hear("heat", instance=11)
+    answer, (heat,) = page.exchange("heat", instance=11)
     assert answer["result"] == {"id": 11, "name": "edges", "width": 40, "height": 30}
     assert np.asarray(Image.open(io.BytesIO(heat)))[4:12, 3:11].min() == 200
-    assert page.ask("heat", instance=2)["result"] is None
+    assert page.request("heat", instance=2)["result"] is None
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (144, 192), (512, 300)])
@@ -133,49 +134,49 @@ def test_a_speck_has_an_outline() -> None:
     assert svg_path(mask) == "M30.25 20.25Z", "round ends of lines make this a dot"
 
 
-def test_verdicts_are_written_and_told(page: Tiles, catalogue: Catalogue) -> None:
-    assert page.ask("status", ids=[11, 2], status="accepted")["result"] == {"changed": 2}
+def test_decisions_are_written_and_the_page_is_notified(page: GalleryPage, catalogue: Catalogue) -> None:
+    assert page.request("status", ids=[11, 2], status="accepted")["result"] == {"changed": 2}
     assert catalogue.count("accepted", of="instances") == 2
-    assert [(row["id"], row["status"]) for row in page.told[-1]["changed"]] == [(11, "accepted"), (2, "accepted")]
-    assert page.told[-1]["progress"] == page.widget._progress
-    assert page.widget._progress["by_status"] == {"new": 10, "accepted": 2, "rejected": 0, "skipped": 0}
+    assert [(row["id"], row["status"]) for row in page.notifications[-1]["changed"]] == [(11, "accepted"), (2, "accepted")]
+    assert page.notifications[-1]["progress"] == page.progress
+    assert page.progress["by_status"] == {"new": 10, "accepted": 2, "rejected": 0, "skipped": 0}
     assert page.rows(0, 1) == [("cat", 6)], "tiles stay where they are"
     page.widget.status = ["new"]
     assert len(page.widget.ids) == 10 and page.rows(0, 1) == [("cat", 5)]
-    page.ask("status", ids=[11], status="rejected")
-    assert page.widget._progress["by_status"]["new"] == 10, "it is not in the list"
+    page.request("status", ids=[11], status="rejected")
+    assert page.progress["by_status"]["new"] == 10, "it is not in the list"
 
 
-def test_undo_takes_back_one_step_of_many(page: Tiles, catalogue: Catalogue) -> None:
-    page.ask("status", ids=[1], status="skipped")
-    page.ask("status", ids=[1, 2, 3, 12], status="accepted")
-    page.ask("status", ids=[3], status="rejected")
+def test_undo_undoes_one_step(page: GalleryPage, catalogue: Catalogue) -> None:
+    page.request("status", ids=[1], status="skipped")
+    page.request("status", ids=[1, 2, 3, 12], status="accepted")
+    page.request("status", ids=[3], status="rejected")
 
     def statuses() -> list[str]:
         return [row.status for row in catalogue.rows([1, 2, 3, 12], of="instances")]
 
-    assert page.ask("undo")["result"] == {"undone": {"ids": [3], "status": "rejected"}}
+    assert page.request("undo")["result"] == {"undone": {"ids": [3], "status": "rejected"}}
     assert statuses() == ["accepted"] * 4
-    assert page.ask("undo")["result"] == {"undone": {"ids": [1, 2, 3, 12], "status": "accepted"}}
-    assert statuses() == ["skipped", "new", "new", "new"] and page.widget._progress["done"] == 0
-    assert page.told[-1]["changed"][0]["status"] == "skipped"
-    assert page.ask("undo")["result"]["undone"]["ids"] == [1] and statuses() == ["new"] * 4
-    assert page.ask("undo")["result"] == {"undone": None}
+    assert page.request("undo")["result"] == {"undone": {"ids": [1, 2, 3, 12], "status": "accepted"}}
+    assert statuses() == ["skipped", "new", "new", "new"] and page.progress["done"] == 0
+    assert page.notifications[-1]["changed"][0]["status"] == "skipped"
+    assert page.request("undo")["result"]["undone"]["ids"] == [1] and statuses() == ["new"] * 4
+    assert page.request("undo")["result"] == {"undone": None}
 
 
-def test_undo_leaves_what_somebody_else_has_done(page: Tiles, catalogue: Catalogue) -> None:
-    ben = Catalogue(catalogue.path, who="ben")
-    page.ask("status", ids=[1, 3], status="accepted")
-    ben.set_status(2, "rejected", of="instances")  # of the item that 1 is of
-    page.ask("status", ids=[1], status="skipped")
-    assert page.ask("undo")["ok"] and [row.status for row in catalogue.rows([1, 2], of="instances")] == ["accepted", "rejected"]
-    assert page.ask("undo")["result"]["undone"]["ids"] == [1, 3]
+def test_undo_keeps_changes_by_others(page: GalleryPage, catalogue: Catalogue) -> None:
+    ben = Catalogue(catalogue.path, user="ben")
+    page.request("status", ids=[1, 3], status="accepted")
+    ben.set_status(2, "rejected", of="instances")  # On the same item as 1.
+    page.request("status", ids=[1], status="skipped")
+    assert page.request("undo")["ok"] and [row.status for row in catalogue.rows([1, 2], of="instances")] == ["accepted", "rejected"]
+    assert page.request("undo")["result"]["undone"]["ids"] == [1, 3]
     assert [row.status for row in catalogue.rows([1, 2, 3], of="instances")] == ["accepted", "rejected", "new"]
-    assert "1 of 2 images were changed by somebody else since, and stay" in page.widget._notice
-    page.ask("status", ids=[5], status="accepted")
+    assert "1 of 2 images were changed by others since, and stay as they are" in page.notice
+    page.request("status", ids=[5], status="accepted")
     ben.set_status(5, "rejected", of="instances")
-    assert "changed since (rejected by ben)" in page.ask("undo")["error"]
-    assert catalogue.rows([5], of="instances")[0].status == "rejected" and page.ask("undo")["result"] == {"undone": None}
+    assert "was changed since (rejected by ben)" in page.request("undo")["error"]
+    assert catalogue.rows([5], of="instances")[0].status == "rejected" and page.request("undo")["result"] == {"undone": None}
     with pytest.raises(Conflict):
         page.widget.set_status(7, "accepted")
         ben.undo(4)
@@ -183,18 +184,18 @@ def test_undo_leaves_what_somebody_else_has_done(page: Tiles, catalogue: Catalog
 
 
 def test_two_galleries_share_a_catalogue(catalogue: Catalogue) -> None:
-    one, other = Tiles(Gallery(catalogue)), Tiles(Gallery(catalogue, status=["new"]))
-    one.ask("status", ids=[1], status="accepted")
-    other.ask("status", ids=[3], status="rejected")
-    assert one.ask("undo")["result"]["undone"]["ids"] == [1] and catalogue.count("rejected", of="instances") == 1
-    assert one.ask("undo")["result"] == {"undone": None}, "the other's step is not its own"
+    one, other = GalleryPage(Gallery(catalogue)), GalleryPage(Gallery(catalogue, status=["new"]))
+    one.request("status", ids=[1], status="accepted")
+    other.request("status", ids=[3], status="rejected")
+    assert one.request("undo")["result"]["undone"]["ids"] == [1] and catalogue.count("rejected", of="instances") == 1
+    assert one.request("undo")["result"] == {"undone": None}, "a gallery undoes only its own steps"
     one.widget.refresh()
-    assert one.widget._progress["by_status"]["rejected"] == 1
+    assert one.progress["by_status"]["rejected"] == 1
 
 
-def test_an_error_is_an_answer_and_changes_nothing(page: Tiles, catalogue: Catalogue) -> None:
+def test_an_error_is_a_reply_and_changes_nothing(page: GalleryPage, catalogue: Catalogue) -> None:
     for fields, expected in [
-        ({"op": "status", "ids": [99], "status": "accepted"}, "none of these instances"),
+        ({"op": "status", "ids": [99], "status": "accepted"}, "None of these instances"),
         ({"op": "status", "ids": [1], "status": "fine"}, "no status named 'fine'"),
         ({"op": "stats"}, "did you mean 'status'"),
         ({"op": "accept"}, "no instance is open"),
@@ -202,34 +203,34 @@ def test_an_error_is_an_answer_and_changes_nothing(page: Tiles, catalogue: Catal
         ({"op": "thumbs", "ids": list(range(1000)), "size": 100}, "at most 200"),
         ({"op": "page"}, "missing"),
     ]:
-        answer = page.ask(**fields)
+        answer = page.request(**fields)
         assert not answer["ok"] and expected in answer["error"]
-    assert catalogue.history(1) == [] and not page.widget.busy and page.ask("undo")["result"] == {"undone": None}
+    assert catalogue.history(1) == [] and not page.widget.busy and page.request("undo")["result"] == {"undone": None}
 
 
-def test_a_query_that_fails_leaves_the_list(page: Tiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_fails_leaves_the_list(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise OSError("the drive is gone")
 
     monkeypatch.setattr(Catalogue, "ids", broken)
     page.widget.text = "cat"
     assert len(page.widget.ids) == 12
-    page.wait(lambda: "drive is gone" in page.widget._query["error"])
+    wait_until(lambda: "drive is gone" in page.query["error"])
     assert page.rows(0, 1) == [("cat", 6)], "and it is not busy any more"
 
 
-def test_of_what_is_typed_quickly_only_the_newest_is_listed(page: Tiles) -> None:
+def test_only_the_newest_of_several_queries_is_listed(page: GalleryPage) -> None:
     for length in range(1, 6):
         page.widget.set_state({"text": "5.png"[:length]})
     assert len(page.widget.ids) == 2
-    page.wait(lambda: page.widget._query["count"] == 2 and not page.widget.busy)
+    wait_until(lambda: page.query["count"] == 2 and not page.widget.busy)
 
 
 def test_view_only_refuses(catalogue: Catalogue) -> None:
-    page = Tiles(Gallery(catalogue, view_only=True))
+    page = GalleryPage(Gallery(catalogue, view_only=True))
     for message in ({"op": "status", "ids": [1], "status": "accepted"}, {"op": "undo"}, {"op": "accept"}):
-        assert "viewing only" in page.ask(**message)["error"]
-    assert page.ask("edit", instance=1)["ok"] and page.widget.editor.view_only
+        assert "viewing only" in page.request(**message)["error"]
+    assert page.request("edit", instance=1)["ok"] and page.widget.editor.view_only
 
 
 def test_unknown_keywords_and_values_are_refused(catalogue: Catalogue) -> None:
@@ -256,14 +257,14 @@ def test_names_are_data(tmp_path: Path) -> None:
     mask = np.ones((30, 40), bool)
     catalogue = Catalogue(tmp_path / "labels.db")
     catalogue.add([Item(tmp_path / name, [Instance(mask, LONG)]) for name in ODD])
-    catalogue.put_scores(1, [Score(1, LONG, 0.5, LONG)])
+    catalogue.put_scores(1, [ScoreValue(1, LONG, 0.5, LONG)])
     catalogue.tag(1, LONG)
-    page = Tiles(Gallery(catalogue, order_by="id", labels=[LONG]))
-    rows = page.ask("page", key=page.key, start=0, stop=4)["result"]["rows"]
+    page = GalleryPage(Gallery(catalogue, order_by="id", filter_labels=[LONG]))
+    rows = page.request("page", key=page.key, start=0, stop=4)["result"]["rows"]
     assert [row["name"] for row in rows] == ODD and {row["label"] for row in rows} == {LONG}
     assert rows[0]["chips"] == [{"name": LONG, "value": 0.5, "reason": LONG}]
-    assert json.loads(json.dumps(page.widget._choices))["labels"] == [LONG] and page.widget._choices["tags"] == [LONG]
-    answer, buffers = page.hear("thumbs", ids=[1, 2, 3, 4], size=100)
+    assert json.loads(json.dumps(page.trait("_choices")))["labels"] == [LONG] and page.trait("_choices")["tags"] == [LONG]
+    answer, buffers = page.exchange("thumbs", ids=[1, 2, 3, 4], size=100)
     assert len(buffers) == 8
     page.widget.text = LONG[:11]
     assert len(page.widget.ids) == 4
@@ -272,40 +273,40 @@ def test_names_are_data(tmp_path: Path) -> None:
 
 
 def test_an_empty_catalogue_is_shown(tmp_path: Path) -> None:
-    page = Tiles(Gallery(Catalogue(tmp_path / "labels.db")))
-    assert page.widget._query["count"] == 0 and page.rows(0, 5) == []
-    assert page.ask("undo")["result"] == {"undone": None}
+    page = GalleryPage(Gallery(Catalogue(tmp_path / "labels.db")))
+    assert page.query["count"] == 0 and page.rows(0, 5) == []
+    assert page.request("undo")["result"] == {"undone": None}
     bundle, _ = page.widget._repr_mimebundle_()  # type: ignore[misc]
     assert "image/png" in bundle
 
 
-def test_a_reader_without_a_kernel_sees_tiles(page: Tiles) -> None:
+def test_a_reader_without_a_kernel_sees_tiles(page: GalleryPage) -> None:
     bundle, _ = page.widget._repr_mimebundle_()  # type: ignore[misc]
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).convert("RGB")).astype(int)
     assert sheet.shape == (2 * 44, 6 * 44, 3)
     assert ((sheet[:, :, 2] - sheet[:, :, 0]) > 40).sum() > 12 * 50, "the masks are drawn"
 
 
-def test_an_instance_that_is_no_more_keeps_its_place(page: Tiles, catalogue: Catalogue) -> None:
+def test_a_deleted_instance_keeps_its_place(page: GalleryPage, catalogue: Catalogue) -> None:
     catalogue.update(6, [])
-    rows = page.ask("page", key=page.key, start=0, stop=2)["result"]["rows"]
+    rows = page.request("page", key=page.key, start=0, stop=2)["result"]["rows"]
     assert [row["id"] for row in rows] == [11, 9] and rows[0]["name"] == "no longer there"
-    assert page.ask("status", ids=[11, 9], status="accepted")["result"] == {"changed": 1}
+    assert page.request("status", ids=[11, 9], status="accepted")["result"] == {"changed": 1}
 
 
-def test_the_rate_leaves_pauses_out(catalogue: Catalogue) -> None:
+def test_the_rate_excludes_pauses(catalogue: Catalogue) -> None:
     now = 0.0
-    verdicts = Verdicts(catalogue, lambda: now)
+    decisions = Decisions(catalogue, lambda: now)
     for ids, wait in (([1], 2.0), ([2], 8.0), ([3, 4], 10_000.0)):
         now += wait
-        verdicts.give(ids, "accepted")
-        assert (verdicts.per_hour is None) == (now < 5)
-    assert verdicts.per_hour == pytest.approx(4 * 3600 / (10 + PAUSE))
-    verdicts.undo()
-    assert verdicts.per_hour == pytest.approx(2 * 3600 / (10 + PAUSE))
+        decisions.set_status(ids, "accepted")
+        assert (decisions.per_hour is None) == (now < 5)
+    assert decisions.per_hour == pytest.approx(4 * 3600 / (10 + MAX_DECISION_S))
+    decisions.undo()
+    assert decisions.per_hour == pytest.approx(2 * 3600 / (10 + MAX_DECISION_S))
 
 
-def test_all_ids_are_those_that_a_query_has(catalogue: Catalogue) -> None:
+def test_ids_equal_the_rows_of_the_query(catalogue: Catalogue) -> None:
     catalogue.set_status([1, 2], "accepted")
     catalogue.tag([2, 3], "night")
     filtered: list[dict[str, Any]] = [
@@ -322,11 +323,21 @@ def test_all_ids_are_those_that_a_query_has(catalogue: Catalogue) -> None:
             assert catalogue.ids(of="instances", order_by=order, **filters).tolist() == [row.id for row in rows]
 
 
-def test_a_gallery_that_was_closed_is_forgotten(catalogue: Catalogue) -> None:
-    page = Tiles(Gallery(catalogue))
-    page.ask("edit", instance=1)
+def test_a_closed_gallery_is_collected(catalogue: Catalogue) -> None:
+    page = GalleryPage(Gallery(catalogue))
+    page.request("edit", instance=1)
     gone = weakref.ref(page.widget)
     page.widget.close()
     del page
     gc.collect()
     assert gone() is None
+
+
+def test_the_deprecated_name_of_filter_labels_still_works(catalogue: Catalogue) -> None:
+    with pytest.warns(DeprecationWarning, match="filter_labels"):
+        gallery = Gallery(catalogue, labels=["dog"])
+    assert gallery.filter_labels == ["dog"] and len(gallery.ids) == 6
+    with pytest.warns(DeprecationWarning, match="Gallery.filter_labels"):
+        gallery.labels = ["cat", "dog"]
+    with pytest.warns(DeprecationWarning, match="Gallery.filter_labels"):
+        assert gallery.labels == ["cat", "dog"] and len(gallery.ids) == 12

@@ -9,10 +9,10 @@ from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.session.serialization import change_from_json, change_to_json
 from cdwidget.tools import Brush
-from support.scripted_predictor import IMAGE, LEFT, RIGHT, Erratic, Scripted, any_action
+from support.scripted_predictor import IMAGE, LEFT, RIGHT, RandomPredictor, ScriptedPredictor, any_action
 
 
-def test_a_new_action_forgets_what_was_undone():
+def test_a_new_action_discards_undone_steps():
     session = Session(IMAGE)
     session.relabel("cat")
     session.relabel("dog")
@@ -46,7 +46,7 @@ def test_the_newest_step_can_always_be_undone():
     assert session.label == "c"
 
 
-def test_what_was_undone_and_forgotten_takes_no_room():
+def test_discarded_steps_do_not_count_against_the_limit():
     session = Session(IMAGE, history_limit=10_000)
     session.relabel("first")
     for number in range(50):
@@ -56,29 +56,29 @@ def test_what_was_undone_and_forgotten_takes_no_room():
     assert session.label == "" and not session.can_undo
 
 
-def test_undo_returns_the_change_that_it_takes_back():
-    session = Session(IMAGE, Scripted(LEFT))
+def test_undo_and_redo_return_the_change():
+    session = Session(IMAGE, ScriptedPredictor(LEFT))
     change = session.apply(Click(2, 3))
     assert session.undo() is change
     assert session.redo() is change
 
 
 class Recorder:
-    """A journal in memory: what it is told, and whether it is in force already."""
+    """A journal in memory; checks that changes are recorded before they are made."""
 
     def __init__(self):
         self.session, self.full, self.lines = None, False, []
 
     def record(self, change, kind):
-        assert (self.session.state is change.now) == (kind == "undo"), "told before it is in force"
+        assert (self.session.state is change.new_state) == (kind == "undo"), "recorded before it is made"
         if self.full:
             raise OSError("no space left")
         self.lines.append((kind, json.loads(json.dumps(change_to_json(change))) if kind == "apply" else None))
 
 
-def test_what_the_journal_cannot_keep_is_not_done():
+def test_a_change_that_cannot_be_recorded_is_not_made():
     journal = Recorder()
-    session = journal.session = Session(IMAGE, Scripted(LEFT), journal=journal)
+    session = journal.session = Session(IMAGE, ScriptedPredictor(LEFT), journal=journal)
     session.apply(Click(2, 3))
     session.relabel("cat")
     session.undo()
@@ -91,28 +91,28 @@ def test_what_the_journal_cannot_keep_is_not_done():
     journal.full = False
     session.redo()
     assert session.label == "cat" and [kind for kind, _ in journal.lines] == ["apply", "apply", "undo", "redo"]
-    assert session.relabel("cat").nothing and len(journal.lines) == 4, "what changes nothing is not told"
+    assert session.relabel("cat").is_empty and len(journal.lines) == 4, "a change without effect is not recorded"
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_recorded_change_is_the_same_again(seed):
+def test_a_recorded_change_is_read_back_equal(seed):
     random, journal = Random(seed), Recorder()
-    session = journal.session = Session(IMAGE, Erratic(), mask=LEFT, instances=[Instance(RIGHT)], journal=journal)
+    session = journal.session = Session(IMAGE, RandomPredictor(), mask=LEFT, instances=[Instance(RIGHT)], journal=journal)
     state = session.state
     for _ in range(150):
         try:
             change = session.apply(any_action(random, session))
         except ValueError:
             continue
-        if not change.nothing:
-            again = change_from_json(journal.lines[-1][1], state)
-            assert again == change and again.was is state
-            state = change.now
+        if not change.is_empty:
+            read = change_from_json(journal.lines[-1][1], state)
+            assert read == change and read.old_state is state
+            state = change.new_state
 
 
 @pytest.mark.parametrize("damage", [{"state": {}}, {"differences": [{}]}, {"action": {"type": "clik"}}, {"differences": 3}])
 def test_a_damaged_record_is_refused(damage):
     session = Session(IMAGE, mask=LEFT)
     record = change_to_json(session.apply(Brush(((9, 9),), 2)))
-    with pytest.raises(ValueError, match="no change that fits"):
+    with pytest.raises(ValueError, match="does not fit the session"):
         change_from_json({**record, **damage}, session.state)

@@ -1,4 +1,4 @@
-"""`import cdwidget` is cheap, and its public names are there all the same."""
+"""`import cdwidget` is fast, and its public names are imported on first use."""
 
 import ast
 import subprocess
@@ -25,8 +25,8 @@ def test_the_headless_names_need_neither_torch_nor_anywidget(name: str) -> None:
     assert run(f"import sys, cdwidget; cdwidget.{name}; print([n for n in ('torch', 'anywidget') if n in sys.modules])") == "[]"
 
 
-@pytest.mark.parametrize("module", ["session", "tools", "formats", "review", "widget"])
-def test_what_only_some_tools_and_formats_need_is_loaded_by_them(module: str) -> None:
+@pytest.mark.parametrize("module", ["session", "tools", "formats", "catalogue", "widget"])
+def test_optional_dependencies_are_imported_on_first_use(module: str) -> None:
     lazy = ("torch", "scipy", "skimage", "pandas", "matplotlib", "pymatting", "fsspec")
     assert run(f"import sys, cdwidget.{module}; print([name for name in {lazy} if name in sys.modules])") == "[]"
 
@@ -42,9 +42,7 @@ def test_public_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "spins"), [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")])
-def test_openmp_soon_sleeps_on_a_busy_machine_unless_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], spins: str
-) -> None:
+def test_openmp_threads_sleep_early_unless_configured(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], spins: str) -> None:
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():

@@ -1,4 +1,4 @@
-"""Every map of the inspection against a dense reference: the whole matrix, or the model's own code."""
+"""Every map of the inspection equals a dense reference: the whole matrix, or the model's own code."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given as forall
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdwidget.inspection import OFFSETS, Affinity, PixelDiffusion, View, added, diagnose, disagreement, given
-from cdwidget.inspection import view as heads
+from cdwidget import inspection
+from cdwidget.inspection import (
+    OFFSETS,
+    Affinity,
+    PixelDiffusion,
+    View,
+    click_influence,
+    diagnose,
+    head_disagreement,
+    head_probabilities,
+    relative_change,
+)
 from cdwidget.inspection import view as numpy_pdm
 from cdwidget.model import fdm, pdm
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.predictor import CDNetPredictor
 from cdwidget.predictor import Factors
 from cdwidget.prompts import Click
-from cdwidget.session import Asked, Session
+from cdwidget.session import PromptResult, Session
 
 KINDS = ("log", "v1", "v3")
 BRANCHES = ("foreground", "background")
 
 
 def factors_of(rows: int, columns: int, channels: int = 8, variant: str = "log", seed: int = 0, side: int = 16, **changes: Any) -> Factors:
-    """What a real FDM records on random features, with random clicks, and a random view for PDM."""
+    """Return the factors that FDM records on random features and clicks, with a random view for PDM."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     module = fdm.FDM(channels, variant).eval()
@@ -61,7 +70,7 @@ def factors_of(rows: int, columns: int, channels: int = 8, variant: str = "log",
 
 
 def dense(f: Factors, kind: str, branch: int | None) -> np.ndarray:
-    """The whole affinity matrix in float64, from the formula."""
+    """Return the whole affinity matrix in float64, from the formula."""
     raw = f.q.astype(np.float64) @ f.k.T.astype(np.float64)
     gate = np.stack([f.gate.reshape(-1), 1 - f.gate.reshape(-1)])
     source, destination = f.clicks.astype(np.float64), gate
@@ -74,7 +83,7 @@ def dense(f: Factors, kind: str, branch: int | None) -> np.ndarray:
     if branch is None:
         weight = np.exp(raw - raw.max(1, keepdims=True))
     elif kind == "log":
-        weight = np.exp(raw - raw.max(1, keepdims=True)) * (source[branch] + fdm.FLOOR)
+        weight = np.exp(raw - raw.max(1, keepdims=True)) * (source[branch] + fdm.MIN_SOURCE)
     else:
         raw = raw * source[branch]
         weight = np.exp(raw - raw.max(1, keepdims=True))
@@ -86,7 +95,7 @@ grids = st.tuples(st.integers(1, 9), st.integers(1, 9))
 
 
 @settings(max_examples=25)
-@forall(grid=grids, kind=st.sampled_from(KINDS), recorded=st.sampled_from(KINDS), seed=st.integers(0, 99))
+@given(grid=grids, kind=st.sampled_from(KINDS), recorded=st.sampled_from(KINDS), seed=st.integers(0, 99))
 def test_rows_and_columns_equal_the_whole_matrix(grid: tuple[int, int], kind: str, recorded: str, seed: int) -> None:
     f = factors_of(*grid, variant=recorded, seed=seed)
     affinity = Affinity(f, kind)
@@ -110,8 +119,8 @@ def test_sources_and_destinations_are_the_recorded_ones(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", KINDS)
-def test_the_rows_times_the_values_are_what_was_added(variant: str) -> None:
-    """The rebuilt matrix is the one the model used: A V through the branch's projection is the recorded addition."""
+def test_rows_times_values_equal_the_recorded_change(variant: str) -> None:
+    """The rebuilt matrix is the model's: A V through the projection of the branch equals the recorded change."""
     f = factors_of(4, 5, variant=variant, seed=3)
     torch.manual_seed(3)
     module = fdm.FDM(8, variant).eval()
@@ -122,9 +131,9 @@ def test_the_rows_times_the_values_are_what_was_added(variant: str) -> None:
             z = module.z[number](torch.from_numpy(y.T.reshape(1, 8, 4, 5)))[0].flatten(1).T.numpy()
         np.testing.assert_allclose(z, f.added[number], atol=1e-5)
         expected = np.linalg.norm(z, axis=1) / np.linalg.norm(f.features, axis=1)
-        np.testing.assert_allclose(added(f, branch).reshape(-1), expected, atol=1e-4)
+        np.testing.assert_allclose(relative_change(f, branch).reshape(-1), expected, atol=1e-4)
     both = np.linalg.norm(f.added[0] + f.added[1], axis=1) / np.linalg.norm(f.features, axis=1)
-    np.testing.assert_allclose(added(f).reshape(-1), both, atol=1e-5)
+    np.testing.assert_allclose(relative_change(f).reshape(-1), both, atol=1e-5)
 
 
 def test_unknown_names_list_the_choices() -> None:
@@ -135,7 +144,7 @@ def test_unknown_names_list_the_choices() -> None:
         Affinity(f).row(0, "front")  # type: ignore[arg-type]
 
 
-def test_memory_stays_far_below_the_matrix() -> None:
+def test_memory_stays_below_half_of_the_matrix() -> None:
     f = factors_of(48, 48, channels=16)
     matrix = 4 * (48 * 48) ** 2  # 21 MB
     tracemalloc.start()
@@ -148,44 +157,44 @@ def test_memory_stays_far_below_the_matrix() -> None:
 
 
 @settings(max_examples=15)
-@forall(side=st.sampled_from([4, 10, 18]), scale=st.sampled_from([0.3, 1.0, 6.0]), steps=st.integers(0, 6), seed=st.integers(0, 99))
-def test_pixel_diffusion_equals_the_models(side: int, scale: float, steps: int, seed: int) -> None:
+@given(side=st.sampled_from([4, 10, 18]), scale=st.sampled_from([0.3, 1.0, 6.0]), steps=st.integers(0, 6), seed=st.integers(0, 99))
+def test_pixel_diffusion_equals_that_of_the_model(side: int, scale: float, steps: int, seed: int) -> None:
     f = factors_of(2, 2, seed=seed, side=side)
     f = Factors(**{**vars(f), "logits": f.logits * np.float32(scale)})
-    mine = PixelDiffusion(f)
+    diffusion = PixelDiffusion(f)
     image = torch.nn.functional.avg_pool2d(torch.from_numpy(f.pixels).permute(2, 0, 1)[None].float() / 255, 2)[0]
     logits = torch.nn.functional.interpolate(torch.from_numpy(f.logits[:1])[None], size=(side, side), mode="bilinear")[0, 0]
-    theirs = pdm.diffuse(logits, torch.from_numpy(f.seeds), pdm.Affinity(image), steps).numpy()
-    np.testing.assert_allclose(mine.step(steps), theirs, rtol=1e-4, atol=1e-4)
+    expected = pdm.diffuse(logits, torch.from_numpy(f.seeds), pdm.Affinity(image), steps).numpy()
+    np.testing.assert_allclose(diffusion.step(steps), expected, rtol=1e-4, atol=1e-4)
     weights = pdm.Affinity(image).weights(torch.arange(side * side)).numpy().reshape(side, side, 32)
-    np.testing.assert_allclose(mine.neighbours(side - 1, 1), weights[1, side - 1], atol=1e-5)
-    np.testing.assert_allclose(mine.neighbours(0, side // 2).sum(), 1, atol=1e-6)
+    np.testing.assert_allclose(diffusion.neighbor_weights(side - 1, 1), weights[1, side - 1], atol=1e-5)
+    np.testing.assert_allclose(diffusion.neighbor_weights(0, side // 2).sum(), 1, atol=1e-6)
 
 
 def test_both_pixel_diffusions_have_the_same_constants() -> None:
-    for name in ("RINGS", "OFFSETS", "UNCERTAIN", "MARGIN", "SEED"):
+    for name in ("RING_RADII_PX", "OFFSETS", "UNCERTAIN_BELOW", "MARGIN_PX", "SEED_VALUE"):
         assert getattr(numpy_pdm, name) == getattr(pdm, name)
-    assert len(OFFSETS) == 32 and fdm.FLOOR == 1e-3
+    assert len(OFFSETS) == 32 and fdm.MIN_SOURCE == 1e-3
 
 
 def test_heads_and_their_disagreement() -> None:
     f = factors_of(2, 2)
     expected = torch.from_numpy(f.logits).sigmoid().numpy()
-    np.testing.assert_allclose(heads(f), expected, atol=1e-6)
-    np.testing.assert_allclose(disagreement(f), expected[1:].max(0) - expected[1:].min(0), atol=1e-6)
+    np.testing.assert_allclose(head_probabilities(f), expected, atol=1e-6)
+    np.testing.assert_allclose(head_disagreement(f), expected[1:].max(0) - expected[1:].min(0), atol=1e-6)
     alone = Factors(**{**vars(f), "logits": f.logits[:1]})
-    assert not disagreement(alone).any()
+    assert not head_disagreement(alone).any()
 
 
-def test_points_of_the_image_find_their_token_and_back() -> None:
+def test_image_points_and_tokens_correspond() -> None:
     view = View((10, 20, 50, 80), (6, 4))
     assert view.token(10, 20) == 0 and view.token(49.9, 79.9) == 23 and view.token(200, -5) == 3
-    x, y = view.centres()
+    x, y = view.centers()
     assert [view.token(a, b) for a, b in zip(x.reshape(-1), y.reshape(-1))] == list(range(24))
     mask = np.zeros((100, 60), bool)
     mask[20:30, 10:20] = True
-    covered = view.covered(mask, 6, 4)
-    assert covered[0, 0] == 1 and covered.sum() == 1
+    coverage = view.coverage(mask, 6, 4)
+    assert coverage[0, 0] == 1 and coverage.sum() == 1
 
 
 @pytest.fixture(scope="module")
@@ -196,24 +205,24 @@ def small_session() -> Session:
     return Session(image, CDNetPredictor(model, pdm_steps=3))
 
 
-def test_the_last_step_is_the_answer(small_session: Session) -> None:
+def test_the_last_step_is_the_prediction(small_session: Session) -> None:
     small_session.apply(Click(30, 30))
-    asked = small_session.asked()
-    assert asked is not None and asked.factors is not None
-    prob = PixelDiffusion(asked.factors).prob(asked.factors.pdm_steps)
-    x0, y0, x1, y1 = asked.factors.box
-    answer = cv2.resize(prob, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) > 0.5
-    assert (answer != asked.answer[y0:y1, x0:x1]).mean() < 0.01
+    result = small_session.prompt_result()
+    assert result is not None and result.factors is not None
+    prob = PixelDiffusion(result.factors).prob(result.factors.pdm_steps)
+    x0, y0, x1, y1 = result.factors.box
+    predicted = cv2.resize(prob, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) > 0.5
+    assert (predicted != result.predicted[y0:y1, x0:x1]).mean() < 0.01
 
 
-# ---- diagnosis: views made so that the answer is known ------------------------------------------------------------
+# ---- diagnosis: synthetic views with known findings ------------------------------------------------------------
 
 
-def two_halves(alike: bool, mask_left: bool = True) -> Asked:
-    """A black and a white half with a click in the left one; the halves' tokens look alike or not."""
+def two_halves(similar: bool, mask_left: bool = True) -> PromptResult:
+    """Return the result of a click in the black left half next to a white one, whose tokens are similar or not."""
     grid = (16, 16)
     side = np.repeat([[-1.0] * 8 + [1.0] * 8], 16, axis=0).reshape(-1, 1).astype(np.float32)
-    q = np.full((256, 1), 30, np.float32) if alike else 30 * side
+    q = np.full((256, 1), 30, np.float32) if similar else 30 * side
     clicks = np.zeros((2, 256), np.float32)
     clicks[0, 8 * 16 + 4] = 1
     pixels = np.zeros((64, 64, 3), np.uint8)
@@ -222,7 +231,7 @@ def two_halves(alike: bool, mask_left: bool = True) -> Asked:
     gate = np.full(grid, 0.9, np.float32)
     changes = {
         "q": q,
-        "k": side if not alike else np.ones_like(q),
+        "k": side if not similar else np.ones_like(q),
         "clicks": clicks,
         "gate": gate,
         "pixels": pixels,
@@ -230,40 +239,56 @@ def two_halves(alike: bool, mask_left: bool = True) -> Asked:
     }
     mask = np.zeros((160, 160), bool)
     mask[:, :80] = mask_left
-    return Asked((Click(45, 85),), np.zeros_like(mask), mask, mask, Factors(**{**vars(base), **changes}))
+    return PromptResult((Click(45, 85),), np.zeros_like(mask), mask, mask, Factors(**{**vars(base), **changes}))
 
 
-def finding(asked: Asked, name: str) -> Any:
-    return next(found for found in diagnose(asked) if found.name == name)
+def finding(result: PromptResult, name: str) -> Any:
+    return next(found for found in diagnose(result) if found.name == name)
 
 
-def test_mass_beyond_a_strong_edge_is_over_generalisation() -> None:
-    wrong, right = finding(two_halves(alike=True), "over-generalisation"), finding(two_halves(alike=False), "over-generalisation")
+def test_influence_beyond_a_strong_edge_is_over_generalization() -> None:
+    wrong, right = finding(two_halves(similar=True), "over-generalization"), finding(two_halves(similar=False), "over-generalization")
     assert wrong.wrong and 0.4 < wrong.value < 0.6 and "%" in wrong.text
     assert not right.wrong and right.value < 0.05
 
 
-def test_mass_that_stays_is_under_generalisation() -> None:
-    asked = two_halves(alike=True)
-    assert asked.factors is not None
-    assert not finding(asked, "under-generalisation").wrong
+def test_influence_near_the_click_is_under_generalization() -> None:
+    result = two_halves(similar=True)
+    assert result.factors is not None
+    assert not finding(result, "under-generalization").wrong
     gate = np.full((16, 16), 0.001, np.float32)
     gate[7:10, 3:6] = 1
-    near = Asked(asked.prompts, asked.before, asked.answer, asked.after, Factors(**{**vars(asked.factors), "gate": gate}))
-    assert finding(near, "under-generalisation").wrong and "click 1" in finding(near, "under-generalisation").text
+    near = PromptResult(result.prompts, result.before, result.predicted, result.after, Factors(**{**vars(result.factors), "gate": gate}))
+    assert finding(near, "under-generalization").wrong and "click 1" in finding(near, "under-generalization").text
 
 
 def test_a_negative_click_that_the_model_ignores() -> None:
-    asked = two_halves(alike=True)
+    result = two_halves(similar=True)
     for x, wrong in ((20, True), (140, False)):
-        prompts = (*asked.prompts, Click(x, 85, False))
-        found = finding(Asked(prompts, asked.before, asked.answer, asked.after, asked.factors), "negative click")
+        prompts = (*result.prompts, Click(x, 85, False))
+        found = finding(PromptResult(prompts, result.before, result.predicted, result.after, result.factors), "negative click")
         assert found.wrong == wrong and "click 2" in found.text
 
 
-def test_what_a_click_gives_is_made_of_its_columns() -> None:
-    asked = two_halves(alike=True)
-    assert asked.factors is not None
-    matrix = dense(asked.factors, "log", 0)
-    np.testing.assert_allclose(given(asked.factors, Click(45, 85)).reshape(-1), matrix[:, 8 * 16 + 4], atol=1e-5)
-    assert diagnose(Asked((), asked.before, asked.answer, asked.after, None)) == []
+def test_click_influence_is_the_sum_of_its_columns() -> None:
+    result = two_halves(similar=True)
+    assert result.factors is not None
+    matrix = dense(result.factors, "log", 0)
+    np.testing.assert_allclose(click_influence(result.factors, Click(45, 85)).reshape(-1), matrix[:, 8 * 16 + 4], atol=1e-5)
+    assert diagnose(PromptResult((), result.before, result.predicted, result.after, None)) == []
+
+
+@pytest.mark.parametrize("name", ["Kind", "added", "disagreement", "given", "heads"])
+def test_deprecated_functions_still_work(name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"cdwidget.inspection.{name}"):
+        assert getattr(inspection, name) is not None
+
+
+def test_deprecated_methods_still_work() -> None:
+    f, view = factors_of(2, 2), View((10, 20, 50, 80), (6, 4))
+    with pytest.warns(DeprecationWarning, match="View.centers"):
+        np.testing.assert_equal(view.centres(), view.centers())
+    with pytest.warns(DeprecationWarning, match="View.coverage"):
+        assert (view.covered(np.ones((100, 60), bool), 6, 4) == 1).all()
+    with pytest.warns(DeprecationWarning, match="PixelDiffusion.neighbor_weights"):
+        assert PixelDiffusion(f).neighbours(0, 0).shape == (32,)

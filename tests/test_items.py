@@ -12,8 +12,8 @@ from cdwidget.items import Instance, Item, read_image
 RAMP = np.arange(12 * 8, dtype=np.uint8).reshape(8, 12) * 2
 
 
-def same_everywhere(image, colour):
-    return image.shape[2] == 3 and (image == np.array(colour, np.uint8)).all()
+def same_everywhere(image, color):
+    return image.shape[2] == 3 and (image == np.array(color, np.uint8)).all()
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,16 @@ def same_everywhere(image, colour):
         (np.dstack([RAMP, np.full_like(RAMP, 255)]), RAMP),
         (np.dstack([RAMP, np.zeros_like(RAMP)]), np.full_like(RAMP, 255)),
     ],
-    ids=["grey", "grey 3-D", "bool", "16 bit", "16 bit big-endian", "float64", "float32", "flipped view", "grey + alpha", "transparent"],
+    ids=["gray", "gray 3-D", "bool", "16 bit", "16 bit big-endian", "float64", "float32", "flipped view", "gray + alpha", "transparent"],
 )
-def test_grey_arrays(array, expected):
+def test_gray_arrays(array, expected):
     image = read_image(array)
     assert image.dtype == np.uint8
     assert image.flags.c_contiguous and image.flags.writeable
     assert np.array_equal(image, np.dstack([expected] * 3))
 
 
-def test_colour_arrays_keep_their_order_and_are_copied():
+def test_color_arrays_keep_their_order_and_are_copied():
     array = np.dstack([RAMP, RAMP + 1, RAMP + 2])
     image = read_image(array)
     assert np.array_equal(image, array)
@@ -64,7 +64,7 @@ def save(path, image, **options):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_files(tmp_path, suffix):
+def test_16_bit_gray_files(tmp_path, suffix):
     path = save(tmp_path / f"deep.{suffix}", Image.fromarray(RAMP.astype(np.uint16) * 257))
     assert np.array_equal(read_image(path), np.dstack([RAMP] * 3))
 
@@ -102,7 +102,7 @@ def test_palette_and_its_transparency(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, suffix, orientation):
     image = Image.new("RGB", (24, 16), "black")
-    image.paste("white", (0, 0, 12, 8))  # the corner that is stored top left
+    image.paste("white", (0, 0, 12, 8))  # The corner that the file stores top left.
     exif = Image.Exif()
     exif[0x0112] = orientation
     pixels = read_image(save(tmp_path / f"turned.{suffix}", image, exif=exif))
@@ -112,7 +112,7 @@ def test_exif_orientation_is_applied(tmp_path, suffix, orientation):
     assert (pixels > 128).mean() == pytest.approx(1 / 4)
 
 
-def test_a_pil_image_from_a_phone_is_turned_too(tmp_path):
+def test_the_exif_orientation_of_a_pil_image_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = save(tmp_path / "phone.jpg", Image.new("RGB", (24, 16)), exif=exif)
@@ -120,7 +120,7 @@ def test_a_pil_image_from_a_phone_is_turned_too(tmp_path):
         assert read_image(image).shape == (24, 16, 3)
 
 
-def test_damaged_exif_does_not_spoil_the_image(tmp_path):
+def test_damaged_exif_is_ignored(tmp_path):
     path = save(tmp_path / "odd.jpg", Image.new("RGB", (24, 16)), exif=b"Exif\0\0no tags here at all")
     assert read_image(path).shape == (16, 24, 3)
 
@@ -137,12 +137,12 @@ def test_very_large_images(side):
 
 
 def test_an_animation_gives_its_first_frame(tmp_path):
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     assert same_everywhere(read_image(save(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])), (255, 0, 0))
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.zeros((0, 5)), r"no pixels, its shape is \(0, 5"),
         (np.zeros((5, 0, 3), np.uint8), "no pixels"),
@@ -160,50 +160,50 @@ def test_an_animation_gives_its_first_frame(tmp_path):
         (np.float32(3), r"shape \(\)"),
     ],
 )
-def test_other_arrays_are_refused(array, said):
-    with pytest.raises(ValueError, match=said):
+def test_other_arrays_are_refused(array, message):
+    with pytest.raises(ValueError, match=message):
         read_image(array)
 
 
 @pytest.mark.parametrize("source", [None, 7, b"bytes", [[1, 2]]])
-def test_other_things_are_a_type_error(source):
+def test_other_types_are_refused(source):
     with pytest.raises(TypeError, match="path, a PIL image or a numpy array"):
         read_image(source)
 
 
-def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
+def test_the_error_for_a_missing_file_names_the_working_directory(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file .*nowhere.png"):
         read_image(tmp_path / "nowhere.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am a text", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
-def test_what_is_no_image_is_a_value_error(tmp_path, content):
+def test_a_file_that_is_not_an_image_is_refused(tmp_path, content):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="broken.png.*cannot be read as an image.*allowed are"):
         read_image(path)
 
 
-def test_a_folder_is_no_image(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is a folder"):
         read_image(tmp_path)
 
 
-def test_an_empty_pil_image_is_a_value_error():
+def test_an_empty_pil_image_is_refused():
     with pytest.raises(ValueError, match="no pixels"):
         read_image(Image.new("RGB", (0, 5)))
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # what Pillow says of damaged tags it can do without
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns about damaged tags that it does not need.
 @pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "webp", "gif", "bmp"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damaged_files_are_read_or_refused_but_never_crash(tmp_path, kind, data):
+def test_damaged_files_are_read_or_refused(tmp_path, kind, data):
     buffer = io.BytesIO()
     Image.fromarray(np.dstack([RAMP, RAMP.T.reshape(8, 12), RAMP])).save(buffer, kind)
     content = bytearray(buffer.getvalue())
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=8)):
-        content[place] = data.draw(st.integers(0, 255))
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=8)):
+        content[position] = data.draw(st.integers(0, 255))
     path = tmp_path / "damaged"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
@@ -223,7 +223,7 @@ def test_a_file_that_ends_early_is_refused(tmp_path, kind):
         read_image(path)
 
 
-def test_an_item_reads_its_image_when_asked(tmp_path):
+def test_an_item_reads_its_image_at_every_call(tmp_path):
     item = Item(tmp_path / "later.png", [Instance(np.ones((2, 3), bool), "cat")])
     save(Path(item.path), Image.new("RGB", (3, 2), (9, 8, 7)))
     assert same_everywhere(item.read_image(), (9, 8, 7))

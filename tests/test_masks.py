@@ -3,42 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from pycocotools import mask as coco
 
-from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, decode_rle, encode_rle, iou, pack, unpack
+from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, iou, pack, unpack
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 
 
 @given(masks)
-def test_rle_comes_back_and_is_what_coco_reads(mask):
-    rle = encode_rle(mask)
-    assert all(type(number) is int for number in (*rle["size"], *rle["counts"]))
-    assert np.array_equal(decode_rle(rle), mask)
-    assert np.array_equal(coco.decode(coco.frPyObjects(rle, *mask.shape)).astype(bool), mask)
-
-
-@pytest.mark.parametrize(
-    "rle",
-    [
-        None,
-        {},
-        {"size": [2, 2]},
-        {"size": [2, 2, 2], "counts": [8]},
-        {"size": [2, 2], "counts": [3]},
-        {"size": [2, 2], "counts": [6, -2]},
-        {"size": [2, 2], "counts": [4.0]},
-        {"size": [2, 2], "counts": "04"},
-        {"size": [True, 4], "counts": [4]},
-    ],
-)
-def test_broken_rle_is_a_value_error(rle):
-    with pytest.raises(ValueError, match="run lengths"):
-        decode_rle(rle)
-
-
-@given(masks)
-def test_bbox_holds_all_and_no_more(mask):
+def test_bbox_is_the_smallest_box(mask):
     x0, y0, x1, y1 = bbox(mask)
     assert mask[y0:y1, x0:x1].sum() == mask.sum()
     if mask.any():
@@ -63,10 +35,10 @@ def test_the_bits_of_a_patch_are_as_documented():
     mask[1, 2] = mask[2, 7] = True
     patch = Patch.of(mask)
     assert patch.bbox == (2, 1, 8, 3)
-    assert patch.bits == bytes([0b10000000, 0b00010000])  # pixel 0, and pixel 1 * 6 + 5 = 11
+    assert patch.bits == bytes([0b10000000, 0b00010000])  # Pixel 0, and pixel 1 * 6 + 5 = 11.
 
 
-def test_a_patch_of_a_box_holds_what_is_there_and_writes_only_there():
+def test_a_patch_of_a_box_only_writes_inside_it():
     mask = np.ones((5, 5), bool)
     patch = Patch.of(~mask, (1, 2, 4, 3))
     patch.paste(mask)
@@ -75,7 +47,7 @@ def test_a_patch_of_a_box_holds_what_is_there_and_writes_only_there():
 
 
 @given(masks)
-def test_a_patch_gives_its_mask_alone_in_the_smallest_box(mask):
+def test_mask_only_is_the_mask_in_its_bbox(mask):
     height, width = mask.shape
     wide = Patch((0, 0, width, height), np.packbits(mask).tobytes(), pack(mask.astype(np.uint8)))
     assert wide.mask_only() == Patch.of(mask)
@@ -83,7 +55,7 @@ def test_a_patch_gives_its_mask_alone_in_the_smallest_box(mask):
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 3)))
-def test_packed_values_come_back(values):
+def test_unpack_inverts_pack(values):
     assert np.array_equal(unpack(pack(values), *values.shape), values)
 
 
@@ -112,14 +84,14 @@ def test_iou():
         np.array([[0.5, 0.51]], np.float32),
     ],
 )
-def test_masks_are_taken_in_many_forms(value):
+def test_as_mask_converts_many_dtypes(value):
     mask = as_mask(value, 1, 2)
     assert mask.dtype == bool
     assert mask.tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (np.zeros((2, 1)), r"shape \(2, 1\), the image needs \(1, 2\)"),
         (np.zeros((1, 2, 1)), "shape"),
@@ -128,8 +100,8 @@ def test_masks_are_taken_in_many_forms(value):
         (np.array([["a", "b"]]), "dtype"),
     ],
 )
-def test_other_masks_are_refused(value, said):
-    with pytest.raises(ValueError, match=said):
+def test_as_mask_refuses_other_arrays(value, message):
+    with pytest.raises(ValueError, match=message):
         as_mask(value, 1, 2)
 
 

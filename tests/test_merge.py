@@ -1,4 +1,4 @@
-"""Progressive merge, each behaviour as a property of arbitrary masks, answers and prompts."""
+"""Progressive merge: properties for arbitrary masks, predictions and prompts, and examples."""
 
 import numpy as np
 import pytest
@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label as label_components
 
-from cdwidget.masks import NOWHERE
+from cdwidget.masks import EMPTY_BBOX
 from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.session.merge import agrees, merge, reach, take
+from cdwidget.session.merge import adopt, agrees, click_radius, merge
 
 SIDES = st.integers(3, 20)
 
 
 @st.composite
 def scenes(draw):
-    """An image of few colours, a mask and an answer, all of one size; fresh arrays, so that a test may write to them."""
+    """An image of few colors, a mask and a predicted mask of one size; new arrays, which a test may write to."""
     shape = draw(SIDES), draw(SIDES)
     image = draw(hnp.arrays(np.uint8, (*shape, 3), elements=st.sampled_from([0, 8, 200]), fill=st.just(8)))
-    mask, answer = (draw(hnp.arrays(bool, shape, fill=st.booleans())) for _ in range(2))
-    return image, mask, answer
+    mask, predicted = (draw(hnp.arrays(bool, shape, fill=st.booleans())) for _ in range(2))
+    return image, mask, predicted
 
 
 def clicks(shape, positive=None):
@@ -42,15 +42,15 @@ def prompts(shape):
     return st.one_of(clicks(shape), strokes(shape), boxes(shape))
 
 
-def merged(image, mask, answer, prompt, older=()):
-    return painted_over(mask, merge(image, mask, answer, prompt, older))
+def merged(image, mask, predicted, prompt, older=()):
+    return apply_edit(mask, merge(image, mask, predicted, prompt, older))
 
 
-def painted_over(mask, done):
-    x0, y0, x1, y1 = done.bbox
+def apply_edit(mask, edit):
+    x0, y0, x1, y1 = edit.bbox
     result = mask.copy()
-    result[y0:y1, x0:x1][done.where] = done.pixels[done.where]
-    assert np.array_equal((result != mask)[y0:y1, x0:x1], done.where), "only what changes is decided on"
+    result[y0:y1, x0:x1][edit.where] = edit.pixels[edit.where]
+    assert np.array_equal((result != mask)[y0:y1, x0:x1], edit.where), "only changed pixels are set"
     return result
 
 
@@ -61,29 +61,29 @@ def far(shape, pixel):
 
 @given(st.data(), scenes())
 def test_a_prompt_that_agrees_changes_nothing(data, scene):
-    image, mask, answer = scene
+    image, mask, predicted = scene
     click = data.draw(clicks(mask.shape))
     agreeing = Click(click.x, click.y, bool(mask[click.pixel]))
     assert agrees(mask, agreeing)
-    assert merge(image, mask, answer, agreeing, ()).bbox == NOWHERE
+    assert merge(image, mask, predicted, agreeing, ()).bbox == EMPTY_BBOX
     prompt = data.draw(prompts(mask.shape))
     if agrees(mask, prompt):
-        assert np.array_equal(merged(image, mask, answer, prompt), mask)
+        assert np.array_equal(merged(image, mask, predicted, prompt), mask)
 
 
 @given(st.data(), scenes())
-def test_a_disagreeing_click_always_gets_its_pixel(data, scene):
-    image, mask, answer = scene
+def test_a_disagreeing_click_always_changes_its_pixel(data, scene):
+    image, mask, predicted = scene
     click = data.draw(clicks(mask.shape))
     older = tuple(data.draw(st.lists(prompts(mask.shape), max_size=4)))
-    assert merged(image, mask, answer, click, older)[click.pixel] == click.positive
+    assert merged(image, mask, predicted, click, older)[click.pixel] == click.positive
 
 
 @given(st.data(), scenes())
-def test_the_direction_is_that_of_the_prompt(data, scene):
-    image, mask, answer = scene
+def test_positive_prompts_only_add_and_negative_ones_only_remove(data, scene):
+    image, mask, predicted = scene
     prompt = data.draw(prompts(mask.shape))
-    result = merged(image, mask, answer, prompt)
+    result = merged(image, mask, predicted, prompt)
     if isinstance(prompt, Box) or prompt.positive:
         assert not (mask & ~result).any()
     else:
@@ -92,77 +92,77 @@ def test_the_direction_is_that_of_the_prompt(data, scene):
 
 @given(st.data(), scenes())
 def test_only_the_component_that_holds_the_click_changes(data, scene):
-    image, mask, answer = scene
+    image, mask, predicted = scene
     click = data.draw(clicks(mask.shape))
-    mask[click.pixel], answer[click.pixel] = not click.positive, click.positive
-    signed = answer & ~mask if click.positive else mask & ~answer
+    mask[click.pixel], predicted[click.pixel] = not click.positive, click.positive
+    signed = predicted & ~mask if click.positive else mask & ~predicted
     numbers = label_components(signed, connectivity=2)
-    assert np.array_equal(mask ^ merged(image, mask, answer, click), numbers == numbers[click.pixel])
+    assert np.array_equal(mask ^ merged(image, mask, predicted, click), numbers == numbers[click.pixel])
 
 
 @given(st.data(), scenes())
-def test_where_the_answer_ignores_the_click_what_changes_is_near(data, scene):
-    image, mask, answer = scene
+def test_changes_are_near_the_click_if_the_prediction_ignores_it(data, scene):
+    image, mask, predicted = scene
     click = data.draw(clicks(mask.shape))
-    mask[click.pixel] = answer[click.pixel] = not click.positive
-    small = reach(*mask.shape)
-    signed = answer & ~mask if click.positive else mask & ~answer
+    mask[click.pixel] = predicted[click.pixel] = not click.positive
+    small = click_radius(*mask.shape)
+    signed = predicted & ~mask if click.positive else mask & ~predicted
     numbers = label_components(signed, connectivity=2)
     distance = far(mask.shape, click.pixel)
     near = np.unique(numbers[signed & (distance <= small)])
-    changed = mask ^ merged(image, mask, answer, click)
+    changed = mask ^ merged(image, mask, predicted, click)
     if near.size:
         parts = [number for number in near if (changed & (numbers == number)).sum() == (numbers == number).sum()]
-        assert parts, "one of the components near the click is taken as a whole"
+        assert parts, "one of the components near the click is changed as a whole"
         assert not (changed & ~np.isin(numbers, near) & (distance > small)).any()
     else:
         assert not (changed & (distance > 4 * small)).any()
 
 
 @given(st.data(), scenes())
-def test_what_is_near_an_older_prompt_of_the_other_sign_is_protected(data, scene):
-    image, mask, answer = scene
+def test_pixels_near_an_older_prompt_of_the_other_sign_are_protected(data, scene):
+    image, mask, predicted = scene
     click = data.draw(clicks(mask.shape))
     older = data.draw(clicks(mask.shape, positive=not click.positive))
-    kept = far(mask.shape, older.pixel) <= reach(*mask.shape)
-    kept &= far(mask.shape, older.pixel) < far(mask.shape, click.pixel) / 3  # surely nearer to the older one
-    changed = mask ^ merged(image, mask, answer, click, (older,))
+    kept = far(mask.shape, older.pixel) <= click_radius(*mask.shape)
+    kept &= far(mask.shape, older.pixel) < far(mask.shape, click.pixel) / 3  # Much nearer to the older one.
+    changed = mask ^ merged(image, mask, predicted, click, (older,))
     assert not changed[kept].any()
 
 
 @given(st.data(), scenes())
-def test_a_stroke_gets_all_its_pixels_and_the_components_it_touches(data, scene):
-    image, mask, answer = scene
+def test_a_stroke_changes_all_its_pixels_and_the_components_it_touches(data, scene):
+    image, mask, predicted = scene
     stroke = data.draw(strokes(mask.shape))
     older = tuple(data.draw(st.lists(clicks(mask.shape), max_size=3)))
-    result = merged(image, mask, answer, stroke, older)
+    result = merged(image, mask, predicted, stroke, older)
     for x, y in stroke.points:
         assert result[int(y), int(x)] == stroke.positive
     assert agrees(result, stroke)
     if not older:
-        signed = answer & ~mask if stroke.positive else mask & ~answer
+        signed = predicted & ~mask if stroke.positive else mask & ~predicted
         numbers = label_components(signed | (mask ^ result), connectivity=2)
         for number in np.unique(numbers[mask ^ result]):
-            assert (mask ^ result)[numbers == number].all(), "components are taken as a whole"
+            assert (mask ^ result)[numbers == number].all(), "components are changed as a whole"
 
 
 @given(st.data(), scenes())
-def test_a_box_adds_what_the_answer_has_inside_it(data, scene):
-    image, mask, answer = scene
+def test_a_box_adds_the_prediction_inside_it(data, scene):
+    image, mask, predicted = scene
     box = data.draw(boxes(mask.shape))
     expected = mask.copy()
     inside = np.s_[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
-    expected[inside] |= answer[inside]
-    assert np.array_equal(merged(image, mask, answer, box), expected)
+    expected[inside] |= predicted[inside]
+    assert np.array_equal(merged(image, mask, predicted, box), expected)
 
 
 @given(scenes())
-def test_without_merging_the_answer_is_the_mask(scene):
-    _, mask, answer = scene
-    assert np.array_equal(painted_over(mask, take(mask, answer)), answer)
+def test_without_merging_the_prediction_is_the_mask(scene):
+    _, mask, predicted = scene
+    assert np.array_equal(apply_edit(mask, adopt(mask, predicted)), predicted)
 
 
-# ---- what it looks like on plain scenes --------------------------------------------------------------------------
+# ---- examples ---------------------------------------------------------------------------------------------------
 
 
 def grid(size=100):
@@ -173,20 +173,20 @@ def grid(size=100):
 def test_a_far_second_part_is_added_and_a_third_is_not():
     rows, columns, image, mask = grid()
     mask |= (rows < 30) & (columns < 30)
-    answer = ~mask & ((rows > 70) | ((rows < 30) & (columns > 70)))
-    result = merged(image, mask, answer, Click(50, 90))
+    predicted = ~mask & ((rows > 70) | ((rows < 30) & (columns > 70)))
+    result = merged(image, mask, predicted, Click(50, 90))
     assert np.array_equal(result, mask | (rows > 70))
 
 
 def test_the_nearest_component_is_joined_to_a_click_that_misses_it():
     rows, columns, image, mask = grid()
-    answer = (columns < 49) & (rows > 20)
-    result = merged(image, mask, answer, Click(50, 50))
-    assert result[50, 50] and result[answer].all()
+    predicted = (columns < 49) & (rows > 20)
+    result = merged(image, mask, predicted, Click(50, 50))
+    assert result[50, 50] and result[predicted].all()
     assert label_components(result, connectivity=2).max() == 1
 
 
-def test_the_fallback_follows_the_colour_of_the_clicked_surface():
+def test_the_fallback_follows_the_color_of_the_clicked_surface():
     rows, columns, image, mask = grid()
     image[columns >= 50] = 255
     result = merged(image, mask, mask, Click(46, 50))
@@ -194,7 +194,7 @@ def test_the_fallback_follows_the_colour_of_the_clicked_surface():
     assert not result[columns >= 51].any()
 
 
-def test_the_fallback_takes_away_as_well_and_never_everything():
+def test_the_fallback_also_removes_but_never_everything():
     rows, columns, image, mask = grid()
     mask |= columns < 60
     result = merged(image, mask, mask, Click(20, 50, False))
@@ -214,37 +214,37 @@ def test_a_protected_disk_stops_a_leak():
     assert not result[:, 202:].any()
 
 
-def test_a_click_beside_an_older_one_of_the_other_sign_can_still_act():
+def test_a_click_next_to_an_older_one_of_the_other_sign_still_has_an_effect():
     rows, columns, image, mask = grid(1000)
     mask |= columns < 500
     result = merged(image, mask, columns < 490, Click(492, 300, False), (Click(488, 300),))
-    assert np.argwhere(result ^ (columns < 490)).tolist() == [[300, 490]], "half-way between the two, the older one holds"
+    assert np.argwhere(result ^ (columns < 490)).tolist() == [[300, 490]], "the older click protects half of the distance"
 
 
-def test_a_newer_click_on_the_very_pixel_of_an_older_one_wins():
+def test_the_newer_of_two_clicks_on_one_pixel_wins():
     _, columns, image, mask = grid()
     mask |= columns < 50
     result = merged(image, mask, columns < 40, Click(45, 45, False), (Click(45, 45),))
     assert np.array_equal(result, columns < 40)
 
 
-def test_an_older_stroke_protects_all_of_itself():
+def test_an_older_stroke_protects_all_its_pixels():
     rows, columns, image, mask = grid()
     mask[:] = True
     older = Stroke(((0, 50), (99, 50)), True, radius=4)
     result = merged(image, mask, ~mask, Click(50, 10, False), (older,))
     assert not result[:44].any()
-    assert result[47:].all(), "what lies behind it is not joined to the click"
+    assert result[47:].all(), "pixels behind the stroke are not connected to the click"
 
 
-def test_a_click_on_an_older_stroke_acts_round_itself_alone():
+def test_a_click_on_an_older_stroke_changes_only_its_neighborhood():
     rows, columns, image, mask = grid(400)
     mask[:] = True
     older, click = Stroke(((0, 200), (399, 200)), True, radius=1), Click(150, 200, False)
     result = merged(image, mask, ~mask, click, (older,))
-    held = (abs(rows - 200) <= 1) & (abs(columns - 150) > reach(400, 400) + 1)
+    held = (abs(rows - 200) <= 1) & (abs(columns - 150) > click_radius(400, 400) + 1)
     assert result[held].all()
-    assert not result[far(mask.shape, click.pixel) <= reach(400, 400)].any()
+    assert not result[far(mask.shape, click.pixel) <= click_radius(400, 400)].any()
 
 
 @pytest.mark.parametrize("radius", [1e-3, 1e9])
@@ -266,34 +266,34 @@ def test_tiny_images(shape):
 
 def test_a_small_edit_of_a_large_image():
     image, mask = np.zeros((3000, 4000, 3), np.uint8), np.zeros((3000, 4000), bool)
-    answer = mask.copy()
-    answer[1000:1100, 2000:2200] = True
-    done = merge(image, mask, answer, Click(2100, 1050), ())
-    assert done.bbox == (2000, 1000, 2200, 1100)
-    assert done.where.all() and done.pixels.all()
+    predicted = mask.copy()
+    predicted[1000:1100, 2000:2200] = True
+    edit = merge(image, mask, predicted, Click(2100, 1050), ())
+    assert edit.bbox == (2000, 1000, 2200, 1100)
+    assert edit.where.all() and edit.pixels.all()
 
 
-def test_a_click_that_makes_the_model_see_another_object_takes_all_of_it_where_the_mask_is_its_own():
-    image, mask, answer = np.zeros((60, 90, 3), np.uint8), np.zeros((60, 90), bool), np.zeros((60, 90), bool)
+def test_a_prediction_of_another_object_is_adopted_if_only_the_model_has_drawn():
+    image, mask, predicted = np.zeros((60, 90, 3), np.uint8), np.zeros((60, 90), bool), np.zeros((60, 90), bool)
     mask[10:20, 10:20] = True
-    answer[10:30, 10:30] = answer[10:50, 60:80] = True  # two parts that do not touch
+    predicted[10:30, 10:30] = predicted[10:50, 60:80] = True  # Two separate parts.
     click = Click(25, 25)
-    part = painted_over(mask, merge(image, mask, answer, click, ()))
+    part = apply_edit(mask, merge(image, mask, predicted, click, ()))
     assert not part[:, 60:].any() and part[25, 25]
-    assert np.array_equal(painted_over(mask, merge(image, mask, answer, click, (), own=True)), answer)
-    assert not painted_over(answer, merge(image, answer, mask, Click(70, 30, False), (), own=True))[:, 60:].any()
-    better = answer.copy()
-    better[30:33, 10:30] = better[50:51, 60:80] = True  # not a tenth larger: a small repair
-    repaired = painted_over(answer, merge(image, answer, better, Click(25, 31), (), own=True))
+    assert np.array_equal(apply_edit(mask, merge(image, mask, predicted, click, (), model_only=True)), predicted)
+    assert not apply_edit(predicted, merge(image, predicted, mask, Click(70, 30, False), (), model_only=True))[:, 60:].any()
+    better = predicted.copy()
+    better[30:33, 10:30] = better[50:51, 60:80] = True  # Less than 10 % larger.
+    repaired = apply_edit(predicted, merge(image, predicted, better, Click(25, 31), (), model_only=True))
     assert repaired[31, 25] and not repaired[50, 70]
 
 
-def test_a_click_at_the_border_of_what_the_model_has_drawn_changes_what_is_as_near_as_the_border():
+def test_a_border_click_changes_only_pixels_as_near_as_the_border():
     rows, columns, image, mask = grid(300)
     mask |= columns < 150
-    narrower, click = columns < 144, Click(146, 100, False)  # 4 pixels from the border, in a strip of 6 along all of it
-    touched = painted_over(mask, merge(image, mask, narrower, click, (), own=True))
+    narrower, click = columns < 144, Click(146, 100, False)  # 4 pixels from the border of a strip of 6.
+    touched = apply_edit(mask, merge(image, mask, narrower, click, (), model_only=True))
     assert np.array_equal(mask & ~touched, mask & ~narrower & (np.hypot(rows - 100, columns - 146) <= 4))
-    assert np.array_equal(merged(image, mask, narrower, click), narrower), "a mask from elsewhere gets the whole repair"
-    leg = narrower & ~((rows > 60) & (rows < 140) & (columns > 90))  # the same click, where the model sees a part too much
-    assert np.array_equal(painted_over(mask, merge(image, mask, leg, click, (), own=True)), leg)
+    assert np.array_equal(merged(image, mask, narrower, click), narrower), "masks of other sources change completely"
+    leg = narrower & ~((rows > 60) & (rows < 140) & (columns > 90))  # The same click, about a part of the object.
+    assert np.array_equal(apply_edit(mask, merge(image, mask, leg, click, (), model_only=True)), leg)

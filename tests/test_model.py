@@ -1,4 +1,4 @@
-"""The network: every backbone runs both ways and survives the disk; FDM, PDM and the click maps do what their formulas say."""
+"""The network: every backbone trains and can be saved; FDM, PDM and the prompt maps equal their formulas."""
 
 import json
 from dataclasses import asdict
@@ -14,9 +14,9 @@ from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from cdwidget.model.encoders import BACKBONES
-from cdwidget.model.fdm import FDM, FLOOR
-from cdwidget.model.prompt_maps import REACH, click_maps, encode_clicks, source_maps
-from cdwidget.model.quantization import cast_weights, precision
+from cdwidget.model.fdm import FDM, MIN_SOURCE
+from cdwidget.model.prompt_maps import MAX_DISTANCE_PX, encode_clicks, prompt_maps, source_maps
+from cdwidget.model.quantization import cast_weights, inference_precision
 from cdwidget.prompts import Box, Click, Stroke
 
 
@@ -45,18 +45,18 @@ def test_every_backbone_runs_forward_and_backward(backbone):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_backbone_survives_the_disk(backbone, tmp_path):
+def test_every_backbone_can_be_saved_and_loaded(backbone, tmp_path):
     model = small(backbone)
     save_checkpoint(tmp_path / "m.safetensors", model)
     loaded = load_checkpoint(tmp_path / "m.safetensors")
     assert loaded.config == model.config and not loaded.training
     for name, value in model.state_dict().items():
-        expected = value.half().float() if value.is_floating_point() else value  # the file is fp16
+        expected = value.half().float() if value.is_floating_point() else value  # The file is fp16.
         assert torch.equal(loaded.state_dict()[name], expected), name
 
 
 @pytest.mark.parametrize("damage, complaint", [("drop", "is missing"), ("add", "is not known"), ("shape", "not (")])
-def test_wrong_keys_fail_loudly(damage, complaint, tmp_path):
+def test_wrong_keys_raise_an_error(damage, complaint, tmp_path):
     path = tmp_path / "m.safetensors"
     save_checkpoint(path, small())
     tensors = load_file(path)
@@ -73,10 +73,10 @@ def test_wrong_keys_fail_loudly(damage, complaint, tmp_path):
     assert complaint in str(error.value)
 
 
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
+def test_files_that_are_not_checkpoints_raise_errors(tmp_path):
     path = tmp_path / "m.safetensors"
     path.write_bytes(b"not weights")
-    with pytest.raises(ValueError, match="not a whole safetensors file"):
+    with pytest.raises(ValueError, match="not a complete safetensors file"):
         load_checkpoint(path)
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match="no cdwidget configuration"):
@@ -89,7 +89,7 @@ def test_encoder_weights_load_strictly(tmp_path):
     source, target = small(), small()
     path = tmp_path / "encoder.safetensors"
     state = {name: value.clone() for name, value in source.backbone.state_dict().items()}
-    save_file(state | {"_fc.weight": torch.zeros(1)}, path)  # a classifier may be left over
+    save_file(state | {"_fc.weight": torch.zeros(1)}, path)  # A classifier is ignored.
     load_encoder(target, path)
     torch.testing.assert_close(target.backbone._conv_stem.weight, source.backbone._conv_stem.weight)
     del state["_conv_stem.weight"]
@@ -99,21 +99,21 @@ def test_encoder_weights_load_strictly(tmp_path):
 
 
 @torch.inference_mode()
-def test_the_main_head_says_the_same_alone():
+def test_the_main_head_predicts_the_same_alone():
     model = small(quality=True).eval()
     image, maps = inputs()
     encoded = model.encode(image)
-    all, main = model(encoded, maps), model(encoded, maps, latent=False)
-    assert torch.allclose(main.logits, all.logits[:, :1], atol=1e-6) and main.quality is None
-    assert torch.equal(main.gate, all.gate)
+    every_head, main = model(encoded, maps), model(encoded, maps, latent=False)
+    assert torch.allclose(main.logits, every_head.logits[:, :1], atol=1e-6) and main.quality is None
+    assert torch.equal(main.gate, every_head.gate)
 
 
 @torch.inference_mode()
-def test_a_network_of_rounded_weights_answers_the_same():
+def test_a_network_with_cast_weights_predicts_the_same():
     model = small().eval()
     kept = {name: value.clone() for name, value in model.state_dict().items()}
     image, maps = inputs()
-    with precision():
+    with inference_precision():
         once, again = (network(network.encode(image), maps).logits for network in (model, cast_weights(model)))
     assert torch.equal(once, again)
     assert all(torch.equal(value, kept[name]) and value.dtype == kept[name].dtype for name, value in model.state_dict().items())
@@ -132,7 +132,7 @@ def test_the_previous_mask_can_be_switched_off():
 
 
 def dense_fdm(fdm: FDM, x: torch.Tensor, clicks: torch.Tensor) -> torch.Tensor:
-    """The formula, one token at a time: X' = X + sum_b BN(Z_b . D_i sum_j A_ij v_j)."""
+    """Compute the formula one token at a time: X' = X + sum_b BN(Z_b . D_i sum_j A_ij v_j)."""
     b, c, h, w = x.shape
     q, k, v = (conv(x).flatten(2)[0].T for conv in (fdm.q, fdm.k, fdm.v))
     foreground = fdm.gate(x).sigmoid().flatten()
@@ -143,7 +143,7 @@ def dense_fdm(fdm: FDM, x: torch.Tensor, clicks: torch.Tensor) -> torch.Tensor:
         for i in range(h * w):
             raw = k @ q[i]
             if fdm.variant == "log":
-                weight = (source + FLOOR) * torch.exp(raw / c**0.5)
+                weight = (source + MIN_SOURCE) * torch.exp(raw / c**0.5)
                 weight = weight / weight.sum()
             else:
                 s, d = source, destination
@@ -209,17 +209,17 @@ def test_pdm_equals_its_formula_where_nothing_is_certain():
     np.testing.assert_allclose(got.numpy(), dense_pdm(logits, seeds, image, 4), rtol=1e-4, atol=1e-4)
 
 
-def test_pdm_leaves_certain_regions_alone_and_follows_edges():
+def test_pdm_keeps_confident_regions_and_follows_edges():
     image = torch.zeros(3, 32, 32)
     image[:, :, 16:] = 1
     logits = torch.full((32, 32), -8.0)
-    logits[:, :20] = 8.0  # the prediction runs over the edge ...
-    logits[:, 14:22] = torch.linspace(1, -1, 8)  # ... and is not sure there
+    logits[:, :20] = 8.0  # The prediction crosses the edge ...
+    logits[:, 14:22] = torch.linspace(1, -1, 8)  # ... and is uncertain there.
     mask = pdm.diffuse(logits, torch.zeros(32, 32), pdm.Affinity(image), 10) > 0
     assert mask[:, :16].all() and not mask[:, 16:].any()
 
 
-def test_pdm_affinity_is_kept_between_answers():
+def test_pdm_affinity_is_cached_between_predictions():
     affinity = pdm.Affinity(torch.rand(3, 16, 16))
     logits, seeds = torch.randn(16, 16) / 4, torch.zeros(16, 16)
     first = pdm.diffuse(logits, seeds, affinity, 3)
@@ -227,41 +227,42 @@ def test_pdm_affinity_is_kept_between_answers():
     assert torch.equal(first, pdm.diffuse(logits, seeds, affinity, 3))
 
 
-def test_click_maps_paint_disks_where_the_clicks_are():
-    maps = click_maps([Click(10, 20), Click(30, 5, False)], (0, 0, 40, 40), 80, 5)
+def test_prompt_maps_have_disks_at_the_clicks():
+    maps = prompt_maps([Click(10, 20), Click(30, 5, False)], (0, 0, 40, 40), 80, 5)
     ys, xs = np.nonzero(maps[0])
-    assert (xs.mean() + 0.5, ys.mean() + 0.5) == (21, 41)  # the centre of pixel (10, 20) in a view of twice the size
+    assert (xs.mean() + 0.5, ys.mean() + 0.5) == (21, 41)  # The center of pixel (10, 20) in a view of twice the size.
     assert abs(len(xs) - np.pi * 25) < 8
     assert maps[1, 11, 61] == 1 and maps[1].sum() == maps[0].sum()
 
 
 def test_clicks_outside_the_view_are_not_painted():
-    assert click_maps([Click(5, 5)], (10, 10, 20, 20), 64, 5).sum() == 0
+    assert prompt_maps([Click(5, 5)], (10, 10, 20, 20), 64, 5).sum() == 0
 
 
 def test_a_box_is_a_frame_of_negatives_and_a_stroke_follows_its_line():
-    maps = click_maps([Box(20, 20, 60, 60)], (0, 0, 80, 80), 80, 5)
+    maps = prompt_maps([Box(20, 20, 60, 60)], (0, 0, 80, 80), 80, 5)
     assert not maps[0].any() and maps[1, 40, 16] == maps[1, 16, 40] == maps[1, 16, 16] == 1 and not maps[1, 20:60, 20:60].any()
-    stroke = click_maps([Stroke(((10, 40), (70, 40)), False, 2)], (0, 0, 80, 80), 80, 5)
+    stroke = prompt_maps([Stroke(((10, 40), (70, 40)), False, 2)], (0, 0, 80, 80), 80, 5)
     assert stroke[1, 40, 10:70].all() and stroke[1, 60].sum() == 0 and stroke[0].sum() == 0
 
 
 @pytest.mark.parametrize(
-    ("encoding", "of"), [("gaussian", lambda d: np.exp(-((d / 20) ** 2) / 2)), ("distance", lambda d: np.maximum(0, 1 - d / REACH))]
+    ("encoding", "of"),
+    [("gaussian", lambda d: np.exp(-((d / 20) ** 2) / 2)), ("distance", lambda d: np.maximum(0, 1 - d / MAX_DISTANCE_PX))],
 )
 def test_clicks_are_encoded_by_their_distance(encoding, of):
     maps = torch.zeros(1, 3, 128, 128)
-    maps[0, :2] = torch.from_numpy(click_maps([Click(20, 30), Click(90, 100)], (0, 0, 128, 128), 128, 5))
+    maps[0, :2] = torch.from_numpy(prompt_maps([Click(20, 30), Click(90, 100)], (0, 0, 128, 128), 128, 5))
     maps[0, 2] = torch.rand(128, 128)
     shown = encode_clicks(maps, encoding, 20)
     away = cv2.distanceTransform((F.max_pool2d(maps, 4)[0, 0].numpy() == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     np.testing.assert_allclose(F.avg_pool2d(shown, 4)[0, 0, 1:-1, 1:-1], of(4 * away)[1:-1, 1:-1], atol=0.04)
-    assert shown[0, 1].max() == 0 and torch.equal(shown[:, 2], maps[:, 2])  # no negative click; the previous mask as it was
+    assert shown[0, 1].max() == 0 and torch.equal(shown[:, 2], maps[:, 2])  # No negative click; the previous mask is unchanged.
     assert encode_clicks(maps, "disk", 5) is maps
 
 
-def test_sources_lie_round_the_clicks():
-    maps = torch.from_numpy(click_maps([Click(8, 8)], (0, 0, 64, 64), 64, 5))[None]
+def test_sources_lie_around_the_clicks():
+    maps = torch.from_numpy(prompt_maps([Click(8, 8)], (0, 0, 64, 64), 64, 5))[None]
     source = source_maps(maps, 16, 5)
     assert source.shape == (1, 2, 4, 4)
     assert source[0, 0, 0, 0] == source.max() > 0.9 and source[0, 0, 3, 3] == 0 and source[0, 1].sum() == 0

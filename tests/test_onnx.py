@@ -1,4 +1,4 @@
-"""ONNX graphs answer as the network does, through the same predictor, from the command line to the latency benchmark."""
+"""ONNX graphs predict as the network does, in the predictor, the command line and the latency benchmark."""
 
 import json
 
@@ -20,7 +20,7 @@ pytest.importorskip("onnxscript")
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A small late network whose random answers are neither empty nor full."""
+    """A small network with late fusion and random weights."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("onnx") / "small.safetensors"
     save_checkpoint(path, CDNet(CDNetConfig(backbone="tinyvit", size=64, channels=32, quality=True)))
@@ -49,13 +49,13 @@ def test_encoder_and_head_agree_with_torch(weights, graph):
     assert graphs.config == network.config and b.logits.std() > 0.01
 
 
-def test_the_predictor_answers_from_graphs(weights, graph):
+def test_the_predictor_runs_graphs(weights, graph):
     image = np.asarray(astronaut())
     network, graphs = load_predictor(weights, "cpu"), load_predictor(str(graph))
     network.set_image(image)
     graphs.set_image(image)
     a, b = (predictor.predict([Click(200, 100), Click(20, 20, False)]) for predictor in (graphs, network))
-    assert a.prob.shape == b.prob.shape and np.abs(a.prob - b.prob).mean() < 0.02  # the network may answer in bf16
+    assert a.prob.shape == b.prob.shape and np.abs(a.prob - b.prob).mean() < 0.02  # The network may compute in bf16.
     assert a.factors is None and len(a.alternatives) == len(b.alternatives)
 
 
@@ -66,10 +66,10 @@ def test_the_benchmark_has_a_row_for_the_graphs(graph, tmp_path):
     assert [row["method"] for row in json.loads(out.read_text())["latency"]] == [str(graph), f"{graph}@pdm-0"]
 
 
-def test_what_is_no_graph_is_named(graph, tmp_path):
+def test_files_that_are_not_graphs_raise_errors(graph, tmp_path):
     with pytest.raises(FileNotFoundError, match="export-onnx"):
         load_predictor(tmp_path / "none.onnx")
-    with pytest.raises(ValueError, match="is no CDNet"):
+    with pytest.raises(ValueError, match="is not a CDNet"):
         OnnxCDNet(_without_notes(graph, tmp_path / "other.onnx"))
     with pytest.raises(ValueError, match="must end in .onnx"):
         export_onnx(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)), tmp_path / "x.bin")

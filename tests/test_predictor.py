@@ -1,4 +1,4 @@
-"""The predictor: any image size, the same answer every time, clear errors, and nothing touched outside a crop."""
+"""The predictor: any image size, deterministic predictions, clear errors, and no change outside a crop."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def photo(height, width, seed=0):
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 700), (701, 33), (97, 131), (1300, 900)])
-def test_any_size_is_answered_in_the_images_own_pixels(predictor, shape):
+def test_predictions_have_the_size_of_the_image(predictor, shape):
     predictor.set_image(photo(*shape))
     prediction = predictor.predict([Click(shape[1] - 1, 0), Click(0, shape[0] - 1, False)])
     assert prediction.mask.shape == prediction.prob.shape == shape
@@ -31,7 +31,7 @@ def test_any_size_is_answered_in_the_images_own_pixels(predictor, shape):
     assert len(prediction.alternatives) == 4 and all(a.shape == shape and a.dtype == bool for a in prediction.alternatives)
 
 
-def test_answers_are_the_same_whatever_was_asked_before(predictor):
+def test_predictions_do_not_depend_on_earlier_requests(predictor):
     image, prompts = photo(90, 120), [Click(60, 45), Stroke(((10, 10), (30, 12)), False), Box(40, 30, 80, 60)]
     predictor.set_image(image)
     first = predictor.predict(prompts)
@@ -43,11 +43,11 @@ def test_answers_are_the_same_whatever_was_asked_before(predictor):
     assert np.array_equal(predictor.predict(prompts).prob, first.prob)
 
 
-def test_a_small_object_is_looked_at_in_a_crop_and_the_rest_keeps_its_value(predictor):
+def test_a_small_object_is_predicted_in_a_crop_and_other_pixels_keep_their_values(predictor):
     predictor.set_image(photo(400, 600))
     prior = np.zeros((400, 600), np.float32)
     prior[100:140, 200:250] = 0.9
-    prior[0, 0] = 0.25  # not part of the object, but a value to keep
+    prior[0, 0] = 0.25  # Not part of the object, but a value to keep.
     prediction = predictor.predict([Click(220, 120), Click(210, 105, False)], prior)
     x0, y0, x1, y1 = prediction.factors.box
     assert x0 <= 200 and y0 <= 100 and x1 >= 250 and y1 >= 140 and (x1 - x0) * (y1 - y0) < 400 * 600 / 4
@@ -56,40 +56,40 @@ def test_a_small_object_is_looked_at_in_a_crop_and_the_rest_keeps_its_value(pred
     assert np.array_equal(prediction.prob[outside], prior[outside])
 
 
-def test_a_large_object_is_looked_at_whole(predictor):
+def test_a_large_object_is_predicted_in_the_whole_image(predictor):
     predictor.set_image(photo(400, 600))
     prior = np.zeros((400, 600), bool)
     prior[50:350, 50:550] = True
     assert predictor.predict([Click(300, 200)], prior).factors.box == (0, 0, 600, 400)
 
 
-def test_a_box_prompt_is_the_first_crop(predictor):
+def test_a_box_prompt_determines_the_first_crop(predictor):
     predictor.set_image(photo(400, 600))
     x0, y0, x1, y1 = predictor.predict([Box(100, 100, 150, 160)]).factors.box
     assert x0 <= 100 and y0 <= 100 and x1 >= 150 and y1 >= 160 and x1 - x0 < 300
 
 
-def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(predictor):
+def test_a_second_pass_runs_only_after_a_large_change(predictor):
     once = CDNetPredictor(predictor.model, zoom_in=False, cascade=False)
     twice = CDNetPredictor(predictor.model, zoom_in=False)
     for one in (once, twice):
-        one.set_image(photo(32, 32))  # as large as the grid of pixel diffusion: nothing is scaled
+        one.set_image(photo(32, 32))  # The size of the PDM grid, so that nothing is resized.
     prompts = [Click(16, 16)]
     first = once.predict(prompts)
     again = once.predict(prompts, first.prob)
     assert first.mask.any() and not np.array_equal(first.prob, again.prob)
     both = twice.predict(prompts)
     assert np.array_equal(both.prob, again.prob)
-    assert np.array_equal(both.alternatives, first.alternatives), "the heads that were shown an answer agree with it"
+    assert np.array_equal(both.alternatives, first.alternatives), "alternatives come from the first pass"
     assert np.array_equal(both.factors.logits[0], again.factors.logits[0])
     assert np.array_equal(both.factors.logits[1:], first.factors.logits[1:])
-    near, answer = first.mask, once.predict(prompts, first.mask)
-    while np.count_nonzero(answer.mask ^ near) > 0.03 * near.sum():
-        near, answer = answer.mask, once.predict(prompts, answer.mask)
-    assert np.array_equal(twice.predict(prompts, near.astype(np.float32)).prob, answer.prob)
+    near, prediction = first.mask, once.predict(prompts, first.mask)
+    while np.count_nonzero(prediction.mask ^ near) > 0.03 * near.sum():
+        near, prediction = prediction.mask, once.predict(prompts, prediction.mask)
+    assert np.array_equal(twice.predict(prompts, near.astype(np.float32)).prob, prediction.prob)
     far = np.zeros((32, 32), bool)
     far[:3] = True
-    assert np.array_equal(twice.predict(prompts, far).prob, once.predict(prompts, far).prob), "a mask to be edited is not forgotten"
+    assert np.array_equal(twice.predict(prompts, far).prob, once.predict(prompts, far).prob), "no second pass for a hard prior"
     assert not np.array_equal(twice.predict(prompts, far.astype(np.float32)).prob, once.predict(prompts, far).prob)
 
 
@@ -105,7 +105,7 @@ def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(
         ([Click(3, 3)], np.zeros((3, 3)), "the prior is"),
     ],
 )
-def test_a_bad_request_is_refused_and_changes_nothing(predictor, prompts, prior, complaint):
+def test_an_invalid_request_is_refused_and_changes_nothing(predictor, prompts, prior, complaint):
     predictor.set_image(photo(40, 50))
     before = predictor.predict([Click(20, 20)]).prob
     with pytest.raises(ValueError, match=complaint):
@@ -114,7 +114,7 @@ def test_a_bad_request_is_refused_and_changes_nothing(predictor, prompts, prior,
 
 
 @pytest.mark.parametrize("image", [np.zeros((40, 40)), np.zeros((40, 40), np.uint8), np.zeros((8, 40, 3), np.uint8), "photo.jpg", None])
-def test_a_bad_image_is_refused_and_the_one_before_stays(predictor, image):
+def test_an_invalid_image_is_refused_and_the_previous_one_stays(predictor, image):
     predictor.set_image(photo(40, 50))
     before = predictor.predict([Click(20, 20)]).prob
     with pytest.raises(ValueError, match="the image is"):
@@ -127,7 +127,7 @@ def test_predict_needs_an_image():
         CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32))).predict([Click(1, 1)])
 
 
-def test_an_unknown_model_lists_the_known():
+def test_an_unknown_model_name_lists_the_known_ones():
     with pytest.raises(ValueError, match="did you mean 'cdnet-tiny'.*there are: cdnet-lite, cdnet-tiny"):
         load_predictor("cdnet-tyni")
 
@@ -153,10 +153,10 @@ def test_alternatives_come_with_the_highest_predicted_iou_first(monkeypatch):
     predictor = CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32, quality=True)), zoom_in=False)
     predictor.set_image(photo(64, 64))
     masks = predictor.predict([Click(32, 32)]).alternatives
-    ask = CDNet.forward
+    forward = CDNet.forward
 
-    def reversed_quality(*asked):
-        output = ask(*asked)
+    def reversed_quality(*arguments):
+        output = forward(*arguments)
         return output._replace(quality=-output.quality) if output.quality is not None else output
 
     monkeypatch.setattr(CDNet, "forward", reversed_quality)
@@ -165,7 +165,7 @@ def test_alternatives_come_with_the_highest_predicted_iou_first(monkeypatch):
     assert not all(np.array_equal(a, b) for a, b in zip(masks, backwards))
 
 
-def test_a_twin_holds_an_image_of_its_own():
+def test_a_twin_has_its_own_image():
     torch.manual_seed(0)
     predictor = CDNetPredictor(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)))
     predictor.set_image(photo(64, 64))

@@ -1,4 +1,4 @@
-"""Nothing that was labelled is lost: by saving over a file, by a path given by mistake, in folders that are read only."""
+"""No labels are lost: by saving over a file, by a wrong path, or in a read-only folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.tools import Brush
-from cdwidget.widget import Annotator
-from cdwidget.widget import image_list as album
-from support.scripted_predictor import IMAGE, LEFT, RIGHT, Scripted
+from cdwidget.widget import Annotator, image_list
+from support.scripted_predictor import IMAGE, LEFT, RIGHT, ScriptedPredictor
+from support.widget_page import WidgetPage
 
 DOT = Brush(((9.0, 9.0),), 2.0)
 
@@ -29,14 +29,14 @@ def photo(folder: Path, name: str = "photo.png") -> Path:
 
 
 def annotator(image: Any, **options: Any) -> Annotator:
-    return Annotator(image, Scripted(LEFT), **options)
+    return Annotator(image, ScriptedPredictor(LEFT), **options)
 
 
 def areas(items: list[Item]) -> dict[str, list[int]]:
     return {Path(item.path).name: [int(instance.mask.sum()) for instance in item.instances] for item in items}
 
 
-def test_saving_keeps_the_items_that_nobody_opened(tmp_path: Path) -> None:
+def test_saving_keeps_items_that_were_not_opened(tmp_path: Path) -> None:
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png", "c.png")]
     file = tmp_path / "annotations.json"
     write("coco", [Item(path, [Instance(LEFT, "cat")]) for path in paths], file)
@@ -60,7 +60,7 @@ def test_a_file_with_labels_of_other_images_is_not_replaced(tmp_path: Path) -> N
     assert len(read("coco", both.save(file))[0].instances) == 1
 
 
-def test_saving_keeps_what_an_earlier_kernel_labelled(tmp_path: Path) -> None:
+def test_saving_keeps_labels_of_an_earlier_kernel(tmp_path: Path) -> None:
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png", "c.png")]
     monday = annotator(paths)
     monday.next()
@@ -70,26 +70,26 @@ def test_saving_keeps_what_an_earlier_kernel_labelled(tmp_path: Path) -> None:
     assert areas(tuesday.items) == {"a.png": [], "b.png": [LEFT.sum()]}
     other = annotator(paths[1])
     other.apply(Brush(((15.0, 7.0),), 1.0))
-    assert areas(tuesday.items)["b.png"] == [other.mask.sum()] and other.apply(DOT)  # only looked at: it may still be edited there
+    assert areas(tuesday.items)["b.png"] == [other.mask.sum()] and other.apply(DOT)  # It was only read here, and may still be edited there.
     paths[1].unlink()
     paths[1].write_bytes(b"no image")
     with pytest.warns(UserWarning, match="b.png cannot be read"):
         assert areas(annotator(paths).items) == {"a.png": []}
 
 
-def test_work_that_is_not_in_the_items_given_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+def test_edits_that_are_not_in_the_given_items_are_reported(tmp_path: Path) -> None:
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png")]
     monday = annotator(paths)
     monday.next()
     monday.apply(Click(1, 1))
     file = monday.save(tmp_path / "annotations.json")
     assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
-    monday.apply(DOT)  # after saving
-    with pytest.warns(UserWarning, match="What was done to b.png earlier"):
+    monday.apply(DOT)  # After saving.
+    with pytest.warns(UserWarning, match="b.png"):
         assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
 
 
-def test_an_image_that_was_opened_elsewhere_meanwhile_is_shown_as_it_is_now(tmp_path: Path) -> None:
+def test_an_image_edited_elsewhere_is_shown_with_those_edits(tmp_path: Path) -> None:
     path = photo(tmp_path, "a.png")
     widget = annotator([path, photo(tmp_path, "b.png"), path])
     widget.apply(DOT)
@@ -99,19 +99,19 @@ def test_an_image_that_was_opened_elsewhere_meanwhile_is_shown_as_it_is_now(tmp_
     widget.next()
     widget.previous()
     assert (widget.mask == elsewhere.mask).all()
-    widget.undo()  # edited here again
+    widget.undo()  # Edited here again.
     widget.next()
-    widget.next()  # the same file at its second place in the list
+    widget.next()  # The same file at its second position.
     widget.redo()
     assert [int(item.instances[0].mask.sum()) for item in widget.items if item.path == path] == [elsewhere.mask.sum()] * 2
 
 
-def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_not_changed(tmp_path: Path) -> None:
     path = photo(tmp_path)
     file = annotator(path, instances=[Instance(LEFT, "cat")], autosave=False).save(tmp_path / "annotations.json")
     for victim in (file, path):
         before = victim.read_bytes()
-        with pytest.raises(ValueError, match=r"is no journal, and is left as it is.*\.jsonl"):
+        with pytest.raises(ValueError, match=r"is not a journal, so it was not changed.*\.jsonl"):
             annotator(IMAGE, autosave=victim)
         assert victim.read_bytes() == before
     with pytest.raises(ValueError, match="is a folder"):
@@ -120,15 +120,15 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
         annotator(IMAGE, autosave=None)
 
 
-def test_a_journal_in_a_folder_that_is_read_only_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+def test_a_journal_in_a_read_only_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_list, "MAX_OPEN_SESSIONS", 1)
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png")]
     annotator(paths).apply(Click(1, 1))
     journal = tmp_path / ".cdwidget" / "a.png.jsonl"
     saved = journal.read_bytes()
-    monkeypatch.setattr(album, "can_write", lambda path: False)
+    monkeypatch.setattr(image_list, "can_write", lambda path: False)
     widget = annotator(paths)
-    assert (widget.mask == LEFT).all() and widget.can_undo and "cannot be written to" in widget._notice
+    assert (widget.mask == LEFT).all() and widget.can_undo and "cannot be written to" in WidgetPage(widget).trait("_notice")
     widget.apply(DOT)
     drawn = widget.mask
     widget.next()
@@ -136,25 +136,25 @@ def test_a_journal_in_a_folder_that_is_read_only_is_still_read(tmp_path: Path, m
     assert areas(widget.items)["a.png"] == [drawn.sum()] and journal.read_bytes() == saved
 
 
-def test_a_journal_that_belongs_to_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_journal_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = photo(tmp_path)
     annotator(path).apply(Click(1, 1))
-    monkeypatch.setattr(album.os, "access", lambda path, how: False)
+    monkeypatch.setattr(image_list.os, "access", lambda path, how: False)
     with pytest.warns(UserWarning, match="may not read it"):
         widget = annotator(path)
-    assert widget.apply(DOT) and "cannot be written to" in widget._notice
+    assert widget.apply(DOT) and "cannot be written to" in WidgetPage(widget).trait("_notice")
 
 
-def test_an_error_names_the_file_that_could_not_be_written(tmp_path: Path) -> None:
+def test_an_error_names_the_unwritable_file(tmp_path: Path) -> None:
     target = tmp_path / "out.npz"
     target.mkdir()
-    with pytest.raises(OSError, match=r"so what was there before is kept: '.*out\.npz'"):
+    with pytest.raises(OSError, match=r"so the previous file is kept: '.*out\.npz'"):
         write("npz", [Item(photo(tmp_path), [Instance(LEFT)])], target)
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_a_journal_that_vanishes_takes_nothing_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+def test_a_deleted_journal_loses_no_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_list, "MAX_OPEN_SESSIONS", 1)
     widget = annotator([photo(tmp_path, name) for name in ("a.png", "b.png")])
     widget.apply(Click(1, 1))
     widget.next()
@@ -169,10 +169,10 @@ def test_a_journal_that_vanishes_takes_nothing_along(tmp_path: Path, monkeypatch
 def test_a_name_too_long_for_a_journal(tmp_path: Path) -> None:
     widget = annotator(photo(tmp_path, "c" * 250 + ".png"))
     widget.apply(Click(1, 1))
-    assert "cannot be written to" in widget._notice
+    assert "cannot be written to" in WidgetPage(widget).trait("_notice")
 
 
-def test_images_of_others_are_not_overwritten(tmp_path: Path) -> None:
+def test_existing_images_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     theirs = tmp_path / "images" / "image-1.png"
     Image.fromarray(255 - IMAGE).save(theirs)
@@ -181,18 +181,18 @@ def test_images_of_others_are_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="another image"):
         widget.save(tmp_path)
     assert theirs.read_bytes() == before
-    assert widget.save(tmp_path / "mine") and widget.save(tmp_path / "mine")  # the same image again is no obstacle
+    assert widget.save(tmp_path / "mine") and widget.save(tmp_path / "mine")  # The same image may be written again.
 
 
-def test_two_widgets_page_over_the_same_files(tmp_path: Path) -> None:
-    """Each takes the journals over from the other, from threads of their own, and neither waits for the other."""
+def test_two_widgets_step_through_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes the journals over from the other in its own thread, and neither waits for the other."""
+    monkeypatch.setattr(image_list, "MAX_OPEN_SESSIONS", 1)
     paths = [photo(tmp_path, f"{number}.png") for number in range(3)]
     widgets = [annotator(paths) for _ in range(2)]
 
     def page(widget: Annotator) -> None:
         for number in range(60):
             (widget.previous if widget.index == 2 or (widget.index and number % 3 == 0) else widget.next)()
-            widget._album._open.clear()  # so that it is opened anew
 
     threads = [Thread(target=page, args=(widget,), daemon=True) for widget in widgets]
     for thread in threads:
@@ -222,7 +222,7 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
 
 
 def test_a_long_list_of_items_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(album, "OPEN_SESSIONS", 1)
+    monkeypatch.setattr(image_list, "MAX_OPEN_SESSIONS", 1)
     widget = annotator([photo(tmp_path, name) for name in ("a.png", "b.png")])
     widget.apply(Click(1, 1))
     widget.next()

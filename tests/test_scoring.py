@@ -1,4 +1,4 @@
-"""Scores without ground truth: every entry of SCORES, and what all of them have in common."""
+"""Scores without ground truth: every entry of SCORES, and properties that all of them share."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdwidget.catalogue import OVERALL, Catalogue
-from cdwidget.catalogue.rows import Score
+from cdwidget.catalogue import OVERALL_SCORE, Catalogue
+from cdwidget.catalogue.rows import ScoreValue
 from cdwidget.formats.coco import Crowd
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click
 from cdwidget.scoring import SCORES, Population, score_item
-from cdwidget.scoring.appearance import Appearance
-from cdwidget.scoring.predictions import ask
-from cdwidget.scoring.registry import ASKING, JUDGING, OF_CLASS
-from support.scripted_predictor import Knowing, Scripted
+from cdwidget.scoring.appearance import AppearanceClassifier
+from cdwidget.scoring.predictions import simulate_predictions
+from cdwidget.scoring.registry import CLASS_SCORES, PREDICTOR_SCORES, QUALITY_SCORES
+from support.scripted_predictor import OracleQualityModel, ScriptedPredictor
 
 HEIGHT, WIDTH = 120, 160
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
-OF_NETWORKS = {*ASKING, *JUDGING}
-OF_POPULATION = {*OF_CLASS, "appearance"}
+MODEL_SCORES = {*PREDICTOR_SCORES, *QUALITY_SCORES}
+POPULATION_SCORES = {*CLASS_SCORES, "appearance"}
 
 
 def disk(x: float = 80, y: float = 60, radius: float = 30) -> np.ndarray:
@@ -38,30 +38,31 @@ NOISE = np.random.default_rng(3).normal(0, 6, (HEIGHT, WIDTH, 3))
 PICTURE = np.clip(np.where(TRUTH[..., None], (190, 120, 60), (60, 90, 130)) + NOISE, 0, 255).astype(np.uint8)
 COARSE = np.kron(cv2.resize(TRUTH.astype(np.uint8), (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA) > 0, np.ones((8, 8))) > 0
 HOLES = TRUTH & ~disk(70, 60, 5) & ~disk(92, 60, 6)
-LOOKS = [Knowing(TRUTH).look(disk(radius=radius)) for radius in (*range(25, 37), *range(44, 56))]
+EMBEDDINGS = [OracleQualityModel(TRUTH).embed(disk(radius=radius)) for radius in (*range(25, 37), *range(44, 56))]
 CLASS = Population(
     {"coin": 40}, {"coin": (0.14, 0.147, 0.155)}, {"coin": (0.95, 1.0, 1.05)}, {"coin": (0.76, 0.785, 0.8)},
-    Appearance.fit(np.array(LOOKS), ["coin"] * 12 + ["plate"] * 12, range(24)),
+    AppearanceClassifier.fit(np.array(EMBEDDINGS), ["coin"] * 12 + ["plate"] * 12, range(24)),
 )  # fmt: skip
 
 
 class Case(NamedTuple):
-    """A mask with a fault, what else is in the image, and the predictor's answers, of which the critic knows the first one to be true; the
-    good one is the disk alone, which is answered.
+    """A mask, the other masks of the image, and the masks that the predictor returns; the first of those is the true mask.
+
+    By default a good mask: the disk alone, which the predictor returns too.
     """
 
     mask: np.ndarray = TRUTH
     others: tuple[np.ndarray, ...] = ()
-    answers: tuple[np.ndarray, ...] = (TRUTH,)
+    predicted: tuple[np.ndarray, ...] = (TRUTH,)
     alternatives: tuple[np.ndarray, ...] = (TRUTH, TRUTH)
 
 
 GOOD = Case()
-FAULTY = {
+WRONG = {
     "critic": Case(disk(88)),
     "agreement": Case(disk(88)),
     "edit": Case(disk(88)),
-    "stability": Case(answers=(TRUTH, TRUTH, disk(95))),
+    "stability": Case(predicted=(TRUTH, TRUTH, disk(95))),
     "heads": Case(alternatives=(TRUTH, disk(radius=15), disk(radius=45))),
     "border": Case(disk(radius=37)),
     "edges": Case(disk(radius=37)),
@@ -78,30 +79,30 @@ FAULTY = {
 }
 
 
-def score(case: Case, folder: Path, picture: np.ndarray = PICTURE, predict: bool = True, **options: object) -> dict[str, Score]:
-    """The scores of the first instance of an image, by their names."""
+def score(case: Case, folder: Path, picture: np.ndarray = PICTURE, predict: bool = True, **options: object) -> dict[str, ScoreValue]:
+    """Return the scores of the first instance of an image by name."""
     Image.fromarray(picture).save(folder / "a.png")
     item = Item(folder / "a.png", [Instance(mask, "coin") for mask in (case.mask, *case.others)])
-    predictor: Predictor | None = Scripted(*case.answers, alternatives=case.alternatives) if predict else None
-    critic = Knowing(case.answers[0]) if predict else None
-    given = {"population": CLASS, "numbers": [1], "critic": critic, **options}
+    predictor: Predictor | None = ScriptedPredictor(*case.predicted, alternatives=case.alternatives) if predict else None
+    quality_model = OracleQualityModel(case.predicted[0]) if predict else None
+    given = {"population": CLASS, "numbers": [1], "quality_model": quality_model, **options}
     return {one.name: one for one in score_item(item, predictor, **given)}  # type: ignore[arg-type]
 
 
 def test_every_score_has_a_case() -> None:
-    assert FAULTY.keys() == SCORES.keys()
+    assert WRONG.keys() == SCORES.keys()
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_a_score_rises_with_its_own_fault_and_says_where(name: str, tmp_path: Path) -> None:
-    good, faulty = (score(case, tmp_path, names=[name])[name] for case in (GOOD, FAULTY[name]))
+def test_a_score_rises_with_its_own_error_and_locates_it(name: str, tmp_path: Path) -> None:
+    good, wrong = (score(case, tmp_path, names=[name])[name] for case in (GOOD, WRONG[name]))
     assert good.value < 0.35
-    assert faulty.value > good.value + 0.1
-    assert len(faulty.reason) > 20 and any(sign.isdigit() for sign in faulty.reason)
-    assert faulty.heat is not None and faulty.heat.dtype == np.uint8 and faulty.heat.max() > 100
+    assert wrong.value > good.value + 0.1
+    assert len(wrong.reason) > 20 and any(sign.isdigit() for sign in wrong.reason)
+    assert wrong.heat is not None and wrong.heat.dtype == np.uint8 and wrong.heat.max() > 100
 
 
-STRANGE = {
+UNUSUAL = {
     "one pixel": (ROWS == 50) & (COLUMNS == 70),
     "one pixel in the corner": (ROWS == HEIGHT - 1) & (COLUMNS == WIDTH - 1),
     "a line": (ROWS == 40) & (COLUMNS > 20) & (COLUMNS < 150),
@@ -113,10 +114,10 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("predict", [True, False])
-@pytest.mark.parametrize("mask", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("mask", UNUSUAL.values(), ids=UNUSUAL)
 def test_any_mask_has_scores_in_range_with_reasons_and_heat(mask: np.ndarray, predict: bool, tmp_path: Path) -> None:
     found = score(Case(mask, others=(TRUTH,)), tmp_path, predict=predict)
-    assert found.keys() == {*SCORES, OVERALL} - (set() if predict else OF_NETWORKS)
+    assert found.keys() == {*SCORES, OVERALL_SCORE} - (set() if predict else MODEL_SCORES)
     shapes = {one.heat.shape for one in found.values() if one.heat is not None}
     assert len(shapes) == 1 and min(*shapes.pop()) >= 1
     for one in found.values():
@@ -124,7 +125,7 @@ def test_any_mask_has_scores_in_range_with_reasons_and_heat(mask: np.ndarray, pr
 
 
 @pytest.mark.parametrize("predict", [True, False])
-def test_scores_do_not_hang_on_where_the_object_is(predict: bool, tmp_path: Path) -> None:
+def test_scores_do_not_depend_on_the_position_of_the_object(predict: bool, tmp_path: Path) -> None:
     case = Case(disk(72, 55, 26))
     moved = Case(np.roll(case.mask, (8, -12), (0, 1)), (), (np.roll(TRUTH, (8, -12), (0, 1)),), (np.roll(TRUTH, (8, -12), (0, 1)),))
     here = score(Case(case.mask, alternatives=(TRUTH,)), tmp_path, predict=predict)
@@ -132,69 +133,69 @@ def test_scores_do_not_hang_on_where_the_object_is(predict: bool, tmp_path: Path
     assert {name: one.value for name, one in there.items()} == pytest.approx({name: one.value for name, one in here.items()}, abs=0.02)
 
 
-def test_a_large_picture_scores_much_as_a_small_one(tmp_path: Path) -> None:
-    def enlarged(values: np.ndarray) -> np.ndarray:
+def test_a_large_image_scores_like_a_small_one(tmp_path: Path) -> None:
+    def enlarge(values: np.ndarray) -> np.ndarray:
         return cv2.resize(values.astype(np.uint8), None, fx=10, fy=10, interpolation=cv2.INTER_NEAREST).astype(values.dtype)
 
-    Image.fromarray(enlarged(PICTURE)).save(tmp_path / "large.png")
-    (large,) = score_item(Item(tmp_path / "large.png", [Instance(enlarged(disk(88)))]), None, names=["edges"])
+    Image.fromarray(enlarge(PICTURE)).save(tmp_path / "large.png")
+    (large,) = score_item(Item(tmp_path / "large.png", [Instance(enlarge(disk(88)))]), None, names=["edges"])
     assert large.value == pytest.approx(score(Case(disk(88)), tmp_path, names=["edges"])["edges"].value, abs=0.25)
 
 
 @pytest.mark.parametrize("predict", [True, False])
-def test_the_overall_score_rises_with_the_damage(predict: bool, tmp_path: Path) -> None:
-    damage = [disk(80 + shift) for shift in (0, 4, 10, 18)]
-    values = [score(Case(mask), tmp_path, predict=predict)[OVERALL].value for mask in damage]
+def test_the_overall_score_rises_with_the_error(predict: bool, tmp_path: Path) -> None:
+    masks = [disk(80 + shift) for shift in (0, 4, 10, 18)]
+    values = [score(Case(mask), tmp_path, predict=predict)[OVERALL_SCORE].value for mask in masks]
     assert values == sorted(values)
     assert values[-1] > values[0] + 0.2
 
 
-def test_the_overall_reason_is_that_of_what_moves_it(tmp_path: Path) -> None:
-    found = score(FAULTY["duplicate"], tmp_path, numbers=[2])
-    assert found["duplicate"].reason in found[OVERALL].reason
-    iou, bad = re.match(r"its IoU is probably about (0\.\d\d), and below 0\.85 with a chance of (\d+)%: ", found[OVERALL].reason).groups()
-    assert found[OVERALL].value == pytest.approx(0.5 * int(bad) / 100 + 0.5 * (1 - float(iou)), abs=0.01)
-    assert score(GOOD, tmp_path)[OVERALL].value < found[OVERALL].value
+def test_the_overall_reason_names_the_score_that_raises_it(tmp_path: Path) -> None:
+    found = score(WRONG["duplicate"], tmp_path, numbers=[2])
+    assert found["duplicate"].reason in found[OVERALL_SCORE].reason
+    iou, bad = re.match(r"Expected IoU (0\.\d\d) \((\d+) % chance that it is below 0\.85\)\. ", found[OVERALL_SCORE].reason).groups()
+    assert found[OVERALL_SCORE].value == pytest.approx(0.5 * int(bad) / 100 + 0.5 * (1 - float(iou)), abs=0.01)
+    assert score(GOOD, tmp_path)[OVERALL_SCORE].value < found[OVERALL_SCORE].value
 
 
-def test_of_equal_masks_of_one_label_those_after_the_first_are_surplus(tmp_path: Path) -> None:
-    first, second = (score(FAULTY["duplicate"], tmp_path, numbers=[number]) for number in (1, 2))
+def test_duplicates_of_the_first_mask_of_a_label_are_surplus(tmp_path: Path) -> None:
+    first, second = (score(WRONG["duplicate"], tmp_path, numbers=[number]) for number in (1, 2))
     assert first["duplicate"].value == second["duplicate"].value == 1
-    assert second[OVERALL].value > 0.8 and first[OVERALL].value < second[OVERALL].value - 0.5
-    assert second[OVERALL].reason.endswith("%: instance 1 has nearly the same pixels (IoU 1.00) and comes first")
+    assert second[OVERALL_SCORE].value > 0.8 and first[OVERALL_SCORE].value < second[OVERALL_SCORE].value - 0.5
+    assert second[OVERALL_SCORE].reason.endswith("). Nearly the same pixels (IoU 1.00) as instance 1, which comes first")
     assert "comes first" not in first["duplicate"].reason
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
-    labelled = Item(tmp_path / "a.png", [Instance(TRUTH, "coin"), Instance(TRUTH, "plate")])
-    other = {one.name: one for one in score_item(labelled, None, CLASS, numbers=[2], critic=Knowing(TRUTH))}
-    assert "comes first" not in other["duplicate"].reason, "of two labels, either may be the wrong one"
+    labeled = Item(tmp_path / "a.png", [Instance(TRUTH, "coin"), Instance(TRUTH, "plate")])
+    other = {one.name: one for one in score_item(labeled, None, CLASS, numbers=[2], quality_model=OracleQualityModel(TRUTH))}
+    assert "comes first" not in other["duplicate"].reason, "with two labels, either may be wrong"
 
 
-def test_a_predictor_is_asked_at_most_five_times_a_mask(tmp_path: Path) -> None:
-    predictor = Scripted(disk(40, 30, 12))
+def test_a_predictor_runs_at_most_five_times_per_mask(tmp_path: Path) -> None:
+    predictor = ScriptedPredictor(disk(40, 30, 12))
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     score_item(Item(tmp_path / "a.png", [Instance(TRUTH)]), predictor)
-    assert len(predictor.asked) == 5
+    assert len(predictor.calls) == 5
 
 
-def test_scores_that_need_more_are_left_out_without_it(tmp_path: Path) -> None:
-    assert score(GOOD, tmp_path, population=None).keys() == {*SCORES, OVERALL} - OF_POPULATION
-    assert score(GOOD, tmp_path, predict=False).keys() == {*SCORES, OVERALL} - OF_NETWORKS
+def test_scores_without_their_model_or_population_are_left_out(tmp_path: Path) -> None:
+    assert score(GOOD, tmp_path, population=None).keys() == {*SCORES, OVERALL_SCORE} - POPULATION_SCORES
+    assert score(GOOD, tmp_path, predict=False).keys() == {*SCORES, OVERALL_SCORE} - MODEL_SCORES
     rare = Population({"coin": 3}, CLASS.sizes, CLASS.aspects, CLASS.fills)
-    assert score(GOOD, tmp_path, population=rare).keys() == {*SCORES, OVERALL} - OF_POPULATION
-    assert score(GOOD, tmp_path, names=["edges", OVERALL]).keys() == {"edges", OVERALL}
+    assert score(GOOD, tmp_path, population=rare).keys() == {*SCORES, OVERALL_SCORE} - POPULATION_SCORES
+    assert score(GOOD, tmp_path, names=["edges", OVERALL_SCORE]).keys() == {"edges", OVERALL_SCORE}
 
 
-def test_empty_masks_come_first_and_crowds_last(tmp_path: Path) -> None:
+def test_empty_masks_rank_first_and_crowds_last(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     instances = [Instance(np.zeros_like(TRUTH)), Crowd(TRUTH), Instance(TRUTH)]
     empty, crowd, *rest = score_item(Item(tmp_path / "a.png", instances), None)
-    assert (empty.instance, empty.name, empty.value) == (1, OVERALL, 1.0)
-    assert (crowd.instance, crowd.name, crowd.value) == (2, OVERALL, 0.0)
+    assert (empty.instance, empty.name, empty.value) == (1, OVERALL_SCORE, 1.0)
+    assert (crowd.instance, crowd.name, crowd.value) == (2, OVERALL_SCORE, 0.0)
     assert {one.instance for one in rest} == {3}
-    assert next(one for one in rest if one.name == "duplicate").value == 0  # a crowd is no other instance
+    assert next(one for one in rest if one.name == "duplicate").value == 0  # A crowd is not another instance.
 
 
-def test_what_is_wrong_with_the_question_is_said(tmp_path: Path) -> None:
+def test_unknown_names_and_mismatched_masks_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no score named 'edgse'.*did you mean 'edges'"):
         score(GOOD, tmp_path, names=["edgse"])
     with pytest.raises(ValueError, match="no instance named '7'.*there are: 1"):
@@ -203,51 +204,60 @@ def test_what_is_wrong_with_the_question_is_said(tmp_path: Path) -> None:
         score(Case(np.ones((5, 6), bool)), tmp_path)
 
 
-def test_a_population_is_what_a_catalogue_holds(tmp_path: Path) -> None:
+def test_a_population_measures_a_catalogue(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     coins = [Instance(disk(radius=25 + rng.uniform(0, 6)), "coin") for _ in range(20)]
     odd = Instance(disk(radius=4), "coin")
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     with Catalogue(tmp_path / "labels.db") as catalogue:
         catalogue.add([Item(tmp_path / "a.png", [*coins, odd, Instance(TRUTH, "plate"), Crowd(TRUTH, "coin")])])
-        population = Population.of(catalogue)
+        population = Population.from_catalogue(catalogue)
         assert population.count == {"coin": 21, "plate": 1}
         assert population.sizes["coin"] == pytest.approx(np.percentile([one.mask.mean() for one in [*coins, odd]], (25, 50, 75)))
         item = catalogue.item(1)
-        scores = score_item(item, None, population, names=["size", "shape", OVERALL])
+        scores = score_item(item, None, population, names=["size", "shape", OVERALL_SCORE])
         sizes = {one.instance: one.value for one in scores if one.name == "size"}
         assert sizes[21] == 1.0 and max(value for number, value in sizes.items() if number != 21) == 0
         assert catalogue.put_scores(1, scores, item.version)
         kept = {(one.instance, one.name): one for one in catalogue.scores(1)}
         assert {key: one.value for key, one in kept.items()} == {(one.instance, one.name): pytest.approx(one.value) for one in scores}
-        assert catalogue.query(of="instances", order_by="-score")[0].score == max(one.value for one in scores if one.name == OVERALL)
+        assert catalogue.query(of="instances", order_by="-score")[0].score == max(one.value for one in scores if one.name == OVERALL_SCORE)
 
 
 @pytest.mark.parametrize("other, nested", [(disk(radius=10), True), (disk(20, radius=10), False)])
-def test_one_mask_in_another_is_odd_where_they_lie_apart_as_a_rule(other: np.ndarray, nested: bool, tmp_path: Path) -> None:
+def test_nested_masks_are_suspicious_if_the_data_set_has_none(other: np.ndarray, nested: bool, tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     Image.fromarray(PICTURE).save(tmp_path / "b.png")
     with Catalogue(tmp_path / "labels.db") as catalogue:
         catalogue.add([Item(tmp_path / "a.png", [Instance(TRUTH)]), Item(tmp_path / "b.png", [Instance(TRUTH), Instance(other)])])
-        population = Population.of(catalogue)
+        population = Population.from_catalogue(catalogue)
     assert population.nested == nested
     within = Item(tmp_path / "a.png", [Instance(TRUTH), Instance(disk(radius=20))])
     whole, part = score_item(within, None, population, names=["overlap"])
     assert (whole.value, part.value) == ((0, 0) if nested else (pytest.approx((20 / 30) ** 2, abs=0.02), 1))
-    assert nested or ("instance 2" in whole.reason and "as a rule" in whole.reason)
+    assert nested or ("instance 2" in whole.reason and "usually not nested" in whole.reason)
 
 
 def test_an_empty_catalogue_has_an_empty_population(tmp_path: Path) -> None:
     with Catalogue(tmp_path / "labels.db") as catalogue:
-        assert Population.of(catalogue) == Population({}, {}, {}, {})
+        assert Population.from_catalogue(catalogue) == Population({}, {}, {}, {})
 
 
-def test_no_click_is_moved_out_of_the_image() -> None:
+def test_no_click_is_nudged_out_of_the_image() -> None:
     everything = np.ones((40, 60), bool)
     for edge in (np.s_[0, 20:30], np.s_[-1, 20:30], np.s_[10:20, 0], np.s_[10:20, -1]):
         mask = everything.copy()
-        mask[edge] = False  # so the second click and the third are on the border of the image
-        predictor = Scripted(everything)
-        ask(predictor, mask)
-        moved, _ = predictor.asked[-1]
+        mask[edge] = False  # The second and the third click are then on the edge of the image.
+        predictor = ScriptedPredictor(everything)
+        simulate_predictions(predictor, mask)
+        moved, _ = predictor.calls[-1]
         assert len(moved) == 3 and all(0 <= click.x < 60 and 0 <= click.y < 40 for click in moved if isinstance(click, Click))
+
+
+def test_old_names_warn(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    with pytest.warns(DeprecationWarning, match="use score_item\\(quality_model=...\\)"):
+        scores = score_item(Item(tmp_path / "a.png", [Instance(TRUTH)]), None, names=["critic"], critic=OracleQualityModel(TRUTH))
+    assert [one.name for one in scores] == ["critic"]
+    with Catalogue(tmp_path / "labels.db") as catalogue, pytest.warns(DeprecationWarning, match="use Population.from_catalogue"):
+        assert Population.of(catalogue) == Population({}, {}, {}, {})

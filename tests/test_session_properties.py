@@ -1,4 +1,4 @@
-"""Whatever actions are done in whatever order: what holds after each, and that all are undone, redone and replayed."""
+"""Properties of sessions for arbitrary actions: undo, redo, replay and peek."""
 
 import json
 from collections import Counter
@@ -29,9 +29,9 @@ from cdwidget.session import (
     action_from_json,
     action_to_json,
 )
-from cdwidget.session.actions import KINDS
+from cdwidget.session.actions import ACTIONS
 from cdwidget.tools import Brush, FillHoles, Polygon
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, Erratic, Scripted, any_action, snapshot
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, RandomPredictor, ScriptedPredictor, any_action, snapshot
 
 masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
 xs, ys = st.floats(0, WIDTH, exclude_max=True), st.floats(0, HEIGHT, exclude_max=True)
@@ -62,21 +62,21 @@ edits = st.one_of(
 )
 
 
-def do(session, steps):
-    """Apply what can be applied, with the steps' way to merge, and return what the session looked like after each recorded step."""
-    seen = [snapshot(session)]
+def apply_all(session, steps):
+    """Apply the steps that are possible; return the content of the session at the start and after each change."""
+    snapshots = [snapshot(session)]
     for action, progressive in steps:
         session.progressive = progressive
         try:
             change = session.apply(action)
-        except ValueError:  # an id there is not, nothing to copy, no other answer
-            assert snapshot(session) == seen[-1]
+        except ValueError:  # For example an unknown id.
+            assert snapshot(session) == snapshots[-1]
             continue
-        if change.nothing:
-            assert snapshot(session) == seen[-1]
+        if change.is_empty:
+            assert snapshot(session) == snapshots[-1]
         else:
-            seen.append(snapshot(session))
-    return seen
+            snapshots.append(snapshot(session))
+    return snapshots
 
 
 steps = st.lists(st.tuples(prompts | edits, st.booleans()), max_size=12)
@@ -86,8 +86,8 @@ starts = st.fixed_dictionaries(
 
 
 @given(masks, st.lists(clicks.map(lambda click: replace(click, positive=False)), min_size=1, max_size=3), st.booleans())
-def test_negative_clicks_on_an_empty_mask_leave_it_empty(answer, negatives, progressive):
-    session = Session(IMAGE, Scripted(answer), progressive=progressive)
+def test_negative_clicks_on_an_empty_mask_leave_it_empty(predicted, negatives, progressive):
+    session = Session(IMAGE, ScriptedPredictor(predicted), progressive=progressive)
     for click in negatives:
         assert session.apply(click).bbox == (0, 0, 0, 0)
         assert not session.mask.any()
@@ -95,20 +95,20 @@ def test_negative_clicks_on_an_empty_mask_leave_it_empty(answer, negatives, prog
 
 
 @given(masks, masks, clicks)
-def test_an_agreeing_click_changes_nothing_and_is_kept(mask, answer, click):
-    session = Session(IMAGE, Scripted(answer), mask=mask)
+def test_an_agreeing_click_changes_no_pixel_and_is_kept(mask, predicted, click):
+    session = Session(IMAGE, ScriptedPredictor(predicted), mask=mask)
     agreeing = replace(click, positive=bool(mask[click.pixel]))
     change = session.apply(agreeing)
     assert session.mask.tobytes() == mask.tobytes()
-    assert change.bbox == (0, 0, 0, 0) and not change.nothing
+    assert change.bbox == (0, 0, 0, 0) and not change.is_empty
     assert session.prompts == (agreeing,)
     session.undo()
     assert session.prompts == ()
 
 
 @given(masks, masks, prompts)
-def test_outside_the_bbox_all_pixels_are_identical_and_inside_the_patches_tell(mask, answer, prompt):
-    session = Session(IMAGE, Scripted(answer), mask=mask)
+def test_pixels_outside_the_bbox_stay_and_the_patches_hold_the_others(mask, predicted, prompt):
+    session = Session(IMAGE, ScriptedPredictor(predicted), mask=mask)
     change = session.apply(prompt)
     x0, y0, x1, y1 = change.bbox
     inside = NOTHING.copy()
@@ -119,22 +119,22 @@ def test_outside_the_bbox_all_pixels_are_identical_and_inside_the_patches_tell(m
 
 
 @given(masks, masks, clicks)
-def test_without_progressive_merge_the_answer_is_the_mask(mask, answer, click):
-    session = Session(IMAGE, Scripted(answer), mask=mask, progressive=False)
+def test_without_progressive_merge_the_prediction_is_the_mask(mask, predicted, click):
+    session = Session(IMAGE, ScriptedPredictor(predicted), mask=mask, progressive=False)
     session.apply(replace(click, positive=True))
-    assert np.array_equal(session.mask, answer)
+    assert np.array_equal(session.mask, predicted)
 
 
 @settings(max_examples=60)
 @given(starts, steps)
 def test_everything_can_be_undone_and_redone(start, steps):
-    session = Session(IMAGE, Erratic(), **start)
-    seen = do(session, steps)
-    for expected in reversed(seen[:-1]):
+    session = Session(IMAGE, RandomPredictor(), **start)
+    snapshots = apply_all(session, steps)
+    for expected in reversed(snapshots[:-1]):
         assert session.can_undo and session.undo()
         assert snapshot(session) == expected
     assert not session.can_undo and session.undo() is None
-    for expected in seen[1:]:
+    for expected in snapshots[1:]:
         assert session.can_redo and session.redo()
         assert snapshot(session) == expected
     assert not session.can_redo and session.redo() is None
@@ -143,15 +143,15 @@ def test_everything_can_be_undone_and_redone(start, steps):
 @settings(max_examples=60)
 @given(starts, steps, st.integers(0, 3))
 def test_replay_is_identical_at_every_prefix(start, steps, undone):
-    session = Session(IMAGE, Erratic(), **start)
-    seen = do(session, steps)
-    for _ in range(min(undone, len(seen) - 1)):
+    session = Session(IMAGE, RandomPredictor(), **start)
+    snapshots = apply_all(session, steps)
+    for _ in range(min(undone, len(snapshots) - 1)):
         session.undo()
-        seen.pop()
+        snapshots.pop()
     log = json.loads(json.dumps(session.log()))
-    assert len(log["actions"]) == len(seen) - 1
-    for length, expected in enumerate(seen):
-        again = Session.replay(IMAGE, Erratic(), {**log, "actions": log["actions"][:length]})
+    assert len(log["actions"]) == len(snapshots) - 1
+    for length, expected in enumerate(snapshots):
+        again = Session.replay(IMAGE, RandomPredictor(), {**log, "actions": log["actions"][:length]})
         assert snapshot(again) == expected
         assert again.progressive == session.progressive
     assert again.log() == log
@@ -160,56 +160,56 @@ def test_replay_is_identical_at_every_prefix(start, steps, undone):
 @pytest.mark.parametrize("seed", range(3))
 def test_200_actions_of_every_kind_can_be_undone_redone_and_replayed(seed):
     random = Random(seed)
-    session = Session(IMAGE, Erratic(), mask=LEFT, instances=[Instance(RIGHT, "cat")])
-    seen, done = [snapshot(session)], Counter()
-    while len(seen) <= 200 or done.keys() != set(KINDS):
+    session = Session(IMAGE, RandomPredictor(), mask=LEFT, instances=[Instance(RIGHT, "cat")])
+    snapshots, done = [snapshot(session)], Counter()
+    while len(snapshots) <= 200 or done.keys() != set(ACTIONS.values()):
         session.progressive = random.random() < 0.7
         action = any_action(random, session)
         try:
             change = session.apply(action)
         except ValueError:
-            assert snapshot(session) == seen[-1]
+            assert snapshot(session) == snapshots[-1]
             continue
-        if change.nothing:
+        if change.is_empty:
             continue
-        seen.append(snapshot(session))
+        snapshots.append(snapshot(session))
         done[type(action)] += 1
-        if random.random() < 0.1:  # undo and redo between the actions as well
+        if random.random() < 0.1:  # Also undo and redo between actions.
             session.undo()
-            assert snapshot(session) == seen[-2]
+            assert snapshot(session) == snapshots[-2]
             session.redo()
-    for expected in reversed(seen[:-1]):
+    for expected in reversed(snapshots[:-1]):
         assert session.undo() and snapshot(session) == expected
     assert not session.can_undo
-    for expected in seen[1:]:
+    for expected in snapshots[1:]:
         assert session.redo() and snapshot(session) == expected
     assert not session.can_redo
 
     log = json.loads(json.dumps(session.log()))
-    again = Session.replay(IMAGE, Erratic(), {**log, "actions": []}, history_limit=0)
-    assert snapshot(again) == seen[0]
-    for entry, expected in zip(log["actions"], seen[1:]):
+    again = Session.replay(IMAGE, RandomPredictor(), {**log, "actions": []}, history_limit=0)
+    assert snapshot(again) == snapshots[0]
+    for entry, expected in zip(log["actions"], snapshots[1:]):
         again.progressive = entry.pop("progressive", True)
         again.apply(action_from_json(entry))
         assert snapshot(again) == expected
     log = session.log()
-    for length in (1, 50, 133, len(seen) - 1):
-        assert snapshot(Session.replay(IMAGE, Erratic(), {**log, "actions": log["actions"][:length]})) == seen[length]
+    for length in (1, 50, 133, len(snapshots) - 1):
+        assert snapshot(Session.replay(IMAGE, RandomPredictor(), {**log, "actions": log["actions"][:length]})) == snapshots[length]
 
 
 @given(starts, steps, prompts | edits)
-def test_peek_tells_what_apply_would_do_and_does_nothing(start, steps, action):
-    session = Session(IMAGE, Erratic(), **start)
-    seen = do(session, steps)
+def test_peek_returns_the_change_of_apply_and_changes_nothing(start, steps, action):
+    session = Session(IMAGE, RandomPredictor(), **start)
+    snapshots = apply_all(session, steps)
     try:
         change = session.peek(action)
     except ValueError:
         change = None
-    assert snapshot(session) == seen[-1]
+    assert snapshot(session) == snapshots[-1]
     if change is not None:
         assert session.apply(action) == change
 
 
 @given(st.one_of(prompts, edits))
-def test_actions_survive_json(action):
+def test_actions_are_read_back_from_json(action):
     assert action_from_json(json.loads(json.dumps(action_to_json(action)))) == action

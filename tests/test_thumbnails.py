@@ -1,4 +1,4 @@
-"""Thumbnails: the right pixels, the mask on them, no full decode of a large image for a tile; and what cannot be read says so."""
+"""Thumbnails: pixels, masks and heat maps in one frame, reduced decoding, cache, and errors."""
 
 import io
 from pathlib import Path
@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.catalogue import Score, thumbnails
-from cdwidget.catalogue.thumbnails import CONTEXT, KEPT, Frame, Thumbnail
-from cdwidget.rle import decode, decode_box, encode
+from cdwidget.catalogue import ScoreValue, thumbnails
+from cdwidget.catalogue.thumbnails import CONTEXT_FRACTION, Thumbnail, ThumbnailFrame
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
@@ -30,7 +29,7 @@ def shown(thumbnail: Thumbnail) -> tuple[np.ndarray, np.ndarray]:
 
 
 def catalogue_of(folder: Path, name: str, *masks: np.ndarray, **options: Any) -> Catalogue:
-    """One picture, blue, and red where the masks are."""
+    """Return a catalogue of one image: blue, and red inside the masks."""
     pixels = np.full((*masks[0].shape, 3), BLUE, np.uint8)
     for mask in masks:
         pixels[mask] = RED
@@ -52,21 +51,21 @@ def test_the_mask_lies_on_its_object(tmp_path: Path, name: str, corners: Any) ->
     red = picture[:, :, 0].astype(int) - picture[:, :, 2]
     assert (red[mask == 255] > 0).mean() > 0.95 and (red[mask == 0] < 0).mean() > 0.95
     (row,) = catalogue.rows([1], of="instances")
-    x0, y0, x1, y1 = Frame.of(row, 160).inner  # type: ignore[arg-type]
+    x0, y0, x1, y1 = ThumbnailFrame.of(row, 160).inner  # type: ignore[arg-type]
     outside = mask.copy()
     outside[y0:y1, x0:x1] = 0
     assert mask[y0:y1, x0:x1].any() and not outside.any()
 
 
-def test_there_is_something_round_an_object(tmp_path: Path) -> None:
+def test_context_around_an_object(tmp_path: Path) -> None:
     catalogue = catalogue_of(tmp_path, "a.png", box(800, 1200, 300, 200, 700, 300))
     _, mask = shown(catalogue.thumbnails([1], 560)[0])
-    assert mask.shape == (round(400 * (1 + 2 * CONTEXT)),) * 2, "a square round it"
+    assert mask.shape == (round(400 * (1 + 2 * CONTEXT_FRACTION)),) * 2, "a square around it"
     assert (mask > 0).sum() == 400 * 100
     assert max(shown(catalogue.thumbnails([1], 2000)[0])[1].shape) == 560, "never larger than the image has pixels"
 
 
-def test_a_large_jpeg_is_decoded_small_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_jpeg_is_decoded_reduced_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     masks = [box(2400, 3200, x, 100, x + 900, 2000) for x in (100, 1200, 2200)]
     catalogue = catalogue_of(tmp_path, "a.jpg", *masks)
     decoded: list[tuple[int, ...]] = []
@@ -77,23 +76,25 @@ def test_a_large_jpeg_is_decoded_small_and_once(tmp_path: Path, monkeypatch: pyt
             shown(thumbnail)
     assert decoded == [(400, 300)]
     shown(catalogue.thumbnails([1], 500)[0])
-    assert decoded[1:] == [(800, 600)], "finer, when a larger thumbnail needs it"
+    assert decoded[1:] == [(800, 600)], "larger, if a larger thumbnail needs it"
     shown(catalogue.thumbnails([1], 160)[0])
     assert len(decoded) == 2
 
 
-def test_decoded_images_take_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thumbnails, "KEPT", 3 * 800 * 600 * 3)
+def test_the_image_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thumbnails, "IMAGE_CACHE_BYTES", 3 * 800 * 600 * 3)
     catalogue = Catalogue(tmp_path / "labels.db")
     for number in range(6):
         Image.fromarray(np.full((600, 800, 3), BLUE, np.uint8)).save(tmp_path / f"{number}.png")
     catalogue.add([Item(tmp_path / f"{number}.png", [Instance(box(600, 800, 100, 100, 300, 300))]) for number in range(6)])
-    assert len(catalogue.thumbnails(range(1, 7))) == 6 and KEPT > 0
-    assert len(catalogue._thumbnails._images._kept) == 3
+    images = thumbnails.ImageCache()
+    for row in catalogue.query(of="instances"):
+        images.read(row.path, row, 1.0)  # type: ignore[arg-type]
+    assert len(images) == 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_that_lies_on_its_side_is_upright(tmp_path: Path, orientation: int) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     stored = np.full((900, 1200, 3), BLUE, np.uint8)
     stored[100:300, 100:500] = RED
     exif = Image.Exif()
@@ -107,7 +108,7 @@ def test_a_photo_that_lies_on_its_side_is_upright(tmp_path: Path, orientation: i
     assert (red[mask == 255] > 0).all() and (red[mask == 0] < 0).mean() > 0.95
 
 
-def test_what_cannot_be_shown_says_why(tmp_path: Path) -> None:
+def test_unreadable_images_have_an_error(tmp_path: Path) -> None:
     names = ["gone.png", "broken.jpg", "other.png", "other.jpg", "good.png", "<b>'\"🐈.png"]
     for name in names:
         Image.fromarray(np.full((100, 200, 3), BLUE, np.uint8)).save(tmp_path / name)
@@ -132,14 +133,14 @@ def test_an_empty_mask_shows_the_image(tmp_path: Path) -> None:
     assert mask.shape == (80, 160) and not mask.any()
 
 
-def test_a_heat_map_lies_where_its_instance_does(tmp_path: Path) -> None:
+def test_a_heat_map_lies_on_its_instance(tmp_path: Path) -> None:
     catalogue = catalogue_of(tmp_path, "a.png", box(400, 400, 100, 100, 300, 300), box(400, 400, 0, 0, 9, 9))
     heat = np.zeros((10, 10), np.uint8)
     heat[:, 5:] = 250
-    scores = [Score(1, "overall", 0.9, heat=heat.T.copy()), Score(1, "edges", 0.5, heat=heat), Score(1, "size", 0.7)]
+    scores = [ScoreValue(1, "overall", 0.9, heat=heat.T.copy()), ScoreValue(1, "edges", 0.5, heat=heat), ScoreValue(1, "size", 0.7)]
     catalogue.put_scores(1, scores)
     found = catalogue.heat(1, size=140)
-    assert found and found.name == "edges", "the highest that has one, before the overall one"
+    assert found and found.name == "edges", "the highest score with a heat map, preferred to the overall one"
     map_, (_, mask) = np.asarray(Image.open(io.BytesIO(found.picture))), shown(catalogue.thumbnails([1], 140)[0])
     assert map_.shape == mask.shape == (140, 140)
     right = np.zeros((140, 140), bool)
@@ -148,18 +149,3 @@ def test_a_heat_map_lies_where_its_instance_does(tmp_path: Path) -> None:
     named = catalogue.heat(1, "overall")
     assert named and named.name == "overall"
     assert catalogue.heat(1, "size") is None and catalogue.heat(2) is None and catalogue.heat(99) is None
-
-
-def test_a_part_of_a_mask_is_decoded_alone() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        height, width = rng.integers(1, 40, 2).tolist()
-        mask = rng.random((height, width)) < rng.random()
-        x0, x1 = sorted(rng.integers(0, width + 1, 2).tolist())
-        y0, y1 = sorted(rng.integers(0, height + 1, 2).tolist())
-        assert (decode_box(encode(mask), height, width, (x0, y0, x1, y1)) == mask[y0:y1, x0:x1]).all()
-    for broken in ("", "~", "0", encode(np.ones((3, 3), bool)), "P" * 9):
-        with pytest.raises(ValueError, match="no run lengths of a mask of 5x4 pixels"):
-            decode_box(broken, 4, 5, (0, 0, 5, 4))
-        with pytest.raises(ValueError, match="no run lengths"):
-            decode(broken, 4, 5)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cdwidget.masks import decode_rle
-from cdwidget.tools import TOOLS, Brush, Canvas
+from cdwidget.rle import decode_uncompressed
+from cdwidget.tools import TOOL_OF_ACTION, Brush, Canvas
 
-CASES = json.loads((Path(__file__).parent / "brush_cases.json").read_text())  # the browser's brush is held to the same ones
+CASES = json.loads((Path(__file__).parent / "brush_cases.json").read_text())  # The tests of the browser's brush use the same cases.
 SIXTY_FOURTHS = st.integers(-20 * 64, 60 * 64).map(lambda whole: whole / 64)
 
 
 def dense(points, radius, height, width):
-    """The rule, pixel by pixel."""
+    """Return the covered pixels by their definition, pixel by pixel."""
     covered = np.zeros((height, width), bool)
     py, px = np.mgrid[:height, :width] + 0.5
     for (ax, ay), (bx, by) in zip(points[:-1], points[1:]) if len(points) > 1 else [(points[0], points[0])]:
@@ -28,18 +28,18 @@ def dense(points, radius, height, width):
 
 
 def draw(action, mask):
-    """The mask after a brush, and what the brush decided."""
-    painted = TOOLS[Brush](Canvas(np.zeros((*mask.shape, 3), np.uint8), mask, None), action)
-    x0, y0, x1, y1 = painted.bbox
+    """Return the mask after a brush, and its edit."""
+    edit = TOOL_OF_ACTION[Brush].run(Canvas(np.zeros((*mask.shape, 3), np.uint8), mask, None), action)
+    x0, y0, x1, y1 = edit.bbox
     after, where = mask.copy(), np.zeros_like(mask)
-    after[y0:y1, x0:x1][painted.where] = painted.pixels[painted.where]
-    where[y0:y1, x0:x1] = painted.where
+    after[y0:y1, x0:x1][edit.where] = edit.pixels[edit.where]
+    where[y0:y1, x0:x1] = edit.where
     return after, where
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_cases_that_the_browser_draws_too(case):
-    expected = decode_rle(case["rle"])
+def test_the_brush_covers_the_same_pixels_as_in_the_browser(case):
+    expected = decode_uncompressed(case["rle"])
     action = {**case["action"], "points": tuple(map(tuple, case["action"]["points"]))}
     assert action.pop("type") == "brush"
     assert expected.shape == (case["height"], case["width"])
@@ -56,10 +56,10 @@ def test_the_cases_that_the_browser_draws_too(case):
     st.integers(1, 40),
     st.booleans(),
 )
-@example([(3.5, 4.5), (11.5, 4.5)], 2.0, 12, 16, True)  # rows exactly at the radius
-@example([(20.5, 5.5), (20.5, 3.5)], 26**0.5, 24, 24, True)  # at the radius but for a rounding
-@example([(0.0, 0.0), (39.984375, 0.015625)], 0.5, 3, 40, True)  # nearly flat
-def test_a_brush_covers_what_the_rule_says_and_nothing_else(points, radius, height, width, add):
+@example([(3.5, 4.5), (11.5, 4.5)], 2.0, 12, 16, True)  # Rows exactly at the radius.
+@example([(20.5, 5.5), (20.5, 3.5)], 26**0.5, 24, 24, True)  # At the radius, up to rounding.
+@example([(0.0, 0.0), (39.984375, 0.015625)], 0.5, 3, 40, True)  # Nearly horizontal.
+def test_the_brush_covers_exactly_the_pixels_of_its_definition(points, radius, height, width, add):
     mask = np.indices((height, width)).sum(axis=0) % 3 == 0
     before = mask.copy()
     after, where = draw(Brush(tuple(points), radius, add), mask)
@@ -77,7 +77,7 @@ def test_a_long_stroke_on_a_large_image():
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "message"),
     [
         (Brush((), 3), "a Brush has 0 points; it needs at least 1"),
         (Brush(((1, nan),), 3), "x=1, y=nan: coordinates are finite"),
@@ -88,6 +88,6 @@ def test_a_long_stroke_on_a_large_image():
         (Brush(((1, 1),), 1025), "radius is 1025"),
     ],
 )
-def test_a_brush_that_cannot_be_drawn_says_what_is_allowed(action, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_brush_is_refused(action, message):
+    with pytest.raises(ValueError, match=message):
         draw(action, np.zeros((5, 5), bool))

@@ -3,30 +3,30 @@ import sys
 import numpy as np
 import pytest
 
-from cdwidget.tools import TOOLS, Brush, Canvas, Matte
-from cdwidget.tools.matte import LARGEST_CROP
+from cdwidget.tools import TOOL_OF_ACTION, Brush, Canvas, Matte
+from cdwidget.tools.matte import MAX_CROP_PIXELS
 
-pytestmark = pytest.mark.timeout(900)  # in a new environment PyMatting compiles itself once: a minute, more on a busy machine
+pytestmark = pytest.mark.timeout(900)  # PyMatting compiles itself once in a new environment, for a minute or more.
 
 DARK, BRIGHT = np.array([30.0, 60.0, 90.0]), np.array([220.0, 180.0, 200.0])
 
 
 def soft_edge(height, width, at, ramp):
-    """An image that goes from a dark object on the left to a bright background over `ramp` pixels, and its alpha."""
+    """An image of a dark object on the left that fades to a bright background over `ramp` pixels, and its alpha."""
     alpha = np.clip((at + ramp / 2 - (np.arange(width) + 0.5)) / ramp, 0, 1) * np.ones((height, 1))
     return np.rint(alpha[..., None] * DARK + (1 - alpha[..., None]) * BRIGHT).astype(np.uint8), alpha
 
 
 def run(image, mask, action):
-    """Where a tool decided, the mask there, and the alpha there: all (H, W)."""
-    painted = TOOLS[type(action)](Canvas(image, mask, None), action)
-    x0, y0, x1, y1 = painted.bbox
+    """Return the pixels that a tool sets, and their new mask and alpha, all (H, W)."""
+    edit = TOOL_OF_ACTION[type(action)].run(Canvas(image, mask, None), action)
+    x0, y0, x1, y1 = edit.bbox
     where, after, alpha = np.zeros_like(mask), np.zeros_like(mask), np.zeros(mask.shape, np.uint8)
-    where[y0:y1, x0:x1] = painted.where
-    after[where] = painted.pixels[painted.where]
-    if painted.alpha is not None:
-        assert painted.alpha.dtype == np.uint8
-        alpha[where] = painted.alpha[painted.where]
+    where[y0:y1, x0:x1] = edit.where
+    after[where] = edit.pixels[edit.where]
+    if edit.alpha is not None:
+        assert edit.alpha.dtype == np.uint8
+        alpha[where] = edit.alpha[edit.where]
     return where, after, alpha
 
 
@@ -34,13 +34,13 @@ def run(image, mask, action):
 def edge():
     image, alpha = soft_edge(60, 90, 45, 12)
     mask = np.zeros((60, 90), bool)
-    mask[:, :40] = True  # not quite where the border is
+    mask[:, :40] = True  # Not exactly at the border.
     return image, mask, alpha
 
 
-@pytest.mark.parametrize("largest", [LARGEST_CROP, 1500], ids=["as it is", "reduced"])
-def test_a_smeared_band_gets_the_alpha_of_its_colours(edge, largest, monkeypatch):
-    monkeypatch.setattr("cdwidget.tools.matte.LARGEST_CROP", largest)
+@pytest.mark.parametrize("max_pixels", [MAX_CROP_PIXELS, 1500], ids=["full size", "reduced"])
+def test_a_band_gets_the_alpha_of_its_colors(edge, max_pixels, monkeypatch):
+    monkeypatch.setattr("cdwidget.tools.matte.MAX_CROP_PIXELS", max_pixels)
     image, mask, alpha = edge
     action = Matte(((45, -5), (45, 70)), 13)
     where, after, found = run(image, mask, action)
@@ -50,7 +50,7 @@ def test_a_smeared_band_gets_the_alpha_of_its_colours(edge, largest, monkeypatch
     assert after[:, 32:44].all() and not after[:, 46:].any()
 
 
-def test_only_the_band_is_decided_and_again_the_same(edge):
+def test_a_matte_sets_only_its_band_and_is_deterministic(edge):
     image, mask, _ = edge
     action = Matte(((45, 30), (48, 40)), 9.5)
     where, after, alpha = run(image, mask, action)
@@ -60,37 +60,37 @@ def test_only_the_band_is_decided_and_again_the_same(edge):
 
 
 @pytest.mark.parametrize(
-    ("points", "radius", "said"),
+    ("points", "radius", "message"),
     [
-        (((80, 30),), 3, "no object shows beside the band; smear it along the border"),
-        (((5, 30),), 3, "no background shows"),
-        (((45, 30),), 500, "no object shows"),
+        (((80, 30),), 3, "There is no object next to the band. Draw it along the border"),
+        (((5, 30),), 3, "There is no background"),
+        (((45, 30),), 500, "There is no object"),
         ((), 5, "a Matte has 0 points"),
         (((45, 30),), 0.1, "a Matte's radius is 0.1"),
     ],
 )
-def test_a_band_without_both_sides_is_refused(edge, points, radius, said):
+def test_a_band_without_both_sides_is_refused(edge, points, radius, message):
     image, mask, _ = edge
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         run(image, mask, Matte(points, radius))
 
 
-def test_a_band_outside_the_image_decides_nothing(edge):
+def test_a_band_outside_the_image_sets_nothing(edge):
     image, mask, _ = edge
     assert not run(image, mask, Matte(((200, 200),), 5))[0].any()
 
 
-def test_without_pymatting_the_error_says_what_to_install(edge, monkeypatch):
+def test_without_pymatting_the_error_names_the_package_to_install(edge, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymatting", None)
     image, mask, _ = edge
     with pytest.raises(ImportError, match=r"pip install 'cdwidget\[matting\]'"):
         run(image, mask, Matte(((45, 30),), 9))
 
 
-def test_a_picture_without_a_solution_is_said_so(edge, monkeypatch):
+def test_an_image_without_a_solution_is_refused(edge, monkeypatch):
     def fails(image, trimap):
         raise ValueError("Conjugate gradient descent did not converge within 10000 iterations")
 
     monkeypatch.setattr("cdwidget.tools.matte.load_solver", lambda: fails)
-    with pytest.raises(ValueError, match="no matte was found .*did not converge.*narrower"):
+    with pytest.raises(ValueError, match="No matte was found .*did not converge.*narrower"):
         run(edge[0], edge[1], Matte(((45, 30),), 10))

@@ -1,4 +1,4 @@
-"""Polygon, lasso, superpixels and wand: tools that decide a region of the image."""
+"""Polygon, lasso, superpixels and wand: tools that set a region of the image."""
 
 from math import inf, nan
 
@@ -11,23 +11,23 @@ from matplotlib.path import Path
 from skimage.measure import label
 from skimage.segmentation import flood
 
-from cdwidget.tools import TOOLS, Canvas, Lasso, Polygon, Superpixel, Wand, superpixels
+from cdwidget.tools import TOOL_OF_ACTION, Canvas, Lasso, Polygon, Superpixel, Wand, superpixels
 
 IMAGE = np.random.default_rng(3).integers(0, 256, (40, 60, 3), np.uint8)
 
 
 def run(action, image=IMAGE, mask=None, labels=superpixels):
-    """All pixels a tool decided, bool (H, W), and the mask after it."""
+    """Return the pixels that a tool sets, bool (H, W), and the mask after it."""
     before = np.zeros(image.shape[:2], bool) if mask is None else mask
     kept = before.copy()
-    painted = TOOLS[type(action)](Canvas(image, before, lambda count: labels(image, count)), action)
-    x0, y0, x1, y1 = painted.bbox
-    assert painted.where.shape == painted.pixels.shape == (y1 - y0, x1 - x0)
-    assert painted.where.dtype == painted.pixels.dtype == bool
+    edit = TOOL_OF_ACTION[type(action)].run(Canvas(image, before, lambda count: labels(image, count)), action)
+    x0, y0, x1, y1 = edit.bbox
+    assert edit.where.shape == edit.pixels.shape == (y1 - y0, x1 - x0)
+    assert edit.where.dtype == edit.pixels.dtype == bool
     assert np.array_equal(before, kept)
     where, after = np.zeros_like(before), before.copy()
-    where[y0:y1, x0:x1] = painted.where
-    after[y0:y1, x0:x1][painted.where] = painted.pixels[painted.where]
+    where[y0:y1, x0:x1] = edit.where
+    after[y0:y1, x0:x1][edit.where] = edit.pixels[edit.where]
     return where, after
 
 
@@ -37,19 +37,19 @@ def run(action, image=IMAGE, mask=None, labels=superpixels):
 @given(
     st.lists(st.tuples(st.floats(-20, 80), st.floats(-20, 60)), min_size=3, max_size=3), st.sampled_from([Polygon, Lasso]), st.booleans()
 )
-def test_a_triangle_holds_the_pixels_whose_centres_are_inside(points, kind, add):
+def test_a_triangle_holds_the_pixels_whose_centers_are_inside(points, kind, add):
     where, after = run(kind(tuple(points), add), mask=np.full((40, 60), not add))
     rows, columns = np.mgrid[:40, :60] + 0.5
-    centres = np.stack([columns, rows], axis=-1).reshape(-1, 2)
+    centers = np.stack([columns, rows], axis=-1).reshape(-1, 2)
     triangle = Path([*points, points[0]], closed=True)
-    surely = triangle.contains_points(centres, radius=1e-6) & triangle.contains_points(centres, radius=-1e-6)
-    maybe = triangle.contains_points(centres, radius=1e-6) | triangle.contains_points(centres, radius=-1e-6)
+    surely = triangle.contains_points(centers, radius=1e-6) & triangle.contains_points(centers, radius=-1e-6)
+    maybe = triangle.contains_points(centers, radius=1e-6) | triangle.contains_points(centers, radius=-1e-6)
     assert (where.ravel() >= surely).all()
     assert (where.ravel() <= maybe).all()
     assert np.array_equal(after, where == add)
 
 
-def test_a_lasso_that_crosses_itself_leaves_out_what_it_goes_round_twice():
+def test_a_lasso_that_crosses_itself_is_filled_even_odd():
     twice = ((10, 10), (30, 10), (30, 30), (10, 30), (10, 10), (15, 15), (25, 15), (25, 25), (15, 25), (15, 15))
     where, _ = run(Lasso(twice))
     expected = np.zeros((40, 60), bool)
@@ -58,21 +58,21 @@ def test_a_lasso_that_crosses_itself_leaves_out_what_it_goes_round_twice():
     assert np.array_equal(where, expected)
 
 
-def test_a_polygon_outside_the_image_decides_nothing():
+def test_a_polygon_outside_the_image_sets_nothing():
     where, _ = run(Polygon(((100, 100), (200, 100), (200, 200))))
     assert not where.any()
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "message"),
     [
         (Polygon(((1, 1), (5, 1))), "a Polygon has 2 points; it needs at least 3"),
         (Lasso(()), "a Lasso has 0 points"),
         (Lasso(((1, 1), (5, 1), (inf, 1))), "Lasso at x=inf, y=1"),
     ],
 )
-def test_a_polygon_that_is_none_is_refused(action, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_polygon_is_refused(action, message):
+    with pytest.raises(ValueError, match=message):
         run(action)
 
 
@@ -85,9 +85,9 @@ def test_a_polygon_that_is_none_is_refused(action, said):
     st.lists(st.integers(0, 11), max_size=4),
     st.booleans(),
 )
-def test_an_image_pixel_has_the_label_of_the_rule(reduced, size, segments, add):
+def test_the_label_of_an_image_pixel(reduced, size, segments, add):
     labels = np.arange(reduced[0] * reduced[1]).reshape(reduced) % 12
-    labels[0, 0] = 11  # so that every segment up to 11 may be asked for
+    labels[0, 0] = 11  # So that all segments up to 11 exist.
     where, after = run(
         Superpixel(tuple(segments), 100, add),
         np.zeros((*size, 3), np.uint8),
@@ -106,7 +106,7 @@ def test_an_image_pixel_has_the_label_of_the_rule(reduced, size, segments, add):
 @pytest.mark.parametrize(
     ("shape", "reduced"), [((90, 120), (90, 120)), ((1200, 2048), (600, 1024)), ((1, 50), (1, 50)), ((4000, 3), (1024, 1))]
 )
-def test_superpixels_are_connected_numbered_on_and_the_same_again(shape, reduced):
+def test_superpixels_are_connected_numbered_and_deterministic(shape, reduced):
     rows, columns = np.indices(shape)
     image = np.stack([rows % 256, columns % 256, (rows // 17 + columns // 23) % 2 * 200], axis=-1).astype(np.uint8)
     labels = superpixels(image, 40)
@@ -117,7 +117,7 @@ def test_superpixels_are_connected_numbered_on_and_the_same_again(shape, reduced
     assert np.array_equal(superpixels(image, 40), labels)
 
 
-def test_superpixels_follow_an_edge_and_are_about_as_many_as_asked_for():
+def test_superpixels_follow_an_edge_and_approximate_the_count():
     image = np.full((300, 400, 3), 60, np.uint8)
     image[:, 137:] = 190
     image += np.random.default_rng(0).integers(0, 12, image.shape, np.uint8)
@@ -128,16 +128,16 @@ def test_superpixels_follow_an_edge_and_are_about_as_many_as_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "message"),
     [
-        (Superpixel((0,), 9), "9 superpixels are asked for; allowed are 10 to 10000"),
+        (Superpixel((0,), 9), "the count is 9 superpixels; allowed are 10 to 10000"),
         (Superpixel((0,), 10_001), "10001 superpixels"),
         (Superpixel((-1,), 16), "there is no superpixel -1; with count=16 this image has 0 to "),
         (Superpixel((0, 9999), 16), "there is no superpixel 9999"),
     ],
 )
-def test_superpixels_that_there_are_not_are_refused(action, said):
-    with pytest.raises(ValueError, match=said):
+def test_unknown_superpixels_are_refused(action, message):
+    with pytest.raises(ValueError, match=message):
         run(action)
 
 
@@ -149,7 +149,7 @@ levels = hnp.arrays(
 
 
 @given(levels, st.floats(0, 0.999), st.floats(0, 0.999), st.one_of(st.sampled_from([9.9, 10.0]), st.floats(0, 255)), st.booleans())
-def test_the_wand_takes_what_a_flood_takes(image, right, down, tolerance, add):
+def test_the_wand_selects_the_flood_filled_region(image, right, down, tolerance, add):
     height, width = image.shape[:2]
     x, y = right * width, down * height
     row, column = int(y), int(x)
@@ -159,14 +159,14 @@ def test_the_wand_takes_what_a_flood_takes(image, right, down, tolerance, add):
     assert np.array_equal(after, where == add)
 
 
-def test_the_wand_takes_a_read_only_image():
+def test_the_wand_works_on_a_read_only_image():
     image = IMAGE.copy()
     image.flags.writeable = False
     assert run(Wand(3, 3, 255), image)[0].all()
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "message"),
     [
         (Wand(60, 3, 10), "x=60, y=3 lies outside the image; allowed are 0 <= x < 60"),
         (Wand(nan, 3, 10), "outside"),
@@ -175,6 +175,6 @@ def test_the_wand_takes_a_read_only_image():
         (Wand(3, 3, nan), "tolerance is nan"),
     ],
 )
-def test_a_wand_that_cannot_be_is_refused(action, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_wand_is_refused(action, message):
+    with pytest.raises(ValueError, match=message):
         run(action)

@@ -9,51 +9,51 @@ HEIGHT, WIDTH = 500, 700
 
 
 def wavy(column):
-    """The row of the border in `picture`."""
+    """Return the row of the border in `image`."""
     return 250 + 40 * np.sin(column / 60)
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     rows, columns = np.indices((HEIGHT, WIDTH))
     image = np.where(rows < wavy(columns), 70, 180)[..., None] + np.random.default_rng(0).integers(-6, 7, (HEIGHT, WIDTH, 3))
     return image.astype(np.uint8)
 
 
-def along(path):
-    """Points at most a pixel apart on a path."""
+def sample(path):
+    """Return points on a path, at most one pixel apart."""
     return np.concatenate([np.linspace(a, b, int(dist(a, b)) + 2) for a, b in zip(path[:-1], path[1:])])
 
 
-@pytest.mark.parametrize(("window", "off"), [(384, 2.0), (1000, 4.0)], ids=["as it is", "reduced"])
-def test_the_path_connects_two_points_along_the_edge_between_them(picture, window, off):
+@pytest.mark.parametrize(("window", "off"), [(384, 2.0), (1000, 4.0)], ids=["full size", "reduced"])
+def test_the_path_connects_two_points_along_the_edge_between_them(image, window, off):
     anchor, target = (200.5, float(wavy(200.5))), (370.25, float(wavy(370.25)))
-    path = Scissors(picture).path(anchor, target, window)
+    path = Scissors(image).path(anchor, target, window)
     assert path[0] == anchor and path[-1] == target
-    points = along(path)
+    points = sample(path)
     assert np.abs(points[:, 1] - wavy(points[:, 0])).max() < off
     straight = np.linspace(anchor, target, 50)
-    assert np.abs(straight[:, 1] - wavy(straight[:, 0])).max() > 20  # where the path would be without the edge
+    assert np.abs(straight[:, 1] - wavy(straight[:, 0])).max() > 20  # Without the edge, the path would be here.
 
 
-def test_the_path_does_not_depend_on_what_was_asked_before(picture):
-    asked = [
+def test_a_path_does_not_depend_on_earlier_paths(image):
+    pairs = [
         ((200.5, 250.0), (300.0, 260.0)),
         ((200.5, 250.0), (240.0, 200.0)),
         ((400.0, 250.0), (350.0, 260.0)),
         ((200.5, 250.0), (300.0, 260.0)),
     ]
-    scissors = Scissors(picture)
-    paths = [scissors.path(*pair) for pair in asked]
+    scissors = Scissors(image)
+    paths = [scissors.path(*pair) for pair in pairs]
     assert paths[0] == paths[3]
-    assert paths == [Scissors(picture).path(*pair) for pair in asked]
+    assert paths == [Scissors(image).path(*pair) for pair in pairs]
 
 
 @pytest.mark.parametrize("anchor", [(0.0, 0.0), (699.5, 499.5), (350.0, 0.0)])
 @pytest.mark.parametrize("target", [(0.0, 0.0), (699.9, 499.9), (-50.0, 900.0), (350.0, 250.0)])
 @pytest.mark.parametrize("window", [32, 384, 1e6])
-def test_paths_at_the_borders_and_beyond_the_window(picture, anchor, target, window):
-    path = Scissors(picture).path(anchor, target, window)
+def test_paths_at_the_borders_and_beyond_the_window(image, anchor, target, window):
+    path = Scissors(image).path(anchor, target, window)
     assert path[0] == anchor and path[-1] == target
     inner = np.array(path[1:-1]).reshape(-1, 2)
     assert ((inner >= 0) & (inner <= (WIDTH, HEIGHT))).all()
@@ -65,14 +65,14 @@ def test_a_small_image_has_paths_too():
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("arguments", "message"),
     [
         (((700, 3), (5, 5)), "x=700, y=3 lies outside the image"),
-        (((7, 3), (5, nan)), "lead to x=5, y=nan"),
+        (((7, 3), (5, nan)), "the path ends at x=5, y=nan"),
         (((7, 3), (5, 5), 31), "window is 31 pixels wide; allowed are 32 to"),
         (((7, 3), (5, 5), inf), "window is inf"),
     ],
 )
-def test_a_path_that_cannot_be_is_refused(picture, asked, said):
-    with pytest.raises(ValueError, match=said):
-        Scissors(picture).path(*asked)
+def test_an_invalid_path_is_refused(image, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Scissors(image).path(*arguments)

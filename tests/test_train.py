@@ -1,4 +1,4 @@
-"""Training: it learns, it goes on exactly where it was killed, and it names the file that is wrong."""
+"""Training: it learns, resumes exactly, and its errors name the cause."""
 
 import itertools
 import json
@@ -17,11 +17,11 @@ from cdwidget.model import load_predictor
 from cdwidget.model.cdnet import CDNetConfig
 from cdwidget.model.encoders import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.train import Recipe, SetOptions, find_sets, train
-from cdwidget.train.data import Sampler, damage, read_sets
-from cdwidget.train.distributed import Ranks
+from cdwidget.train import Recipe, SetOptions, find_datasets, train
+from cdwidget.train.data import Sampler, deform_mask, read_sets
+from cdwidget.train.distributed import ProcessGroup
 from cdwidget.train.losses import cdnet_loss, focal_loss
-from cdwidget.train.prefetch import drawn_ahead
+from cdwidget.train.prefetch import prefetch
 from cdwidget.train.trainer import next_prompt
 
 MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
@@ -30,7 +30,7 @@ RECIPE = Recipe(MODEL, {"shapes": SetOptions(whole=0.2)}, steps=4, batch=4, per_
 
 @pytest.fixture()
 def shapes(tmp_path):
-    """A data set of bright ellipses on noise, two an image."""
+    """A data set of bright ellipses on noise, two per image."""
     folder = tmp_path / "data" / "shapes"
     (folder / "images").mkdir(parents=True)
     (folder / "masks").mkdir()
@@ -39,8 +39,8 @@ def shapes(tmp_path):
         labels = np.zeros((70, 90), np.uint8)
         image = rng.integers(0, 90, (70, 90, 3), np.uint8)
         for j in (1, 2):
-            centre = (int(rng.integers(20 + 30 * (j - 1), 30 + 30 * (j - 1))), int(rng.integers(25, 45)))
-            cv2.ellipse(labels, centre, (12, 9), 0, 0, 360, j, -1)
+            center = (int(rng.integers(20 + 30 * (j - 1), 30 + 30 * (j - 1))), int(rng.integers(25, 45)))
+            cv2.ellipse(labels, center, (12, 9), 0, 0, 360, j, -1)
         image[labels > 0] += 130
         labels[0] = 255  # void
         cv2.imwrite(str(folder / "images" / f"{i}.jpg"), image)
@@ -48,11 +48,11 @@ def shapes(tmp_path):
     return folder
 
 
-def log_of(path):
+def read_log(path):
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in path.with_suffix(".jsonl").read_text().splitlines()]
 
 
-def test_a_run_that_stopped_goes_on_exactly(shapes, tmp_path):
+def test_an_interrupted_run_resumes_exactly(shapes, tmp_path):
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     train(RECIPE, [shapes], whole)
 
@@ -70,28 +70,28 @@ def test_a_run_that_stopped_goes_on_exactly(shapes, tmp_path):
         patch.setattr(Sampler, "row", killed)
         with pytest.raises(Killed):
             train(RECIPE, [shapes], parts, save_every=2)
-    assert len(log_of(parts)) == 3  # one batch more than the state holds
+    assert len(read_log(parts)) == 3  # one more than in the saved state
     train(RECIPE, [shapes], parts, resume=True)
-    assert log_of(parts) == log_of(whole)
+    assert read_log(parts) == read_log(whole)
     expected, got = load_file(whole), load_file(parts)
     assert expected.keys() == got.keys() and all(torch.equal(got[name], value) for name, value in expected.items())
 
 
-def test_it_learns_the_shapes(shapes, tmp_path):
+def test_the_iou_rises_during_training(shapes, tmp_path):
     out = tmp_path / "m.safetensors"
     train(replace(RECIPE, steps=15, warmup=5), [shapes], out)
-    first, last = [np.mean([np.mean(entry["iou"]) for entry in part]) for part in (log_of(out)[:3], log_of(out)[-5:])]
+    first, last = [np.mean([np.mean(entry["iou"]) for entry in part]) for part in (read_log(out)[:3], read_log(out)[-5:])]
     assert last > first + 0.2
     assert cv2.imread(str(out.with_suffix(".png"))) is not None  # the curve
     load_predictor(out).set_image(np.zeros((64, 64, 3), np.uint8))
 
 
-def test_resuming_nothing_says_so(shapes, tmp_path):
+def test_resuming_without_a_state_raises_an_error(shapes, tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing can be resumed"):
         train(RECIPE, [shapes], tmp_path / "m.safetensors", resume=True)
 
 
-def test_batches_hang_on_the_step_alone(shapes):
+def test_batches_depend_only_on_the_step(shapes):
     one, other = Sampler(RECIPE, read_sets([shapes])), Sampler(RECIPE, read_sets([shapes]))
     other.row(3, 0)
     for a, b in zip(one.row(7, 0), other.row(7, 0)):
@@ -99,18 +99,18 @@ def test_batches_hang_on_the_step_alone(shapes):
     assert sum(len(sample.targets) for sample in one.row(0, 0)) == RECIPE.batch
 
 
-def test_other_processes_draw_the_same(shapes):
-    draw = partial(Sampler(RECIPE, read_sets([shapes])).share, Ranks())
-    here, there = (list(drawn_ahead(draw, range(3, 7), processes)) for processes in (0, 2))
-    assert len(here) == len(there) == 4
-    for one, other in zip(itertools.chain(*here), itertools.chain(*there), strict=True):
+def test_workers_draw_the_same_batches(shapes):
+    draw = partial(Sampler(RECIPE, read_sets([shapes])).local_rows, ProcessGroup())
+    local, remote = (list(prefetch(draw, range(3, 7), workers)) for workers in (0, 2))
+    assert len(local) == len(remote) == 4
+    for one, other in zip(itertools.chain(*local), itertools.chain(*remote), strict=True):
         assert np.array_equal(one.view.image, other.view.image) and np.array_equal(one.targets, other.targets)
 
 
-def test_what_fails_elsewhere_is_told_here(shapes):
-    broken = partial(Sampler(RECIPE, read_sets([shapes])).share, Ranks(0, 3))
+def test_an_error_in_a_worker_is_raised(shapes):
+    broken = partial(Sampler(RECIPE, read_sets([shapes])).local_rows, ProcessGroup(0, 3))
     with pytest.raises(ValueError, match="3 processes cannot share 1 rows"):
-        next(drawn_ahead(broken, range(2), 1))
+        next(prefetch(broken, range(2), 1))
 
 
 def test_images_held_out_are_never_drawn(shapes):
@@ -118,7 +118,7 @@ def test_images_held_out_are_never_drawn(shapes):
     assert 0 < len(names) < 6
 
 
-def test_focal_loss_is_the_formula():
+def test_focal_loss_equals_its_formula():
     torch.manual_seed(0)
     logits, target = torch.randn(2, 1, 5, 5), (torch.rand(2, 1, 5, 5) > 0.5).float()
     valid = (torch.rand(2, 1, 5, 5) > 0.2).float()
@@ -130,7 +130,7 @@ def test_focal_loss_is_the_formula():
     torch.testing.assert_close(focal_loss(logits, target, valid), expected)
 
 
-def test_only_the_best_latent_head_learns_from_the_target():
+def test_only_the_best_latent_head_gets_gradients():
     target, valid = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
     target[..., 4:] = 1
     logits = torch.zeros(1, 3, 4, 4)
@@ -140,22 +140,22 @@ def test_only_the_best_latent_head_learns_from_the_target():
     assert logits.grad[0, 0].any() and logits.grad[0, 2].any() and not logits.grad[0, 1].any()
 
 
-def test_damage_changes_a_mask_but_keeps_its_kin():
+def test_deformed_masks_still_overlap_the_target():
     rng = np.random.default_rng(0)
     target = np.zeros((64, 64), bool)
     target[16:48, 16:48] = True
-    damaged = [damage(target, target, rng) > 0.5 for _ in range(20)]
-    ious = [(d & target).sum() / (d | target).sum() for d in damaged]
+    deformed = [deform_mask(target, target, rng) > 0.5 for _ in range(20)]
+    ious = [(d & target).sum() / (d | target).sum() for d in deformed]
     assert np.mean([iou < 1 for iou in ious]) > 0.8 and np.mean(ious) > 0.5
 
 
 def test_sets_are_found_in_and_under_a_folder(shapes, tmp_path):
-    assert find_sets([shapes]) == find_sets([shapes.parent]) == [shapes]
+    assert find_datasets([shapes]) == find_datasets([shapes.parent]) == [shapes]
     with pytest.raises(ValueError, match="no data set"):
-        find_sets([shapes / "masks"])
+        find_datasets([shapes / "masks"])
 
 
-def test_the_command_names_what_is_wrong(shapes, tmp_path):
+def test_errors_of_the_command_name_the_cause(shapes, tmp_path):
     run = CliRunner().invoke
     out = str(tmp_path / "m.safetensors")
     assert "there are: cdnet-lite" in run(app, ["train", "cdnet-huge", "--data", str(shapes), "--out", out]).output.replace("\n", " ")
@@ -164,7 +164,7 @@ def test_the_command_names_what_is_wrong(shapes, tmp_path):
     assert "allowed are auto, cpu and cuda" in unknown.output
 
 
-def test_views_are_encoded_once_and_then_read(shapes, tmp_path, monkeypatch):
+def test_views_are_encoded_once_and_then_cached(shapes, tmp_path, monkeypatch):
     recipe = replace(RECIPE, model=CDNetConfig(backbone="tinyvit", size=64, channels=32, quality=True), encoder_rate=0.0, views=3, steps=3)
     train(recipe, [shapes], tmp_path / "m.safetensors")
     files = list((tmp_path / "m.features").rglob("*.safetensors"))
@@ -172,11 +172,11 @@ def test_views_are_encoded_once_and_then_read(shapes, tmp_path, monkeypatch):
     views = [sample.view for sample in Sampler(recipe, read_sets([shapes])).row(0, 0)]
     again = [sample.view for sample in Sampler(recipe, read_sets([shapes])).row(0, 0)]
     assert all(a.key == b.key and np.array_equal(a.image, b.image) for a, b in zip(views, again))
-    monkeypatch.setattr(TinyViT, "forward", None)  # a frozen encoder is not asked again
+    monkeypatch.setattr(TinyViT, "forward", None)  # The frozen encoder must not run again.
     train(replace(recipe, rounds=1), [shapes], tmp_path / "m.safetensors")
 
 
-def test_training_can_begin_with_weights_that_lack_a_part(shapes, tmp_path):
+def test_training_can_start_from_weights_without_a_part(shapes, tmp_path):
     before, after = tmp_path / "before.safetensors", tmp_path / "after.safetensors"
     train(replace(RECIPE, steps=1), [shapes], before)
     train(replace(RECIPE, steps=1, rate=1e-9, model=replace(MODEL, quality=True)), [shapes], after, start_from=before)
@@ -186,7 +186,7 @@ def test_training_can_begin_with_weights_that_lack_a_part(shapes, tmp_path):
         train(RECIPE, [shapes], tmp_path / "x.safetensors", start_from=after)
 
 
-def test_prompts_are_boxes_strokes_and_clicks_that_fit_the_error():
+def test_simulated_prompts_are_boxes_strokes_and_clicks_in_the_error():
     rng = np.random.default_rng(0)
     target, nothing, valid = np.zeros((64, 64), bool), np.zeros((64, 64), bool), np.ones((64, 64), bool)
     target[10:50, 20:40] = True

@@ -1,7 +1,8 @@
-"""Training sets: masks of every kind are read, and what is wrong with a file is found before training starts."""
+"""Training sets: all kinds of masks are read, and bad files are reported before training starts."""
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from pycocotools import mask as reference
 from typer.testing import CliRunner
 
+import cdwidget
 from cdwidget.cli.app import app
-from cdwidget.formats.dataset_folders import BadImage, held_out, read_set
+from cdwidget.formats.dataset_folders import DatasetImageError, is_held_out, read_dataset
 from cdwidget.train import RECIPES, Recipe, SetOptions, reweighted
-from cdwidget.train.data import Sampler, read_sets, without_bad
+from cdwidget.train.config import DatasetSettings
+from cdwidget.train.data import Sampler, read_sets, remove_unusable
+from cdwidget.train.quality import QUALITY_RECIPE
 
 RECIPE = Recipe(batch=4, holdout=10**9, edits=1.0)
 
@@ -31,37 +35,37 @@ def squares(tmp_path):
     return folder
 
 
-def spoil(folder, fault):
+def break_file(folder, problem):
     mask, image = folder / "masks" / "3.png", folder / "images" / "3.png"
-    if fault == "missing mask":
+    if problem == "missing mask":
         mask.unlink()
-    elif fault == "mis-sized mask":
+    elif problem == "mis-sized mask":
         cv2.imwrite(str(mask), np.ones((10, 10), np.uint8))
-    elif fault == "empty mask":
+    elif problem == "empty mask":
         cv2.imwrite(str(mask), np.full((70, 90), 255, np.uint8))
-    elif fault == "unreadable mask":
+    elif problem == "unreadable mask":
         mask.write_bytes(mask.read_bytes()[:60])
     else:
         image.write_bytes(b"")
 
 
-FAULTS = ["missing mask", "mis-sized mask", "empty mask", "unreadable mask", "unreadable image"]
+PROBLEMS = ["missing mask", "mis-sized mask", "empty mask", "unreadable mask", "unreadable image"]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_file_is_named_with_what_to_do_or_left_out_and_counted(fault, squares):
-    spoil(squares, fault)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_bad_file_raises_an_error_or_is_left_out_and_counted(problem, squares):
+    break_file(squares, problem)
     sets = read_sets([squares])
-    with pytest.raises(ValueError, match=rf"1 of 6 images.*1 {fault} \(3\.png\).*3\.png.*--skip-bad"):
-        without_bad(sets, skip=False)
-    good, report = without_bad(sets, skip=True)
+    with pytest.raises(ValueError, match=rf"1 of 6 images.*1 {problem} \(3\.png\).*3\.png.*--skip-bad"):
+        remove_unusable(sets, skip=False)
+    good, report = remove_unusable(sets, skip=True)
     assert [source.image.stem for source in good[0][1]] == ["0", "1", "2", "4", "5"]
-    assert f"1 {fault} (3.png)" in report and "left out" in report
+    assert f"1 {problem} (3.png)" in report and "left out" in report
     source = sets[0][1][3]
-    if fault == "empty mask":
+    if problem == "empty mask":
         assert len(source.load()[1]) == 0
     else:
-        with pytest.raises(BadImage, match=r"3\.png"):
+        with pytest.raises(DatasetImageError, match=r"3\.png"):
             source.load()
 
 
@@ -69,17 +73,17 @@ def test_skipping_counts_by_kind_and_never_leaves_a_set_empty(squares):
     for path in list((squares / "masks").iterdir())[:4]:
         path.unlink()
     (squares / "images" / "5.png").write_bytes(b"no image")
-    _, report = without_bad(read_sets([squares]), skip=True)
+    _, report = remove_unusable(read_sets([squares]), skip=True)
     assert "4 missing mask" in report or "3 missing mask" in report and "1 unreadable image" in report
     for path in (squares / "masks").iterdir():
         path.unlink()
     with pytest.raises(ValueError, match="Nothing is left of squares"):
-        without_bad(read_sets([squares]), skip=True)
-    assert without_bad([], skip=False) == ([], "")
+        remove_unusable(read_sets([squares]), skip=True)
+    assert remove_unusable([], skip=False) == ([], "")
 
 
-def test_the_command_leaves_out_what_is_bad_and_says_how_much(squares, tmp_path, monkeypatch):
-    spoil(squares, "empty mask")
+def test_the_command_leaves_out_bad_files_and_counts_them(squares, tmp_path, monkeypatch):
+    break_file(squares, "empty mask")
     monkeypatch.setitem(RECIPES, "tiny", replace(RECIPE, model=replace(RECIPES["cdnet-r34"].model, backbone="lite0", size=64, channels=32)))
     arguments = ["train", "tiny", "--data", str(squares), "--steps", "1", "--device", "cpu", "--out", str(tmp_path / "m.safetensors")]
     refused = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
@@ -88,9 +92,9 @@ def test_the_command_leaves_out_what_is_bad_and_says_how_much(squares, tmp_path,
     assert run.exit_code == 0 and "they are left out" in run.output and (tmp_path / "m.safetensors").is_file()
 
 
-def test_objects_are_named_by_the_values_of_a_label_map(squares):
-    (source, *_) = read_set(squares)
-    assert source.names() == ["1", "2"] and len(source.load()[1]) == 2
+def test_values_of_a_label_map_name_its_objects(squares):
+    (source, *_) = read_dataset(squares)
+    assert source.object_labels() == ["1", "2"] and len(source.load()[1]) == 2
 
 
 def test_binary_masks_are_objects_with_void(squares):
@@ -98,7 +102,7 @@ def test_binary_masks_are_objects_with_void(squares):
         mask = np.zeros((70, 90), np.uint8)
         mask[20:50, 30:60], mask[60:] = 255, 128
         cv2.imwrite(str(path), mask)
-    _, masks, valid = read_set(squares)[0].load()
+    _, masks, valid = read_dataset(squares)[0].load()
     assert masks.shape == (1, 70, 90) and masks.sum() == 900 and not valid[60:].any() and valid[:60].all()
 
 
@@ -106,7 +110,7 @@ def test_coco_polygons_and_run_lengths_of_both_kinds_overlap_and_crowds_are_void
     masks = np.zeros((70, 90, 3), np.uint8, order="F")
     masks[10:40, 10:40, 0] = masks[20:60, 20:60, 1] = masks[65:, :, 2] = 1
     packed, plain, crowd = reference.encode(masks)
-    runs = reference.frPyObjects({"size": [70, 90], "counts": [0, 70 * 90]}, 70, 90)  # what a plain list becomes
+    runs = reference.frPyObjects({"size": [70, 90], "counts": [0, 70 * 90]}, 70, 90)  # The reference converts plain lists so.
     assert reference.area(runs) == 70 * 90
     columns = masks[..., 1].ravel(order="F")
     changes = np.flatnonzero(np.diff(columns)) + 1
@@ -124,22 +128,22 @@ def test_coco_polygons_and_run_lengths_of_both_kinds_overlap_and_crowds_are_void
         "annotations": annotations,
     }
     (squares / "annotations.json").write_text(json.dumps(content))
-    (source,) = read_set(squares)  # the image without annotations says nothing of what is in it
+    (source,) = read_dataset(squares)  # The image without annotations is left out.
     source.check()
     _, found, valid = source.load()
     assert np.array_equal(found[:2], masks[..., :2].transpose(2, 0, 1).astype(bool)) and (found[0] & found[1]).any()
     assert found.shape[0] == 3 and found[2].sum() == 30 * 20 + 100
     assert np.array_equal(~valid, masks[..., 2].astype(bool))
-    assert source.names() == ["thing"] * 3
+    assert source.object_labels() == ["thing"] * 3
     content["images"][0].update(height=80)
     for annotation in annotations:
         annotation["segmentation"] = {"size": [80, 90], "counts": [80 * 80, 80 * 10]}
     (squares / "annotations.json").write_text(json.dumps(content))
-    with pytest.raises(BadImage, match="90x80 pixels and the image 0.png is 90x70"):
-        read_set(squares)[0].check()
+    with pytest.raises(DatasetImageError, match="90x80 pixels and the image 0.png is 90x70"):
+        read_dataset(squares)[0].check()
     (squares / "images" / "0.png").unlink()
-    with pytest.raises(BadImage, match="no image .*0.png"):
-        read_set(squares)[0].check()
+    with pytest.raises(DatasetImageError, match="no image .*0.png"):
+        read_dataset(squares)[0].check()
 
 
 def test_weights_of_sets_are_given_by_name():
@@ -155,7 +159,7 @@ def test_weights_decide_how_often_a_set_is_drawn(squares, tmp_path):
     other = tmp_path / "other"
     other.symlink_to(squares)
     recipe = replace(RECIPE, sets={"squares": SetOptions(weight=9)})
-    assert Sampler(recipe, read_sets([squares, other])).shares.tolist() == [0.9, 0.1]
+    assert Sampler(recipe, read_sets([squares, other])).probabilities.tolist() == [0.9, 0.1]
 
 
 def test_half_of_the_edits_begin_with_superpixels_flipped_until_the_iou_fits(squares):
@@ -173,6 +177,19 @@ def test_half_of_the_edits_begin_with_superpixels_flipped_until_the_iou_fits(squ
 
 
 def test_a_set_of_which_all_is_held_out_says_so(squares):
-    sources = [source for source in read_set(squares) if held_out(source, 1)]
+    sources = [source for source in read_dataset(squares) if is_held_out(source, 1)]
     with pytest.raises(ValueError, match="all images of squares are held out"):
         Sampler(replace(RECIPE, holdout=1), [("squares", sources)])
+
+
+def test_the_recipes_take_the_data_sets_from_the_file_next_to_the_weights():
+    settings = DatasetSettings.read()
+    assert all(recipe.sets == settings.segmentation for recipe in RECIPES.values()) and QUALITY_RECIPE.sets == settings.quality
+    assert settings.segmentation.keys() == settings.quality.keys() > set(settings.class_maps)
+
+
+def test_no_data_set_is_named_in_the_code():
+    names = DatasetSettings.read().segmentation
+    package = Path(cdwidget.__file__).parent
+    found = [(file.name, name) for file in package.rglob("*.py") for name in names if f'"{name}"' in file.read_text()]
+    assert not found

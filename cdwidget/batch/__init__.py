@@ -1,4 +1,4 @@
-"""Jobs: what is done to every item of a catalogue, here or on many machines."""
+"""Jobs that process every item of a catalogue, on this machine or a cluster."""
 
 from cdwidget.batch.jobs import Embed, Job, Model, Outcome, Score
 from cdwidget.batch.prelabel import Prelabel

@@ -1,24 +1,25 @@
-"""What a job is, and the one that scores."""
+"""The `Job` protocol, and the jobs `Score` and `Embed`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Callable, ClassVar, Protocol, Sequence, TypeVar, Union
 
 import numpy as np
 
-from cdwidget.catalogue import OVERALL, Catalogue, CatalogueItem
+from cdwidget._deprecated import warn_renamed
+from cdwidget.catalogue import OVERALL_SCORE, Catalogue, CatalogueItem
 from cdwidget.catalogue.similarity import put_embedding
-from cdwidget.predictor import Critic, Predictor
+from cdwidget.predictor import Predictor, QualityModel
 from cdwidget.registry import lookup
 from cdwidget.scoring import SCORES, Population, score_item
 from cdwidget.scoring.network import WEIGHTS
-from cdwidget.scoring.registry import JUDGING
+from cdwidget.scoring.registry import QUALITY_SCORES
 
 Model = Union[str, "os.PathLike[str]", Predictor, Callable[[], Predictor], None]
 Worker = Callable[[CatalogueItem], Any]
@@ -26,122 +27,157 @@ Self = TypeVar("Self")
 
 
 class Job(Protocol):
-    """What is done to every item; a value that can be pickled, for it goes to where the workers are.
+    """A computation over every item of a catalogue.
 
-    name: what it is called in messages and in the history. lasting: it is done once, whatever becomes of the item afterwards.
+    A job can be pickled, since it is sent to the workers.
+
+    Attributes:
+        name: Name in messages and in the history.
+        lasting: An item stays done even if its masks change later.
     """
 
     name: ClassVar[str]
     lasting: ClassVar[bool]
 
     def setting(self) -> str:
-        """Return all that its results depend on, besides the item: where that is another one, the job is done anew."""
+        """Return everything besides the item that the results depend on.
+
+        Items are processed again when it changes.
+        """
 
     def prepare(self: Self, catalogue: Catalogue) -> Self:
-        """Return the job with all that its setting hangs on; ValueError or OSError when it cannot be done."""
+        """Return a copy with all dependencies of `setting` resolved.
+
+        Raises:
+            ValueError: If the job cannot run.
+            OSError: If a file cannot be read.
+        """
 
     def survey(self: Self, catalogue: Catalogue, progress: bool | None) -> Self:
-        """Return the job with what else it must know of the whole catalogue; only called when there is something to do."""
+        """Return a copy with statistics of the whole catalogue.
+
+        Only called if there are items to process.
+        """
 
     def start(self) -> Worker:
-        """Load the model, and return what is called with one item after the other; None as its answer: there was nothing to do."""
+        """Load the model and return the function that processes one item.
+
+        The function returns None if there is nothing to do for an item.
+        """
 
     def keep(self, catalogue: Catalogue, item: CatalogueItem, result: Any) -> bool:
-        """Write what the worker made of an item; False when somebody has changed the item meanwhile, and nothing was written."""
+        """Save the result of an item.
+
+        Returns:
+            False, without saving, if the item was changed during the job.
+        """
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker made of an item. error: what went wrong, in words. seconds: how long it took."""
+    """The result of one item, or its error message, and the seconds it took."""
 
     result: Any = None
     error: str | None = None
     seconds: float = 0.0
 
 
-def attempt(work: Worker, item: CatalogueItem) -> Outcome:
-    """Call a worker; whatever it raises is an outcome, so that one bad image does not end the job."""
-    began = perf_counter()
+def process(worker: Worker, item: CatalogueItem) -> Outcome:
+    """Call a worker and turn any exception into an outcome, so that one bad image does not end the job."""
+    started = perf_counter()
     try:
-        return Outcome(work(item), None, perf_counter() - began)
-    except (ValueError, OSError) as error:  # written for users
-        return Outcome(None, str(error), perf_counter() - began)
+        return Outcome(worker(item), None, perf_counter() - started)
+    except (ValueError, OSError) as error:  # These messages are written for users.
+        return Outcome(None, str(error), perf_counter() - started)
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
-        return Outcome(None, f"{type(error).__name__}: {error} ({where})", perf_counter() - began)
+        return Outcome(None, f"{type(error).__name__}: {error} ({where})", perf_counter() - started)
 
 
 @dataclass(frozen=True)
 class Score:
-    """The job that scores all instances of an item without ground truth; see `cdwidget.scoring`.
+    """Score all instances without ground truth, see `cdwidget.scoring`.
 
-    names: of SCORES, and "overall"; by default all. model: a name, also with @variant, or a file, as for `cdwidget benchmark`; a predictor,
-    or what makes one when it is called; None for the scores that need no network; by default cdnet as it was asked when the weights of the
-    overall score were fitted, without cascade. critic: whether the critic is asked, by default where there is a model; with True and no
-    model it is asked alone, which is quick. population: what the instances are compared with, by default those of the catalogue; what its
-    classes look like is learned from some of the images, a tenth of a second each, before the first is scored.
+    Args:
+        names: Names of `SCORES`, and "overall"; None for all.
+        model: Segmentation model: a name, optionally with @variant, a weights file, a predictor, or a function that builds one; None skips
+            the scores that predict masks. The default is the variant that the overall score was fitted with.
+        quality: Use the quality model; by default if there is a segmentation model. True with `model=None` uses it alone, which is fast.
+        population: Statistics that instances are compared with; by default those of the catalogue. The appearance of its classes is
+            learned from some of the images first, at a tenth of a second each.
+        critic: Deprecated name of `quality`.
+
+    Example:
+        >>> cdwidget.run(cdwidget.Score(), catalogue)
+        >>> cdwidget.run(cdwidget.Score(model=None, quality=True), catalogue)  # Fast: the quality model alone.
     """
 
     names: Sequence[str] | None = None
     model: Model = "cdnet@no-cascade"
-    critic: bool | None = None
+    quality: bool | None = None
     population: Population | None = None
+    critic: InitVar[bool | None] = None
 
     name: ClassVar[str] = "score"
     lasting: ClassVar[bool] = False
 
+    def __post_init__(self, critic: bool | None) -> None:
+        if critic is not None:
+            warn_renamed("Score(critic=...)", "Score(quality=...)", stacklevel=4)
+            object.__setattr__(self, "quality", critic)
+
     def setting(self) -> str:
-        """The scores, and the weights."""
-        critic = f", critic {_critics_weights()}" if self._asks_critic() else ""
-        overall = f", overall {_digest(WEIGHTS)}" if self._wants(OVERALL) else ""
-        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}{critic}{overall}"
+        """Return the names of the scores and fingerprints of all weights."""
+        quality = f", critic {_quality_fingerprint()}" if self._uses_quality() else ""
+        overall = f", overall {_digest(WEIGHTS)}" if self._wants(OVERALL_SCORE) else ""
+        return f"{'all' if self.names is None else ','.join(sorted(self.names))} by {fingerprint_of(self.model)}{quality}{overall}"
 
     def prepare(self, catalogue: Catalogue) -> Score:
-        """Look up the names."""
+        """Check the names."""
         for name in self.names or ():
-            lookup({**SCORES, OVERALL: None}, name, "score")
+            lookup({**SCORES, OVERALL_SCORE: None}, name, "score")
         return self
 
     def survey(self, catalogue: Catalogue, progress: bool | None) -> Score:
-        """See what the classes of the catalogue are like."""
+        """Collect the statistics of the catalogue's classes."""
         if self.population is not None:
             return self
-        critic = _load_critic() if self._asks_critic() and self._wants("appearance", OVERALL) else None
-        return replace(self, population=Population.of(catalogue, critic, progress))
+        quality_model = _load_quality_model() if self._uses_quality() and self._wants("appearance", OVERALL_SCORE) else None
+        return replace(self, population=Population.from_catalogue(catalogue, quality_model, progress))
 
     def start(self) -> Worker:
-        """Load the model, and the critic."""
+        """Load the segmentation and quality models."""
         predictor = load(self.model)
-        critic = _load_critic() if self._asks_critic() else None
+        quality_model = _load_quality_model() if self._uses_quality() else None
 
         def score(item: CatalogueItem) -> Any:
-            return score_item(item, predictor, self.population, self.names, critic=critic) if item.records else []
+            return score_item(item, predictor, self.population, self.names, quality_model=quality_model) if item.records else []
 
         return score
 
     def keep(self, catalogue: Catalogue, item: CatalogueItem, result: Any) -> bool:
-        """Put the scores in place of those of the same names; what is not given this time is gone."""
-        return catalogue.put_scores(item.id, result, item.version, [*SCORES, OVERALL] if self.names is None else self.names)
+        """Replace the scores of the same names; scores that no longer apply are removed."""
+        return catalogue.put_scores(item.id, result, item.version, [*SCORES, OVERALL_SCORE] if self.names is None else self.names)
 
-    def _asks_critic(self) -> bool:
-        return self._wants(*JUDGING, OVERALL) and (self.model is not None if self.critic is None else self.critic)
+    def _uses_quality(self) -> bool:
+        return self._wants(*QUALITY_SCORES, OVERALL_SCORE) and (self.model is not None if self.quality is None else self.quality)
 
     def _wants(self, *names: str) -> bool:
-        """Whether any of these scores is to be given."""
+        """Return whether any of these scores is requested."""
         return self.names is None or not set(names).isdisjoint(self.names)
 
 
-def _load_critic() -> Critic:
-    from cdwidget.model.quality import load_critic
+def _load_quality_model() -> QualityModel:
+    from cdwidget.model.quality import load_quality_model
 
-    return load_critic()
+    return load_quality_model()
 
 
-def _critics_weights() -> str:
-    from cdwidget.model import quality as critic
+def _quality_fingerprint() -> str:
+    from cdwidget.model import quality
 
-    return _digest(critic.WEIGHTS)
+    return _digest(quality.WEIGHTS)
 
 
 def _digest(path: Path) -> str:
@@ -149,19 +185,19 @@ def _digest(path: Path) -> str:
 
 
 def load(model: Model) -> Predictor | None:
-    """Return the predictor that a model means."""
+    """Return the predictor for a `Model`: a name, a file, a predictor or a function that builds one."""
     if model is None:
         return None
     if isinstance(model, (str, os.PathLike)):
         from cdwidget.model.variants import load_variant
 
         return load_variant(os.fspath(model))
-    made: Predictor = model() if isinstance(model, type) or not hasattr(model, "predict") else model  # type: ignore[assignment]
-    return made
+    predictor: Predictor = model() if isinstance(model, type) or not hasattr(model, "predict") else model  # type: ignore[assignment]
+    return predictor
 
 
 def fingerprint_of(model: Model) -> str:
-    """What tells one model's answers from another's, as far as can be known; ValueError or FileNotFoundError when there is none."""
+    """Return a text that changes when a model's predictions do; ValueError or FileNotFoundError if there is no such model."""
     if isinstance(model, (str, os.PathLike)):
         from cdwidget.model.variants import fingerprint
 
@@ -172,16 +208,17 @@ def fingerprint_of(model: Model) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-# MERGED from batch.embed: The job that describes images by vectors, to be compared.
-
-
 @dataclass(frozen=True)
 class Embed:
-    """The job that keeps an embedding of each image in the catalogue, for `Subset.diverse` and the EmbeddingMap.
+    """Store an embedding of each image in the catalogue.
 
-    model: as for `Score`; a predictor needs the method embed(image), float32 (D,). Once made it stays, whatever becomes of the masks.
+    `Subset.diverse` and the EmbeddingMap use them.
 
-    >>> cdwidget.run(cdwidget.Embed(), catalogue)
+    Args:
+        model: As for `Score`; a predictor needs a method embed(image) that returns float32 (D,).
+
+    Example:
+        >>> cdwidget.run(cdwidget.Embed(), catalogue)
     """
 
     model: Model = "cdnet"
@@ -190,15 +227,15 @@ class Embed:
     lasting: ClassVar[bool] = True
 
     def setting(self) -> str:
-        """The weights."""
+        """Return a fingerprint of the weights."""
         return fingerprint_of(self.model)
 
     def prepare(self, catalogue: Catalogue) -> Embed:
-        """Nothing needs to be known of the catalogue."""
+        """Return the job: it depends on nothing else."""
         return self
 
     def survey(self, catalogue: Catalogue, progress: bool | None) -> Embed:
-        """Nor when there is something to do."""
+        """Return the job: it needs no statistics."""
         return self
 
     def start(self) -> Worker:
@@ -206,15 +243,15 @@ class Embed:
         predictor = load(self.model)
         embed = getattr(predictor, "embed", None)
         if embed is None:
-            raise ValueError(f"{type(predictor).__name__} has no method embed(image); the embedded model has: Embed()")
+            raise ValueError(f"{type(predictor).__name__} has no method embed(image); use the packaged model: Embed()")
 
-        def work(item: CatalogueItem) -> np.ndarray:
+        def embed_item(item: CatalogueItem) -> np.ndarray:
             vector: np.ndarray = embed(item.read_image())
             return vector
 
-        return work
+        return embed_item
 
     def keep(self, catalogue: Catalogue, item: CatalogueItem, result: np.ndarray) -> bool:
-        """Put the embedding in place of an older one."""
+        """Store the embedding, replacing an older one."""
         put_embedding(catalogue, item.id, result, self.setting())
         return True

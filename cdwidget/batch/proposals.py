@@ -1,4 +1,4 @@
-"""Proposals: what in an image looks like an object, found by clicking everywhere."""
+"""Object proposals: click on a grid, keep the stable masks, suppress duplicates."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from cdwidget.masks import Bbox, Patch, bbox, iou
 from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Click
 
-SAME = 0.7  # IoU of two masks of one object
-MARGIN = 0.2  # of probability round 0.5: below it nothing is possible, above it all is nearly sure
-SIDE = 256  # of the reduced masks that are compared
+DUPLICATE_IOU = 0.7  # IoU from which two masks show the same object
+PROBABILITY_MARGIN = 0.2  # around 0.5, for the stability of a mask without alternatives
+COMPARED_SIDE = 256  # px, longer side of the reduced masks that are compared
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where proposals are looked for, and which are kept.
+    """Where proposals are searched and which are kept.
 
-    grid: clicks along the longer side, as far apart along the other; in each zoomed cell half as many. cells: the image is cut into
-    cells x cells, looked at one by one; 1 for no cells. quality: what a proposal needs, in [0, 1]: the mean of how much the model's other
-    readings of the click agree with its answer (IoU), and of how much its answer to a click in the core of that answer does. smallest: the
-    least share of the image that a proposal fills. most: how many are kept.
+    Attributes:
+        grid: Clicks along the longer side, with the same spacing along the other; half as many in each cell.
+        cells: The image is also searched in cells x cells zoomed parts; 1 for none.
+        quality: Minimum quality in [0, 1]: the mean of two IoUs, of the mask with its alternatives, and with the prediction for a click in
+            its core.
+        smallest: Minimum area as a fraction of the image.
+        most: Maximum number of proposals.
     """
 
     grid: int = 8
@@ -38,15 +41,20 @@ class Search:
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     patch: Patch
-    small: np.ndarray  # bool, at most SIDE a side
+    small: np.ndarray  # bool, longer side at most COMPARED_SIDE
     quality: float
 
 
 def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.ndarray]:
-    """Return the masks of what looks like an object, bool (H, W), the largest first; they may lie in one another.
+    """Return the masks of objects found in an image, bool (H, W), the largest first; they may be nested.
 
-    image: uint8 (H, W, 3), which the predictor has. Every click of a grid is asked about, in the whole image and then in its cells; of the
-    answers that are the same object (IoU >= 0.7) the surest is taken. What touches all four borders of the image is its background.
+    Every click of a grid is predicted, in the whole image and then in its cells. Of masks of the same object (IoU >= 0.7) the one with the
+    highest quality is kept. A mask that touches all four image borders is background.
+
+    Args:
+        predictor: Predictor in which `image` is already set.
+        image: The image, uint8 (H, W, 3).
+        search: Grid and limits.
     """
     height, width = image.shape[:2]
     found: list[_Candidate] = []
@@ -57,16 +65,16 @@ def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.
             predictor.set_image(np.ascontiguousarray(image[y0:y1, x0:x1]))
         new: list[_Candidate] = []
         for click in _grid(y1 - y0, x1 - x0, search.grid if whole else max(1, search.grid // 2)):
-            mask, agreement = _judged(predictor.predict([click]))
+            mask, stability = _mask_and_stability(predictor.predict([click]))
             mask = _cleaned(mask, click)
             small = mask.sum() < search.smallest * height * width
-            if small or (agreement + 1) / 2 < search.quality or _is_cut(mask, box, height, width):
+            if small or (stability + 1) / 2 < search.quality or _is_cut(mask, box, height, width):
                 continue
             full = np.zeros((height, width), bool)
             full[y0:y1, x0:x1] = mask
-            new.append(_Candidate(Patch.of(full), _reduced(full), agreement))
-        for one in _apart(new, found):
-            quality = (one.quality + _repeated(predictor, _full(one, height, width)[y0:y1, x0:x1])) / 2
+            new.append(_Candidate(Patch.of(full), _reduced(full), stability))
+        for one in _without_duplicates(new, found):
+            quality = (one.quality + _repeatability(predictor, _full(one, height, width)[y0:y1, x0:x1])) / 2
             if quality >= search.quality:
                 found.append(replace(one, quality=quality))
     best = sorted(found, key=lambda one: -one.quality)[: search.most]
@@ -74,7 +82,7 @@ def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.
 
 
 def _views(height: int, width: int, cells: int) -> Iterator[Bbox]:
-    """The whole image, and cells that overlap by half, so that what is cut by one border lies whole in another."""
+    """Yield the whole image, then cells that overlap by half, so that an object cut by one border is complete in another cell."""
     yield 0, 0, width, height
     if cells < 2:
         return
@@ -91,15 +99,15 @@ def _grid(height: int, width: int, count: int) -> Iterator[Click]:
             yield Click((column + 0.5) * width / columns, (row + 0.5) * height / rows)
 
 
-def _judged(prediction: Prediction) -> tuple[np.ndarray, float]:
-    """A mask, and how much the other readings agree with it; where there are none, what is nearly sure with what is possible."""
+def _mask_and_stability(prediction: Prediction) -> tuple[np.ndarray, float]:
+    """Return the mask, and its mean IoU with the alternatives, or without any the IoU of its tight and loose thresholds."""
     if not prediction.alternatives:
-        return prediction.mask, iou(prediction.prob > 0.5 - MARGIN, prediction.prob > 0.5 + MARGIN)
+        return prediction.mask, iou(prediction.prob > 0.5 - PROBABILITY_MARGIN, prediction.prob > 0.5 + PROBABILITY_MARGIN)
     return prediction.mask, float(np.mean([iou(prediction.mask, other) for other in prediction.alternatives]))
 
 
 def _cleaned(mask: np.ndarray, click: Click) -> np.ndarray:
-    """The part that was clicked on, without its pinholes; nothing where the click is not in it."""
+    """Return the connected part at the click with its pinholes filled; empty if the click is outside the mask."""
     _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     part = parts[click.pixel]
     if part == 0:
@@ -111,31 +119,31 @@ def _cleaned(mask: np.ndarray, click: Click) -> np.ndarray:
 
 
 def _is_cut(mask: np.ndarray, box: Bbox, height: int, width: int) -> bool:
-    """Say whether a mask goes on beyond its view, or is the background: touches a border that is none of the image, or all four."""
+    """Return whether a mask is cut by its view (touches a border inside the image) or is background (touches all four)."""
     left, top, right, bottom = bbox(mask)
     x0, y0, x1, y1 = box
     touched = (left == 0, top == 0, right == x1 - x0, bottom == y1 - y0)
     outer = (x0 == 0, y0 == 0, x1 == width, y1 == height)
-    return all(touched) or any(here and not there for here, there in zip(touched, outer))
+    return all(touched) or any(touches and not is_outer for touches, is_outer in zip(touched, outer))
 
 
-def _apart(new: list[_Candidate], old: list[_Candidate]) -> list[_Candidate]:
-    """The new candidates that are no object found already, the surest first."""
+def _without_duplicates(new: list[_Candidate], old: list[_Candidate]) -> list[_Candidate]:
+    """Return the new candidates that are not among the old ones, highest quality first."""
     kept: list[_Candidate] = []
     for one in sorted(new, key=lambda one: -one.quality):
-        if not any(iou(one.small, other.small) >= SAME for other in [*old, *kept]):
+        if not any(iou(one.small, other.small) >= DUPLICATE_IOU for other in [*old, *kept]):
             kept.append(one)
     return kept
 
 
-def _repeated(predictor: Predictor, mask: np.ndarray) -> float:
-    """Say how much the answer to a click in the core of a mask is that mask."""
+def _repeatability(predictor: Predictor, mask: np.ndarray) -> float:
+    """Return the IoU of a mask with the prediction for a click in its core."""
     click = next_click(mask, np.zeros_like(mask))
     return 0.0 if click is None else iou(predictor.predict([click]).mask, mask)
 
 
 def _reduced(mask: np.ndarray) -> np.ndarray:
-    shrink = min(1.0, SIDE / max(mask.shape))
+    shrink = min(1.0, COMPARED_SIDE / max(mask.shape))
     return cv2.resize(mask.view(np.uint8), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_NEAREST).view(bool)
 
 

@@ -1,4 +1,4 @@
-"""Workers as actors of Ray, on this machine or all over a cluster: a stream of `ray.data`."""
+"""Workers as Ray actors, on this machine or a cluster, fed by a `ray.data` stream."""
 
 from __future__ import annotations
 
@@ -14,144 +14,162 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cdwidget.batch.jobs import Job, Outcome, attempt
+from cdwidget.batch.jobs import Job, Outcome, process
 from cdwidget.catalogue import Catalogue, CatalogueItem
 
-READ = 64  # items that are read from the catalogue at once
-STORE = 256 * 2**20  # bytes of shared memory for what is on its way, where Ray is started here; an item takes some KB
-TRIES = 3  # to start Ray, which gives itself 30 seconds: too few where others keep the machine busy
-TIMES = 2  # that an item is begun
-START = 600  # seconds that the workers have to load the model
-CLIENT = "ray://"
+READ_BATCH = 64  # items read from the catalogue at once
+OBJECT_STORE_BYTES = 256 * 2**20  # shared memory of a Ray started here; one item takes a few kB
+INIT_ATTEMPTS = 3  # Ray gives itself 30 s to start, which is too short on a busy machine.
+MAX_STARTS = 2  # times that one item is started before it is given up
+ACTOR_START_SECONDS = 600  # time for the workers to load the model
+CLIENT_SCHEME = "ray://"
 Batch = dict[str, np.ndarray]
 
 
 def run_on_ray(
     job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int, address: str | None
 ) -> Generator[tuple[CatalogueItem, Outcome], Any, None]:
-    """Yield the items with their outcomes, as they come.
+    """Yield items with their outcomes as they finish.
 
-    Items are read on this machine, where the catalogue is; images by the workers: on a cluster, all machines must see them in the same
-    place. Raises ModuleNotFoundError without Ray, ValueError for an address that this machine is no node of, ConnectionError when nobody
-    answers there.
+    Items are read on this machine, which has the catalogue; images are read by the workers, so on a cluster every machine must see them
+    under the same path.
+
+    Raises:
+        ModuleNotFoundError: If Ray is not installed.
+        ValueError: If this machine is not a node of the cluster at `address`.
+        ConnectionError: If there is no cluster at `address`.
     """
-    with _started(address, workers):
+    with _running_ray(address, workers):
         for row in _stream(job, catalogue, ids, min(workers, len(ids))).iter_rows():
             outcome = pickle.loads(row["outcome"])
-            if isinstance(outcome, Exception):  # a worker could not start
+            if isinstance(outcome, Exception):  # A worker could not start.
                 raise outcome
             item: CatalogueItem = pickle.loads(row["item"])
             yield item, outcome
 
 
 def _stream(job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int) -> Any:
-    """The dataset whose rows are the outcomes."""
+    """Return the dataset whose rows are the outcomes."""
     import ray
 
     machines = ray.cluster_resources()
-    source = ray.data.from_items(ids.tolist(), override_num_blocks=-(-len(ids) // READ))
-    settings = source.context  # its own, and of what is made of it
+    source = ray.data.from_items(ids.tolist(), override_num_blocks=-(-len(ids) // READ_BATCH))
+    settings = source.context  # Derived datasets share this context.
     settings.enable_progress_bars = False
-    settings.target_max_block_size = 1  # a row is sent on as soon as it is there, not with some thousand others
-    settings.wait_for_min_actors_s = START
+    settings.target_max_block_size = 1  # Send each row as soon as it is finished.
+    settings.wait_for_min_actors_s = ACTOR_START_SECONDS
     items = source.map_batches(
-        _Reader(catalogue), batch_size=READ, num_cpus=0, label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+        _Reader(catalogue), batch_size=READ_BATCH, num_cpus=0, label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()}
     )
     return items.map_batches(
         _Actor,
-        fn_constructor_args=(ray.cloudpickle.dumps(job), sys.path, ray.remote(num_cpus=0)(_Begun).remote()),
+        fn_constructor_args=(ray.cloudpickle.dumps(job), sys.path, ray.remote(num_cpus=0)(_StartCounter).remote()),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=max(1, int(machines.get("CPU", 0)) // workers),  # numeric libraries get as many threads
+        num_cpus=max(1, int(machines.get("CPU", 0)) // workers),  # Ray sets the threads of numeric libraries to this number.
         num_gpus=min(1, machines.get("GPU", 0) / workers) or None,
     )
 
 
 class _Reader:
-    """Ids become items."""
+    """Map ids to items."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
 
     def __call__(self, batch: Batch) -> Batch:
-        return {"item": _packed(*(self.catalogue.item(int(id)) for id in batch["item"]))}
+        return {"item": _pickled(*(self.catalogue.item(int(id)) for id in batch["item"]))}
 
 
 class _Actor:
-    """A worker: items become outcomes."""
+    """A worker: map items to outcomes."""
 
-    def __init__(self, job: bytes, path: list[str], begun: Any) -> None:
-        """job: pickled, for a model's class may be in a module of the user's; path: where Python finds that."""
-        self.begun = begun
+    def __init__(self, job: bytes, path: list[str], starts: Any) -> None:
+        """Start the job.
+
+        Args:
+            job: The job, pickled, since its model's class may be in a module of the user.
+            path: Module search path of the driver, where that module is found.
+            starts: Actor that counts how often each item was started.
+        """
+        self.starts = starts
         sys.path += [folder for folder in path if folder not in sys.path]
         cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", 1)))
         try:
-            self.work = pickle.loads(job).start()
-        except Exception as error:  # raised here, it would be tried again and again
+            self.worker = pickle.loads(job).start()
+        except Exception as error:  # Ray would restart the actor forever if this raised.
             self.failure = error
 
     def __call__(self, batch: Batch) -> Batch:
-        return {**batch, "outcome": _packed(*(self._outcome(pickle.loads(item)) for item in batch["item"]))}
+        return {**batch, "outcome": _pickled(*(self._outcome(pickle.loads(item)) for item in batch["item"]))}
 
     def _outcome(self, item: CatalogueItem) -> Outcome | Exception:
         import ray
 
-        if not hasattr(self, "work"):
+        if not hasattr(self, "worker"):
             return self.failure
-        if ray.get(self.begun.count.remote(item.id)) > TIMES:  # Ray would begin it for ever
-            return Outcome(error=f"the worker process died {TIMES} times while it was at it; Ray ends one when memory runs out")
-        return attempt(self.work, item)
+        if ray.get(self.starts.count.remote(item.id)) > MAX_STARTS:  # Ray would restart it forever.
+            return Outcome(
+                error=f"the worker process died {MAX_STARTS} times while processing this item; Ray kills a worker when memory runs out"
+            )
+        return process(self.worker, item)
 
 
-class _Begun:
-    """How often each item was begun, by whichever worker: an actor, which outlives them."""
+class _StartCounter:
+    """Count how often each item was started by any worker; an actor, since it must outlive them."""
 
     def __init__(self) -> None:
-        self.times: Counter[int] = Counter()
+        self.counts: Counter[int] = Counter()
 
     def count(self, item: int) -> int:
-        self.times[item] += 1
-        return self.times[item]
+        self.counts[item] += 1
+        return self.counts[item]
 
 
-def _packed(*values: Any) -> np.ndarray:
+def _pickled(*values: Any) -> np.ndarray:
     return np.array([pickle.dumps(value) for value in values], object)
 
 
 @contextmanager
-def _started(address: str | None, workers: int) -> Iterator[None]:
-    """Have Ray running: as it is, if it has been started before; else here or at an address, until the end."""
-    if address is not None and address.startswith(CLIENT):
-        raise ValueError(f"{address} is far away from the catalogue; run this on a machine of the cluster, with the address 'auto'")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of what ray.data itself does
+def _running_ray(address: str | None, workers: int) -> Iterator[None]:
+    """Use the running Ray, or start it here or connect to an address, and shut it down at the end."""
+    if address is not None and address.startswith(CLIENT_SCHEME):
+        raise ValueError(
+            f"{address} is a remote client address, but the catalogue is local; run this on a machine of the cluster with address='auto'"
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Send no usage statistics.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Suppress warnings about ray.data's own calls.
     try:
         import ray
         import ray.data
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"backend 'ray' needs Ray ({error}): pip install 'cdwidget[ray]', or use backend='local'") from error
     log = logging.getLogger("ray.data")
-    level, mine = log.level, not ray.is_initialized()
+    level, starts_ray = log.level, not ray.is_initialized()
     log.setLevel(logging.ERROR)
     try:
-        if mine:
+        if starts_ray:
             _init(address, workers)
         yield
     finally:
         log.setLevel(level)
-        if mine:
+        if starts_ray:
             ray.shutdown()
 
 
 def _init(address: str | None, workers: int) -> None:
     import ray
 
-    here: dict[str, Any] = {"num_cpus": max(workers, os.cpu_count() or 1), "include_dashboard": False, "object_store_memory": STORE}
-    for left in reversed(range(TRIES)):
+    here: dict[str, Any] = {
+        "num_cpus": max(workers, os.cpu_count() or 1),
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+    }
+    for attempts_left in reversed(range(INIT_ATTEMPTS)):
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(here if address is None else {}))
             return
-        except Exception as error:  # it has no kind of its own
+        except Exception as error:  # Ray raises no specific type.
             ray.shutdown()
-            if not left or "timed out" not in str(error):
+            if not attempts_left or "timed out" not in str(error):
                 raise

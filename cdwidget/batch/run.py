@@ -1,4 +1,4 @@
-"""Do a job on a catalogue: workers make the results, and this process alone writes them down, each as soon as it is there."""
+"""Run a job on a catalogue: workers compute, and this process alone saves each result as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cdwidget.batch.jobs import Job, Outcome
 from cdwidget.batch.local import run_local
 from cdwidget.batch.ray import run_on_ray
 from cdwidget.catalogue import Catalogue, CatalogueItem, Problem
-from cdwidget.catalogue.job_state import Work
+from cdwidget.catalogue.job_state import JobState
 from cdwidget.registry import lookup
 from cdwidget.session.autosave import FOLDER
 
@@ -29,11 +29,15 @@ BACKENDS: dict[str, Backend] = {
 
 @dataclass
 class Report:
-    """What a run did.
+    """The summary of a run.
 
-    done: items whose result is in the catalogue. skipped: that had been done before, or had nothing to be done. changed: by somebody else
-    meanwhile, so that nothing was written; the next run takes them. failed: what went wrong with which item; the next run tries again.
-    startup: seconds until the first item was begun. seconds: from then to the end.
+    Attributes:
+        done: Items whose result was saved.
+        skipped: Items that were done before, or had nothing to do.
+        changed: Items that were edited during the run; nothing was saved for them, and the next run processes them.
+        failed: Items that failed, with the reason; the next run retries them.
+        startup: Seconds until the first item was started.
+        seconds: Seconds from then to the end.
     """
 
     done: int = 0
@@ -46,7 +50,7 @@ class Report:
     def __str__(self) -> str:
         rate = f" ({self.done / self.seconds:.2f} items/s)" if self.done and self.seconds else ""
         times = f"{self.startup:.1f} s to start, then {self.seconds:.1f} s{rate}"
-        more = f", {self.changed} changed meanwhile (run it again)" if self.changed else ""
+        more = f", {self.changed} changed during the run (run it again)" if self.changed else ""
         return f"{self.done} items done, {self.skipped} skipped{more}, {len(self.failed)} failed; {times}"
 
 
@@ -54,55 +58,68 @@ def run(
     job: Job, catalogue: Catalogue, ids: Iterable[int] | None = None, *, backend: str = "local", workers: int = 1,
     address: str | None = None, progress: bool | None = None, again: bool = False,
 ) -> Report:  # fmt: skip
-    """Do a job on all items of a catalogue, or on those of `ids` in their order.
+    """Run a job on all items of a catalogue, or on those in `ids`.
 
-    What has been done is not done again, also when it was ended by a kill or a full disk: give the same call again. Of a job, only one run
-    at a time; people may work on the catalogue meanwhile. An item that cannot be done is listed, and its image's fault noted as by `check`.
+    Finished items are not processed again, so an interrupted run resumes when the same call is repeated. Only one run of a job is possible
+    at a time; the catalogue can be edited during it. Items that fail are listed, and problems of their images are recorded as by `check`.
 
-    backend: "local", in this process or in as many as there are `workers`, or "ray". Each worker loads the model once. address: of a Ray
-    cluster, such as "auto", of which this machine is a node; None starts Ray here, and ends it. progress: show a bar; None: only on a
-    terminal or in a notebook. again: do also what has been done. Raises ValueError for an argument that is not allowed, OSError when the
-    catalogue cannot be written or the job is being done elsewhere.
+    Args:
+        job: `Score`, `Prelabel`, `Embed` or a job of your own.
+        catalogue: The catalogue to read from and save to.
+        ids: Ids of the items, processed in this order; None for all.
+        backend: "local", in this process or in `workers` processes, or "ray".
+        workers: Number of workers; each loads the model once.
+        address: Ray cluster that this machine is a node of, such as "auto"; None starts Ray here and stops it at the end.
+        progress: Show a progress bar; None: only on a terminal or in a notebook.
+        again: Also process finished items.
 
-    >>> print(cdwidget.run(cdwidget.Score(), catalogue, workers=2))
+    Returns:
+        Counts, failures and seconds.
+
+    Raises:
+        ValueError: If an argument is not allowed.
+        OSError: If the catalogue cannot be written, or the same job is already running on it.
+
+    Example:
+        >>> print(cdwidget.run(cdwidget.Score(), catalogue, workers=2))
     """
     execute = lookup(BACKENDS, backend, "backend")
     if workers < 1:
         raise ValueError(f"workers is {workers}; at least 1 is needed")
-    began = perf_counter()
+    started = perf_counter()
     job = job.prepare(catalogue)
-    work = catalogue.work(job.name, job.setting())
+    state = catalogue.job_state(job.name, job.setting())
     chosen = None if ids is None else [int(id) for id in ids]
-    with _alone(catalogue, job):
+    with _job_lock(catalogue, job):
         if again:
-            work.forget(chosen)
-        left = work.left(chosen)
+            state.reset(chosen)
+        left = state.pending(chosen)
         report = Report(skipped=(len(catalogue) if chosen is None else len(chosen)) - len(left))
         if not len(left):
             return report
         job = job.survey(catalogue, progress)
-        hidden = None if progress is None else not progress
+        hide_bar = None if progress is None else not progress
         with (
             closing(execute(job, catalogue, left, workers, address)) as outcomes,
-            tqdm(total=len(left), unit="item", desc=job.name, disable=hidden) as bar,
+            tqdm(total=len(left), unit="item", desc=job.name, disable=hide_bar) as bar,
         ):
             for number, (item, outcome) in enumerate(outcomes):
                 if number == 0:
-                    report.startup = max(0.0, perf_counter() - began - outcome.seconds)
+                    report.startup = max(0.0, perf_counter() - started - outcome.seconds)
                 try:
-                    _keep(job, catalogue, work, item, outcome, report)
+                    _save(job, catalogue, state, item, outcome, report)
                 except OSError as error:
-                    raise OSError(f"{error} {report.done} of {len(left)} items are done and kept; the same call goes on there.") from error
+                    raise OSError(f"{error} {report.done} of {len(left)} items are done and saved; repeat the call to resume.") from error
                 bar.set_postfix_str(f"{len(report.failed)} failed" if report.failed else "", refresh=False)
                 bar.update()
-        report.seconds = perf_counter() - began - report.startup
+        report.seconds = perf_counter() - started - report.startup
         if report.failed:
             catalogue.check(decode=True, progress=False, ids=[problem.item for problem in report.failed])
     return report
 
 
-def _keep(job: Job, catalogue: Catalogue, work: Work, item: CatalogueItem, outcome: Outcome, report: Report) -> None:
-    """Write one result, and that it is there, in one transaction."""
+def _save(job: Job, catalogue: Catalogue, state: JobState, item: CatalogueItem, outcome: Outcome, report: Report) -> None:
+    """Save one result and mark its item as done, in one transaction."""
     if outcome.error is not None:
         report.failed.append(Problem(item.id, str(item.path), outcome.error))
     elif outcome.result is None:
@@ -112,7 +129,7 @@ def _keep(job: Job, catalogue: Catalogue, work: Work, item: CatalogueItem, outco
             with catalogue.transaction():
                 kept = job.keep(catalogue, item, outcome.result)
                 if kept:
-                    work.mark(item.id, job.lasting)
+                    state.mark_done(item.id, job.lasting)
         except ValueError as error:
             report.failed.append(Problem(item.id, str(item.path), str(error)))
             return
@@ -121,8 +138,8 @@ def _keep(job: Job, catalogue: Catalogue, work: Work, item: CatalogueItem, outco
 
 
 @contextmanager
-def _alone(catalogue: Catalogue, job: Job) -> Iterator[None]:
-    """Hold the lock of a job on a catalogue; the system takes it from a process that was killed."""
+def _job_lock(catalogue: Catalogue, job: Job) -> Iterator[None]:
+    """Hold the lock of a job on a catalogue; the operating system releases it if the process is killed."""
     path = catalogue.path.parent / FOLDER / catalogue.path.name / f"{job.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -130,6 +147,6 @@ def _alone(catalogue: Catalogue, job: Job) -> Iterator[None]:
             yield
     except Timeout as error:
         raise OSError(
-            f"another process is doing the job {job.name!r} on {catalogue.path}; wait until it has ended, or end it, "
-            "and run this again to do what is left (more workers make one run faster)"
+            f"another process is running the job {job.name!r} on {catalogue.path}; wait for it or stop it, then run this again "
+            "to process the remaining items (more workers make one run faster)"
         ) from error

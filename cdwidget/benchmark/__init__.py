@@ -1,26 +1,27 @@
-"""How many clicks a method needs: NoC, NoF, IoU@k and seconds per click, by one click simulation for every method."""
+"""Count clicks to a target IoU (NoC, NoF, IoU@k) and measure latency."""
 
-from cdwidget.benchmark.latency import Latency, measure_apart, measure_latency
-from cdwidget.benchmark.methods import PEERS, Method, imported, peer
+from cdwidget.benchmark.latency import Latency, measure_in_new_process, measure_latency
+from cdwidget.benchmark.methods import BASELINES, Method, baseline, import_method
 from cdwidget.benchmark.protocol import MODES, Options, Result, Run, benchmark
-from cdwidget.benchmark.report import latency_table, noc_table, write_csv, write_json
+from cdwidget.benchmark.report import latency_table, noc_table, plot_iou, write_csv, write_json
 from cdwidget.benchmark.runner import run_all
 
 __all__ = [
+    "BASELINES",
     "MODES",
-    "PEERS",
     "Latency",
     "Method",
     "Options",
     "Result",
     "Run",
+    "baseline",
     "benchmark",
-    "imported",
+    "import_method",
     "latency_table",
-    "measure_apart",
+    "measure_in_new_process",
     "measure_latency",
     "noc_table",
-    "peer",
+    "plot_iou",
     "run_all",
     "write_csv",
     "write_json",

@@ -1,4 +1,4 @@
-"""How long a user waits: encoding a photograph, and a click on it."""
+"""Measure how long a user waits for encoding a photograph and for a click, and the memory it takes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ import numpy as np
 from skimage.data import astronaut
 
 from cdwidget.benchmark.methods import Method
-from cdwidget.benchmark.protocol import Timed
+from cdwidget.benchmark.protocol import TimedPredictor
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 
-# Shares of width and height on scikit-image's astronaut: the suit, the face, an arm, the flag, the shuttle ...
+# Clicks on scikit-image's astronaut, as fractions of width and height: the suit, the face, an arm, the flag, the shuttle.
 POINTS = ((0.40, 0.75), (0.44, 0.22), (0.10, 0.92), (0.90, 0.60), (0.75, 0.90), (0.70, 0.30), (0.45, 0.05), (0.10, 0.20))
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds of one method on one photograph: `encode` of set_image, `click` of Session.apply, `predict` the model's share of a click.
+    """Latency of one method on one photograph.
 
-    loaded_bytes: memory of the process once the predictor was built; peak_bytes: the most it ever took; None where nobody can say.
+    Attributes:
+        encode: Seconds of each `set_image`.
+        click: Seconds of each `Session.apply`.
+        predict: Seconds of each `predict`, the model's share of a click.
+        loaded_bytes: Memory of the process once the predictor is built; None where the system does not report it.
+        peak_bytes: Peak memory of the process; None where the system does not report it.
     """
 
     method: str
@@ -39,8 +44,11 @@ class Latency:
     peak_bytes: int | None = None
 
 
-def measure_apart(method: Method, width: int, height: int, rounds: int = 4) -> Latency:
-    """`measure_latency` in a new process, whose memory is that of this method at this size alone."""
+def measure_in_new_process(method: Method, width: int, height: int, rounds: int = 4) -> Latency:
+    """Run `measure_latency` in a new process.
+
+    Its memory is then that of this method at this size only.
+    """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_measure, method, width, height, rounds).result()
 
@@ -52,14 +60,25 @@ def _measure(method: Method, width: int, height: int, rounds: int) -> Latency:
 
 
 def _peak_memory() -> int | None:
-    """The most bytes this process has taken so far; known on Linux alone."""
+    """Return the peak memory of this process in bytes; None where there is no /proc (Linux only)."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def measure_latency(method: str, predictor: Predictor, width: int, height: int, rounds: int = 4) -> Latency:
-    """Click through a photograph of the given size, `rounds` times after a first one that is not counted."""
+    """Measure encoding and clicks on a photograph of the given size.
+
+    Args:
+        method: Name of the method in tables.
+        predictor: Any predictor.
+        width: Width of the photograph in pixels, at least 16.
+        height: Height of the photograph in pixels, at least 16.
+        rounds: Measured repetitions, after one warm-up round.
+
+    Raises:
+        ValueError: If a size or the number of rounds is too small.
+    """
     if min(width, height) < 16 or rounds < 1:
         raise ValueError(f"width, height and rounds are {width}, {height} and {rounds}; allowed are at least 16, 16 and 1")
     image = cv2.resize(np.asarray(astronaut()), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -67,12 +86,12 @@ def measure_latency(method: str, predictor: Predictor, width: int, height: int, 
     clicks: list[float] = []
     predict: list[float] = []
     for round_ in range(rounds + 1):
-        timed = Timed(predictor)  # a new one, which does not hold the picture yet
+        timed = TimedPredictor(predictor)
         session = Session(image, timed)
         session.encode()
         waited: list[float] = []
         for x, y in ((int(x * width), int(y * height)) for x, y in POINTS):
-            click = Click(x, y, not session.mask[y, x])  # it disagrees with the mask: a session need not ask the model when a click agrees
+            click = Click(x, y, not session.mask[y, x])  # A click that agrees with the mask would not need the predictor.
             started = perf_counter()
             session.apply(click)
             waited.append(perf_counter() - started)

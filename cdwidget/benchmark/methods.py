@@ -1,4 +1,4 @@
-"""What is compared: a name, how to build its predictor in any process, and what tells its answers from another's."""
+"""The methods to compare: CDNet by name, classical baselines (GrabCut, random walker), or any predictor by import path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ from cdwidget.prompts import Box, Click, Prompt, Stroke
 
 @dataclass(frozen=True)
 class Method:
-    """One method. build: makes its predictor; it is pickled. fingerprint: other answers, other fingerprint. plain: never in a session."""
+    """One method to compare.
+
+    Attributes:
+        name: Name in tables.
+        build: Builds the predictor; it is pickled and called once per process.
+        fingerprint: Identifies weights or source code, so that recorded results of another version are not reused.
+        plain: Call the predictor directly, without a session's progressive merge.
+    """
 
     name: str
     build: Callable[[], Predictor]
@@ -31,20 +38,30 @@ class Method:
     plain: bool = False
 
 
-def peer(name: str) -> Method:
-    """One of PEERS; it gets every prompt directly, because progressive merge is no part of it."""
-    return Method(name, PEERS[name], name, plain=True)
+def baseline(name: str) -> Method:
+    """Return an entry of BASELINES.
+
+    Prompts go directly to it, since progressive merge is not part of these methods.
+    """
+    return Method(name, BASELINES[name], name, plain=True)
 
 
-def imported(name: str) -> Method:
-    """Any predictor by import path, "package.module:factory", also from the current folder; ValueError when there is none such."""
+def import_method(name: str) -> Method:
+    """Return any predictor by import path.
+
+    Args:
+        name: "package.module:factory", also from the current folder; the factory takes no arguments.
+
+    Raises:
+        ValueError: If it cannot be imported.
+    """
     module = _factory(name).__module__
     source = getattr(sys.modules[module], "__file__", None)
     digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16] if source else ""
-    return Method(name, partial(_built, name), f"{name} {digest}")
+    return Method(name, partial(_build, name), f"{name} {digest}")
 
 
-def _built(name: str) -> Predictor:
+def _build(name: str) -> Predictor:
     return _factory(name)()
 
 
@@ -55,50 +72,47 @@ def _factory(name: str) -> Callable[[], Predictor]:
     try:
         factory = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{name!r} cannot be imported ({error}); write package.module:factory, callable without arguments") from error
+        raise ValueError(f"{name!r} cannot be imported ({error}); write package.module:factory, a callable without arguments") from error
     return factory
 
 
-# MERGED from benchmark.peers: Other methods, as predictors, to compare with by the same clicks.
+SEED_RADIUS = 5  # px, radius of the disk of certain pixels around a click
+INITIAL_RADIUS = 0.25  # fraction of the shorter image side, radius of the initial foreground disk around positive clicks
+GRABCUT_ITERATIONS = 5
+RANDOM_WALKER_SIDE = 256  # px, longer side of the image that the random walker receives
+RANDOM_WALKER_BETA = 130  # edge penalty
 
 
-SEED_RADIUS = 5  # pixels of a click's disk that are certain
-GUESS_SHARE = 0.25  # the first guess is a disk round the positive clicks, of this share of the shorter side
-ITERATIONS = 5
-WALKED = 256  # pixels of the longer side of what the random walker sees
-BETA = 130  # how hard an edge is to walk across
-
-
-class Peer(ABC):
-    """What the peers share: the image, and the answer as a prediction."""
+class Baseline(ABC):
+    """Base class of classical methods: keeps the image and returns a prediction."""
 
     def __init__(self) -> None:
         self._image: np.ndarray | None = None
 
     def set_image(self, image: np.ndarray) -> None:
-        """Take an image, uint8 (H, W, 3) RGB."""
+        """Set the image, uint8 (H, W, 3) RGB."""
         self._image = np.ascontiguousarray(image)
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
-        """Answer prompts; ValueError before `set_image`."""
+        """Predict the mask for all prompts; raises ValueError before `set_image`."""
         if self._image is None:
             raise ValueError(f"{type(self).__name__} has no image yet; call set_image first")
-        prob = self._answer(self._image, prompts, prior)
+        prob = self._predict(self._image, prompts, prior)
         return Prediction(mask=prob > 0.5, prob=prob)
 
     @abstractmethod
-    def _answer(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
-        """Return the probability of the object, float32 (H, W); the image is uint8 (H, W, 3)."""
+    def _predict(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
+        """Return the foreground probability, float32 (H, W); the image is uint8 (H, W, 3)."""
 
 
-class GrabCut(Peer):
-    """OpenCV's GrabCut, seeded by prompts: they are certain, and so is what lies out of a box; the prior, else the box, else a disk round
-    the positive clicks is the first guess.
+class GrabCut(Baseline):
+    """OpenCV's GrabCut, seeded by prompts.
 
-    Rother et al., "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH 2004.
+    Prompts are certain, and so is the background outside a box. The initial foreground is the prior, else the box, else a disk around
+    each positive click. Source: Rother et al., "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH 2004.
     """
 
-    def _answer(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
+    def _predict(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
         height, width = image.shape[:2]
         guess = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
         if prior is not None and (prior > 0.5).any():
@@ -106,25 +120,25 @@ class GrabCut(Peer):
         elif any(isinstance(prompt, Box) for prompt in prompts):
             guess[:] = cv2.GC_PR_FGD
         else:
-            guess[_seeds(prompts, image.shape, ceil(GUESS_SHARE * min(height, width))) > 0] = cv2.GC_PR_FGD
+            guess[_seeds(prompts, image.shape, ceil(INITIAL_RADIUS * min(height, width))) > 0] = cv2.GC_PR_FGD
         seeds = _seeds(prompts, image.shape, SEED_RADIUS)
         guess[seeds > 0], guess[seeds < 0] = cv2.GC_FGD, cv2.GC_BGD
         foreground = (guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)
-        if not foreground.all() and foreground.any():  # GrabCut needs samples of both
-            cv2.setRNGSeed(0)  # its k-means starts at random
-            cv2.grabCut(image, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), ITERATIONS, cv2.GC_INIT_WITH_MASK)
+        if not foreground.all() and foreground.any():  # GrabCut needs samples of both classes.
+            cv2.setRNGSeed(0)  # Its k-means initialization is random.
+            cv2.grabCut(image, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)
             foreground = (guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)
         return foreground.astype(np.float32)
 
 
-class RandomWalker(Peer):
-    """scikit-image's random walker on the image reduced to a longer side of 256 pixels: at full size one click takes minutes.
+class RandomWalker(Baseline):
+    """scikit-image's random walker on the image reduced to a longer side of 256 px; at full size one click takes minutes.
 
-    The image's frame counts as background where no positive prompt lies, so that a first click has something to tell the object from. The
-    prior is not used. Grady, "Random walks for image segmentation", PAMI 2006.
+    The image border is background where no positive prompt lies, so that the first click has a background seed. The prior is not used.
+    Source: Grady, "Random walks for image segmentation", PAMI 2006.
     """
 
-    def _answer(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
+    def _predict(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> np.ndarray:
         height, width = image.shape[:2]
         seeds = _seeds(prompts, image.shape, SEED_RADIUS)
         frame = np.ones_like(seeds, bool)
@@ -132,17 +146,17 @@ class RandomWalker(Peer):
         seeds[frame & (seeds == 0)] = -1
         if not (seeds > 0).any():
             return np.zeros((height, width), np.float32)
-        scale = min(1.0, WALKED / max(height, width))
+        scale = min(1.0, RANDOM_WALKER_SIDE / max(height, width))
         size = max(2, round(width * scale)), max(2, round(height * scale))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         labels = np.zeros(small.shape[:2], np.int32)
-        for value, label in ((-1, 2), (1, 1)):  # where both fall on one pixel, the object's wins
+        for value, label in ((-1, 2), (1, 1)):  # Foreground wins where both fall on one pixel.
             ys, xs = np.nonzero(seeds == value)
             labels[ys * size[1] // height, xs * size[0] // width] = label
-        if (labels > 0).all() or small.min() == small.max():  # nowhere, or nothing, to walk by
+        if (labels > 0).all() or small.min() == small.max():  # Nothing is left to label, or there are no edges.
             prob = labels == 1
         else:
-            walk = partial(random_walker, beta=BETA, mode="cg_j", channel_axis=-1, return_full_prob=True, prob_tol=1.0)
+            walk = partial(random_walker, beta=RANDOM_WALKER_BETA, mode="cg_j", channel_axis=-1, return_full_prob=True, prob_tol=1.0)
             prob = walk(small / 255.0, labels)[0].clip(0, 1)
         full = cv2.resize(prob.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         certain = _seeds(prompts, image.shape, 0)
@@ -150,9 +164,9 @@ class RandomWalker(Peer):
 
 
 def _seeds(prompts: Sequence[Prompt], shape: tuple[int, ...], radius: int) -> np.ndarray:
-    """What prompts say for certain, int8 (H, W): 1 in the object, -1 out of it, 0 unknown; later prompts win.
+    """Return the labels that prompts make certain, int8 (H, W): 1 foreground, -1 background, 0 unknown; later prompts win.
 
-    A click is a disk of `radius` pixels, a stroke a line; out of a box nothing is the object.
+    A click is a disk of `radius` pixels, a stroke a line; everything outside a box is background.
     """
     seeds = np.zeros(shape[:2], np.int8)
     for prompt in prompts:
@@ -161,8 +175,8 @@ def _seeds(prompts: Sequence[Prompt], shape: tuple[int, ...], radius: int) -> np
             cv2.circle(seeds.view(np.uint8), (column, row), radius, 1 if prompt.positive else 255, thickness=-1)
         elif isinstance(prompt, Stroke):
             points = np.floor(prompt.points).astype(np.int32)
-            colour = 1 if prompt.positive else 255
-            cv2.polylines(seeds.view(np.uint8), [points], isClosed=False, color=colour, thickness=max(1, round(2 * prompt.radius)))
+            color = 1 if prompt.positive else 255
+            cv2.polylines(seeds.view(np.uint8), [points], isClosed=False, color=color, thickness=max(1, round(2 * prompt.radius)))
         else:
             inside = np.s_[int(prompt.y0) : ceil(prompt.y1), int(prompt.x0) : ceil(prompt.x1)]
             kept = seeds[inside].copy()
@@ -171,7 +185,7 @@ def _seeds(prompts: Sequence[Prompt], shape: tuple[int, ...], radius: int) -> np
     return seeds
 
 
-PEERS: dict[str, Callable[[], Predictor]] = {
+BASELINES: dict[str, Callable[[], Predictor]] = {
     "grabcut": GrabCut,
     "random-walker": RandomWalker,
 }

@@ -1,8 +1,8 @@
-"""The NoC protocol: click where `next_click` says until the mask is right, and count.
+"""The NoC protocol: click at the largest error until the mask is right, and count the clicks.
 
-A method starts from the empty mask (in *edit* mode from a faulty one) and gets at most `max_clicks` prompts an object; a box or a stroke
-counts as a click. The clicking stops early once IoU has reached the highest threshold and IoU@5 is known; a mask without any error is done
-as well. From there on an object keeps its last IoU.
+A method starts from the empty mask (in `edit` mode from a corrupted one) and receives at most `max_clicks` prompts per object; a box or
+a stroke counts as one click. Clicking stops early once the highest IoU threshold is reached and IoU@5 is known, or when no error is
+left. From then on an object keeps its last IoU.
 """
 
 from __future__ import annotations
@@ -17,89 +17,23 @@ from typing import Callable, Iterable, Protocol, Sequence
 import numpy as np
 
 from cdwidget.click_simulation import core_distance, next_click, stroke_from
-from cdwidget.mask_errors import faulty_mask
+from cdwidget.mask_errors import flip_superpixels
 from cdwidget.masks import bbox, iou
 from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Box, Click, Prompt
 from cdwidget.registry import lookup
 from cdwidget.session import Session
 
-# MERGED from benchmark.modes: The ways to cut out an object: the mask one starts from, and the next prompt.
+THRESHOLDS = (0.85, 0.90, 0.95)  # IoU
+IOU_AT = (1, 3, 5)  # clicks
+STROKE_RADIUS = 1 / 250  # fraction of the image's longer side, where the error region is thick enough
+BOOTSTRAP_RESAMPLES = 2000
 
-
-STROKE_RADIUS = 1 / 250  # of the image's longer side, where the error is thick enough
-
-
-@dataclass(frozen=True)
-class Mode:
-    """How one object is cut out.
-
-    start: of image, gt, ignore and a generator makes the mask to begin with, bool (H, W), or None for the empty one. prompt: of gt, the
-    mask so far, ignore, the prompts so far and the generator makes the next prompt, or None when no error is left.
-    """
-
-    start: Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray | None]
-    prompt: Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[Prompt], np.random.Generator], Prompt | None]
-
-
-def from_nothing(image: np.ndarray, gt: np.ndarray, ignore: np.ndarray, rng: np.random.Generator) -> None:
-    """Begin with the empty mask."""
-
-
-def from_faulty(image: np.ndarray, gt: np.ndarray, ignore: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Begin with a mask of IoU 0.75 to 0.85."""
-    return faulty_mask(image, gt, rng, ignore)
-
-
-def click(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence[Prompt], rng: np.random.Generator) -> Click | None:
-    """Click at the core of the larger error."""
-    return next_click(gt, mask, ignore, [prompt for prompt in given if isinstance(prompt, Click)])
-
-
-def box_first(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence[Prompt], rng: np.random.Generator) -> Prompt | None:
-    """Draw the object's box, then click."""
-    return click(gt, mask, ignore, given, rng) if given else Box(*bbox(gt))
-
-
-def stroke(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence[Prompt], rng: np.random.Generator) -> Prompt | None:
-    """Scribble from the core of the larger error to somewhere else in it."""
-    core = next_click(gt, mask, ignore)
-    if core is None:
-        return None
-    error = (gt & ~mask if core.positive else mask & ~gt) & ~ignore
-    radius = min(STROKE_RADIUS * max(gt.shape), float(core_distance(error)[core.pixel]) / 2)
-    return stroke_from(core, error, max(0.5, radius), rng)
-
-
-MODES: dict[str, Mode] = {
-    "click": Mode(from_nothing, click),
-    "box": Mode(from_nothing, box_first),
-    "stroke": Mode(from_nothing, stroke),
-    "edit": Mode(from_faulty, click),
-}
-
-
-# MERGED from benchmark.intervals: How sure a mean is: bootstrap intervals over objects.
-
-
-RESAMPLES = 2000
-
-
-def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean of `values` (n,): objects are drawn anew with replacement, the same way each time."""
-    chosen = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.percentile(np.asarray(values, float)[chosen].mean(1), (2.5, 97.5))
-    return float(low), float(high)
-
-
-THRESHOLDS = (0.85, 0.90, 0.95)
-IOU_AT = (1, 3, 5)
-
-Clicker = Callable[[Prompt], np.ndarray]  # takes the next prompt, returns the mask bool (H, W)
+Clicker = Callable[[Prompt], np.ndarray]  # receives the next prompt, returns the mask, bool (H, W)
 
 
 class Target(Protocol):
-    """One object to be cut out, of the data set `group`."""
+    """One object to segment, of the data set `group`."""
 
     @property
     def name(self) -> str: ...
@@ -114,10 +48,72 @@ class Target(Protocol):
         """Read image uint8 (H, W, 3), gt bool (H, W) and ignore bool (H, W)."""
 
 
+# ---- modes: the initial mask and the next prompt -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to segment an object.
+
+    Attributes:
+        start: (image, gt, ignore, rng) -> the initial mask, bool (H, W), or None for the empty mask.
+        prompt: (gt, current mask, ignore, previous prompts, rng) -> the next prompt, or None when no error is left.
+    """
+
+    start: Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray | None]
+    prompt: Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[Prompt], np.random.Generator], Prompt | None]
+
+
+def start_empty(image: np.ndarray, gt: np.ndarray, ignore: np.ndarray, rng: np.random.Generator) -> None:
+    """Start from the empty mask."""
+
+
+def start_corrupted(image: np.ndarray, gt: np.ndarray, ignore: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Start from a mask of IoU 0.75 to 0.85."""
+    return flip_superpixels(image, gt, rng, ignore)
+
+
+def click(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Sequence[Prompt], rng: np.random.Generator) -> Click | None:
+    """Click at the core of the larger error region."""
+    return next_click(gt, mask, ignore, [prompt for prompt in previous if isinstance(prompt, Click)])
+
+
+def box_first(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Sequence[Prompt], rng: np.random.Generator) -> Prompt | None:
+    """Draw the object's bounding box, then click."""
+    return click(gt, mask, ignore, previous, rng) if previous else Box(*bbox(gt))
+
+
+def stroke(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Sequence[Prompt], rng: np.random.Generator) -> Prompt | None:
+    """Draw a stroke from the core of the larger error region to another point in it."""
+    core = next_click(gt, mask, ignore)
+    if core is None:
+        return None
+    error = (gt & ~mask if core.positive else mask & ~gt) & ~ignore
+    radius = min(STROKE_RADIUS * max(gt.shape), float(core_distance(error)[core.pixel]) / 2)
+    return stroke_from(core, error, max(0.5, radius), rng)
+
+
+MODES: dict[str, Mode] = {
+    "click": Mode(start_empty, click),
+    "box": Mode(start_empty, box_first),
+    "stroke": Mode(start_empty, stroke),
+    "edit": Mode(start_corrupted, click),
+}
+
+
 @dataclass(frozen=True)
 class Options:
-    """How every object is cut out. mode: a name in MODES. plain: ask the model without a session's progressive merge. seed: of all that is
-    drawn at random. Raises ValueError for what is not allowed."""
+    """How every object is segmented.
+
+    Attributes:
+        mode: A name in MODES.
+        max_clicks: Prompts per object at most.
+        plain: Call the predictor directly, without a session's progressive merge.
+        seed: Seed of everything random.
+
+    Raises:
+        ValueError: If `max_clicks` is below 1 or the mode is unknown.
+    """
 
     mode: str = "click"
     max_clicks: int = 20
@@ -130,11 +126,20 @@ class Options:
         lookup(MODES, self.mode, "mode")
 
 
+# ---- results -----------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Run:
-    """One object under one method: IoU at the start and after each click, the seconds of the whole loop, of encoding and of predicting.
+    """One object segmented by one method.
 
-    best: the highest IoU of the model's first answer and the alternatives to it; None when it was never asked.
+    Attributes:
+        ious: IoU after each click.
+        seconds: Duration of the whole loop.
+        start: IoU before the first click.
+        encode: Seconds of each `set_image` call.
+        predict: Seconds of each `predict` call.
+        best: Highest IoU among the first prediction and its alternatives; None when the predictor was never called.
     """
 
     name: str
@@ -147,21 +152,111 @@ class Run:
     best: float | None = None
 
     def clicks_to(self, threshold: float) -> int | None:
-        """Index (from 1) of the first click with IoU >= threshold; None when no click reached it."""
+        """Return the index (from 1) of the first click with IoU >= threshold, or None."""
         return next((index for index, iou in enumerate(self.ious, start=1) if iou >= threshold), None)
 
     def iou_at(self, clicks: int) -> float:
-        """IoU after so many clicks; that of the last click when there were fewer."""
+        """Return IoU after this many clicks, or after the last one if there were fewer."""
         return self.ious[min(clicks, len(self.ious)) - 1]
 
     @property
     def drops(self) -> int:
-        """How many clicks lowered IoU."""
+        """Number of clicks that lowered IoU."""
         return sum(after < before for before, after in zip((self.start, *self.ious), self.ious))
 
 
-class Timed:
-    """A predictor that notes how many seconds each call of another one took, and its first answer."""
+@dataclass(frozen=True)
+class Result:
+    """All objects segmented by one method."""
+
+    method: str
+    max_clicks: int
+    runs: tuple[Run, ...]
+
+    @property
+    def encode_seconds(self) -> tuple[float, ...]:
+        """Seconds of every image encoding."""
+        return tuple(seconds for run in self.runs for seconds in run.encode)
+
+    @property
+    def predict_seconds(self) -> tuple[float, ...]:
+        """Seconds of every prediction."""
+        return tuple(seconds for run in self.runs for seconds in run.predict)
+
+    def by_group(self) -> dict[str, Result]:
+        """Return the results of each data set."""
+        groups = sorted({run.group for run in self.runs})
+        return {group: Result(self.method, self.max_clicks, tuple(run for run in self.runs if run.group == group)) for group in groups}
+
+    def clicks_to(self, threshold: float) -> np.ndarray:
+        """Return the clicks of each object to the threshold, int (objects,).
+
+        An object that never reaches it counts `max_clicks`.
+        """
+        return np.array([run.clicks_to(threshold) or self.max_clicks for run in self.runs])
+
+    def noc(self, threshold: float) -> float:
+        """Return the mean number of clicks to the threshold (NoC).
+
+        An object that never reaches it counts `max_clicks`.
+        """
+        return float(self.clicks_to(threshold).mean())
+
+    def nof(self, threshold: float) -> int:
+        """Return the number of objects that never reach the threshold (NoF)."""
+        return sum(run.clicks_to(threshold) is None for run in self.runs)
+
+    def at_last(self, threshold: float) -> int:
+        """Return the number of objects that reach the threshold with the last click.
+
+        NoC counts them like those of `nof`.
+        """
+        return sum(run.clicks_to(threshold) == self.max_clicks for run in self.runs)
+
+    def iou_at(self, clicks: int) -> float:
+        """Return the mean IoU after this many clicks."""
+        return float(np.mean([run.iou_at(clicks) for run in self.runs]))
+
+    @property
+    def best_at_1(self) -> float | None:
+        """Mean IoU of the best of the first prediction and its alternatives.
+
+        None when no predictor was called.
+        """
+        found = [run.best for run in self.runs if run.best is not None]
+        return float(np.mean(found)) if found else None
+
+    @property
+    def drop_share(self) -> float:
+        """Fraction of all clicks that lowered IoU."""
+        return sum(run.drops for run in self.runs) / self.clicks
+
+    @property
+    def clicks(self) -> int:
+        """Total number of clicks."""
+        return sum(len(run.ious) for run in self.runs)
+
+    @property
+    def spc(self) -> float:
+        """Seconds per click of the whole loop.
+
+        The loop includes encoding, prediction, merge, IoU and choosing the next click.
+        """
+        return sum(run.seconds for run in self.runs) / self.clicks
+
+
+def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the mean of `values`, (n,)."""
+    chosen = np.random.default_rng(seed).integers(len(values), size=(BOOTSTRAP_RESAMPLES, len(values)))
+    low, high = np.percentile(np.asarray(values, float)[chosen].mean(1), (2.5, 97.5))
+    return float(low), float(high)
+
+
+# ---- the protocol ------------------------------------------------------------------------------------------------
+
+
+class TimedPredictor:
+    """Wrap a predictor, record the seconds of each call and keep its first prediction."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
@@ -182,94 +277,41 @@ class Timed:
         return prediction
 
 
-@dataclass(frozen=True)
-class Result:
-    """All objects under one method."""
-
-    method: str
-    max_clicks: int
-    runs: tuple[Run, ...]
-
-    @property
-    def encode_seconds(self) -> tuple[float, ...]:
-        """How long the model took for each image."""
-        return tuple(seconds for run in self.runs for seconds in run.encode)
-
-    @property
-    def predict_seconds(self) -> tuple[float, ...]:
-        """How long the model took for each click."""
-        return tuple(seconds for run in self.runs for seconds in run.predict)
-
-    def by_group(self) -> dict[str, Result]:
-        """The same method on each data set alone."""
-        groups = sorted({run.group for run in self.runs})
-        return {group: Result(self.method, self.max_clicks, tuple(run for run in self.runs if run.group == group)) for group in groups}
-
-    def clicks_to(self, threshold: float) -> np.ndarray:
-        """Clicks of each object to the threshold, int (objects,); `max_clicks` for one that never gets there."""
-        return np.array([run.clicks_to(threshold) or self.max_clicks for run in self.runs])
-
-    def noc(self, threshold: float) -> float:
-        """Mean number of clicks to reach the threshold; an object that never does counts `max_clicks`."""
-        return float(self.clicks_to(threshold).mean())
-
-    def nof(self, threshold: float) -> int:
-        """Number of objects that never reached the threshold."""
-        return sum(run.clicks_to(threshold) is None for run in self.runs)
-
-    def at_last(self, threshold: float) -> int:
-        """Number of objects that reached the threshold with the very last click: NoC counts them like those of `nof`."""
-        return sum(run.clicks_to(threshold) == self.max_clicks for run in self.runs)
-
-    def iou_at(self, clicks: int) -> float:
-        """Mean IoU after so many clicks."""
-        return float(np.mean([run.iou_at(clicks) for run in self.runs]))
-
-    @property
-    def best_at_1(self) -> float | None:
-        """Mean of the highest IoU among the first answer and its alternatives, as if someone chose; None when no model was asked."""
-        found = [run.best for run in self.runs if run.best is not None]
-        return float(np.mean(found)) if found else None
-
-    @property
-    def drop_share(self) -> float:
-        """Share of all clicks that lowered IoU."""
-        return sum(run.drops for run in self.runs) / self.clicks
-
-    @property
-    def clicks(self) -> int:
-        """Number of clicks given in all."""
-        return sum(len(run.ious) for run in self.runs)
-
-    @property
-    def spc(self) -> float:
-        """Seconds per click of the whole loop: encoding, prediction, merge, IoU and the choice of the next click."""
-        return sum(run.seconds for run in self.runs) / self.clicks
-
-
 def benchmark(method: str, targets: Iterable[Target], predictor: Predictor, options: Options = Options()) -> Result:
-    """Run a predictor over all targets, one after the other.
+    """Segment all targets, one after the other.
 
-    Prompts go to `Session.apply`, progressive merge included, as in the widget; with `options.plain` straight to the predictor, whose own
-    last prob is its prior.
+    Args:
+        method: Name of the method in tables.
+        targets: Objects to segment.
+        predictor: Any predictor. Prompts go through `Session.apply`, progressive merge included, as in the widget; with `options.plain`
+            directly to the predictor, whose last probability map is the prior.
+        options: Mode, number of clicks, seed.
+
+    Returns:
+        The figures of every object.
+
+    Example:
+        >>> result = benchmark("mine", read_benchmark_objects(folder), my_predictor)
+        >>> result.noc(0.90)
+        2.4
     """
-    return Result(method, options.max_clicks, tuple(cut_out(target, predictor, options) for target in targets))
+    return Result(method, options.max_clicks, tuple(segment(target, predictor, options) for target in targets))
 
 
-def cut_out(target: Target, predictor: Predictor, options: Options) -> Run:
-    """Cut one object out."""
+def segment(target: Target, predictor: Predictor, options: Options) -> Run:
+    """Segment one object."""
     image, gt, ignore = target.load()
     mode = MODES[options.mode]
     rng = np.random.default_rng((options.seed, zlib.crc32(f"{target.group}/{target.name}".encode())))
     initial = mode.start(image, gt, ignore, rng)
-    timed = Timed(predictor)
+    timed = TimedPredictor(predictor)
     start = partial(_plain_clicker if options.plain else _session_clicker, image, timed, initial)
     mask = np.zeros_like(gt) if initial is None else initial
     ious, seconds = click_through(gt, ignore, mask, start, options.max_clicks, mode, rng)
-    begin = iou(gt & ~ignore, mask & ~ignore)
+    start_iou = iou(gt & ~ignore, mask & ~ignore)
     candidates = (timed.first.mask, *timed.first.alternatives) if timed.first else ()
     best = max((iou(gt & ~ignore, candidate & ~ignore) for candidate in candidates), default=None)
-    return Run(target.name, ious, seconds, target.group, begin, tuple(timed.encode_seconds), tuple(timed.predict_seconds), best)
+    return Run(target.name, ious, seconds, target.group, start_iou, tuple(timed.encode_seconds), tuple(timed.predict_seconds), best)
 
 
 def click_through(
@@ -281,20 +323,30 @@ def click_through(
     mode: Mode,
     rng: np.random.Generator,
 ) -> tuple[tuple[float, ...], float]:
-    """Give prompts for one object, bool (H, W), until it is done; return IoU after each, and the seconds of it all.
+    """Prompt for one object until it is done.
 
-    mask: what one starts from. start: gives the method for its image and is timed with the clicks.
+    Args:
+        gt: Ground truth, bool (H, W).
+        ignore: Pixels that do not count, bool (H, W).
+        mask: Initial mask, bool (H, W).
+        start: Opens the image in the method and returns its clicker; timed together with the clicks.
+        max_clicks: Prompts at most.
+        mode: Chooses the next prompt.
+        rng: Source of everything random.
+
+    Returns:
+        IoU after each prompt, and the seconds of the whole loop.
     """
     started = perf_counter()
     clicker = start()
-    given: list[Prompt] = []
+    previous: list[Prompt] = []
     ious: list[float] = []
     while len(ious) < max_clicks and not (len(ious) >= max(IOU_AT) and max(ious) >= max(THRESHOLDS)):
-        prompt = mode.prompt(gt, mask, ignore, given, rng)
+        prompt = mode.prompt(gt, mask, ignore, previous, rng)
         if prompt is None:
             break
         mask = clicker(prompt)
-        given.append(prompt)
+        previous.append(prompt)
         ious.append(iou(gt & ~ignore, mask & ~ignore))
     return tuple(ious), perf_counter() - started
 

@@ -1,4 +1,4 @@
-"""Results as tables to read, as JSON to keep, and as CSV, an object a line."""
+"""Results as text tables, JSON, CSV (one line per object) and a plot."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cdwidget.benchmark.latency import Latency
-from cdwidget.benchmark.protocol import IOU_AT, THRESHOLDS, Result, interval
+from cdwidget.benchmark.protocol import IOU_AT, THRESHOLDS, Result, bootstrap_interval
 
-MAIN = 0.90  # the threshold whose mean is given with an interval
+MAIN = 0.90  # IoU threshold whose mean is reported with an interval
 
 
 def noc_table(results: Sequence[Result]) -> str:
-    """One row a method. NoF90 `2+1` reads: two objects never reached IoU 0.90, one more did so with the last click; best@1: mIoU of the
-    best of the first answer and its alternatives, before any merge."""
+    """Return the main table, one row per method.
+
+    NoF90 `2+1`: two objects never reach IoU 0.90, one more does so with the last click. best@1: mean IoU of the best of the first
+    prediction and its alternatives, before any merge.
+    """
     percents = [round(100 * threshold) for threshold in THRESHOLDS]
     header = ["method", "objects", *(f"NoC{q}" for q in percents), f"NoC{100 * MAIN:.0f}[95%]", *(f"NoF{q}" for q in percents)]
     header += [*(f"mIoU@{k}" for k in IOU_AT), "best@1", "drops", "SPC s", "predict p50/p95 ms", "encode p50/p95 ms"]
@@ -29,7 +32,7 @@ def noc_table(results: Sequence[Result]) -> str:
             result.method,
             str(len(result.runs)),
             *(f"{result.noc(q):.2f}" for q in THRESHOLDS),
-            "{:.2f}-{:.2f}".format(*interval(result.clicks_to(MAIN))),
+            "{:.2f}-{:.2f}".format(*bootstrap_interval(result.clicks_to(MAIN))),
             *(f"{result.nof(q)}+{result.at_last(q)}" for q in THRESHOLDS),
             *(f"{result.iou_at(k):.3f}" for k in IOU_AT),
             "-" if result.best_at_1 is None else f"{result.best_at_1:.3f}",
@@ -44,7 +47,7 @@ def noc_table(results: Sequence[Result]) -> str:
 
 
 def group_table(results: Sequence[Result]) -> str:
-    """One row a data set: NoC85/NoC90 of each method."""
+    """Return NoC85/NoC90 of each method, one row per data set."""
     groups = {group: len(part.runs) for group, part in results[0].by_group().items()}
     parts = [result.by_group() for result in results]
     rows = [
@@ -55,25 +58,28 @@ def group_table(results: Sequence[Result]) -> str:
 
 
 def difference_table(results: Sequence[Result]) -> str:
-    """What each of the other methods costs, in clicks to IoU 0.90, beside the first: the mean over objects with its 95 % interval."""
+    """Return the NoC90 difference of each method to the first one: the mean over objects with its 95 % interval."""
     base = results[0]
     rows = [
         [result.method, f"{difference:+.2f}", f"{low:+.2f} to {high:+.2f}"]
         for result in results[1:]
         for difference, low, high in [_difference(base, result)]
     ]
-    return _align([["beside " + base.method, "NoC90", "95%"], *rows])
+    return _align([["difference to " + base.method, "NoC90", "95%"], *rows])
 
 
 def _difference(base: Result, other: Result) -> tuple[float, float, float]:
-    """Mean of NoC90 differences, object by object, and its interval."""
+    """Return the mean of the NoC90 differences per object, and its interval."""
     pairs = other.clicks_to(MAIN) - base.clicks_to(MAIN)
-    return (float(pairs.mean()), *interval(pairs))
+    return (float(pairs.mean()), *bootstrap_interval(pairs))
 
 
 def latency_table(latencies: Sequence[Latency]) -> str:
-    """One row a method; a click is the whole `Session.apply`, predict is the model's share of it."""
-    header = ["method", "size", "encode p50/p95 ms", "click p50/p95 ms", "predict p50/p95 ms", "peak memory MB", "of it loaded"]
+    """Return latencies, one row per method.
+
+    A click is the whole `Session.apply`, predict the model's share of it.
+    """
+    header = ["method", "size", "encode p50/p95 ms", "click p50/p95 ms", "predict p50/p95 ms", "peak memory MB", "after loading"]
     rows = [
         [
             latency.method,
@@ -90,7 +96,14 @@ def latency_table(latencies: Sequence[Latency]) -> str:
 
 
 def write_json(path: str | Path, results: Sequence[Result] = (), latencies: Sequence[Latency] = (), **about: Any) -> None:
-    """Write all figures, `about` them and every object's IoU after each click; the file is there complete or not at all."""
+    """Write all figures and every object's IoU after each click to a JSON file, atomically.
+
+    Args:
+        path: File to write.
+        results: Click counts per method.
+        latencies: Latency measurements.
+        **about: Further entries of the file, such as title and mode.
+    """
     content = {
         **about,
         "methods": {result.method: _figures(result, results[0]) for result in results},
@@ -118,7 +131,10 @@ def write_json(path: str | Path, results: Sequence[Result] = (), latencies: Sequ
 
 
 def write_csv(path: str | Path, results: Sequence[Result]) -> None:
-    """Write a line an object and method: clicks to each threshold (empty for never), IoU, clicks, drops, seconds."""
+    """Write a CSV file with one line per object and method.
+
+    Its columns are clicks to each threshold (empty if never reached), IoU, clicks, drops and seconds.
+    """
     with Path(path).open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(
@@ -139,8 +155,8 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
         "clicks": result.clicks,
         "max_clicks": result.max_clicks,
         "noc": {str(q): result.noc(q) for q in THRESHOLDS},
-        "noc_interval": {str(q): interval(result.clicks_to(q)) for q in THRESHOLDS},
-        "noc90_beside_first": {"mean": difference, "interval": [low, high]},
+        "noc_interval": {str(q): bootstrap_interval(result.clicks_to(q)) for q in THRESHOLDS},
+        "noc90_difference_to_first": {"mean": difference, "interval": [low, high]},
         "noc_by_set": {
             group: {"objects": len(part.runs), **{str(q): part.noc(q) for q in THRESHOLDS}} for group, part in result.by_group().items()
         },
@@ -159,7 +175,7 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
 
 
 def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """p50 and p95 in milliseconds; empty when the model was never called."""
+    """Return p50 and p95 in milliseconds; empty if the model was never called."""
     return {f"p{q}": float(1000 * np.percentile(seconds, q)) for q in (50, 95)} if seconds else {}
 
 
@@ -172,7 +188,7 @@ def _milliseconds(seconds: Sequence[float]) -> str:
 
 
 def _align(rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the figures to the right."""
+    """Align the first column to the left, the figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = (
         "  ".join(cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in enumerate(zip(row, widths)))
@@ -181,18 +197,15 @@ def _align(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-# MERGED from benchmark.plot: IoU against clicks, as a picture.
-
-
-def plot(path: str | Path, results: Sequence[Result], title: str = "") -> None:
-    """Draw the mean IoU after each click, with its 95 % bootstrap interval, a line a method, into a PNG file."""
+def plot_iou(path: str | Path, results: Sequence[Result], title: str = "") -> None:
+    """Plot the mean IoU after each click, with its 95 % interval, to a PNG file."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(title=title, xlabel="clicks", ylabel="mean IoU")
     for result in results:
         clicks = np.arange(1, min(10, result.max_clicks) + 1)
         ious = np.array([[run.iou_at(int(k)) for run in result.runs] for k in clicks])
-        low, high = np.array([interval(row) for row in ious]).T
+        low, high = np.array([bootstrap_interval(row) for row in ious]).T
         (line,) = axes.plot(clicks, ious.mean(1), marker=".", label=result.method)
         axes.fill_between(clicks, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set_xticks(clicks)

@@ -1,4 +1,4 @@
-"""All methods over all objects: in this process or several, each object's figures written down at once, so that a rerun goes on."""
+"""Run all methods over all objects, in one or several processes; finished objects are recorded, so a rerun resumes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from cdwidget._version import __version__
 from cdwidget.benchmark.methods import Method
-from cdwidget.benchmark.protocol import Options, Result, Run, Target, cut_out
+from cdwidget.benchmark.protocol import Options, Result, Run, Target, segment
 from cdwidget.predictor import Predictor
 
 THREADS = "OMP_NUM_THREADS"
@@ -27,17 +27,25 @@ THREADS = "OMP_NUM_THREADS"
 def run_all(
     methods: Sequence[Method], targets: Sequence[Target], options: Options, *, jobs: int = 1, record: Path | None = None
 ) -> list[Result]:
-    """Run every method over every target; results are in the order of the arguments, and the same for any number of `jobs`.
+    """Run every method over every target.
 
-    record: a JSONL file that gets a line an object as it is done. What it holds already, by the same version, weights and options on the
-    same object, is not done again.
+    Args:
+        methods: What to compare.
+        targets: Objects to segment.
+        options: How every object is segmented.
+        jobs: Number of processes. The masks and clicks do not depend on it, the seconds do.
+        record: JSONL file that receives one line per finished object. Objects that it already holds for the same version, weights and
+            options are not measured again.
+
+    Returns:
+        One result per method, in the order of `methods`; its runs are in the order of `targets`.
     """
     keys = {(m, t): _key(method, target, options) for m, method in enumerate(methods) for t, target in enumerate(targets)}
     known = {} if record is None else _read(record)
-    todo = [place for place, key in keys.items() if key not in known]
-    done = {place: known[key] for place, key in keys.items() if key in known}
+    todo = [pair for pair, key in keys.items() if key not in known]
+    done = {pair: known[key] for pair, key in keys.items() if key in known}
     if done:
-        tqdm.write(f"{len(done)} of {len(keys)} objects are in {record} already; without that file they are measured again", sys.stderr)
+        tqdm.write(f"{len(done)} of {len(keys)} objects are already in {record}; delete that file to measure them again", sys.stderr)
     with tqdm(total=len(keys), initial=len(done), unit="object", disable=None) as bar:
         for (m, t), run in _runs(methods, targets, options, jobs, todo):
             done[m, t] = run
@@ -53,11 +61,11 @@ def _runs(
     methods: Sequence[Method], targets: Sequence[Target], options: Options, jobs: int, todo: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[tuple[int, int], Run]]:
     if jobs <= 1:
-        _begin(methods, options)
+        _set_up(methods, options)
         for m, t in todo:
             yield (m, t), _run(m, targets[t])
         return
-    with _cores_shared(jobs), ProcessPoolExecutor(jobs, get_context("spawn"), _begin_apart, (methods, options, jobs)) as pool:
+    with _limit_threads(jobs), ProcessPoolExecutor(jobs, get_context("spawn"), _set_up_worker, (methods, options, jobs)) as pool:
         futures = {pool.submit(_run, m, targets[t]): (m, t) for m, t in todo}
         try:
             for future in as_completed(futures):
@@ -66,37 +74,38 @@ def _runs(
             pool.shutdown(cancel_futures=True)
 
 
-_methods: Sequence[Method] = ()  # of this process, a worker or the only one
+# State of one process, a worker or the only one.
+_methods: Sequence[Method] = ()
 _options = Options()
 _predictors: dict[int, Predictor] = {}
 
 
-def _begin(methods: Sequence[Method], options: Options) -> None:
+def _set_up(methods: Sequence[Method], options: Options) -> None:
     global _methods, _options
     _methods, _options = methods, options
     _predictors.clear()
 
 
-def _begin_apart(methods: Sequence[Method], options: Options, jobs: int) -> None:
-    cv2.setNumThreads(_share(jobs))
-    _begin(methods, options)
+def _set_up_worker(methods: Sequence[Method], options: Options, jobs: int) -> None:
+    cv2.setNumThreads(_threads_per_job(jobs))
+    _set_up(methods, options)
 
 
 def _run(m: int, target: Target) -> Run:
     if m not in _predictors:
         _predictors[m] = _methods[m].build()
-    return cut_out(target, _predictors[m], replace(_options, plain=_options.plain or _methods[m].plain))
+    return segment(target, _predictors[m], replace(_options, plain=_options.plain or _methods[m].plain))
 
 
-def _share(jobs: int) -> int:
+def _threads_per_job(jobs: int) -> int:
     return max(1, (os.cpu_count() or 1) // jobs)
 
 
 @contextmanager
-def _cores_shared(jobs: int) -> Iterator[None]:
-    """Let processes started meanwhile take their share of the cores; numeric libraries read this once, when they are loaded."""
+def _limit_threads(jobs: int) -> Iterator[None]:
+    """Give processes that start inside this block their share of the cores; numeric libraries read the variable when they are loaded."""
     before = os.environ.get(THREADS)
-    os.environ[THREADS] = before or str(_share(jobs))
+    os.environ[THREADS] = before or str(_threads_per_job(jobs))
     try:
         yield
     finally:
@@ -109,7 +118,7 @@ def _key(method: Method, target: Target, options: Options) -> str:
 
 
 def _read(record: Path) -> dict[str, Run]:
-    """The runs of a record by key; a last line that was cut off when the program was killed is taken out of it."""
+    """Return the runs of a record by key; an incomplete last line, left by a killed process, is removed from the file."""
     known = {}
     lines = record.read_text().splitlines(keepends=True) if record.exists() else []
     if lines and not lines[-1].endswith("\n"):

@@ -1,26 +1,38 @@
-"""Review and repair: a catalogue of images and masks in one SQLite file."""
+"""A catalogue of images and masks in one SQLite file, for review and repair."""
 
+from cdwidget._deprecated import renamed_names
 from cdwidget.catalogue.catalogue import Catalogue
-from cdwidget.catalogue.plots import Stats
-from cdwidget.catalogue.rows import OVERALL, CatalogueItem, InstanceRow, ItemRow, Past, Problem, Score
+from cdwidget.catalogue.rows import OVERALL_SCORE, CatalogueItem, HistoryEntry, InstanceRow, ItemRow, Problem, ScoreValue
+from cdwidget.catalogue.statistics import Stats
 from cdwidget.catalogue.storage import STATUSES
-from cdwidget.catalogue.subset import LeftOut, Split, Subset
-from cdwidget.catalogue.writer import Added, Conflict
+from cdwidget.catalogue.subset import Duplicate, Split, Subset
+from cdwidget.catalogue.writer import AddResult, Conflict
 
 __all__ = [
-    "OVERALL",
+    "OVERALL_SCORE",
     "STATUSES",
-    "Added",
+    "AddResult",
     "Catalogue",
     "CatalogueItem",
     "Conflict",
+    "Duplicate",
+    "HistoryEntry",
     "InstanceRow",
     "ItemRow",
-    "LeftOut",
-    "Past",
     "Problem",
-    "Score",
+    "ScoreValue",
     "Split",
     "Stats",
     "Subset",
 ]
+
+__getattr__ = renamed_names(
+    "cdwidget.catalogue",
+    {
+        "OVERALL": "OVERALL_SCORE",
+        "Added": "AddResult",
+        "LeftOut": "Duplicate",
+        "Past": "HistoryEntry",
+        "Score": "ScoreValue",
+    },
+)

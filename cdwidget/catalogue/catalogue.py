@@ -1,4 +1,4 @@
-"""The catalogue: images and their masks in one SQLite file, to be scored, reviewed, mended and exported."""
+"""The catalogue: images and masks in one SQLite file, for scoring, review and export."""
 
 from __future__ import annotations
 
@@ -6,52 +6,78 @@ import json
 import os
 from contextlib import contextmanager
 from itertools import islice
-from math import isfinite
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Sequence, Sized, cast
 
 from tqdm.auto import tqdm
 
-from cdwidget.catalogue.export import export
-from cdwidget.catalogue.images import stored, user
+from cdwidget._deprecated import renamed_property, warn_renamed
+from cdwidget.catalogue.images import current_user, relative_to_catalogue
 from cdwidget.catalogue.integrity import check_images, relocate_images
-from cdwidget.catalogue.job_state import Work
-from cdwidget.catalogue.open_sessions import Opener
-from cdwidget.catalogue.query import Condition, Of, Texts
+from cdwidget.catalogue.job_state import JobState
+from cdwidget.catalogue.open_sessions import OpenSessions
+from cdwidget.catalogue.query import Condition, RowKind, Texts
 from cdwidget.catalogue.reader import Reader
-from cdwidget.catalogue.records import record_instances, record_items
-from cdwidget.catalogue.rows import OVERALL, InstanceRow, Problem, Score, heat_to_png
+from cdwidget.catalogue.records import encode_instances, encode_items
+from cdwidget.catalogue.rows import InstanceRow, Problem, ScoreValue
 from cdwidget.catalogue.storage import STATUSES
-from cdwidget.catalogue.subset import Subset, choose
-from cdwidget.catalogue.writer import KNOWN, Added, Edit, insert, merged, records_of, undo, update_score, with_status, write
+from cdwidget.catalogue.subset import Subset, make_subset
+from cdwidget.catalogue.writer import (
+    KNOWN_PATHS_SQL,
+    AddResult,
+    Edit,
+    insert_items,
+    merge_records,
+    read_records,
+    undo_change,
+    with_status,
+    write_edit,
+    write_scores,
+)
 from cdwidget.formats import read as read_format
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
 from cdwidget.session import Session
 
-BATCH = 500  # items that are written in one transaction
+ADD_BATCH_ITEMS = 500  # items per transaction
 
 
 class Catalogue(Reader):
-    """Items, their instances, scores, statuses, tags and history in one file; images stay where they are.
+    """Images with their instances, scores, statuses, tags and history in one file.
 
-    Any number of threads and processes may have it open. A method that has returned has written to the disk; one that raises has
-    changed nothing. Items and instances have ids, whole numbers from 1; the `number` of an instance is its id within its item.
+    Image files stay where they are. Any number of threads and processes may open the catalogue. Changes are on the disk when a method
+    returns; a method that raises has changed nothing. Items and instances have ids from 1; the `number` of an instance is its id within
+    its item.
 
-    >>> catalogue = Catalogue("labels.db")
-    >>> catalogue.import_("coco", "annotations.json")
-    >>> for row in catalogue.query(status="new", order_by="-score", limit=10): ...
+    Example:
+        >>> catalogue = Catalogue("labels.db")
+        >>> catalogue.import_("coco", "annotations.json")
+        >>> for row in catalogue.query(status="new", order_by="-score", limit=10): ...
     """
 
-    def __init__(self, path: str | os.PathLike[str], who: str | None = None) -> None:
-        """Open a catalogue, or make it. who: whose changes these are, by default the user of this machine."""
+    def __init__(self, path: str | os.PathLike[str], user: str | None = None, *, who: str | None = None) -> None:
+        """Open a catalogue; the file is created if it does not exist.
+
+        Args:
+            path: Path of the file.
+            user: Recorded in the history as the author of changes; None for the current user.
+            who: Deprecated name of `user`.
+
+        Raises:
+            FileNotFoundError: If the file's folder does not exist.
+            ValueError: If the file is not a catalogue.
+        """
+        if who is not None:
+            warn_renamed("Catalogue(who=...)", "Catalogue(user=...)")
         super().__init__(Path(os.path.abspath(os.path.expanduser(path))))
-        self.who = who or user()
-        self._opener = Opener(self.path)
+        self.user = user or who or current_user()
+        self._open_sessions = OpenSessions(self.path)
+
+    who = renamed_property("who", "user")
 
     def __reduce__(self) -> Any:
-        return Catalogue, (self.path, self.who)
+        return Catalogue, (self.path, self.user)
 
     def __enter__(self) -> Catalogue:
         return self
@@ -63,12 +89,19 @@ class Catalogue(Reader):
         return f"Catalogue({str(self.path)!r}): {len(self)} items"
 
     def close(self) -> None:
-        """Close the file; it is opened again when something is asked of it."""
+        """Close the file; the next use opens it again."""
         self.database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make one of all changes inside: quicker, and all of them or none are kept. Other writers wait meanwhile."""
+        """Commit all changes inside the block together, or none of them; faster than one by one.
+
+        Other writers wait until the block ends.
+
+        Example:
+            >>> with catalogue.transaction():
+            ...     catalogue.tag([1, 2], "night")
+        """
         with self.database.transaction():
             yield
 
@@ -76,204 +109,290 @@ class Catalogue(Reader):
 
     def add(
         self, items: Iterable[Item | str | os.PathLike[str]], *, status: str = "new", tags: Sequence[str] = (), progress: bool | None = None
-    ) -> Added:
-        """Add items, or paths and URLs of images. Known paths stay as they are, so that a run which was killed may be started again.
+    ) -> AddResult:
+        """Add images, with or without instances.
 
-        A known item that has no instances and was never changed gets those given. Masks that cannot be read are left out and listed in
-        the `problems` of the answer. status: of all instances. progress: show a bar; None: only on a terminal or in a notebook.
+        Images already in the catalogue are skipped, so an interrupted call can be repeated; one that has no instances and was never changed
+        gets the given ones. Instances that cannot be encoded are omitted.
+
+        Args:
+            items: Items, or paths and URLs of images.
+            status: Status of the new items and instances.
+            tags: Tags of the new items.
+            progress: Show a progress bar; None for only in a terminal or notebook.
+
+        Returns:
+            Counts, and descriptions of the items that could not be added.
+
+        Raises:
+            ValueError: If the status does not exist.
         """
         lookup(dict.fromkeys(STATUSES), status, "status")
-        added = Added()
+        added = AddResult()
         total = len(items) if isinstance(items, Sized) else None
-        wanted = (item if isinstance(item, Item) else Item(item) for item in items)
+        remaining = (item if isinstance(item, Item) else Item(item) for item in items)
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
-            while batch := list(islice(wanted, BATCH)):
-                recorded = record_items(self._unknown(batch, added), status)
+            while batch := list(islice(remaining, ADD_BATCH_ITEMS)):
+                encoded = encode_items(self._without_known(batch, added), status)
                 with self.database.transaction() as connection:
-                    insert(connection, recorded, added, status, _texts(tags), self.path.parent)
+                    insert_items(connection, encoded, added, status, _checked_tags(tags), self.path.parent)
                 bar.update(len(batch))
         return added
 
-    def import_(self, format: str, path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None, **options: Any) -> Added:
-        """Add a data set; format, path and images as for `cdwidget.read`, options as for `add`. Raises what `cdwidget.read` does."""
+    def import_(self, format: str, path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None, **options: Any) -> AddResult:
+        """Add a data set.
+
+        Args:
+            format: A name of `cdwidget.formats.FORMATS`.
+            path: The data set's file or folder.
+            images: The folder of its images, if it is not where the format expects it.
+            options: Arguments of `add`.
+
+        Returns:
+            Counts, and descriptions of the items that could not be added.
+
+        Raises:
+            FileNotFoundError: If a file does not exist.
+            ValueError: If the data set cannot be read.
+
+        Example:
+            >>> catalogue.import_("coco", "annotations.json", tags=["night"])
+        """
         return self.add(read_format(format, path, images), **options)
 
-    # ---- choosing ------------------------------------------------------------------------------------------------
-
     def subset(self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), **options: Any) -> Subset:
-        """Choose items, by a query and: ids=, below= and above= (of their scores), tag=; the answer has more to choose by, and exports."""
-        return choose(self, status=status, label=label, where=where, **options)
+        """Choose items for training.
+
+        Args:
+            status: As for `query`.
+            label: As for `query`.
+            where: As for `query`.
+            options: `tag` as for `query`; `ids` of items; `below` and `above` limit the item's score.
+
+        Returns:
+            The subset, with methods to balance, split and export it.
+
+        Raises:
+            ValueError: If a name or an id does not exist.
+        """
+        return make_subset(self, status=status, label=label, where=where, **options)
 
     # ---- editing -------------------------------------------------------------------------------------------------
 
     def session(
         self, item_id: int, predictor: Predictor | None = None, *, selected: int | None = None, autosave: bool = True
     ) -> Session:  # fmt: skip
-        """Open an item for editing; `update(item_id, session)` writes back what was done.
+        """Open an item for editing; `update(item_id, session)` saves the result.
 
-        selected: the number of the instance to edit first, by default a new one.
-        autosave: keep every change in a file beside the catalogue before it is in force, so that a session which was killed goes on
-        where it was when the item is opened again, if nobody has changed it meanwhile; from the first update on, `update` alone saves.
-        Raises FileNotFoundError or ValueError when the image cannot be read.
+        Args:
+            item_id: The item's id.
+            predictor: Predicts masks from prompts; None if there will be none.
+            selected: Number of the instance to edit first; None for a new one.
+            autosave: Write every change to a file next to the catalogue. If the process ends before `update`, opening the item again
+                restores them, unless the item has changed in the meantime.
+
+        Returns:
+            The session.
+
+        Raises:
+            FileNotFoundError: If the image does not exist.
+            ValueError: If the item does not exist or its image cannot be read.
         """
-        return self._opener.session(self.item(item_id), predictor, selected, autosave)
+        return self._open_sessions.open(self.item(item_id), predictor, selected, autosave)
 
     def update(
         self, item_id: int, session: Session | Iterable[Instance], *, status: str | None = None,
         instance: int | Iterable[int] | None = None, version: int | None = None, overwrite: bool = False,
     ) -> int:  # fmt: skip
-        """Write the instances of a session, or those given, in place of an item's, all or nothing; return the item's new version.
+        """Replace the instances of an item.
 
-        status: of all its instances from now on, or of those whose numbers are `instance`; None: as they were, "new" for new ones.
-        version: of the item when it was read; a session that was opened here knows it. Scores of masks and labels that are others now
-        are dropped. Raises Conflict when somebody else has changed the item meanwhile: then nothing is written, unless `overwrite`.
+        Scores of instances whose mask or label changes are deleted.
+
+        Args:
+            item_id: The item's id.
+            session: A session, or the new instances.
+            status: New status of the instances; None keeps the old ones, and gives new instances "new".
+            instance: Numbers of the instances that get the status; None for all.
+            version: The item's version when it was read; known for a session of this catalogue. None does not detect conflicts.
+            overwrite: Write even if the item was changed in the meantime.
+
+        Returns:
+            The item's new version.
+
+        Raises:
+            Conflict: If the item was changed in the meantime; nothing is written.
+            ValueError: If the item or status does not exist, or a mask does not fit the image.
         """
         if status is not None:
             lookup(dict.fromkeys(STATUSES), status, "status")
-        meant = {instance} if isinstance(instance, int) else None if instance is None else set(instance)
+        numbers = {instance} if isinstance(instance, int) else None if instance is None else set(instance)
         if isinstance(session, Session):
-            opened = self._opener.opened(session, item_id)
-            version, detail = opened.version if version is None else version, opened.detail(session)
-            given = record_instances(session.instances)
+            origin = self._open_sessions.origin(session, item_id)
+            version, detail = origin.version if version is None else version, origin.detail(session)
+            given = encode_instances(session.instances)
             size: tuple[int, int] | None = (session.height, session.width)
         else:
-            given, detail = record_instances(session), {}
+            given, detail = encode_instances(session), {}
             size = given.size
         with self.database.transaction() as connection:
-            after = merged(records_of(connection, item_id), given, status, meant)
+            after = merge_records(read_records(connection, item_id), given, status, numbers)
             edit = Edit(status or "update", after, detail, status, size, None if overwrite else version)
-            written = write(connection, item_id, edit, self.who)
+            new_version = write_edit(connection, item_id, edit, self.user)
         if isinstance(session, Session):
-            self._opener.written(session, written)
-        return written
+            self._open_sessions.mark_saved(session, new_version)
+        return new_version
 
-    def set_status(self, ids: int | Iterable[int], status: str, of: Of = "items") -> None:
-        """Give items with all their instances, or instances, a status; ValueError for an id there is not."""
+    def set_status(self, ids: int | Iterable[int], status: str, of: RowKind = "items") -> None:
+        """Set the status of instances, or of items with all their instances.
+
+        Args:
+            ids: One id or several.
+            status: One of STATUSES.
+            of: Whether the ids are of "items" or "instances".
+
+        Raises:
+            ValueError: If an id or the status does not exist.
+
+        Example:
+            >>> catalogue.set_status([1, 2], "accepted")
+        """
         lookup(dict.fromkeys(STATUSES), status, "status")
         with self.database.transaction() as connection:
-            for item, numbers in self._by_item(ids, of).items():
-                chosen = [record for record in records_of(connection, item) if numbers is None or record.number in numbers]
-                write(connection, item, Edit(status, with_status(chosen, status), status=status), self.who)
+            for item, numbers in self._numbers_by_item(ids, of).items():
+                chosen = [record for record in read_records(connection, item) if numbers is None or record.number in numbers]
+                write_edit(connection, item, Edit(status, with_status(chosen, status), status=status), self.user)
 
     def undo(self, item_id: int) -> bool:
-        """Take the newest change of an item back (masks, labels, statuses); False when there is none left. Scores do not come back."""
+        """Undo the newest change of an item's masks, labels and statuses.
+
+        Deleted scores are not restored.
+
+        Returns:
+            False if there is nothing to undo.
+        """
         with self.database.transaction() as connection:
-            return undo(connection, item_id, self.who)
+            return undo_change(connection, item_id, self.user)
 
     def tag(self, ids: int | Iterable[int], *tags: str) -> None:
-        """Give items tags."""
-        pairs = [(item, tag) for item in self._by_item(ids, "items") for tag in _texts(tags)]
+        """Add tags to items; ValueError if an id does not exist."""
+        pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in _checked_tags(tags)]
         with self.database.transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", pairs)
 
     def untag(self, ids: int | Iterable[int], *tags: str) -> None:
-        """Take tags from items."""
-        pairs = [(item, tag) for item in self._by_item(ids, "items") for tag in _texts(tags)]
+        """Remove tags from items; ValueError if an id does not exist."""
+        pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in _checked_tags(tags)]
         with self.database.transaction() as connection:
             connection.executemany("DELETE FROM tags WHERE item = ? AND tag = ?", pairs)
 
-    # ---- scores --------------------------------------------------------------------------------------------------
+    # ---- scores and jobs -----------------------------------------------------------------------------------------
 
     def put_scores(
-        self, item_id: int, scores: Iterable[Score], version: int | None = None, names: Iterable[str] | None = None
+        self, item_id: int, scores: Iterable[ScoreValue], version: int | None = None, names: Iterable[str] | None = None
     ) -> bool:  # fmt: skip
-        """Keep scores of an item's instances, in place of those of the same names; ValueError for one of an instance there is not.
+        """Store scores of an item's instances, replacing those of the same names.
 
-        version: of the item when it was read. Where it has been changed since, nothing is kept and the answer is False: score it anew.
-        names: what was asked for; an instance that is given no score of such a name has none from now on. None: it keeps the old one.
+        Args:
+            item_id: The item's id.
+            scores: The scores.
+            version: The item's version when it was read; None to store in any case.
+            names: The scores that were computed: an instance without one of them loses its old value. None keeps old values.
+
+        Returns:
+            False if the item was changed in the meantime; nothing is stored then.
+
+        Raises:
+            ValueError: If an instance does not exist or a value is not finite.
         """
         with self.database.transaction() as connection:
-            found = connection.execute("SELECT version FROM items WHERE id = ?", (item_id,)).fetchone()
-            if version is not None and found != (version,):
-                return False
-            rows = dict(connection.execute("SELECT number, id FROM instances WHERE item = ?", (item_id,)).fetchall())
-            asked = [] if names is None else list(names)
-            sql = "DELETE FROM scores WHERE name IN (SELECT value FROM json_each(?)) AND instance IN (SELECT value FROM json_each(?))"
-            connection.execute(sql, (json.dumps(asked), json.dumps(list(rows.values()))))
-            if OVERALL in asked:
-                connection.execute("UPDATE instances SET score = NULL WHERE item = ?", (item_id,))
-            for score in scores:
-                if score.instance not in rows or not isfinite(score.value):
-                    raise ValueError(
-                        f"{score} is of no instance of item {item_id} ({', '.join(map(str, rows))}), or its value is no number"
-                    )
-                values = (rows[score.instance], score.name, float(score.value), score.reason, heat_to_png(score.heat))
-                connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", values)
-                if score.name == OVERALL:
-                    connection.execute("UPDATE instances SET score = ? WHERE id = ?", (float(score.value), rows[score.instance]))
-            update_score(connection, item_id)
-        return True
+            return write_scores(connection, item_id, scores, version, [] if names is None else list(names))
 
-    # ---- jobs ----------------------------------------------------------------------------------------------------
+    def job_state(self, job: str, setting: str) -> JobState:
+        """Return the progress of a job.
 
-    def work(self, job: str, setting: str) -> Work:
-        """Return which items a job has been done on; setting: how it is done, and what was done otherwise does not count."""
-        return Work(self.database, job, setting)
+        Args:
+            job: Name of the job.
+            setting: Describes how the job is done; progress with another setting does not count.
+        """
+        return JobState(self.database, job, setting)
+
+    def work(self, job: str, setting: str) -> JobState:
+        """Return the progress of a job; deprecated name of `job_state`."""
+        warn_renamed("Catalogue.work", "Catalogue.job_state")
+        return self.job_state(job, setting)
 
     def write(self, item_id: int, edit: Edit) -> int:
-        """Change an item as a job wants it, and return its version from now on; raises what `update` does."""
+        """Apply the edit of a job and return the item's new version; raises as `update` does."""
         with self.database.transaction() as connection:
-            return write(connection, item_id, edit, self.who)
+            return write_edit(connection, item_id, edit, self.user)
 
-    # ---- out, and upkeep -----------------------------------------------------------------------------------------
-
-    def export(self, format: str, path: str | os.PathLike[str], *, rejected: bool = False, **options: Any) -> Path:
-        """Write a data set and return its path; `cdwidget.write` with the items of a query.
-
-        options: status, label, tag, where, as for `query`, and ids, of the items to write; all others are the format's own. Instances that
-        were rejected are left out unless `rejected`. Items whose image the format needs and that cannot be had are left out with a warning.
-        """
-        chosen = {name: options.pop(name) for name in ("status", "label", "tag", "where") if name in options}
-        ids = options.pop("ids", None)
-        items = self.items(ids, **chosen)
-        return export(items, format, Path(path).expanduser(), rejected, options)
+    # ---- image files ---------------------------------------------------------------------------------------------
 
     def check(self, decode: bool = False, progress: bool | None = None, ids: Iterable[int] | None = None) -> list[Problem]:
-        """Look for every image, and return what is missing, corrupt or not of its masks' size; also what `where=[("problem", ...)]` finds.
+        """Find images that are missing, corrupt, or not of their masks' size.
 
-        decode: read the pixels too, not only the headers. ids: of the items to look at, by default all.
+        The result is stored: `query(where=[("problem", "!=", None)])` finds these items.
+
+        Args:
+            decode: Read all pixels, not only the headers.
+            progress: Show a progress bar; None for only in a terminal or notebook.
+            ids: Items to check; None for all.
+
+        Returns:
+            The problems.
         """
-        return check_images(self.database, self._place, decode, progress, None if ids is None else [int(id) for id in ids])
+        return check_images(self.database, self._resolve, decode, progress, None if ids is None else [int(id) for id in ids])
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
-        """Say that what was in the folder (or below the URL) `old`, or was this file, is now at `new`; return how many items that are.
+        """Update the paths of images that were moved; no files are touched.
 
-        Files are not touched. ValueError when another item has one of the paths already; then nothing is changed.
+        Args:
+            old: Former path of a file or folder, or URL.
+            new: Its new path or URL.
+
+        Returns:
+            The number of relocated items.
+
+        Raises:
+            ValueError: If another item already has one of the new paths; nothing is changed then.
+
+        Example:
+            >>> catalogue.relocate("/data/photos", "/mnt/photos")
         """
-        return relocate_images(self.database, self.path.parent, os.fspath(old), os.fspath(new), self.who)
+        return relocate_images(self.database, self.path.parent, os.fspath(old), os.fspath(new), self.user)
 
-    # ---- inside --------------------------------------------------------------------------------------------------
+    # ---- internals -----------------------------------------------------------------------------------------------
 
-    def _unknown(self, items: Sequence[Item], added: Added) -> list[Item]:
-        """The items that `insert` may have to write; the others need not be encoded."""
-        names = [self._stored(item) for item in items]
-        known = {name for (name,) in self.database.rows(KNOWN, (json.dumps(names),))}
+    def _without_known(self, items: Sequence[Item], added: AddResult) -> list[Item]:
+        """Return the items that `insert_items` may write: the others need not be encoded."""
+        names = [self._stored_name(item) for item in items]
+        known = {name for (name,) in self.database.rows(KNOWN_PATHS_SQL, (json.dumps(names),))}
         added.known += sum(name in known for name in names)
         return [item for item, name in zip(items, names) if name not in known]
 
-    def _stored(self, item: Item) -> str | None:
+    def _stored_name(self, item: Item) -> str | None:
         try:
-            return stored(item.path, self.path.parent)
-        except ValueError:  # `insert` says what is wrong with it
+            return relative_to_catalogue(item.path, self.path.parent)
+        except ValueError:  # `insert_items` reports it.
             return None
 
-    def _by_item(self, ids: int | Iterable[int], of: Of) -> dict[int, set[int] | None]:
-        """Item -> the numbers of its instances that are meant, None for all."""
+    def _numbers_by_item(self, ids: int | Iterable[int], of: RowKind) -> dict[int, set[int] | None]:
+        """Return the numbers of the chosen instances of each item; None for all."""
         wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
         found = self.rows(wanted, of)
         if len(found) < len(wanted):
-            gone = sorted(set(wanted) - {row.id for row in found})
-            raise ValueError(f"there are no {of} {gone[:10]} in {self.path}")
-        meant: dict[int, set[int] | None] = {}
+            missing = sorted(set(wanted) - {row.id for row in found})
+            raise ValueError(f"there are no {of} {missing[:10]} in {self.path}")
+        numbers: dict[int, set[int] | None] = {}
         for row in found:
             if isinstance(row, InstanceRow):
-                cast(set[int], meant.setdefault(row.item, set())).add(row.number)
+                cast(set[int], numbers.setdefault(row.item, set())).add(row.number)
             else:
-                meant[row.id] = None
-        return meant
+                numbers[row.id] = None
+        return numbers
 
 
-def _texts(tags: Sequence[str]) -> list[str]:
+def _checked_tags(tags: Sequence[str]) -> list[str]:
     if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
-        raise ValueError(f"tags are a list of texts, not {tags!r}")
+        raise ValueError(f"tags must be a list of texts, not {tags!r}")
     return list(tags)

@@ -1,4 +1,7 @@
-"""Where the images of a catalogue are: files, kept relative to it where they lie below it, or URLs that fsspec opens."""
+"""The images of a catalogue: files, or URLs that fsspec opens.
+
+A catalogue stores paths below its folder relative to it, so that both can be moved together.
+"""
 
 from __future__ import annotations
 
@@ -8,78 +11,101 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
+import numpy as np
 from PIL import Image
 
 from cdwidget.formats.io import upright_size
 from cdwidget.items import ImageSource, read_image
 
-LINK = "::"  # joins the URLs of what lies in one another: zip://photo.jpg::archive.zip
+URL_SEPARATOR = "::"  # fsspec's separator of nested URLs: zip://photo.jpg::archive.zip
 
 
 def is_url(path: str) -> bool:
-    """Say whether a path is for fsspec to open."""
+    """Return whether fsspec has to open a path."""
     return "://" in path
 
 
-def stored(path: str | os.PathLike[str], home: Path) -> str:
-    """Return what a catalogue in `home` calls a path or URL; one name for all spellings. ValueError when it cannot be kept as text."""
+def relative_to_catalogue(path: str | os.PathLike[str], folder: Path) -> str:
+    """Return the name under which a catalogue stores a path or URL.
+
+    All spellings of a path have the same name.
+
+    Args:
+        path: The path or URL of an image.
+        folder: The folder of the catalogue's file.
+
+    Returns:
+        A path relative to the folder for files below it, else an absolute path, or a URL.
+
+    Raises:
+        ValueError: If the path is empty or not valid Unicode.
+    """
     text = os.fspath(path)
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"the file name {text!r} is not valid Unicode, which a catalogue cannot keep; rename the file") from error
+        raise ValueError(f"the file name {text!r} is not valid Unicode and cannot be stored; rename the file") from error
     if "\0" in text or not text:
-        raise ValueError(f"{text!r} is no path of a file")
-    inner, link, outer = text.rpartition(LINK)
-    if link and is_url(inner):
-        return inner + link + stored(outer, home)
+        raise ValueError(f"{text!r} is not a file path")
+    inner, separator, outer = text.rpartition(URL_SEPARATOR)
+    if separator and is_url(inner):
+        return inner + separator + relative_to_catalogue(outer, folder)
     if is_url(text):
         return text
-    whole = Path(os.path.abspath(os.path.expanduser(text)))
-    return (whole.relative_to(home) if whole.is_relative_to(home) else whole).as_posix()
+    absolute = Path(os.path.abspath(os.path.expanduser(text)))
+    return (absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute).as_posix()
 
 
-def place(name: str, home: Path) -> str:
-    """Return the path or URL that a catalogue in `home` calls `name`."""
-    inner, link, outer = name.rpartition(LINK)
-    if link and is_url(inner):
-        return inner + link + place(outer, home)
-    return name if is_url(name) else str(home / name)
+def resolve_path(name: str, folder: Path) -> str:
+    """Return the path or URL that a catalogue in `folder` stores under `name`."""
+    inner, separator, outer = name.rpartition(URL_SEPARATOR)
+    if separator and is_url(inner):
+        return inner + separator + resolve_path(outer, folder)
+    return name if is_url(name) else str(folder / name)
 
 
 def file_name(path: str) -> str:
     """Return the last part of a path or URL."""
-    inner, link, _ = path.rpartition(LINK)
-    return (inner if link and is_url(inner) else path).rstrip("/").rpartition("/")[2]
+    inner, separator, _ = path.rpartition(URL_SEPARATOR)
+    return (inner if separator and is_url(inner) else path).rstrip("/").rpartition("/")[2]
 
 
-def read(path: str) -> Any:
-    """Return the image of a path or URL, uint8 (H, W, 3) RGB; raises what `read_image` does."""
+def load_image(path: str) -> np.ndarray:
+    """Load the image of a path or URL, uint8 (H, W, 3) RGB.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be opened or is not an image.
+    """
     if not is_url(path):
         return read_image(path)
     with fetch(path) as file:
-        return read_image(_opened(path, file))
+        return read_image(_open_image(path, file))
 
 
-def source(path: str) -> ImageSource:
-    """Return what a Session opens: a path as it is, the pixels of a URL."""
-    pixels: ImageSource = path if not is_url(path) else read(path)
-    return pixels
+def image_source(path: str) -> ImageSource:
+    """Return an image for a Session: a path unchanged, or the pixels of a URL."""
+    return load_image(path) if is_url(path) else path
 
 
 @contextmanager
 def fetch(url: str) -> Iterator[Any]:
-    """Open a URL for reading bytes; FileNotFoundError when nothing is there, ValueError when it cannot be reached."""
+    """Open a URL for reading bytes.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the URL cannot be reached.
+    """
     import fsspec
 
     try:
         opened = fsspec.open(url, "rb")
-        file = opened.__enter__()  # what it is chained to stays open as long as itself
+        file = opened.__enter__()  # The files that it is nested in stay open with it.
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no {url}") from error
     except ImportError as error:
         raise ValueError(f"{url} cannot be opened: {error} (pip install 'cdwidget[remote]' for s3:// and gs://)") from error
-    except Exception as error:  # every kind of store has its own
+    except Exception as error:  # Every kind of store raises errors of its own.
         raise ValueError(f"{url} cannot be opened: {type(error).__name__}: {error}") from error
     try:
         yield file
@@ -87,18 +113,24 @@ def fetch(url: str) -> Iterator[Any]:
         opened.close()
 
 
-def user() -> str:
-    """Return who uses this machine."""
+def current_user() -> str:
+    """Return the login name of the current user; "unknown" in a container without users."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without users
-        return "somebody"
+    except (OSError, KeyError, ImportError):
+        return "unknown"
 
 
-def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
-    """Return what is wrong with an image, None when nothing is.
+def find_problem(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
+    """Check one image.
 
-    size: (height, width) that its masks have, None when they tell nothing. decode: read all of it, not only its header.
+    Args:
+        path: Its path or URL.
+        size: (height, width) of its masks in pixels; None if it has no masks.
+        decode: Read all pixels, not only the header.
+
+    Returns:
+        A description that begins with "missing", "changed" or "corrupt"; None if the image is fine.
     """
     try:
         if not is_url(path):
@@ -107,23 +139,23 @@ def fault(path: str, size: tuple[int, int] | None, decode: bool) -> str | None:
             if not os.path.isfile(path):
                 return f"missing: {path} is a folder"
         with fetch(path) if is_url(path) else open(path, "rb") as file:
-            image = _opened(path, file)
-            seen = image.size[::-1]
-            if image.format != "PNG" or size != seen:  # to see more of a PNG, all of it would be read
-                seen = upright_size(image)
-            if size is not None and size != seen:
-                return f"changed: it is {seen[1]}x{seen[0]} pixels, and its masks are {size[1]}x{size[0]}"
+            image = _open_image(path, file)
+            found = image.size[::-1]
+            if image.format != "PNG" or size != found:  # Pillow reads all of a PNG to find its orientation.
+                found = upright_size(image)
+            if size is not None and size != found:
+                return f"changed: it is {found[1]}x{found[0]} pixels, and its masks are {size[1]}x{size[0]}"
             if decode:
                 read_image(image)
     except FileNotFoundError as error:
         return f"missing: {error}"
-    except Exception as error:  # a store may fail in its own way while it is read
+    except Exception as error:  # A remote store may raise errors of its own while it is read.
         return f"corrupt: {error}"
     return None
 
 
-def _opened(path: str, file: Any) -> Image.Image:
+def _open_image(path: str, file: Any) -> Image.Image:
     try:
         return Image.open(file)
-    except Exception as error:  # Pillow raises what it pleases
+    except Exception as error:  # Pillow raises errors of many types.
         raise ValueError(f"{path} cannot be read as an image ({type(error).__name__}: {error})") from error

@@ -1,4 +1,4 @@
-"""Which items a job has been done on, so that one which was killed goes on where it was."""
+"""The progress of a job, kept in the catalogue so that an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -10,36 +10,48 @@ import numpy as np
 from cdwidget.catalogue.storage import Database
 
 
-class Work:
-    """What is left of one job, done with one setting, on the items of a catalogue; see `Catalogue.work`."""
+class JobState:
+    """Which items one job, with one setting, has processed; see `Catalogue.job_state`."""
 
     def __init__(self, database: Database, job: str, setting: str) -> None:
         self._database, self._job, self._setting = database, job, setting
 
-    def left(self, ids: Iterable[int] | None = None) -> np.ndarray:
-        """Return the ids of the items, or those of `ids`, that it has still to be done on, int64 (N,): also those that changed since.
+    def pending(self, ids: Iterable[int] | None = None) -> np.ndarray:
+        """Return the items still to process, including those that changed since.
 
-        ValueError for an id there is not.
+        Args:
+            ids: Item ids to consider; None for all items.
+
+        Returns:
+            Item ids, int64 (N,).
+
+        Raises:
+            ValueError: If an id does not exist.
         """
-        left = self._ids(
+        pending = self._ids(
             "SELECT items.id FROM items LEFT JOIN done ON item = items.id AND job = ? WHERE setting IS NOT ? OR done.drawn != items.drawn",
             self._job, self._setting,
         )  # fmt: skip
         if ids is None:
-            return left
+            return pending
         wanted = np.fromiter(ids, np.int64)
-        if len(gone := np.setdiff1d(wanted, self._ids("SELECT id FROM items"))):
-            raise ValueError(f"there are no items {gone[:10].tolist()} in {self._database.path}")
-        return wanted[np.isin(wanted, left)]
+        if len(missing := np.setdiff1d(wanted, self._ids("SELECT id FROM items"))):
+            raise ValueError(f"there are no items {missing[:10].tolist()} in {self._database.path}")
+        return wanted[np.isin(wanted, pending)]
 
-    def mark(self, item: int, lasting: bool = False) -> None:
-        """Say that it has been done on an item as it is now; lasting: and need not be done again whatever becomes of the item."""
+    def mark_done(self, item: int, lasting: bool = False) -> None:
+        """Record that the job has processed an item as it is now.
+
+        Args:
+            item: The item's id.
+            lasting: Do not process the item again even if its masks change.
+        """
         sql = f"INSERT OR REPLACE INTO done SELECT id, ?, ?, {'NULL' if lasting else 'drawn'} FROM items WHERE id = ?"
         with self._database.transaction() as connection:
             connection.execute(sql, (self._job, self._setting, item))
 
-    def forget(self, ids: Iterable[int] | None = None) -> None:
-        """Say that it is to be done again, on all items or on these."""
+    def reset(self, ids: Iterable[int] | None = None) -> None:
+        """Record that the job has processed none of these items; None for all."""
         chosen = "" if ids is None else "AND item IN (SELECT value FROM json_each(?))"
         given = () if ids is None else (json.dumps([int(id) for id in ids]),)
         with self._database.transaction() as connection:

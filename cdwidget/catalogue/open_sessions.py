@@ -1,4 +1,7 @@
-"""Sessions of a catalogue's items: each knows what it was opened from, and keeps a file of its changes until they are written back."""
+"""Sessions opened from items of a catalogue.
+
+The catalogue remembers the item and version of each session, and autosaves its changes until they are written back.
+"""
 
 from __future__ import annotations
 
@@ -9,66 +12,90 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from cdwidget.catalogue.images import file_name, source
+from cdwidget.catalogue.images import file_name, image_source
 from cdwidget.catalogue.rows import CatalogueItem
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FOLDER, FileJournal, can_write
 
-NAME_BYTES = 200  # file systems allow 255 bytes a name
+MAX_NAME_BYTES = 200  # File systems allow 255 bytes a name.
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What a session was opened from: an item, its version (None: not known), and when (monotonic seconds)."""
+class SessionOrigin:
+    """The item from which a session was opened.
+
+    Attributes:
+        item: The item's id.
+        version: The item's version; None if unknown.
+        opened_at: Seconds of the monotonic clock.
+        saved_actions: Number of actions of the session's log that the history has already.
+    """
 
     item: int
     version: int | None
-    at: float
-    actions: int = 0  # of the session's log that are in the history
+    opened_at: float
+    saved_actions: int = 0
 
     def detail(self, session: Session) -> dict[str, Any]:
-        """Return what the history keeps of a session: its actions, and the seconds since it was opened."""
-        return {"seconds": round(monotonic() - self.at, 3), "actions": session.log()["actions"][self.actions :]}
+        """Return an edit's detail for the history: unsaved actions, seconds since opening."""
+        return {"seconds": round(monotonic() - self.opened_at, 3), "actions": session.log()["actions"][self.saved_actions :]}
 
 
-class Opener:
-    """Opens sessions for the catalogue at `path`."""
+class OpenSessions:
+    """Opens sessions for the items of one catalogue and keeps their origins."""
 
     def __init__(self, path: Path) -> None:
+        """path: Path of the catalogue's file."""
         self._folder = path.parent / FOLDER / path.name
-        self._opened: WeakKeyDictionary[Session, Opened] = WeakKeyDictionary()
+        self._origins: WeakKeyDictionary[Session, SessionOrigin] = WeakKeyDictionary()
 
-    def session(self, item: CatalogueItem, predictor: Predictor | None, selected: int | None, autosave: bool) -> Session:
-        """Open an item, and take up what was done to it before and never written back."""
+    def open(self, item: CatalogueItem, predictor: Predictor | None, selected: int | None, autosave: bool) -> Session:
+        """Open a session and restore the unsaved changes of an earlier one.
+
+        Args:
+            item: The item to edit.
+            predictor: Predicts masks from prompts; None if there will be none.
+            selected: Number of the instance to edit first; None for a new one.
+            autosave: Write every change to a file next to the catalogue.
+
+        Returns:
+            The session.
+
+        Raises:
+            FileNotFoundError: If the image does not exist.
+            ValueError: If the image cannot be read.
+        """
         try:
-            session = Session(source(str(item.path)), predictor, instances=list(item.instances), selected=selected)
+            session = Session(image_source(str(item.path)), predictor, instances=list(item.instances), selected=selected)
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f"item {item.id}: {error}; where the images were moved, say so: relocate(old, new). check() lists all that are missing"
+                f"item {item.id}: {error}; if the images were moved, call relocate(old, new). check() lists all missing images"
             ) from error
         except ValueError as error:
             raise ValueError(f"item {item.id}, {item.path}: {error}; check() lists all images with problems") from error
-        self._opened[session] = Opened(item.id, item.version, monotonic())
-        name = file_name(str(item.path)).encode()[:NAME_BYTES].decode(errors="ignore") or "image"
-        journal = self._folder / f"{item.id}-{item.version}" / f"{name}.jsonl"  # of this version only
+        self._origins[session] = SessionOrigin(item.id, item.version, monotonic())
+        name = file_name(str(item.path)).encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "image"
+        journal = self._folder / f"{item.id}-{item.version}" / f"{name}.jsonl"  # Changes apply to this version only.
         if autosave and can_write(journal):
             FileJournal(journal).resume(session)
         return session
 
-    def opened(self, session: Session, item: int) -> Opened:
-        """Return what a session was opened from. ValueError when it was another item."""
-        found = self._opened.get(session) or Opened(item, None, monotonic())
+    def origin(self, session: Session, item: int) -> SessionOrigin:
+        """Return the origin of a session; ValueError if it belongs to another item."""
+        found = self._origins.get(session) or SessionOrigin(item, None, monotonic())
         if found.item != item:
             raise ValueError(f"this session was opened from item {found.item}, not from item {item}: update({found.item}, session)")
         return found
 
-    def written(self, session: Session, version: int) -> None:
-        """The session is in the catalogue now: its file is no longer needed, and what it does next begins with that version."""
-        found = self._opened.get(session)
+    def mark_saved(self, session: Session, version: int) -> None:
+        """Record that a session is stored as this version of its item; delete its autosave."""
+        found = self._origins.get(session)
         if found is None:
             return
-        self._opened[session] = replace(found, version=version, at=monotonic(), actions=len(session.log()["actions"]))
+        self._origins[session] = replace(
+            found, version=version, opened_at=monotonic(), saved_actions=len(session.log()["actions"])
+        )  # fmt: skip
         journal = session.journal
         if isinstance(journal, FileJournal) and self._folder in journal.path.parents:
             journal.close()

@@ -1,33 +1,35 @@
-"""What can be asked of a catalogue; the owner of its file's connections."""
+"""The read side of a catalogue: queries, items, scores, history, pictures and export."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, Union, cast
 
 import numpy as np
 
-from cdwidget.catalogue.images import place
-from cdwidget.catalogue.plots import Stats, frame, stats
-from cdwidget.catalogue.query import Condition, Of, Selection, Texts
+from cdwidget.catalogue.export import export_items
+from cdwidget.catalogue.images import resolve_path
+from cdwidget.catalogue.query import Condition, Query, RowKind, Texts
 from cdwidget.catalogue.rows import (
-    OVERALL,
-    ROWS,
+    OVERALL_SCORE,
+    ROW_SQL,
     CatalogueItem,
-    Decoder,
+    HistoryEntry,
     InstanceRow,
     ItemRow,
-    Past,
-    Score,
+    RecordLoader,
+    ScoreValue,
     instance_row,
     item_row,
     png_to_heat,
 )
+from cdwidget.catalogue.statistics import Stats, compute_stats, rows_to_pandas
 from cdwidget.catalogue.storage import Database
-from cdwidget.catalogue.thumbnails import Heat, Thumbnail, Thumbnails
-from cdwidget.catalogue.writer import records_of
-from cdwidget.formats.io import Lazy
+from cdwidget.catalogue.thumbnails import HeatMap, Thumbnail, Thumbnails
+from cdwidget.catalogue.writer import read_records
+from cdwidget.formats.io import LazyInstances
 from cdwidget.items import Instance
 from cdwidget.registry import lookup
 
@@ -39,10 +41,15 @@ Row = Union[ItemRow, InstanceRow]
 
 
 class Reader:
-    """The file of a catalogue, read: items, instances, scores, history and pictures. `Catalogue` also writes."""
+    """Reads the file of a catalogue; `Catalogue` also writes it.
+
+    Attributes:
+        path: Absolute path of the file.
+        database: The file's connections, for further SQL.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it. database: for what else is computed of it by SQL, and for whoever writes."""
+        """Open the file at an absolute path; it is created if it does not exist."""
         self.path = path
         self.database = Database(path)
         self._thumbnails = Thumbnails(self.database)
@@ -50,53 +57,75 @@ class Reader:
     def __len__(self) -> int:
         return self.count()
 
+    # ---- queries -------------------------------------------------------------------------------------------------
+
     def query(
         self, status: Texts = None, label: Texts = None, order_by: str = "id", where: Sequence[Condition] = (), limit: int | None = 100,
-        offset: int = 0, *, tag: Texts = None, of: Of = "items", after: int | None = None,
+        offset: int = 0, *, tag: Texts = None, of: RowKind = "items", after: int | None = None,
     ) -> list[Row]:  # fmt: skip
-        """Return a page of items, or of instances.
+        """Return a page of items or instances.
 
-        status, label, tag: one or several, of which one must hold; of items, that any instance has the label.
-        order_by: "id", "score", "status"; of items "path", "changed"; of instances "label", "area", or the name of a score. With "-" before
-        it the highest first. where: conditions (column, operator, value) that all hold, such as ("area", "<", 100); operators: = != < <= >
-        >= contains in; of instances also the names of scores, and "text", the path or the label. offset: rows to leave out; or after: the
-        id of the last row seen, which is as quick on the last page as on the first.
-        Raises ValueError that lists the choices for a name there is not.
+        Args:
+            status: One or several statuses.
+            label: One or several labels; an item matches if any of its instances does.
+            order_by: "id", "score" or "status"; for items also "path" or "changed"; for instances also "label", "area" or the name of a
+                score. "-" before it for descending.
+            where: Conditions (column, operator, value) that must all hold, such as ("area", "<", 100). Operators are = != < <= > >=
+                contains in. Columns of instances include the names of scores, and "text", which is the path and the label.
+            limit: Maximum number of rows; None for all.
+            offset: Number of rows to skip.
+            tag: One or several tags.
+            of: "items" or "instances".
+            after: The id of the last row of the previous page: as fast on the last page as on the first, unlike `offset`.
 
-        >>> catalogue.query("new", "cat", "-score", of="instances")
+        Returns:
+            Item rows or instance rows.
+
+        Raises:
+            ValueError: If a name does not exist; the message lists the choices.
+
+        Example:
+            >>> catalogue.query("new", "cat", "-score", of="instances")
         """
-        found = self._selection(status, label, tag, order_by, where, of, after)
-        return self.rows((row[0] for row in self.database.rows(*found.sql(self._few(found), limit, offset))), of)
+        query = self._query(status, label, tag, order_by, where, of, after)
+        return self.rows((row[0] for row in self.database.rows(*query.sql(self._selective(query), limit, offset))), of)
 
     def count(
-        self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), *, tag: Texts = None, of: Of = "items"
+        self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), *, tag: Texts = None, of: RowKind = "items"
     ) -> int:
-        """Return how many rows a query has."""
-        found = self._selection(status, label, tag, "id", where, of)
-        return int(self.database.rows(*found.counting(self._few(found)))[0][0])
+        """Return the number of rows of a query; arguments as for `query`."""
+        query = self._query(status, label, tag, "id", where, of)
+        return int(self.database.rows(*query.count_sql(self._selective(query)))[0][0])
 
     def ids(
         self, status: Texts = None, label: Texts = None, order_by: str = "id", where: Sequence[Condition] = (), *, tag: Texts = None,
-        of: Of = "items",
+        of: RowKind = "items",
     ) -> np.ndarray:  # fmt: skip
-        """Return the ids of all rows of a query, int64 (N,): 8 MB a million. Any page of them is quick: `rows(ids[a:b])`."""
-        found = self._selection(status, label, tag, order_by, where, of)
-        if few := self._few(found):
-            return self.database.ids(*found.sql(few))
-        ordered, *filtered = (self.database.ids(*one.sql()) for one in found.apart())
+        """Return the ids of all rows of a query, int64 (N,); arguments as for `query`.
+
+        A million ids take 8 MB, and any page of them is fast: `rows(ids[a:b])`.
+        """
+        query = self._query(status, label, tag, order_by, where, of)
+        if selective := self._selective(query):
+            return self.database.ids(*query.sql(selective))
+        ordered, *filtered = (self.database.ids(*single.sql()) for single in query.single_queries())
         return ordered[np.all([np.isin(ordered, ids) for ids in filtered], axis=0)] if filtered else ordered
 
-    def rows(self, ids: Iterable[int], of: Of = "items") -> list[Row]:
-        """Return the rows of these ids, in their order; those that are no more are left out."""
+    def rows(self, ids: Iterable[int], of: RowKind = "items") -> list[Row]:
+        """Return the rows with these ids in their order; ids that do not exist are skipped."""
         wanted = [int(id) for id in ids]
-        sql = f"{lookup(ROWS, of, 'kind of row')} WHERE {of}.id IN (SELECT value FROM json_each(?))"
-        place_at, make = (1, item_row) if of == "items" else (3, instance_row)
+        sql = f"{lookup(ROW_SQL, of, 'kind of row')} WHERE {of}.id IN (SELECT value FROM json_each(?))"
+        path_column, make_row = (1, item_row) if of == "items" else (3, instance_row)
         found = self.database.rows(sql, (json.dumps(wanted),))
-        by_id: dict[int, Row] = {row[0]: make(row, self._place(row[place_at])) for row in found}
+        by_id: dict[int, Row] = {columns[0]: make_row(columns, self._resolve(columns[path_column])) for columns in found}
         return [by_id[id] for id in wanted if id in by_id]
 
     def item(self, item_id: int) -> CatalogueItem:
-        """Return an item with its instances, which are decoded when they are asked for; ValueError when there is none."""
+        """Return an item; its instances are decoded on access.
+
+        Raises:
+            ValueError: If it does not exist.
+        """
         sql = "SELECT path, status, version, height, width FROM items WHERE id = ?"
         found = self.database.rows(sql, (item_id,))
         if not found:
@@ -104,94 +133,184 @@ class Reader:
         ((path, status, version, height, width),) = found
         tags = tuple(tag for (tag,) in self.database.rows("SELECT tag FROM tags WHERE item = ?", (item_id,)))
         with self.database.connection() as connection:
-            records = records_of(connection, item_id) if height else []
-        instances: Sequence[Instance] = Lazy(len(records), Decoder(records, height, width))
+            records = read_records(connection, item_id) if height else []
+        instances: Sequence[Instance] = LazyInstances(len(records), RecordLoader(records, height, width))
         size = (height, width) if height else None
-        return CatalogueItem(self._place(path), instances, item_id, status, version, size, tags, records)
+        return CatalogueItem(self._resolve(path), instances, item_id, status, version, size, tags, records)
 
     def items(self, ids: Iterable[int] | None = None, **filters: Any) -> Iterator[CatalogueItem]:
-        """Yield items one by one: those of these ids, or those of a query (by default all). For jobs: nothing but one is in memory."""
+        """Yield items one by one, so that only one is in memory.
+
+        Args:
+            ids: Item ids; None for the items of a query.
+            filters: Arguments of `ids`; none for all items.
+        """
         for item_id in self.ids(**filters) if ids is None else ids:
             yield self.item(int(item_id))
 
     def labels(self) -> list[str]:
-        """Return the labels there are, sorted."""
+        """Return all labels, sorted."""
         return self._distinct("instances", "label")
 
     def tags(self) -> list[str]:
-        """Return the tags there are, sorted."""
+        """Return all tags, sorted."""
         return self._distinct("tags", "tag")
 
     def score_names(self) -> list[str]:
-        """Return the names of the scores there are, sorted."""
+        """Return the names of all scores, sorted."""
         return self._distinct("scores", "name")
 
-    def history(self, item_id: int) -> list[Past]:
-        """Return what was done to an item, the newest last."""
+    # ---- one item or instance ------------------------------------------------------------------------------------
+
+    def history(self, item_id: int) -> list[HistoryEntry]:
+        """Return the changes of an item, newest last."""
         sql = "SELECT what, who, at, detail, undone FROM changes WHERE item = ? ORDER BY id"
         rows = self.database.rows(sql, (item_id,))
-        return [Past(what, who, at, json.loads(detail), bool(undone)) for what, who, at, detail, undone in rows]
+        return [HistoryEntry(action, user, time, json.loads(detail), bool(undone)) for action, user, time, detail, undone in rows]
 
-    def stats(self) -> Stats:
-        """Return how many there are of what."""
-        return stats(self.database)
-
-    def to_pandas(self, of: Of = "instances", **filters: Any) -> pandas.DataFrame:
-        """Return a frame of a query's rows, with a column for each score of the instances; ModuleNotFoundError without pandas."""
-        rows = self.query(of=of, limit=None, **filters)
-        return frame(self.database, of, rows)
-
-    def figure(self, kind: str) -> Figure:
-        """Return a matplotlib Figure: "scores", "labels", "sizes" or "effort" (prompts and seconds an object has cost)."""
-        from cdwidget.catalogue.plots import figure  # matplotlib takes long to load
-
-        return figure(self.database, kind)
-
-    def scores(self, item_id: int) -> list[Score]:
+    def scores(self, item_id: int) -> list[ScoreValue]:
         """Return the scores of an item's instances."""
         sql = "SELECT number, name, value, reason, heat FROM instances JOIN scores ON instance = id WHERE item = ? ORDER BY number, name"
-        return [
-            Score(number, name, value, reason, png_to_heat(png)) for number, name, value, reason, png in self.database.rows(sql, (item_id,))
-        ]
+        rows = self.database.rows(sql, (item_id,))
+        return [ScoreValue(number, name, value, reason, png_to_heat(png)) for number, name, value, reason, png in rows]
 
-    def reasons(self, ids: Iterable[int], most: int = 3) -> dict[int, list[Score]]:
-        """Return the highest scores of instances by their ids, the highest first, without the overall one and without heat maps."""
+    def reasons(self, ids: Iterable[int], most: int = 3) -> dict[int, list[ScoreValue]]:
+        """Return the highest scores of instances, without the overall score and without heat maps.
+
+        Args:
+            ids: Ids of instances in the catalogue.
+            most: Maximum number of scores per instance.
+
+        Returns:
+            The scores of each id, highest first.
+        """
         sql = (
             "SELECT instance, number, name, value, reason FROM scores JOIN instances ON id = instance "
             "WHERE instance IN (SELECT value FROM json_each(?)) AND name != ? ORDER BY value DESC, name"
         )
         wanted = [int(id) for id in ids]
-        found: dict[int, list[Score]] = {id: [] for id in wanted}
-        for id, number, name, value, reason in self.database.rows(sql, (json.dumps(wanted), OVERALL)):
+        found: dict[int, list[ScoreValue]] = {id: [] for id in wanted}
+        for id, number, name, value, reason in self.database.rows(sql, (json.dumps(wanted), OVERALL_SCORE)):
             if len(found[id]) < most:
-                found[id].append(Score(number, name, value, reason))
+                found[id].append(ScoreValue(number, name, value, reason))
         return found
 
+    def statuses(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the statuses of items by id, without items that no longer exist."""
+        return self._item_values("status", ids)
+
+    def item_scores(self, ids: Iterable[int]) -> dict[int, float]:
+        """Return the overall scores of items by id, without items that have none."""
+        return self._item_values("score", ids)
+
+    def main_labels(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the label that covers most pixels of each item, by item id.
+
+        Rejected instances do not count.
+        """
+        sql = """SELECT item, label FROM (SELECT item, label, sum(area) AS covered FROM instances WHERE status != 'rejected'
+            AND item IN (SELECT value FROM json_each(?)) GROUP BY item, label ORDER BY item, covered, label DESC)"""
+        return dict(self.database.rows(sql, (json.dumps([int(id) for id in ids]),)))  # The last row of each item is kept.
+
+    def label_counts(self, item_id: int, limit: int = 3) -> list[tuple[str, int]]:
+        """Return the most frequent labels of an item, with their numbers of instances."""
+        sql = "SELECT label, count(*) FROM instances WHERE item = ? GROUP BY label ORDER BY count(*) DESC, label LIMIT ?"
+        return [(label, count) for label, count in self.database.rows(sql, (item_id, limit))]
+
     def thumbnails(self, ids: Iterable[int], size: int = 160) -> list[Thumbnail]:
-        """Return pictures of instances by their ids, at most `size` pixels a side; an image that cannot be read is said so in them."""
-        return self._thumbnails.of(cast(list[InstanceRow], self.rows(ids, of="instances")), size)
+        """Return thumbnails of instances; that of an unreadable image has an `error`.
 
-    def heat(self, instance: int, name: str | None = None, size: int = 160) -> Heat | None:
-        """Return where an instance, by its id, has a score from, in the frame of its thumbnail; name: of the score, by default the highest.
+        Args:
+            ids: Ids of instances in the catalogue.
+            size: Maximum of width and height in pixels.
+        """
+        return self._thumbnails.render(cast(list[InstanceRow], self.rows(ids, of="instances")), size)
 
-        None where there is no heat map.
+    def heat(self, instance: int, name: str | None = None, size: int = 160) -> HeatMap | None:
+        """Return the heat map of a score in the frame of the instance's thumbnail.
+
+        Args:
+            instance: Id of the instance in the catalogue.
+            name: Name of the score; None for the highest one that has a heat map.
+            size: Size of the thumbnail in pixels.
+
+        Returns:
+            The heat map; None if there is none.
         """
         rows = cast(list[InstanceRow], self.rows([instance], of="instances"))
-        return self._thumbnails.heat(rows[0], name, size) if rows else None
+        return self._thumbnails.heat_map(rows[0], name, size) if rows else None
 
-    def _place(self, name: str) -> str:
-        return place(name, self.path.parent)
+    # ---- summaries and export ------------------------------------------------------------------------------------
 
-    def _selection(
-        self, status: Texts, label: Texts, tag: Texts, order_by: str, where: Sequence[Condition], of: Of, after: int | None = None
-    ) -> Selection:
-        return Selection(of, status, label, tag, order_by, where, after, scores=self.score_names())
+    def stats(self) -> Stats:
+        """Return counts of items, instances, labels, tags, scores and changes."""
+        return compute_stats(self.database)
 
-    def _few(self, found: Selection) -> list[str]:
-        return [name for names, sql, values in found.probes() if self.database.rows(sql, values)[0][0] for name in names]
+    def to_pandas(self, of: RowKind = "instances", **filters: Any) -> pandas.DataFrame:
+        """Return the rows of a query as a data frame, with a column per score.
+
+        Args:
+            of: "items" or "instances".
+            filters: Arguments of `query`.
+
+        Raises:
+            ModuleNotFoundError: If pandas is not installed.
+        """
+        rows = self.query(of=of, limit=None, **filters)
+        return rows_to_pandas(self.database, of, rows)
+
+    def figure(self, kind: str) -> Figure:
+        """Draw a matplotlib figure.
+
+        Args:
+            kind: "scores", "labels", "sizes" or "effort" (prompts and seconds per object).
+
+        Raises:
+            ValueError: If the kind does not exist.
+        """
+        from cdwidget.catalogue.plots import draw_figure  # matplotlib takes long to import.
+
+        return draw_figure(self.database, kind)
+
+    def export(self, format: str, path: str | os.PathLike[str], *, rejected: bool = False, **options: Any) -> Path:
+        """Write the items of a query as a data set.
+
+        Items whose image the format needs and that is not available are omitted with a warning.
+
+        Args:
+            format: A name of `cdwidget.formats.FORMATS`.
+            path: The file or folder to write.
+            rejected: Write rejected instances too.
+            options: `status`, `label`, `tag`, `where` as for `query`, or `ids` of items; all others are options of the format.
+
+        Returns:
+            The path of the written file or folder.
+
+        Example:
+            >>> catalogue.export("coco", "out/", status="accepted")
+        """
+        filters = {name: options.pop(name) for name in ("status", "label", "tag", "where") if name in options}
+        items = self.items(options.pop("ids", None), **filters)
+        return export_items(items, format, Path(path).expanduser(), rejected, options)
+
+    def _resolve(self, name: str) -> str:
+        return resolve_path(name, self.path.parent)
+
+    def _query(
+        self, status: Texts, label: Texts, tag: Texts, order_by: str, where: Sequence[Condition], of: RowKind, after: int | None = None
+    ) -> Query:
+        return Query(of, status, label, tag, order_by, where, after, scores=self.score_names())
+
+    def _selective(self, query: Query) -> list[str]:
+        """Return the filters that leave few rows."""
+        return [name for names, sql, values in query.selectivity_probes() if self.database.rows(sql, values)[0][0] for name in names]
+
+    def _item_values(self, column: str, ids: Iterable[int]) -> dict[int, Any]:
+        sql = f"SELECT id, {column} FROM items WHERE {column} IS NOT NULL AND id IN (SELECT value FROM json_each(?))"
+        return dict(self.database.rows(sql, (json.dumps([int(id) for id in ids]),)))
 
     def _distinct(self, table: str, column: str) -> list[str]:
-        """The values of an indexed column: from one to the next, so that a million rows need not be read."""
+        """Return the values of an indexed column, stepping from each to the next larger one."""
         following = f"(SELECT min({column}) FROM {table} WHERE {column} > seen)"
         steps = f"SELECT min({column}) FROM {table} UNION ALL SELECT {following} FROM steps WHERE seen IS NOT NULL"
         return [row[0] for row in self.database.rows(f"WITH steps (seen) AS ({steps}) SELECT seen FROM steps WHERE seen IS NOT NULL")]

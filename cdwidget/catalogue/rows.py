@@ -1,4 +1,4 @@
-"""What a query returns, and the items that a catalogue gives out."""
+"""The values that a catalogue returns: rows, items, scores, problems, history entries."""
 
 from __future__ import annotations
 
@@ -8,15 +8,31 @@ from typing import Any, Iterable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from cdwidget.catalogue.images import read
+from cdwidget._deprecated import renamed_property
+from cdwidget.catalogue.images import load_image
 from cdwidget.catalogue.records import Record
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
 
+OVERALL_SCORE = "overall"  # the score that rows show and that the review queue is ordered by
+
 
 @dataclass(frozen=True)
 class ItemRow:
-    """One image in a list. instances: how many it has. score: the highest of theirs. problem: what `check` found wrong with the image."""
+    """One image in the result of a query.
+
+    Attributes:
+        id: Its id in the catalogue.
+        path: Path or URL of the image.
+        status: One of STATUSES.
+        score: The highest overall score of its instances; None for none.
+        instances: Number of instances.
+        height: Height of the masks in pixels; None without masks.
+        width: Width of the masks in pixels; None without masks.
+        version: Number of changes so far.
+        changed: Time of the last change, in seconds since 1970.
+        problem: The problem of the image that `Catalogue.check` found; None for none.
+    """
 
     id: int
     path: str
@@ -32,7 +48,22 @@ class ItemRow:
 
 @dataclass(frozen=True)
 class InstanceRow:
-    """One instance in a list: its id in the catalogue, its item's id, and its number in that; bbox is (x0, y0, x1, y1), half-open."""
+    """One instance in the result of a query.
+
+    Attributes:
+        id: Its id in the catalogue.
+        item: The id of its item.
+        number: Its id within the item.
+        path: Path or URL of the image.
+        label: Its class; "" for none.
+        status: One of STATUSES.
+        score: Its overall score; None for none.
+        area: Number of pixels.
+        bbox: (x0, y0, x1, y1) in pixels, half-open.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        version: The item's number of changes so far.
+    """
 
     id: int
     item: int
@@ -48,30 +79,36 @@ class InstanceRow:
     version: int
 
 
-_COUNT = "(SELECT count(*) FROM instances WHERE item = items.id)"
-ROWS = {
-    "items": f"SELECT items.id, path, items.status, items.score, {_COUNT}, height, width, version, changed, problem FROM items",
+_INSTANCE_COUNT = "(SELECT count(*) FROM instances WHERE item = items.id)"
+ROW_SQL = {
+    "items": f"SELECT items.id, path, items.status, items.score, {_INSTANCE_COUNT}, height, width, version, changed, problem FROM items",
     "instances": "SELECT instances.id, item, number, path, label, instances.status, instances.score, area, x0, y0, x1, y1, height, width, "
     "version FROM instances JOIN items ON items.id = item",
 }
 
 
-def item_row(row: Sequence[Any], path: str) -> ItemRow:
-    """Make the row of what ROWS selects; path: where the image is."""
-    return ItemRow(row[0], path, *row[2:])
+def item_row(columns: Sequence[Any], path: str) -> ItemRow:
+    """Return the row for the columns of ROW_SQL, with the resolved path of the image."""
+    return ItemRow(columns[0], path, *columns[2:])
 
 
-def instance_row(row: Sequence[Any], path: str) -> InstanceRow:
-    """Make the row of what ROWS selects; path: where the image is."""
-    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version = row
+def instance_row(columns: Sequence[Any], path: str) -> InstanceRow:
+    """Return the row for the columns of ROW_SQL, with the resolved path of the image."""
+    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version = columns
     return InstanceRow(id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version)
 
 
 @dataclass(frozen=True, eq=False)
 class CatalogueItem(Item):
-    """An item of a catalogue: what a job is given.
+    """An image of a catalogue with its instances, as jobs receive it.
 
-    version: for `Catalogue.update`. size: (height, width), None where nobody knows it. records: the instances as they are kept.
+    Attributes:
+        id: Its id in the catalogue.
+        status: One of STATUSES.
+        version: Number of changes so far; give it to `Catalogue.update` to detect concurrent changes.
+        size: (height, width) of the masks in pixels; None without masks.
+        tags: Its tags.
+        records: The instances as they are stored.
     """
 
     id: int = 0
@@ -82,14 +119,13 @@ class CatalogueItem(Item):
     records: Sequence[Record] = ()
 
     def read_image(self) -> np.ndarray:
-        """Read the file or URL, uint8 (H, W, 3) RGB."""
-        pixels: np.ndarray = read(str(self.path))
-        return pixels
+        """Load the file or URL, uint8 (H, W, 3) RGB."""
+        return load_image(str(self.path))
 
 
 @dataclass(frozen=True)
-class Decoder:
-    """Records of one image, decoded when they are asked for."""
+class RecordLoader:
+    """The stored instances of one image: the `load` function of `LazyInstances`."""
 
     records: Sequence[Record]
     height: int
@@ -102,11 +138,15 @@ class Decoder:
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
-    """How much an instance (its number in the item) is worth a look, and why.
+class ScoreValue:
+    """The value of one score of one instance.
 
-    value: higher = look sooner; the one called OVERALL is what rows show. reason: in words.
-    heat: uint8 (h, w) over its bbox, of any resolution.
+    Attributes:
+        instance: The instance's id within its item.
+        name: Name of the score, such as OVERALL_SCORE.
+        value: Higher values are more suspicious.
+        reason: An explanation in words; "" for none.
+        heat: Heat map over the instance's bbox, uint8 (h, w) of any resolution; None for none.
     """
 
     instance: int
@@ -116,31 +156,48 @@ class Score:
     heat: np.ndarray | None = None
 
 
-OVERALL = "overall"
-
-
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with an item's image: missing, changed or corrupt, in words."""
+    """A problem of an item: of its image, or an error of a job.
+
+    Attributes:
+        item: The item's id.
+        path: Path or URL of the image.
+        description: The problem in words.
+    """
 
     item: int
     path: str
-    what: str
+    description: str
+
+    what = renamed_property("what", "description")
 
 
 @dataclass(frozen=True)
-class Past:
-    """One change in the history of an item. at: seconds since 1970. detail: plain JSON; an update has the actions of its session."""
+class HistoryEntry:
+    """One change in the history of an item.
 
-    what: str
-    who: str
-    at: float
+    Attributes:
+        action: The kind of change, such as "update", "accepted" or "undo".
+        user: The author of the change.
+        time: Time of the change, in seconds since 1970.
+        detail: Plain JSON; for an edit the actions and the duration of the session.
+        undone: Whether the change was undone.
+    """
+
+    action: str
+    user: str
+    time: float
     detail: dict[str, Any]
     undone: bool
 
+    what = renamed_property("what", "action")
+    who = renamed_property("who", "user")
+    at = renamed_property("at", "time")
+
 
 def heat_to_png(heat: np.ndarray | None) -> bytes | None:
-    """Return a heat map as a grey PNG, which the browser shows as it is; ValueError for another dtype or shape."""
+    """Encode a heat map, uint8 (h, w), as a gray PNG; ValueError for another dtype or shape."""
     if heat is None:
         return None
     if heat.dtype != np.uint8 or heat.ndim != 2:
@@ -149,5 +206,5 @@ def heat_to_png(heat: np.ndarray | None) -> bytes | None:
 
 
 def png_to_heat(png: bytes | None) -> np.ndarray | None:
-    """Return the uint8 (h, w) heat map of `heat_to_png`'s answer."""
+    """Decode a heat map, uint8 (h, w), from a PNG of `heat_to_png`."""
     return None if png is None else cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)

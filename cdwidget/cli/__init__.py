@@ -1,4 +1,4 @@
-"""The command line: `cdwidget benchmark`, `import`, `score` and others."""
+"""The command line: `cdwidget import`, `score`, `prelabel`, `export`, `train`, `benchmark` and others."""
 
 from cdwidget.cli.app import app, main
 

@@ -1,51 +1,130 @@
-"""What `cdwidget benchmark` and `cdwidget ablate` do once their options are read."""
+"""`cdwidget benchmark` and `ablate`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Sequence
+from typing import TYPE_CHECKING, Annotated, Sequence
+
+import typer
 
 from cdwidget._version import __version__
-from cdwidget.benchmark.latency import Latency, measure_apart
-from cdwidget.benchmark.methods import Method
-from cdwidget.benchmark.protocol import Options, Result, Target
-from cdwidget.benchmark.report import difference_table, group_table, latency_table, noc_table, plot, write_csv, write_json
-from cdwidget.benchmark.runner import run_all
-from cdwidget.formats.dataset_folders import held_out_targets, read_targets
+from cdwidget.cli.options import Data, Seed, check_out, checked
+from cdwidget.registry import lookup
+
+if TYPE_CHECKING:
+    from cdwidget.benchmark import Method, Options
+    from cdwidget.benchmark.protocol import Target
+
+Out = Annotated[Path | None, typer.Option(help="Write all figures to this JSON file, with a CSV and a plot next to it; a rerun resumes.")]
+HeldOut = Annotated[bool, typer.Option("--held-out", help="The data are training sets: use objects of the images held out from training.")]
+Objects = Annotated[int, typer.Option(min=1, help="With --held-out: number of objects, spread evenly over the sets.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first images of each folder.")]
+ModeName = Annotated[str, typer.Option(help="click, box (a box first), stroke, or edit (start from a mask of IoU 0.75 to 0.85).")]
+MaxClicks = Annotated[int, typer.Option(min=1, help="Prompts per object at most.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Number of processes; with more than one, seconds are not comparable.")]
+Title = Annotated[str, typer.Option(help="Title of tables and plots.")]
+
+
+def benchmark(
+    data: Data = [],  # noqa: B006
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated: a model name or file, optionally with @variant; grabcut, random-walker; module:factory.")
+    ] = "cdnet,grabcut",
+    out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
+    max_clicks: MaxClicks = 20,
+    plain: Annotated[bool, typer.Option("--plain", help="Call the model directly, without a session's progressive merge.")] = False,
+    jobs: Jobs = 1,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure encoding, clicks and memory on one photograph.")] = False,
+    size: Annotated[str, typer.Option(help="Sizes of that photograph, comma-separated.")] = "1000x1000",
+    title: Title = "",
+) -> None:  # fmt: skip
+    """Compare methods by the same clicks: number of clicks (NoC, NoF, IoU@k) on folders, or latency on a photograph."""
+    from cdwidget.benchmark import Options
+
+    if not data and not latency:
+        raise typer.BadParameter("choose what to measure: --data DIR, --latency or both")
+    options = checked("--mode", Options, mode, max_clicks, plain, seed)
+    sizes = checked("--size", read_sizes, size) if latency else []
+    targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
+    chosen = checked("--methods", _methods, methods)
+    check_out(out)
+    typer.echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title))
+
+
+def ablate(
+    data: Data,
+    model: Annotated[str, typer.Option(help="Model name or file.")] = "cdnet",
+    weights: Annotated[list[Path], typer.Option(help="Another checkpoint to compare, such as one trained without FDM. Repeatable.")] = [],  # noqa: B006
+    train: Annotated[
+        int | None, typer.Option(min=1, help="Train the recipe MODEL for this many batches instead, with one part changed at a time.")
+    ] = None,
+    encoder: Annotated[Path | None, typer.Option(help="With --train: pre-trained encoder weights.")] = None,
+    out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
+    max_clicks: MaxClicks = 20, jobs: Jobs = 1, title: Title = "",
+) -> None:  # fmt: skip
+    """Measure what each part is worth in clicks by changing one at a time.
+
+    The parts of inference by default (PDM, zoom-in, flip, previous mask); with --train those of the network (FDM, diversified training,
+    previous mask, click encoding).
+    """
+    from cdwidget.benchmark import Options
+    from cdwidget.model.variants import ablations
+
+    options = checked("--mode", Options, mode, max_clicks, False, seed)
+    targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
+    check_out(out)
+    if train is not None:
+        weights = [*_train_ablations(model, train, data, out, encoder), *weights]
+        chosen = [_checkpoint_method(path) for path in weights]
+    else:
+        names = [model, *(f"{model}@{variant}" for variant in checked("--model", ablations, model)), *map(str, weights)]
+        chosen = checked("--weights", _methods, ",".join(names))
+    typer.echo(measure(chosen, targets, options, jobs=jobs, out=out, compare=True, title=title))
 
 
 def read_objects(data: Sequence[Path], held_out: bool = False, objects: int = 320, seed: int = 0, limit: int | None = None) -> list[Target]:
-    """List the objects to cut out: all of benchmark folders (with `limit`, of their first images), or `objects` that training held out."""
+    """List the objects to segment: all of benchmark folders (of their first `limit` images), or `objects` that training held out."""
+    from cdwidget.formats.dataset_folders import read_benchmark_objects, sample_held_out_objects
+
     if held_out:
-        return [*held_out_targets(data, objects, seed)]
-    return [target for folder in data for target in read_targets(folder, limit)]
+        return [*sample_held_out_objects(data, objects, seed)]
+    return [target for folder in data for target in read_benchmark_objects(folder, limit)]
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:
-    """Read "512x512,1000x1000" as (width, height) pairs; ValueError for anything else or a side below 16."""
+    """Parse "512x512,1000x1000" into (width, height) pairs; ValueError for anything else or a side below 16."""
     sizes = []
     for part in text.split(","):
         width, cross, height = part.strip().partition("x")
         if not (cross and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 16):
-            raise ValueError(f"{part.strip()!r} is no size; write WIDTHxHEIGHT in pixels, each at least 16, like 1000x1000")
+            raise ValueError(f"{part.strip()!r} is not a size; write WIDTHxHEIGHT in pixels, each at least 16, such as 1000x1000")
         sizes.append((int(width), int(height)))
     return sizes
 
 
-def carry_out(
+def measure(
     methods: Sequence[Method], targets: Sequence[Target], options: Options, *, sizes: Sequence[tuple[int, int]] = (), jobs: int = 1,
     out: Path | None = None, compare: bool = False, title: str = "",
 ) -> str:  # fmt: skip
-    """Measure, and return the tables to print.
+    """Run a benchmark and return the tables to print.
 
-    out: a JSON file for all figures; a CSV and a PNG of the same name are written beside it, and a JSONL record while it runs.
-    compare: add what each method costs beside the first.
+    Args:
+        methods: What to compare.
+        targets: Objects to segment.
+        options: How every object is segmented.
+        sizes: (width, height) of the photographs on which latency is measured.
+        jobs: Number of processes.
+        out: JSON file for all figures; a CSV and a PNG of the same name are written next to it, and a JSONL record while it runs.
+        compare: Add the difference of each method to the first one.
+        title: Title of tables and plots.
     """
-    results: list[Result] = []
-    if targets:
-        results = run_all(methods, targets, options, jobs=jobs, record=None if out is None else out.with_suffix(".jsonl"))
-    latencies: list[Latency] = [measure_apart(method, width, height) for width, height in sizes for method in methods]
+    from cdwidget.benchmark import measure_in_new_process, noc_table, plot_iou, run_all, write_csv, write_json
+    from cdwidget.benchmark.report import difference_table, group_table, latency_table
+
+    results = run_all(methods, targets, options, jobs=jobs, record=None if out is None else out.with_suffix(".jsonl")) if targets else []
+    latencies = [measure_in_new_process(method, width, height) for width, height in sizes for method in methods]
     tables = []
     if results:
         tables.append(noc_table(results))
@@ -60,5 +139,42 @@ def carry_out(
         write_json(out, results, latencies, cdwidget=__version__, title=title, kind=kind, jobs=jobs, **asdict(options))
         if results:
             write_csv(out.with_suffix(".csv"), results)
-            plot(out.with_suffix(".png"), results, title)
+            plot_iou(out.with_suffix(".png"), results, title)
     return "\n\n".join(tables)
+
+
+def _methods(text: str) -> list[Method]:
+    """Parse comma-separated names of methods; ValueError for an unknown name, or for none."""
+    from cdwidget.benchmark import BASELINES, Method, baseline, import_method
+    from cdwidget.model.variants import fingerprint, load_variant, weights_of
+
+    methods = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name in BASELINES:
+            methods.append(baseline(name))
+        elif ":" in name and not name.partition("@")[0].endswith((".safetensors", ".onnx")):
+            methods.append(import_method(name))
+        else:
+            weights_of(name, others=BASELINES)
+            methods.append(Method(name, partial(load_variant, name), fingerprint(name)))
+    if not methods:
+        raise ValueError("name at least one method")
+    return methods
+
+
+def _train_ablations(recipe: str, steps: int, data: list[Path], out: Path | None, encoder: Path | None) -> list[Path]:
+    """Train with one part changed at a time, in a folder next to `out`."""
+    from cdwidget.train import RECIPES, find_datasets, train_ablations
+
+    if out is None:
+        raise typer.BadParameter("--train needs --out FILE.json: the trained weights are written next to the figures", param_hint="--out")
+    chosen = checked("--model", lookup, RECIPES, "cdnet-tiny-head" if recipe == "cdnet" else recipe, "recipe")
+    return checked("--train", train_ablations, chosen, steps, checked("--data", find_datasets, data), out.with_suffix(".weights"), encoder)
+
+
+def _checkpoint_method(path: Path) -> Method:
+    """Return a weights file as a method named after it."""
+    from cdwidget.benchmark import Method
+    from cdwidget.model.variants import fingerprint, load_variant
+
+    return Method(path.stem, partial(load_variant, str(path)), fingerprint(str(path)))

@@ -1,47 +1,90 @@
-"""What `cdwidget import`, `export` and `stats` do once their options are read."""
+"""`cdwidget import`, `export` and `stats`."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Sequence
 
-from cdwidget.catalogue.catalogue import Catalogue
+import typer
 
-SHOWN = 20  # problems; more are counted
+from cdwidget.cli.options import Database, Labels, Statuses, Tags, checked
 
+if TYPE_CHECKING:
+    from cdwidget.catalogue import Catalogue
 
-def import_set(database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str]) -> str:
-    """Add a data set to a catalogue, which is made where there is none; say what was added."""
-    with Catalogue(database) as catalogue:
-        added = catalogue.import_(format, path, images, status=status, tags=tags)
-    return _lines(str(added), added.problems)
-
-
-def export_set(
-    database: Path, format: str, path: Path, status: Sequence[str], label: Sequence[str], tag: Sequence[str], rejected: bool
-) -> str:
-    """Write the items of a catalogue, all or some, as a data set; say where it is and what was left out."""
-    with _existing(database) as catalogue, warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", UserWarning)
-        filters = {name: list(given) for name, given in (("status", status), ("label", label), ("tag", tag)) if given}
-        written = catalogue.export(format, path, rejected=rejected, **filters)
-    return _lines(f"wrote {written}", [str(one.message) for one in said if issubclass(one.category, UserWarning)])
+MAX_LISTED = 20  # problems printed; the rest is counted
+FormatName = Annotated[str, typer.Argument(help="coco, labelme, npz, png, rgba, voc or yolo.")]
 
 
-def count(database: Path, check: bool) -> str:
-    """Say how many there are of what in a catalogue; check: look for every image first, and list what is wrong."""
-    with _existing(database) as catalogue:
-        problems = [f"item {one.item}: {one.what}" for one in catalogue.check()] if check else []
-        return _lines(str(catalogue.stats()), problems)
+def import_(
+    database: Database,
+    format: FormatName,
+    path: Annotated[Path, typer.Argument(help="File or folder of the data set.")],
+    images: Annotated[Path | None, typer.Option(help="Image folder, if not where the data set has them.")] = None,
+    status: Annotated[str, typer.Option(help="Status of all instances: new, accepted, rejected or skipped.")] = "new",
+    tag: Tags = [],  # noqa: B006
+) -> None:
+    """Add a data set to a catalogue, creating it if needed. Images already in the catalogue are skipped."""
+    typer.echo(checked("import", _import, database, format, path, images, status, tag))
 
 
-def _existing(database: Path) -> Catalogue:
+def export(
+    database: Database,
+    format: FormatName,
+    path: Annotated[Path, typer.Argument(help="File or folder to write.")],
+    status: Statuses = [],  # noqa: B006
+    label: Labels = [],  # noqa: B006
+    tag: Tags = [],  # noqa: B006
+    rejected: Annotated[bool, typer.Option("--rejected", help="Include rejected instances.")] = False,
+) -> None:
+    """Write the items of a catalogue as a data set."""
+    typer.echo(checked("export", _export, database, format, path, status, label, tag, rejected))
+
+
+def stats(database: Database, check: Annotated[bool, typer.Option("--check", help="Check every image and list problems.")] = False) -> None:
+    """Show catalogue statistics."""
+    typer.echo(checked("stats", _stats, database, check))
+
+
+def open_existing(database: Path) -> Catalogue:
+    """Open a catalogue; FileNotFoundError if the file does not exist."""
+    from cdwidget.catalogue import Catalogue
+
     if not database.is_file():
-        raise FileNotFoundError(f"there is no catalogue {database} (looked in {Path.cwd()}); cdwidget import makes one")
+        raise FileNotFoundError(f"there is no catalogue {database} in {Path.cwd()}; create one with `cdwidget import`")
     return Catalogue(database)
 
 
-def _lines(first: str, problems: Sequence[str]) -> str:
-    more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    return "\n".join([first, *problems[:SHOWN], *more])
+def given_filters(status: Sequence[str], label: Sequence[str], tag: Sequence[str]) -> dict[str, Any]:
+    """Return the filters that were given, as keyword arguments of `Catalogue.ids` and `Catalogue.export`."""
+    return {name: list(values) for name, values in (("status", status), ("label", label), ("tag", tag)) if values}
+
+
+def with_problems(summary: str, problems: Sequence[str]) -> str:
+    """Append the first problems to a summary, one a line, and the number of the others."""
+    rest = [f"... and {len(problems) - MAX_LISTED} more"] if len(problems) > MAX_LISTED else []
+    return "\n".join([summary, *problems[:MAX_LISTED], *rest])
+
+
+def _import(database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str]) -> str:
+    from cdwidget.catalogue import Catalogue
+
+    with Catalogue(database) as catalogue:
+        added = catalogue.import_(format, path, images, status=status, tags=tags)
+    return with_problems(str(added), added.problems)
+
+
+def _export(
+    database: Path, format: str, path: Path, status: Sequence[str], label: Sequence[str], tag: Sequence[str], rejected: bool
+) -> str:
+    with open_existing(database) as catalogue, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        written = catalogue.export(format, path, rejected=rejected, **given_filters(status, label, tag))
+    return with_problems(f"wrote {written}", [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)])
+
+
+def _stats(database: Path, check: bool) -> str:
+    with open_existing(database) as catalogue:
+        problems = [f"item {problem.item}: {problem.description}" for problem in catalogue.check()] if check else []
+        return with_problems(str(catalogue.stats()), problems)

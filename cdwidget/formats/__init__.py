@@ -1,4 +1,4 @@
-"""Reading and writing data sets: one line a format. A file for each, with `read` and `write`, and the read-only benchmark folders."""
+"""Data set formats: `read`, `write`, `to_frame`, and one line of `FORMATS` per format."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable
 
+from cdwidget._deprecated import renamed_property
 from cdwidget.formats import coco, labelme, npz, png, rgba, voc, yolo
 from cdwidget.formats.frame import to_frame
 from cdwidget.items import Item
@@ -20,53 +21,82 @@ __all__ = ["FORMATS", "Format", "read", "to_frame", "write"]
 
 @dataclass(frozen=True)
 class Format:
-    """The two functions of a format: `read(path, images)`, and `write(items, path, **options)`, which returns what it wrote.
+    """A format: its functions and its properties.
 
-    copies: whether it keeps a copy of every image. numbers: whether it numbers labels, and `write` takes labels=.
+    Attributes:
+        read: `read(path, images)` returns items.
+        write: `write(items, path, **options)` returns the path of the written file or folder.
+        copies_images: Whether it stores a copy of every image.
+        has_class_ids: Whether it numbers the labels; `write` then has an option `labels`.
     """
 
     read: Callable[[Path, Path | None], list[Item]]
     write: Callable[..., Path]
-    copies: bool = False
-    numbers: bool = False
+    copies_images: bool = False
+    has_class_ids: bool = False
+    copies = renamed_property("copies", "copies_images")
+    numbers = renamed_property("numbers", "has_class_ids")
 
 
 FORMATS = {
-    "coco": Format(coco.read, coco.write, numbers=True),
+    "coco": Format(coco.read, coco.write, has_class_ids=True),
     "labelme": Format(labelme.read, labelme.write),
     "npz": Format(npz.read, npz.write),
-    "png": Format(png.read, png.write, copies=True),
-    "rgba": Format(rgba.read, rgba.write, copies=True),
-    "voc": Format(voc.read, voc.write, copies=True, numbers=True),
-    "yolo": Format(yolo.read, yolo.write, copies=True, numbers=True),
+    "png": Format(png.read, png.write, copies_images=True),
+    "rgba": Format(rgba.read, rgba.write, copies_images=True),
+    "voc": Format(voc.read, voc.write, copies_images=True, has_class_ids=True),
+    "yolo": Format(yolo.read, yolo.write, copies_images=True, has_class_ids=True),
 }
 
 
 def read(format: str, path: StrPath, images: StrPath | None = None) -> list[Item]:
-    """Read a data set as a list of items, images and masks decoded when they are asked for.
+    """Read a data set.
 
-    format: a name in FORMATS. path: its file or folder. images: where the images are, if not where the format has them.
-    Raises FileNotFoundError, and ValueError that says what in which file is wrong, at once or when the broken mask is asked for.
+    Args:
+        format: A name in `FORMATS`.
+        path: The file or folder of the data set.
+        images: The folder of the images, if they are not where the format has them.
 
-    >>> items = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
+    Returns:
+        One item per image. Images and masks are read when they are accessed.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If a file is broken; the message names file and entry. Broken masks raise it when they are accessed.
+
+    Example:
+        >>> items = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
+        >>> mask = items[0].instances[0].mask  # bool (H, W)  # doctest: +SKIP
     """
     return lookup(FORMATS, format, "format").read(Path(path).expanduser(), None if images is None else Path(images).expanduser())
 
 
 def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> Path:
-    """Write items as a data set and return the path of the file or folder written.
+    """Write a data set.
 
-    format: a name in FORMATS. path: a folder, or for coco, labelme and npz a file. All files are written or none (copies of images
-    apart); what else lies in a folder stays. options: those of the format's own `write`: labels= (coco, voc, yolo), border= (voc),
-    one= (png). Raises ValueError that names the item when a mask does not fit its image.
+    Either all of its files are written or none, except copies of images. Other files in the folder stay.
 
-    >>> cdwidget.write("coco", items, "out/")  # doctest: +SKIP
+    Args:
+        format: A name in `FORMATS`.
+        items: The images with their instances.
+        path: A folder; or a file for "coco", "labelme" and "npz".
+        **options: Options of the format: `labels` ("coco", "voc", "yolo"), `border` ("voc"), `file_per` ("png").
+
+    Returns:
+        The path of the written file or folder.
+
+    Raises:
+        ValueError: If a mask does not fit its image; the message names the item.
+        TypeError: If `items` are not items.
+
+    Example:
+        >>> cdwidget.write("coco", items, "out/")  # doctest: +SKIP
     """
     chosen = lookup(FORMATS, format, "format")
     if isinstance(items, Item):
         raise TypeError("items is one Item; give a list of them: [item]")
-    found = list(items)
-    for item in found:
+    listed = list(items)
+    for item in listed:
         if not isinstance(item, Item):
             raise TypeError(f"items are Item(path, instances), not {type(item).__name__}")
-    return chosen.write(found, Path(path).expanduser(), **options)
+    return chosen.write(listed, Path(path).expanduser(), **options)

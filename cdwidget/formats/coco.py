@@ -1,41 +1,67 @@
 """COCO: one JSON file of images, categories and annotations, with run lengths or polygons.
 
-Written are compressed run lengths for a mask with holes or several parts, a polygon along the pixels' edges for any other, both as the
-reference implementation (pycocotools) reads them. Read are these, uncompressed run lengths, lists of polygons, and boxes alone, as
-rectangles.
+A mask in one part without holes is written as a polygon along its pixels' edges, any other mask as compressed run lengths; pycocotools
+decodes both to the same pixels. Compressed and uncompressed run lengths, lists of polygons, and boxes without a segmentation (as
+rectangles) are read.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
-from pycocotools import mask as reference
 
-from cdwidget.formats.io import Classes, Labels, Lazy, checked_instances, image_path, item_size, locate, read_text, relative, write_files
+from cdwidget import rle
+from cdwidget.formats.io import (
+    ClassIds,
+    Labels,
+    LazyInstances,
+    checked_instances,
+    find_image,
+    image_path,
+    item_size,
+    open_replacement,
+    read_text,
+    relative_name,
+)
 from cdwidget.items import Instance, Item
-from cdwidget.masks import bbox, decode_rle
+from cdwidget.masks import Bbox, bbox
 from cdwidget.polygons import parts
 
-FILE_NAME = "annotations.json"  # when a folder is given
+FILE_NAME = "annotations.json"  # The file read or written when a folder is given.
 
 
 @dataclass(frozen=True, eq=False)
 class Crowd(Instance):
-    """A region of objects that are not told apart: what COCO calls `iscrowd`. A session makes an ordinary instance of it."""
+    """A region of several objects, `iscrowd` in COCO; in a session an ordinary instance."""
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:
-    """Read an annotation file, or `annotations.json` of a folder: an item an image, masks decoded when they are asked for.
+    """Read an annotation file, or `annotations.json` of a folder.
 
-    images: the folder of the images; by default that of the file, or `images/` in it. An instance's id is its annotation's, where that
-    is a whole number from 1 that no other has. Polygons of fewer than three points are left out.
-    Raises ValueError that names the annotation when one has neither segmentation nor box, or belongs to no image or no category.
+    An instance keeps its annotation's id if that is a positive whole number and occurs once. Polygons of fewer than three points are
+    skipped.
+
+    Args:
+        path: The annotation file or its folder.
+        images: The folder of the images; by default that of the file, or `images/` in it.
+
+    Returns:
+        One item per image; its masks are decoded on access.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If an annotation has neither a segmentation nor a box, or belongs to no image or no category.
     """
     path = file_of(path)
     content = _content(path)
@@ -43,70 +69,103 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     seen: set[int] = set()
     for record in content["annotations"]:
-        wrong = _wrong(record, records, labels)
-        if wrong:
-            raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {wrong}")
+        problem = _problem(record, records, labels)
+        if problem:
+            raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {problem}")
         number = record.get("id")
         number = number if type(number) is int and number > 0 and number not in seen else None
         seen.add(number or 0)
-        records[record["image_id"]].append({**record, "id": number, "segmentation": _shape(record)})
-    beside = path.parent / "images"
-    if images is None and beside.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
-        images = beside
+        records[record["image_id"]].append({**record, "id": number, "segmentation": _segmentation(record)})
+    folder = path.parent / "images"
+    if images is None and folder.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
+        images = folder
     items = []
     for image in content["images"]:
         own = records[image["id"]]
-        load = partial(_load, path, own, labels, image["height"], image["width"])
-        items.append(Item(locate(image["file_name"], path.parent, images), Lazy(len(own), load)))
+        load = AnnotationLoader(path, own, labels, image["height"], image["width"])
+        items.append(Item(find_image(image["file_name"], path.parent, images), LazyInstances(len(own), load)))
     return items
 
 
-def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
-    """Write an annotation file, or `annotations.json` into a folder; return its path. Images are named relative to it, not copied.
+class EncodedInstance(NamedTuple):
+    """An annotation whose mask is compressed run lengths."""
 
-    labels: the categories in order, or with their ids; more are added as they come. Those of a file that is replaced keep their ids,
-    unless ids are given. An instance keeps its id as its annotation's, unless another has it. Alpha is not kept.
+    id: int | None
+    label: str
+    is_crowd: bool
+    counts: str
+
+
+@dataclass(frozen=True)
+class AnnotationLoader:
+    """The annotations of one image, decoded on access: the `load` of `LazyInstances`.
+
+    Attributes:
+        path: The annotation file, named in error messages.
+        records: The image's annotations as in the file; "id" is None if an instance cannot have it.
+        labels: The label of each category id.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
     """
-    path = file_of(path)
-    classes = Classes(labels, read_labels(path) if path.is_file() else None)
-    content = to_json(items, classes, lambda item: relative(image_path(item), path.parent))
-    write_files([(path, json.dumps(content, ensure_ascii=False).encode())])
-    return path
 
+    path: Path
+    records: Sequence[Mapping[str, Any]]
+    labels: Mapping[int, str]
+    height: int
+    width: int
 
-def to_json(items: Iterable[Item], classes: Classes, name: Callable[[Item], str]) -> dict[str, Any]:
-    """Return what a COCO file of the items holds; name: what it calls the image of one."""
-    images, annotations, ids = [], [], Ids()
-    for image_id, item in enumerate(items, 1):
-        height, width = item_size(item)
-        images.append({"id": image_id, "file_name": name(item), "height": height, "width": width})
-        for instance in checked_instances(item, height, width):
-            annotations.append({"id": ids.take(instance.id), "image_id": image_id, **_record(instance, classes)})
-    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories(classes)}
+    def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
+        """Yield the instances at these indices; ValueError names a broken annotation."""
+        for index in indices:
+            record = self.records[index]
+            with self._naming_annotation(index):
+                mask = self._mask(record["segmentation"])
+            kind = Crowd if record.get("iscrowd") else Instance
+            yield kind(mask, self.labels[record["category_id"]], record["id"])
 
+    def encoded(self, index: int) -> EncodedInstance:
+        """Return an instance as compressed run lengths, unchecked if the file has them."""
+        record = self.records[index]
+        with self._naming_annotation(index):
+            counts = self._counts(record["segmentation"])
+        return EncodedInstance(record["id"], self.labels[record["category_id"]], bool(record.get("iscrowd")), counts)
 
-class Ids:
-    """The ids of the annotations of a file, each of its own."""
+    def _counts(self, segmentation: Mapping[str, Any] | list[list[float]]) -> str:
+        if isinstance(segmentation, list):
+            self._check_range(segmentation)
+            return rle.encode_polygons(segmentation, self.height, self.width)
+        if isinstance(segmentation["counts"], str) and list(segmentation["size"]) == [self.height, self.width]:
+            return segmentation["counts"]
+        return rle.encode(self._mask(segmentation))
 
-    def __init__(self) -> None:
-        self._taken: set[int] = set()
-        self._highest = 0
+    def _mask(self, segmentation: Mapping[str, Any] | list[list[float]]) -> np.ndarray:
+        if isinstance(segmentation, list):
+            self._check_range(segmentation)
+            return rle.decode_polygons(segmentation, self.height, self.width)
+        if list(segmentation["size"]) != [self.height, self.width]:
+            raise ValueError(f"its size is {segmentation['size']}, the image is [{self.height}, {self.width}] (height, width)")
+        if isinstance(segmentation["counts"], str):
+            return rle.decode(segmentation["counts"], self.height, self.width)
+        return rle.decode_uncompressed(segmentation)
 
-    def take(self, wanted: int | None) -> int:
-        """Return `wanted`, if it is a number from 1 that no other has, else the one above all others."""
-        id = self._highest + 1 if wanted is None or wanted < 1 or wanted in self._taken else wanted
-        self._taken.add(id)
-        self._highest = max(self._highest, id)
-        return id
+    def _check_range(self, polygons: list[list[float]]) -> None:
+        """Refuse coordinates that are no numbers, or so far outside that rasterizing is slow."""
+        limit = 10 * max(self.height, self.width)  # px
+        if not all(abs(coordinate) <= limit for polygon in polygons for coordinate in polygon):
+            raise ValueError(f"a polygon lies far outside the image of {self.width}x{self.height} pixels")
 
-
-def categories(classes: Classes) -> list[dict[str, Any]]:
-    """Return what a COCO file says of classes."""
-    return [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
+    @contextmanager
+    def _naming_annotation(self, index: int) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # pycocotools raises errors of many types.
+            number = self.records[index]["id"]
+            name = f"{index + 1} of its image" if number is None else number
+            raise ValueError(f"{self.path}: the segmentation of annotation {name} cannot be decoded: {error}") from error
 
 
 def read_labels(path: Path) -> dict[str, int]:
-    """Return the categories of an annotation file with their ids."""
+    """Return the category id of each label in an annotation file."""
     return {label: number for number, label in _labels(path, _content(path)).items()}
 
 
@@ -130,7 +189,7 @@ def _content(path: Path) -> dict[str, Any]:
         if not sides or not all(type(side) is int and side > 0 for side in sides) or not isinstance(image.get("file_name"), str):
             raise ValueError(f"{path}: image {image!r} needs an id, a file_name, and a height and width in whole pixels")
         if not isinstance(image.get("id"), (int, str)) or image["id"] in seen:
-            raise ValueError(f"{path}: image {image['file_name']!r} has the id {image.get('id')!r}; each needs one of its own")
+            raise ValueError(f"{path}: image {image['file_name']!r} has the id {image.get('id')!r}; each image needs an id of its own")
         seen.add(image["id"])
     return content
 
@@ -142,100 +201,198 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
         raise ValueError(f"{path}: every category needs an id and a name ({type(error).__name__}: {error})") from error
 
 
-def _wrong(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) -> str:
-    """What is wrong with an annotation as far as can be seen without decoding it; "" when nothing is."""
+def _problem(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) -> str:
+    """Describe the first problem of an annotation that shows without decoding it; "" for none."""
     if not isinstance(record, Mapping):
         return "is not an object of JSON"
-    image, category, shape = record.get("image_id"), record.get("category_id"), _shape(record)
+    image, category, segmentation = record.get("image_id"), record.get("category_id"), _segmentation(record)
     if not isinstance(image, (int, str)) or image not in images:
         return f"belongs to image {image!r}, which is not in the file"
     if not isinstance(category, int) or category not in labels:
         return f"has category {category!r}, which is not in the file"
-    if not shape:
-        return "has neither a segmentation nor a bbox [x, y, width, height]; give it one, or take it out"
-    if isinstance(shape, Mapping):
-        return "" if {"size", "counts"} <= shape.keys() else "has run lengths without size or counts"
-    if not isinstance(shape, list):
-        return f"has {type(shape).__name__} for a segmentation; allowed are run lengths and a list of polygons"
-    for polygon in shape:
+    if not segmentation:
+        return "has neither a segmentation nor a bbox [x, y, width, height]; add one of them, or remove the annotation"
+    if isinstance(segmentation, Mapping):
+        return "" if {"size", "counts"} <= segmentation.keys() else "has run lengths without size or counts"
+    if not isinstance(segmentation, list):
+        return f"has {type(segmentation).__name__} for a segmentation; allowed are run lengths and a list of polygons"
+    for polygon in segmentation:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             return "has a polygon that is not a list of at least three points: [x0, y0, x1, y1, x2, y2, ...]"
     return ""
 
 
-def _shape(record: Mapping[str, Any]) -> Any:
-    """The segmentation of an annotation without the polygons that are a point or a line; where nothing is left its box, as a polygon."""
-    shape = record.get("segmentation")
-    if isinstance(shape, list):
-        shape = [part for part in shape if not isinstance(part, list) or len(part) not in (0, 2, 4)]
+def _segmentation(record: Mapping[str, Any]) -> Any:
+    """Return the segmentation without degenerate polygons, or else the box as a polygon."""
+    segmentation = record.get("segmentation")
+    if isinstance(segmentation, list):
+        segmentation = [part for part in segmentation if not isinstance(part, list) or len(part) not in (0, 2, 4)]
     box = record.get("bbox")
-    if shape or not (isinstance(box, list) and len(box) == 4 and all(type(side) in (int, float) for side in box) and min(box[2:]) > 0):
-        return shape
+    if segmentation or not (isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) for v in box) and min(box[2:]) > 0):
+        return segmentation
     x, y, width, height = box
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
 
 
-def _load(
-    path: Path, records: Sequence[Mapping[str, Any]], labels: Mapping[int, str], height: int, width: int, indices: Iterable[int]
-) -> Iterator[Instance]:
-    for index in indices:
-        record = records[index]
-        try:
-            mask = _mask(record["segmentation"], height, width)
-        except Exception as error:  # pycocotools raises what it pleases
-            which = f"{index + 1} of its image" if record["id"] is None else record["id"]
-            raise ValueError(f"{path}: the segmentation of annotation {which} cannot be decoded: {error}") from error
-        kind = Crowd if record.get("iscrowd") else Instance
-        yield kind(mask, labels[record["category_id"]], record["id"])
+# ---- writing -----------------------------------------------------------------------------------------------------
 
 
-def _mask(shape: Mapping[str, Any] | list[list[float]], height: int, width: int) -> np.ndarray:
-    if isinstance(shape, list):
-        far = 10 * max(height, width)  # the reference implementation walks along every edge, wherever it leads
-        if not all(abs(coordinate) <= far for polygon in shape for coordinate in polygon):
-            raise ValueError(f"a polygon leaves the image of {width}x{height} pixels by far")
-        return np.ascontiguousarray(reference.decode(reference.merge(reference.frPyObjects(shape, height, width))).view(bool))
-    if list(shape["size"]) != [height, width]:
-        raise ValueError(f"its size is {shape['size']}, the image is [{height}, {width}] (height, width)")
-    return decode_rle({**shape, "counts": _runs(shape["counts"])} if isinstance(shape["counts"], str) else shape)
+class Annotation(NamedTuple):
+    """One instance to write.
 
-
-def _runs(text: str) -> list[int]:
-    """Unpack compressed run lengths: numbers of 5 bits a character, the lowest first, each from the third on relative to the last but one.
-
-    (pycocotools would read past the end of a broken text.)
+    Attributes:
+        id: The wanted annotation id; None for the next free one.
+        label: Its category.
+        segmentation: A list of polygons, or a dict of "size" and "counts".
+        area: Number of pixels.
+        bbox: (x0, y0, x1, y1) in pixels, half-open.
+        is_crowd: Whether it is a region of objects that are not separated.
     """
-    digits = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
-    ends = np.flatnonzero(digits & 32 == 0) + 1
-    if ends.size == 0 or ends[-1] != digits.size or digits.min() < 0 or digits.max() > 63:
-        raise ValueError("its run lengths are not compressed as COCO does it")
-    starts = np.concatenate([[0], ends[:-1]])
-    place = 5 * (np.arange(digits.size) - np.repeat(starts, ends - starts))
-    if place.max() > 55:
-        raise ValueError("its run lengths hold a number that is too long")
-    runs = np.add.reduceat((digits & 31) << place, starts)
-    negative = digits[ends - 1] & 16 != 0
-    runs[negative] -= 1 << (place[ends - 1] + 5)[negative]
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return runs.tolist()
+
+    id: int | None
+    label: str
+    segmentation: Any
+    area: int
+    bbox: Bbox
+    is_crowd: bool
 
 
-def _record(instance: Instance, classes: Classes) -> dict[str, Any]:
-    mask = instance.mask
-    encoded = reference.encode(np.asfortranarray(mask.view(np.uint8)))
-    rings = parts(mask)
-    shape: Any = {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
-    if len(rings) == 1 and len(rings[0]) == 1 and not isinstance(instance, Crowd):
-        polygon = rings[0][0].ravel().tolist()
-        drawn = reference.merge(reference.frPyObjects([polygon], *mask.shape))
-        if drawn["counts"] == encoded["counts"]:  # a border that touches itself at a corner may be drawn otherwise
-            shape = [polygon]
-    x0, y0, x1, y1 = bbox(mask)
+class ImageEntry(NamedTuple):
+    """One image to write: its file name or URL, its size in pixels, and its annotations."""
+
+    file_name: str
+    height: int
+    width: int
+    annotations: Iterable[Annotation]
+
+
+def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
+    """Write an annotation file, or `annotations.json` into a folder.
+
+    Images are named relative to the file, not copied. Alpha mattes are not stored. An instance keeps its id as its annotation's unless
+    another annotation has it.
+
+    Args:
+        items: The images with their instances.
+        path: The annotation file or its folder.
+        labels: The categories in order, or with their ids; new labels are appended. The categories of a file that is replaced keep their
+            ids, unless ids are given.
+
+    Returns:
+        The path of the annotation file.
+
+    Raises:
+        ValueError: If a mask does not fit its image.
+    """
+    path = file_of(path)
+    return write_images((_entry(item, relative_name(image_path(item), path.parent)) for item in items), path, labels)
+
+
+def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = ()) -> Path:
+    """Write any number of images one by one; return the path of the annotation file.
+
+    Args:
+        images: The images; their annotations are iterated once.
+        path: The annotation file or its folder. An existing file is replaced when all of the new one is written.
+        labels: The categories as for `write`.
+    """
+    path = file_of(path)
+    classes = ClassIds(labels, read_labels(path) if path.is_file() else None)
+    with open_replacement(path) as file, TemporaryFile(dir=path.parent) as annotations:
+        file.write(b'{"info": {}, "licenses": [],\n"images": [')
+        first_image, first_annotation = True, True
+        for image, own in _numbered(images, classes):
+            _append(file, image, first_image)
+            first_image = False
+            for annotation in own:
+                _append(annotations, annotation, first_annotation)
+                first_annotation = False
+        file.write(b'],\n"annotations": [')
+        annotations.seek(0)
+        shutil.copyfileobj(annotations, file)
+        file.write(f'],\n"categories": {json.dumps(_categories(classes), ensure_ascii=False)}}}'.encode())
+    return path
+
+
+def to_json(items: Iterable[Item], classes: ClassIds, name: Callable[[Item], str]) -> dict[str, Any]:
+    """Return the content of a COCO file as plain JSON.
+
+    Args:
+        items: The images with their instances.
+        classes: The numbers of the labels; new labels are added.
+        name: Returns the file name of an item's image.
+
+    Returns:
+        A dict of "info", "licenses", "images", "annotations" and "categories".
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image, own in _numbered((_entry(item, name(item)) for item in items), classes):
+        images.append(image)
+        annotations += own
+    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": _categories(classes)}
+
+
+class AnnotationIds:
+    """Unique annotation ids of one file."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._highest = 0
+
+    def take(self, wanted: int | None) -> int:
+        """Return `wanted` if it is positive and free, else the id above the highest one."""
+        id = self._highest + 1 if wanted is None or wanted < 1 or wanted in self._taken else wanted
+        self._taken.add(id)
+        self._highest = max(self._highest, id)
+        return id
+
+
+def _numbered(images: Iterable[ImageEntry], classes: ClassIds) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
+    """Yield each image and its annotations as they are written, with unique ids."""
+    ids = AnnotationIds()
+    for number, image in enumerate(images, 1):
+        record = {"id": number, "file_name": image.file_name, "height": image.height, "width": image.width}
+        yield record, (_record(annotation, ids.take(annotation.id), number, classes) for annotation in image.annotations)
+
+
+def _record(annotation: Annotation, id: int, image_id: int, classes: ClassIds) -> dict[str, Any]:
+    x0, y0, x1, y1 = annotation.bbox
     return {
-        "category_id": classes.number(instance.label),
-        "segmentation": shape,
-        "area": int(np.count_nonzero(mask)),
+        "id": id,
+        "image_id": image_id,
+        "category_id": classes.id_of(annotation.label),
+        "segmentation": annotation.segmentation,
+        "area": annotation.area,
         "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "iscrowd": int(isinstance(instance, Crowd)),
+        "iscrowd": int(annotation.is_crowd),
     }
+
+
+def _categories(classes: ClassIds) -> list[dict[str, Any]]:
+    return [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
+
+
+def _append(file: BinaryIO, record: Mapping[str, Any], first: bool) -> None:
+    """Write one element of a JSON array."""
+    file.write(b"" if first else b",\n")
+    file.write(json.dumps(record, ensure_ascii=False).encode())
+
+
+def _entry(item: Item, file_name: str) -> ImageEntry:
+    height, width = item_size(item)
+    return ImageEntry(file_name, height, width, map(_annotation, checked_instances(item, height, width)))
+
+
+def _annotation(instance: Instance) -> Annotation:
+    mask = instance.mask
+    is_crowd = isinstance(instance, Crowd)
+    counts = rle.encode(mask)
+    rings = parts(mask)
+    segmentation: Any = {"size": list(mask.shape), "counts": counts}
+    if len(rings) == 1 and len(rings[0]) == 1 and not is_crowd:
+        polygon = rings[0][0].ravel().tolist()
+        # A border that touches itself at a corner may be rasterized differently: then the run lengths stay.
+        if rle.encode_polygons([polygon], *mask.shape) == counts:
+            segmentation = [polygon]
+    return Annotation(instance.id, instance.label, segmentation, int(np.count_nonzero(mask)), bbox(mask), is_crowd)

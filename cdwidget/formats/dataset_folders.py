@@ -1,7 +1,16 @@
-"""Training sets, read only: `images/` with `masks/` or with a COCO `annotations.json`, and the slice of them held out.
+"""Data sets in folders, read only, and the images held out for validation.
 
-Masks are PNG files of the images' stems: label maps (0 background, 255 void, any other value one object), or, where all masks of a set hold
-nothing but 0, 128 and 255, binary ones (255 the object, 128 void). In a COCO file objects may overlap; crowds are void.
+A data set is a folder with `images/` and `masks/`, or with `images/` and a COCO `annotations.json`.
+
+A mask file has one channel (8 or 16 bit, or a palette), the size of its image and the same stem. The masks of a folder are either
+
+- binary: 255 is the object, 0 the background and 128 is ignored; or
+- label maps: 0 is the background, 255 is void (ignored), any other value is the id of one object.
+
+They are binary if no mask has other values than 0, 128 and 255. In a COCO file objects may overlap, and crowds are void.
+
+`read_benchmark_objects` lists the objects to evaluate on, after checking every mask. `read_dataset` lists the images to train on, which
+are checked one by one by `DatasetImage.check`.
 """
 
 from __future__ import annotations
@@ -17,15 +26,149 @@ import cv2
 import numpy as np
 
 from cdwidget.formats import coco
-from cdwidget.formats.io import IMAGE_SUFFIXES, Lazy, files_by_stem, image_size, read_pixels
+from cdwidget.formats.io import IMAGE_SUFFIXES, LazyInstances, files_by_stem, image_size, read_pixels
 from cdwidget.items import Instance, Item, read_image
 
-HOLDOUT = 20  # one image in so many is never trained on
-SMALLEST, LARGEST = 0.003, 0.95  # share of the image, or of a view of it, that an object to train or to measure on may fill
+MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif"}
+IGNORE_VALUE, FOREGROUND_VALUE = 128, 255  # In binary masks.
+VOID_VALUE = 255  # In label maps.
+HOLDOUT_INTERVAL = 20  # One image in 20 is never trained on.
+MIN_OBJECT_SHARE, MAX_OBJECT_SHARE = 0.003, 0.95  # Fraction of the image that an object to train or evaluate on may fill.
+LAYOUT_HINT = "a benchmark folder holds images/ and masks/"
+MAX_NAMED_FILES = 5  # File names in an error message.
 
 
-class BadImage(ValueError):
-    """An image that cannot be used; `kind` says in a few words what is wrong with it or with its mask."""
+def read_mask_values(path: Path) -> np.ndarray:
+    """Read a mask file with one channel, int32 (H, W); ValueError for anything else."""
+    values = read_pixels(path)
+    if values.ndim != 2:
+        raise ValueError(f"{path} has {values.shape[2]} channels; a mask has one (gray or palette)")
+    return values.astype(np.int32)
+
+
+# ---- benchmark folders -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BenchmarkObject:
+    """One object of a benchmark folder.
+
+    Attributes:
+        image_path: The image file.
+        mask_path: The mask file.
+        object_id: Value of the object in a label map; None for a binary mask.
+    """
+
+    image_path: Path
+    mask_path: Path
+    object_id: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The image's stem, followed by `#id` for an object of a label map."""
+        return self.image_path.stem if self.object_id is None else f"{self.image_path.stem}#{self.object_id}"
+
+    @property
+    def group(self) -> str:
+        """The folder's name."""
+        return self.image_path.parent.parent.name
+
+    def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return image uint8 (H, W, 3), true mask bool (H, W), ignored pixels bool (H, W)."""
+        image = read_image(self.image_path)
+        values = read_mask_values(self.mask_path)
+        if self.object_id is None:
+            return image, values == FOREGROUND_VALUE, values == IGNORE_VALUE
+        return image, values == self.object_id, values == VOID_VALUE
+
+
+def read_benchmark_objects(folder: str | Path, limit: int | None = None) -> list[BenchmarkObject]:
+    """List the objects of a benchmark folder in the order of their file names.
+
+    Args:
+        folder: The folder with `images/` and `masks/`.
+        limit: Number of images to list; None for all.
+
+    Raises:
+        FileNotFoundError: If a folder is missing, or a file has no partner.
+        ValueError: If a mask cannot be used.
+    """
+    pairs, values = _image_mask_pairs(Path(folder) / "images", Path(folder) / "masks")
+    binary = _are_binary(values)
+    objects = []
+    for (image, mask), present in list(zip(pairs, values))[:limit]:
+        if not binary:
+            objects += [BenchmarkObject(image, mask, object_id) for object_id in sorted(present - {0, VOID_VALUE})]
+        elif FOREGROUND_VALUE in present:
+            objects.append(BenchmarkObject(image, mask))
+        else:
+            raise ValueError(f"{mask} has no foreground; mark the object with {FOREGROUND_VALUE} or remove the image")
+    if not objects:
+        raise ValueError(f"{folder} holds no object; its masks are all background")
+    return objects
+
+
+def read_items(images: Path, masks: Path) -> list[Item]:
+    """List the images of a folder with such masks as items; an image may be all background.
+
+    Returns:
+        Items with one instance per binary mask, or one per id of a label map, which becomes the instance's id.
+
+    Raises:
+        FileNotFoundError: If a folder is missing, or a file has no partner.
+        ValueError: If a mask cannot be used.
+    """
+    pairs, values = _image_mask_pairs(images, masks)
+    binary = _are_binary(values)
+    background = {0, IGNORE_VALUE} if binary else {0, VOID_VALUE}
+    found = [(image, mask, sorted(present - background)) for (image, mask), present in zip(pairs, values)]
+    return [Item(image, LazyInstances(len(ids), partial(_load_instances, mask, ids, not binary))) for image, mask, ids in found]
+
+
+def _image_mask_pairs(images_folder: Path, masks_folder: Path) -> tuple[list[tuple[Path, Path]], list[set[int]]]:
+    """Return every image with its mask, and the values in each mask."""
+    images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT)
+    masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT)
+    for found, partners, missing in ((images, masks, "mask"), (masks, images, "image")):
+        alone = sorted(found.keys() - partners.keys())
+        if alone:
+            more = f" and {len(alone) - MAX_NAMED_FILES} more" if len(alone) > MAX_NAMED_FILES else ""
+            raise FileNotFoundError(
+                f"{images_folder.parent}: no {missing} for {', '.join(found[stem].name for stem in alone[:MAX_NAMED_FILES])}{more}; "
+                f"every file in images/ needs a file of the same stem in masks/, and vice versa"
+            )
+    pairs = [(images[stem], masks[stem]) for stem in sorted(images)]
+    return pairs, [_checked_values(image, mask) for image, mask in pairs]
+
+
+def _checked_values(image_path: Path, mask_path: Path) -> set[int]:
+    """Return the values of a mask after comparing its size with that in the image's header."""
+    mask = read_mask_values(mask_path)
+    height, width = image_size(image_path)
+    if mask.shape != (height, width):
+        raise ValueError(f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
+    return {int(value) for value in np.unique(mask)}
+
+
+def _are_binary(values: Sequence[set[int]]) -> bool:
+    return all(present <= {0, IGNORE_VALUE, FOREGROUND_VALUE} for present in values)
+
+
+def _load_instances(mask: Path, ids: Sequence[int], keep_ids: bool, indices: Iterable[int]) -> Iterator[Instance]:
+    values = read_mask_values(mask)
+    for index in indices:
+        yield Instance(values == ids[index], id=ids[index] if keep_ids else None)
+
+
+# ---- training sets ---------------------------------------------------------------------------------------------------
+
+
+class DatasetImageError(ValueError):
+    """An image that cannot be trained on.
+
+    Attributes:
+        kind: The problem in two words, such as "missing mask".
+    """
 
     def __init__(self, kind: str, message: str):
         super().__init__(message)
@@ -33,30 +176,44 @@ class BadImage(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
-    """One training image: its file, and either its mask's file, of whose set `binary` tells the kind, or instances; or neither."""
+class DatasetImage:
+    """One training image, with a mask file or instances, or without labels.
+
+    Attributes:
+        image: The image file.
+        mask_path: The mask file, or None.
+        binary: Whether the masks of the data set are binary.
+        instances: The instances, if there is no mask file.
+    """
 
     image: Path
-    labels: Path | None = None
+    mask_path: Path | None = None
     binary: bool = False
     instances: Sequence[Instance] = ()
 
     @property
-    def labelled(self) -> bool:
-        """Whether there is any word of what is in the image."""
-        return self.labels is not None or len(self.instances) > 0
+    def is_labeled(self) -> bool:
+        """Whether there is a mask file or an instance."""
+        return self.mask_path is not None or len(self.instances) > 0
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the image uint8 (H, W, 3) RGB, the objects bool (N, H, W), and the valid pixels bool (H, W); raises BadImage."""
+        """Read the image and its objects.
+
+        Returns:
+            The image uint8 (H, W, 3) RGB, the objects bool (N, H, W), and the valid pixels bool (H, W).
+
+        Raises:
+            DatasetImageError: If the image or its mask cannot be used.
+        """
         image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
         if image is None:
             raise self._unreadable()
         size = image.shape[:2]
         void = np.zeros(size, bool)
-        if self.labels is not None:
-            values = self._values(size)
-            void = values == (IGNORE if self.binary else VOID)
-            objects = [values == i for i in np.unique(values[self._of_objects(values)])]
+        if self.mask_path is not None:
+            values = self._mask_values(size)
+            void = values == (IGNORE_VALUE if self.binary else VOID_VALUE)
+            objects = [values == i for i in np.unique(values[self._is_object(values)])]
         else:
             objects = []
             for instance in self._checked_instances(size):
@@ -66,44 +223,47 @@ class Source:
                     objects.append(instance.mask)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.stack(objects) if objects else np.zeros((0, *size), bool), ~void
 
-    def names(self) -> list[str]:
-        """What the objects of `load` are called: the labels of instances, or the values of a label map; raises BadImage."""
-        if self.labels is None:
+    def object_labels(self) -> list[str]:
+        """Return the label of each object of `load`; for label maps the value as text."""
+        if self.mask_path is None:
             return [instance.label for instance in self.instances if not isinstance(instance, coco.Crowd)]
-        values = self._values(image_size(self.image))
-        return [str(value) for value in np.unique(values[self._of_objects(values)])]
+        values = self._mask_values(image_size(self.image))
+        return [str(value) for value in np.unique(values[self._is_object(values)])]
 
     def check(self) -> None:
-        """Raise BadImage when `load` would, or when a mask is empty; of the image only the header is read, of instances the first."""
+        """Raise DatasetImageError if `load` would, or if the mask is empty.
+
+        Reads only the image's header and the first instance.
+        """
         try:
             size = image_size(self.image)
         except (ValueError, OSError) as error:
             raise self._unreadable() from error
-        if self.labels is None:
+        if self.mask_path is None:
             next(iter(self._checked_instances(size)), None)
-        elif not self._of_objects(self._values(size)).any():
-            what = f"no pixel is {FOREGROUND}" if self.binary else f"every pixel is 0, background, or {VOID}, void"
-            raise BadImage("empty mask", f"{self.labels} holds no object ({what}); draw one, or take the image out of the set")
+        elif not self._is_object(self._mask_values(size)).any():
+            content = f"no pixel is {FOREGROUND_VALUE}" if self.binary else f"every pixel is 0, background, or {VOID_VALUE}, void"
+            raise DatasetImageError("empty mask", f"{self.mask_path} holds no object ({content}); draw one, or remove the image")
 
-    def _unreadable(self) -> BadImage:
+    def _unreadable(self) -> DatasetImageError:
         if not self.image.is_file():
-            return BadImage("missing image", f"there is no image {self.image}; put it there, or take its annotations out of the set")
-        return BadImage("unreadable image", f"{self.image} cannot be read as an image; replace it, or take it and its mask out of the set")
+            return DatasetImageError("missing image", f"there is no image {self.image}; add it, or remove its annotations")
+        return DatasetImageError("unreadable image", f"{self.image} cannot be read as an image; replace it, or remove it and its mask")
 
-    def _values(self, size: tuple[int, ...]) -> np.ndarray:
-        assert self.labels is not None
-        if not self.labels.is_file():
-            raise BadImage("missing mask", f"{self.image} has no mask: {self.labels} is missing; add it, or take the image out of the set")
+    def _mask_values(self, size: tuple[int, ...]) -> np.ndarray:
+        assert self.mask_path is not None
+        if not self.mask_path.is_file():
+            raise DatasetImageError("missing mask", f"{self.image} has no mask: {self.mask_path} is missing; add it, or remove the image")
         try:
-            values = read_values(self.labels)
+            values = read_mask_values(self.mask_path)
         except ValueError as error:
-            raise BadImage("unreadable mask", f"{error}; it is the mask of {self.image}: draw it again, or take both out") from error
+            raise DatasetImageError("unreadable mask", f"{error}; it is the mask of {self.image}: replace it, or remove both") from error
         if values.shape != size:
-            raise self._mis_sized(str(self.labels), values.shape, size)
+            raise self._mis_sized(str(self.mask_path), values.shape, size)
         return values
 
-    def _of_objects(self, values: np.ndarray) -> np.ndarray:
-        return values == FOREGROUND if self.binary else (values != 0) & (values != VOID)
+    def _is_object(self, values: np.ndarray) -> np.ndarray:
+        return values == FOREGROUND_VALUE if self.binary else (values != 0) & (values != VOID_VALUE)
 
     def _checked_instances(self, size: tuple[int, ...]) -> Iterable[Instance]:
         try:
@@ -111,208 +271,115 @@ class Source:
                 if instance.mask.shape != size:
                     raise self._mis_sized(f"the annotation of {self.image}", instance.mask.shape, size)
                 yield instance
-        except BadImage:
+        except DatasetImageError:
             raise
         except ValueError as error:
-            raise BadImage("unreadable mask", f"{error}; mend the annotation of {self.image}, or take it out of the set") from error
+            raise DatasetImageError("unreadable mask", f"{error}; fix the annotation of {self.image}, or remove it") from error
 
-    def _mis_sized(self, what: str, got: tuple[int, ...], size: tuple[int, ...]) -> BadImage:
-        message = f"{what} is {got[1]}x{got[0]} pixels and the image {self.image.name} is {size[1]}x{size[0]}; they must agree"
-        return BadImage("mis-sized mask", f"{message}: make the mask anew for this image, or take both out of the set")
+    def _mis_sized(self, name: str, found: tuple[int, ...], size: tuple[int, ...]) -> DatasetImageError:
+        sizes = f"{name} is {found[1]}x{found[0]} pixels and the image {self.image.name} is {size[1]}x{size[0]}"
+        return DatasetImageError("mis-sized mask", f"{sizes}; they must agree: make a mask for this image, or remove both")
 
 
-def read_set(folder: Path) -> list[Source]:
-    """List a data set: the images and where their masks are, which `Source.check` looks at; of a COCO file the annotated images alone."""
+def read_dataset(folder: Path) -> list[DatasetImage]:
+    """List the images of a data set unchecked; from a COCO file, the annotated ones."""
     if (folder / coco.FILE_NAME).is_file():
-        return [Source(Path(item.path), instances=item.instances) for item in coco.read(folder) if item.instances]
-    sources = read_images(folder / "images")
-    masks = [folder / "masks" / f"{source.image.stem}.png" for source in sources]
-    binary = all(_is_binary(mask) for mask in masks)
-    return [Source(source.image, mask, binary) for source, mask in zip(sources, masks)]
+        return [DatasetImage(Path(item.path), instances=item.instances) for item in coco.read(folder) if item.instances]
+    images = list_images(folder / "images")
+    masks = [folder / "masks" / f"{image.image.stem}.png" for image in images]
+    binary = all(_may_be_binary(mask) for mask in masks)
+    return [DatasetImage(image.image, mask, binary) for image, mask in zip(images, masks)]
 
 
-def read_images(folder: Path) -> list[Source]:
-    """List the images of a folder, without masks; ValueError when there are none."""
+def list_images(folder: Path) -> list[DatasetImage]:
+    """List the images of a folder, without labels; ValueError if there are none."""
     images = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
         raise ValueError(f"{folder} holds no images; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
-    return [Source(image) for image in images]
+    return [DatasetImage(image) for image in images]
 
 
-def _is_binary(mask: Path) -> bool:
-    """Whether a mask may be a binary one; one that cannot be read says nothing."""
+def _may_be_binary(mask: Path) -> bool:
+    """Return whether a mask has only the values of binary masks, or cannot be read."""
     try:
-        return set(np.unique(read_values(mask)).tolist()) <= {0, IGNORE, FOREGROUND}
+        return set(np.unique(read_mask_values(mask)).tolist()) <= {0, IGNORE_VALUE, FOREGROUND_VALUE}
     except (ValueError, OSError):
         return True
 
 
-def find_sets(folders: Iterable[Path]) -> list[Path]:
-    """The data sets among folders: a folder that holds images/ is one itself, of any other its subfolders that do are."""
+def find_datasets(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders that hold images/, and such subfolders of the other folders."""
     found = []
     for folder in folders:
-        here = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))
-        if not here:
+        datasets = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))
+        if not datasets:
             raise ValueError(f"{folder} holds no data set; expected images/ in it or in its subfolders")
-        found += here
+        found += datasets
     return found
 
 
-def held_out(source: Source, one_in: int = HOLDOUT) -> bool:
-    """Whether an image belongs to the slice that is never trained on; it hangs on its name alone."""
-    return zlib.crc32(source.image.stem.encode()) % one_in == 0
+# ---- held-out images -------------------------------------------------------------------------------------------------
+
+
+def is_held_out(image: DatasetImage, interval: int = HOLDOUT_INTERVAL) -> bool:
+    """Return whether an image, one in `interval` by a hash of its name, is held out."""
+    return zlib.crc32(image.image.stem.encode()) % interval == 0
 
 
 @dataclass(frozen=True)
-class SetTarget:
-    """One object of a training set to be cut out: the `index`-th of its image."""
+class HeldOutObject:
+    """One object of a held-out image, to evaluate on.
+
+    Attributes:
+        group: Name of the data set.
+        source: The image.
+        index: Index of the object in `source.load()`.
+    """
 
     group: str
-    source: Source
+    source: DatasetImage
     index: int
 
     @property
     def image_path(self) -> Path:
-        """The file of its image."""
+        """The image file."""
         return self.source.image
 
     @property
     def name(self) -> str:
-        """The image's stem and the object's number."""
+        """The image's stem and the object's index."""
         return f"{self.source.image.stem}#{self.index}"
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Read image uint8 (H, W, 3), gt bool (H, W) and ignore bool (H, W)."""
+        """Return image uint8 (H, W, 3), true mask bool (H, W), ignored pixels bool (H, W)."""
         image, masks, valid = self.source.load()
         return image, masks[self.index] & valid, ~valid
 
 
-def held_out_targets(folders: Iterable[Path], count: int, seed: int = 0, one_in: int = HOLDOUT) -> list[SetTarget]:
-    """Choose `count` objects of the images that are never trained on, as many of every set as it has; the same for the same seed.
+def sample_held_out_objects(folders: Iterable[Path], count: int, seed: int = 0, interval: int = HOLDOUT_INTERVAL) -> list[HeldOutObject]:
+    """Draw objects from held-out images, equally many per data set if possible.
 
-    Objects fill at least 0.3 % of their image and at most 95 %, as those trained on. Raises ValueError when there are too few.
+    Args:
+        folders: Data sets, or folders of data sets.
+        count: Number of objects.
+        seed: The same seed gives the same objects.
+        interval: One image in `interval` is held out.
+
+    Raises:
+        ValueError: If there are fewer than `count` objects that fill 0.3 % to 95 % of their image.
     """
     queues = []
-    for folder in find_sets(folders):
+    for folder in find_datasets(folders):
         found = []
-        for source in read_set(folder):
-            if held_out(source, one_in):
-                _, masks, _ = source.load()
-                share = masks.mean((1, 2))
-                found += [SetTarget(folder.name, source, i) for i in range(len(masks)) if SMALLEST <= share[i] <= LARGEST]
+        for image in read_dataset(folder):
+            if is_held_out(image, interval):
+                _, masks, _ = image.load()
+                shares = masks.mean((1, 2))
+                fitting = np.flatnonzero((shares >= MIN_OBJECT_SHARE) & (shares <= MAX_OBJECT_SHARE))
+                found += [HeldOutObject(folder.name, image, index) for index in fitting.tolist()]
         order = np.random.default_rng((seed, zlib.crc32(folder.name.encode()))).permutation(len(found))
         queues.append([found[i] for i in order])
     by_turns = [target for turn in zip_longest(*queues) for target in turn if target is not None]
     if len(by_turns) < count:
-        raise ValueError(f"{len(by_turns)} objects are held out, fewer than the {count} asked for; ask for fewer or name more sets")
+        raise ValueError(f"only {len(by_turns)} of {count} objects are held out; lower the number, or add data sets")
     return sorted(by_turns[:count], key=lambda target: (target.group, target.name))
-
-
-# MERGED from formats.folders: Benchmark folders, read only: `images/` and `masks/` with one mask file of the same stem for every image.  A mask is a one-channel file (8 or 16 bit, or a palette PNG) of the image's size. A folder is of one of two kinds, told apart by the values of all its masks:  * binary: only 0 (background), 128 (ignore: not counted) and 255 (foreground); each mask is one object; * label maps: 0 is background, 255 is void (ignored), every other value is the id of one object; to an object, the others are background.
-
-
-MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif"}
-IGNORE, FOREGROUND = 128, 255
-VOID = 255
-
-
-@dataclass(frozen=True)
-class Target:
-    """One object to be cut out: where its image and its true mask are; `object_id` is None in a folder of binary masks."""
-
-    image_path: Path
-    mask_path: Path
-    object_id: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The image's stem, with `#id` behind it for an object of a label map."""
-        return self.image_path.stem if self.object_id is None else f"{self.image_path.stem}#{self.object_id}"
-
-    @property
-    def group(self) -> str:
-        """The folder's name."""
-        return self.image_path.parent.parent.name
-
-    def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Read image uint8 (H, W, 3), gt bool (H, W) and ignore bool (H, W)."""
-        image = read_image(self.image_path)
-        values = read_values(self.mask_path)
-        if self.object_id is None:
-            return image, values == FOREGROUND, values == IGNORE
-        return image, values == self.object_id, values == VOID
-
-
-def read_targets(folder: str | Path, limit: int | None = None) -> list[Target]:
-    """List the objects of a benchmark folder in the order of their file names; with `limit`, those of the first `limit` images.
-
-    Raises FileNotFoundError when `images/` or `masks/` is not there or a file has no partner, ValueError when a mask cannot be used.
-    """
-    pairs, values = _pairs(Path(folder) / "images", Path(folder) / "masks")
-    binary = _binary(values)
-    targets = []
-    for (image, mask), present in list(zip(pairs, values))[:limit]:
-        if not binary:
-            targets += [Target(image, mask, object_id) for object_id in sorted(present - {0, VOID})]
-        elif FOREGROUND in present:
-            targets.append(Target(image, mask))
-        else:
-            raise ValueError(f"{mask} has no foreground; mark the object with {FOREGROUND} or take the image out of the folder")
-    if not targets:
-        raise ValueError(f"{folder} holds no object; its masks are all background")
-    return targets
-
-
-def read_items(images: Path, masks: Path) -> list[Item]:
-    """List the images of a folder of such masks as items: one instance a binary mask, or one an id of a label map, with that id.
-
-    An image may be all background. Raises as `read_targets` does.
-    """
-    pairs, values = _pairs(images, masks)
-    ignored = {0, IGNORE} if _binary(values) else {0, VOID}
-    found = [(image, mask, sorted(present - ignored)) for (image, mask), present in zip(pairs, values)]
-    return [Item(image, Lazy(len(ids), partial(_load, mask, ids, IGNORE not in ignored))) for image, mask, ids in found]
-
-
-def read_values(path: Path) -> np.ndarray:
-    """Read a mask file of one channel, int32 (H, W); ValueError when it is none."""
-    values = read_pixels(path)
-    if values.ndim != 2:
-        raise ValueError(f"{path} has {values.shape[2]} channels; a mask has one (grey or palette)")
-    return values.astype(np.int32)
-
-
-def _pairs(images_folder: Path, masks_folder: Path) -> tuple[list[tuple[Path, Path]], list[set[int]]]:
-    """Every image with its mask, and the values of that."""
-    what = "a benchmark folder holds images/ and masks/"
-    images = files_by_stem(images_folder, IMAGE_SUFFIXES, what)
-    masks = files_by_stem(masks_folder, MASK_SUFFIXES, what)
-    for found, partners, missing in ((images, masks, "mask"), (masks, images, "image")):
-        alone = sorted(found.keys() - partners.keys())
-        if alone:
-            more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
-            raise FileNotFoundError(
-                f"{images_folder.parent}: no {missing} for {', '.join(found[stem].name for stem in alone[:5])}{more}; "
-                f"every file in images/ needs a file of the same stem in masks/, and the other way round"
-            )
-    pairs = [(images[stem], masks[stem]) for stem in sorted(images)]
-    return pairs, [_checked_values(image, mask) for image, mask in pairs]
-
-
-def _binary(values: Sequence[set[int]]) -> bool:
-    return all(present <= {0, IGNORE, FOREGROUND} for present in values)
-
-
-def _checked_values(image_path: Path, mask_path: Path) -> set[int]:
-    """The values of a mask, after making sure that it has its image's size (which takes the image's header only)."""
-    mask = read_values(mask_path)
-    height, width = image_size(image_path)
-    if mask.shape != (height, width):
-        raise ValueError(f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
-    return {int(value) for value in np.unique(mask)}
-
-
-def _load(mask: Path, ids: Sequence[int], keep_ids: bool, indices: Iterable[int]) -> Iterator[Instance]:
-    values = read_values(mask)
-    for index in indices:
-        yield Instance(values == ids[index], id=ids[index] if keep_ids else None)

@@ -1,4 +1,4 @@
-"""A pandas frame of instances."""
+"""A pandas DataFrame of instances."""
 
 from __future__ import annotations
 
@@ -17,9 +17,19 @@ COLUMNS = ["path", "id", "label", "area", "bbox", "parts", "holes"]
 
 
 def to_frame(items: Iterable[Item]) -> pandas.DataFrame:
-    """Return one row an instance: path, id, label, area (pixels), bbox (x0, y0, x1, y1), and the number of its parts and holes.
+    """Return a DataFrame with one row per instance.
 
-    Raises ModuleNotFoundError where pandas is not installed.
+    Args:
+        items: The images with their instances.
+
+    Returns:
+        Columns path, id, label, area in pixels, bbox (x0, y0, x1, y1) half-open, and the number of parts and holes.
+
+    Raises:
+        ModuleNotFoundError: If pandas is not installed.
+
+    Example:
+        >>> cdwidget.to_frame(items).groupby("label")["area"].median()  # doctest: +SKIP
     """
     try:
         import pandas

@@ -1,4 +1,9 @@
-"""What the formats share on disk: files written whole or not at all, images found and copied, names made unique."""
+"""Helpers shared by the formats: files, images, lazy instances, and class ids.
+
+- Files are written to drafts and renamed at the end, so that an error leaves the previous files.
+- Instances are decoded when they are accessed, so that a long list of items stays small, and checked when they are written.
+- A label keeps its class id over exports.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,10 @@ import filecmp
 import io
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Mapping, Sequence, Union, overload
+from typing import BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence, Union, overload
 from uuid import uuid4
 
 import numpy as np
@@ -20,17 +25,24 @@ from cdwidget.items import Instance, Item
 from cdwidget.masks import as_mask
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
-STEM_BYTES = 200  # file systems allow 255 bytes a name; the rest is for suffixes and numbers
-ORIENTATION = 0x0112  # the EXIF tag
-ON_ITS_SIDE = range(5, 9)
+MAX_STEM_BYTES = 200  # File systems allow 255 bytes per name; the rest is for suffixes and numbers.
+EXIF_ORIENTATION = 0x0112  # EXIF tag.
+SIDEWAYS_ORIENTATIONS = range(5, 9)  # Values of the tag for images turned by 90 or 270 degrees.
+Labels = Union[Sequence[str], Mapping[str, int]]  # Labels in the order of their class ids, or with their ids.
+
+# ---- writing files ---------------------------------------------------------------------------------------------------
 
 
 def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
-    """Write files, all of them or none: they take their names when the last is written, and may be made from what they replace."""
+    """Write all files or none; the contents may be computed from the files they replace.
+
+    Raises:
+        OSError: If a file cannot be written; the error names the file, not its draft.
+    """
     drafts: list[tuple[Path, Path]] = []
     try:
         for path, content in files:
-            draft = path.with_name(f".{uuid4().hex}.tmp")
+            draft = _draft_of(path)
             with _naming(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 drafts.append((draft, path))
@@ -44,23 +56,59 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let an error name the file that could not be written, not its draft."""
+def open_replacement(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces `path` if the block ends without an error."""
+    draft = _draft_of(path)
+    is_new_folder = not path.parent.exists()
     try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}, so what was there before is kept", str(path)) from error
+        with _naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(draft, "wb")
+        with file:
+            try:
+                yield file
+            except OSError as error:
+                if error.errno is None or error.filename is not None:  # It is an error of another file, which its message names.
+                    raise
+                with _naming(path):
+                    raise
+            with _naming(path):
+                file.close()
+        with _naming(path):
+            os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        if is_new_folder:
+            with suppress(OSError):
+                path.parent.rmdir()
+        raise
 
 
-def to_png(picture: Image.Image, note: PngInfo | None = None) -> bytes:
-    """Return the bytes of a PNG file."""
+def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:
+    """Return an image, with optional text chunks, as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=note)
+    image.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{uuid4().hex}.tmp")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Make an error name the file that could not be written instead of its draft."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}, so the previous file is kept", str(path)) from error
+
+
+# ---- reading files ---------------------------------------------------------------------------------------------------
+
+
 def read_text(path: Path) -> str:
-    """Read UTF-8 text, with or without a byte order mark; ValueError for anything else, FileNotFoundError when it is not there."""
+    """Read UTF-8 text with or without a byte order mark; ValueError for other content."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} (looked in {Path.cwd()})")
     try:
@@ -70,17 +118,17 @@ def read_text(path: Path) -> str:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Open an image file of which only the header is read at first; ValueError when it is none."""
+    """Open an image file and read its header; ValueError if it is not an image."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no image {path} (looked in {Path.cwd()})")
     try:
         return Image.open(path)
-    except Exception as error:  # Pillow raises what it pleases
+    except Exception as error:  # Pillow raises errors of many types.
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
 
 def read_pixels(path: Path) -> np.ndarray:
-    """Read the pixels of an image file as they are stored, (H, W) or (H, W, channels); ValueError when it is none."""
+    """Return the pixels of an image file as stored, (H, W) or (H, W, channels)."""
     with open_image(path) as file:
         try:
             return np.asarray(file)
@@ -89,21 +137,37 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image file as it is seen upright, from its header."""
+    """Return (height, width) of an image file, upright according to its EXIF orientation."""
     with open_image(path) as file:
         return upright_size(file)
 
 
-def upright_size(picture: Image.Image) -> tuple[int, int]:
-    """Return (height, width) of an open image as it is seen upright. Of a PNG all is read, because its EXIF may stand behind its pixels."""
-    width, height = picture.size
-    return (width, height) if picture.getexif().get(ORIENTATION) in ON_ITS_SIDE else (height, width)
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return (height, width) of an open image, upright.
+
+    Reads all of a PNG file, because its EXIF chunk may follow the pixels.
+    """
+    width, height = image.size
+    return (width, height) if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS_ORIENTATIONS else (height, width)
 
 
-def files_by_stem(folder: Path, suffixes: set[str], what: str) -> dict[str, Path]:
-    """List a folder's files of these suffixes by stem, sorted; raises when there is no folder, no such file, or a stem occurs twice."""
+# ---- finding files ---------------------------------------------------------------------------------------------------
+
+
+def files_by_stem(folder: Path, suffixes: set[str], hint: str) -> dict[str, Path]:
+    """Return the files of a folder with these suffixes by stem, sorted.
+
+    Args:
+        folder: The folder.
+        suffixes: Lower-case suffixes with their dots.
+        hint: The expected content, for the error message.
+
+    Raises:
+        FileNotFoundError: If there is no folder or no such file.
+        ValueError: If a stem occurs twice.
+    """
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}; {what}")
+        raise FileNotFoundError(f"there is no folder {folder}; {hint}")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=by_stem):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
@@ -116,88 +180,8 @@ def files_by_stem(folder: Path, suffixes: set[str], what: str) -> dict[str, Path
     return found
 
 
-def locate(name: str, home: Path, images: Path | None) -> Path:
-    """Return where the image is that a file in `home` calls `name`: relative to `images`, or else to `home`.
-
-    With `images`, a file there of the same name will do, whatever folders `name` names. The image need not exist.
-    """
-    names = [name, name.replace("\\", "/")]  # a file that was written on Windows
-    if images is not None:
-        names.append(names[1].rpartition("/")[2])
-    places = [(images or home) / part for part in names]
-    return next((place for place in places if os.path.exists(place)), places[0])  # False, not an error, for a name that is too long
-
-
-def relative(image: Path, home: Path) -> str:
-    """Return the name of an image for a file in `home`: relative, with slashes, or whole where no way leads there (another drive)."""
-    try:
-        return Path(os.path.relpath(image.absolute(), home.absolute())).as_posix()
-    except ValueError:
-        return image.absolute().as_posix()
-
-
-def image_path(item: Item) -> Path:
-    """Return where an item's image is."""
-    return Path(item.path).expanduser()
-
-
-def unique_stems(items: Sequence[Item], home: Path | None = None) -> list[str]:
-    """Return a file stem for each item: its image's, cut when too long, numbered (`a`, `a-2`) when several images share one.
-
-    Images that lie in `home` already are named first, so that they keep their names. Upper and lower case count as the same.
-    """
-    there = [home is not None and image_path(item).absolute().parent == home.absolute() for item in items]
-    stems, taken = [""] * len(items), set()
-    for place in sorted(range(len(items)), key=lambda index: not there[index]):
-        whole = image_path(items[place]).stem.lstrip(".") or "image"
-        short = stem = whole.encode(errors="surrogateescape")[:STEM_BYTES].decode(errors="ignore")
-        number = 1
-        while stem.casefold() in taken:
-            number += 1
-            stem = f"{short}-{number}"
-        taken.add(stem.casefold())
-        stems[place] = stem
-    return stems
-
-
-def copy_image(item: Item, folder: Path, stem: str) -> Path:
-    """Copy an item's image file to `folder` under a stem, unless it is there already; return the copy's path.
-
-    Raises FileNotFoundError when there is no image, FileExistsError when another image has the place: nothing is overwritten.
-    """
-    source = image_path(item)
-    if not os.path.isfile(source):
-        raise FileNotFoundError(f"there is no image {source} (looked in {Path.cwd()}); this format keeps a copy of every image")
-    if source.suffix.lower() not in IMAGE_SUFFIXES:
-        raise ValueError(f"{source} ends in {source.suffix!r}; this format keeps images ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
-    target = folder / f"{stem}{source.suffix}"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{uuid4().hex}.tmp"
-        try:
-            shutil.copy2(source, draft)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-    elif not (target.samefile(source) or filecmp.cmp(source, target)):
-        raise FileExistsError(f"{target} is another image than {source}; write to another folder, or take the old image away")
-    return target
-
-
-def one_file_each(path: Path, suffix: str, items: Sequence[Item]) -> list[Path]:
-    """Return the files to write, one an item: in the folder `path` by stem, or `path` itself when it ends in `suffix`.
-
-    Raises ValueError when a single file is given for several items.
-    """
-    if path.suffix.lower() != suffix:
-        return [path / f"{stem}{suffix}" for stem in unique_stems(items)]
-    if len(items) != 1:
-        raise ValueError(f"{path} holds one image, and there are {len(items)} items; give a folder")
-    return [path]
-
-
-def files_in(path: Path, suffix: str) -> list[Path]:
-    """Return the files to read: `path` itself, or when it is a folder those in it that end in `suffix`, sorted."""
+def input_files(path: Path, suffix: str) -> list[Path]:
+    """Return the file `path`, or the sorted files with `suffix` in the folder `path`."""
     if path.is_file():
         return [path]
     found = [part for part in path.glob(f"*{suffix}") if not part.name.startswith(".")] if path.is_dir() else []
@@ -206,48 +190,55 @@ def files_in(path: Path, suffix: str) -> list[Path]:
     return sorted(found, key=by_stem)
 
 
+def output_files(path: Path, suffix: str, items: Sequence[Item]) -> list[Path]:
+    """Return the file to write for each item: `path`, or a file in the folder `path`.
+
+    Raises:
+        ValueError: If `path` is a file and there are several items.
+    """
+    if path.suffix.lower() != suffix:
+        return [path / f"{stem}{suffix}" for stem in unique_stems(items)]
+    if len(items) != 1:
+        raise ValueError(f"{path} holds one image, and there are {len(items)} items; give a folder")
+    return [path]
+
+
+def find_image(name: str, folder: Path, images: Path | None) -> Path:
+    """Return the path of the image that a file in `folder` calls `name`; it need not exist.
+
+    The name is relative to `images` if given, else to `folder`. In `images`, a file with the same last part matches too.
+    """
+    names = [name, name.replace("\\", "/")]  # The file may have been written on Windows.
+    if images is not None:
+        names.append(names[1].rpartition("/")[2])
+    paths = [(images or folder) / part for part in names]
+    # For a name that is too long, os.path.exists returns False where Path.exists raises.
+    return next((path for path in paths if os.path.exists(path)), paths[0])
+
+
+def relative_name(image: Path, folder: Path) -> str:
+    """Return an image's path relative to `folder`, or absolute if on another drive."""
+    try:
+        return Path(os.path.relpath(image.absolute(), folder.absolute())).as_posix()
+    except ValueError:
+        return image.absolute().as_posix()
+
+
 def by_stem(path: Path) -> tuple[Path, str, str]:
-    """The order in which files are listed: `a.png` before `a-2.png`."""
+    """Return a sort key that puts `a.png` before `a-2.png`."""
     return path.parent, path.stem, path.suffix
 
 
-# MERGED from formats.instances: Instances on their way from a file, decoded when they are asked for, and on their way into one, checked.
+# ---- images of items -------------------------------------------------------------------------------------------------
 
 
-class Lazy(Sequence[Instance]):
-    """A sequence of instances that `load` makes from their indices, anew at every access: a long list of items stays small.
-
-    load: given the indices wanted, yields their instances; a `functools.partial` of a function, so that an item can be pickled.
-    """
-
-    def __init__(self, count: int, load: Callable[[Iterable[int]], Iterator[Instance]]) -> None:
-        self._indices = range(count)
-        self._load = load
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __iter__(self) -> Iterator[Instance]:
-        return self._load(self._indices)
-
-    @overload
-    def __getitem__(self, index: int) -> Instance: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Instance]: ...
-    def __getitem__(self, index: int | slice) -> Instance | list[Instance]:
-        if isinstance(index, slice):
-            return list(self._load(self._indices[index]))
-        return next(self._load([self._indices[index]]))
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} instances, read when asked for>"
+def image_path(item: Item) -> Path:
+    """Return the path of an item's image, with `~` expanded."""
+    return Path(item.path).expanduser()
 
 
 def item_size(item: Item) -> tuple[int, int]:
-    """Return (height, width) of an item: from its image's header, or where there is no such file from its first mask.
-
-    Raises FileNotFoundError when there is neither.
-    """
+    """Return (height, width) of an item, from its image or else its first mask."""
     path = image_path(item)
     if os.path.isfile(path):
         return image_size(path)
@@ -257,11 +248,87 @@ def item_size(item: Item) -> tuple[int, int]:
     raise FileNotFoundError(f"there is no image {path}, and no mask to tell its size; every item needs one of them")
 
 
-def checked_instances(item: Item, height: int, width: int) -> Iterator[Instance]:
-    """Yield the instances of an item, their masks bool (height, width) whatever they were, each after a look whether it fits.
+def unique_stems(items: Sequence[Item], folder: Path | None = None) -> list[str]:
+    """Return a unique stem per item: its image's, shortened or numbered (`a-2`).
 
-    Raises ValueError that names the item and the instance.
+    Images that are in `folder` already keep their names. Stems differ also if upper and lower case are the same.
     """
+    in_folder = [folder is not None and image_path(item).absolute().parent == folder.absolute() for item in items]
+    stems, taken = [""] * len(items), set()
+    for index in sorted(range(len(items)), key=lambda index: not in_folder[index]):
+        full = image_path(items[index]).stem.lstrip(".") or "image"
+        short = stem = full.encode(errors="surrogateescape")[:MAX_STEM_BYTES].decode(errors="ignore")
+        number = 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f"{short}-{number}"
+        taken.add(stem.casefold())
+        stems[index] = stem
+    return stems
+
+
+def copy_image(item: Item, folder: Path, stem: str) -> Path:
+    """Copy an item's image to a folder unless it is there already, and return the copy's path.
+
+    Raises:
+        FileNotFoundError: If there is no image.
+        FileExistsError: If another image has that name; nothing is overwritten.
+        ValueError: If the suffix is not one of `IMAGE_SUFFIXES`.
+    """
+    source = image_path(item)
+    if not os.path.isfile(source):
+        raise FileNotFoundError(f"there is no image {source} (looked in {Path.cwd()}); this format keeps a copy of every image")
+    if source.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ValueError(f"{source} ends in {source.suffix!r}; this format keeps images ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    target = folder / f"{stem}{source.suffix}"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = _draft_of(target)
+        try:
+            shutil.copy2(source, draft)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+    elif not (target.samefile(source) or filecmp.cmp(source, target)):
+        raise FileExistsError(f"{target} is another image than {source}; write to another folder, or remove the old image")
+    return target
+
+
+# ---- instances -------------------------------------------------------------------------------------------------------
+
+
+class LazyInstances(Sequence[Instance]):
+    """A sequence of instances that are decoded at every access.
+
+    Attributes:
+        load: Yields the instances at the given indices; a value that can be pickled.
+    """
+
+    def __init__(self, count: int, load: Callable[[Iterable[int]], Iterator[Instance]]) -> None:
+        self._indices = range(count)
+        self.load = load
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[Instance]:
+        return self.load(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Instance: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Instance]: ...
+    def __getitem__(self, index: int | slice) -> Instance | list[Instance]:
+        if isinstance(index, slice):
+            return list(self.load(self._indices[index]))
+        return next(self.load([self._indices[index]]))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} instances, decoded on access>"
+
+
+def checked_instances(item: Item, height: int, width: int) -> Iterator[Instance]:
+    """Yield an item's instances with bool masks; ValueError names one that does not fit."""
     for number, instance in enumerate(item.instances, 1):
         try:
             mask = as_mask(instance.mask, height, width)
@@ -273,44 +340,52 @@ def checked_instances(item: Item, height: int, width: int) -> Iterator[Instance]
 
 
 def alpha_of(instance: Instance) -> np.ndarray:
-    """Return the alpha of an instance, uint8 (H, W); that of a mask without one is 255 in it and 0 elsewhere."""
+    """Return the alpha matte of an instance, uint8 (H, W), by default 255 in the mask."""
     return instance.mask * np.uint8(255) if instance.alpha is None else instance.alpha
 
 
-def soft(alpha: np.ndarray) -> np.ndarray | None:
-    """Return an alpha, or None when it says no more than a mask does: 0 and 255."""
+def soft_alpha(alpha: np.ndarray) -> np.ndarray | None:
+    """Return an alpha matte, or None if it has only 0 and 255 and thus equals a mask."""
     return alpha if ((alpha > 0) & (alpha < 255)).any() else None
 
 
-# MERGED from formats.classes: The numbers of classes: what a data set calls 3, it calls 3 after the next export too.
+# ---- class ids -------------------------------------------------------------------------------------------------------
 
 
-Labels = Union[Sequence[str], Mapping[str, int]]
+class ClassIds:
+    """The class id of each label: ids of a replaced file stay, new labels get the next ids.
 
-
-class Classes:
-    """Labels and their numbers: those of the file that is replaced, then those given, then new ones as they come.
-
-    labels: in their order, or with their numbers; then they stand instead of the file's. before: those of the file that is replaced.
-    first: the number of the first class.
+    Attributes:
+        ids: Class id by label.
     """
 
-    def __init__(self, labels: Labels = (), before: Mapping[str, int] | None = None, first: int = 1) -> None:
+    def __init__(self, labels: Labels = (), previous: Mapping[str, int] | None = None, first: int = 1) -> None:
+        """Assign ids to labels.
+
+        Args:
+            labels: Labels in order; or labels with ids, which replace the ids of the file.
+            previous: Ids in the file that is replaced.
+            first: Id of the first class.
+
+        Raises:
+            TypeError: If `labels` is a string.
+            ValueError: If two labels have the same id.
+        """
         if isinstance(labels, str):
             raise TypeError(f"labels is the text {labels!r}; give a list of labels: [{labels!r}]")
-        self.numbers: dict[str, int] = dict(labels if isinstance(labels, Mapping) else before or {})
+        self.ids: dict[str, int] = dict(labels if isinstance(labels, Mapping) else previous or {})
         self._first = first
-        if len(set(self.numbers.values())) != len(self.numbers):
-            raise ValueError(f"two labels have the same number: {self.numbers}")
+        if len(set(self.ids.values())) != len(self.ids):
+            raise ValueError(f"two labels have the same number: {self.ids}")
         for label in labels:
-            self.number(label)
+            self.id_of(label)
 
-    def number(self, label: str) -> int:
-        """Return the number of a label, the next one when it is new."""
-        if label not in self.numbers:
-            self.numbers[label] = max(self.numbers.values(), default=self._first - 1) + 1
-        return self.numbers[label]
+    def id_of(self, label: str) -> int:
+        """Return the id of a label; a new label gets the next one."""
+        if label not in self.ids:
+            self.ids[label] = max(self.ids.values(), default=self._first - 1) + 1
+        return self.ids[label]
 
-    def in_order(self) -> Iterable[tuple[int, str]]:
-        """Return (number, label) by number."""
-        return sorted((number, label) for label, number in self.numbers.items())
+    def in_order(self) -> list[tuple[int, str]]:
+        """Return (id, label) sorted by id."""
+        return sorted((number, label) for label, number in self.ids.items())

@@ -1,4 +1,7 @@
-"""LabelMe: a JSON file beside each image. A part is a polygon, the parts of one instance share a group; holes need a mask."""
+"""LabelMe: a JSON file per image.
+
+An instance is a polygon, or several with the same label and group id if it has several parts. An instance with holes is a mask.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.io import (
-    Lazy,
+    LazyInstances,
     checked_instances,
-    files_in,
+    find_image,
     image_path,
+    input_files,
     item_size,
-    locate,
-    one_file_each,
+    output_files,
     read_text,
-    relative,
+    relative_name,
     to_png,
     write_files,
 )
@@ -30,35 +33,56 @@ from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 from cdwidget.polygons import fill, parts
 
-Points = Sequence[Sequence[float]]
+Points = Sequence[Sequence[float]]  # (x, y) each.
+VERSION = "5.5.0"  # Version of LabelMe that reads the files.
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:
-    """Read a LabelMe file, or all of a folder: an item a file. Shapes of one label and group are one instance.
+    """Read a LabelMe file, or all of a folder.
 
-    images: the folder of the images; by default each is where its file says. Read are polygons, rectangles, circles and masks.
-    Raises ValueError that names the file and the shape when one has no area (points and lines) or is broken.
+    Polygons, rectangles, circles and masks are read; shapes with the same label and group id are one instance.
+
+    Args:
+        path: The file or folder.
+        images: The folder of the images; by default the files name them.
+
+    Returns:
+        One item per file; its masks are decoded on access.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a shape has no area (points and lines) or is broken; the message names the file and the shape.
     """
-    return [_item(file, images) for file in files_in(path, ".json")]
+    return [_read_item(file, images) for file in input_files(path, ".json")]
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
-    """Write a file an item into a folder, or one item to a `.json` file; return `path`. Images are named relative to it, not copied.
+    """Write a file per item.
 
-    Instances without a pixel are left out; alpha and ids are not kept.
+    Images are named relative to the file, not copied. Instances without pixels are skipped; alpha mattes and ids are not stored.
+
+    Args:
+        items: The images with their instances.
+        path: A folder; or a `.json` file for one item.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: If a mask does not fit its image, or a file is given for several items.
     """
-    files = one_file_each(path, ".json", items)
-    write_files((file, _document(item, file.parent)) for item, file in zip(items, files))
+    files = output_files(path, ".json", items)
+    write_files((file, _encode(item, file.parent)) for item, file in zip(items, files))
     return path
 
 
-def _document(item: Item, home: Path) -> bytes:
+def _encode(item: Item, folder: Path) -> bytes:
     height, width = item_size(item)
     content: dict[str, Any] = {
-        "version": "5.5.0",
+        "version": VERSION,
         "flags": {},
         "shapes": [shape for number, each in enumerate(checked_instances(item, height, width), 1) for shape in _shapes(each, number)],
-        "imagePath": relative(image_path(item), home),
+        "imagePath": relative_name(image_path(item), folder),
         "imageData": None,
         "imageHeight": height,
         "imageWidth": width,
@@ -67,14 +91,14 @@ def _document(item: Item, home: Path) -> bytes:
 
 
 def _shapes(instance: Instance, number: int) -> list[dict[str, Any]]:
-    """A polygon a part, or where there are holes one mask."""
+    """Return one polygon per part, or one mask if there are holes."""
     rings = parts(instance.mask)
     if all(len(part) == 1 for part in rings):
         group = number if len(rings) > 1 else None
         return [_shape(instance.label, "polygon", part[0].tolist(), group) for part in rings]
     x0, y0, x1, y1 = bbox(instance.mask)
     png = to_png(Image.fromarray(instance.mask[y0:y1, x0:x1]))
-    corners = [[x0, y0], [x1 - 1, y1 - 1]]  # the last pixel, not one behind
+    corners = [[x0, y0], [x1 - 1, y1 - 1]]  # LabelMe's corners are pixels, the last one included.
     return [{**_shape(instance.label, "mask", corners, None), "mask": b64encode(png).decode("ascii")}]
 
 
@@ -82,7 +106,7 @@ def _shape(label: str, kind: str, points: Points, group: int | None) -> dict[str
     return {"label": label, "points": points, "group_id": group, "description": "", "shape_type": kind, "flags": {}, "mask": None}
 
 
-def _item(file: Path, images: Path | None) -> Item:
+def _read_item(file: Path, images: Path | None) -> Item:
     try:
         content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
@@ -96,14 +120,15 @@ def _item(file: Path, images: Path | None) -> Item:
     for number, shape in enumerate(content["shapes"], 1):
         if not isinstance(shape, Mapping) or not isinstance(shape.get("label"), str) or not isinstance(shape.get("points"), list):
             raise ValueError(f"{file}: shape {number} needs a label and points")
-        if shape.get("shape_type", "polygon") not in DRAWN:
-            raise ValueError(
-                f"{file}: shape {number} ({shape['label']!r}) is a {shape['shape_type']}, which has no area; allowed are {', '.join(DRAWN)}"
-            )
+        if shape.get("shape_type", "polygon") not in DECODERS:
+            problem = f"is a {shape['shape_type']}, which has no area; allowed are {', '.join(DECODERS)}"
+            raise ValueError(f"{file}: shape {number} ({shape['label']!r}) {problem}")
         group = shape.get("group_id")
         groups.setdefault(number if group is None else ("group", group, shape["label"]), []).append(shape)
     shapes = list(groups.values())
-    return Item(locate(content["imagePath"], file.parent, images), Lazy(len(shapes), partial(_load, file, shapes, sides[0], sides[1])))
+    return Item(
+        find_image(content["imagePath"], file.parent, images), LazyInstances(len(shapes), partial(_load, file, shapes, sides[0], sides[1]))
+    )
 
 
 def _load(file: Path, groups: Sequence[Sequence[Mapping[str, Any]]], height: int, width: int, indices: Iterable[int]) -> Iterator[Instance]:
@@ -111,30 +136,30 @@ def _load(file: Path, groups: Sequence[Sequence[Mapping[str, Any]]], height: int
         mask, label = np.zeros((height, width), bool), str(groups[index][0]["label"])
         for shape in groups[index]:
             try:
-                mask |= DRAWN[shape.get("shape_type", "polygon")](shape, height, width)
-            except Exception as error:  # whatever base64, Pillow or numpy find wrong
+                mask |= DECODERS[shape.get("shape_type", "polygon")](shape, height, width)
+            except Exception as error:  # base64, Pillow and NumPy raise errors of many types.
                 raise ValueError(f"{file}: a shape called {label!r} cannot be read: {error}") from error
         yield Instance(mask, label)
 
 
-def _polygon(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def _decode_polygon(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     if len(shape["points"]) < 3:
         raise ValueError(f"a polygon of {len(shape['points'])} points; it needs at least three")
     return fill([shape["points"]], height, width)
 
 
-def _rectangle(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def _decode_rectangle(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     (ax, ay), (bx, by) = shape["points"]
     return fill([[(ax, ay), (bx, ay), (bx, by), (ax, by)]], height, width)
 
 
-def _circle(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def _decode_circle(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     (x, y), (bx, by) = shape["points"]
     rows, columns = np.ogrid[:height, :width]
     return np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= hypot(bx - x, by - y)
 
 
-def _pixels(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def _decode_mask(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     with Image.open(io.BytesIO(b64decode(shape["mask"], validate=True))) as png:
         pixels = np.asarray(png) != 0
     (x, y), (last_x, last_y) = ((int(a), int(b)) for a, b in shape["points"])
@@ -145,9 +170,9 @@ def _pixels(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     return mask
 
 
-DRAWN: dict[str, Callable[[Mapping[str, Any], int, int], np.ndarray]] = {
-    "polygon": _polygon,
-    "rectangle": _rectangle,
-    "circle": _circle,
-    "mask": _pixels,
+DECODERS: dict[str, Callable[[Mapping[str, Any], int, int], np.ndarray]] = {
+    "polygon": _decode_polygon,
+    "rectangle": _decode_rectangle,
+    "circle": _decode_circle,
+    "mask": _decode_mask,
 }

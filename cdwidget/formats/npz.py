@@ -1,4 +1,8 @@
-"""NumPy: a compressed `.npz` an image with `masks` bool (N, H, W), `labels`, `ids` (-1: none), `image` and, where known, `alpha` uint8."""
+"""NumPy: a compressed `.npz` file per image.
+
+Its arrays are `masks` bool (N, H, W), `labels`, `ids` (-1 for none), `image` (the image's name) and, if any instance has one, `alpha`
+uint8 (N, H, W).
+"""
 
 from __future__ import annotations
 
@@ -10,50 +14,73 @@ from typing import Iterable, Iterator, Sequence
 import numpy as np
 
 from cdwidget.formats.io import (
-    Lazy,
+    LazyInstances,
     alpha_of,
     checked_instances,
-    files_in,
+    find_image,
     image_path,
+    input_files,
     item_size,
-    locate,
-    one_file_each,
-    relative,
-    soft,
+    output_files,
+    relative_name,
+    soft_alpha,
     write_files,
 )
 from cdwidget.items import Instance, Item
 
 NO_ID = -1
+REQUIRED_ARRAYS = {"masks", "labels", "ids", "image"}
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:
-    """Read a `.npz` file, or all of a folder: an item a file, masks decoded when they are asked for.
+    """Read a `.npz` file, or all of a folder.
 
-    images: the folder of the images; by default each is where its file says.
+    Args:
+        path: The file or folder.
+        images: The folder of the images; by default the files name them.
+
+    Returns:
+        One item per file; its masks are decoded on access.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a file is broken or lacks an array.
     """
     items = []
-    for file in files_in(path, ".npz"):
-        labels, image = _arrays(file, "labels", "image")
-        items.append(Item(locate(str(image), file.parent, images), Lazy(len(labels), partial(_load, file))))
+    for file in input_files(path, ".npz"):
+        labels, image = _read_arrays(file, "labels", "image")
+        items.append(Item(find_image(str(image), file.parent, images), LazyInstances(len(labels), partial(_load, file))))
     return items
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
-    """Write a file an item into a folder, or one item to a `.npz` file; return `path`. Images are named relative to it, not copied."""
-    files = one_file_each(path, ".npz", items)
-    write_files((file, _packed(item, file.parent)) for item, file in zip(items, files))
+    """Write a file per item.
+
+    Images are named relative to the file, not copied.
+
+    Args:
+        items: The images with their instances.
+        path: A folder; or a `.npz` file for one item.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: If a mask does not fit its image, or a file is given for several items.
+    """
+    files = output_files(path, ".npz", items)
+    write_files((file, _encode(item, file.parent)) for item, file in zip(items, files))
     return path
 
 
-def _packed(item: Item, home: Path) -> bytes:
+def _encode(item: Item, folder: Path) -> bytes:
     height, width = item_size(item)
     instances = list(checked_instances(item, height, width))
     arrays = {
         "masks": np.array([instance.mask for instance in instances], bool).reshape(-1, height, width),
         "labels": np.array([instance.label for instance in instances], np.str_),
         "ids": np.array([NO_ID if instance.id is None else instance.id for instance in instances], np.int64),
-        "image": np.array(relative(image_path(item), home)),
+        "image": np.array(relative_name(image_path(item), folder)),
     }
     if any(instance.alpha is not None for instance in instances):
         arrays["alpha"] = np.array([alpha_of(instance) for instance in instances])
@@ -62,23 +89,24 @@ def _packed(item: Item, home: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _arrays(file: Path, *names: str) -> list[np.ndarray]:
+def _read_arrays(file: Path, *names: str) -> list[np.ndarray]:
+    """Return the arrays of these names that the file has."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             present = list(arrays)
             found = [arrays[name] for name in names if name in arrays]
-    except Exception as error:  # whatever numpy, zipfile or zlib find wrong
+    except Exception as error:  # NumPy, zipfile and zlib raise errors of many types.
         raise ValueError(f"{file} cannot be read as .npz: {error}") from error
-    if not {"masks", "labels", "ids", "image"} <= {*present}:
+    if not REQUIRED_ARRAYS <= {*present}:
         raise ValueError(f"{file} holds {', '.join(present)}; it needs masks, labels, ids and image, as cdwidget.write leaves them")
     return found
 
 
 def _load(file: Path, indices: Iterable[int]) -> Iterator[Instance]:
-    masks, labels, ids, *alphas = _arrays(file, "masks", "labels", "ids", "alpha")
+    masks, labels, ids, *alphas = _read_arrays(file, "masks", "labels", "ids", "alpha")
     if masks.dtype != bool or masks.ndim != 3 or not len(masks) == len(labels) == len(ids):
         raise ValueError(f"{file} holds masks {masks.dtype} {masks.shape}, {len(labels)} labels, {len(ids)} ids; masks are bool (N, H, W)")
     for index in indices:
         number = int(ids[index])
-        alpha = soft(alphas[0][index]) if alphas else None
+        alpha = soft_alpha(alphas[0][index]) if alphas else None
         yield Instance(masks[index], str(labels[index]), None if number == NO_ID else number, alpha)

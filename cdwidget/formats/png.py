@@ -1,7 +1,7 @@
-"""PNG masks: `images/` with a copy of each image, and `masks/` with a folder of binary PNG files an image, or one file an image.
+"""PNG masks: `images/` and `masks/`, with binary PNG files per instance or image.
 
-A file an instance is called `masks/<image>/001_<label>.png`, in painting order; its label and id stand in it as texts, so that no
-label is too long or too odd for a file name. One file an image (`masks/<image>.png`) is the layout of the benchmark folders.
+A file per instance is `masks/<image>/001_<label>.png`, numbered from back to front. Label and id are stored in a text chunk, so that
+every label can be stored. A file per image is `masks/<image>.png`, the layout of benchmark folders.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cdwidget.formats.dataset_folders import read_items, read_values
+from cdwidget._deprecated import warn_renamed
+from cdwidget.formats.dataset_folders import read_items, read_mask_values
 from cdwidget.formats.io import (
     IMAGE_SUFFIXES,
-    Lazy,
+    LazyInstances,
     checked_instances,
     copy_image,
     files_by_stem,
@@ -31,16 +32,27 @@ from cdwidget.formats.io import (
 )
 from cdwidget.items import Instance, Item
 
-NOTE = "cdwidget"  # the keyword of the text that holds a file's label and id
-LAYOUT = "the folder needs images/ and masks/ with a folder of PNG files an image, or one file an image"
+TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
+LAYOUT_HINT = "the folder needs images/ and masks/ with a folder of PNG files per image, or one file per image"
+MAX_LABEL_CHARS = 40  # Characters of the label in a file name.
+MAX_NAMED = 5  # Values or names in an error message.
 Draw = Callable[[Instance], Image.Image]
 Decode = Callable[[Path], tuple[np.ndarray, "np.ndarray | None"]]
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:
-    """Read a folder in either layout, files of label maps (an id an instance) among them; see `folders.py` for those.
+    """Read a folder in either layout, including label maps with instance ids.
 
-    images: the folder of the images; by default `images/` in it. Raises FileNotFoundError when a mask has no image.
+    Args:
+        path: The folder.
+        images: The folder of the images; by default `images/` in it.
+
+    Returns:
+        One item per image; its masks are decoded on access.
+
+    Raises:
+        FileNotFoundError: If a folder is missing, or a mask has no image.
+        ValueError: If a mask is broken.
     """
     masks = path / "masks"
     if masks.is_dir() and any(part.is_dir() for part in masks.iterdir()):
@@ -48,42 +60,65 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     return read_items(images or path / "images", masks)
 
 
-def write(items: Sequence[Item], path: Path, one: str = "instance") -> Path:
-    """Write `images/` and `masks/` into a folder, 255 in the object and 0 elsewhere; return the folder.
+def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one: str | None = None) -> Path:
+    """Write a folder of image copies and masks, 255 in the object and 0 elsewhere.
 
-    one: "instance", a file each, or "image", a file of all its instances together: labels and ids are not kept then. Alpha never is.
+    Alpha mattes are not stored; with a file per image, labels and ids are not stored either.
+
+    Args:
+        items: The images with their instances.
+        path: The folder.
+        file_per: "instance", or "image" for one mask of all instances together.
+        one: Deprecated name of `file_per`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If a mask does not fit its image.
+        FileExistsError: If the folder holds an earlier export with a file per instance, and a file per image is wanted.
     """
-    if one not in ("instance", "image"):
-        raise ValueError(f"one={one!r}; allowed are 'instance' and 'image': what there is one file of")
+    if one is not None:
+        warn_renamed("the option one=", "file_per=", stacklevel=4)
+        file_per = one
+    if file_per not in ("instance", "image"):
+        raise ValueError(f"file_per={file_per!r}; allowed are 'instance' and 'image'")
     stems = unique_stems(items, path / "images")
-    if one == "instance":
-        write_layers(items, stems, path, "masks", lambda image: _binary)
+    if file_per == "instance":
+        write_layers(items, stems, path, "masks", lambda image: _draw_mask)
     else:
         stale = [stem for stem in stems if (path / "masks" / stem).is_dir()]
         if stale:
-            raise FileExistsError(f"{path / 'masks' / stale[0]} holds a file an instance from an earlier export; write to another folder")
+            raise FileExistsError(f"{path / 'masks' / stale[0]} holds a file per instance from an earlier export; write to another folder")
         files = ((item, copy_image(item, path / "images", stem), path / "masks" / f"{stem}.png") for item, stem in zip(items, stems))
-        write_files((file, _union(item, image)) for item, image, file in files)
+        write_files((file, _draw_union(item, image)) for item, image, file in files)
     return path
 
 
-def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: str, draw: Callable[[Path], Draw]) -> None:
-    """Write a folder of numbered PNG files an image, one an instance; those of an earlier export that are not replaced go.
+def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: str, make_draw: Callable[[Path], Draw]) -> None:
+    """Write a folder of numbered PNG files per image, one file per instance.
 
-    draw: given the image's path, returns what draws the instances of it.
+    Surplus files of an earlier export are deleted.
+
+    Args:
+        items: The images with their instances.
+        stems: The file stem of each image.
+        path: The folder of the data set.
+        name: The name of the folder with the PNG files.
+        make_draw: Given the path of an image, returns the function that draws its instances.
     """
 
     def layers() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, stems):
             image = copy_image(item, path / "images", stem)
-            drawn = draw(image)
+            draw = make_draw(image)
             for number, instance in enumerate(checked_instances(item, *image_size(image)), 1):
-                label = re.sub(r"[^\w-]+", "_", instance.label)[:40]
-                note = PngInfo()
-                note.add_itxt(NOTE, json.dumps({"label": instance.label, "id": instance.id}))
+                label = re.sub(r"[^\w-]+", "_", instance.label)[:MAX_LABEL_CHARS]
+                info = PngInfo()
+                info.add_itxt(TEXT_KEYWORD, json.dumps({"label": instance.label, "id": instance.id}))
                 file = path / name / stem / f"{number:03d}_{label}.png"
                 written.add(file)
-                yield file, to_png(drawn(instance), note)
+                yield file, to_png(draw(instance), info)
 
     written: set[Path] = set()
     write_files(layers())
@@ -94,11 +129,11 @@ def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: 
                 file.unlink()
 
 
-def _binary(instance: Instance) -> Image.Image:
+def _draw_mask(instance: Instance) -> Image.Image:
     return Image.fromarray(instance.mask * np.uint8(255))
 
 
-def _union(item: Item, image: Path) -> bytes:
+def _draw_union(item: Item, image: Path) -> bytes:
     height, width = image_size(image)
     union = np.zeros((height, width), np.uint8)
     for instance in checked_instances(item, height, width):
@@ -107,17 +142,32 @@ def _union(item: Item, image: Path) -> bytes:
 
 
 def read_layers(folder: Path, images: Path, decode: Decode) -> list[Item]:
-    """List an item an image, with an instance for each PNG in the folder of its stem, read when it is asked for."""
-    found = files_by_stem(images, IMAGE_SUFFIXES, LAYOUT)
+    """List the images as items, with an instance per PNG file in the image's folder.
+
+    Args:
+        folder: The folder with a folder of PNG files per image.
+        images: The folder of the images.
+        decode: Reads a PNG file as a mask, bool (H, W), and an alpha matte or None.
+
+    Raises:
+        FileNotFoundError: If a folder of masks has no image.
+    """
+    found = files_by_stem(images, IMAGE_SUFFIXES, LAYOUT_HINT)
     stacks = {part.name: sorted(part.glob("*.png"), key=_number) for part in sorted(folder.iterdir()) if part.is_dir()}
     stacks = {stem: files for stem, files in stacks.items() if not stem.startswith(".")}
     alone = sorted(stacks.keys() - found.keys())
     if alone:
-        raise FileNotFoundError(f"{images}: no image for {', '.join(map(repr, alone[:5]))}; a folder of masks has the stem of its image")
-    return [Item(path, Lazy(len(stacks.get(stem, [])), partial(_load, stacks.get(stem, []), path, decode))) for stem, path in found.items()]
+        names = ", ".join(map(repr, alone[:MAX_NAMED]))
+        raise FileNotFoundError(f"{images}: no image for {names}; a folder of masks has the stem of its image")
+    items = []
+    for stem, path in found.items():
+        files = stacks.get(stem, [])
+        items.append(Item(path, LazyInstances(len(files), partial(_load, files, path, decode))))
+    return items
 
 
 def _number(path: Path) -> tuple[int, str]:
+    """Return a sort key: the number at the start of the name."""
     digits = re.match(r"\d+", path.name)
     return (int(digits[0]) if digits else 0, path.name)
 
@@ -129,13 +179,13 @@ def _load(files: Sequence[Path], image: Path, decode: Decode, indices: Iterable[
         if mask.shape != (height, width):
             raise ValueError(f"{files[index]} is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
         with open_image(files[index]) as file:
-            note = json.loads(file.info.get(NOTE, "{}"))
-        yield Instance(mask, note.get("label", ""), note.get("id"), alpha)
+            text = json.loads(file.info.get(TEXT_KEYWORD, "{}"))
+        yield Instance(mask, text.get("label", ""), text.get("id"), alpha)
 
 
 def _decode(path: Path) -> tuple[np.ndarray, None]:
-    values = read_values(path)
+    values = read_mask_values(path)
     present = set(np.unique(values).tolist())
     if not (present <= {0, 1} or present <= {0, 255}):
-        raise ValueError(f"{path} holds the values {sorted(present)[:10]}; a mask holds 0 and 255 (or 0 and 1)")
+        raise ValueError(f"{path} holds the values {sorted(present)[:MAX_NAMED]}; a mask holds 0 and 255 (or 0 and 1)")
     return values != 0, None

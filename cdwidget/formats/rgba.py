@@ -1,6 +1,8 @@
-"""RGBA cut-outs: `images/` with a copy of each image, and `cutouts/<image>/001_<label>.png`: the object alone, as large as its image.
+"""RGBA cut-outs: `images/`, and `cutouts/<image>/001_<label>.png` with an object each.
 
-The alpha channel is the instance's soft alpha where it has one, and else 255 in its mask. Label and id stand in the file as texts.
+A cut-out has the size of its image.
+
+The alpha channel is the instance's alpha matte, or 255 inside the mask. Label and id are stored in a text chunk.
 """
 
 from __future__ import annotations
@@ -11,27 +13,54 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import alpha_of, read_pixels, soft, unique_stems
+from cdwidget.formats.io import alpha_of, read_pixels, soft_alpha, unique_stems
 from cdwidget.formats.png import Draw, read_layers, write_layers
 from cdwidget.items import Instance, Item, read_image
 
 FOLDER = "cutouts"
+MIN_MASK_ALPHA = 128  # Pixels with at least this alpha are in the mask.
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:
-    """Read a folder of cut-outs: the mask is where alpha is 128 or more; images: by default `images/` in it."""
+    """Read a folder of cut-outs.
+
+    Args:
+        path: The folder.
+        images: The folder of the images; by default `images/` in it.
+
+    Returns:
+        One item per image; its masks are decoded on access.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or an image is missing.
+        ValueError: If a cut-out is broken.
+    """
     if not (path / FOLDER).is_dir():
         raise FileNotFoundError(f"there is no folder {path / FOLDER}; a folder of cut-outs holds images/ and {FOLDER}/<image>/*.png")
     return read_layers(path / FOLDER, images or path / "images", _decode)
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
-    """Write `images/` and `cutouts/` into a folder; return it. Pixels that are wholly transparent are black: nothing hides there."""
+    """Write a folder of cut-outs with copies of the images.
+
+    Transparent pixels become black, so that the background is not stored.
+
+    Args:
+        items: The images with their instances.
+        path: The folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If a mask does not fit its image.
+    """
     write_layers(items, unique_stems(items, path / "images"), path, FOLDER, _cutter)
     return path
 
 
 def _cutter(image: Path) -> Draw:
+    """Return a function that cuts an instance out of an image."""
     pixels = read_image(image)
 
     def cut(instance: Instance) -> Image.Image:
@@ -46,4 +75,4 @@ def _decode(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     if pixels.ndim != 3 or pixels.shape[2] != 4:
         raise ValueError(f"{path} has shape {pixels.shape}; a cut-out is an RGBA file, (H, W, 4)")
     alpha = pixels[:, :, 3]
-    return alpha >= 128, soft(alpha)
+    return alpha >= MIN_MASK_ALPHA, soft_alpha(alpha)

@@ -1,9 +1,12 @@
-"""YOLO-seg: `data.yaml`, `images/`, and `labels/` with a line an instance: its class and one polygon in fractions of the image's sides.
+"""YOLO-seg: `data.yaml`, `images/`, and `labels/` with one polygon per instance.
 
-One polygon must do for holes and parts too: each hole is joined to the border around it, and each further part to the first, by a
-bridge, a line that is gone there and back again between their nearest corners. By the even-odd rule a bridge has no area, so that
-`polygons.fill` gives the mask back pixel for pixel; readers that draw polygons with a thick border show it as a line one pixel wide.
-A line of four numbers, the centre, width and height of a box, is read as a rectangle.
+A line of a label file is the class id and the polygon in fractions of the image's sides.
+
+The one polygon must express holes and parts too. Each hole is joined to the boundary around it, and each further part to the first one,
+by a bridge: a line that runs forth and back between their nearest corners. By the even-odd rule a bridge has no area, so `polygons.fill`
+gives the same mask; readers that draw polygons with an outline show it as a line one pixel wide.
+
+A line of four numbers, a box's center, width and height, is read as a rectangle.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ import yaml
 
 from cdwidget.formats.io import (
     IMAGE_SUFFIXES,
-    Classes,
+    ClassIds,
     Labels,
-    Lazy,
+    LazyInstances,
     by_stem,
     checked_instances,
     copy_image,
@@ -31,41 +34,61 @@ from cdwidget.formats.io import (
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
 
-DATA = "data.yaml"
+DATA_FILE = "data.yaml"
 SPLITS = ("train", "val", "test")
+MIN_COORDINATE, MAX_COORDINATE = -0.01, 1.01  # Fractions of the image's sides; some exporters round beyond the image.
+BOX_CORNERS = [(-1, -1), (1, -1), (1, 1), (-1, 1)]  # In units of half a box's sides, around its center.
 
 
 def read(path: Path, images: Path | None = None) -> list[Item]:
-    """Read a YOLO folder or its data.yaml: an item for each image that data.yaml lists; one without a label file has no instances.
+    """Read a YOLO folder or its `data.yaml`.
 
-    images: the folder of the images, whatever data.yaml says; labels are then those of the same stem in `labels/`.
-    Raises ValueError that names file and line when one is no polygon or of an unknown class.
+    Args:
+        path: The folder or the file.
+        images: The folder of the images, overriding `data.yaml`; the labels are then in `labels/`.
+
+    Returns:
+        One item per image; its masks are decoded on access. An image without a label file has no instances.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or it lists no image.
+        ValueError: If a line is not a polygon or has an unknown class; the message names file and line.
     """
-    path = _file(path)
-    content = _content(path)
+    path = _data_file(path)
+    content = _read_content(path)
     labels = _labels(path, content)
     if images is not None:
-        found = [(image, path.parent / "labels" / f"{image.stem}.txt") for image in _images(images)]
+        pairs = [(image, path.parent / "labels" / f"{image.stem}.txt") for image in _images_in(images)]
     else:
-        base = path.parent / str(content.get("path") or ".")
-        base = base if base.is_dir() else path.parent  # `path` is relative to where YOLO keeps its data sets: not to this file
-        listed = [place for split in SPLITS for place in _listed(content.get(split))]
-        places = [_place(base, name) for name in dict.fromkeys(listed)]
-        found = [(image, _label_file(image)) for place in places for image in _images(place)]
-    if not found:
+        root = path.parent / str(content.get("path") or ".")
+        root = root if root.is_dir() else path.parent  # `path` may be relative to a user's folder of data sets instead of this file.
+        names = [name for split in SPLITS for name in _split_entries(content.get(split))]
+        entries = [_resolve_entry(root, name) for name in dict.fromkeys(names)]
+        pairs = [(image, _label_file(image)) for entry in entries for image in _images_in(entry)]
+    if not pairs:
         raise FileNotFoundError(f"{path} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
-    return [_item(image, file, labels) for image, file in dict(found).items()]
+    return [_read_item(image, file, labels) for image, file in dict(pairs).items()]
 
 
 def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
-    """Write a YOLO folder with a copy of each image; return it. Instances without a pixel are left out; alpha and ids are not kept.
+    """Write a YOLO folder with copies of the images, all listed as train and val.
 
-    labels: the classes in order, from 0, or with their numbers; more are added as they come. Those of a folder that is replaced keep
-    their numbers, unless numbers are given.
-    All images are named for training and validation alike: split them as you see fit.
+    Instances without pixels are skipped; alpha mattes and ids are not stored.
+
+    Args:
+        items: The images with their instances.
+        path: The folder.
+        labels: The classes in order, from 0, or with their ids; new labels are appended. The classes of a folder that is replaced keep
+            their ids, unless ids are given.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If a mask does not fit its image.
     """
-    known = path / DATA
-    classes = Classes(labels, read_labels(path) if known.is_file() else None, first=0)
+    data_file = path / DATA_FILE
+    classes = ClassIds(labels, read_labels(path) if data_file.is_file() else None, first=0)
 
     def files() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, unique_stems(items, path / "images")):
@@ -73,33 +96,36 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
             lines = []
             for instance in checked_instances(item, height, width):
                 if instance.mask.any():
-                    points = (bridged(instance.mask) / (width, height)).ravel()
-                    lines.append(" ".join([str(classes.number(instance.label)), *map("{:.6f}".format, points.tolist())]) + "\n")
+                    points = (bridged_polygon(instance.mask) / (width, height)).ravel()
+                    lines.append(" ".join([str(classes.id_of(instance.label)), *map("{:.6f}".format, points.tolist())]) + "\n")
             yield path / "labels" / f"{stem}.txt", "".join(lines).encode()
         content = {"path": ".", "train": "images", "val": "images", "names": dict(classes.in_order())}
-        yield known, yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
+        yield data_file, yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
 
     write_files(files())
     return path
 
 
 def read_labels(path: Path) -> dict[str, int]:
-    """Return the classes of a YOLO folder or data.yaml with their numbers."""
-    path = _file(path)
-    return {label: number for number, label in _labels(path, _content(path)).items()}
+    """Return the class id of each label in a YOLO folder or `data.yaml`."""
+    path = _data_file(path)
+    return {label: number for number, label in _labels(path, _read_content(path)).items()}
 
 
-def bridged(mask: np.ndarray) -> np.ndarray:
-    """Return all borders of a bool (H, W) mask that has pixels as one polygon (N, 2), bridges between them."""
-    loops = [_joined(rings[0], rings[1:]) for rings in parts(mask)]
-    return _joined(loops[0], loops[1:])
+# ---- polygons with bridges -------------------------------------------------------------------------------------------
 
 
-def _joined(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
-    """One loop that leaves `loop` at the corner nearest to each of the others, goes around it and comes back."""
+def bridged_polygon(mask: np.ndarray) -> np.ndarray:
+    """Return the boundaries of a non-empty mask as one polygon with bridges, (N, 2)."""
+    loops = [_join_loops(rings[0], rings[1:]) for rings in parts(mask)]
+    return _join_loops(loops[0], loops[1:])
+
+
+def _join_loops(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
+    """Return `loop` with a detour around each other loop, from the corner nearest to it."""
     if not others:
         return loop
-    from scipy.spatial import cKDTree  # half of the time that an import of all formats would take
+    from scipy.spatial import cKDTree  # Importing SciPy takes half of the time of importing all formats.
 
     tree = cKDTree(loop)
     detours: dict[int, list[np.ndarray]] = {}
@@ -110,17 +136,20 @@ def _joined(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
         around = np.roll(other, -nearest, axis=0)
         detours.setdefault(corner, []).append(np.concatenate([around, around[:1], loop[corner : corner + 1]]))
     pieces, done = [], 0
-    for corner, ways in sorted(detours.items()):
-        pieces += [loop[done : corner + 1], *ways]
+    for corner, paths in sorted(detours.items()):
+        pieces += [loop[done : corner + 1], *paths]
         done = corner + 1
     return np.concatenate([*pieces, loop[done:]])
 
 
-def _file(path: Path) -> Path:
-    return path if path.suffix.lower() in (".yaml", ".yml") else path / DATA
+# ---- data.yaml -------------------------------------------------------------------------------------------------------
 
 
-def _content(path: Path) -> Mapping[str, Any]:
+def _data_file(path: Path) -> Path:
+    return path if path.suffix.lower() in (".yaml", ".yml") else path / DATA_FILE
+
+
+def _read_content(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
@@ -131,6 +160,7 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 
 def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
+    """Return the label of each class id."""
     names = content["names"]
     labels = {number: str(label) for number, label in (enumerate(names) if isinstance(names, list) else names.items())}
     wrong = [number for number in labels if type(number) is not int or number < 0]
@@ -139,36 +169,43 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
     return labels
 
 
-def _listed(places: Any) -> list[str]:
-    return [str(place) for place in (places if isinstance(places, list) else [places] if places else [])]
+def _split_entries(entries: Any) -> list[str]:
+    """Return the entries of a split: one, a list of them, or none."""
+    return [str(entry) for entry in (entries if isinstance(entries, list) else [entries] if entries else [])]
 
 
-def _place(base: Path, name: str) -> Path:
-    """Where a split is; some exporters (Roboflow) write `../train/images` for the `train/images` beside the file."""
-    place = base / name
-    beside = base / name.removeprefix("../")
-    return beside if beside.exists() and not place.exists() else place
+def _resolve_entry(root: Path, name: str) -> Path:
+    """Return the path of a split's entry.
+
+    Roboflow writes `../train/images` for the `train/images` in the same folder.
+    """
+    path = root / name
+    same_folder = root / name.removeprefix("../")
+    return same_folder if same_folder.exists() and not path.exists() else path
 
 
-def _images(place: Path) -> list[Path]:
-    """The images of a folder, with those of its subfolders, or those that a text file lists."""
-    if place.is_dir():
-        found = (path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
+def _images_in(entry: Path) -> list[Path]:
+    """Return the images in a folder and its subfolders, or the images listed in a text file."""
+    if entry.is_dir():
+        found = (path for path in entry.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
         return sorted(found, key=by_stem)
-    if place.suffix != ".txt":
-        raise FileNotFoundError(f"there is no folder {place} of images")
-    return [place.parent / line.strip() for line in read_text(place).splitlines() if line.strip()]
+    if entry.suffix != ".txt":
+        raise FileNotFoundError(f"there is no folder {entry} of images")
+    return [entry.parent / line.strip() for line in read_text(entry).splitlines() if line.strip()]
+
+
+# ---- label files -----------------------------------------------------------------------------------------------------
 
 
 def _label_file(image: Path) -> Path:
-    """Where YOLO looks for an image's labels: the last folder called `images` in its path becomes `labels`."""
+    """Return an image's label file: the last folder `images` in its path becomes `labels`."""
     folders = list(image.parent.parts)
     if "images" in folders:
         folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
     return Path(*folders) / f"{image.stem}.txt"
 
 
-def _item(image: Path, file: Path, labels: Mapping[int, str]) -> Item:
+def _read_item(image: Path, file: Path, labels: Mapping[int, str]) -> Item:
     lines = [line.split() for line in read_text(file).splitlines()] if file.is_file() else []
     rows = [(number, words) for number, words in enumerate(lines, 1) if words]
     for number, words in rows:
@@ -177,8 +214,8 @@ def _item(image: Path, file: Path, labels: Mapping[int, str]) -> Item:
                 f"{file}, line {number}: {len(words)} numbers are no polygon; it takes a class and at least three points x y, or a box"
             )
         if not words[0].isdecimal() or int(words[0]) not in labels:
-            raise ValueError(f"{file}, line {number}: there is no class {words[0]}; {DATA} has {', '.join(map(str, sorted(labels)))}")
-    return Item(image, Lazy(len(rows), partial(_load, image, file, rows, labels)))
+            raise ValueError(f"{file}, line {number}: there is no class {words[0]}; {DATA_FILE} has {', '.join(map(str, sorted(labels)))}")
+    return Item(image, LazyInstances(len(rows), partial(_load, image, file, rows, labels)))
 
 
 def _load(
@@ -189,9 +226,9 @@ def _load(
         number, words = rows[index]
         try:
             points = np.array(words[1:], np.float64).reshape(-1, 2)
-            if len(points) == 2:  # a box: its centre, then its width and height
-                points = points[0] + points[1] / 2 * [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-            if not (-0.01 <= points.min() and points.max() <= 1.01):
+            if len(points) == 2:  # A box: its center, then its width and height.
+                points = points[0] + points[1] / 2 * BOX_CORNERS
+            if not (MIN_COORDINATE <= points.min() and points.max() <= MAX_COORDINATE):
                 raise ValueError(f"coordinates from {points.min():g} to {points.max():g}; they are fractions of the image's sides, 0 to 1")
             yield Instance(fill([points * (width, height)], height, width), labels[int(words[0])])
         except ValueError as error:

@@ -1,20 +1,35 @@
-"""Why a click spread where it did: every map of the two diffusions, rebuilt from what one prediction recorded. Needs no torch."""
+"""Maps of the two diffusions in CDNet, rebuilt from the recorded factors of a prediction.
 
-from cdwidget.inspection.affinity import Affinity, Branch, Kind, added
-from cdwidget.inspection.diagnosis import Finding, diagnose, given
-from cdwidget.inspection.view import OFFSETS, PixelDiffusion, View, disagreement, heads
+torch is not needed.
+"""
+
+from cdwidget._deprecated import renamed_names
+from cdwidget.inspection.affinity import Affinity, Branch, Variant, relative_change
+from cdwidget.inspection.diagnosis import Finding, click_influence, diagnose
+from cdwidget.inspection.view import OFFSETS, PixelDiffusion, View, head_disagreement, head_probabilities
 
 __all__ = [
     "OFFSETS",
     "Affinity",
     "Branch",
     "Finding",
-    "Kind",
     "PixelDiffusion",
+    "Variant",
     "View",
-    "added",
+    "click_influence",
     "diagnose",
-    "disagreement",
-    "given",
-    "heads",
+    "head_disagreement",
+    "head_probabilities",
+    "relative_change",
 ]
+
+__getattr__ = renamed_names(
+    __name__,
+    {
+        "Kind": "Variant",
+        "added": "relative_change",
+        "disagreement": "head_disagreement",
+        "given": "click_influence",
+        "heads": "head_probabilities",
+    },
+)

@@ -1,4 +1,4 @@
-"""What the affinity says about the clicks, in words and numbers."""
+"""Measurements on the affinity that explain how a click worked, in words and numbers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from cdwidget.inspection.affinity import Affinity, Branch
 from cdwidget.inspection.view import View
 from cdwidget.predictor import Factors
 from cdwidget.prompts import Click
-from cdwidget.session import Asked
+from cdwidget.session import PromptResult
 
-NEAR = 0.1  # of the view's longer side: what lies so near a click is beside it
-STAYS = 0.75  # share of a click's mass near it from which it generalises too little
-LEAKS = 0.2  # share of a click's mass beyond strong edges, outside the mask, from which it generalises too much
-KEPT = 0.5  # share of the object's pixels round a negative click from which it has no effect
-EDGE_SIDE = 128  # cells a side that edges are looked for in
-STRONG = 0.9  # quantile of the gradient from which an edge is strong
-CONTRAST = 24.0  # grey levels a cell that a strong edge has at least
+NEAR_RADIUS = 0.1  # Fraction of the longer side of the view; closer tokens count as near a click.
+UNDER_GENERALIZED_FRACTION = 0.75  # Of a click's influence; more of it near the click is too little generalization.
+OVER_GENERALIZED_FRACTION = 0.2  # Of a click's influence; more beyond strong edges and outside the mask is too much.
+IGNORED_FRACTION = 0.5  # Of the pixels around a negative click; if the model keeps more, it ignores the click.
+EDGE_GRID_SIDE = 128  # Cells a side of the grid that edges are detected on.
+STRONG_EDGE_QUANTILE = 0.9  # Of the gradient.
+MIN_EDGE_CONTRAST = 24.0  # Gray levels per cell.
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was measured. wrong: whether it explains a bad mask. value: in [0, 1]. text: one sentence with the numbers."""
+    """One measurement.
+
+    Args:
+        name: The name of the problem that it measures.
+        wrong: Whether the problem is present and explains a bad mask.
+        value: The measured fraction, in [0, 1].
+        text: One sentence with the numbers.
+    """
 
     name: str
     wrong: bool
@@ -32,32 +39,45 @@ class Finding:
     text: str
 
 
-def diagnose(asked: Asked) -> list[Finding]:
-    """Return what was measured about the newest positive click and about every negative one; empty without recorded factors.
+def diagnose(result: PromptResult) -> list[Finding]:
+    """Measure the newest positive click and every negative one.
 
-    under-generalisation: the share of what the click gives that stays near it. over-generalisation: the share that goes beyond strong
-    edges of the image and outside the final mask. negative click: how much of the object the model keeps round it.
+    Under-generalization: the fraction of a click's influence that stays near it. Over-generalization: the fraction beyond strong
+    edges of the image and outside the final mask. Negative click: the fraction of the pixels around it that the model keeps.
+
+    Args:
+        result: The result of one prompt.
+
+    Returns:
+        The measurements; empty if the model recorded no factors.
+
+    Example:
+        >>> [finding.text for finding in diagnose(session.prompt_result())]
     """
-    if asked.factors is None:
+    if result.factors is None:
         return []
-    factors, view = asked.factors, View.of(asked.factors)
-    clicks = [(number, prompt) for number, prompt in enumerate(asked.prompts, 1) if isinstance(prompt, Click) and inside(view, prompt)]
+    factors, view = result.factors, View.of(result.factors)
+    clicks = [(number, prompt) for number, prompt in enumerate(result.prompts, 1) if isinstance(prompt, Click) and _is_inside(view, prompt)]
     findings = []
     positive = [(number, click) for number, click in clicks if click.positive]
     if positive:
-        findings += _generalisation(asked, factors, view, *positive[-1])
-    findings += [_negative(asked, factors, view, number, click) for number, click in clicks if not click.positive]
+        findings += _measure_generalization(result, factors, view, *positive[-1])
+    findings += [_measure_negative_click(result, factors, view, number, click) for number, click in clicks if not click.positive]
     return findings
 
 
-def inside(view: View, click: Click) -> bool:
-    """Whether the view shows a click."""
-    x0, y0, x1, y1 = view.box
-    return x0 <= click.x < x1 and y0 <= click.y < y1
+def click_influence(factors: Factors, click: Click) -> np.ndarray:
+    """Return how much each token receives from a click.
 
+    The re-weighted columns of the tokens at the click and next to it are added.
 
-def given(factors: Factors, click: Click) -> np.ndarray:
-    """What a click gives: the re-weighted columns of the tokens that it lies in or beside, together, float32 (rows, columns)."""
+    Args:
+        factors: The recorded factors of a prediction.
+        click: A click in the view.
+
+    Returns:
+        float32 (rows, columns).
+    """
     branch: Branch = "foreground" if click.positive else "background"
     rows, columns = factors.grid
     row, column = View.of(factors).cell(click.x, click.y, rows, columns)
@@ -67,53 +87,59 @@ def given(factors: Factors, click: Click) -> np.ndarray:
     return Affinity(factors).column(np.flatnonzero(near & sources), branch)
 
 
-def _generalisation(asked: Asked, factors: Factors, view: View, number: int, click: Click) -> list[Finding]:
-    mass = given(factors, click)
-    total = max(float(mass.sum()), 1e-9)
-    x, y = view.centres()
+def _is_inside(view: View, click: Click) -> bool:
+    x0, y0, x1, y1 = view.box
+    return x0 <= click.x < x1 and y0 <= click.y < y1
+
+
+def _measure_generalization(result: PromptResult, factors: Factors, view: View, number: int, click: Click) -> list[Finding]:
+    influence = click_influence(factors, click)
+    total = max(float(influence.sum()), 1e-9)
+    x, y = view.centers()
     distance = np.hypot(x - click.x, y - click.y)
-    radius = NEAR * max(view.width, view.height)
-    near = float(mass[distance <= radius].sum()) / total
+    radius = NEAR_RADIUS * max(view.width, view.height)
+    near = float(influence[distance <= radius].sum()) / total
     order = np.argsort(distance, axis=None)
-    half = float(distance.reshape(-1)[order][np.searchsorted(np.cumsum(mass.reshape(-1)[order]), total / 2)])
-    stays = Finding(
-        "under-generalisation",
-        near >= STAYS,
+    half_radius = float(distance.reshape(-1)[order][np.searchsorted(np.cumsum(influence.reshape(-1)[order]), total / 2)])
+    under = Finding(
+        "under-generalization",
+        near >= UNDER_GENERALIZED_FRACTION,
         near,
-        f"{near:.0%} of what + click {number} gives stays within {radius:.0f} px of it (half of it within {half:.0f} px)",
+        f"{near:.0%} of click {number}'s influence stays within {radius:.0f} px (half of it within {half_radius:.0f} px)",
     )
-    outside = mass * (1 - view.covered(asked.after, *factors.grid))
+    outside = influence * (1 - view.coverage(result.after, *factors.grid))
     beyond = float((outside * _beyond_edges(factors, view, click)).sum()) / total
-    leaks = Finding(
-        "over-generalisation",
-        beyond >= LEAKS,
+    over = Finding(
+        "over-generalization",
+        beyond >= OVER_GENERALIZED_FRACTION,
         beyond,
-        f"{beyond:.0%} of what + click {number} gives goes beyond strong edges, outside the mask ({outside.sum() / total:.0%} outside it)",
+        f"{beyond:.0%} of click {number}'s influence is beyond strong edges and outside the mask "
+        f"({outside.sum() / total:.0%} is outside the mask)",
     )
-    return [stays, leaks]
+    return [under, over]
 
 
 def _beyond_edges(factors: Factors, view: View, click: Click) -> np.ndarray:
-    """How much of each token cannot be reached from a click without crossing a strong edge, float32 (rows, columns) in [0, 1]."""
-    small = cv2.resize(factors.pixels, (EDGE_SIDE, EDGE_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    """Return the fraction of each token that lies beyond strong edges, float32 (rows, columns)."""
+    small = cv2.resize(factors.pixels, (EDGE_GRID_SIDE, EDGE_GRID_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     gradient = np.hypot(cv2.Scharr(small, cv2.CV_32F, 1, 0), cv2.Scharr(small, cv2.CV_32F, 0, 1)).max(axis=2) / 16
-    flat = gradient < max(float(np.quantile(gradient, STRONG)), CONTRAST)
-    row, column = view.cell(click.x, click.y, EDGE_SIDE, EDGE_SIDE)
-    flat[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True  # a click on an edge reaches both its sides
+    flat = gradient < max(float(np.quantile(gradient, STRONG_EDGE_QUANTILE)), MIN_EDGE_CONTRAST)
+    row, column = view.cell(click.x, click.y, EDGE_GRID_SIDE, EDGE_GRID_SIDE)
+    flat[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = True  # A click on an edge reaches both of its sides.
     _, parts = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
     beyond = (parts != parts[row, column]) & flat
     return cv2.resize(beyond.astype(np.float32), factors.grid[::-1], interpolation=cv2.INTER_AREA)
 
 
-def _negative(asked: Asked, factors: Factors, view: View, number: int, click: Click) -> Finding:
+def _measure_negative_click(result: PromptResult, factors: Factors, view: View, number: int, click: Click) -> Finding:
     radius = max(2, round(max(view.width, view.height) / 100))
     row, column = click.pixel
-    kept = float(asked.answer[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1].mean())
+    kept = float(result.predicted[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1].mean())
     gate = float(factors.gate[view.cell(click.x, click.y, *factors.grid)])
     return Finding(
         "negative click",
-        kept >= KEPT,
+        kept >= IGNORED_FRACTION,
         kept,
-        f"the model keeps {kept:.0%} of the pixels round − click {number} in the object; "
-        f"the gate there is {gate:.2f}, so {1 - gate:.0%} of the background comes in",
+        f"the model keeps {kept:.0%} of the pixels around negative click {number} in the object; "
+        f"the gate there is {gate:.2f}, so {1 - gate:.0%} of the background branch passes",
     )

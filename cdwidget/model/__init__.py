@@ -1,4 +1,4 @@
-"""CDNet: the network, its weights, and the predictor that answers prompts with it."""
+"""CDNet: the network, its weights, and its predictor."""
 
 from __future__ import annotations
 
@@ -24,14 +24,22 @@ DEFAULT = "cdnet-tiny"
 def load_predictor(name_or_path: str | Path | None = None, device: str = "auto") -> CDNetPredictor:
     """Load a trained CDNet.
 
-    name_or_path: a name in MODELS, or the path of a .safetensors file that `cdwidget train` wrote or of an .onnx file that
-    `cdwidget export-onnx` wrote (for the CPU); None for the default, which is in the package. device: "cpu", "cuda", ... or "auto", which
-    takes a GPU where there is one. Raises ValueError for an unknown name or a file that is no checkpoint, FileNotFoundError for a missing
-    file.
+    Args:
+        name_or_path: A name in MODELS, a .safetensors file that `cdwidget train` wrote, or an .onnx file that `cdwidget export-onnx` wrote
+            (CPU only); None for the default model.
+        device: "cpu", "cuda", ... or "auto", which uses a GPU if there is one.
 
-    >>> predictor = load_predictor()
-    >>> predictor.set_image(image)
-    >>> predictor.predict([Click(120, 88)]).mask
+    Returns:
+        The predictor.
+
+    Raises:
+        ValueError: If the name is unknown or the file is not a checkpoint.
+        FileNotFoundError: If there is no such file.
+
+    Example:
+        >>> predictor = load_predictor()
+        >>> predictor.set_image(image)
+        >>> predictor.predict([Click(120, 88)]).mask
     """
     if name_or_path is None:
         name_or_path = DEFAULT

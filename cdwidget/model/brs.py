@@ -1,13 +1,14 @@
-"""Refinement by back-propagation at inference, on the very network that CDNet's diffusions run on: BRS and f-BRS-B, to compare with.
+"""BRS and f-BRS-B: refinement by back-propagation at inference, on CDNet's network, to compare CDNet's diffusions with.
 
-Where the answer contradicts the clicks, L-BFGS looks for the smallest change that makes it agree: of the click maps (Jang and Kim,
-"Interactive image segmentation via backpropagating refinement scheme", CVPR 2019), or of a scale and a bias for each channel behind the
-context block, so that only what follows is computed again (Sofiiuk et al., "f-BRS: rethinking backpropagating refinement for
+If the prediction contradicts the clicks, L-BFGS searches for the smallest change that makes it agree with them: a change of the click maps
+(Jang and Kim, "Interactive image segmentation via backpropagating refinement scheme", CVPR 2019), or a scale and a bias per channel after
+the context block, so that only the layers after it are computed again (Sofiiuk et al., "f-BRS: rethinking backpropagating refinement for
 interactive segmentation", CVPR 2020, variant B). The energy of a change d is
 
-    E(d) = mean over positive clicks of (1 - p)^2 + mean over negative clicks of p^2 + REGULARISATION * |d|^2
+    E(d) = mean over positive clicks of (1 - p)^2 + mean over negative clicks of p^2 + REGULARIZATION * |d|^2
 
-with p the probability at the pixels of the clicks' disks. The search ends once all of them are on their right side, or after EVALUATIONS.
+with p the probability at the pixels of the clicks' disks. The search ends when all of them are on the right side of 0.5, or after
+MAX_EVALUATIONS.
 """
 
 from __future__ import annotations
@@ -22,37 +23,41 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from cdwidget.model.cdnet import CDNet, Output
-from cdwidget.model.predictor import PIXEL, CDNetPredictor, View
+from cdwidget.model.predictor import CDNetPredictor
+from cdwidget.model.view import PDM_CELL_PX, View
 
-REGULARISATION = 1e-3
-EVALUATIONS = 20  # of the energy and its gradient, each a pass forward and back
-MEMORY = 20  # pairs that L-BFGS keeps
+REGULARIZATION = 1e-3
+MAX_EVALUATIONS = 20  # evaluations of the energy and its gradient
+LBFGS_MEMORY = 20  # correction pairs
 
 
 class BRS(CDNetPredictor):
-    """CDNet's network with its click maps refined at each prompt; each search begins anew, so that answers depend on nothing else."""
+    """Predictor that refines the click maps for each prompt (BRS).
+
+    Each search starts from zero, so a prediction does not depend on earlier ones.
+    """
 
     def _forward(self, view: View, maps: Tensor, latent: bool) -> Output:
         with torch.inference_mode(False):
             encoded, maps = _differentiable(view, maps)
 
-            def answer(change: Tensor) -> Output:
+            def predict(change: Tensor) -> Output:
                 return self.model(encoded, torch.cat([maps[:, :2] + change, maps[:, 2:]], 1))
 
             with torch.no_grad():
                 plain = self.model(encoded, maps)
-            return refine(plain, answer, maps[:, :2].shape, maps)
+            return minimize_click_error(plain, predict, maps[:, :2].shape, maps)
 
 
 class FBRS(CDNetPredictor):
-    """CDNet's network with a scale and a bias for each channel behind its context block, refined at each prompt (f-BRS-B)."""
+    """Predictor that refines a scale and a bias per channel for each prompt (f-BRS-B)."""
 
     def _forward(self, view: View, maps: Tensor, latent: bool) -> Output:
         with torch.inference_mode(False):
             encoded, maps = _differentiable(view, maps)
             features: dict[str, Tensor | list[Tensor]] = {}
             hooks = [
-                part.register_forward_hook(lambda _module, _inputs, found, name=name: features.update({name: found}))
+                part.register_forward_hook(lambda _module, _inputs, output, name=name: features.update({name: output}))
                 for name, part in (("backbone", self.model.backbone), ("context", self.model.context))
             ]
             try:
@@ -63,26 +68,33 @@ class FBRS(CDNetPredictor):
                     hook.remove()
             context = features["context"]
 
-            def answer(change: Tensor) -> Output:
+            def predict(change: Tensor) -> Output:
                 scale, bias = change[..., None, None]
-                with _standing(self.model, {**features, "context": context * (1 + scale) + bias}):
+                with _replaced_outputs(self.model, {**features, "context": context * (1 + scale) + bias}):
                     return self.model(encoded, maps)
 
-            return refine(plain, answer, torch.Size((2, self.config.channels)), maps)
+            return minimize_click_error(plain, predict, torch.Size((2, self.config.channels)), maps)
 
 
-def refine(plain: Output, answer: Callable[[Tensor], Output], shape: torch.Size, maps: Tensor) -> Output:
-    """Return the answer to the smallest change, of `shape`, by which it agrees with the clicks of maps (1, 3, S, S).
+def minimize_click_error(plain: Output, predict: Callable[[Tensor], Output], shape: torch.Size, maps: Tensor) -> Output:
+    """Search for the smallest change with which the prediction agrees with the clicks.
 
-    plain: the output for no change, which is returned when it agrees already. answer: gives the output for a change.
+    Args:
+        plain: Output without a change; returned if it agrees already.
+        predict: Returns the output for a change.
+        shape: Shape of a change.
+        maps: Prompt maps (1, 3, S, S).
+
+    Returns:
+        The output for the best change.
     """
-    wanted = F.max_pool2d(maps[:, :2], PIXEL) > 0  # (1, 2, S / PIXEL, S / PIXEL)
+    clicked = F.max_pool2d(maps[:, :2], PDM_CELL_PX) > 0  # (1, 2, S / PDM_CELL_PX, S / PDM_CELL_PX)
 
-    def wrongness(output: Output) -> Tensor:
-        prob = F.interpolate(output.logits[:, :1].float(), size=wanted.shape[2:], mode="bilinear").sigmoid()
-        return torch.cat([1 - prob, prob], 1) * wanted  # at positive, at negative clicks
+    def click_error(output: Output) -> Tensor:
+        prob = F.interpolate(output.logits[:, :1].float(), size=clicked.shape[2:], mode="bilinear").sigmoid()
+        return torch.cat([1 - prob, prob], 1) * clicked  # at positive and at negative clicks
 
-    if wrongness(plain).max() <= 0.5:
+    if click_error(plain).max() <= 0.5:
         return plain
     latest = torch.zeros(shape)
 
@@ -90,30 +102,30 @@ def refine(plain: Output, answer: Callable[[Tensor], Output], shape: torch.Size,
         nonlocal latest
         latest = torch.from_numpy(flat).to(maps).view(shape).requires_grad_()
         with torch.enable_grad():
-            wrong = wrongness(answer(latest))
-            if wrong.max() <= 0.5:
-                raise _Agreed
-            squares = (wrong**2).sum((2, 3)) / wanted.sum((2, 3)).clamp(min=1)
-            value = squares.sum() + REGULARISATION * (latest**2).sum()
+            error = click_error(predict(latest))
+            if error.max() <= 0.5:
+                raise _ClicksSatisfied
+            squares = (error**2).sum((2, 3)) / clicked.sum((2, 3)).clamp(min=1)
+            value = squares.sum() + REGULARIZATION * (latest**2).sum()
         (gradient,) = torch.autograd.grad(value, latest)
         return value.item(), gradient.double().cpu().numpy().ravel()
 
-    options = {"maxfun": EVALUATIONS, "maxcor": MEMORY, "ftol": 0.0, "gtol": 1e-8}
+    options = {"maxfun": MAX_EVALUATIONS, "maxcor": LBFGS_MEMORY, "ftol": 0.0, "gtol": 1e-8}
     try:
         best = minimize(energy, np.zeros(shape.numel()), jac=True, method="L-BFGS-B", options=options).x
         latest = torch.from_numpy(best).to(maps).view(shape)
-    except _Agreed:
+    except _ClicksSatisfied:
         pass
     with torch.no_grad():
-        return answer(latest.detach())
+        return predict(latest.detach())
 
 
-class _Agreed(Exception):
-    """The answer agrees with every click."""
+class _ClicksSatisfied(Exception):
+    """The prediction agrees with every click, so the search can end."""
 
 
-class _Given(nn.Module):
-    """Stands in for a part of the network: its output is known."""
+class _FixedOutput(nn.Module):
+    """Replaces a part of the network by its known output."""
 
     def __init__(self, output: Tensor | list[Tensor]):
         super().__init__()
@@ -124,18 +136,18 @@ class _Given(nn.Module):
 
 
 @contextmanager
-def _standing(model: CDNet, outputs: dict[str, Tensor | list[Tensor]]) -> Iterator[None]:
-    """Let parts of a model give these outputs instead of computing theirs."""
-    own = {name: getattr(model, name) for name in outputs}
+def _replaced_outputs(model: CDNet, outputs: dict[str, Tensor | list[Tensor]]) -> Iterator[None]:
+    """Replace parts of a model, by name, by their known outputs inside the context."""
+    originals = {name: getattr(model, name) for name in outputs}
     try:
         for name, output in outputs.items():
-            setattr(model, name, _Given(output))
+            setattr(model, name, _FixedOutput(output))
         yield
     finally:
-        for name, part in own.items():
+        for name, part in originals.items():
             setattr(model, name, part)
 
 
 def _differentiable(view: View, maps: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """The encoded view and the maps as float32 tensors that gradients may flow through; those of inference mode may not."""
+    """Return the encoded view and the maps as float32 tensors that allow gradients, unlike those of inference mode."""
     return tuple(level.detach().clone().float() for level in view.encoded), maps.clone()

@@ -11,19 +11,27 @@ from torch import Tensor, nn
 
 from cdwidget.model.encoders import BACKBONES
 from cdwidget.model.fdm import FDM, ClickAffinity, FDMFactors, Variant
-from cdwidget.model.prompt_maps import Encoding, encode_clicks, source_maps
+from cdwidget.model.prompt_maps import ClickEncoding, encode_clicks, source_maps
 from cdwidget.registry import lookup
 
 
 @dataclass(frozen=True)
 class CDNetConfig:
-    """Everything that makes one CDNet; it is stored in the checkpoint.
+    """Configuration of a CDNet; it is stored in the checkpoint.
 
-    backbone: a name in BACKBONES. size: side in pixels of the square view the network sees. channels: of the tokens. fdm: variant of the
-    feature diffusion. pdm_steps: rounds of the pixel diffusion at inference, 0 for none. latent_heads: of diversified training.
-    previous_mask: whether the third map is used. click_affinity: whether tokens are compared with the clicked ones before FDM.
-    click_radius: of a click's disk in view pixels. click_encoding: what the network is shown of the disks. quality: whether each head's IoU
-    is predicted too. bits: of a weight in the file, 4 by a palette (see palette.py), 0 for fp16.
+    Attributes:
+        backbone: A name in BACKBONES.
+        size: Side S of the square view in pixels.
+        channels: Channels of the tokens.
+        fdm: Variant of feature diffusion, see `FDM`.
+        pdm_steps: Iterations of pixel diffusion at inference; 0 for none.
+        latent_heads: Number of latent heads (diversified training).
+        previous_mask: Use the previous mask as the third input map.
+        click_affinity: Compare tokens with the clicked ones before FDM.
+        click_radius: Radius of a click's disk in view pixels.
+        click_encoding: Encoding of clicks, see `encode_clicks`.
+        quality: Predict the IoU of every head.
+        bits: Bits per weight in the file (4 for a codebook, see `quantization`); 0 for fp16.
     """
 
     backbone: str = "tinyvit"
@@ -35,15 +43,19 @@ class CDNetConfig:
     previous_mask: bool = True
     click_affinity: bool = True
     click_radius: float = 5.0
-    click_encoding: Encoding = "disk"
+    click_encoding: ClickEncoding = "disk"
     quality: bool = False
     bits: int = 0
 
 
 class Output(NamedTuple):
-    """logits: (B, 1 + latent heads, S / 4, S / 4), the main head first. gate: (B, 1, h, w) logits of FDM's preliminary foreground.
+    """Output of CDNet.
 
-    quality: (B, 1 + latent heads), the logit of each head's predicted IoU; None for a model without it.
+    Attributes:
+        logits: Mask logits (B, 1 + latent heads, S / 4, S / 4), the main head first.
+        gate: Logits of FDM's preliminary foreground (B, 1, h, w).
+        factors: Intermediate results of FDM; None if they are not recorded.
+        quality: Logit of each head's predicted IoU (B, 1 + latent heads); None for a model without IoU prediction.
     """
 
     logits: Tensor
@@ -53,7 +65,7 @@ class Output(NamedTuple):
 
 
 class CDNet(nn.Module):
-    """`forward(encode(image), maps)`: image (B, 3, S, S) in 0..1, maps (B, 3, S, S): positive, negative clicks, previous mask."""
+    """Conditional diffusion network: `network(network.encode(image), maps)`."""
 
     def __init__(self, config: CDNetConfig):
         super().__init__()
@@ -65,23 +77,36 @@ class CDNet(nn.Module):
         self.laterals = nn.ModuleList(conv_bn(a, b, 1) for a, b in zip(backbone.channels, widths))
         self.prompts = ClickPyramid(widths) if self.late else ClickStem(backbone.stem)
         self.affinity = ClickAffinity(config.channels) if config.click_affinity else None
-        self.context = nn.Sequential(Block(config.channels), ASPP(config.channels, backbone.rates))
+        self.context = nn.Sequential(ResidualBlock(config.channels), ASPP(config.channels, backbone.rates))
         self.fdm = FDM(config.channels, config.fdm)
-        self.refine = nn.Sequential(Block(config.channels), Block(config.channels))
+        self.refine = nn.Sequential(ResidualBlock(config.channels), ResidualBlock(config.channels))
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:]))
-        self.smooth = nn.ModuleList(Block(a) if i else nn.GELU() for i, a in enumerate(widths[:-1]))
+        self.smooth = nn.ModuleList(ResidualBlock(a) if i else nn.GELU() for i, a in enumerate(widths[:-1]))
         heads = 1 + config.latent_heads
         self.heads = nn.Sequential(nn.Conv2d(widths[0], 8 * heads, 3, padding=1), nn.GELU(), nn.Conv2d(8 * heads, heads, 1, groups=heads))
-        self.quality = Quality(config.channels) if config.quality else None
+        self.quality = IoUHead(config.channels) if config.quality else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
-        """What can be computed before the first prompt: all of a late encoder, nothing of an early one."""
+        """Compute the prompt-independent part: the encoder in late fusion, else nothing.
+
+        Args:
+            image: (B, 3, S, S) in [0, 1].
+
+        Returns:
+            One tensor (B, C, h, w) per level; the image itself in early fusion.
+        """
         if not self.late:
             return (image,)
         return tuple(lateral(x) for lateral, x in zip(self.laterals, self.backbone(image)))
 
     def forward(self, encoded: tuple[Tensor, ...], maps: Tensor, latent: bool = True) -> Output:
-        """Ask all heads, or the main one alone: its logits are the same, and there is no quality."""
+        """Predict masks.
+
+        Args:
+            encoded: Output of `encode`.
+            maps: Positive clicks, negative clicks and previous mask, (B, 3, S, S).
+            latent: Run all heads; False runs the main head alone, with the same logits, and predicts no IoU.
+        """
         if not self.config.previous_mask:
             maps = torch.cat([maps[:, :2], torch.zeros_like(maps[:, 2:])], 1)
         prompts = self.prompts(encode_clicks(maps, self.config.click_encoding, self.config.click_radius))
@@ -101,24 +126,24 @@ class CDNet(nn.Module):
 
     def _main_head(self, x: Tensor) -> Tensor:
         first, first_bias, last, last_bias = self.heads.parameters()
-        channels = last.shape[1]  # of each head
+        channels = last.shape[1]  # channels per head
         return F.conv2d(F.gelu(F.conv2d(x, first[:channels], first_bias[:channels], padding=1)), last[:1], last_bias[:1])
 
 
 class ClickStem(nn.Module):
-    """Early fusion: maps (B, 3, S, S) -> what is added to the encoder's stem, nearly nothing at first (scale 0.05)."""
+    """Early fusion: maps (B, 3, S, S) -> tensor to add to the encoder's stem."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(3, 16, 1), nn.LeakyReLU(0.2), nn.Conv2d(16, channels, 3, stride=2, padding=1))
-        self.scale = nn.Parameter(torch.full((1,), 0.05))
+        self.scale = nn.Parameter(torch.full((1,), 0.05))  # Small, so that the pre-trained encoder works from the start.
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.layers(maps) * self.scale
 
 
 class ClickPyramid(nn.Module):
-    """Late fusion: maps (B, 3, S, S) -> what is added to the features of each level, stride 4, 8, ..."""
+    """Late fusion: maps (B, 3, S, S) -> tensors to add to the features at stride 4, 8, ..."""
 
     def __init__(self, widths: tuple[int, ...]):
         super().__init__()
@@ -132,7 +157,7 @@ class ClickPyramid(nn.Module):
         return out
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """A residual block of two 3x3 convolutions."""
 
     def __init__(self, channels: int):
@@ -143,10 +168,11 @@ class Block(nn.Module):
         return F.gelu(x + self.layers(x))
 
 
-class Quality(nn.Module):
-    """Tokens (B, C, h, w) and the logits (B, n, H, W) of n masks -> (B, n), the logit of each mask's predicted IoU.
+class IoUHead(nn.Module):
+    """Predicts the IoU of each mask.
 
-    It looks at the mean token in and out of the mask and at how decided and how large the mask is; it teaches the rest nothing.
+    Its inputs are the mean token inside and outside the mask, the confidence and the area. Its gradients do not reach the rest of the
+    network.
     """
 
     def __init__(self, channels: int):
@@ -154,19 +180,20 @@ class Quality(nn.Module):
         self.layers = nn.Sequential(nn.Linear(2 * channels + 3, 64), nn.GELU(), nn.Linear(64, 1))
 
     def forward(self, tokens: Tensor, logits: Tensor) -> Tensor:
+        """Map tokens (B, C, h, w) and mask logits (B, n, H, W) to IoU logits (B, n)."""
         prob = F.interpolate(logits.detach().float(), size=tokens.shape[2:], mode="area").sigmoid().flatten(2)  # (B, n, N)
         x = tokens.detach().float().flatten(2).transpose(1, 2)  # (B, N, C)
         inside = prob @ x / prob.sum(-1, keepdim=True).clamp(min=1e-3)  # (B, n, N) @ (B, N, C) -> (B, n, C)
         outside = (1 - prob) @ x / (1 - prob).sum(-1, keepdim=True).clamp(min=1e-3)
         fine = logits.detach().float().sigmoid().flatten(2)
-        decided = (2 * fine - 1).abs().mean(-1)
-        sharp = (fine * (2 * fine - 1).abs()).sum(-1) / fine.sum(-1).clamp(min=1e-3)
-        known = torch.stack([prob.mean(-1).clamp(min=1e-4).log(), decided, sharp], -1)
-        return self.layers(torch.cat([inside, outside, known], -1))[..., 0]
+        confidence = (2 * fine - 1).abs().mean(-1)
+        object_confidence = (fine * (2 * fine - 1).abs()).sum(-1) / fine.sum(-1).clamp(min=1e-3)
+        numbers = torch.stack([prob.mean(-1).clamp(min=1e-4).log(), confidence, object_confidence], -1)
+        return self.layers(torch.cat([inside, outside, numbers], -1))[..., 0]
 
 
 class ASPP(nn.Module):
-    """Context at several scales: a 1x1 and dilated 3x3 convolutions and the mean of the view, side by side (DeepLabV3)."""
+    """Context at several scales: 1x1 and dilated 3x3 convolutions, global mean (DeepLabV3)."""
 
     def __init__(self, channels: int, rates: tuple[int, ...]):
         super().__init__()
@@ -183,5 +210,6 @@ class ASPP(nn.Module):
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, rate: int = 1) -> nn.Sequential:
+    """Return a convolution without bias, followed by batch normalization."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=rate * (kernel // 2), dilation=rate, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))

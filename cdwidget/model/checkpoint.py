@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors in fp16, or of a few bits each, with the configuration inside; a wrong or missing key is an error."""
+"""Checkpoints: weights in safetensors (fp16, or a few bits each) with the configuration inside; wrong or missing keys are errors."""
 
 from __future__ import annotations
 
@@ -11,97 +11,132 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from cdwidget.model import quantization as palette
 from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.quantization import bits_of, decode, encode, pack, unpack
 
-CODES, SCALES = ".codes", ".scales"  # of a tensor whose weights have a few bits each
+CODES_SUFFIX, SCALES_SUFFIX = ".codes", ".scales"  # of the two tensors that hold a quantized weight
+MAX_LISTED_KEYS = 5  # in an error message
 
 
-def save_checkpoint(path: Path, model: CDNet, notes: dict[str, str] | None = None) -> None:
-    """Write a model's weights (fp16, or as few bits as its configuration says) and configuration; the old file stays until the new one
-    is whole."""
+def save_checkpoint(path: Path, model: CDNet, metadata: dict[str, str] | None = None) -> None:
+    """Write the weights and the configuration of a model.
+
+    An existing file is replaced only when the new one is complete.
+
+    Args:
+        path: The .safetensors file.
+        model: The model; its weights are written in fp16 or with the bits of its configuration.
+        metadata: Stored in the header of the file, besides the configuration.
+    """
     tensors = {}
     for name, value in model.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        if (bits := palette.bits_of(value, model.config.bits)) is None:
+        if (bits := bits_of(value, model.config.bits)) is None:
             tensors[name] = (value.half() if value.is_floating_point() else value).contiguous()
         else:
-            codes, scales = palette.encode(value, bits)
-            tensors |= {name + CODES: palette.pack(codes, bits), name + SCALES: scales.half()}
+            codes, scales = encode(value, bits)
+            tensors |= {name + CODES_SUFFIX: pack(codes, bits), name + SCALES_SUFFIX: scales.half()}
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"format": "cdwidget-1", "config": json.dumps(asdict(model.config)), **(notes or {})})
+    header = {"format": "cdwidget-1", "config": json.dumps(asdict(model.config)), **(metadata or {})}
+    save_file(tensors, partial, metadata=header)
     os.replace(partial, path)
 
 
 def load_checkpoint(path: Path) -> CDNet:
-    """Build the model a checkpoint describes and load its weights strictly, in evaluation mode, float32.
+    """Build the model that a checkpoint describes and load its weights strictly.
 
-    Raises FileNotFoundError, or ValueError when the file is no checkpoint of this package or its keys or shapes do not fit.
+    Args:
+        path: A .safetensors file that `cdwidget train` wrote.
+
+    Returns:
+        The model in evaluation mode, float32.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a checkpoint of this package, or its keys or shapes do not fit.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}; give the path of a .safetensors file that `cdwidget train` wrote")
     try:
         with safe_open(path, framework="pt") as file:
-            notes = file.metadata() or {}
+            metadata = file.metadata() or {}
         tensors = load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error}); copy or train it again") from error
-    if "config" not in notes:
+        raise ValueError(f"{path} is not a complete safetensors file ({error}); copy or train it again") from error
+    if "config" not in metadata:
         raise ValueError(f"{path} holds no cdwidget configuration; load a file that `cdwidget train` wrote")
-    content = json.loads(notes["config"])
+    content = json.loads(metadata["config"])
     known = {field.name for field in fields(CDNetConfig)}
     if unknown := sorted(set(content) - known):
         raise ValueError(
             f"{path} was written by another version: its configuration has {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         )
     model = CDNet(CDNetConfig(**content))
-    _load_strictly(model, _decoded(tensors, model, path), path)
+    _load_strictly(model, _dequantized(tensors, model, path), path)
     return model.eval()
 
 
 def load_encoder(model: CDNet, path: Path) -> None:
-    """Load pre-trained weights into the model's backbone, strictly: it gets all it has; a classifier that is left over is not used."""
+    """Load pre-trained weights into the backbone of a model.
+
+    Args:
+        model: The model, changed in place.
+        path: A .safetensors or PyTorch file; weights that the backbone lacks, such as a classifier, are ignored.
+
+    Raises:
+        ValueError: If a weight of the backbone is missing or has another shape.
+    """
     tensors = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     wanted = set(model.backbone.state_dict())
     _load_strictly(model.backbone, {name: value for name, value in tensors.items() if name in wanted}, path)
 
 
 def load_parts(model: CDNet, path: Path) -> None:
-    """Begin with the weights of a checkpoint whose network is this one or a part of it; what the file lacks stays as it is.
+    """Initialize a model with a checkpoint of the same network or of a part of it.
 
-    Raises ValueError when the file has weights that the model has not, or of another shape.
+    Weights that the file lacks stay as they are.
+
+    Args:
+        model: The model, changed in place.
+        path: The checkpoint.
+
+    Raises:
+        ValueError: If the file has a weight that the model lacks or that has another shape.
     """
-    given = load_checkpoint(path).state_dict()
+    loaded = load_checkpoint(path).state_dict()
     own = model.state_dict()
-    if foreign := [name for name, value in given.items() if name not in own or own[name].shape != value.shape]:
-        raise ValueError(f"{path} does not fit the model: {', '.join(foreign[:5])} are not in it or of another shape")
-    model.load_state_dict({**own, **given})
+    if unknown := [name for name, value in loaded.items() if name not in own or own[name].shape != value.shape]:
+        names = ", ".join(unknown[:MAX_LISTED_KEYS])
+        raise ValueError(f"{path} does not fit the model: {names} are not in it or have another shape")
+    model.load_state_dict({**own, **loaded})
 
 
-def _decoded(tensors: dict[str, torch.Tensor], model: CDNet, path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a file with codes in place of weights, with the weights that they stand for; others as they are."""
+def _dequantized(tensors: dict[str, torch.Tensor], model: CDNet, path: Path) -> dict[str, torch.Tensor]:
+    """Replace the codes and scales of quantized weights by the weights."""
     weights = dict(tensors)
     for name, value in model.state_dict().items():
-        bits = palette.bits_of(value, model.config.bits)
-        if bits is not None and name + CODES in tensors and name + SCALES in tensors:
-            codes, scales = weights.pop(name + CODES), weights.pop(name + SCALES)
-            if scales.shape != value.shape[:1]:
-                raise ValueError(f"{path} does not fit the model: {name}{SCALES} is {tuple(scales.shape)}, not {tuple(value.shape[:1])}")
-            try:
-                weights[name] = palette.decode(palette.unpack(codes, bits, value.shape), scales, bits)
-            except ValueError as error:
-                raise ValueError(f"{path} does not fit the model: in {name}{CODES} {error}") from error
+        bits = bits_of(value, model.config.bits)
+        if bits is None or name + CODES_SUFFIX not in tensors or name + SCALES_SUFFIX not in tensors:
+            continue
+        codes, scales = weights.pop(name + CODES_SUFFIX), weights.pop(name + SCALES_SUFFIX)
+        if scales.shape != value.shape[:1]:
+            raise ValueError(f"{path} does not fit the model: {name}{SCALES_SUFFIX} is {tuple(scales.shape)}, not {tuple(value.shape[:1])}")
+        try:
+            weights[name] = decode(unpack(codes, bits, value.shape), scales, bits)
+        except ValueError as error:
+            raise ValueError(f"{path} does not fit the model: in {name}{CODES_SUFFIX} {error}") from error
     return weights
 
 
 def _load_strictly(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Load tensors into a module; ValueError for missing or unknown keys and for other shapes."""
     wanted = {name: value.shape for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
-    given = {name: value.shape for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
-    faults = [f"{name} is missing" for name in sorted(wanted.keys() - given.keys())]
-    faults += [f"{name} is not known" for name in sorted(given.keys() - wanted.keys())]
-    faults += [f"{n} is {tuple(given[n])}, not {tuple(wanted[n])}" for n in sorted(wanted.keys() & given.keys()) if given[n] != wanted[n]]
-    if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise ValueError(f"{path} does not fit the model: {'; '.join(faults[:5])}{more}")
+    found = {name: value.shape for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
+    problems = [f"{name} is missing" for name in sorted(wanted.keys() - found.keys())]
+    problems += [f"{name} is not known" for name in sorted(found.keys() - wanted.keys())]
+    problems += [f"{n} is {tuple(found[n])}, not {tuple(wanted[n])}" for n in sorted(wanted.keys() & found.keys()) if found[n] != wanted[n]]
+    if problems:
+        more = f" and {len(problems) - MAX_LISTED_KEYS} more" if len(problems) > MAX_LISTED_KEYS else ""
+        raise ValueError(f"{path} does not fit the model: {'; '.join(problems[:MAX_LISTED_KEYS])}{more}")
     module.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}, strict=False)

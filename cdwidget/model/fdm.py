@@ -1,7 +1,7 @@
-"""FDM, feature diffusion: what the clicks know flows to every token that looks alike (CDNet, ICCV 2021, section 3.2).
+"""FDM, feature diffusion: click information flows to all tokens with similar features (CDNet, ICCV 2021, section 3.2).
 
-A token i takes from token j the share A_ij. Conditional on the clicks, A is re-weighted by where information may come from
-(source S_j) and where it may go to (destination D_i), once for the foreground and once for the background.
+Token i receives the fraction A_ij from token j. Conditional on the clicks, A is re-weighted by where information may come from (source
+S_j) and where it may go (destination D_i), once for the foreground and once for the background.
 """
 
 from __future__ import annotations
@@ -13,15 +13,26 @@ import torch
 from torch import Tensor, nn
 
 Variant = Literal["off", "log", "v1", "v3"]
-FLOOR = 1e-3  # of a source: where a branch has no click at all, every token is an equal source
+MIN_SOURCE = 1e-3  # In a branch without any click, all tokens are equal sources.
 
 
 @dataclass(frozen=True)
 class FDMFactors:
-    """What rebuilds the affinity: A = D_i * softmax_j(q_i . k_j / sqrt(C) + bias_j), or S_j * q_i . k_j inside for v1 and v3.
+    """Intermediate results of FDM, from which the affinity can be computed again.
 
-    q, k, v: (B, N, C). clicks, source, destination: (B, 2, N), foreground then background. grid: (rows, columns) of the N tokens.
-    features: (B, C, H, W), X. added: for each branch what it adds to X, (B, C, H, W).
+    For the variant "log", A = D_i softmax_j(q_i . k_j / sqrt(C) + log S_j); for "v1" and "v3", A = D_i softmax_j(S_j q_i . k_j).
+
+    Attributes:
+        q: Queries (B, N, C).
+        k: Keys (B, N, C).
+        v: Values (B, N, C).
+        clicks: Click maps at the tokens (B, 2, N), foreground then background.
+        source: S, (B, 2, N).
+        destination: D, (B, 2, N).
+        features: Input X, (B, C, H, W).
+        added: Output of each branch, which is added to X, (B, C, H, W) each.
+        grid: Rows and columns of the N tokens.
+        variant: The variant of FDM.
     """
 
     q: Tensor
@@ -37,9 +48,17 @@ class FDMFactors:
 
 
 def diffuse(affinity: Tensor, source: Tensor, v: Tensor) -> Tensor:
-    """Both branches of the log form with one exponential: Y_b = E (S_b v) / E S_b, where E = exp(affinity).
+    """Compute both branches of the variant "log" with one exponential.
 
-    affinity (B, N, N), source (B, 2, N) all positive, v (B, N, C) -> (B, 2, N, C). The row's maximum cancels in the quotient.
+    Y_b = E (S_b v) / (E S_b) with E = exp(affinity). The maximum of each row cancels in the quotient and is subtracted first.
+
+    Args:
+        affinity: (B, N, N).
+        source: (B, 2, N), positive.
+        v: (B, N, C).
+
+    Returns:
+        (B, 2, N, C).
     """
     weights = (affinity - affinity.detach().amax(-1, keepdim=True)).exp()
     columns = torch.cat([source[:, i, :, None].to(v.dtype) * v for i in range(2)] + [source.transpose(1, 2).to(v.dtype)], -1)
@@ -49,10 +68,10 @@ def diffuse(affinity: Tensor, source: Tensor, v: Tensor) -> Tensor:
 
 
 class ClickAffinity(nn.Module):
-    """How much each token looks like the clicked ones, before anything is diffused: X (B, C, H, W), sources (B, 2, H, W) -> (B, C, H, W).
+    """Similarity of each token to the clicked tokens, computed before diffusion.
 
-    a_b(i) = q_i . sum_j S_j k_j / sum_j S_j in groups of channels, 0 for a branch without clicks. Ours, not the article's: with it the gate
-    knows from the first layer on what was clicked.
+    a_b(i) = q_i . sum_j S_j k_j / sum_j S_j in groups of channels; 0 for a branch without clicks. Not part of the published CDNet: with it,
+    the gate knows the clicked features from the first layer on.
     """
 
     def __init__(self, channels: int, groups: int = 8):
@@ -63,22 +82,24 @@ class ClickAffinity(nn.Module):
         self.out = nn.Conv2d(2 * groups, channels, 1, bias=False)
 
     def forward(self, x: Tensor, clicks: Tensor) -> Tensor:
+        """Map X (B, C, H, W) and click sources (B, 2, H, W) to a tensor to add to X."""
         b, c, h, w = x.shape
         source = clicks.flatten(2).to(x.dtype)
-        source = source / source.sum(-1, keepdim=True).clamp(min=FLOOR)
+        source = source / source.sum(-1, keepdim=True).clamp(min=MIN_SOURCE)
         clicked = (source @ self.k(x).flatten(2).transpose(1, 2)).view(b, 2, self.groups, -1)  # (B, 2, N) @ (B, N, C) -> (B, 2, C)
         q = self.q(x).view(b, self.groups, -1, h, w)
-        alike = torch.einsum("bsgc,bgchw->bsghw", clicked, q) * (c / self.groups) ** -0.5
-        return self.out(alike.flatten(1, 2))
+        similarity = torch.einsum("bsgc,bgchw->bsghw", clicked, q) * (c / self.groups) ** -0.5
+        return self.out(similarity.flatten(1, 2))
 
 
 class FDM(nn.Module):
-    """X (B, C, H, W) and click sources (B, 2, H, W) -> X' (B, C, H, W), the gate's logits (B, 1, H, W), the factors.
+    """Feature diffusion.
 
-    variant "log": S multiplies after the exponential, A_ij = D_i * S_j exp(q_i.k_j / sqrt C) / sum_j' S_j' exp(...), that is log S is
-    added to the logits; a token that is no source gives nothing. "v1" and "v3" are the published code's: S multiplies the logits before
-    the softmax, so S = 0 still leaves exp(0); v1 softens S and D to 0.9 x + 0.1, v3 makes confident tokens (gate > 0.8) sources too.
-    "off" returns X.
+    Args:
+        channels: Channels C of the features.
+        variant: "log": S multiplies the exponentials, A_ij = D_i S_j exp(q_i . k_j / sqrt C) / sum_j' S_j' exp(...); a token that is no
+            source gives nothing. "v1" and "v3" are the published code: S multiplies the logits before the softmax, so that S = 0 still
+            gives exp(0); v1 softens S and D to 0.9 x + 0.1, v3 makes confident tokens (gate > 0.8) sources, too. "off" returns X.
     """
 
     def __init__(self, channels: int, variant: Variant = "log"):
@@ -97,6 +118,15 @@ class FDM(nn.Module):
         )
 
     def forward(self, x: Tensor, clicks: Tensor) -> tuple[Tensor, Tensor, FDMFactors | None]:
+        """Diffuse features.
+
+        Args:
+            x: Features X, (B, C, H, W).
+            clicks: Click sources, (B, 2, H, W).
+
+        Returns:
+            The diffused features (B, C, H, W), the logits of the gate (B, 1, H, W), and the factors; None for "off".
+        """
         gate = self.gate(x)
         if self.variant == "off":
             return x, gate, None
@@ -110,7 +140,7 @@ class FDM(nn.Module):
         elif self.variant == "v3":
             source = (source + (destination > 0.8).to(source.dtype)).clamp(max=1)
         if self.variant == "log":
-            y = diffuse((q * c**-0.5) @ k.transpose(1, 2), source + FLOOR, v)  # (B, N, C) @ (B, C, N) -> (B, N, N)
+            y = diffuse((q * c**-0.5) @ k.transpose(1, 2), source + MIN_SOURCE, v)  # (B, N, C) @ (B, C, N) -> (B, N, N)
         else:
             affinity = q @ k.transpose(1, 2)
             y = torch.stack([(affinity * source[:, i, None, :]).softmax(-1).to(v.dtype) @ v for i in range(2)], 1)

@@ -1,8 +1,8 @@
-"""CDNet as two ONNX graphs, for onnxruntime and other programs: the encoder, which runs once a view, and the head, which answers prompts.
+"""CDNet as two ONNX graphs, for onnxruntime and other programs: the encoder, which runs once per view, and the head.
 
-`NAME.onnx` is the head: level0, level1 ... (or, in early fusion, level0 alone, the image) and maps in; logits, gate and quality out.
-`NAME.encoder.onnx` is the encoder: image in, levels out; there is none in early fusion. Shapes are those of `CDNet`, one view at a time.
-Pixel diffusion has no parameters and stays outside, as it does in the network.
+`NAME.onnx` is the head: inputs level0, level1, ... (in early fusion level0 alone, the image) and maps; outputs logits, gate and quality.
+`NAME.encoder.onnx` is the encoder: input image, outputs the levels; there is none in early fusion. Shapes are those of `CDNet`, with a
+batch of one. Pixel diffusion has no parameters and is not part of the graphs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,22 @@ OUTPUTS = ("logits", "gate", "quality")
 
 
 def export_onnx(model: CDNet, out: Path) -> list[Path]:
-    """Write a network's graphs, float32; return their files.
+    """Write the ONNX graphs of a network, float32.
 
-    out: the head's file, ending in .onnx. Raises ValueError for another ending, ImportError without the packages of cdwidget[onnx].
+    Args:
+        model: The network.
+        out: File of the head, ending in .onnx.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: If the file has another ending.
+        ImportError: If the packages of cdwidget[onnx] are not installed.
     """
     if out.suffix != ".onnx":
         raise ValueError(f"{out} must end in .onnx")
-    _needed("onnxscript")
+    _import("onnxscript")
     size = model.config.size
     image, maps = torch.zeros(1, 3, size, size), torch.zeros(1, 3, size, size)
     model = model.eval().cpu()
@@ -42,10 +51,10 @@ def export_onnx(model: CDNet, out: Path) -> list[Path]:
         (out, _Head(model), (*encoded, maps), [*names, "maps"], list(outputs))
     ]
     if model.late:
-        parts.append((_encoder_of(out), _Encoder(model), (image,), ["image"], names))
-    for path, part, inputs, given, made in parts:
-        with sdpa_kernel(SDPBackend.MATH):  # what the fused kernels return is laid out as the exporter does not expect
-            program = torch.onnx.export(part.eval(), inputs, input_names=given, output_names=made, dynamo=True, verbose=False)
+        parts.append((_encoder_path(out), _Encoder(model), (image,), ["image"], names))
+    for path, part, inputs, input_names, output_names in parts:
+        with sdpa_kernel(SDPBackend.MATH):  # The exporter does not support the output layout of the fused kernels.
+            program = torch.onnx.export(part.eval(), inputs, input_names=input_names, output_names=output_names, dynamo=True, verbose=False)
         assert program is not None
         program.model.metadata_props["cdwidget"] = json.dumps(asdict(model.config))
         program.save(path)
@@ -53,27 +62,35 @@ def export_onnx(model: CDNet, out: Path) -> list[Path]:
 
 
 class OnnxCDNet(CDNet):
-    """The graphs in place of CDNet's layers, so that `CDNetPredictor(OnnxCDNet(path))` answers prompts; it records no factors.
+    """A CDNet that runs ONNX graphs, for `CDNetPredictor(OnnxCDNet(path))`.
 
-    path: the head's file. Raises FileNotFoundError, ValueError for a graph of something else, ImportError without onnxruntime.
+    It records no factors.
+
+    Args:
+        path: File of the head.
+
+    Raises:
+        FileNotFoundError: If a graph is missing.
+        ValueError: If the graph is not a CDNet.
+        ImportError: If onnxruntime is not installed.
     """
 
     def __init__(self, path: Path):
-        nn.Module.__init__(self)  # and none of CDNet's layers
+        nn.Module.__init__(self)  # Without CDNet's layers.
         self._head = _session(path)
-        notes = self._head.get_modelmeta().custom_metadata_map
-        if "cdwidget" not in notes:
-            raise ValueError(f"{path} is no CDNet; give the file that `cdwidget export-onnx` wrote")
-        self.config = CDNetConfig(**json.loads(notes["cdwidget"]))
+        metadata = self._head.get_modelmeta().custom_metadata_map
+        if "cdwidget" not in metadata:
+            raise ValueError(f"{path} is not a CDNet; give the file that `cdwidget export-onnx` wrote")
+        self.config = CDNetConfig(**json.loads(metadata["cdwidget"]))
         self.late = len(self._head.get_inputs()) > 2
-        self._encoder = _session(_encoder_of(path)) if self.late else None
+        self._encoder = _session(_encoder_path(path)) if self.late else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
-        """As `CDNet.encode`, for one image (1, 3, S, S)."""
+        """Encode one image (1, 3, S, S), as `CDNet.encode` does."""
         return (image,) if self._encoder is None else _run(self._encoder, image)
 
     def forward(self, encoded: tuple[Tensor, ...], maps: Tensor, latent: bool = True) -> Output:
-        """As `CDNet.forward`, but that the graph always asks all heads."""
+        """Predict as `CDNet.forward` does; all heads always run."""
         logits, gate, *quality = _run(self._head, *encoded, maps)
         return Output(logits, gate, None, quality[0] if quality else None)
 
@@ -97,25 +114,25 @@ class _Head(nn.Module):
         return tuple(x for x in (output.logits, output.gate, output.quality) if x is not None)
 
 
-def _encoder_of(head: Path) -> Path:
+def _encoder_path(head: Path) -> Path:
     return head.with_suffix(".encoder.onnx")
 
 
 def _session(path: Path) -> Any:
-    runtime = _needed("onnxruntime")
+    runtime = _import("onnxruntime")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no graph {path}; write it with `cdwidget export-onnx`, which makes head and encoder")
+        raise FileNotFoundError(f"there is no graph {path}; write head and encoder with `cdwidget export-onnx`")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _run(session: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
-    given = {node.name: tensor.float().cpu().numpy() for node, tensor in zip(session.get_inputs(), inputs)}
-    return tuple(torch.from_numpy(array) for array in session.run(None, given))
+    feed = {node.name: tensor.float().cpu().numpy() for node, tensor in zip(session.get_inputs(), inputs)}
+    return tuple(torch.from_numpy(array) for array in session.run(None, feed))
 
 
-def _needed(package: str) -> ModuleType:
+def _import(package: str) -> ModuleType:
     try:
         return import_module(package)
     except ImportError as error:

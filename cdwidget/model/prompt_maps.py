@@ -1,4 +1,4 @@
-"""Prompts as images: two click maps and the previous mask, what every CDNet takes beside the picture."""
+"""Prompts as input maps of CDNet: positive clicks, negative clicks and the previous mask."""
 
 from __future__ import annotations
 
@@ -12,34 +12,27 @@ from torch import Tensor
 
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
-POSITIVE, NEGATIVE, PRIOR = 0, 1, 2
-Encoding = Literal["disk", "gaussian", "distance"]
-COARSE = 4  # pixels of a cell in which distances to clicks are measured
-REACH = 128.0  # pixels, at which a distance map has fallen to 0
+POSITIVE, NEGATIVE = 0, 1  # channels of the maps; the previous mask is the third
+ClickEncoding = Literal["disk", "gaussian", "distance"]
+DISTANCE_CELL_PX = 4  # view px; distances to clicks are computed on cells of this side
+MAX_DISTANCE_PX = 128.0  # view px, at which a distance map reaches 0
+BOX_GAP_PX = 2  # view px between a box and the frame painted around it
 
 
-def paint_disk(canvas: np.ndarray, x: float, y: float, radius: float) -> None:
-    """Set to 1 the pixels of `canvas` (float32, (H, W)) whose centres lie within `radius` pixels of the point (x, y)."""
-    height, width = canvas.shape
-    top, bottom = max(0, int(y - radius - 1)), min(height, int(y + radius + 2))
-    left, right = max(0, int(x - radius - 1)), min(width, int(x + radius + 2))
-    ys, xs = np.ogrid[top:bottom, left:right]
-    near = (xs + 0.5 - x) ** 2 + (ys + 0.5 - y) ** 2 <= radius**2
-    canvas[top:bottom, left:right][near] = 1.0
+def prompt_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float], size: int, radius: float) -> np.ndarray:
+    """Paint prompts into a square view of the image.
 
+    A click is a disk. A stroke is a line at least as wide as a disk. A box is a frame of negatives just outside it. Points outside the
+    view are not painted.
 
-def paint_frame(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: float, radius: float) -> None:
-    """Set to 1 the frame of a box given in pixels of `canvas`, float32 (H, W): half a disk thick, its inner edge 2 pixels off the box."""
-    gap = 2 + radius / 2
-    corners = [round(value) for value in (x0 - gap, y0 - gap, x1 + gap, y1 + gap)]
-    cv2.rectangle(canvas, (corners[0], corners[1]), (corners[2], corners[3]), 1.0, max(1, round(radius)))
+    Args:
+        prompts: Clicks, strokes and boxes in image pixels.
+        box: The view (x0, y0, x1, y1) in image pixels.
+        size: Side S of the view in pixels.
+        radius: Radius of a click in view pixels.
 
-
-def click_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float], size: int, radius: float) -> np.ndarray:
-    """Paint prompts, given in image pixels, into a `size` x `size` view of the image's `box` (x0, y0, x1, y1).
-
-    Returns float32 (2, size, size): positive, negative. A click is a disk of `radius` view pixels; a stroke a line at least that wide.
-    A Box is a frame of negatives just outside it. Points outside the view are not painted.
+    Returns:
+        Positive and negative prompts, float32 (2, S, S) of 0 and 1.
     """
     maps = np.zeros((2, size, size), np.float32)
     scale_x, scale_y = size / (box[2] - box[0]), size / (box[3] - box[1])
@@ -49,8 +42,7 @@ def click_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float]
 
     for prompt in prompts:
         if isinstance(prompt, Click):
-            # a click on integer coordinates means the pixel, so its centre
-            x, y = to_view(int(prompt.x) + 0.5, int(prompt.y) + 0.5)
+            x, y = to_view(int(prompt.x) + 0.5, int(prompt.y) + 0.5)  # A click means a pixel, so it lies at the pixel's center.
             if 0 <= x < size and 0 <= y < size:
                 paint_disk(maps[NEGATIVE - int(prompt.positive)], x, y, radius)
         elif isinstance(prompt, Stroke):
@@ -64,35 +56,83 @@ def click_maps(prompts: Sequence[Prompt], box: tuple[float, float, float, float]
     return maps
 
 
+def paint_disk(canvas: np.ndarray, x: float, y: float, radius: float) -> None:
+    """Set pixels to 1 whose centers are within `radius` pixels of the point (x, y).
+
+    Args:
+        canvas: float32 (H, W), changed in place.
+        x: Horizontal position in pixels.
+        y: Vertical position in pixels.
+        radius: Radius in pixels.
+    """
+    height, width = canvas.shape
+    top, bottom = max(0, int(y - radius - 1)), min(height, int(y + radius + 2))
+    left, right = max(0, int(x - radius - 1)), min(width, int(x + radius + 2))
+    ys, xs = np.ogrid[top:bottom, left:right]
+    is_inside = (xs + 0.5 - x) ** 2 + (ys + 0.5 - y) ** 2 <= radius**2
+    canvas[top:bottom, left:right][is_inside] = 1.0
+
+
+def paint_frame(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: float, radius: float) -> None:
+    """Set the frame around a box to 1; it starts `BOX_GAP_PX` outside the box.
+
+    Args:
+        canvas: float32 (H, W), changed in place.
+        x0: Left border of the box in pixels.
+        y0: Top border.
+        x1: Right border.
+        y1: Bottom border.
+        radius: Thickness in pixels.
+    """
+    gap = BOX_GAP_PX + radius / 2
+    corners = [round(value) for value in (x0 - gap, y0 - gap, x1 + gap, y1 + gap)]
+    cv2.rectangle(canvas, (corners[0], corners[1]), (corners[2], corners[3]), 1.0, max(1, round(radius)))
+
+
 def source_maps(maps: Tensor, stride: int, radius: float) -> Tensor:
-    """S of FDM: how much of a click lies in and around each token, (B, 2, H, W) -> (B, 2, H / stride, W / stride) in [0, 1].
+    """Compute the sources S of FDM: the fraction of a click's disk in each token.
 
     The disks are pooled to the token grid and blurred with a 3x3 Gaussian, so that a click between two tokens is a source in both.
+
+    Args:
+        maps: Click disks, (B, 2, H, W).
+        stride: Pixels between tokens.
+        radius: Radius of a disk in pixels.
+
+    Returns:
+        (B, 2, H / stride, W / stride) in [0, 1].
     """
-    disk = 3.14159 * radius**2
-    mass = F.avg_pool2d(maps, stride) * (stride**2 / disk)
+    disk_area = 3.14159 * radius**2
+    mass = F.avg_pool2d(maps, stride) * (stride**2 / disk_area)
     kernel = torch.tensor([1.0, 2.0, 1.0], device=maps.device, dtype=maps.dtype)
-    kernel = (kernel[:, None] * kernel / 4).expand(2, 1, 3, 3)  # the middle weighs 1
+    kernel = (kernel[:, None] * kernel / 4).expand(2, 1, 3, 3)  # The central weight is 1.
     return F.conv2d(mass, kernel, padding=1, groups=2).clamp(max=1.0)
 
 
-def encode_clicks(maps: Tensor, encoding: Encoding, radius: float) -> Tensor:
-    """What the network is shown of maps (B, 3, S, S) with disks in the first two: the disks, or what falls with the distance to them.
+def encode_clicks(maps: Tensor, encoding: ClickEncoding, radius: float) -> Tensor:
+    """Replace click disks by another encoding.
 
-    "gaussian": exp(-d^2 / 2 radius^2) (DIOS's successors); "distance": 1 - d / REACH, at least 0 (DIOS, CVPR 2016, there 255 at most).
+    Args:
+        maps: Positive and negative click disks and the previous mask, (B, 3, S, S).
+        encoding: "disk" returns the maps. "gaussian" is exp(-d^2 / (2 radius^2)) of the distance d to the nearest disk. "distance" is
+            max(0, 1 - d / MAX_DISTANCE_PX) (Xu et al., "DIOS", CVPR 2016, which truncates at 255).
+        radius: Radius of the Gaussian in pixels.
+
+    Returns:
+        (B, 3, S, S); the third map is unchanged.
     """
     if encoding == "disk":
         return maps
-    away = _distance(maps[:, :2])
-    value = torch.exp(-((away / radius) ** 2) / 2) if encoding == "gaussian" else (1 - away / REACH).clamp(min=0)
+    distance = _distance(maps[:, :2])
+    value = torch.exp(-((distance / radius) ** 2) / 2) if encoding == "gaussian" else (1 - distance / MAX_DISTANCE_PX).clamp(min=0)
     return torch.cat([F.interpolate(value, size=maps.shape[-2:], mode="bilinear"), maps[:, 2:]], 1)
 
 
 def _distance(disks: Tensor) -> Tensor:
-    """Pixels from each cell to the nearest one with a disk in it, exact between cells: (B, 2, S, S) -> (B, 2, S / COARSE, S / COARSE)."""
-    away = (1 - F.max_pool2d(disks.float(), COARSE)) * 1e6
-    index = torch.arange(away.shape[-1], device=away.device)
+    """Exact distance in pixels from each cell to the nearest cell with a disk: (B, 2, S, S) -> (B, 2, N, N), N = S / DISTANCE_CELL_PX."""
+    distance = (1 - F.max_pool2d(disks.float(), DISTANCE_CELL_PX)) * 1e6
+    index = torch.arange(distance.shape[-1], device=distance.device)
     squared = ((index[:, None] - index) ** 2).float()
-    away = (away[:, :, None] + squared[:, :, None]).amin(-2)  # the nearest in each column: (B, 2, 1, N, N) + (N, N, 1)
-    away = (away[:, :, :, None] + squared).amin(-1)  # and then along each row: (B, 2, N, 1, N) + (N, N)
-    return COARSE * away.sqrt()
+    distance = (distance[:, :, None] + squared[:, :, None]).amin(-2)  # minimum in each column: (B, 2, 1, N, N) + (N, N, 1)
+    distance = (distance[:, :, :, None] + squared).amin(-1)  # then along each row: (B, 2, N, 1, N) + (N, N)
+    return DISTANCE_CELL_PX * distance.sqrt()

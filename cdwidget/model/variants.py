@@ -1,4 +1,4 @@
-"""One network asked in several ways, to compare them: `model@variant`, such as `cdnet-tiny@brs`."""
+"""One network with different inference options, for comparison: `model@variant`, such as `cdnet-tiny@brs`."""
 
 from __future__ import annotations
 
@@ -34,9 +34,17 @@ ABLATIONS = tuple(name for name in VARIANTS if name not in ("no-pdm-no-zoom", "b
 
 
 def load_variant(name: str) -> CDNetPredictor:
-    """Load `model` or `model@variant`: a name in MODELS, "cdnet" for the default, or a .safetensors file; a name in VARIANTS.
+    """Load `model` or `model@variant`.
 
-    Raises ValueError for an unknown name or a file that is no checkpoint, FileNotFoundError for a missing file.
+    Args:
+        name: The model is a name in MODELS, "cdnet" for the default, or a .safetensors or .onnx file; the variant is a name in VARIANTS.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        ValueError: If a name is unknown or the file is not a checkpoint.
+        FileNotFoundError: If there is no such file.
     """
     variant = name.partition("@")[2]
     predictor = load_predictor(weights_of(name))
@@ -46,7 +54,15 @@ def load_variant(name: str) -> CDNetPredictor:
 
 
 def weights_of(name: str, others: Collection[str] = ()) -> Path:
-    """The file of the weights that `load_variant(name)` loads; ValueError for an unknown name, listing `others` as choices too."""
+    """Return the file that `load_variant(name)` loads.
+
+    Args:
+        name: See `load_variant`.
+        others: Further choices to list if the name is unknown.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
     model, _, variant = name.partition("@")
     if variant:
         lookup(VARIANTS, variant, "variant")
@@ -56,12 +72,12 @@ def weights_of(name: str, others: Collection[str] = ()) -> Path:
 
 
 def fingerprint(name: str) -> str:
-    """What tells one method's answers from another's: the digest of its weights, and its variant."""
+    """Return an identifier of a method's predictions: a digest of the weights and the variant."""
     return hashlib.sha256(weights_of(name).read_bytes()).hexdigest()[:16] + "@" + name.partition("@")[2]
 
 
 def ablations(model: str) -> list[str]:
-    """The variants in ABLATIONS that differ from how a model is asked by default."""
+    """Return the variants in ABLATIONS whose options differ from the defaults of a model."""
     default = load_predictor(weights_of(model))
     return [name for name in ABLATIONS if _settings(VARIANTS[name](default.model)) != _settings(default)]
 

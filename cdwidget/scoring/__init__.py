@@ -1,4 +1,4 @@
-"""Scores without ground truth: which masks to look at first, why, and where."""
+"""Scores without ground truth: which masks to review first, why, and where the problem is."""
 
 from cdwidget.scoring.population import Population
 from cdwidget.scoring.registry import SCORES, score_item

@@ -1,4 +1,4 @@
-"""What the classes of a data set look like, so that a mask which looks like another class stands out."""
+"""A classifier of masked regions that finds wrong labels and masks of wrong objects."""
 
 from __future__ import annotations
 
@@ -9,59 +9,86 @@ import numpy as np
 
 from cdwidget.formats.coco import Crowd
 from cdwidget.items import Item
-from cdwidget.predictor import Critic
+from cdwidget.predictor import QualityModel
 from cdwidget.scoring.network import softmax
 
-FEWEST = 12  # of a class that is known
-SHRINK = 0.6  # of the covariance, towards that of independent features: a mask that it was fitted on must not explain itself
-MISLABELLED = 0.05  # share of the labels that are taken to be wrong before anything is looked at
+MIN_CLASS_INSTANCES = 12  # Smaller classes are not modeled.
+COVARIANCE_SHRINKAGE = 0.6  # Toward independent features, so that a mask is not explained by having been in the fit itself.
+MISLABEL_PRIOR = 0.05  # Assumed fraction of wrong labels.
 TEMPERATURES = tuple(np.geomspace(1, 100, 25).tolist())
 
 
 @dataclass(frozen=True, eq=False)
-class Appearance:
-    """Linear discriminant analysis of looks, those of `Critic.look`. weights: float64 (D, C), offset: (C,), one column a label."""
+class AppearanceClassifier:
+    """Linear discriminant analysis of `QualityModel.embed`: C classes, D features.
+
+    Attributes:
+        labels: The classes, sorted.
+        weights: Weights of the log odds, float64 (D, C).
+        offset: Offset of the log odds, float64 (C,).
+    """
 
     labels: tuple[str, ...]
     weights: np.ndarray
     offset: np.ndarray
 
     @classmethod
-    def of(cls, items: Iterable[Item], critic: Critic) -> Appearance | None:
-        """Learn it from masks that are mostly right; images that cannot be read are passed over. None with fewer than two classes."""
-        looks, labels, images = [], [], []
+    def from_items(cls, items: Iterable[Item], quality_model: QualityModel) -> AppearanceClassifier | None:
+        """Fit the classifier to the masks of items, most of which must be right.
+
+        Args:
+            items: Images with labeled instances. Crowds, empty masks and unreadable images are skipped.
+            quality_model: The model that embeds the masked regions.
+
+        Returns:
+            The classifier; None if fewer than two classes have enough instances.
+        """
+        embeddings, labels, images = [], [], []
         for number, item in enumerate(items):
             try:
                 image, instances = item.read_image(), list(item.instances)
-            except Exception:  # whatever it is, whoever scores that item says so
+            except Exception:  # Scoring the item reports the error.
                 continue
-            critic.set_image(image)
+            quality_model.set_image(image)
             for instance in instances:
                 if instance.label and not isinstance(instance, Crowd) and instance.mask.shape == image.shape[:2] and instance.mask.any():
-                    looks.append(critic.look(instance.mask))
+                    embeddings.append(quality_model.embed(instance.mask))
                     labels.append(instance.label)
                     images.append(number)
-        return cls.fit(np.array(looks, float), labels, images)
+        return cls.fit(np.array(embeddings, float), labels, images)
 
     @classmethod
-    def fit(cls, looks: np.ndarray, labels: Sequence[str], images: Sequence[int]) -> Appearance | None:
-        """Fit it to looks, float (N, D), their labels, and the numbers of their images; of fewer than FEWEST of a class nothing is learned.
+    def fit(cls, embeddings: np.ndarray, labels: Sequence[str], images: Sequence[int]) -> AppearanceClassifier | None:
+        """Fit the classifier to embeddings.
 
-        How sure it is hangs on how well what each half of the images says holds in the other (temperature scaling, Guo et al. 2017):
-        features that go together would make it too sure.
+        Its confidence is calibrated by fitting each half of the images and testing on the other (temperature scaling, Guo et al. 2017),
+        because correlated features would make it too confident.
+
+        Args:
+            embeddings: The embeddings, float (N, D).
+            labels: The label of each embedding. Classes with fewer than `MIN_CLASS_INSTANCES` are left out.
+            images: The index of each embedding's image.
+
+        Returns:
+            The classifier; None if fewer than two classes have enough instances.
         """
         names = np.array(labels, object)
-        whole = _discriminants(looks, names, FEWEST)
-        first = np.random.default_rng(0).random(max(images, default=0) + 1)[np.array(images, int)] < 0.5
-        held = [_held(looks, names, half) for half in (first, ~first)]
-        if whole is None or not all(map(len, held)):
+        classifier = _fit_discriminants(embeddings, names, MIN_CLASS_INSTANCES)
+        first_half = np.random.default_rng(0).random(max(images, default=0) + 1)[np.array(images, int)] < 0.5
+        likelihoods = [_cross_validate(embeddings, names, half) for half in (first_half, ~first_half)]
+        if classifier is None or not all(map(len, likelihoods)):
             return None
-        heat = TEMPERATURES[int(np.argmax(np.sum(held, 0)))]
-        return replace(whole, weights=whole.weights / heat, offset=whole.offset / heat)
+        temperature = TEMPERATURES[int(np.argmax(np.sum(likelihoods, 0)))]
+        return replace(classifier, weights=classifier.weights / temperature, offset=classifier.offset / temperature)
 
-    def other(self, look: np.ndarray, label: str) -> tuple[str, float]:
-        """Return which other class a look is most like, and how many times as likely as the label, as a logarithm."""
-        odds = look @ self.weights + self.offset
+    def best_other_class(self, embedding: np.ndarray, label: str) -> tuple[str, float]:
+        """Return the most likely class other than the label, and its log odds against the label.
+
+        Args:
+            embedding: Embedding of the region, float (D,).
+            label: A label of `labels`.
+        """
+        odds = embedding @ self.weights + self.offset
         own = self.labels.index(label)
         odds -= odds[own]
         odds[own] = -np.inf
@@ -69,30 +96,34 @@ class Appearance:
         return self.labels[best], float(odds[best])
 
 
-def _held(looks: np.ndarray, labels: np.ndarray, half: np.ndarray) -> list[float]:
-    """How well what a half of the looks says holds in the rest, at each temperature: log-likelihoods; none where it says nothing."""
-    known = _discriminants(looks[half], labels[half], 1)
-    if known is None:
+def _cross_validate(embeddings: np.ndarray, labels: np.ndarray, half: np.ndarray) -> list[float]:
+    """Fit one half; return the other's log likelihood at each temperature.
+
+    Returns an empty list if the half has fewer than two classes.
+    """
+    classifier = _fit_discriminants(embeddings[half], labels[half], 1)
+    if classifier is None:
         return []
-    rest = np.flatnonzero(~half & np.isin(labels, known.labels))
-    odds, own = looks[rest] @ known.weights + known.offset, [known.labels.index(label) for label in labels[rest]]
-    chances = [(1 - MISLABELLED) * softmax(odds / heat)[np.arange(len(rest)), own] for heat in TEMPERATURES]
-    return [float(np.log(one + MISLABELLED / len(known.labels)).sum()) for one in chances]
+    rest = np.flatnonzero(~half & np.isin(labels, classifier.labels))
+    odds = embeddings[rest] @ classifier.weights + classifier.offset
+    own = [classifier.labels.index(label) for label in labels[rest]]
+    probabilities = [(1 - MISLABEL_PRIOR) * softmax(odds / heat)[np.arange(len(rest)), own] for heat in TEMPERATURES]
+    return [float(np.log(one + MISLABEL_PRIOR / len(classifier.labels)).sum()) for one in probabilities]
 
 
-def _discriminants(looks: np.ndarray, labels: np.ndarray, fewest: int) -> Appearance | None:
-    """Linear discriminants of the classes of which there are so many; None where those are fewer than two."""
+def _fit_discriminants(embeddings: np.ndarray, labels: np.ndarray, min_instances: int) -> AppearanceClassifier | None:
+    """Fit linear discriminants; None if fewer than two classes have enough instances."""
     names, count = np.unique(labels, return_counts=True)
-    enough = np.isin(labels, names[count >= fewest])
+    enough = np.isin(labels, names[count >= min_instances])
     names, which, count = np.unique(labels[enough], return_inverse=True, return_counts=True)
     if len(names) < 2:
         return None
-    centre, scale = looks[enough].mean(0), looks[enough].std(0) + 1e-3
-    known = (looks[enough] - centre) / scale
-    means = np.stack([known[which == number].mean(0) for number in range(len(names))])
-    rest = known - means[which]
-    covariance = (1 - SHRINK) * rest.T @ rest / len(rest) + SHRINK * np.eye(len(scale))
+    center, scale = embeddings[enough].mean(0), embeddings[enough].std(0) + 1e-3
+    normalized = (embeddings[enough] - center) / scale
+    means = np.stack([normalized[which == number].mean(0) for number in range(len(names))])
+    residuals = normalized - means[which]
+    covariance = (1 - COVARIANCE_SHRINKAGE) * residuals.T @ residuals / len(residuals) + COVARIANCE_SHRINKAGE * np.eye(len(scale))
     directions = np.linalg.solve(covariance, means.T)
     weights = directions / scale[:, None]
-    offset = np.log(count / count.sum()) - (means.T * directions).sum(0) / 2 - centre @ weights
-    return Appearance(tuple(names.tolist()), weights, offset)
+    offset = np.log(count / count.sum()) - (means.T * directions).sum(0) / 2 - center @ weights
+    return AppearanceClassifier(tuple(names.tolist()), weights, offset)

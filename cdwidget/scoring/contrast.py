@@ -1,4 +1,8 @@
-"""What the picture and the predictor look like across a mask's border, and whether the border is where it should be."""
+"""Scores that compare a mask with the image: edges and colors along its boundary.
+
+`border` uses small networks on profiles across the boundary, of colors and of the model's predictions; `edges` and `color` use plain
+statistics of the crop.
+"""
 
 from __future__ import annotations
 
@@ -7,181 +11,206 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cdwidget.scoring.context import Finding, Subject, where
-from cdwidget.scoring.network import shipped, softmax
+from cdwidget.scoring.context import MaskContext, ScoreResult, describe_location, percent
+from cdwidget.scoring.network import shipped_networks, softmax
 
-MOST = 200  # points of the border that are looked at
-OFFSETS = np.array([-20, -15, -11, -8, -6, -4.5, -3, -2, -1, 0, 1, 2, 3, 4.5, 6, 8, 11, 15, 20], np.float32)  # pixels of the crop, outwards
-ASIDE = (-2.0, 0.0, 2.0)  # and along the border: what is seen there is averaged
-SPOT = 4  # pixels of the crop round a point, in the heat map
-LEVELS = 16.0  # of Lab colour, to which differences are scaled
-PICTURE, ANSWERS = 4 * len(OFFSETS) - 1, 4 * len(OFFSETS)  # numbers a point
-INSIDE, HERE, OUTSIDE = range(3)  # where the object's border is, seen from a point of the mask's
+# ---- profiles across the boundary ------------------------------------------------------------------------------------
+
+MAX_PROFILES = 200  # Points of the boundary with a profile.
+PROFILE_OFFSETS = np.array([-20, -15, -11, -8, -6, -4.5, -3, -2, -1, 0, 1, 2, 3, 4.5, 6, 8, 11, 15, 20], np.float32)  # px, outward.
+PROFILE_SHIFTS = (-2.0, 0.0, 2.0)  # px along the boundary; the profiles at these shifts are averaged.
+INNER_SAMPLES, OUTER_SAMPLES = slice(3, 7), slice(-7, -3)  # Samples of a profile that represent the inside and the outside.
+LAB_SCALE = 16.0  # Unit of color differences, in levels of CIE Lab.
+IMAGE_FEATURES, PREDICTION_FEATURES = 4 * len(PROFILE_OFFSETS) - 1, 4 * len(PROFILE_OFFSETS)  # Numbers per profile.
+HEAT_SPOT_PX = 4  # Radius of the spot that a misplaced point draws in the heat map.
+TRUE_INWARD, ALIGNED, TRUE_OUTWARD = range(3)  # Position of the true boundary relative to a point of the mask's boundary.
 
 
 @dataclass(frozen=True, eq=False)
-class Profiles:
-    """points: int (n, 2), (x, y) in the crop. picture: float32 (n, d), of colours; answers: float32 (n, e), of what the predictor says,
-    None without one.
+class BoundaryProfiles:
+    """Samples of the image and of the model's predictions across the boundary of a mask.
+
+    Attributes:
+        points: Where the profiles cross the boundary, (x, y) in the crop, int (n, 2).
+        image_features: Features of the colors, float32 (n, `IMAGE_FEATURES`).
+        prediction_features: Features of the predictions, float32 (n, `PREDICTION_FEATURES`); None without a predictor.
     """
 
     points: np.ndarray
-    picture: np.ndarray
-    answers: np.ndarray | None
+    image_features: np.ndarray
+    prediction_features: np.ndarray | None
 
     def inputs(self) -> dict[str, np.ndarray]:
-        """What the network of each name is given."""
-        both = {} if self.answers is None else {"answers": np.concatenate([self.picture, self.answers], 1)}
-        return {"picture": self.picture, **both}
+        """Return the input of each boundary network by name: "picture" and "answers"."""
+        inputs = {"picture": self.image_features}
+        if self.prediction_features is not None:
+            inputs["answers"] = np.concatenate([self.image_features, self.prediction_features], 1)
+        return inputs
 
 
-def border(subject: Subject) -> Finding:
-    """The part of the border that is probably off the object's, by small networks that look across it."""
-    seen = profiles(subject)
-    chances = {name: softmax(shipped()[f"border {name}"](inputs)) for name, inputs in seen.inputs().items()}
-    measures = {key: value for name, values in chances.items() for key, value in summed(name, values).items()}
-    if not len(seen.points):
-        return Finding(0, "it has no border within the image", subject.nothing, measures)
-    best = chances.get("answers", chances["picture"])
-    wrong = 1 - best[:, HERE]
-    share = float(wrong.mean())
-    spots = np.zeros(subject.shape, np.float32)
-    for (x, y), value in zip(seen.points.tolist(), wrong.tolist()):
-        cv2.circle(spots, (x, y), SPOT, max(value, float(spots[y, x])), -1)
-    heat = subject.heat(spots)
-    side = "out" if best[:, INSIDE].sum() > best[:, OUTSIDE].sum() else "in"
-    return Finding(
-        share, f"about {share:.0%} of the border is probably misplaced, mostly too far {side}, most of it {where(heat)}", heat, measures
-    )
+def border(context: MaskContext) -> ScoreResult:
+    """Score the fraction of the boundary that is probably misplaced, by small networks."""
+    profiles = boundary_profiles(context)
+    probabilities = {name: softmax(shipped_networks()[f"border {name}"](inputs)) for name, inputs in profiles.inputs().items()}
+    measures = {key: value for name, values in probabilities.items() for key, value in boundary_measures(name, values).items()}
+    if not len(profiles.points):
+        return ScoreResult(0, "The mask has no outline inside the image", context.empty_heat_map, measures)
+    best = probabilities.get("answers", probabilities["picture"])
+    misplaced = 1 - best[:, ALIGNED]
+    share = float(misplaced.mean())
+    spots = np.zeros(context.crop_shape, np.float32)
+    for (x, y), value in zip(profiles.points.tolist(), misplaced.tolist()):
+        cv2.circle(spots, (x, y), HEAT_SPOT_PX, max(value, float(spots[y, x])), -1)
+    heat = context.heat_map(spots)
+    side = "out" if best[:, TRUE_INWARD].sum() > best[:, TRUE_OUTWARD].sum() else "in"
+    reason = f"About {percent(share)} of the outline is probably misplaced (too far {side}){describe_location(heat)}"
+    return ScoreResult(share, reason, heat, measures)
 
 
-def summed(name: str, chances: np.ndarray) -> dict[str, float]:
-    """Return measures of the chances (n, 3) at the points of one border, as after `profiles`."""
-    if not len(chances):
-        return dict.fromkeys((f"{name}_{what}" for what in ("wrong", "inside", "outside", "half", "most", "log")), 0.0)
-    wrong = 1 - chances[:, HERE]
+def boundary_measures(name: str, probabilities: np.ndarray) -> dict[str, float]:
+    """Summarize the output of a boundary network for one mask.
+
+    Args:
+        name: Name of the network, "picture" or "answers".
+        probabilities: Of `TRUE_INWARD`, `ALIGNED` and `TRUE_OUTWARD` at each profile, (n, 3); n may be 0.
+
+    Returns:
+        The measures, which are inputs of the overall networks.
+    """
+    if not len(probabilities):
+        return dict.fromkeys((f"{name}_{measure}" for measure in ("wrong", "inside", "outside", "half", "most", "log")), 0.0)
+    misplaced = 1 - probabilities[:, ALIGNED]
     return {
-        f"{name}_wrong": float(wrong.mean()),
-        f"{name}_inside": float(chances[:, INSIDE].mean()),
-        f"{name}_outside": float(chances[:, OUTSIDE].mean()),
-        f"{name}_half": float((wrong > 0.5).mean()),
-        f"{name}_most": float(np.quantile(wrong, 0.9)),
-        f"{name}_log": float(np.log(chances[:, HERE] + 1e-3).mean()),
+        f"{name}_wrong": float(misplaced.mean()),
+        f"{name}_inside": float(probabilities[:, TRUE_INWARD].mean()),
+        f"{name}_outside": float(probabilities[:, TRUE_OUTWARD].mean()),
+        f"{name}_half": float((misplaced > 0.5).mean()),
+        f"{name}_most": float(np.quantile(misplaced, 0.9)),
+        f"{name}_log": float(np.log(probabilities[:, ALIGNED] + 1e-3).mean()),
     }
 
 
-def profiles(subject: Subject) -> Profiles:
-    """Look across the border of a mask at points spread along it; none where the mask has no border within the image."""
-    points = _spread(subject)
+def boundary_profiles(context: MaskContext) -> BoundaryProfiles:
+    """Sample profiles across the boundary of a mask; none without one inside the image."""
+    points = _profile_points(context)
+    predictions = context.predictions
     if not len(points):
-        return Profiles(points, np.zeros((0, PICTURE), np.float32), None if subject.answers is None else np.zeros((0, ANSWERS), np.float32))
-    smooth = cv2.GaussianBlur(subject.depth, (0, 0), 1.5)
+        no_predictions = None if predictions is None else np.zeros((0, PREDICTION_FEATURES), np.float32)
+        return BoundaryProfiles(points, np.zeros((0, IMAGE_FEATURES), np.float32), no_predictions)
+    smooth = cv2.GaussianBlur(context.signed_distance, (0, 0), 1.5)
     slope = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], -1)[points[:, 1], points[:, 0]]
-    outwards = -slope / (np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6)
-    along = outwards[:, ::-1] * (1, -1)
+    outward = -slope / (np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6)
+    tangent = outward[:, ::-1] * (1, -1)
 
-    def across(values: np.ndarray) -> np.ndarray:
-        """(n, offsets, channels): means along the border."""
-        found = []
-        for aside in ASIDE:
-            at = points[:, None] + outwards[:, None] * OFFSETS[:, None] + aside * along[:, None]
-            seen = cv2.remap(values, at.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            found.append(seen.reshape(*seen.shape[:2], -1))
-        return np.stack(found).mean(0)
+    def sample(values: np.ndarray) -> np.ndarray:
+        """Return the profiles of a map, averaged along the boundary, (n, offsets, channels)."""
+        samples = []
+        for shift in PROFILE_SHIFTS:
+            at = points[:, None] + outward[:, None] * PROFILE_OFFSETS[:, None] + shift * tangent[:, None]
+            sampled = cv2.remap(values, at.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            samples.append(sampled.reshape(*sampled.shape[:2], -1))
+        return np.stack(samples).mean(0)
 
-    colour = across(cv2.GaussianBlur(subject.lab.astype(np.float32), (0, 0), 1)) / LEVELS
-    steps = np.linalg.norm(np.diff(colour, axis=1), axis=2)
-    ordinary = np.broadcast_to(steps.mean(), (len(points), 1))
-    inner, outer = colour[:, 3:7].mean(1, keepdims=True), colour[:, -7:-3].mean(1, keepdims=True)
-    unlike_inner, unlike_outer = np.linalg.norm(colour - inner, axis=2), np.linalg.norm(colour - outer, axis=2)
-    picture = np.log1p(np.concatenate([steps, unlike_inner, unlike_outer, ordinary, steps / (ordinary + 0.05)], 1)).astype(np.float32)
-    answers = subject.answers
-    if answers is None:
-        return Profiles(points, picture, None)
-    said = [answers.clicked[-1].prob, answers.edited.prob, answers.moved.prob]
-    if answers.clicked[-1].alternatives:
-        said.append(np.stack(answers.clicked[-1].alternatives).mean(0, dtype=np.float32))
-    else:
-        said.append(said[0])
-    seen = np.concatenate([across(subject.cropped(one)) for one in said], 2)
-    return Profiles(points, picture, seen.reshape(len(points), -1))
+    colors = sample(cv2.GaussianBlur(context.crop_lab.astype(np.float32), (0, 0), 1)) / LAB_SCALE
+    steps = np.linalg.norm(np.diff(colors, axis=1), axis=2)
+    mean_step = np.broadcast_to(steps.mean(), (len(points), 1))
+    inner, outer = colors[:, INNER_SAMPLES].mean(1, keepdims=True), colors[:, OUTER_SAMPLES].mean(1, keepdims=True)
+    from_inner, from_outer = np.linalg.norm(colors - inner, axis=2), np.linalg.norm(colors - outer, axis=2)
+    image_features = np.log1p(np.concatenate([steps, from_inner, from_outer, mean_step, steps / (mean_step + 0.05)], 1)).astype(np.float32)
+    if predictions is None:
+        return BoundaryProfiles(points, image_features, None)
+    last = predictions.clicked[-1]
+    maps = [last.prob, predictions.refined.prob, predictions.nudged.prob]
+    maps.append(np.stack(last.alternatives).mean(0, dtype=np.float32) if last.alternatives else last.prob)
+    sampled = np.concatenate([sample(context.crop(one)) for one in maps], 2)
+    return BoundaryProfiles(points, image_features, sampled.reshape(len(points), -1))
 
 
-def _spread(subject: Subject) -> np.ndarray:
-    """At most MOST points of the border, as far apart along it as they can be, int (n, 2)."""
-    contours, _ = cv2.findContours(subject.inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    points = np.concatenate([contour[:, 0] for contour in contours])  # there is one at least: the mask is not empty
-    points = points[~subject.at_image_border(points[:, 0], points[:, 1])]
-    return points[np.linspace(0, len(points) - 1, MOST).round().astype(int)] if len(points) > MOST else points
+def _profile_points(context: MaskContext) -> np.ndarray:
+    """Return up to `MAX_PROFILES` evenly spaced points of the boundary, int (n, 2)."""
+    contours, _ = cv2.findContours(context.crop_mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    points = np.concatenate([contour[:, 0] for contour in contours])  # A mask that is not empty has at least one contour.
+    points = points[~context.touches_image_edge(points[:, 0], points[:, 1])]
+    return points[np.linspace(0, len(points) - 1, MAX_PROFILES).round().astype(int)] if len(points) > MAX_PROFILES else points
 
 
-# MERGED from review.scoring.picture: Scores that compare a mask with the picture: whether its border lies on edges, whether in and out differ in colour.
+# ---- edges -----------------------------------------------------------------------------------------------------------
+
+MIN_EDGE_GRADIENT = 6.0  # Gray levels per pixel, in any channel; weaker gradients are not edges.
+EDGE_QUANTILE = 0.6  # An edge exceeds this quantile of the gradients in the crop.
+EDGE_REACH_PX = 1  # Distance between an edge and the boundary that is on it.
+BOUNDARY_OFFSETS = (-6, -4, -2, 0, 2, 4, 6)  # px of the crop by which the boundary is moved, inward to outward.
+MIN_BAND_PIXELS = 8  # Moved boundaries of fewer pixels are not measured.
 
 
-FLAT = 6.0  # grey levels a pixel, of any channel, below which there is no edge
-ORDINARY = 0.6  # quantile of the gradients of the crop that an edge exceeds
-REACH = 1  # pixels of the crop that an edge may be off the border
-STEPS = (-6, -4, -2, 0, 2, 4, 6)  # pixels of the crop by which the border is moved, in and out
-BINS = 8  # a channel of the colour histograms
-RIM = 0.2  # of the mask's thickness, the band on either side whose colours are compared
+def edges(context: MaskContext) -> ScoreResult:
+    """Score the fraction of the boundary that is not on an edge of the image."""
+    gradient, boundary = context.crop_gradient, context.crop_boundary
+    limit = max(MIN_EDGE_GRADIENT, float(np.quantile(gradient, EDGE_QUANTILE)))
+    near = cv2.dilate(gradient, np.ones((2 * EDGE_REACH_PX + 1, 2 * EDGE_REACH_PX + 1), np.uint8))
+    length = int(np.count_nonzero(boundary))
+    off_edges = boundary & (near < limit)
+    share = np.count_nonzero(off_edges) / length if length else 0.0
+    heat = context.heat_map(cv2.GaussianBlur(off_edges.astype(np.float32), (0, 0), 2) * 3)
+    off_edge = f"{percent(share)} of the outline is not on an image edge{describe_location(heat)}"
+    reason = off_edge if share else "The outline is on image edges"
+    return ScoreResult(share, reason, heat, {"off_edges": share, **_edge_measures(context)})
 
 
-def edges(subject: Subject) -> Finding:
-    """The part of the border that lies on no edge of the image."""
-    gradient, border = subject.gradient, subject.border
-    limit = max(FLAT, float(np.quantile(gradient, ORDINARY)))
-    near = cv2.dilate(gradient, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
-    length = int(np.count_nonzero(border))
-    missing = border & (near < limit)
-    share = np.count_nonzero(missing) / length if length else 0.0
-    heat = subject.heat(cv2.GaussianBlur(missing.astype(np.float32), (0, 0), 2) * 3)
-    reason = f"{share:.0%} of the border lies on no edge of the image, most of it {where(heat)}" if share else "the border lies on edges"
-    return Finding(share, reason, heat, {"off_edges": share, **_profile(subject)})
-
-
-def _profile(subject: Subject) -> dict[str, float]:
-    """How strong edges are along the border, against the crop as a whole, and how far in or out they would be stronger."""
-    gradient, depth = subject.gradient, subject.depth
-    along = []
-    for step in STEPS:
-        band = np.abs(depth + step) < 1.2
-        along.append(float(gradient[band].mean()) if band.sum() >= 8 else 0.0)
-    here, mean = along[len(STEPS) // 2], float(gradient.mean()) + 1.0
+def _edge_measures(context: MaskContext) -> dict[str, float]:
+    """Measure edges along the boundary, and along the boundary moved in and out."""
+    gradient, distance = context.crop_gradient, context.signed_distance
+    strengths = []
+    for offset in BOUNDARY_OFFSETS:
+        band = np.abs(distance + offset) < 1.2
+        strengths.append(float(gradient[band].mean()) if band.sum() >= MIN_BAND_PIXELS else 0.0)
+    middle = len(BOUNDARY_OFFSETS) // 2
+    strength, mean = strengths[middle], float(gradient.mean()) + 1.0
     return {
-        "contrast": here / mean,
-        "edge_lead": here / (max(along) + 1e-3),
-        "edge_inwards": max(along[: len(STEPS) // 2]) / mean,
-        "edge_outwards": max(along[len(STEPS) // 2 + 1 :]) / mean,
+        "contrast": strength / mean,
+        "edge_lead": strength / (max(strengths) + 1e-3),
+        "edge_inwards": max(strengths[:middle]) / mean,
+        "edge_outwards": max(strengths[middle + 1 :]) / mean,
     }
 
 
-def colour(subject: Subject) -> Finding:
-    """Pixels whose colour is more common on the other side of the border."""
-    lab = subject.lab
-    band = max(4.0, RIM * float(subject.depth.max()) * 2)
-    cells = (lab.astype(np.int32) * BINS) // 256
-    index = (cells[..., 0] * BINS + cells[..., 1]) * BINS + cells[..., 2]
-    inside, outside = subject.inside, ~subject.inside
+# ---- color -----------------------------------------------------------------------------------------------------------
+
+COLOR_BINS = 8  # Bins per channel of the color histograms.
+COLOR_BAND = 0.2  # Width of the bands along the boundary whose colors are compared, as a fraction of the mask's thickness.
+MIN_COLOR_BAND_PX = 4.0
+HISTOGRAM_PRIOR = 0.05  # Count added to every bin.
+
+
+def color(context: MaskContext) -> ScoreResult:
+    """Score the pixels whose color is more common on the other side of the boundary."""
+    inside, outside = context.crop_mask, ~context.crop_mask
     if not outside.any():
-        return Finding(0, "the mask fills the picture: there is nothing to compare its colours with", subject.nothing, {"colour": 0.5})
-    chance = _smooth(index, inside), _smooth(index, outside)
-    likely = chance[0] / (chance[0] + chance[1] + 1e-12)
-    strange = np.where(inside, 1 - likely, likely)
-    wrong_in, wrong_out = float((strange[inside] > 0.5).mean()), float((strange[outside] > 0.5).mean())
-    near = np.abs(subject.depth) <= band
-    at_rim = float((strange[near & inside]).mean()), float((strange[near & outside]).mean()) if (near & outside).any() else 0.5
+        reason = "The mask fills the image, so there are no surroundings to compare with"
+        return ScoreResult(0, reason, context.empty_heat_map, {"colour": 0.5})
+    band = max(MIN_COLOR_BAND_PX, COLOR_BAND * float(context.signed_distance.max()) * 2)
+    bins = (context.crop_lab.astype(np.int32) * COLOR_BINS) // 256
+    index = (bins[..., 0] * COLOR_BINS + bins[..., 1]) * COLOR_BINS + bins[..., 2]
+    likelihood_inside, likelihood_outside = _color_likelihood(index, inside), _color_likelihood(index, outside)
+    probability_inside = likelihood_inside / (likelihood_inside + likelihood_outside + 1e-12)
+    misfit = np.where(inside, 1 - probability_inside, probability_inside)
+    wrong_in, wrong_out = float((misfit[inside] > 0.5).mean()), float((misfit[outside] > 0.5).mean())
+    near = np.abs(context.signed_distance) <= band
+    band_in, band_out = float((misfit[near & inside]).mean()), float((misfit[near & outside]).mean()) if (near & outside).any() else 0.5
     value = float(np.clip(wrong_in + wrong_out, 0, 1))
-    heat = subject.heat((strange > 0.5) * strange * inside)
-    reason = f"{wrong_in:.0%} of it has colours that are commoner round it, most of it {where(heat)}; "
-    reason += f"{wrong_out:.0%} of what is round it has its colours"
-    measures = {"colour": value, "colour_in": wrong_in, "colour_out": wrong_out, "rim_in": at_rim[0], "rim_out": at_rim[1]}
-    return Finding(value, reason, heat, measures)
+    heat = context.heat_map((misfit > 0.5) * misfit * inside)
+    reason = (
+        f"{percent(wrong_in)} of the mask is colored like its surroundings{describe_location(heat)}; "
+        f"{percent(wrong_out)} of the surroundings are colored like the object"
+    )
+    measures = {"colour": value, "colour_in": wrong_in, "colour_out": wrong_out, "rim_in": band_in, "rim_out": band_out}
+    return ScoreResult(value, reason, heat, measures)
 
 
-def _smooth(index: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """How common each pixel's colour is in a part of the crop, from a smoothed histogram, float64 (h, w)."""
-    counts = np.bincount(index[where], minlength=BINS**3).reshape(BINS, BINS, BINS).astype(np.float64)
+def _color_likelihood(index: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Return the likelihood of each pixel's color in a region, float64 (h, w)."""
+    counts = np.bincount(index[region], minlength=COLOR_BINS**3).reshape(COLOR_BINS, COLOR_BINS, COLOR_BINS).astype(np.float64)
     for axis in range(3):
         counts = counts + 0.5 * (np.roll(counts, 1, axis) + np.roll(counts, -1, axis))
-    counts = (counts + 0.05) / (counts.sum() + 0.05 * BINS**3)
+    counts = (counts + HISTOGRAM_PRIOR) / (counts.sum() + HISTOGRAM_PRIOR * COLOR_BINS**3)
     return counts.reshape(-1)[index]

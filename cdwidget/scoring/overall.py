@@ -1,4 +1,13 @@
-"""The overall score: whether a mask is bad, and how bad, from what all scores measured."""
+"""The overall score: the probability that a mask is bad, and its expected IoU.
+
+Three small networks run in turn, so that the result is as good as the available models allow:
+
+1. "overall picture" estimates the IoU from the measures that need no model.
+2. "overall answers" corrects the estimate by the predictor's masks, if there is a predictor.
+3. "overall critic" turns it into an `OverallEstimate`, with the quality model's measures, if there is a quality model.
+
+The names of networks and measures are stored in the fitted weights and therefore keep their first spelling.
+"""
 
 from __future__ import annotations
 
@@ -6,104 +15,121 @@ from typing import Mapping, NamedTuple
 
 import numpy as np
 
-from cdwidget.predictor import BAD
-from cdwidget.scoring.context import Finding, Subject
-from cdwidget.scoring.network import Network, shipped
+from cdwidget.predictor import GOOD_IOU
+from cdwidget.scoring.context import BOUNDARY_BAND_PX, MaskContext, ScoreResult, percent
+from cdwidget.scoring.network import Network, shipped_networks
 
-SEVERITY = 0.5  # share of the estimated IoU in the score; the rest is the chance that the mask is bad
-TELLING = 0.02  # of the score, what a score must change to be named
-NAMED = 2  # scores that are named at most
-PLAIN = "plain"  # the measure that is the answer of the network that knows no predictor
-BEFORE = "before"  # and the one that is the answer before the critic was heard
-JUDGED, LABELLED = "judged", "labelled"  # 1 where it was, and where it knows what the class looks like, else 0
-TRUST = 0.6  # in the network that knows the predictor's answers, against the plain one, which was fitted on more masks
+IOU_WEIGHT = 0.5  # Weight of the expected IoU in the score; the rest is the probability of a bad mask.
+MIN_REPORTED_CHANGE = 0.02  # A score is reported if the overall score would be lower by this much without it.
+MAX_REPORTED_SCORES = 2
+PREDICTOR_NETWORK_WEIGHT = 0.6  # The rest is the weight of the network without predictor, which was fitted on more masks.
+IMAGE_LOGIT = "plain"  # Measure: output of the first network.
+PRIOR_LOGIT = "before"  # Measure: estimate before the quality model.
+HAS_QUALITY, HAS_APPEARANCE = "judged", "labelled"  # Measures: 1 if the quality model, and the class's appearance, are known, else 0.
 
 
-class Estimate(NamedTuple):
-    """Of n masks, float32 (n,): bad, the chance that the IoU is below BAD, and the IoU that is expected."""
+class OverallEstimate(NamedTuple):
+    """Estimated quality of n masks.
 
-    bad: np.ndarray
+    Attributes:
+        bad_probability: Probability that the IoU is below `GOOD_IOU`, float32 (n,).
+        iou: Expected IoU, float32 (n,).
+    """
+
+    bad_probability: np.ndarray
     iou: np.ndarray
 
     @property
     def score(self) -> np.ndarray:
-        """The chance finds the bad masks, the IoU puts the worst of them first."""
-        return (1 - SEVERITY) * self.bad + SEVERITY * (1 - self.iou)
+        """The overall score, (n,).
+
+        The probability finds the bad masks, and the IoU ranks the worst of them first.
+        """
+        return (1 - IOU_WEIGHT) * self.bad_probability + IOU_WEIGHT * (1 - self.iou)
 
 
-def overall(findings: Mapping[str, Finding], subject: Subject) -> Finding:
-    """Combine what the scores found; the reasons are those of the scores that found something and without which the mask would
-    look best.
+def overall(results: Mapping[str, ScoreResult], context: MaskContext) -> ScoreResult:
+    """Combine the results of all scores.
 
-    There are three networks: one estimates the IoU from what can be measured without any other; the next corrects it by the predictor's
-    answers, where there are any; the last one makes an `Estimate` of it, with the critic's word, where there is one.
+    The reason names the scores that raise the overall score most.
+
+    Args:
+        results: Results by score name.
+        context: The scored mask.
+
+    Returns:
+        The overall score, with the measures "bad" (probability) and "iou" (expected).
     """
-    measures = {**general(subject), **{name: value for finding in findings.values() for name, value in finding.measures.items()}}
-    names = list(findings)
-    rows = [measures, *({name: value for name, value in measures.items() if name not in findings[one].measures} for one in names)]
-    found = estimate(rows)
-    value, without = float(found.score[0]), dict(zip(names, (found.score[0] - found.score[1:]).tolist()))
-    suspects = [name for name in names if findings[name].value > 0 and without[name] >= TELLING]
-    telling = sorted(suspects, key=lambda name: -without[name])[:NAMED]
-    reasons = "; ".join(findings[name].reason for name in telling) or "nothing about it stands out"
-    heat = subject.nothing
-    for name in telling:
-        heat = np.maximum(heat, findings[name].heat * (without[name] / without[telling[0]]))
-    bad, iou = float(found.bad[0]), float(found.iou[0])
-    words = f"its IoU is probably about {iou:.2f}, and below {BAD} with a chance of {bad:.0%}: {reasons}"
-    return Finding(value, words, heat, {"bad": bad, "iou": iou})
+    measures = {**mask_measures(context), **{name: value for result in results.values() for name, value in result.measures.items()}}
+    names = list(results)
+    rows = [measures, *({name: value for name, value in measures.items() if name not in results[score].measures} for score in names)]
+    estimate = estimate_quality(rows)
+    value, raises = float(estimate.score[0]), dict(zip(names, (estimate.score[0] - estimate.score[1:]).tolist()))
+    suspects = [name for name in names if results[name].value > 0 and raises[name] >= MIN_REPORTED_CHANGE]
+    reported = sorted(suspects, key=lambda name: -raises[name])[:MAX_REPORTED_SCORES]
+    heat = context.empty_heat_map
+    for name in reported:
+        heat = np.maximum(heat, results[name].heat * (raises[name] / raises[reported[0]]))
+    bad, iou = float(estimate.bad_probability[0]), float(estimate.iou[0])
+    expected = f"Expected IoU {iou:.2f} ({percent(bad)} chance that it is below {GOOD_IOU})"
+    reasons = [results[name].reason for name in reported] or ["No single score stands out"]
+    return ScoreResult(value, ". ".join((expected, *reasons)), heat, {"bad": bad, "iou": iou})
 
 
-def estimate(rows: list[dict[str, float]]) -> Estimate:
-    """Return what is to be expected of a mask of each row of measures: first all of it, then without some, taken to be as in good masks."""
+def estimate_quality(rows: list[dict[str, float]]) -> OverallEstimate:
+    """Estimate the quality from each row of measures.
 
-    def ask(name: str, **before: np.ndarray) -> np.ndarray:
-        network = shipped()[name]
-        told = [{**row, **{key: float(values[i]) for key, values in before.items()}} for i, row in enumerate(rows)]
-        return network(table(told, network))
+    Missing measures are replaced by the typical values of good masks.
+    """
 
-    logits = ask("overall picture")[:, 0]
+    def predict(name: str, **measures: np.ndarray) -> np.ndarray:
+        network = shipped_networks()[name]
+        complete = [{**row, **{key: float(values[i]) for key, values in measures.items()}} for i, row in enumerate(rows)]
+        return network(network_inputs(complete, network))
+
+    logits = predict("overall picture")[:, 0]
     if "edited" in rows[0]:
-        logits = blend(logits, ask("overall answers", **{PLAIN: logits})[:, 0])
-    flags = {name: np.full(len(rows), value) for name, value in heard(rows[0]).items()}
-    return estimated(ask("overall critic", **{BEFORE: logits, **flags}))
+        logits = blend_logits(logits, predict("overall answers", **{IMAGE_LOGIT: logits})[:, 0])
+    flags = {name: np.full(len(rows), value) for name, value in availability(rows[0]).items()}
+    return decode_estimate(predict("overall critic", **{PRIOR_LOGIT: logits, **flags}))
 
 
-def heard(measures: Mapping[str, float]) -> dict[str, float]:
-    """Return whether the critic was asked, and whether it knew the class, as measures."""
-    return {JUDGED: float("critic" in measures), LABELLED: float("appearance" in measures)}
+def availability(measures: Mapping[str, float]) -> dict[str, float]:
+    """Return as measures whether the quality model ran and knows the mask's class."""
+    return {HAS_QUALITY: float("critic" in measures), HAS_APPEARANCE: float("appearance" in measures)}
 
 
-def estimated(logits: np.ndarray) -> Estimate:
-    """Return what the last network's outputs mean, (n, 2): the logits of the mask being good, and of its IoU."""
+def decode_estimate(logits: np.ndarray) -> OverallEstimate:
+    """Decode the last network's output, (n, 2): logits of a good mask and of the IoU."""
     good, iou = (1 / (1 + np.exp(-logits))).T
-    return Estimate(1 - good, iou)
+    return OverallEstimate(1 - good, iou)
 
 
-def blend(plain: np.ndarray, aided: np.ndarray) -> np.ndarray:
-    """Return what both networks say together, in logits."""
-    return (1 - TRUST) * plain + TRUST * aided
+def blend_logits(without_predictor: np.ndarray, with_predictor: np.ndarray) -> np.ndarray:
+    """Combine the logits of the networks without and with the predictor's measures."""
+    return (1 - PREDICTOR_NETWORK_WEIGHT) * without_predictor + PREDICTOR_NETWORK_WEIGHT * with_predictor
 
 
-def table(rows: list[dict[str, float]], network: Network) -> np.ndarray:
+def network_inputs(rows: list[dict[str, float]], network: Network) -> np.ndarray:
     """Return rows of measures as the inputs of a network, float32 (n, inputs)."""
-    return np.array([[row.get(name, usual) for name, usual in zip(network.names, network.usual)] for row in rows], np.float32)
+    return np.array([[row.get(name, typical) for name, typical in zip(network.names, network.typical)] for row in rows], np.float32)
 
 
-def general(subject: Subject) -> dict[str, float]:
-    """Return what hangs on no score: how large and how compact the mask is, how much of its border is the image's, and whether instances
-    lie in one another as a rule.
+def mask_measures(context: MaskContext) -> dict[str, float]:
+    """Return the score-independent measures.
+
+    They are area, compactness, fraction of the boundary on the image edge, and whether instances are usually nested.
     """
-    border = float(np.count_nonzero(subject.border))
-    rows, columns = np.ogrid[: subject.shape[0], : subject.shape[1]]
-    outermost = float(np.count_nonzero(subject.inside & subject.at_image_border(columns, rows))) / 2  # a band two pixels wide
-    within = float(np.count_nonzero(subject.inside))
-    population = subject.scene.population
+    boundary = float(np.count_nonzero(context.crop_boundary))
+    rows, columns = np.ogrid[: context.crop_shape[0], : context.crop_shape[1]]
+    at_edge = float(np.count_nonzero(context.crop_mask & context.touches_image_edge(columns, rows))) / BOUNDARY_BAND_PX
+    area = float(np.count_nonzero(context.crop_mask))
+    population = context.image_context.population
     return {
-        "area": float(np.log(subject.area / subject.mask.size)),
-        "pixels": float(np.log(subject.area)),
-        "compact": float(np.log(within / (border + 1) ** 2 + 1e-6)),
-        "depth": float(subject.depth.max()) / float(np.sqrt(within)),
-        "at_image_border": outermost / (outermost + border + 1),
+        "area": float(np.log(context.area / context.mask.size)),
+        "pixels": float(np.log(context.area)),
+        "compact": float(np.log(area / (boundary + 1) ** 2 + 1e-6)),
+        "depth": float(context.signed_distance.max()) / float(np.sqrt(area)),
+        "at_image_border": at_edge / (at_edge + boundary + 1),
         "nested": float(population is not None and population.nested),
     }

@@ -1,4 +1,4 @@
-"""What a predictor is asked about a mask, once for all scores that need it."""
+"""The predictions of a segmentation model for simulated clicks on a mask."""
 
 from __future__ import annotations
 
@@ -10,44 +10,53 @@ from cdwidget.click_simulation import core_distance, next_click
 from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Click
 
-CLICKS = 3
-MOVED = 0.5  # of a click's distance to the mask's border, the way that it is moved
-TURN = 2.4  # radians between the directions of one moved click and the next
+SIMULATED_CLICKS = 3
+NUDGE = 0.5  # Length of a nudge, as a fraction of the click's distance to the mask's boundary.
+NUDGE_TURN = 2.4  # Angle between the nudges of successive clicks, in radians.
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """clicked: after 1, 2, ... simulated clicks on the mask. edited: to the mask as prior and a click in its core. moved: to the same
-    clicks as the last of `clicked`, each a little elsewhere.
+class SimulatedPredictions:
+    """The predictions of a model for simulated clicks on a mask.
+
+    Attributes:
+        clicked: Predictions after 1, 2, ... clicks, at most `SIMULATED_CLICKS`.
+        refined: Prediction for the mask as prior and its first click.
+        nudged: Prediction for the same clicks as the last of `clicked`, each moved a little.
     """
 
     clicked: tuple[Prediction, ...]
-    edited: Prediction
-    moved: Prediction
+    refined: Prediction
+    nudged: Prediction
 
 
-def ask(predictor: Predictor, mask: np.ndarray) -> Answers:
-    """Ask a predictor, which has the image, CLICKS + 2 times about a bool (H, W) mask that is not empty."""
+def simulate_predictions(predictor: Predictor, mask: np.ndarray) -> SimulatedPredictions:
+    """Run a predictor at most `SIMULATED_CLICKS` + 2 times with clicks simulated on a mask.
+
+    Args:
+        predictor: The segmentation model, with the image set.
+        mask: The mask, bool (H, W), not empty.
+    """
     clicks: list[Click] = []
     clicked: list[Prediction] = []
-    while len(clicked) < CLICKS:
+    while len(clicked) < SIMULATED_CLICKS:
         click = next_click(mask, clicked[-1].mask if clicked else np.zeros_like(mask), None, clicks)
         if click is None:
             break
         clicks.append(click)
         clicked.append(predictor.predict(clicks, clicked[-1].prob if clicked else None))
-    edited = predictor.predict(clicks[:1], mask)
-    return Answers(tuple(clicked), edited, predictor.predict(_moved(clicks, mask)))
+    refined = predictor.predict(clicks[:1], mask)
+    return SimulatedPredictions(tuple(clicked), refined, predictor.predict(_nudged(clicks, mask)))
 
 
-def _moved(clicks: list[Click], mask: np.ndarray) -> list[Click]:
-    """The clicks, each where the mask says the same as at the old place."""
+def _nudged(clicks: list[Click], mask: np.ndarray) -> list[Click]:
+    """Move each click by less than its distance to the mask's boundary."""
     height, width = mask.shape
-    depth = {positive: core_distance(mask == positive) for positive in (True, False)}
-    found = []
+    distances = {positive: core_distance(mask == positive) for positive in (True, False)}
+    nudged = []
     for number, click in enumerate(clicks):
-        far = MOVED * float(depth[click.positive][click.pixel])
-        x, y = click.x + far * np.cos(TURN * number), click.y + far * np.sin(TURN * number)
+        length = NUDGE * float(distances[click.positive][click.pixel])
+        x, y = click.x + length * np.cos(NUDGE_TURN * number), click.y + length * np.sin(NUDGE_TURN * number)
         x, y = np.clip(np.floor((x, y)), 0, (width - 1, height - 1)).tolist()
-        found.append(Click(x, y, click.positive))
-    return found
+        nudged.append(Click(x, y, click.positive))
+    return nudged

@@ -1,32 +1,19 @@
-"""The document that is edited: `Session`, the actions it takes and the changes it answers with."""
+"""Sessions: an image, its instances, and the actions that change them."""
 
-from cdwidget.session.actions import (
-    Accept,
-    Action,
-    Alternative,
-    Delete,
-    Duplicate,
-    Lock,
-    Merge,
-    Relabel,
-    Reorder,
-    Select,
-    Snap,
-    Split,
-    action_from_json,
-    action_to_json,
-)
-from cdwidget.session.document import Change, Choice, Difference, Entry, State
-from cdwidget.session.pixels import SOURCES
-from cdwidget.session.prediction import Asked
-from cdwidget.session.session import Journal, Kind, Session
+from cdwidget._deprecated import renamed_names
+from cdwidget.prompts import Action
+from cdwidget.session.actions import action_from_json, action_to_json
+from cdwidget.session.document import SOURCES, Change, Choice, Difference, Entry, State
+from cdwidget.session.editor import Journal, Kind
+from cdwidget.session.instances import Accept, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Snap, Split
+from cdwidget.session.prediction import Alternative, PromptResult
+from cdwidget.session.session import Session
 
 __all__ = [
     "SOURCES",
     "Accept",
     "Action",
     "Alternative",
-    "Asked",
     "Change",
     "Choice",
     "Delete",
@@ -37,6 +24,7 @@ __all__ = [
     "Kind",
     "Lock",
     "Merge",
+    "PromptResult",
     "Relabel",
     "Reorder",
     "Select",
@@ -47,3 +35,5 @@ __all__ = [
     "action_from_json",
     "action_to_json",
 ]
+
+__getattr__ = renamed_names(__name__, {"Asked": "PromptResult"})

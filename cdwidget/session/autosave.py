@@ -1,7 +1,9 @@
-"""Autosave: every change of a session reaches a file before it is in force, so that a kernel may die at any moment.
+"""Autosave: each change is written to a file before it is made.
 
-The file is JSON lines: what the session began with, then what was done, {"kind": "apply" | "undo" | "redo", "change": ...}. A line
-counts once its newline is there. Whoever writes holds a lock beside the file; reading needs none.
+So a kernel may stop at any time.
+
+The file is JSON lines: the initial document, then one step a line, {"kind": "apply" | "undo" | "redo", "change": ...}. A line without
+its newline is incomplete and ignored. The writer holds a lock file next to it; readers need no lock.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ import json
 import os
 import shutil
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 import cv2
@@ -22,29 +25,32 @@ from filelock import FileLock, Timeout
 
 from cdwidget.masks import Patch
 from cdwidget.session.document import Change
+from cdwidget.session.editor import Kind
 from cdwidget.session.serialization import change_to_json, read_log
-from cdwidget.session.session import Kind, Session
+from cdwidget.session.session import Session
 
 VERSION = 1
-LARGE = 16 * 2**20  # bytes; a file beyond this loses, when it is taken up again, what can be neither undone nor redone
-LONGEST_NAME = 255  # bytes that a file system allows
+COMPACT_ABOVE_BYTES = 16 * 2**20  # A larger file loses the steps that can be neither undone nor redone when it is resumed.
+MAX_NAME_BYTES = 255  # Limit of file systems.
 FOLDER = ".cdwidget"
-BEGINNING = b'{"journal":'
+FIRST_BYTES = b'{"journal":'
+PREVIEW_SIDE = 16  # Pixels of the reduced image that identifies an image whose pixels differ slightly.
+MAX_PREVIEW_DIFFERENCE = 2  # Gray levels.
 
 
 class InUse(OSError):
-    """The session is being edited elsewhere; what was asked for was not done."""
+    """The session is being edited elsewhere, so the change was not made."""
 
 
 def journal_path(image: str | os.PathLike[str]) -> Path:
-    """Return where the journal of an image file is kept: .cdwidget/<file name>.jsonl beside it."""
+    """Return the path of an image file's journal: .cdwidget/<file name>.jsonl next to it."""
     path = Path(image).expanduser()
     return path.parent / FOLDER / f"{path.name}.jsonl"
 
 
 def can_write(path: Path) -> bool:
-    """Say whether a file could be made here, or the file that is here be written."""
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
+    """Return whether a file can be written, or created if there is none."""
+    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
         return False
     found = path
     while not os.path.exists(found) and found != found.parent:
@@ -55,33 +61,46 @@ def can_write(path: Path) -> bool:
 class FileJournal:
     """The journal of one session in a file.
 
-    `resume` a fresh session, and it is where it was, undo and redo included; from then on its changes are written. The file is made,
-    and its lock taken, with the first change: looking at an image leaves nothing behind. notice: what the user must know, or "".
+    `resume` restores a session that was just opened, undo and redo included, and writes all its changes from then on. The file is
+    created and locked by the first change, so opening an image leaves no file.
 
-    >>> session = Session("photo.jpg", load_predictor())
-    >>> FileJournal(journal_path("photo.jpg")).resume(session)
+    Args:
+        path: The file, ending in .jsonl.
+
+    Attributes:
+        notice: A message for the user, or "".
+        on_notice: Called when `notice` changes, from any thread. Its caller may hold locks of another widget, so it must not wait.
+        retired: Whether another session of this process writes to the file now.
+
+    Example:
+        >>> session = Session("photo.jpg", load_predictor())
+        >>> FileJournal(journal_path("photo.jpg")).resume(session)
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser().resolve()
         self.notice = ""
-        # Called when the notice has changed later on, from any thread, which may hold locks of another widget: wait for nobody in it.
         self.on_notice: Callable[[], None] = lambda: None
         self._mutex = RLock()
         self._lock = FileLock(self.path.with_suffix(".lock"), timeout=0, thread_local=False)
         self._file: Any = None
         self._header = b""
-        self._end = 0  # of what is valid in the file
-        self._found = 0  # bytes that were in the file when it was read
-        self._keeps = False  # whether the file holds something else that must not be lost
-        self.retired = False  # another session of this process writes to the file now
+        self._end = 0  # Bytes of the file that are valid.
+        self._found = 0  # Bytes of the file when it was read.
+        self._has_other_content = False  # Whether the file must be copied before it is changed.
+        self.retired = False
 
     def resume(self, session: Session) -> None:
-        """Do again in a session that is as it was opened what the journal says, and record what is done in it from now on.
+        """Restore a session that was just opened, and record its changes from now on.
 
-        A journal of another image, or that neither began nor ended with the masks given, is not taken up; its file is kept under
-        another name.
-        An older session of this process that writes to the same file may no longer be edited.
+        A journal of another image, or with other masks at its start and end than the session, is not used; the first change copies it
+        to a new name. An older session of this process that writes to the same file becomes read-only.
+
+        Args:
+            session: The session, without changes.
+
+        Raises:
+            ValueError: If the file is not a journal.
         """
         with _OPEN_LOCK:
             older = _OPEN.get(str(self.path))
@@ -89,25 +108,39 @@ class FileJournal:
         if older is not None:
             older.retire()
         self.restore(session)
-        if self._taken():
-            self._say(f"{self._what} is being edited in another notebook, and cannot be changed here: {_AGAIN}")
+        if self._is_locked_elsewhere():
+            self._set_notice(f"{self._image_name} is already open in another notebook, so it is read-only here. {_HOW_TO_EDIT}")
         session.journal = self
 
     def restore(self, session: Session) -> None:
-        """Do again in a session that is as it was opened what the journal says, and leave it at that."""
+        """Restore a session that was just opened, without recording its changes.
+
+        Raises:
+            ValueError: If the file is not a journal.
+        """
         if self.path.is_dir():
-            raise ValueError(f"{self.path} is a folder; give autosave a file in it, ending in .jsonl")
-        pixels, look = zlib.crc32(session.image.data), _look(session.image)
-        begun = {"journal": VERSION, "pixels": pixels, "look": look, "first": session.log()}
-        self._header = _line(begun)
-        self._read(session, begun)
+            raise ValueError(f"{self.path} is a folder. Set autosave to a file in it, ending in .jsonl.")
+        checksum, preview = zlib.crc32(session.image.data), _preview(session.image)
+        header = {"journal": VERSION, "pixels": checksum, "look": preview, "first": session.log()}
+        self._header = _line(header)
+        self._read(session, header)
 
     def record(self, change: Change, kind: Kind) -> None:
-        """Write what is about to be done. InUse, or OSError when the disk is full: then nothing is written, and it may be tried again."""
+        """Write a change that is about to be made.
+
+        If this raises, nothing is written, and it may be called again.
+
+        Raises:
+            InUse: If another session or process edits the image.
+            OSError: If the disk is full or not writable.
+        """
         line = _line({"kind": kind, "change": change_to_json(change)} if kind == "apply" else {"kind": kind})
         with self._mutex:
             if self.retired:
-                raise InUse(f"{self._what} was opened again in another cell, so this was not done: go on there, or run this cell again.")
+                raise InUse(
+                    f"{self._image_name} was opened again in another cell, so this change was not made. "
+                    "Continue there, or run this cell again."
+                )
             try:
                 if self._file is None:
                     self._begin()
@@ -116,19 +149,22 @@ class FileJournal:
                 raise
             except OSError as error:
                 raise OSError(
-                    f"this could not be saved to {self.path} ({error.strerror or error}), so it was not done and nothing is lost. "
-                    "Free some space, or let yourself write there, and do it again; autosave=False works without saving."
+                    f"This change could not be saved to {self.path} ({error.strerror or error}), so it was not made. "
+                    "Free disk space or change the permissions and repeat it, or set autosave=False."
                 ) from error
 
     def retire(self) -> None:
-        """Write no more, because another session does now: what is tried from now on is refused, with that reason."""
+        """Refuse all further changes, because another session writes to the file now."""
         with self._mutex:
             self.retired = True
             self.close()
-        self._say(f"{self._what} was opened again in another cell, and is edited there now.")
+        self._set_notice(f"{self._image_name} was opened again in another cell, so it is read-only here.")
 
     def close(self) -> None:
-        """Let others write. A change that is recorded later opens the file again, if nobody else has written to it."""
+        """Release the lock.
+
+        A later change opens the file again, unless another process has changed it.
+        """
         with self._mutex:
             if self._file is not None:
                 self._file.close()
@@ -136,18 +172,16 @@ class FileJournal:
                 self._found = self._end
             self._lock.release()
 
-    # ---- inside --------------------------------------------------------------------------------------------------
-
     @property
-    def _what(self) -> str:
+    def _image_name(self) -> str:
         return self.path.name.removesuffix(".jsonl")
 
-    def _say(self, notice: str) -> None:
+    def _set_notice(self, notice: str) -> None:
         self.notice = notice
         self.on_notice()
 
-    def _taken(self) -> bool:
-        """Say whether another process writes to this file."""
+    def _is_locked_elsewhere(self) -> bool:
+        """Return whether another process holds the lock."""
         lock = Path(self._lock.lock_file)
         if not lock.exists() or not os.access(lock, os.W_OK):
             return False
@@ -157,67 +191,76 @@ class FileJournal:
         except Timeout:
             return True
 
-    def _read(self, session: Session, begun: Mapping[str, Any]) -> None:
+    def _read(self, session: Session, header: Mapping[str, Any]) -> None:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return
         self._found = len(data)
-        if data.strip(b"\0") and data[: len(BEGINNING)] != BEGINNING[: len(data)]:  # a power cut may leave zeros
-            raise ValueError(f"{self.path} is no journal, and is left as it is; give autosave a file of its own, ending in .jsonl")
-        whole = data[: data.rfind(b"\n") + 1]  # without a last line that was being written when the process died
-        lines = whole.splitlines(keepends=True)
+        if data.strip(b"\0") and data[: len(FIRST_BYTES)] != FIRST_BYTES[: len(data)]:  # A power failure may leave zeros.
+            raise ValueError(f"{self.path} is not a journal, so it was not changed. Set autosave to another file, ending in .jsonl.")
+        complete = data[: data.rfind(b"\n") + 1]
+        lines = complete.splitlines(keepends=True)
         if not lines:
             return
-        if not self._fits(lines, session, begun):
-            self._keeps = True
-            return self._say(
-                f"What was done to {self._what} earlier began with other masks or another picture. To go on with it, open the image "
-                f"without masks; once you change something here it is kept as {self._free_name()}, for autosave=."
+        if not self._fits(lines, session, header):
+            self._has_other_content = True
+            return self._set_notice(
+                f"Earlier edits of {self._image_name} started from other masks or another image. To continue them, open it without masks; "
+                f"your first change here moves them to {self._free_name()}."
             )
         self._header = lines[0]
-        done, error = _redo(session, lines)
+        done, error = _repeat(session, lines)
         if error is not None:
-            self._keeps = True
-            self._say(f"{self.path} is damaged in line {len(done) + 2} ({type(error).__name__}: {error}); a copy of it is kept.")
+            self._has_other_content = True
+            self._set_notice(
+                f"{self.path} is damaged in line {len(done) + 2} ({type(error).__name__}: {error}). "
+                "The steps before it were restored, and your first change keeps a copy."
+            )
         self._end = len(lines[0]) + sum(map(len, done))
-        if self._end > LARGE and not self._keeps:
-            self._rewrite([lines[0], *_needed(done)])
+        if self._end > COMPACT_ABOVE_BYTES and not self._has_other_content:
+            self._rewrite([lines[0], *_compact(done)])
 
-    def _fits(self, lines: Sequence[bytes], session: Session, begun: Mapping[str, Any]) -> bool:
-        """Say whether a journal is of this picture, and began or ended with the masks the session was given, or it was given none."""
+    def _fits(self, lines: Sequence[bytes], session: Session, header: Mapping[str, Any]) -> bool:
+        """Return whether a journal belongs to the image and initial masks of a session.
+
+        These may be the masks at its start or at its end.
+        """
         try:
             found = json.loads(lines[0])
             read_log(found["first"])
         except (ValueError, KeyError, TypeError):
             return False
-        first = json.loads(_line(begun))["first"]
-        same = found["journal"] == VERSION and (found.get("pixels") == begun["pixels"] or _alike(found.get("look"), begun["look"]))
-        if not same or any(found["first"][name] != first[name] for name in ("width", "height")):
+        first = json.loads(_line(header))["first"]
+        same_image = found.get("pixels") == header["pixels"] or _is_similar(found.get("look"), header["look"])
+        if found["journal"] != VERSION or not same_image or any(found["first"][name] != first[name] for name in ("width", "height")):
             return False
         if first["mask"] is None and not first["instances"]:
             return True
         if all(found["first"][name] == first[name] for name in ("mask", "instances")):
             return True
-        twin = Session(session.image)
-        _redo(twin, lines)
-        return _labelled(twin) == _labelled(session)
+        restored = Session(session.image)
+        _repeat(restored, lines)
+        return _labels_and_masks(restored) == _labels_and_masks(session)
 
     def _begin(self) -> None:
-        """Take the lock and open the file behind what is valid in it."""
+        """Acquire the lock and open the file for writing after its valid part."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire(timeout=1)  # somebody may just be asking whether it is taken
+            self._lock.acquire(timeout=1)  # Another process may hold it for a moment to check whether it is locked.
         except Timeout:
-            raise InUse(f"{self._what} is being edited in another notebook, so this was not done: {_AGAIN}") from None
+            raise InUse(f"{self._image_name} is already open in another notebook, so this change was not made. {_HOW_TO_EDIT}") from None
         try:
             size = self.path.stat().st_size if self.path.exists() else 0
             if size != self._found:
-                raise InUse(f"{self._what} was changed in another notebook meanwhile, so this was not done: run this cell again to see it.")
-            if self._keeps:
+                raise InUse(
+                    f"{self._image_name} was changed in another notebook, so this change was not made. "
+                    "Run this cell again to load that version."
+                )
+            if self._has_other_content:
                 shutil.copyfile(self.path, self._free_name())
-                self._keeps = False
-            self._file = open(self.path, "r+b" if size else "w+b", buffering=0)  # noqa: SIM115, for as long as the session lives
+                self._has_other_content = False
+            self._file = open(self.path, "r+b" if size else "w+b", buffering=0)  # noqa: SIM115, open as long as the session.
             self._file.truncate(self._end)
             _sync_folder(self.path.parent)
         except BaseException:
@@ -228,21 +271,24 @@ class FileJournal:
         try:
             self._file.seek(self._end)
             _write(self._file, data)
-        except BaseException:  # an interrupted kernel leaves no half line either
+        except BaseException:  # Also if the kernel is interrupted.
             with suppress(OSError):
                 self._file.truncate(self._end)
             raise
         self._end += len(data)
 
     def _rewrite(self, lines: Iterable[bytes]) -> None:
-        """Replace the file by another one, at once; where that is not possible, or somebody writes to it, it stays as it is."""
-        small = self.path.with_suffix(".new")
-        with suppress(OSError), self._lock:  # Timeout is an OSError
+        """Replace the file atomically.
+
+        It stays as it is if that is not possible or another process writes to it.
+        """
+        new = self.path.with_suffix(".new")
+        with suppress(OSError), self._lock:  # Timeout is an OSError.
             if self.path.stat().st_size != self._found:
                 return
-            with open(small, "wb", buffering=0) as file:
+            with open(new, "wb", buffering=0) as file:
                 _write(file, b"".join(lines))
-            os.replace(small, self.path)
+            os.replace(new, self.path)
             _sync_folder(self.path.parent)
             self._end = self._found = self.path.stat().st_size
 
@@ -253,13 +299,16 @@ class FileJournal:
         return path
 
 
-_OPEN: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # the one that may write to a file, of this process
+_OPEN: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # The journal of this process that may write to each file.
 _OPEN_LOCK = RLock()
-_AGAIN = "close it there and run this cell again, or open it with autosave=False to begin anew without saving."
+_HOW_TO_EDIT = "Close it there and run this cell again, or use autosave=False to start over without saving."
 
 
-def _redo(session: Session, lines: Sequence[bytes]) -> tuple[list[bytes], Exception | None]:
-    """Do again what a journal says; return the lines that could be done, without the first, and what is wrong with the one behind."""
+def _repeat(session: Session, lines: Sequence[bytes]) -> tuple[list[bytes], Exception | None]:
+    """Repeat the steps of a journal.
+
+    Returns the lines of the steps that were possible, and the error of the next one.
+    """
     done: list[bytes] = []
 
     def steps() -> Iterator[Any]:
@@ -274,8 +323,8 @@ def _redo(session: Session, lines: Sequence[bytes]) -> tuple[list[bytes], Except
     return done, None
 
 
-def _needed(lines: Iterable[bytes]) -> list[bytes]:
-    """Return the lines that lead to where the session is, and those that can still be redone."""
+def _compact(lines: Iterable[bytes]) -> list[bytes]:
+    """Return the lines of steps that were not undone or can still be redone."""
     done: list[bytes] = []
     undone: list[bytes] = []
     for line in lines:
@@ -290,19 +339,19 @@ def _needed(lines: Iterable[bytes]) -> list[bytes]:
     return [*done, *reversed(undone), *[_line({"kind": "undo"})] * len(undone)]
 
 
-def _labelled(session: Session) -> list[tuple[str, Patch]]:
-    """What there is to see of a session: labels and masks, in order."""
-    found = ((entry.label, session.patch(entry.id)) for entry in session.state.entries)
+def _labels_and_masks(session: Session) -> list[tuple[str, Patch]]:
+    """Return the label and the mask of each instance that has pixels, in painting order."""
+    found = ((entry.label, session.mask_patch(entry.id)) for entry in session.state.entries)
     return [(label, patch) for label, patch in found if patch.bits]
 
 
-def _look(image: np.ndarray) -> list[int]:
-    """How a picture looks from afar: nearly the same when another version of a library decodes the file, or it was compressed again."""
-    return cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).ravel().tolist()
+def _preview(image: np.ndarray) -> list[int]:
+    """Return a reduced image that identifies a file decoded or compressed differently."""
+    return cv2.resize(image, (PREVIEW_SIDE, PREVIEW_SIDE), interpolation=cv2.INTER_AREA).ravel().tolist()
 
 
-def _alike(a: Any, b: list[int]) -> bool:
-    return isinstance(a, list) and len(a) == len(b) and all(abs(one - other) <= 2 for one, other in zip(a, b))
+def _is_similar(a: Any, b: list[int]) -> bool:
+    return isinstance(a, list) and len(a) == len(b) and all(abs(one - other) <= MAX_PREVIEW_DIFFERENCE for one, other in zip(a, b))
 
 
 def _line(data: Mapping[str, Any]) -> bytes:
@@ -310,7 +359,7 @@ def _line(data: Mapping[str, Any]) -> bytes:
 
 
 def _write(file: Any, data: bytes) -> None:
-    """Write all of it, and return when it is on the disk."""
+    """Write all data and wait until it is on the disk."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
@@ -318,7 +367,7 @@ def _write(file: Any, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring the name of a new file to the disk, where the system can."""
+    """Write the name of a new file to the disk, if the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,27 +1,141 @@
-"""What a session holds at one moment: an immutable value, so that readers need no lock and a failed action changes nothing."""
+"""The document of a session: its instances with their pixels, and its changes.
+
+A document is immutable, so readers need no lock, and an action that fails changes nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
-from typing import Any, Mapping, Sequence
 
 import numpy as np
 
+from cdwidget._deprecated import renamed_property
 from cdwidget.items import Instance
-from cdwidget.masks import EMPTY_PATCH, Bbox, Patch
-from cdwidget.prompts import Prompt
-from cdwidget.session.actions import Action
-from cdwidget.session.pixels import NO_PIXELS, Pixels
+from cdwidget.masks import EMPTY_BBOX, EMPTY_PATCH, Bbox, Patch, bbox, join_bboxes, pack, unpack
+from cdwidget.prompts import Action, Prompt
+from cdwidget.tools import TOOLS
+from cdwidget.tools.canvas import PixelEdit
+
+MODEL, IMPORT = 1, 9  # Numbers in SOURCES. Sources with a higher number than the model's were not drawn by the model alone.
+_TOOL_SOURCES = list(dict.fromkeys(tool.source for tool in TOOLS))
+# Journals store the number of a source, so the numbers of existing sources never change.
+SOURCES = ("nobody", "model", *_TOOL_SOURCES[: IMPORT - 2], "import", *_TOOL_SOURCES[IMPORT - 2 :])
+IS_MANUAL = np.array([source in _TOOL_SOURCES for source in SOURCES])  # By number: whether `Lock` keeps pixels of the source.
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """The pixels of one instance inside a box of the image.
+
+    Arrays are replaced, never written to.
+
+    Args:
+        box: Where the pixels are; outside of it, the mask is empty and no pixel has a source.
+        mask: bool (h, w).
+        sources: Source of each pixel, uint8 (h, w), numbers of SOURCES; inside the mask never "nobody".
+        alpha: uint8 (h, w); None if alpha is 255 inside the mask and 0 outside.
+    """
+
+    box: Bbox
+    mask: np.ndarray
+    sources: np.ndarray
+    alpha: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, patch: Patch) -> Pixels:
+        """Return the pixels of a patch."""
+        mask = patch.pixels()
+        sources = unpack(patch.sources, *mask.shape)
+        return cls(patch.bbox, mask, sources, None if patch.alpha is None else unpack(patch.alpha, *mask.shape))
+
+    @cached_property
+    def is_model_only(self) -> bool:
+        """Whether no tool, command or import has set any pixel."""
+        return not (self.sources > MODEL).any()
+
+    @property
+    def full_alpha(self) -> np.ndarray:
+        """The alpha, uint8, computed from the mask if there is none."""
+        return self.mask * np.uint8(255) if self.alpha is None else self.alpha
+
+    def crop(self, box: Bbox) -> Pixels:
+        """Return a copy of the pixels inside another box, which may extend beyond this one."""
+        alpha = None if self.alpha is None else _move(self.alpha, self.box, box)
+        return Pixels(box, _move(self.mask, self.box, box), _move(self.sources, self.box, box), alpha)
+
+    def trimmed(self) -> Pixels:
+        """Return the pixels in the smallest box that holds all that have a source."""
+        x0, y0, x1, y1 = inner = bbox(self.sources)
+        return self.crop(EMPTY_BBOX if inner == EMPTY_BBOX else (x0 + self.box[0], y0 + self.box[1], x1 + self.box[0], y1 + self.box[1]))
+
+    def patch(self) -> Patch:
+        """Return the pixels as a patch."""
+        if not self.mask.size:
+            return EMPTY_PATCH
+        sources = pack(self.sources) if self.sources.any() else b""
+        return Patch(self.box, np.packbits(self.mask).tobytes(), sources, None if self.alpha is None else pack(self.alpha))
+
+    def paste(self, patch: Patch) -> Pixels:
+        """Return a copy with a patch written into it; it has alpha exactly if the patch has."""
+        if not patch.bits:
+            return self
+        new, copy = Pixels.of(patch), self.crop(join_bboxes(self.box, patch.bbox))
+        x0, y0 = copy.box[:2]
+        inside = np.s_[patch.bbox[1] - y0 : patch.bbox[3] - y0, patch.bbox[0] - x0 : patch.bbox[2] - x0]
+        alpha = None
+        if new.alpha is not None:
+            alpha = copy.full_alpha
+            alpha[inside] = new.alpha
+        copy.mask[inside] = new.mask
+        copy.sources[inside] = new.sources
+        return Pixels(copy.box, copy.mask, copy.sources, alpha)
+
+    def edit(self, edit: PixelEdit, source: str) -> tuple[Patch, Patch]:
+        """Return the pixels that an edit sets, as patches of one box before and after it."""
+        old = self.crop(edit.bbox)
+        mask = np.where(edit.where, edit.pixels, old.mask)
+        sources = np.where(edit.where, np.uint8(SOURCES.index(source)), old.sources)
+        alpha = None
+        if old.alpha is not None or edit.alpha is not None:
+            alpha = np.where(edit.where, mask * np.uint8(255) if edit.alpha is None else edit.alpha, old.full_alpha)
+        return old.difference(Pixels(edit.bbox, mask, sources, alpha))
+
+    def difference(self, new: Pixels) -> tuple[Patch, Patch]:
+        """Return the pixels that differ from `new`, as patches of one box: old and new."""
+        box = join_bboxes(self.box, new.box)
+        old, new = (pixels if pixels.box == box else pixels.crop(box) for pixels in (self, new))
+        differs = (old.mask != new.mask) | (old.sources != new.sources)
+        if old.alpha is not None or new.alpha is not None:
+            differs |= old.full_alpha != new.full_alpha
+        x0, y0, x1, y1 = inner = bbox(differs)
+        if inner == EMPTY_BBOX:
+            return EMPTY_PATCH, EMPTY_PATCH
+        inner = x0 + box[0], y0 + box[1], x1 + box[0], y1 + box[1]
+        return old.crop(inner).patch(), new.crop(inner).patch()
+
+
+def _move(values: np.ndarray, old: Bbox, new: Bbox) -> np.ndarray:
+    """Return the values of box `old` in box `new`; 0 where there are none."""
+    moved = np.zeros((new[3] - new[1], new[2] - new[0]), values.dtype)
+    x0, y0, x1, y1 = max(old[0], new[0]), max(old[1], new[1]), min(old[2], new[2]), min(old[3], new[3])
+    if x0 < x1 and y0 < y1:
+        part = values[y0 - old[1] : y1 - old[1], x0 - old[0] : x1 - old[0]]
+        moved[y0 - new[1] : y1 - new[1], x0 - new[0] : x1 - new[0]] = part
+    return moved
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the newest prompt of an instance left open, until something else changes the pixels.
+    """The prediction that is used for the newest prompt of an instance.
 
-    count: how many answers there are that differ in what they change, the main one first; None until one asks for another, since that
-    takes as long as the click. chosen: which one is in force, from 0. before: the pixels before the prompt, where that one changed them.
+    It is forgotten when something else changes the pixels.
+
+    Args:
+        count: Number of predictions with different results; None until an `Alternative` or `Session.alternatives` counts them.
+        chosen: Index of the prediction that is used, 0 for the main one.
+        before: The pixels before the prompt, where it changed them.
     """
 
     count: int | None = field(compare=False)
@@ -31,7 +145,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Entry:
-    """One instance without its pixels: id, label, the prompts it was made with, oldest first, and other answers to the newest."""
+    """One instance without its pixels.
+
+    Args:
+        id: Its id.
+        label: Its label; "" for none.
+        prompts: Its prompts, oldest first.
+        choice: The prediction that is used for the newest prompt; None if it cannot be changed.
+    """
 
     id: int
     label: str = ""
@@ -41,10 +162,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class State:
-    """Everything of a document but the pixels.
+    """The document without pixels.
 
-    entries: in painting order, the last one in front. selected: the id of the entry being edited, always one of them.
-    next_id: what a new entry will be called. locked: whether prompts leave alone what a hand tool decided.
+    Args:
+        entries: In painting order, the last one in front.
+        selected: Id of the entry being edited; it is always one of them.
+        next_id: Id of the next new entry.
+        locked: Whether prompts keep the pixels that a manual tool set.
     """
 
     entries: tuple[Entry, ...]
@@ -53,7 +177,7 @@ class State:
     locked: bool = False
 
     def entry(self, instance: int | None = None) -> Entry:
-        """Return one entry, by default the selected one; ValueError names the ids there are."""
+        """Return an entry, by default the selected one; ValueError lists the ids."""
         wanted = self.selected if instance is None else instance
         for entry in self.entries:
             if entry.id == wanted:
@@ -61,34 +185,34 @@ class State:
         raise ValueError(f"there is no instance {wanted}; there are: {', '.join(str(entry.id) for entry in self.entries)}")
 
     def has(self, instance: int) -> bool:
-        """Say whether there is an entry of this id."""
+        """Return whether there is an entry with this id."""
         return any(entry.id == instance for entry in self.entries)
 
     def with_entry(self, changed: Entry) -> State:
-        """Return the state with the entry of the same id replaced."""
+        """Return a copy with the entry of the same id replaced."""
         return replace(self, entries=tuple(changed if entry.id == changed.id else entry for entry in self.entries))
 
     def without(self, instance: int) -> State:
-        """Return the state without one entry; the caller selects another one if it was the selected one."""
+        """Return a copy without an entry.
+
+        If it was the selected one, the caller must select another.
+        """
         return replace(self, entries=tuple(entry for entry in self.entries if entry.id != instance))
 
-    def selecting(self, instance: int) -> State:
-        """Return the state with another entry selected."""
-        return replace(self, selected=instance)
-
     def with_new(self, label: str) -> State:
-        """Return the state with a new entry in front of all, selected."""
+        """Return a copy with a new selected entry in front of all others."""
         return replace(self, entries=(*self.entries, Entry(self.next_id, label)), selected=self.next_id, next_id=self.next_id + 1)
-
-    def with_next_to(self, instance: int, *entries: Entry) -> State:
-        """Return the state with entries, numbered from `next_id`, right in front of another one."""
-        place = self.entries.index(self.entry(instance)) + 1
-        return replace(self, entries=(*self.entries[:place], *entries, *self.entries[place:]), next_id=self.next_id + len(entries))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed in one instance: the same box of its pixels before and after, packed; pixels outside are the same."""
+    """The pixels of one instance that changed.
+
+    Args:
+        instance: Its id.
+        before: The pixels of a box before the change.
+        after: The pixels of the same box after the change.
+    """
 
     instance: int
     before: Patch
@@ -97,61 +221,74 @@ class Difference:
 
 @dataclass(frozen=True)
 class Change:
-    """What one action did: the undo entry, the reply to the browser and the record in the journal.
+    """The result of one action: undo step, reply to the browser and record in the journal.
 
-    action: what was asked, its numbers as plain int and float.
-    instance: the id of the instance that was edited, finished, deleted, relabelled or selected.
-    was, now: labels, prompts, order, selection and lock before and after. Where `was.selected != now.selected` another mask is edited.
-    differences: what changed in the pixels, one for each instance. An instance that is not in `now` has lost all of them.
-    progressive: whether the predictor's answer was merged progressively.
-    After `undo()` the pixels are those of `before`, after `apply()` and `redo()` those of `after`.
+    After `undo()`, `old_state` and `before` hold; after `apply()` and `redo()`, `new_state` and `after`.
+
+    Args:
+        action: The action.
+        instance: Id of the instance that was edited, finished, deleted, relabeled or selected.
+        old_state: The document before, without pixels.
+        new_state: The document after, without pixels.
+        differences: The pixels that changed, one entry an instance. Instances that are not in `new_state` have lost all of them.
+        progressive: Whether the prediction was merged progressively.
     """
 
     action: Action
     instance: int
-    was: State
-    now: State
+    old_state: State
+    new_state: State
     differences: tuple[Difference, ...] = ()
     progressive: bool = True
 
     @property
     def before(self) -> Patch:
-        """The pixels of `instance` in `bbox` before the action; the empty patch when none of them changed."""
-        return next((one.before for one in self.differences if one.instance == self.instance), EMPTY_PATCH)
+        """The pixels of `instance` in `bbox` before the action; the empty patch if none changed."""
+        return next((difference.before for difference in self.differences if difference.instance == self.instance), EMPTY_PATCH)
 
     @property
     def after(self) -> Patch:
-        """The pixels of `instance` in `bbox` after the action; the empty patch when none of them changed."""
-        return next((one.after for one in self.differences if one.instance == self.instance), EMPTY_PATCH)
+        """The pixels of `instance` in `bbox` after the action; the empty patch if none changed."""
+        return next((difference.after for difference in self.differences if difference.instance == self.instance), EMPTY_PATCH)
 
     @property
     def bbox(self) -> Bbox:
-        """(x0, y0, x1, y1), half-open: where pixels of `instance` changed; (0, 0, 0, 0) when none did."""
+        """Where pixels of `instance` changed; (0, 0, 0, 0) if none did."""
         return self.after.bbox
 
     @property
-    def nothing(self) -> bool:
-        """True when neither pixels nor anything else changed; such a change is not kept in the history."""
-        return self.was == self.now and not self.differences
+    def is_empty(self) -> bool:
+        """Whether nothing changed; such a change is not an undo step."""
+        return self.old_state == self.new_state and not self.differences
 
     @property
     def nbytes(self) -> int:
-        """About how much memory the history needs for it."""
-        return sum(one.before.nbytes + one.after.nbytes for one in self.differences) + 1024 + 8 * len(self.now.entries)
+        """Approximate memory of the undo step, in bytes."""
+        patches = sum(difference.before.nbytes + difference.after.nbytes for difference in self.differences)
+        return patches + 1024 + 8 * len(self.new_state.entries)
+
+    was = renamed_property("was", "old_state")
+    now = renamed_property("now", "new_state")
+    nothing = renamed_property("nothing", "is_empty")
 
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A state with its pixels, on an image of `box`: those of the selected entry, and those of the others, packed.
+    """A state with its pixels.
 
-    given: of a document that a session begins with, the selected entry, where that is not a new one.
+    Args:
+        state: The entries and the selection.
+        pixels: The pixels of the selected entry.
+        packed: The pixels of the other entries, by id.
+        box: The whole image.
+        initial_selected: Id of the entry that the session started with, if that is not a new one.
     """
 
     state: State
     pixels: Pixels
-    parked: Mapping[int, Patch]
+    packed: Mapping[int, Patch]
     box: Bbox
-    given: int | None = None
+    initial_selected: int | None = None
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -159,77 +296,35 @@ class Document:
         return self.pixels.crop(self.box).mask
 
     def patch(self, instance: int) -> Patch:
-        """Return the pixels of one entry, packed; the empty patch where nothing has been said of any."""
-        return self.pixels.trimmed().patch() if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH)
-
-    def mask_patch(self, instance: int) -> Patch:
-        """Return the mask of one entry, packed, in its bbox; the empty patch where it has no pixels."""
-        return self.patch(instance).mask_only()
+        """Return the pixels of an entry; the empty patch if none has a source."""
+        return self.pixels.trimmed().patch() if instance == self.state.selected else self.packed.get(instance, EMPTY_PATCH)
 
     def has_pixels(self, instance: int) -> bool:
-        """Say whether any pixel is in the mask of one entry."""
-        return bool(self.pixels.mask.any()) if instance == self.state.selected else self.parked.get(instance, EMPTY_PATCH).any()
+        """Return whether the mask of an entry has any pixel."""
+        return bool(self.pixels.mask.any()) if instance == self.state.selected else self.packed.get(instance, EMPTY_PATCH).any()
 
     def pixels_of(self, instance: int) -> Pixels:
-        """Return the pixels of one entry, which may be a new one."""
-        return self.pixels if instance == self.state.selected else Pixels.of(self.parked.get(instance, EMPTY_PATCH))
+        """Return the pixels of an entry, or none for an unknown id."""
+        return self.pixels if instance == self.state.selected else Pixels.of(self.packed.get(instance, EMPTY_PATCH))
 
     def instance(self, entry: Entry) -> Instance:
-        """Return one entry with fresh arrays of its own, as large as the image."""
+        """Return an entry with new arrays of the image's size."""
         pixels = self.pixels_of(entry.id).crop(self.box)
         return Instance(pixels.mask, entry.label, entry.id, pixels.alpha)
 
-    def change(self, action: Action, instance: int, now: State, *differences: Difference, progressive: bool = True) -> Change:
-        """Return the change to another state, in which entries that are no more lose their pixels."""
-        gone = [(entry.id, self.patch(entry.id)) for entry in self.state.entries if not now.has(entry.id)]
-        lost = [Difference(id, patch, patch.blank()) for id, patch in gone]
-        given = (one for one in (*differences, *lost) if one.before != one.after)
-        return Change(action, instance, self.state, replace(now), tuple(given), progressive)  # a state of its own, so that readers see
+    def change(self, action: Action, instance: int, new_state: State, *differences: Difference, progressive: bool = True) -> Change:
+        """Return the change to another state; entries that it does not have lose their pixels."""
+        removed = [(entry.id, self.patch(entry.id)) for entry in self.state.entries if not new_state.has(entry.id)]
+        lost = [Difference(id, patch, patch.blank()) for id, patch in removed]
+        real = tuple(difference for difference in (*differences, *lost) if difference.before != difference.after)
+        return Change(action, instance, self.state, replace(new_state), real, progressive)  # Readers compare states by identity.
 
-    def moved(self, state: State, patches: Mapping[int, Patch]) -> Document:
-        """Return the document in another state, with patches written into the pixels of its instances."""
+    def with_patches(self, state: State, patches: Mapping[int, Patch]) -> Document:
+        """Return the document in another state, with patches written into its instances."""
         written = {id: self.pixels_of(id).paste(patch) for id, patch in patches.items() if state.has(id)}
         if state.selected != self.state.selected:
             written.setdefault(self.state.selected, self.pixels)
         pixels = written.pop(state.selected) if state.selected in written else self.pixels_of(state.selected)
-        kept = {entry.id for entry in state.entries} - {state.selected}
-        parked = {**self.parked, **{id: pixels.trimmed().patch() for id, pixels in written.items() if id in kept}}
-        return Document(state, pixels, {id: patch for id, patch in parked.items() if id in kept}, self.box)
-
-
-def open_document(height: int, width: int, mask: Any, instances: Sequence[Instance], selected: int | None = None) -> Document:
-    """Return what a session begins with: the given instances that have pixels, and a new one, selected, with the pixels of `mask`.
-
-    selected: the id of a given one that is selected instead; where it has no pixels, it is a new one all the same.
-    The order stays. Instances without an id get one above all others. Raises ValueError for what does not fit or an id given twice.
-    """
-    found = [_id(instance) for instance in ([None] if isinstance(instances, Instance) else instances)]
-    given = [id for id in found if id is not None]
-    if wrong := [id for id in given if isinstance(id, bool) or not isinstance(id, Integral) or id < 1]:
-        raise ValueError(f"instance ids must be whole numbers from 1, not {wrong}; leave them None to have them numbered")
-    if len(set(given)) < len(given):
-        raise ValueError(f"two instances have one id: {sorted(given)}; give each its own, or leave them None")
-    next_id = max(given, default=0) + 1
-    entries, parked = [], {}
-    for instance in instances:
-        pixels = Pixels.given(height, width, instance.mask, instance.alpha)
-        if not isinstance(instance.label, str):
-            raise ValueError(f'a label must be text ("" for none), not {instance.label!r}')
-        if not pixels.mask.any():
-            continue
-        if instance.id is None:
-            id, next_id = next_id, next_id + 1
-        else:
-            id = int(instance.id)
-        entries.append(Entry(id, instance.label))
-        parked[id] = pixels.patch()
-    if selected is not None and selected in parked:
-        return Document(State(tuple(entries), selected, next_id), Pixels.of(parked.pop(selected)), parked, (0, 0, width, height), selected)
-    pixels = NO_PIXELS if mask is None else Pixels.given(height, width, mask)
-    return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, parked, (0, 0, width, height))
-
-
-def _id(instance: object) -> int | None:
-    if not isinstance(instance, Instance):
-        raise TypeError("instances is a list of cdwidget.Instance(mask, label), also for a single one; for a bare mask give mask=")
-    return instance.id
+        others = {entry.id for entry in state.entries} - {state.selected}
+        packed = {**self.packed, **{id: pixels.trimmed().patch() for id, pixels in written.items() if id in others}}
+        return Document(state, pixels, {id: patch for id, patch in packed.items() if id in others}, self.box)

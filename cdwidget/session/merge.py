@@ -1,166 +1,189 @@
-"""Progressive merge: how a predictor's answer to a new prompt may change a mask.
+"""Progressive merge: how the prediction for a new prompt changes a mask.
 
-A positive prompt only adds, a negative one only removes. Of the pixels that the answer would add (or remove), only the
-8-connected component that holds the prompt is taken; all others stay as they are, bit for bit. In what the model alone has
-drawn there are two exceptions. Where a click makes it see a larger object, or a smaller one, all components are taken: what was
-wrong was not this place alone. Where a click touches the border up, only what is as near the click as the border is taken.
-Lengths are in image pixels and grow with the image, because on a large image the same gesture covers more of them.
+A positive prompt only adds pixels, a negative one only removes some. Of the pixels that the prediction would add (or remove), only
+the 8-connected component at the prompt changes; all others stay, bit for bit. There are two exceptions if only the model has drawn
+the mask. If the prediction means another object, much larger or smaller, all components change. If a click corrects the border, only
+pixels no farther from the click than the border change. Lengths are in image pixels and grow with the image.
 """
 
 from __future__ import annotations
 
-from math import ceil, dist, floor
+from math import ceil, dist
 from typing import Iterable
 
 import cv2
 import numpy as np
 
-from cdwidget.masks import Bbox, bbox, join
+from cdwidget.masks import Bbox, bbox, crop, expand_bbox, join_bboxes
 from cdwidget.prompts import Box, Click, Prompt, Stroke
-from cdwidget.tools.canvas import Painted, changed, crop, nothing, painted
+from cdwidget.tools.canvas import NO_EDIT, PixelEdit
 
-TOLERANCE = 12.0  # grey levels that neighbouring pixels of one surface commonly differ by
-ANOTHER = 1.1  # times as large, or as small, as the mask is an answer that means another object; held out, 2 costs 0.1 clicks to 0.90
-# As shares of the side of a square as large as the mask. Held out, a third fewer clicks lower IoU, and none more are needed to 0.90.
-FINE = 0.03  # a click as near the border touches it up; what the model answers to it elsewhere is wrong as often as right
-NARROW = 0.15  # such an answer changes nothing farther from the border, else it is about a part of the object
-MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
+COLOR_TOLERANCE = 12.0  # Gray levels; adjacent pixels of one surface commonly differ by this much.
+OTHER_OBJECT_RATIO = 1.1  # Of areas. On held-out images, 2 costs 0.1 clicks to IoU 0.90.
+# Fractions of the side of a square with the mask's area. On held-out images, a third fewer clicks lower the IoU.
+BORDER_CLICK_DISTANCE = 0.03  # A click this close to the border corrects it; predictions elsewhere are wrong as often as right.
+MAX_BORDER_SHIFT = 0.15  # If pixels farther from the border change, the click is about a part of the object, not its border.
+MAX_LINE_THICKNESS_PX = 32767  # Limit of OpenCV.
 
 
-def reach(height: int, width: int) -> int:
-    """Return the radius in pixels of the small disk round a click: 5 where the image's longer side is 1000, at least 2."""
+def click_radius(height: int, width: int) -> int:
+    """Return the radius of the disk around a click, in pixels: 5 for an image side of 1000."""
     return max(2, round(max(height, width) / 200))
 
 
 def agrees(mask: np.ndarray, prompt: Prompt) -> bool:
-    """Say whether a bool (H, W) mask already is what a prompt asks for; what a Box asks for is not known beforehand."""
+    """Return whether a mask, bool (H, W), agrees with a prompt; always False for a Box."""
     if isinstance(prompt, Click):
         return bool(mask[prompt.pixel]) == prompt.positive
     if isinstance(prompt, Stroke):
         box = _window(prompt, mask.shape, 0)
-        return bool((crop(mask, box) == prompt.positive)[_drawn(prompt, box)].all())
+        return bool((crop(mask, box) == prompt.positive)[_covered(prompt, box)].all())
     return False
 
 
 def merge(
-    image: np.ndarray, mask: np.ndarray, answer: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...], locked: np.ndarray | None = None,
-    own: bool = False, touch_up: bool = True,
-) -> Painted:  # fmt: skip
-    """Return what of a predictor's `answer` to `prompt` is taken into `mask`: the pixels that change, and what they become.
+    image: np.ndarray, mask: np.ndarray, predicted: np.ndarray, prompt: Prompt, older: tuple[Prompt, ...],
+    locked: np.ndarray | None = None, model_only: bool = False, border_clicks: bool = True,
+) -> PixelEdit:  # fmt: skip
+    """Return the pixels of a mask that a prediction changes.
 
-    image: uint8 (H, W, 3). mask, answer: bool (H, W). older: the prompts given before; a small disk round each of those that
-    say the opposite is left alone. A prompt that agrees with the mask changes nothing. Afterwards the pixel of a click, and
-    every pixel of a stroke, is what the prompt says, even where the answer does not follow it.
-    locked: bool (H, W), pixels that stay what they are whatever the prompt says; None for none. own: whether nobody but the
-    model has made the mask; touch_up: whether a click near the border of such a mask changes nothing that is farther away.
+    The pixels of a click or stroke always change, also if the prediction ignores it.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        mask: The mask before the prompt, bool (H, W).
+        predicted: The predicted mask, bool (H, W).
+        prompt: The newest prompt; if it agrees with the mask, nothing changes.
+        older: The prompts before; a small disk around each of those with the opposite sign stays.
+        locked: Pixels that stay, bool (H, W); None for none.
+        model_only: Whether only the model has drawn the mask.
+        border_clicks: Whether a click near the border of such a mask changes only its neighborhood.
     """
     if agrees(mask, prompt):
-        return nothing()
-    adding = isinstance(prompt, Box) or prompt.positive
-    small = reach(*mask.shape)
-    wanted = answer > mask if adding else mask > answer
-    another = own and isinstance(prompt, Click) and _means_another(mask, answer, adding)
-    box = join(bbox(wanted), _window(prompt, mask.shape, 4 * small))  # all that follows happens in this box
-    free = (crop(mask, box) != adding) & ~_protected(prompt, older, box, small)
+        return NO_EDIT
+    adds = isinstance(prompt, Box) or prompt.positive
+    radius = click_radius(*mask.shape)
+    proposed = predicted > mask if adds else mask > predicted
+    other_object = model_only and isinstance(prompt, Click) and _means_other_object(mask, predicted, adds)
+    box = join_bboxes(bbox(proposed), _window(prompt, mask.shape, 4 * radius))  # Everything that can change.
+    editable = (crop(mask, box) != adds) & ~_protected(prompt, older, box, radius)
     if locked is not None:
-        free &= ~crop(locked, box)
-    wanted = crop(wanted, box) & free
+        editable &= ~crop(locked, box)
+    proposed = crop(proposed, box) & editable
     if isinstance(prompt, Click):
-        taken = _round_click(crop(image, box), wanted, free, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), small)
-        if another:
-            taken = taken | wanted
-        if own and touch_up:
-            taken = _touched_up(mask, taken, box, prompt)
+        changed = _at_click(crop(image, box), proposed, editable, (prompt.pixel[0] - box[1], prompt.pixel[1] - box[0]), radius)
+        if other_object:
+            changed = changed | proposed
+        if model_only and border_clicks:
+            changed = _restrict_border_click(mask, changed, box, prompt)
     elif isinstance(prompt, Stroke):
-        drawn = _drawn(prompt, box) & (crop(mask, box) != adding)
+        drawn = _covered(prompt, box) & (crop(mask, box) != adds)
         if locked is not None:
             drawn &= ~crop(locked, box)
-        taken = _holding(wanted | drawn, zip(*(place.tolist() for place in np.nonzero(drawn))))
+        changed = _components_at(proposed | drawn, zip(*(axis.tolist() for axis in np.nonzero(drawn))))
     else:
         x0, y0, x1, y1 = _window(prompt, mask.shape, 0)
         inside = np.s_[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-        taken = np.zeros_like(wanted)
-        taken[inside] = wanted[inside]
-    x0, y0, x1, y1 = bbox(taken)
-    return painted((box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1), taken[y0:y1, x0:x1], adding) if taken.any() else nothing()
+        changed = np.zeros_like(proposed)
+        changed[inside] = proposed[inside]
+    if not changed.any():
+        return NO_EDIT
+    x0, y0, x1, y1 = bbox(changed)
+    where = changed[y0:y1, x0:x1]
+    return PixelEdit((box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1), where, np.full_like(where, adds))
 
 
-def take(mask: np.ndarray, answer: np.ndarray, locked: np.ndarray | None = None) -> Painted:
-    """Return the change from `mask` to the whole of `answer`, all bool (H, W), but for `locked` pixels: where nothing is merged."""
-    box = bbox(mask != answer if locked is None else (mask != answer) & ~locked)
-    before, after = crop(mask, box), crop(answer, box)
-    return changed(box, before, after if locked is None else np.where(crop(locked, box), before, after))
+def adopt(mask: np.ndarray, predicted: np.ndarray, locked: np.ndarray | None = None) -> PixelEdit:
+    """Return the change from a mask to a whole prediction, without merging.
+
+    Args:
+        mask: bool (H, W).
+        predicted: bool (H, W).
+        locked: Pixels that stay, bool (H, W); None for none.
+    """
+    box = bbox(mask != predicted if locked is None else (mask != predicted) & ~locked)
+    before, after = crop(mask, box), crop(predicted, box)
+    after = after if locked is None else np.where(crop(locked, box), before, after)
+    return PixelEdit(box, before != after, after)
 
 
-def _means_another(mask: np.ndarray, answer: np.ndarray, adding: bool) -> bool:
-    """Say whether an answer is so much larger, or for a negative prompt smaller, than the mask that it means another object."""
-    less, more = (int(np.count_nonzero(part)) for part in ((mask, answer) if adding else (answer, mask)))
-    return 0 < ANOTHER * less < more
+def _means_other_object(mask: np.ndarray, predicted: np.ndarray, adds: bool) -> bool:
+    """Return whether a prediction is so much larger or smaller that it means another object."""
+    less, more = (int(np.count_nonzero(part)) for part in ((mask, predicted) if adds else (predicted, mask)))
+    return 0 < OTHER_OBJECT_RATIO * less < more
 
 
-def _touched_up(mask: np.ndarray, taken: np.ndarray, box: Bbox, click: Click) -> np.ndarray:
-    """Return what of the pixels of `box` that a click flips is as near it as the mask's border, where it touches that border up; else all.
+def _restrict_border_click(mask: np.ndarray, changed: np.ndarray, box: Bbox, click: Click) -> np.ndarray:
+    """Restrict a corrective click near the border to its neighborhood.
 
-    A click marks the middle of what is wrong, so what is wrong there is twice as wide as the border is far.
+    A click marks the middle of an error, so the error is twice as wide as the distance to the border. Returns the changed pixels of
+    `box` no farther from the click than the border is, or all of them if the click is not a border correction.
     """
     (row, column), side = click.pixel, float(np.count_nonzero(mask)) ** 0.5
-    near, top, left = _square((row, column), ceil(FINE * side))
+    near, top, left = _square((row, column), ceil(BORDER_CLICK_DISTANCE * side))
     rows, columns = np.nonzero(mask[near] == click.positive)
-    distances = (rows + top - row) ** 2 + (columns + left - column) ** 2
-    if not distances.size or distances.min() > (FINE * side) ** 2:
-        return taken
-    if _reaches_far(mask, taken, box, click.positive, NARROW * side):
-        return taken
+    squared = (rows + top - row) ** 2 + (columns + left - column) ** 2
+    if not squared.size or squared.min() > (BORDER_CLICK_DISTANCE * side) ** 2:
+        return changed
+    if _changes_far_from_border(mask, changed, box, click.positive, MAX_BORDER_SHIFT * side):
+        return changed
     rows, columns = np.ogrid[box[1] : box[3], box[0] : box[2]]
-    spot = taken & ((rows - row) ** 2 + (columns - column) ** 2 <= distances.min())
+    spot = changed & ((rows - row) ** 2 + (columns - column) ** 2 <= squared.min())
     pixel = row - box[1], column - box[0]
-    return _holding(spot, [pixel]) if spot[pixel] else taken
+    return _components_at(spot, [pixel]) if spot[pixel] else changed
 
 
-def _reaches_far(mask: np.ndarray, taken: np.ndarray, box: Bbox, adding: bool, most: float) -> bool:
-    """Say whether any of the pixels of `box` that are taken lies more than `most` from the mask's border, measured to a 32nd of that."""
-    step, margin = max(1, int(most) // 32), ceil(most)
-    x0, y0, x1, y1 = bbox(taken)
+def _changes_far_from_border(mask: np.ndarray, changed: np.ndarray, box: Bbox, adds: bool, limit: float) -> bool:
+    """Return whether a changed pixel is farther than `limit` from the mask's border.
+
+    Distances are accurate to 1/32 of the limit.
+    """
+    step, margin = max(1, int(limit) // 32), ceil(limit)
+    x0, y0, x1, y1 = bbox(changed)
     left, top = (min(margin, low) // step * step for low in (box[0] + x0, box[1] + y0))
     window = mask[box[1] + y0 - top : box[1] + y1 + margin : step, box[0] + x0 - left : box[0] + x1 + margin : step]
-    far = step * cv2.distanceTransform((window != adding).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    changes = taken[y0:y1:step, x0:x1:step]
+    distance = step * cv2.distanceTransform((window != adds).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    changes = changed[y0:y1:step, x0:x1:step]
     rows, columns = changes.shape
-    return bool((far[top // step :, left // step :][:rows, :columns][changes] > most).any())
+    return bool((distance[top // step :, left // step :][:rows, :columns][changes] > limit).any())
 
 
-def _round_click(image: np.ndarray, wanted: np.ndarray, free: np.ndarray, pixel: tuple[int, int], small: int) -> np.ndarray:
-    """Return the pixels a disagreeing click flips: the component of `wanted` at or near it, else a spot of its own colour."""
-    if wanted[pixel]:
-        return _holding(wanted, [pixel])
-    near, top, left = _square(pixel, small)
-    rows, columns = np.nonzero(wanted[near])
-    distances = (rows + top - pixel[0]) ** 2 + (columns + left - pixel[1]) ** 2
-    if not distances.size or distances.min() > small**2:
-        return _spot(image, free, pixel, 4 * small)
-    nearest = int(np.argmin(distances))
-    return _holding(wanted, [(int(rows[nearest]) + top, int(columns[nearest]) + left)]) | _spot(image, free, pixel, small)
+def _at_click(image: np.ndarray, proposed: np.ndarray, editable: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
+    """Return the pixels that a disagreeing click changes.
+
+    These are the proposed component at or near it, else a spot of similar color.
+    """
+    if proposed[pixel]:
+        return _components_at(proposed, [pixel])
+    near, top, left = _square(pixel, radius)
+    rows, columns = np.nonzero(proposed[near])
+    squared = (rows + top - pixel[0]) ** 2 + (columns + left - pixel[1]) ** 2
+    if not squared.size or squared.min() > radius**2:
+        return _spot(image, editable, pixel, 4 * radius)
+    nearest = int(np.argmin(squared))
+    component = _components_at(proposed, [(int(rows[nearest]) + top, int(columns[nearest]) + left)])
+    return component | _spot(image, editable, pixel, radius)
 
 
-def _spot(image: np.ndarray, free: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
-    """Return the free pixels joined to `pixel` that are near and like it: the farther, the more alike; none when it is locked."""
+def _spot(image: np.ndarray, editable: np.ndarray, pixel: tuple[int, int], radius: int) -> np.ndarray:
+    """Return the editable pixels connected to `pixel`, near it and of similar color."""
     near, top, left = _square(pixel, radius)
     row, column = pixel[0] - top, pixel[1] - left
-    colour = cv2.GaussianBlur(image[near], (3, 3), 0).astype(np.float32)
-    unlike = ((colour - colour[row, column]) ** 2).mean(axis=2)
-    texture = colour[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(-1, 3).var(axis=0).mean()
-    rows, columns = np.ogrid[: colour.shape[0], : colour.shape[1]]
-    far = ((rows - row) ** 2 + (columns - column) ** 2) / radius**2
-    alike = (unlike / (TOLERANCE**2 + texture) + far <= 1) & free[near]
-    spot = np.zeros_like(free)
-    spot[near] = _holding(alike, [(row, column)] if alike[row, column] else [])
+    color = cv2.GaussianBlur(image[near], (3, 3), 0).astype(np.float32)
+    difference = ((color - color[row, column]) ** 2).mean(axis=2)
+    texture = color[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(-1, 3).var(axis=0).mean()
+    rows, columns = np.ogrid[: color.shape[0], : color.shape[1]]
+    distance = ((rows - row) ** 2 + (columns - column) ** 2) / radius**2  # The farther, the more similar a pixel must be.
+    similar = (difference / (COLOR_TOLERANCE**2 + texture) + distance <= 1) & editable[near]
+    spot = np.zeros_like(editable)
+    spot[near] = _components_at(similar, [(row, column)] if similar[row, column] else [])
     return spot
 
 
-def _holding(region: np.ndarray, seeds: Iterable[tuple[int, int]]) -> np.ndarray:
-    """Return the 8-connected components of a bool region that hold one of the (row, column) seeds, all of which lie in it."""
+def _components_at(region: np.ndarray, seeds: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Return the 8-connected components of a region at seeds (row, column) inside it."""
     height, width = region.shape
-    found = np.zeros((height + 2, width + 2), np.uint8)  # flood fill wants a border of one pixel
+    found = np.zeros((height + 2, width + 2), np.uint8)  # OpenCV's flood fill needs a border of one pixel.
     flags = 8 | (1 << 8) | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE
     canvas = np.ascontiguousarray(region).view(np.uint8)
     for row, column in seeds:
@@ -169,29 +192,29 @@ def _holding(region: np.ndarray, seeds: Iterable[tuple[int, int]]) -> np.ndarray
     return found[1:-1, 1:-1].view(bool)
 
 
-def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, small: int) -> np.ndarray:
-    """Return the pixels of `box` near older prompts that say the opposite of `prompt`.
+def _protected(prompt: Prompt, older: tuple[Prompt, ...], box: Bbox, radius: int) -> np.ndarray:
+    """Return the pixels of `box` near older prompts with the opposite sign of `prompt`.
 
-    A click can act beside them all the same: an older stroke gives way in the small disk round it, the disk of an older click
-    ends half-way between the two.
+    A click still has an effect next to them: older strokes leave a small disk around it free, and the disk of an older click ends
+    half-way between the two.
     """
     positive = isinstance(prompt, Box) or prompt.positive
-    against = [other for other in older if not isinstance(other, Box) and other.positive != positive]
+    opposite = [other for other in older if not isinstance(other, Box) and other.positive != positive]
     protected = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
-    for other in against:
+    for other in opposite:
         if isinstance(other, Stroke):
-            _draw(protected, other, box, max(small, other.radius))
+            _draw(protected, other, box, max(radius, other.radius))
     if isinstance(prompt, Click):
-        _draw(protected, prompt, box, small, value=False)
-    for other in against:
+        _draw(protected, prompt, box, radius, value=False)
+    for other in opposite:
         if isinstance(other, Click):
-            half = dist(prompt.pixel, other.pixel) / 2 if isinstance(prompt, Click) else small
-            if half > 0:  # on the very pixel the newer click wins
-                _draw(protected, other, box, min(small, half))
+            half = dist(prompt.pixel, other.pixel) / 2 if isinstance(prompt, Click) else radius
+            if half > 0:  # On the same pixel, the newer click wins.
+                _draw(protected, other, box, min(radius, half))
     return protected
 
 
-def _drawn(stroke: Stroke, box: Bbox) -> np.ndarray:
+def _covered(stroke: Stroke, box: Bbox) -> np.ndarray:
     """Return the pixels of `box` that a stroke covers, bool."""
     canvas = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
     _draw(canvas, stroke, box, stroke.radius)
@@ -199,10 +222,10 @@ def _drawn(stroke: Stroke, box: Bbox) -> np.ndarray:
 
 
 def _draw(canvas: np.ndarray, prompt: Click | Stroke, box: Bbox, radius: float, value: bool = True) -> None:
-    """Set the pixels within `radius` of a prompt, and those of its points, to `value` in the bool pixels of `box`."""
+    """Set the pixels of `box`, bool, on or within `radius` of a prompt to `value`."""
     points = _pixels(prompt) - np.array(box[:2])
     if len(points) > 1:
-        thickness = min(MAX_THICKNESS, max(1, round(2 * radius)))
+        thickness = min(MAX_LINE_THICKNESS_PX, max(1, round(2 * radius)))
         cv2.polylines(canvas.view(np.uint8), [points.astype(np.int32)], isClosed=False, color=int(value), thickness=thickness)
         return
     column, row = (int(position) for position in points[0])
@@ -212,7 +235,7 @@ def _draw(canvas: np.ndarray, prompt: Click | Stroke, box: Bbox, radius: float, 
 
 
 def _square(pixel: tuple[int, int], radius: int) -> tuple[tuple[slice, slice], int, int]:
-    """Return the slices, with their top and left, of the square round a pixel, for an array that it may reach out of."""
+    """Return the slices of the square around a pixel, and its top and left, at least 0."""
     top, left = max(0, pixel[0] - radius), max(0, pixel[1] - radius)
     return np.s_[top : max(0, pixel[0] + radius + 1), left : max(0, pixel[1] + radius + 1)], top, left
 
@@ -224,12 +247,9 @@ def _pixels(prompt: Click | Stroke) -> np.ndarray:
 
 
 def _window(prompt: Prompt, shape: tuple[int, ...], margin: int) -> Bbox:
-    """Return the box in the image that holds a prompt and `margin` pixels round it."""
+    """Return the bbox of a prompt with a margin, clipped to the image; a box has no margin."""
     if isinstance(prompt, Box):
-        x0, y0, x1, y1 = floor(prompt.x0), floor(prompt.y0), ceil(prompt.x1), ceil(prompt.y1)
-    else:
-        pixels = _pixels(prompt)
-        around = margin + (ceil(prompt.radius) if isinstance(prompt, Stroke) else 0)
-        x0, y0 = (int(low) - around for low in pixels.min(axis=0))
-        x1, y1 = (int(high) + around + 1 for high in pixels.max(axis=0))
-    return max(0, x0), max(0, y0), min(shape[1], x1), min(shape[0], y1)
+        return expand_bbox((prompt.x0, prompt.y0, prompt.x1, prompt.y1), 0, shape)
+    pixels = _pixels(prompt)
+    (x0, y0), (x1, y1) = pixels.min(axis=0), pixels.max(axis=0) + 1
+    return expand_bbox((x0, y0, x1, y1), margin + (ceil(prompt.radius) if isinstance(prompt, Stroke) else 0), shape)

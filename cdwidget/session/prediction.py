@@ -1,194 +1,221 @@
-"""What the predictor was asked when a prompt was given, what it answered, and what the answers make of the mask."""
+"""Predictions for the prompts of one image, and the changes that they make to a document."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Sequence
 from weakref import WeakValueDictionary, ref
 
 import numpy as np
 
+from cdwidget._deprecated import renamed_property
 from cdwidget.predictor import Factors, Prediction, Predictor
-from cdwidget.prompts import Box, Prompt, check_prompt
-from cdwidget.session.actions import Alternative
-from cdwidget.session.document import Change, Choice, Difference, Document
-from cdwidget.session.merge import agrees, merge, take
-from cdwidget.session.pixels import HUMAN, Pixels
-from cdwidget.tools.canvas import Painted
+from cdwidget.prompts import Action, Box, Prompt, check_prompt
+from cdwidget.session.document import IS_MANUAL, Change, Choice, Difference, Document, Pixels
+from cdwidget.session.merge import adopt, agrees, merge
+from cdwidget.tools.canvas import PixelEdit
+
+
+@dataclass(frozen=True)
+class Alternative(Action):
+    """Use another prediction for the newest prompt of the selected instance.
+
+    Args:
+        number: Index of the prediction, 0 for the main one; numbers wrap around.
+    """
+
+    number: int
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """One prompt of an instance, seen afterwards.
+class PromptResult:
+    """The result of one prompt: predictor input, predictions, and the mask after merging.
 
-    prompts: all given until then, the one in question last. before, answer, after: bool (H, W), the mask before the prompt, the
-    predictor's whole answer, and the mask that was made of the two. factors: what the model recorded; None when it records nothing.
-    alternatives: bool (H, W), its other answers, best first.
+    Args:
+        prompts: All prompts up to this one, oldest first.
+        before: The mask before the prompt, bool (H, W).
+        predicted: The main prediction, bool (H, W).
+        after: The mask after the prompt, bool (H, W).
+        factors: The factors that the model recorded; None if it records none.
+        alternatives: Other predictions, bool (H, W), best first.
     """
 
     prompts: tuple[Prompt, ...]
     before: np.ndarray
-    answer: np.ndarray
+    predicted: np.ndarray
     after: np.ndarray
     factors: Factors | None
     alternatives: Sequence[np.ndarray] = ()
 
-    def outcome(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> Painted:
-        """Return what the answer would change.
+    answer = renamed_property("answer", "predicted")
 
-        image: uint8 (H, W, 3). progressive: merge the answer, else take it whole. locked: bool (H, W), pixels to leave alone, or None.
-        own: whether nobody but the model has made the mask.
+    def edit(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, model_only: bool) -> PixelEdit:
+        """Return the pixels that the main prediction changes.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            progressive: Whether the prediction is merged; False adopts it completely.
+            locked: Pixels that stay, bool (H, W); None for none.
+            model_only: Whether only the model has drawn the mask.
         """
-        return self._taken(self.answer, image, progressive, locked, own)
+        return self._edit(self.predicted, image, progressive, locked, model_only)
 
-    def outcomes(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool) -> list[Painted]:
-        """Return what one can choose from: `outcome`, then what each answer would change where a click is not taken for a touch-up.
+    def edits(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, model_only: bool) -> list[PixelEdit]:
+        """Return the different edits to choose from; the arguments are those of `edit`.
 
-        What would change the same as an earlier one is left out. ValueError for an alternative that does not fit the image.
+        The first is `edit`, then each prediction without the restriction of border clicks.
+
+        Raises:
+            ValueError: If an alternative does not fit the image.
         """
-        found: dict[object, Painted] = {}
-        wholly = (self._taken(answer, image, progressive, locked, own, touch_up=False) for answer in (self.answer, *self.alternatives))
-        for done in (self.outcome(image, progressive, locked, own), *wholly):
-            found.setdefault((done.bbox, done.where.tobytes()), done)
-        return list(found.values())
+        unique: dict[object, PixelEdit] = {}
+        masks = (self.predicted, *self.alternatives)
+        unrestricted = (self._edit(mask, image, progressive, locked, model_only, border_clicks=False) for mask in masks)
+        for edit in (self.edit(image, progressive, locked, model_only), *unrestricted):
+            unique.setdefault((edit.bbox, edit.where.tobytes()), edit)
+        return list(unique.values())
 
-    def _taken(
-        self, answer: np.ndarray, image: np.ndarray, progressive: bool, locked: np.ndarray | None, own: bool, touch_up: bool = True
-    ) -> Painted:
-        check_answer(answer, image)
+    def _edit(
+        self, mask: np.ndarray, image: np.ndarray, progressive: bool, locked: np.ndarray | None, model_only: bool,
+        border_clicks: bool = True,
+    ) -> PixelEdit:  # fmt: skip
+        _check_size(mask, image)
         if progressive:
-            return merge(image, self.before, answer, self.prompts[-1], self.prompts[:-1], locked, own, touch_up)
-        return take(self.before, answer, locked)
+            return merge(image, self.before, mask, self.prompts[-1], self.prompts[:-1], locked, model_only, border_clicks)
+        return adopt(self.before, mask, locked)
 
 
-# MERGED from session.engine: A predictor that several sessions and threads share: one call at a time, and always about the right image.
+class ImagePredictor:
+    """A shared predictor for one image, uint8 (H, W, 3); keeps the newest result."""
+
+    def __init__(self, image: np.ndarray, predictor: Predictor) -> None:
+        self._image = image
+        self._predictor = share(predictor)
+        self._newest: PromptResult | None = None
+
+    def encode(self) -> None:
+        """Encode the image now."""
+        self._predictor.encode(self._image)
+
+    def apply(self, document: Document, action: Prompt | Alternative, progressive: bool) -> Change:
+        """Return the change by a prompt, or by another prediction for the newest one.
+
+        Raises:
+            ValueError: If the prompt is outside the image, or there is no other prediction.
+        """
+        entry = document.state.entry()
+        if isinstance(action, Alternative):
+            if entry.choice is None:
+                raise ValueError("There is no alternative: the newest change of this instance is not a prompt. Give a prompt first.")
+            return self._change(document, action, entry.prompts, document.pixels.paste(entry.choice.before), progressive)
+        check_prompt(action, *self._image.shape[1::-1])
+        mask, prompts = document.mask, (*entry.prompts, action)
+        # Without a positive prompt there is no object, and a model may predict the whole image.
+        no_object = not mask.any() and not any(isinstance(prompt, Box) or prompt.positive for prompt in prompts)
+        if no_object or (progressive and agrees(mask, action)):
+            state = document.state.with_entry(replace(entry, prompts=prompts, choice=None))
+            return document.change(action, entry.id, state, progressive=progressive)
+        return self._change(document, action, prompts, document.pixels, progressive)
+
+    def predict(self, prompts: tuple[Prompt, ...], before: Pixels) -> PromptResult:
+        """Predict for prompts, given the pixels of the whole image before the newest one.
+
+        The `after` of the result is not set yet.
+
+        The prior is a soft mask if only the model has drawn it, and a hard mask if a person has edited it (the predictor may revise
+        only soft priors).
+        """
+        newest, mask = self._newest, before.mask
+        if newest is None or newest.prompts != prompts or not np.array_equal(newest.before, mask):
+            prior = mask.astype(np.float32) if before.is_model_only else mask.copy()
+            prediction = self._predictor.predict(self._image, prompts, prior if mask.any() else None)
+            newest = PromptResult(prompts, mask, prediction.mask, mask, prediction.factors, prediction.alternatives)
+            self._newest = newest
+        return newest
+
+    def _change(
+        self, document: Document, action: Prompt | Alternative, prompts: tuple[Prompt, ...], base: Pixels, progressive: bool
+    ) -> Change:
+        """Return the change by a prediction for the newest of `prompts`.
+
+        `base` holds the pixels before that prompt.
+        """
+        state = document.state
+        whole = base.crop(document.box)
+        locked = IS_MANUAL[whole.sources] if state.locked else None
+        result, options = self.predict(prompts, whole), (self._image, progressive, locked, whole.is_model_only)
+        if isinstance(action, Alternative):
+            edits = result.edits(*options)
+            number = action.number % len(edits)
+            before, after = base.edit(edits[number], "model")
+            choice = Choice(len(edits), number, before)
+        else:
+            before, after = base.edit(result.edit(*options), "model")
+            choice = Choice(None if result.alternatives else 1, 0, before)
+        new_state = state.with_entry(replace(state.entry(), prompts=prompts, choice=choice))
+        if base is not document.pixels:
+            before, after = document.pixels.difference(base.paste(after))
+        return document.change(action, state.selected, new_state, Difference(state.selected, before, after), progressive=progressive)
 
 
-def check_answer(mask: np.ndarray, image: np.ndarray) -> None:
-    """Raise ValueError where a predictor's mask does not fit the image."""
-    if mask.dtype != bool or mask.shape != image.shape[:2]:
-        raise ValueError(f"the predictor answered with a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")
+class SharedPredictor:
+    """A predictor for several sessions and threads, made by `share`.
 
-
-class Engine:
-    """A predictor, the lock its callers share, and which image it was given last; get one with `engine_of`."""
+    It runs one call at a time, always for the right image.
+    """
 
     def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
+        self._predictor = predictor
         self._lock = Lock()
         self._image: ref[np.ndarray] | None = None
 
     def encode(self, image: np.ndarray) -> None:
-        """Make the predictor hold `image`, this very array; at once when it does already, else after other calls have ended."""
+        """Encode an image, unless the predictor holds it already."""
         with self._lock:
             self._hold(image)
 
-    def ask(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
-        """Predict for `image`, encoding it first where the predictor has served another one meanwhile.
+    def predict(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
+        """Predict for an image; it is encoded again if the predictor holds another one.
 
-        Raises ValueError when the answer is no bool (H, W) mask of the image's size, and whatever the predictor raises.
+        Raises:
+            ValueError: If the predicted mask does not fit the image.
         """
         with self._lock:
             self._hold(image)
-            prediction = self.predictor.predict(prompts, prior)
-        check_answer(prediction.mask, image)
+            prediction = self._predictor.predict(prompts, prior)
+        _check_size(prediction.mask, image)
         return prediction
 
     def _hold(self, image: np.ndarray) -> None:
         held = None if self._image is None else self._image()
         if held is image:
             return
-        if held is not None and np.array_equal(held, image):  # the same picture, opened again
+        if held is not None and np.array_equal(held, image):  # The same image, opened again.
             self._image = ref(image)
             return
-        self._image = None  # where set_image fails, nobody knows what the predictor holds
-        self.predictor.set_image(image)
+        self._image = None  # If set_image fails, the predictor may hold anything.
+        self._predictor.set_image(image)
         self._image = ref(image)
 
 
-# By identity, because a predictor need not be hashable. An engine lives as long as a session uses it, and keeps its
-# predictor alive, so that no other object can have the same identity meanwhile.
-_ENGINES: WeakValueDictionary[int, Engine] = WeakValueDictionary()
-_ENGINES_LOCK = Lock()
+# By identity, because a predictor need not be hashable. A shared predictor lives as long as a session uses it and keeps its predictor
+# alive, so no other object can get the same identity in that time.
+_SHARED: WeakValueDictionary[int, SharedPredictor] = WeakValueDictionary()
+_SHARED_LOCK = Lock()
 
 
-def engine_of(predictor: Predictor) -> Engine:
-    """Return the one engine of a predictor, the same for all the sessions that use it now."""
+def share(predictor: Predictor) -> SharedPredictor:
+    """Return the shared predictor of a predictor, the same one for all sessions."""
     if not (hasattr(predictor, "set_image") and hasattr(predictor, "predict")):
-        raise TypeError(f"a predictor has set_image and predict, and {predictor!r} has not; give what cdwidget.load_predictor() returns")
-    with _ENGINES_LOCK:
-        engine = _ENGINES.get(id(predictor))
-        if engine is None:
-            engine = _ENGINES[id(predictor)] = Engine(predictor)
-        return engine
+        raise TypeError(f"a predictor has set_image and predict, and {predictor!r} has not; give for example cdwidget.load_predictor()")
+    with _SHARED_LOCK:
+        shared = _SHARED.get(id(predictor))
+        if shared is None:
+            shared = _SHARED[id(predictor)] = SharedPredictor(predictor)
+        return shared
 
 
-# MERGED from session.answers: What a predictor's answers make of a document: prompts, and the choice among the answers to the newest one.
-
-
-class Answers:
-    """A predictor's answers about one image, uint8 (H, W, 3); the newest is kept, because it is often asked for again."""
-
-    def __init__(self, image: np.ndarray, engine: Engine) -> None:
-        self._image = image
-        self._engine = engine
-        self._newest: Asked | None = None
-
-    def encode(self) -> None:
-        """Let the predictor encode the image now."""
-        self._engine.encode(self._image)
-
-    def prompt(self, document: Document, prompt: Prompt, progressive: bool) -> Change:
-        """Return what a prompt changes; ValueError for one outside the image."""
-        check_prompt(prompt, *self._image.shape[1::-1])
-        mask, entry = document.mask, document.state.entry()
-        prompts = (*entry.prompts, prompt)
-        # Without a positive prompt there is no object to speak of, and a model asked all the same may answer "everything".
-        pointless = not mask.any() and not any(isinstance(given, Box) or given.positive for given in prompts)
-        if pointless or (progressive and agrees(mask, prompt)):
-            now = document.state.with_entry(replace(entry, prompts=prompts, choice=None))
-            return document.change(prompt, entry.id, now, progressive=progressive)
-        return self._answered(document, prompt, prompts, document.pixels, progressive)
-
-    def alternative(self, document: Document, action: Alternative, progressive: bool) -> Change:
-        """Return the change from the answer in force to another one; ValueError when nothing is left open."""
-        entry = document.state.entry()
-        if entry.choice is None:
-            raise ValueError("there is no other answer to choose: the newest change of this instance is no prompt; give a prompt first")
-        base = document.pixels.paste(entry.choice.before)
-        return self._answered(document, action, entry.prompts, base, progressive)
-
-    def ask(self, prompts: tuple[Prompt, ...], whole: Pixels) -> Asked:
-        """Return the predictor's answers to prompts, given all the image's pixels before the newest; kept ones, where they are the newest.
-
-        What nobody but the model has made is shown to it as a probability, which it may doubt, else as a mask.
-        """
-        newest, before = self._newest, whole.mask
-        if newest is None or newest.prompts != prompts or not np.array_equal(newest.before, before):
-            prior = before.astype(np.float32) if whole.models_own else before.copy()
-            prediction = self._engine.ask(self._image, prompts, prior if before.any() else None)
-            newest = Asked(prompts, before, prediction.mask, before, prediction.factors, prediction.alternatives)
-            self._newest = newest
-        return newest
-
-    def _answered(
-        self, document: Document, action: Prompt | Alternative, prompts: tuple[Prompt, ...], base: Pixels, progressive: bool
-    ) -> Change:
-        """Return the change to what an answer to the newest of `prompts` makes of `base`, the pixels before that prompt."""
-        state = document.state
-        whole = base.crop(document.box)
-        locked = HUMAN[whole.sources] if state.locked else None
-        asked, how = self.ask(prompts, whole), (self._image, progressive, locked, whole.models_own)
-        if isinstance(action, Alternative):
-            outcomes = asked.outcomes(*how)
-            number = action.number % len(outcomes)
-            before, after = base.paint(outcomes[number], "model")
-            choice = Choice(len(outcomes), number, before)
-        else:
-            before, after = base.paint(asked.outcome(*how), "model")
-            choice = Choice(None if asked.alternatives else 1, 0, before)
-        now = state.with_entry(replace(state.entry(), prompts=prompts, choice=choice))
-        if base is not document.pixels:
-            before, after = document.pixels.become(base.paste(after))
-        return document.change(action, state.selected, now, Difference(state.selected, before, after), progressive=progressive)
+def _check_size(mask: np.ndarray, image: np.ndarray) -> None:
+    if mask.dtype != bool or mask.shape != image.shape[:2]:
+        raise ValueError(f"the predictor returned a mask of {mask.dtype} {mask.shape}, the image needs bool {image.shape[:2]}")

@@ -1,41 +1,43 @@
-"""The tools of the hand, for what the model cannot do: one file a tool, beside one generator in js/src/tools.
+"""Manual tools for edits that the model cannot make.
 
-An action is a frozen dataclass; its function is given a `Canvas`, writes to nothing, and returns what it decided as `Painted`. It
-raises ValueError, which says what is allowed, for an action that cannot be done.
+Each tool has one file here, and one in js/src/tools.
+
+A tool's file holds its action, a frozen dataclass; its function, which receives a `Canvas` and returns a `PixelEdit`; and the
+`Tool` that declares both. Sessions, logs and the browser take everything else from `TOOLS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Union
-
-from cdwidget.tools.brush import Brush, draw_brush
-from cdwidget.tools.canvas import Canvas, Painted
-from cdwidget.tools.commands import FillHoles, Grow, KeepLargest, Shrink, Smooth, fill_holes, grow, keep_largest, shrink, smooth
-from cdwidget.tools.matte import Matte, solve_matte
-from cdwidget.tools.polygon import Lasso, Polygon, fill_polygon
+from cdwidget._deprecated import renamed_names
+from cdwidget.prompts import Action
+from cdwidget.tools.brush import BRUSH, ERASER, Brush
+from cdwidget.tools.canvas import Canvas, PixelEdit, Tool, ToolAction
+from cdwidget.tools.commands import FILL_HOLES, GROW, KEEP_LARGEST, SHRINK, SMOOTH, FillHoles, Grow, KeepLargest, Shrink, Smooth
+from cdwidget.tools.matte import MATTE, Matte
+from cdwidget.tools.polygon import LASSO, POLYGON, Lasso, Polygon
 from cdwidget.tools.scissors import Scissors
-from cdwidget.tools.superpixel import Superpixel, superpixels, take_superpixels
-from cdwidget.tools.wand import Wand, wave_wand
+from cdwidget.tools.superpixel import SUPERPIXEL, Superpixel, superpixels
+from cdwidget.tools.wand import WAND, Wand
 
-ToolAction = Union[Brush, Polygon, Lasso, Superpixel, Wand, FillHoles, KeepLargest, Smooth, Grow, Shrink, Matte]
-
-TOOLS: dict[type, Callable[[Canvas, Any], Painted]] = {
-    Brush: draw_brush,
-    Polygon: fill_polygon,
-    Lasso: fill_polygon,
-    Superpixel: take_superpixels,
-    Wand: wave_wand,
-    FillHoles: fill_holes,
-    KeepLargest: keep_largest,
-    Smooth: smooth,
-    Grow: grow,
-    Shrink: shrink,
-    Matte: solve_matte,
-}
+TOOLS: tuple[Tool, ...] = (  # Journals number sources in this order, so a new tool goes to the end.
+    BRUSH,
+    ERASER,
+    SUPERPIXEL,
+    LASSO,
+    POLYGON,
+    WAND,
+    FILL_HOLES,
+    KEEP_LARGEST,
+    SMOOTH,
+    GROW,
+    SHRINK,
+    MATTE,
+)
+TOOL_OF_ACTION: dict[type[Action], Tool] = {tool.action: tool for tool in TOOLS}
 
 __all__ = [
     "TOOLS",
+    "TOOL_OF_ACTION",
     "Brush",
     "Canvas",
     "FillHoles",
@@ -43,13 +45,16 @@ __all__ = [
     "KeepLargest",
     "Lasso",
     "Matte",
-    "Painted",
+    "PixelEdit",
     "Polygon",
     "Scissors",
     "Shrink",
     "Smooth",
     "Superpixel",
+    "Tool",
     "ToolAction",
     "Wand",
     "superpixels",
 ]
+
+__getattr__ = renamed_names(__name__, {"Painted": "PixelEdit"})

@@ -1,9 +1,9 @@
-"""The brush and the eraser: all pixels near a line.
+"""Brush and eraser: add or remove all pixels near a line.
 
-Pixel (column, row) is covered when the squared distance from its centre, (column + 0.5, row + 0.5), to the nearest segment of the
-line is at most radius squared, computed in float64 as `_covered` does. js/src/tools draws by the same arithmetic, so that what
-the browser shows is what is recorded; tests/brush_cases.json holds both to it. The browser rounds points to 1/64 pixel, which makes the
-differences between them exact.
+The line covers pixel (column, row) if the squared distance from its center, (column + 0.5, row + 0.5), to the nearest segment is
+at most the squared radius, computed in float64 as in `_is_covered`. js/src/cover.ts uses the same arithmetic, so the browser shows
+exactly the pixels that a session records; tests/brush_cases.json tests both. The browser rounds points to 1/64 pixel, so that
+differences between them are exact.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdwidget.masks import Bbox
-from cdwidget.tools.canvas import Canvas, Painted, around, check_points, check_radius, nothing, painted
+from cdwidget.masks import Bbox, expand_bbox
+from cdwidget.tools.canvas import NO_EDIT, Canvas, PixelEdit, Tool, ToolAction, check_points, check_radius, set_pixels
 
-SMALLEST = 0.5  # a brush one pixel across
-RUNS_AT_ONCE = 2**14  # what is computed on at once, so that it stays in the processor's cache
+MIN_RADIUS_PX = 0.5
+RUNS_PER_BATCH = 2**14  # Their arrays fit into the processor's cache.
 
 
 @dataclass(frozen=True)
-class Brush:
-    """Every pixel within `radius` of the line through `points` is in the object (add) or not in it: brush and eraser.
+class Brush(ToolAction):
+    """Add all pixels near a line to the mask, or remove them.
 
-    One point is a disk.
+    Args:
+        points: The line, (x, y) in image pixels; one point draws a disk.
+        radius: Image pixels, 0.5 to 1024.
+        add: Whether the pixels are added or removed.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -31,31 +34,39 @@ class Brush:
     add: bool = True
 
 
-def draw_brush(canvas: Canvas, action: Brush) -> Painted:
-    """Decide all pixels that the line covers; ValueError for no points or a radius that is not allowed."""
+def draw_brush(canvas: Canvas, action: Brush) -> PixelEdit:
+    """Set all pixels that the line covers; ValueError for no points or an invalid radius."""
     points = check_points(action, 1)
-    radius = check_radius(action, "radius", SMALLEST)
+    radius = check_radius(action, "radius", MIN_RADIUS_PX)
     box, where = cover(points, radius, canvas.mask.shape)
-    return painted(box, where, action.add) if where.any() else nothing()
+    return set_pixels(box, where, action.add) if where.any() else NO_EDIT
 
 
 def cover(points: np.ndarray, radius: float, shape: tuple[int, ...]) -> tuple[Bbox, np.ndarray]:
-    """Return a box of the image, and as bool (h, w) the pixels in it that the line through float64 (n, 2) points covers.
+    """Return the bbox of a line in an image, and the pixels of it that the line covers.
 
-    A segment covers one run of each row, for what lies within a distance of it is convex: runs are found, not pixels.
+    The pixels near a segment are convex, so it covers one run of each row: runs are computed, not pixels.
+
+    Args:
+        points: float64 (n, 2), (x, y) in image pixels.
+        radius: Image pixels.
+        shape: (H, W) of the image.
+
+    Returns:
+        The bbox, and the pixels in it, bool (h, w).
     """
-    box = x0, y0, x1, y1 = around((*points.min(axis=0), *points.max(axis=0)), radius, shape)
+    box = x0, y0, x1, y1 = expand_bbox((*points.min(axis=0), *points.max(axis=0)), radius, shape)
     where = np.zeros((y1 - y0, x1 - x0), bool)
     a, b = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
     rows = np.cumsum(np.abs(b[:, 1] - a[:, 1]) + 2 * radius)
-    bounds = np.flatnonzero(np.diff(rows // RUNS_AT_ONCE)) + 1
-    runs = [_runs(*some, radius, box) for some in zip(np.split(a, bounds), np.split(b, bounds))]
+    bounds = np.flatnonzero(np.diff(rows // RUNS_PER_BATCH)) + 1
+    runs = [_runs(*batch, radius, box) for batch in zip(np.split(a, bounds), np.split(b, bounds))]
     starts, ends = (np.concatenate(side) for side in zip(*runs))
     if not starts.size:
         return box, where
     order = np.argsort(starts)
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    apart = np.r_[True, starts[1:] > ends[:-1]]  # the runs of neighbouring segments overlap: joined, each pixel is written once
+    apart = np.r_[True, starts[1:] > ends[:-1]]  # Runs of adjacent segments overlap; joined, each pixel is written once.
     flat = where.reshape(-1)
     for start, end in zip(starts[apart].tolist(), ends[np.roll(apart, -1)].tolist()):
         flat[start:end] = True
@@ -63,44 +74,47 @@ def cover(points: np.ndarray, radius: float, shape: tuple[int, ...]) -> tuple[Bb
 
 
 def _runs(a: np.ndarray, b: np.ndarray, radius: float, box: Bbox) -> tuple[np.ndarray, np.ndarray]:
-    """Return where in the flattened box the runs of the segments from a to b, float64 (n, 2), start and end, int64."""
+    """Return the starts and ends of the runs of segments in the flattened box, int64.
+
+    The segments lead from a to b, float64 (n, 2).
+    """
     x0, y0, x1, y1 = box
     first = np.clip(np.floor(np.minimum(a[:, 1], b[:, 1]) - radius), y0, y1).astype(np.int64)
     last = np.clip(np.ceil(np.maximum(a[:, 1], b[:, 1]) + radius), first, y1).astype(np.int64)
     count = last - first
     row = np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
     py = row + 0.5
-    ax, ay, bx, by = (np.repeat(of[:, axis], count) for of in (a, b) for axis in (0, 1))
+    ax, ay, bx, by = (np.repeat(ends[:, axis], count) for ends in (a, b) for axis in (0, 1))
     dx, dy = bx - ax, by - ay
     length = dx * dx + dy * dy
     square = radius * radius
 
-    # Approximately: the ends of the row in the disk round a, in that round b, and on the two sides that join them.
+    # Approximate ends of each run: in the disk around a, in the disk around b, and on the two sides that join them.
     with np.errstate(divide="ignore", invalid="ignore"):
         reach_a, reach_b = np.sqrt(square - (ay - py) ** 2), np.sqrt(square - (by - py) ** 2)
         across = radius / np.sqrt(length)
-        places = [ax - reach_a, ax + reach_a, bx - reach_b, bx + reach_b]
+        candidates = [ax - reach_a, ax + reach_a, bx - reach_b, bx + reach_b]
         for sign in (-across, across):
             along = (py - ay - sign * dx) / dy
-            places.append(np.where((along >= 0) & (along <= 1), ax - sign * dy + along * dx, np.nan))
-    left, right = np.fmin.reduce(places), np.fmax.reduce(places)
+            candidates.append(np.where((along >= 0) & (along <= 1), ax - sign * dy + along * dx, np.nan))
+    left, right = np.fmin.reduce(candidates), np.fmax.reduce(candidates)
     reached = ~np.isnan(left)
     row, py, ax, ay, dx, dy, length = (values[reached] for values in (row, py, ax, ay, dx, dy, length))
 
-    # Exactly: begin one column outside each end and move in until the rule covers it.
-    def covered(column: np.ndarray) -> np.ndarray:
-        return _covered(column + 0.5, py, ax, ay, dx, dy, length, square)
+    # Exact ends: start one column outside of each approximate end and move inward until the pixel is covered.
+    def is_covered(column: np.ndarray) -> np.ndarray:
+        return _is_covered(column + 0.5, py, ax, ay, dx, dy, length, square)
 
     start, end = np.ceil(left[reached] - 0.5) - 1, np.floor(right[reached] - 0.5) + 1
     for _ in range(2):
-        start += ~covered(start)
-        end -= ~covered(end)
+        start += ~is_covered(start)
+        end -= ~is_covered(end)
     start, end = np.clip(start, x0, x1).astype(np.int64) - x0, np.clip(end + 1, x0, x1).astype(np.int64) - x0
-    some, top = start < end, (row - y0) * (x1 - x0)
-    return (top + start)[some], (top + end)[some]
+    is_run, row_start = start < end, (row - y0) * (x1 - x0)
+    return (row_start + start)[is_run], (row_start + end)[is_run]
 
 
-def _covered(
+def _is_covered(
     px: np.ndarray,
     py: np.ndarray,
     ax: np.ndarray,
@@ -110,8 +124,15 @@ def _covered(
     length: np.ndarray,
     square: float,
 ) -> np.ndarray:
-    """The rule: say for each pixel centre whether its segment, from a along d, of this squared length, is near enough."""
-    t = ((px - ax) * dx + (py - ay) * dy) / np.where(length == 0, 1, length)  # 0 for a segment that is a point
+    """Return for each pixel center (px, py) whether its segment is near enough.
+
+    The segment leads from a to a + d; `length` is the squared length of d.
+    """
+    t = ((px - ax) * dx + (py - ay) * dy) / np.where(length == 0, 1, length)  # 0 for a segment that is a point.
     t = np.clip(t, 0, 1)
     ex, ey = ax + t * dx - px, ay + t * dy - py
     return ex * ex + ey * ey <= square
+
+
+BRUSH = Tool("brush", "Brush", Brush, draw_brush, source="brush", key="B")
+ERASER = Tool("eraser", "Eraser", Brush, draw_brush, source="brush", key="E")

@@ -1,27 +1,35 @@
-"""What a tool is given and what it answers. A tool is a frozen dataclass, the action, beside one pure function of Canvas and action."""
+"""The contract of a manual tool: its declaration, and its function's input and output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, floor, isfinite
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from cdwidget.masks import NOWHERE, Bbox
+from cdwidget.masks import EMPTY_BBOX, Bbox
+from cdwidget.prompts import Action
 
 Points = tuple[tuple[float, float], ...]
-FARTHEST = 2.0**20  # a gesture may leave the image, but a coordinate beyond this is a mistake, and arithmetic stays exact below it
-LARGEST = 1024.0  # pixels: the largest radius; distances are told apart exactly up to here
+MAX_COORDINATE_PX = 2.0**20  # Below this, arithmetic on coordinates is exact.
+MAX_RADIUS_PX = 1024.0  # Up to this radius, all distances between pixel centers are distinguishable.
+
+
+@dataclass(frozen=True)
+class ToolAction(Action):
+    """Base of the actions of manual tools: a frozen dataclass of plain values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What a tool may look at; it writes to none of it.
+    """The input of a tool's function, which writes to none of it.
 
-    image: uint8 (H, W, 3) RGB. mask: bool (H, W) of the instance being edited.
-    superpixels: count -> int32 (h, w), what `superpixel.superpixels(image, count)` answers; whoever makes the canvas may keep it.
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        mask: Mask of the selected instance, bool (H, W).
+        superpixels: Returns the labels of about `count` superpixels, int32 (h, w), as `cdwidget.tools.superpixels` does.
     """
 
     image: np.ndarray
@@ -30,11 +38,16 @@ class Canvas:
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
-    """What a tool decided, inside one box of the image.
+class PixelEdit:
+    """The output of a tool's function: new values of some pixels inside one bbox.
 
-    where: bool (h, w), the pixels it decided on, whether or not they change. pixels: bool (h, w), what they are now; only those in
-    `where` count. alpha: uint8 (h, w) likewise, from a tool that answers softly; else None. The arrays may share memory.
+    The arrays may share memory.
+
+    Args:
+        bbox: Where the pixels are.
+        where: The pixels that are set, also those that keep their value, bool (h, w).
+        pixels: Their new values in the mask, bool (h, w).
+        alpha: Their new alpha, uint8 (h, w); None for a tool without alpha.
     """
 
     bbox: Bbox
@@ -43,52 +56,60 @@ class Painted:
     alpha: np.ndarray | None = None
 
 
-def painted(box: Bbox, where: np.ndarray, add: bool) -> Painted:
-    """Return that all pixels of `where`, bool of the box's size, are in the object (add) or not in it."""
-    return Painted(box, where, where if add else np.zeros_like(where))
+@dataclass(frozen=True)
+class Tool:
+    """The declaration of a manual tool. `cdwidget.tools.TOOLS` lists all of them.
 
-
-def changed(box: Bbox, before: np.ndarray, after: np.ndarray) -> Painted:
-    """Return that the mask in `box` becomes `after`: of two bool arrays of its size, the pixels that differ."""
-    return Painted(box, before != after, after)
-
-
-def nothing() -> Painted:
-    """Return that no pixel was decided on."""
-    return painted(NOWHERE, np.zeros((0, 0), bool), True)
-
-
-def crop(array: np.ndarray, box: Bbox) -> np.ndarray:
-    """Return the view of an (H, W, ...) array inside `box`."""
-    return array[box[1] : box[3], box[0] : box[2]]
-
-
-def around(box: tuple[float, float, float, float], margin: float, shape: tuple[int, ...]) -> Bbox:
-    """Return the box of whole pixels that holds `box` and `margin` pixels round it, as far as an image of this shape goes.
-
-    NOWHERE when all of it lies outside.
+    Args:
+        name: Its name in the `tool` trait, or of the command in a menu.
+        label: Its name on a button.
+        action: The class of its action.
+        run: Returns what an action sets; raises ValueError for an action that is not allowed.
+        source: The source of the pixels that it sets, an entry of `cdwidget.session.SOURCES`.
+        key: The key that activates it; "" for a command without a gesture.
     """
-    x0, y0 = max(0, floor(box[0] - margin)), max(0, floor(box[1] - margin))
-    x1, y1 = min(shape[1], ceil(box[2] + margin)), min(shape[0], ceil(box[3] + margin))
-    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else NOWHERE
+
+    name: str
+    label: str
+    action: type[ToolAction]
+    run: Callable[[Canvas, Any], PixelEdit]
+    source: str
+    key: str = ""
 
 
-def check_points(action: Any, least: int) -> np.ndarray:
-    """Return an action's points as float64 (n, 2); ValueError when there are fewer than `least`, or one is no place near an image."""
+NO_EDIT = PixelEdit(EMPTY_BBOX, np.zeros((0, 0), bool), np.zeros((0, 0), bool))
+
+
+def set_pixels(box: Bbox, where: np.ndarray, add: bool) -> PixelEdit:
+    """Return the edit that adds the pixels of `where`, bool (h, w), or removes them."""
+    return PixelEdit(box, where, where if add else np.zeros_like(where))
+
+
+def replace_pixels(box: Bbox, before: np.ndarray, after: np.ndarray) -> PixelEdit:
+    """Return the edit of the mask inside `box` from `before` to `after`, bool (h, w)."""
+    return PixelEdit(box, before != after, after)
+
+
+def check_points(action: Any, min_count: int) -> np.ndarray:
+    """Return the points of an action as float64 (n, 2).
+
+    Raises:
+        ValueError: If there are fewer than `min_count`, or one is not finite or too far from the image.
+    """
     name, points = type(action).__name__, action.points
-    if len(points) < least:
-        raise ValueError(f"a {name} has {len(points)} points; it needs at least {least}, each (x, y) in image pixels")
+    if len(points) < min_count:
+        raise ValueError(f"a {name} has {len(points)} points; it needs at least {min_count}, each (x, y) in image pixels")
     for x, y in points:
-        if not (isfinite(x) and isfinite(y) and max(abs(x), abs(y)) <= FARTHEST):
+        if not (isfinite(x) and isfinite(y) and max(abs(x), abs(y)) <= MAX_COORDINATE_PX):
             raise ValueError(
-                f"{name} at x={x:g}, y={y:g}: coordinates are finite image pixels, at most {FARTHEST:.0f} from the image's corner"
+                f"{name} at x={x:g}, y={y:g}: coordinates are finite image pixels, at most {MAX_COORDINATE_PX:.0f} from the image's corner"
             )
     return np.array(points, np.float64).reshape(-1, 2)
 
 
-def check_radius(action: Any, field: str, least: float) -> float:
-    """Return a length of an action in pixels; ValueError when it is not in `least`..LARGEST."""
-    length: float = getattr(action, field)
-    if not (isfinite(length) and least <= length <= LARGEST):
-        raise ValueError(f"a {type(action).__name__}'s {field} is {length:g}; allowed are {least:g} to {LARGEST:.0f} image pixels")
-    return length
+def check_radius(action: Any, field: str, minimum: float) -> float:
+    """Return a radius of an action, in image pixels; ValueError if it is not allowed."""
+    radius: float = getattr(action, field)
+    if not (isfinite(radius) and minimum <= radius <= MAX_RADIUS_PX):
+        raise ValueError(f"a {type(action).__name__}'s {field} is {radius:g}; allowed are {minimum:g} to {MAX_RADIUS_PX:.0f} image pixels")
+    return radius

@@ -1,7 +1,7 @@
-"""Intelligent scissors: the path along edges from where the last point was put down to the pointer.
+"""Intelligent scissors: the path along edges from a lasso's last point to the pointer.
 
-Mortensen and Barrett, "Intelligent scissors for image composition", SIGGRAPH 1995, as OpenCV has them. A path is a proposal; what is
-recorded is the `Lasso` that the browser makes of all paths.
+Mortensen and Barrett, "Intelligent scissors for image composition", SIGGRAPH 1995, as implemented in OpenCV. A path is a proposal;
+the browser joins the paths to the `Lasso` that a session records.
 """
 
 from __future__ import annotations
@@ -12,25 +12,28 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from cdwidget.masks import Bbox
+from cdwidget.masks import Bbox, crop, expand_bbox
 from cdwidget.prompts import Click, check_prompt
-from cdwidget.tools.canvas import FARTHEST, around, crop
+from cdwidget.tools.canvas import MAX_COORDINATE_PX
 
-SIDE = 384  # pixels that the map of paths is computed on at most, across and down: 40 ms an anchor; a path then takes less than 1
-NARROWEST = 32  # pixels of a window in which there is anything to follow
+MAX_SIDE_PX = 384  # Of the map of paths: 40 ms for an anchor, then less than 1 ms for a path.
+MIN_WINDOW_PX = 32  # A smaller window shows no edge to follow.
 
 
 class Scissors:
-    """Paths in one image. The map of all paths from an anchor is kept until another anchor, so that following the pointer is quick.
+    """Paths along the edges of one image, for any thread.
 
-    May be called from any thread.
+    The map of all paths from an anchor is kept until the next anchor, so that following the pointer is fast.
 
-    >>> Scissors(image).path((120, 88), (160, 95))
-    [(120, 88), ..., (160, 95)]
+    Args:
+        image: uint8 (H, W, 3), RGB.
+
+    Example:
+        >>> Scissors(image).path((120, 88), (160, 95))
+        [(120, 88), ..., (160, 95)]
     """
 
     def __init__(self, image: np.ndarray) -> None:
-        """image: uint8 (H, W, 3) RGB."""
         self._image = image
         self._lock = Lock()
         self._tool = cv2.segmentation.IntelligentScissorsMB()
@@ -40,20 +43,27 @@ class Scissors:
         self._box: Bbox = (0, 0, 0, 0)
         self._scale = (1.0, 1.0)
 
-    def path(self, anchor: tuple[float, float], target: tuple[float, float], window: float = SIDE) -> list[tuple[float, float]]:
-        """Return the points (x, y) from `anchor` to `target`, both among them, along edges where there are any.
+    def path(self, anchor: tuple[float, float], target: tuple[float, float], window: float = MAX_SIDE_PX) -> list[tuple[float, float]]:
+        """Return the path between two points along edges.
 
-        window: pixels across and down, round the anchor, that edges are followed in; one wider than SIDE is looked at reduced. A
-        target outside of it is reached by a straight line. Raises ValueError for an anchor outside the image, a target that is not
-        finite, or a window that is not allowed.
+        Args:
+            anchor: Start, (x, y) in image pixels.
+            target: End, (x, y); outside of the window, the path ends with a straight line.
+            window: Side of the square around the anchor that is searched, in image pixels; reduced if it is above 384.
+
+        Returns:
+            The points (x, y) of the path, from `anchor` to `target`, both included.
+
+        Raises:
+            ValueError: If the anchor is outside the image, the target is not finite, or the window is not allowed.
         """
         height, width = self._image.shape[:2]
         start = Click(*anchor)
         check_prompt(start, width, height)
         if not (isfinite(target[0]) and isfinite(target[1])):
-            raise ValueError(f"the path is to lead to x={target[0]:g}, y={target[1]:g}; it needs finite image pixels")
-        if not NARROWEST <= window <= FARTHEST:
-            raise ValueError(f"the window is {window:g} pixels wide; allowed are {NARROWEST} to {FARTHEST:.0f}")
+            raise ValueError(f"the path ends at x={target[0]:g}, y={target[1]:g}; it needs finite image pixels")
+        if not MIN_WINDOW_PX <= window <= MAX_COORDINATE_PX:
+            raise ValueError(f"the window is {window:g} pixels wide; allowed are {MIN_WINDOW_PX} to {MAX_COORDINATE_PX:.0f}")
         with self._lock:
             if self._built != (start.pixel, window):
                 self._build(start.pixel, window)
@@ -61,16 +71,16 @@ class Scissors:
             column = int((min(max(target[0], x0), x1 - 0.5) - x0) * across)
             row = int((min(max(target[1], y0), y1 - 0.5) - y0) * down)
             contour = self._tool.getContour((column, row))
-        bends = cv2.approxPolyDP(contour, 0.5, False).reshape(-1, 2)  # without the steps from pixel to pixel
+        bends = cv2.approxPolyDP(contour, 0.5, False).reshape(-1, 2)  # This removes the steps from pixel to pixel.
         between = (bends[1:-1] + 0.5) / (across, down) + (x0, y0)
         return [anchor, *map(tuple, between.tolist()), target]
 
     def _build(self, pixel: tuple[int, int], window: float) -> None:
         row, column = pixel
         self._built = None
-        self._box = around((column, row, column + 1, row + 1), window / 2, self._image.shape)
+        self._box = expand_bbox((column, row, column + 1, row + 1), window / 2, self._image.shape)
         image = crop(self._image, self._box)
-        scale = min(1.0, SIDE / max(image.shape))
+        scale = min(1.0, MAX_SIDE_PX / max(image.shape))
         height, width = (max(1, round(length * scale)) for length in image.shape[:2])
         self._scale = width / image.shape[1], height / image.shape[0]
         self._tool.applyImage(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))

@@ -1,7 +1,7 @@
-"""Superpixels: the image in some hundreds of pieces of like colour, to be taken one by one.
+"""Superpixels: add or remove segments of similar color.
 
-They are computed on a reduced image: the labels L are (h, w), the image is (H, W), and image pixel (column c, row r) lies in segment
-L[floor((r + 0.5) * h / H), floor((c + 0.5) * w / W)], here and in the browser.
+The segments are computed on a reduced image: with labels L (h, w) of an image (H, W), the image pixel in column c and row r belongs to
+segment L[floor((r + 0.5) * h / H), floor((c + 0.5) * w / W)], in Python and in the browser.
 """
 
 from __future__ import annotations
@@ -12,24 +12,32 @@ import cv2
 import numpy as np
 
 from cdwidget.masks import bbox
-from cdwidget.tools.canvas import Canvas, Painted, nothing, painted
+from cdwidget.tools.canvas import NO_EDIT, Canvas, PixelEdit, Tool, ToolAction, set_pixels
 
-LONGER_SIDE = 1024  # of the reduced image; SLIC takes a second there, 12 of them on 12 megapixels
-FEWEST, MOST = 10, 10_000
-COMPACTNESS, SIGMA = 20.0, 1.0  # nearness against likeness; the blur first. Of those tried, these follow the borders of GrabCut best
+MAX_SIDE_PX = 1024  # Of the reduced image: SLIC takes one second, and 12 seconds on 12 megapixels.
+MIN_COUNT, MAX_COUNT = 10, 10_000
+# Parameters of SLIC that follow the borders of GrabCut's objects best.
+COMPACTNESS = 20.0  # Weight of distance against color.
+BLUR_SIGMA_PX = 1.0
 
 
 @dataclass(frozen=True)
-class Superpixel:
-    """Every pixel of these segments, ids in the map of `count` superpixels, is in the object (add) or not in it."""
+class Superpixel(ToolAction):
+    """Add all pixels of some superpixels to the mask, or remove them.
+
+    Args:
+        segments: Labels of the superpixels.
+        count: Approximate number of superpixels in the image, 10 to 10,000.
+        add: Whether the pixels are added or removed.
+    """
 
     segments: tuple[int, ...]
     count: int
     add: bool = True
 
 
-def take_superpixels(canvas: Canvas, action: Superpixel) -> Painted:
-    """Decide all pixels of the segments; ValueError for a count that is not allowed or a segment that there is not."""
+def set_superpixels(canvas: Canvas, action: Superpixel) -> PixelEdit:
+    """Set all pixels of the segments; ValueError for an invalid count or unknown segment."""
     check_count(action.count)
     labels = canvas.superpixels(action.count)
     chosen = np.zeros(int(labels.max()) + 1, bool)
@@ -39,38 +47,48 @@ def take_superpixels(canvas: Canvas, action: Superpixel) -> Painted:
         chosen[segment] = True
     found = chosen[labels]
     if not found.any():
-        return nothing()
+        return NO_EDIT
     left, top, right, bottom = bbox(found)
-    rows, columns = lookup(labels.shape[0], canvas.mask.shape[0]), lookup(labels.shape[1], canvas.mask.shape[1])
+    rows, columns = label_positions(labels.shape[0], canvas.mask.shape[0]), label_positions(labels.shape[1], canvas.mask.shape[1])
     y0, y1 = (int(row) for row in np.searchsorted(rows, (top, bottom)))
     x0, x1 = (int(column) for column in np.searchsorted(columns, (left, right)))
-    return painted((x0, y0, x1, y1), found[rows[y0:y1, None], columns[x0:x1]], action.add)
+    return set_pixels((x0, y0, x1, y1), found[rows[y0:y1, None], columns[x0:x1]], action.add)
 
 
 def superpixels(image: np.ndarray, count: int) -> np.ndarray:
-    """Return about `count` superpixels of a uint8 (H, W, 3) image: int32 (h, w), connected segments 0..n-1, always the same ones.
+    """Segment an image into superpixels by SLIC, in about a second, deterministically.
 
-    h and w are at most LONGER_SIDE; the module says which segment an image pixel lies in. Takes about a second. ValueError for a
-    count outside FEWEST..MOST.
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        count: Approximate number of superpixels, 10 to 10,000.
+
+    Returns:
+        Labels 0..n-1 of connected segments, int32 (h, w), of the image reduced to at most 1024 pixels a side.
+
+    Raises:
+        ValueError: If the count is not allowed.
     """
-    from skimage.segmentation import slic  # loads SciPy, which an import of a session or a widget need not wait for
+    from skimage.segmentation import slic  # It imports SciPy, which an import of a session need not wait for.
 
     check_count(count)
     height, width = image.shape[:2]
-    scale = min(1.0, LONGER_SIDE / max(height, width))
+    scale = min(1.0, MAX_SIDE_PX / max(height, width))
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    labels = slic(image, n_segments=count, compactness=COMPACTNESS, sigma=SIGMA, start_label=0, channel_axis=-1)
+    labels = slic(image, n_segments=count, compactness=COMPACTNESS, sigma=BLUR_SIGMA_PX, start_label=0, channel_axis=-1)
     return np.ascontiguousarray(labels, np.int32)
 
 
-def lookup(reduced: int, full: int) -> np.ndarray:
-    """Return for each of `full` rows (or columns) of the image the one of `reduced` in the labels, int64, never falling."""
+def label_positions(reduced: int, full: int) -> np.ndarray:
+    """Return the row of the labels for each row of the image, int64 (full,); or columns."""
     return np.floor((np.arange(full) + 0.5) * reduced / full).astype(np.int64)
 
 
 def check_count(count: int) -> None:
-    """Raise ValueError when there cannot be this many superpixels."""
-    if not FEWEST <= count <= MOST:
-        raise ValueError(f"{count} superpixels are asked for; allowed are {FEWEST} to {MOST}")
+    """Raise ValueError if the number of superpixels is not allowed."""
+    if not MIN_COUNT <= count <= MAX_COUNT:
+        raise ValueError(f"the count is {count} superpixels; allowed are {MIN_COUNT} to {MAX_COUNT}")
+
+
+SUPERPIXEL = Tool("superpixel", "Superpixel", Superpixel, set_superpixels, source="superpixel", key="S")

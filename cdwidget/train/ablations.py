@@ -1,4 +1,4 @@
-"""What each part of CDNet that must be trained is worth: one recipe with one thing changed at a time, for the same number of batches."""
+"""Ablations of the trained parts of CDNet: one recipe with one change at a time, trained for the same number of batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from cdwidget.train.config import Recipe
 from cdwidget.train.trainer import train
 
-CHANGES: dict[str, Mapping[str, Any]] = {  # of the network's configuration
+CHANGES: dict[str, Mapping[str, Any]] = {  # name -> changes of CDNetConfig
     "cdnet": {},
     "fdm-off": {"fdm": "off"},
     "fdm-v1": {"fdm": "v1"},
@@ -28,16 +28,26 @@ CHANGES: dict[str, Mapping[str, Any]] = {  # of the network's configuration
 def train_ablations(
     recipe: Recipe, steps: int, data: Sequence[Path], folder: Path, encoder: Path | None, device: str = "auto"
 ) -> list[Path]:
-    """Train the recipe with each of CHANGES for `steps` batches; return the files of the weights, the unchanged one first.
+    """Train a recipe with each of CHANGES.
 
-    folder: for the weights, a file a change. What is there already is not trained again, and what was stopped goes on where it was. The
-    encoder's features are computed once for all of them.
+    Finished runs are skipped, and interrupted ones resume.
+
+    Args:
+        recipe: The recipe; all runs share the features of its encoder if that is frozen.
+        steps: Batches per run.
+        data: Folders of data sets.
+        folder: Folder to write one weights file per change to.
+        encoder: Pre-trained encoder weights.
+        device: "cpu", "cuda" or "auto".
+
+    Returns:
+        The weights files, the unchanged recipe first.
     """
     files = []
     for name, change in CHANGES.items():
         out = folder / f"{name}.safetensors"
         files.append(out)
-        if _batches(out) == steps:
+        if _trained_steps(out) == steps:
             continue
         tqdm.write(f"training {name}, {steps} batches")
         changed = replace(recipe, model=replace(recipe.model, **change), steps=steps)
@@ -46,8 +56,8 @@ def train_ablations(
     return files
 
 
-def _batches(weights: Path) -> int:
-    """How many batches weights have seen, 0 when there are none."""
+def _trained_steps(weights: Path) -> int:
+    """Return the number of batches that weights were trained on, 0 if there is no file."""
     if not weights.is_file():
         return 0
     with safe_open(weights, framework="pt") as file:

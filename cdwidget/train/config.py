@@ -1,22 +1,32 @@
-"""Recipes: what is trained on what, for how long. A recipe is an instance, and the checkpoint holds the model's part of it."""
+"""Recipes: the network, the mixture of data sets and the schedule of a training run. A checkpoint holds the recipe it was trained with.
+
+The data sets of the shipped weights are not code: `datasets.json`, next to the weights, holds their sampling weights and options.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from pathlib import Path
 from typing import Iterable
 
-from cdwidget.formats.dataset_folders import HOLDOUT
+from cdwidget.formats.dataset_folders import HOLDOUT_INTERVAL
+from cdwidget.model import WEIGHTS
 from cdwidget.model.cdnet import CDNetConfig
 from cdwidget.registry import lookup
+
+DATASETS_FILE = WEIGHTS / "datasets.json"
 
 
 @dataclass(frozen=True)
 class SetOptions:
-    """How one data set is drawn from.
+    """How one data set is sampled.
 
-    weight: share of the images, relative to the other sets. whole: probability that all its ids together are the target (a dressed person,
-    not a sleeve). union: probability that two of its ids together are.
+    Attributes:
+        weight: How often its images are drawn, relative to the other sets.
+        whole: Probability that the union of all objects is the target (a dressed person, not a sleeve).
+        union: Probability that the union of two objects is the target.
     """
 
     weight: float = 1.0
@@ -25,8 +35,36 @@ class SetOptions:
 
 
 @dataclass(frozen=True)
+class DatasetSettings:
+    """Settings by data-set name; sets that are not named use defaults.
+
+    Attributes:
+        segmentation: Sampling options for training CDNet.
+        quality: Sampling weights for training the quality model.
+        class_maps: Sets whose label maps hold classes; in all others, the values only number the objects.
+    """
+
+    segmentation: dict[str, SetOptions]
+    quality: dict[str, float]
+    class_maps: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path = DATASETS_FILE) -> DatasetSettings:
+        """Read settings from a JSON file with the keys "segmentation", "quality" and "class_maps"."""
+        content = json.loads(path.read_text())
+        segmentation = {name: SetOptions(**options) for name, options in content["segmentation"].items()}
+        return cls(segmentation, content["quality"], tuple(content["class_maps"]))
+
+
+@dataclass(frozen=True)
 class Distillation:
-    """How much what a teacher says counts beside the true masks: its logits, its FDM gate, and its features, where the encoder learns."""
+    """Weights of the distillation losses, relative to the losses of the true masks.
+
+    Attributes:
+        logits: Loss of the mask logits.
+        gate: Loss of FDM's gate.
+        features: Loss of the encoder's features, if the encoder is trained.
+    """
 
     logits: float = 1.0
     gate: float = 0.4
@@ -37,13 +75,27 @@ class Distillation:
 class Recipe:
     """One training run.
 
-    steps: batches; each lives for 1 to `rounds` clicks, and each click is one step of the optimiser. batch: prompts answered at once;
-    from one view of one image come at most `per_image`. decay: share of the steps at the end over which the rate falls to zero; warmup:
-    optimiser steps at the start over which it rises. encoder_rate: the backbone's learning rate relative to `rate`; 0 keeps it frozen, in
-    evaluation mode. edits: share of the samples that start from a damaged mask. crops: share of the views that zoom in. holdout: one
-    image in so many is never seen. boxes, strokes: share of the targets that begin with a box, and of the prompts that are strokes. views:
-    how many different views there are in all, so that a frozen encoder sees each of them once; 0 draws every view anew. distil: how to
-    learn from a teacher, when one is given.
+    Attributes:
+        model: Configuration of the network.
+        sets: Sampling options by data-set name.
+        steps: Number of batches.
+        batch: Targets per batch.
+        per_image: Maximum number of targets in one view of an image.
+        rounds: A batch is used for 1 to `rounds` prompts; each prompt is one optimizer step.
+        rate: Learning rate of the head.
+        encoder_rate: Learning rate of the encoder relative to `rate`; 0 freezes it, in evaluation mode.
+        weight_decay: Weight decay of AdamW.
+        warmup: Optimizer steps over which the learning rate rises at the start.
+        decay: Fraction of the steps at the end over which it falls linearly to zero.
+        ema: Decay of the exponential moving average of the weights.
+        edits: Fraction of the samples that start from a corrupted mask.
+        crops: Fraction of the views that are zoomed in.
+        boxes: Fraction of the targets whose first prompt is a box.
+        strokes: Fraction of the prompts that are strokes.
+        views: Number of different views in the run, so that a frozen encoder runs once for each; 0 draws a new view for every sample.
+        distillation: Loss weights for distillation, used if a teacher is given.
+        holdout: One image in `holdout` is never used.
+        seed: Random seed.
     """
 
     model: CDNetConfig = field(default_factory=CDNetConfig)
@@ -63,13 +115,25 @@ class Recipe:
     boxes: float = 0.1
     strokes: float = 0.15
     views: int = 0
-    distil: Distillation = field(default_factory=Distillation)
-    holdout: int = HOLDOUT
+    distillation: Distillation = field(default_factory=Distillation)
+    holdout: int = HOLDOUT_INTERVAL
     seed: int = 0
 
 
 def reweighted(recipe: Recipe, weights: Iterable[str], names: Iterable[str]) -> Recipe:
-    """The recipe with weights of sets given as "SET=2.5"; ValueError for anything else or a set that is not among `names`."""
+    """Return a recipe with other sampling weights.
+
+    Args:
+        recipe: The recipe.
+        weights: Weights of data sets, such as "photos=2.5".
+        names: The names of the data sets that are there.
+
+    Returns:
+        The changed recipe.
+
+    Raises:
+        ValueError: If a text is not of this form, a weight is not a positive number, or a name is not among `names`.
+    """
     sets, known = dict(recipe.sets), dict.fromkeys(names)
     for text in weights:
         name, _, number = text.rpartition("=")
@@ -78,36 +142,26 @@ def reweighted(recipe: Recipe, weights: Iterable[str], names: Iterable[str]) -> 
         except ValueError:
             weight = 0.0
         if not (isfinite(weight) and weight > 0):
-            raise ValueError(f"{text!r} gives no weight; write SET=NUMBER with a number above 0, like {next(iter(known))}=2.5")
+            raise ValueError(f"{text!r} is not a weight; write SET=NUMBER with a number above 0, such as {next(iter(known))}=2.5")
         lookup(known, name, "data set")
         sets[name] = replace(sets.get(name, SetOptions()), weight=weight)
     return replace(recipe, sets=sets)
 
 
-SETS = {
-    "ECSSD": SetOptions(weight=3.0),
-    "COCOmini": SetOptions(weight=2.5, union=0.15),
-    "ImageNetParts": SetOptions(weight=2.5, union=0.0),
-    "BSDS500regions": SetOptions(weight=1.5, union=0.3),
-    "CCP": SetOptions(weight=1.2, whole=0.6, union=0.2),
-    "WeizmannHorses": SetOptions(weight=0.7),
-    "HumanSeg290": SetOptions(weight=0.7),
-    "FeralCats": SetOptions(weight=0.7, union=0.0),
-    "CarParts": SetOptions(weight=0.6, whole=0.2),
-    "PennFudan": SetOptions(weight=0.5),
-}
+_SETS = DatasetSettings.read().segmentation
+_TINY = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # On held-out images, PDM saves this model no clicks.
 
-TINY = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # held out, PDM saves it no clicks
-
-# All of cdnet-tiny learns, which takes a GPU: a minute there is three hours on two cores. Its head alone learns on a CPU too, where the
-# frozen encoder sees each view once. cdnet-lite is cdnet-tiny with weights of 3 and 4 bits, as `cdwidget round` makes it. In views of 448
-# pixels the windows of TinyViT fit its tokens without padding, which saves a third of the time. Its encoder stays as it is; the head
-# learns to live with rounded weights.
+# cdnet-tiny trains encoder and head and needs a GPU: one minute there is three hours on two CPU cores.
+# cdnet-tiny-head trains the head alone, also on a CPU, because the frozen encoder runs only once per view.
+# cdnet-lite trains the head of cdnet-tiny after `cdwidget round` has quantized all weights to 3 and 4 bits. At 448 px, the attention
+# windows of TinyViT need no padding, which saves a third of the time.
 RECIPES: dict[str, Recipe] = {
     "cdnet-tiny": Recipe(
-        TINY, SETS, steps=2000, batch=64, rounds=5, rate=1e-3, encoder_rate=0.1, warmup=100, decay=0.7, ema=0.999, edits=0.25
+        _TINY, _SETS, steps=2000, batch=64, rounds=5, rate=1e-3, encoder_rate=0.1, warmup=100, decay=0.7, ema=0.999, edits=0.25
     ),
-    "cdnet-tiny-head": Recipe(TINY, SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
-    "cdnet-lite": Recipe(replace(TINY, size=448, bits=4), SETS, steps=200, rate=3e-4, warmup=40, decay=0.8, ema=0.99, views=1000),
-    "cdnet-r34": Recipe(CDNetConfig(backbone="resnet34", size=384, channels=128), SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1),
+    "cdnet-tiny-head": Recipe(_TINY, _SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
+    "cdnet-lite": Recipe(replace(_TINY, size=448, bits=4), _SETS, steps=200, rate=3e-4, warmup=40, decay=0.8, ema=0.99, views=1000),
+    "cdnet-r34": Recipe(
+        CDNetConfig(backbone="resnet34", size=384, channels=128), _SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1
+    ),
 }

@@ -1,4 +1,4 @@
-"""Images of the training sets with some of their masks spoilt on purpose: what the overall score is fitted and measured on."""
+"""Images of training sets with synthetic mask errors, on which the overall score is fitted and evaluated."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ from typing import Callable, Iterable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from cdwidget.formats.dataset_folders import LARGEST, SMALLEST, Source, find_sets, held_out, read_set
+from cdwidget.formats.dataset_folders import MAX_OBJECT_SHARE, MIN_OBJECT_SHARE, DatasetImage, find_datasets, is_held_out, read_dataset
 from cdwidget.items import Instance, Item
-from cdwidget.mask_errors import FAULTS, HIGH, spoil
+from cdwidget.mask_errors import MASK_ERRORS, MAX_FLIP_IOU, corrupt_mask
 from cdwidget.masks import bbox, iou
-from cdwidget.predictor import Critic
-from cdwidget.scoring.appearance import Appearance
-from cdwidget.scoring.population import LOOKED_AT, TRIED, Population, are_nested
+from cdwidget.predictor import QualityModel
+from cdwidget.scoring.appearance import AppearanceClassifier
+from cdwidget.scoring.population import APPEARANCE_IMAGES, NESTING_IMAGES, Population, instances_are_nested
+from cdwidget.train.config import DatasetSettings
 
-PER_IMAGE = 4  # masks of one image that are looked at, at most
-CLEAN = "clean"
-CLASSED = ("CCP", "CarParts")  # the sets whose label maps hold classes; those of the others hold numbers
-Choice = Callable[[Source], bool]  # whether an image is taken
-RESERVED = 5  # one image in so many of those that are trained on is kept from the critic, and left to what is fitted on its answers
+MAX_MASKS_PER_IMAGE = 4  # masks per image that are evaluated
+CLEAN = "clean"  # kind of the masks that are left as they are
+CLASS_MAP_SETS = DatasetSettings.read().class_maps  # sets whose label maps hold classes; in all others, the values number the objects
+RESERVED_INTERVAL = 5  # One training image in 5 is kept for fitting the overall score on the quality model's output.
+ImageFilter = Callable[[DatasetImage], bool]
 
 
 @dataclass(frozen=True, eq=False)
-class Spoilt:
-    """One image. masks: bool (N, H, W), as a reviewer would be given them; truth: as they should be. labels: N of them, "" where the set
-    has none. faults: index -> kind and true IoU of those looked at.
+class CorruptedImage:
+    """An image with true masks, some of which are replaced by corrupted ones.
 
-    As an evaluation matches masks and objects one to one, the first of equal masks of one label stands for the object, and those after it
-    for what is left: nothing but their order tells them apart. swapped: index -> that of the object for which such a mask was made.
+    Corrupted masks and objects are matched one to one, as an evaluation does it. If several masks of one label are equal, only their order
+    tells them apart: the first is matched with the object that they show, and the others with the objects that remain.
+
+    Attributes:
+        group: Name of the data set.
+        name: Stem of the image file.
+        image: uint8 (H, W, 3) RGB.
+        masks: The masks to evaluate, bool (N, H, W).
+        truth: The true masks they are matched with, bool (N, H, W).
+        labels: N labels, "" if the set has none.
+        errors: Index -> kind of error and true IoU of each evaluated mask.
+        swapped: Index -> index of the object from which a mask was made, if that is another one.
     """
 
     group: str
@@ -40,120 +50,145 @@ class Spoilt:
     masks: np.ndarray
     truth: np.ndarray
     labels: Sequence[str]
-    faults: dict[int, tuple[str, float]]
+    errors: dict[int, tuple[str, float]]
     swapped: dict[int, int]
 
 
-def spoilt_images(
-    folders: Iterable[Path], count: int, seed: int = 0, *, chosen: Choice = held_out, ious: tuple[float, float] = (0.4, HIGH)
-) -> Iterator[Spoilt]:
-    """Yield images until `count` masks have been looked at, every second of them spoilt, by all kinds in turn; all sets in turn.
+def corrupted_images(
+    folders: Iterable[Path],
+    count: int,
+    seed: int = 0,
+    *,
+    selects: ImageFilter = is_held_out,
+    ious: tuple[float, float] = (0.4, MAX_FLIP_IOU),
+) -> Iterator[CorruptedImage]:
+    """Corrupt every second mask, with all kinds of errors and all data sets in turn.
 
-    chosen: which images are taken, by default those that are never trained on. ious: of the faults whose extent can be chosen. A kind that
-    does not fit an object gives way to the next. Ends early when there are no more images.
+    If a kind does not fit an object, the next one is used.
+
+    Args:
+        folders: Data sets, or folders of them.
+        count: Number of masks to evaluate; fewer if there are not enough images.
+        seed: Random seed.
+        selects: Which images are used; by default those held out from training.
+        ious: Range of the IoU of errors whose extent can be chosen.
+
+    Yields:
+        Images with at least one mask to evaluate.
     """
     rng = np.random.default_rng(seed)
-    kinds, seen, foreign = list(FAULTS), 0, np.ones((1, 8, 8), bool)
+    kinds, evaluated, foreign_objects = list(MASK_ERRORS), 0, np.ones((1, 8, 8), bool)
     turn = 0
-    for group, source in _in_turns(folders, chosen, seed):
+    for group, source in _alternating_images(folders, selects, seed):
         image, truth, valid = source.load()
         truth = truth & valid
-        fitting = [i for i, mask in enumerate(truth) if SMALLEST <= mask.mean() <= LARGEST]
-        masks, faults = truth.copy(), {}
-        for i in rng.permutation(fitting)[: min(PER_IMAGE, count - seen)].tolist():
-            seen += 1
-            faults[i] = (CLEAN, 1.0)
-            if seen % 2:
+        suitable = [i for i, mask in enumerate(truth) if MIN_OBJECT_SHARE <= mask.mean() <= MAX_OBJECT_SHARE]
+        masks, errors = truth.copy(), {}
+        for i in rng.permutation(suitable)[: min(MAX_MASKS_PER_IMAGE, count - evaluated)].tolist():
+            evaluated += 1
+            errors[i] = (CLEAN, 1.0)
+            if evaluated % 2:
                 continue
             others = np.delete(truth, i, axis=0)
             others = others[others.any((1, 2))]
             if not len(others):
-                others = resized(foreign, truth.shape[1:])
+                others = resize_masks(foreign_objects, truth.shape[1:])
             for attempt in range(len(kinds)):
                 kind = kinds[(turn + attempt) % len(kinds)]
                 try:
-                    masks[i] = spoil(kind, image, truth[i], others, rng, ious)
+                    masks[i] = corrupt_mask(kind, image, truth[i], others, rng, ious)
                 except ValueError:
                     continue
-                faults[i] = (kind, iou(masks[i] & valid, truth[i]))
+                errors[i] = (kind, iou(masks[i] & valid, truth[i]))
                 break
             turn += 1
-        if faults:
-            foreign = truth.copy()
+        if errors:
+            foreign_objects = truth.copy()
             labels = _labels(group, source, len(truth))
-            swapped = _matched(masks, truth, labels, faults)
+            swapped = _swapped_objects(masks, truth, labels, errors)
             truth[list(swapped)] = truth[list(swapped.values())]
-            faults = {swapped.get(i, i): fault for i, fault in faults.items()}
-            yield Spoilt(group, source.image.stem, image, masks, truth, labels, faults, swapped)
-        if seen >= count:
+            errors = {swapped.get(i, i): error for i, error in errors.items()}
+            yield CorruptedImage(group, source.image.stem, image, masks, truth, labels, errors, swapped)
+        if evaluated >= count:
             return
 
 
-def _matched(masks: np.ndarray, truth: np.ndarray, labels: Sequence[str], which: Iterable[int]) -> dict[int, int]:
-    """The places that objects change, so that of equal masks of one label the first is the right one."""
-    places = {}
-    for i in which:
-        equal = [k for k, mask in enumerate(masks) if labels[k] == labels[i] and (mask == masks[i]).all()]
-        first, right = equal[0], next((k for k in equal if (masks[k] == truth[k]).all()), equal[0])
-        if first != right:
-            places.update({first: right, right: first})
-    return places
+def read_populations(folders: Iterable[Path], quality_model: QualityModel) -> dict[str, Population]:
+    """Measure the classes of each data set on the true masks of some of its images.
 
+    Args:
+        folders: Data sets, or folders of them.
+        quality_model: Embeds masks of sets with classes.
 
-def populations(folders: Iterable[Path], critic: Critic) -> dict[str, Population]:
-    """What the classes of each set are like, by the true masks of some images that are neither held out nor reserved."""
-    found = {}
-    for folder in find_sets(folders):
-        sources = [source for source in read_set(folder) if taught_on(source)]
-        some = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, LOOKED_AT).astype(int))]
+    Returns:
+        Population by data-set name.
+    """
+    populations = {}
+    for folder in find_datasets(folders):
+        sources = [source for source in read_dataset(folder) if trains_quality_model(source)]
+        sample = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, APPEARANCE_IMAGES).astype(int))]
         labels, extents = [], []
-        for instance in (instance for source in some for instance in _item(folder.name, source).instances):
+        for instance in (instance for source in sample for instance in _item(folder.name, source).instances):
             x0, y0, x1, y1 = bbox(instance.mask)
             labels.append(instance.label)
             extents.append((np.count_nonzero(instance.mask), x1 - x0, y1 - y0, instance.mask.size))
-        appearance = Appearance.of((_item(folder.name, source) for source in some), critic) if folder.name in CLASSED else None
-        nested = are_nested(_item(folder.name, source) for source in some[:TRIED])
-        found[folder.name] = replace(Population.measured(labels, np.array(extents, float)), nested=nested, appearance=appearance)
-    return found
+        appearance = None
+        if folder.name in CLASS_MAP_SETS:
+            appearance = AppearanceClassifier.from_items((_item(folder.name, source) for source in sample), quality_model)
+        nested = instances_are_nested(_item(folder.name, source) for source in sample[:NESTING_IMAGES])
+        measured = Population.from_extents(labels, np.array(extents, float))
+        populations[folder.name] = replace(measured, nested=nested, appearance=appearance)
+    return populations
 
 
-def _item(group: str, source: Source) -> Item:
-    """An image with its true masks, but for empty ones."""
+def is_trained_on(source: DatasetImage) -> bool:
+    """Return whether an image may be used for training, because it is not held out."""
+    return not is_held_out(source)
+
+
+def trains_quality_model(source: DatasetImage) -> bool:
+    """Return whether an image is used to train the quality model."""
+    return is_trained_on(source) and not is_reserved(source)
+
+
+def is_reserved(source: DatasetImage) -> bool:
+    """Return whether an image is kept for fits on the quality model's output."""
+    return zlib.crc32(source.image.stem.encode()) % RESERVED_INTERVAL == 1  # Held-out images leave 0.
+
+
+def resize_masks(masks: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Resize masks, bool (N, h, w), to a size (H, W) by nearest neighbor."""
+    return np.stack([cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0 for mask in masks])
+
+
+def _swapped_objects(masks: np.ndarray, truth: np.ndarray, labels: Sequence[str], evaluated: Iterable[int]) -> dict[int, int]:
+    """Return the indices that objects must exchange so that the first of equal masks of one label is matched with its object."""
+    exchanged = {}
+    for i in evaluated:
+        equal = [k for k, mask in enumerate(masks) if labels[k] == labels[i] and (mask == masks[i]).all()]
+        first, correct = equal[0], next((k for k in equal if (masks[k] == truth[k]).all()), equal[0])
+        if first != correct:
+            exchanged.update({first: correct, correct: first})
+    return exchanged
+
+
+def _item(group: str, source: DatasetImage) -> Item:
+    """Return an image with its true masks, without empty ones."""
     _, truth, valid = source.load()
     pairs = zip(truth & valid, _labels(group, source, len(truth)))
     return Item(source.image, [Instance(mask, label) for mask, label in pairs if mask.any()])
 
 
-def _labels(group: str, source: Source, count: int) -> list[str]:
-    return source.names() if group in CLASSED else [""] * count
+def _labels(group: str, source: DatasetImage, count: int) -> list[str]:
+    return source.object_labels() if group in CLASS_MAP_SETS else [""] * count
 
 
-def trained_on(source: Source) -> bool:
-    """Whether an image is not held out."""
-    return not held_out(source)
-
-
-def taught_on(source: Source) -> bool:
-    """Whether the critic is trained on an image."""
-    return trained_on(source) and not reserved(source)
-
-
-def reserved(source: Source) -> bool:
-    """Whether the critic is not trained on an image; it hangs on its name alone. Held-out images are not among them."""
-    return zlib.crc32(source.image.stem.encode()) % RESERVED == 1
-
-
-def _in_turns(folders: Iterable[Path], chosen: Choice, seed: int) -> Iterator[tuple[str, Source]]:
-    """The images of all sets, one of each set after the other, in an order that hangs on the seed."""
-    queues: list[tuple[str, list[Source]]] = []
-    for folder in find_sets(folders):
-        sources = [source for source in read_set(folder) if chosen(source)]
+def _alternating_images(folders: Iterable[Path], selects: ImageFilter, seed: int) -> Iterator[tuple[str, DatasetImage]]:
+    """Yield the images of all sets, one of each set in turn, each set in a random order."""
+    queues: list[tuple[str, list[DatasetImage]]] = []
+    for folder in find_datasets(folders):
+        sources = [source for source in read_dataset(folder) if selects(source)]
         order = np.random.default_rng((seed, zlib.crc32(folder.name.encode()))).permutation(len(sources))
         queues.append((folder.name, [sources[i] for i in order]))
     for turn in range(max((len(sources) for _, sources in queues), default=0)):
         yield from ((name, sources[turn]) for name, sources in queues if turn < len(sources))
-
-
-def resized(masks: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Return bool (N, h, w) masks at another size, (H, W)."""
-    return np.stack([cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0 for mask in masks])

@@ -1,6 +1,6 @@
-"""Training in several processes at once: `torchrun --nproc-per-node 2 --no-python cdwidget train ...` works as one with the same batch.
+"""Training with several processes: `torchrun --nproc-per-node 2 --no-python cdwidget train ...` equals one process with the same batch.
 
-Each rank takes its rows of every batch; batch statistics and gradients are averaged over all of them, so that all keep the same weights.
+Each process takes its rows of every batch. Batch statistics and gradients are averaged over all processes, so the weights stay equal.
 """
 
 from __future__ import annotations
@@ -16,26 +16,39 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """Which of how many processes this is; number 0 writes the files."""
+class ProcessGroup:
+    """This process among those that train together.
 
-    number: int = 0
-    count: int = 1
+    Attributes:
+        rank: Number of this process; rank 0 writes the files.
+        world_size: Number of processes.
+    """
+
+    rank: int = 0
+    world_size: int = 1
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors, of the same shapes on every rank, by their means over the ranks, in one message."""
-        if self.count == 1:
+        """Replace tensors in place by their means over all processes, in one message.
+
+        Args:
+            tensors: Tensors of the same shapes in every process.
+        """
+        if self.world_size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
-        for tensor, mean in zip(tensors, (flat / self.count).split([tensor.numel() for tensor in tensors])):
+        for tensor, mean in zip(tensors, (flat / self.world_size).split([tensor.numel() for tensor in tensors])):
             tensor.copy_(mean.view_as(tensor))
 
 
-def device_of(name: str) -> torch.device:
-    """Where to compute: "auto" is a GPU where there is one.
+def select_device(name: str) -> torch.device:
+    """Return the device to train on.
 
-    Raises ValueError for another name than "auto", "cpu" and "cuda", or for "cuda" where PyTorch finds no GPU.
+    Args:
+        name: "cpu", "cuda", or "auto" for a GPU if there is one.
+
+    Raises:
+        ValueError: If the name is another one, or "cuda" and PyTorch finds no GPU.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"the device is {name!r}; allowed are auto, cpu and cuda")
@@ -45,40 +58,47 @@ def device_of(name: str) -> torch.device:
 
 
 @contextmanager
-def join(device: str) -> Iterator[tuple[Ranks, torch.device]]:
-    """This process alone, or among those that torchrun started; and where it computes, as `device_of`, on a GPU of its own."""
-    where = device_of(device)
+def init_process_group(device: str) -> Iterator[tuple[ProcessGroup, torch.device]]:
+    """Join the processes that torchrun started, if any, and leave them at the end.
+
+    Args:
+        device: See `select_device`; each process gets its own GPU.
+
+    Yields:
+        The group and the device of this process.
+    """
+    selected = select_device(device)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield Ranks(), where
+        yield ProcessGroup(), selected
         return
-    if where.type == "cuda":
-        where = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(where)
-    dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
+    if selected.type == "cuda":
+        selected = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(selected)
+    dist.init_process_group("nccl" if selected.type == "cuda" else "gloo")
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size()), where
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size()), selected
     finally:
         dist.destroy_process_group()
 
 
-def share_statistics(model: nn.Module) -> None:
-    """Let every batch normalisation of a model see the batches of all ranks (PyTorch's own does so on GPUs alone)."""
+def synchronize_batch_norms(model: nn.Module) -> None:
+    """Compute the batch statistics of a model over all processes, in place."""
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
-            module.__class__ = SharedBatchNorm
+            module.__class__ = SynchronizedBatchNorm  # PyTorch's SyncBatchNorm works only on GPUs.
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation with mean and variance over all ranks, each of which has as many pixels as any other."""
+class SynchronizedBatchNorm(nn.BatchNorm2d):
+    """Batch normalization over all processes, which must have equally many pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         y = x.float()
         count = y.numel() // y.shape[1] * dist.get_world_size()
-        mean = _Sum.apply(y.sum((0, 2, 3))) / count
+        mean = _AllReduceSum.apply(y.sum((0, 2, 3))) / count
         y = y - mean[:, None, None]
-        variance = _Sum.apply(y.square().sum((0, 2, 3))) / count
+        variance = _AllReduceSum.apply(y.square().sum((0, 2, 3))) / count
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
@@ -87,8 +107,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
         return y.to(x.dtype)
 
 
-class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all ranks; every rank's loss has its share in each rank's gradient."""
+class _AllReduceSum(torch.autograd.Function):
+    """Sum of a tensor over all processes; gradients are summed, too, because every process's loss depends on the sum."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

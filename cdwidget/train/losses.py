@@ -1,26 +1,43 @@
-"""The losses of diversified training (CDNet, section 3.4; the normalised focal loss is RITM's)."""
+"""Losses of diversified training (CDNet, section 3.4; the normalized focal loss is from RITM, Sofiiuk et al., ICIP 2022)."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
 
-ALPHA, GAMMA, GATE_WEIGHT = 0.5, 2.0, 0.4
+FOCAL_ALPHA, FOCAL_GAMMA = 0.5, 2.0
+GATE_WEIGHT = 0.4
 
 
 def focal_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Normalised focal loss: -alpha (1 - p_t)^gamma log p_t, scaled so that the focal weights of a sample sum to its valid pixels.
+    """Compute the normalized focal loss.
 
-    logits, target, valid: (B, C, H, W), target and valid in {0, 1} -> (B, C), the mean over the valid pixels.
+    It is -alpha (1 - p_t)^gamma log p_t, with focal weights scaled to a mean of 1.
+
+    Args:
+        logits: (B, C, H, W).
+        target: The true mask, 0 or 1, (B, C, H, W).
+        valid: 1 for pixels that count, else 0, (B, C, H, W).
+
+    Returns:
+        The mean over the valid pixels, (B, C).
     """
     log_pt = F.logsigmoid(logits.float() * (2 * target - 1))
-    focus = (1 - log_pt.exp()).pow(GAMMA) * valid
+    focus = (1 - log_pt.exp()).pow(FOCAL_GAMMA) * valid
     weight = focus.detach().sum((2, 3)).clamp(min=1e-6)
-    return -ALPHA * (focus * log_pt).sum((2, 3)) / weight
+    return -FOCAL_ALPHA * (focus * log_pt).sum((2, 3)) / weight
 
 
 def click_loss(logits: Tensor, maps: Tensor) -> Tensor:
-    """Binary cross entropy inside the click disks: logits (B, C, H, W), maps (B, 2, H, W) -> (B, C)."""
+    """Compute the binary cross entropy inside the click disks.
+
+    Args:
+        logits: (B, C, H, W).
+        maps: Disks of positive and negative clicks, (B, 2, H, W).
+
+    Returns:
+        (B, C).
+    """
     positive, negative = maps[:, :1], maps[:, 1:]
     log_pt = F.logsigmoid(logits.float() * (positive - negative).sign())
     inside = positive + negative
@@ -28,9 +45,17 @@ def click_loss(logits: Tensor, maps: Tensor) -> Tensor:
 
 
 def dice_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """1 - Dice overlap of the soft mask and the target over the valid pixels: (B, C, H, W) each -> (B, C).
+    """Compute 1 - Dice of the soft mask and the target over the valid pixels.
 
-    Ours, beside the focal loss: it pulls towards one whole mask where the focal loss leaves pixels undecided.
+    Not part of the published CDNet. It favors one whole mask where the focal loss leaves pixels uncertain.
+
+    Args:
+        logits: (B, C, H, W).
+        target: The true mask, 0 or 1, (B, C, H, W).
+        valid: 1 for pixels that count, else 0, (B, C, H, W).
+
+    Returns:
+        (B, C).
     """
     prob = logits.float().sigmoid() * valid
     both = (prob * target).sum((2, 3))
@@ -38,18 +63,39 @@ def dice_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 def quality_loss(quality: Tensor, logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Binary cross entropy of the predicted IoU with the IoU that each head reaches: quality (B, n), logits (B, n, h, w), a scalar."""
+    """Compute the binary cross entropy between the predicted and the actual IoU of every head.
+
+    Args:
+        quality: Logits of the predicted IoU, (B, n).
+        logits: Mask logits, (B, n, h, w).
+        target: The true mask, (B, 1, H, W).
+        valid: 1 for pixels that count, else 0, (B, 1, H, W).
+
+    Returns:
+        A scalar.
+    """
     target, valid = _resized(target, valid, logits)
-    guess, truth = (logits.detach() > 0) & (valid > 0), (target > 0) & (valid > 0)
-    reached = (guess & truth).sum((2, 3)) / (guess | truth).sum((2, 3)).clamp(min=1)
-    return F.binary_cross_entropy_with_logits(quality.float(), reached)
+    predicted, true = (logits.detach() > 0) & (valid > 0), (target > 0) & (valid > 0)
+    iou = (predicted & true).sum((2, 3)) / (predicted | true).sum((2, 3)).clamp(min=1)
+    return F.binary_cross_entropy_with_logits(quality.float(), iou)
 
 
 def cdnet_loss(logits: Tensor, gate: Tensor, maps: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """NFL + Dice of the main head + 0.4 NFL(gate) + min over latent heads of NFL + Dice + click BCE of every head; the mean, a scalar.
+    """Compute the loss of CDNet.
 
-    logits (B, 1 + heads, h, w), gate (B, 1, h', w'), maps (B, 3, S, S), target and valid (B, 1, H, W). The main head is resized to the
-    target, the target to the latent heads and the gate.
+    It is the sum of: focal and Dice loss of the main head, 0.4 times the focal loss of the gate, the smallest focal plus Dice loss among
+    the latent heads (diversified training), and the click loss of all heads. The main head is resized to the target; the target is resized
+    to the latent heads and the gate.
+
+    Args:
+        logits: Mask logits, (B, 1 + heads, h, w).
+        gate: Logits of FDM's gate, (B, 1, h', w').
+        maps: Prompt maps, (B, 3, S, S).
+        target: The true mask, (B, 1, H, W).
+        valid: 1 for pixels that count, else 0, (B, 1, H, W).
+
+    Returns:
+        The mean over the batch, a scalar.
     """
     main = F.interpolate(logits[:, :1].float(), size=target.shape[-2:], mode="bilinear")
     total = (focal_loss(main, target, valid) + dice_loss(main, target, valid))[:, 0]
@@ -62,6 +108,6 @@ def cdnet_loss(logits: Tensor, gate: Tensor, maps: Tensor, target: Tensor, valid
 
 
 def _resized(target: Tensor, valid: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Target and valid pixels, hard again, at the resolution of `like`."""
+    """Resize target and valid pixels to the resolution of `like`, as 0 or 1."""
     size = like.shape[-2:]
     return tuple((F.interpolate(x, size=size, mode="area") > 0.5).float() for x in (target, valid))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""What a run learns from is drawn ahead by other processes, so that the one that learns need not wait."""
+"""Worker processes that prepare the next batches while the current one is trained on."""
 
 from __future__ import annotations
 
@@ -12,44 +12,62 @@ from torch.utils.data import DataLoader, Dataset
 
 from cdwidget.train.data import Sampler
 
-MOST = 16  # processes
+MAX_WORKERS = 16
 
 T = TypeVar("T")
 
 
-class _Steps(Dataset):
+def prefetch(draw: Callable[[int], T], steps: range, workers: int) -> Iterator[T]:
+    """Yield the batches of successive steps.
+
+    Args:
+        draw: Returns the batch of a step; it must be picklable if there are workers.
+        steps: The steps.
+        workers: Number of worker processes; 0 draws in this process.
+
+    Yields:
+        One batch per step, in order.
+    """
+    context = None
+    if workers:
+        # Forked copies of this process could inherit locked locks; the fork server is clean, and has imported the slow modules once.
+        context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")  # Windows has only spawn.
+        context.set_forkserver_preload([__name__, Sampler.__module__])
+    generator = torch.Generator()  # For the loader alone, so that it does not advance the random state of the run.
+    return iter(
+        DataLoader(
+            _StepDataset(draw, steps), batch_size=None, collate_fn=_identity, num_workers=workers, worker_init_fn=_init_worker,
+            multiprocessing_context=context, generator=generator,
+        )
+    )  # fmt: skip
+
+
+def worker_count(device: torch.device, world_size: int = 1) -> int:
+    """Return a good number of workers: all CPU cores but one, or none if the CPU trains.
+
+    Args:
+        device: The training device.
+        world_size: Number of training processes on this machine.
+    """
+    return 0 if device.type == "cpu" else min(MAX_WORKERS, max(1, (os.cpu_count() or 1) // world_size - 1))
+
+
+class _StepDataset(Dataset):
+    """The batches of a range of steps."""
+
     def __init__(self, draw: Callable[[int], Any], steps: range):
         self.draw, self.steps = draw, steps
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, number: int) -> Any:
-        return self.draw(self.steps[number])
+    def __getitem__(self, index: int) -> Any:
+        return self.draw(self.steps[index])
 
 
-def drawn_ahead(draw: Callable[[int], T], steps: range, processes: int) -> Iterator[T]:
-    """What is drawn for one step after the other, by other processes or, with none, here and now."""
-    context = None
-    if processes:  # no copies of this one, whose threads may hold locks, but of one that has imported what takes seconds
-        context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")  # Windows has none
-        context.set_forkserver_preload([__name__, Sampler.__module__])
-    return iter(
-        DataLoader(
-            _Steps(draw, steps), batch_size=None, collate_fn=_as_it_is, num_workers=processes, worker_init_fn=_begin,
-            multiprocessing_context=context, generator=torch.Generator(),  # for the processes, so that the run's own numbers stay the same
-        )
-    )  # fmt: skip
+def _identity(batch: Any) -> Any:
+    return batch
 
 
-def helpers(device: torch.device, ranks: int = 1) -> int:
-    """How many processes should draw: beside a GPU one for each processor of this rank's, save one; a CPU has other things to do."""
-    return 0 if device.type == "cpu" else min(MOST, max(1, (os.cpu_count() or 1) // ranks - 1))
-
-
-def _as_it_is(drawn: Any) -> Any:
-    return drawn
-
-
-def _begin(number: int) -> None:
+def _init_worker(worker: int) -> None:
     cv2.setNumThreads(0)

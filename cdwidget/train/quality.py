@@ -1,4 +1,4 @@
-"""Training of the critic on masks that are spoilt anew each time, seen as it will see them; `cdwidget train-critic`."""
+"""Training of the quality model on masks with new synthetic errors in every step; `cdwidget train-quality`."""
 
 from __future__ import annotations
 
@@ -15,40 +15,66 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cdwidget.formats.dataset_folders import LARGEST, SMALLEST, find_sets, read_set
-from cdwidget.mask_errors import FAULTS, spoil
+from cdwidget.formats.dataset_folders import MAX_OBJECT_SHARE, MIN_OBJECT_SHARE, find_datasets, read_dataset
+from cdwidget.mask_errors import MASK_ERRORS, corrupt_mask
 from cdwidget.masks import Bbox, iou
 from cdwidget.model import MODELS
 from cdwidget.model.cdnet import CDNet
 from cdwidget.model.checkpoint import load_checkpoint
-from cdwidget.model.quality import CELL, GRID, SIZE, CriticNetwork, fold_norms, in_view, load_critic, save_critic, shown, view_of
-from cdwidget.model.quantization import precision
-from cdwidget.predictor import BAD
-from cdwidget.train.corruption import resized, taught_on
-from cdwidget.train.data import jitter_colour
-from cdwidget.train.distributed import device_of
-from cdwidget.train.prefetch import drawn_ahead, helpers
-from cdwidget.train.trainer import Average
+from cdwidget.model.quality import (
+    ERROR_CELL_PX,
+    MAP_SIZE_PX,
+    VIEW_SIZE_PX,
+    QualityNetwork,
+    fold_batch_norms,
+    load_quality_model,
+    mask_in_view,
+    mask_maps,
+    save_quality_model,
+)
+from cdwidget.model.quantization import inference_precision
+from cdwidget.model.view import crop_around_mask
+from cdwidget.predictor import GOOD_IOU
+from cdwidget.train.config import DatasetSettings
+from cdwidget.train.corruption import resize_masks, trains_quality_model
+from cdwidget.train.data import jitter_colors
+from cdwidget.train.distributed import select_device
+from cdwidget.train.prefetch import prefetch, worker_count
+from cdwidget.train.trainer import WeightAverage
 
-QUICK = ("grown", "shrunk", "cut", "shifted", "merged", "wrong object")  # faults of the other masks of an image
-AMONG_OTHERS = ("merged", "wrong object")  # the faults that take another object
-OTHERS = 5  # masks of an image that are spoilt besides those that are judged, at most
-SEEN = 16  # pixels of an object that has any
-ROOM = 64  # cells that are added to those of a mask, lest a small one counts for all
-SAVED = 100  # steps
-TRIED = 1000  # images, for one with an object that is neither too small nor too large
-FORMAT = "cdwidget-critic-2"
-WIDER, OFF = (-0.15, 0.3), 0.08  # logarithm of how much wider a view is than usual, and how far off, as a share of its sides
+FILE_FORMAT = "cdwidget-critic-2"  # stored in the weights file
+NEIGHBOR_ERRORS = ("grown", "shrunk", "cut", "shifted", "merged", "wrong object")  # errors of the other masks: all that are fast to make
+ERRORS_WITH_OTHERS = ("merged", "wrong object")  # errors that need a second object
+MAX_CORRUPTED_NEIGHBORS = 5  # per image
+MIN_OBJECT_PX = 16  # image px
+MAX_DRAWS = 1000  # images drawn until one has an object of a suitable size
+AREA_OFFSET_CELLS = 64  # added to the area that normalizes the error loss, so that small masks do not dominate
+LOG_SCALE_RANGE, MAX_OFFSET = (-0.15, 0.3), 0.08  # augmentation of the crop: logarithm of its scale, shift as a fraction of its sides
+MAX_GRADIENT_NORM = 2.0
+SAVE_INTERVAL = 100  # steps
 
 
 @dataclass(frozen=True)
-class CriticRecipe:
-    """One training run: each step looks at `images` images and `masks` masks in each, `clean` of them as they should be. first: the number
-    of the first step, by which a run that goes on from the weights of another draws other masks.
+class QualityRecipe:
+    """One training run of the quality model.
 
-    sets: how often each is drawn from, relative to the others. ious: of the faults whose extent can be chosen. alone, good: share of the
-    masks with which nothing is known of the others of the image, and with which all of those are as they should be; elsewhere at most
-    `spoilt` of them are not. twins: share of the good masks that are given to another object too.
+    Attributes:
+        sets: Sampling weights by data-set name.
+        steps: Number of batches.
+        first: Number of the first batch, so that a continued run draws other masks.
+        images: Images per batch.
+        masks: Masks per image.
+        clean: Masks of these that are correct.
+        ious: Range of the IoU of errors whose extent can be chosen.
+        alone: Fraction of masks for which no other masks of the image are given.
+        all_good: Fraction of masks for which all other masks are correct.
+        max_corrupted: For the rest, maximum fraction of the other masks that are corrupted.
+        duplicates: Fraction of the correct masks that another object has, too.
+        rate: Learning rate.
+        weight_decay: Weight decay of AdamW.
+        warmup: Steps over which the learning rate rises.
+        ema: Decay of the moving average of the weights.
+        seed: Random seed.
     """
 
     sets: dict[str, float]
@@ -59,9 +85,9 @@ class CriticRecipe:
     clean: int = 2
     ious: tuple[float, float] = (0.4, 1.0)
     alone: float = 0.2
-    good: float = 0.2
-    spoilt: float = 0.7
-    twins: float = 0.1
+    all_good: float = 0.2
+    max_corrupted: float = 0.7
+    duplicates: float = 0.1
     rate: float = 1e-3
     weight_decay: float = 0.02
     warmup: int = 100
@@ -69,28 +95,19 @@ class CriticRecipe:
     seed: int = 0
 
 
-CRITIC = CriticRecipe(
-    {
-        "BSDS500regions": 2.0,
-        "CCP": 2.0,
-        "ImageNetParts": 2.0,
-        "COCOmini": 1.5,
-        "CarParts": 1.2,
-        "ECSSD": 1.0,
-        "FeralCats": 0.6,
-        "WeizmannHorses": 0.6,
-        "HumanSeg290": 0.6,
-        "PennFudan": 0.5,
-    }
-)
+QUALITY_RECIPE = QualityRecipe(DatasetSettings.read().quality)
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """One image and masks in it, each in its own view, as the critic will see it.
+class QualitySample:
+    """One image and masks in it, each in its own view, as the network gets them.
 
-    image: uint8 (H, W, 3). views: of each mask. maps: float16 (N, 3, GRID, GRID) as of `shown`. truth: bool (N, GRID, GRID). iou: float32
-    (N,).
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        views: The view of each mask.
+        maps: Input maps, float16 (N, 3, MAP_SIZE_PX, MAP_SIZE_PX), see `mask_maps`.
+        truth: The true masks, bool (N, MAP_SIZE_PX, MAP_SIZE_PX).
+        iou: The true IoU of each mask, float32 (N,).
     """
 
     image: np.ndarray
@@ -101,180 +118,233 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """An image, uint8 (H, W, 3), its valid pixels, bool (H, W), and its objects, bool (N, H, W).
+class _MaskedImage:
+    """An augmented image with its objects.
 
-    given: the objects' masks, some of them spoilt. fitting: the indices of those that are neither too small nor too large to be judged.
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        valid: Pixels that count, bool (H, W).
+        objects: The true masks, bool (N, H, W).
+        masks: The masks shown as neighbors, some of them corrupted.
+        suitable: Indices of the objects whose size is suitable.
     """
 
     image: np.ndarray
     valid: np.ndarray
     objects: np.ndarray
-    given: list[np.ndarray]
-    fitting: np.ndarray
+    masks: list[np.ndarray]
+    suitable: np.ndarray
 
 
-class Lessons:
-    """Draws lessons; the same for the same recipe, sets, step and number."""
+class QualityDataset:
+    """Training samples, determined by recipe, data sets and step.
 
-    def __init__(self, recipe: CriticRecipe, folders: Iterable[Path]):
+    Args:
+        recipe: The recipe.
+        folders: Data sets, or folders of them.
+
+    Raises:
+        ValueError: If no image may be used.
+    """
+
+    def __init__(self, recipe: QualityRecipe, folders: Iterable[Path]):
         self.recipe = recipe
-        folders = find_sets(folders)
-        self.sets = [[source for source in read_set(folder) if taught_on(source)] for folder in folders]
+        folders = find_datasets(folders)
+        self.sets = [[source for source in read_dataset(folder) if trains_quality_model(source)] for folder in folders]
         weights = np.array([recipe.sets.get(folder.name, 1.0) if sources else 0 for folder, sources in zip(folders, self.sets)])
         if not weights.any():
             raise ValueError("all images are held out or reserved; training needs some that are not")
-        self.shares = weights / weights.sum()
+        self.probabilities = weights / weights.sum()
 
-    def batch(self, step: int) -> list[Lesson]:
-        """All of a step."""
-        return [self.draw(step, number) for number in range(self.recipe.images)]
+    def batch(self, step: int) -> list[QualitySample]:
+        """Draw the samples of a step."""
+        return [self.draw(step, index) for index in range(self.recipe.images)]
 
-    def draw(self, step: int, number: int) -> Lesson:
-        """One image with `masks` masks of its objects."""
-        rng = np.random.default_rng((self.recipe.seed, step, number))
-        scene = self._scene(rng)
+    def draw(self, step: int, index: int) -> QualitySample:
+        """Draw one image of a step, with `masks` masks of its objects.
+
+        Args:
+            step: The step.
+            index: The image within the batch.
+
+        Raises:
+            ValueError: If no object has a suitable size.
+        """
+        rng = np.random.default_rng((self.recipe.seed, step, index))
+        source = self._masked_image(rng)
         views, maps, truths, ious = [], [], [], []
         for i in range(self.recipe.masks):
-            mask, others, truth = self._mask(scene, i >= self.recipe.clean, rng)
-            view = view_of(mask, float(np.exp(rng.uniform(*WIDER))), tuple(rng.uniform(-OFF, OFF, 2)))
+            mask, others, truth = self._mask(source, i >= self.recipe.clean, rng)
+            view = crop_around_mask(mask, float(np.exp(rng.uniform(*LOG_SCALE_RANGE))), tuple(rng.uniform(-MAX_OFFSET, MAX_OFFSET, 2)))
             x0, y0, x1, y1 = view
             views.append(view)
-            maps.append(shown(in_view(mask, view), [in_view(other, view) for other in others if other[y0:y1, x0:x1].any()]))
-            truths.append(in_view(truth | (mask & ~scene.valid), view))
-            ious.append(iou(mask & scene.valid, truth))
-        return Lesson(scene.image, views, np.stack(maps).astype(np.float16), np.stack(truths), np.array(ious, np.float32))
+            neighbors = [mask_in_view(other, view) for other in others if other[y0:y1, x0:x1].any()]
+            maps.append(mask_maps(mask_in_view(mask, view), neighbors))
+            truths.append(mask_in_view(truth | (mask & ~source.valid), view))
+            ious.append(iou(mask & source.valid, truth))
+        return QualitySample(source.image, views, np.stack(maps).astype(np.float16), np.stack(truths), np.array(ious, np.float32))
 
     def _load(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """An image, its objects, its valid pixels, and which of the objects are neither too small nor too large."""
-        for _ in range(TRIED):
-            sources = self.sets[rng.choice(len(self.sets), p=self.shares)]
+        """Load an image, its objects, its valid pixels, and the indices of the objects of a suitable size."""
+        for _ in range(MAX_DRAWS):
+            sources = self.sets[rng.choice(len(self.sets), p=self.probabilities)]
             image, objects, valid = sources[rng.integers(len(sources))].load()
             objects = objects & valid
-            objects = objects[objects.sum((1, 2)) >= SEEN]
+            objects = objects[objects.sum((1, 2)) >= MIN_OBJECT_PX]
             share = objects.mean((1, 2))
-            fitting = np.flatnonzero((share >= SMALLEST) & (share <= LARGEST))
-            if len(fitting):
-                return image, objects, valid, fitting
+            suitable = np.flatnonzero((share >= MIN_OBJECT_SHARE) & (share <= MAX_OBJECT_SHARE))
+            if len(suitable):
+                return image, objects, valid, suitable
         raise ValueError(
-            f"none of {TRIED} images has an object that fills {SMALLEST:.1%} to {LARGEST:.0%} of it; the critic needs such to learn from"
+            f"none of {MAX_DRAWS} images has an object that fills {MIN_OBJECT_SHARE:.1%} to {MAX_OBJECT_SHARE:.0%} of it; "
+            "add images with such objects"
         )
 
-    def _scene(self, rng: np.random.Generator) -> Scene:
-        """An image with its colours changed, perhaps mirrored, and some of its masks spoilt."""
-        image, objects, valid, fitting = self._load(rng)
-        image = jitter_colour(image, rng)
+    def _masked_image(self, rng: np.random.Generator) -> _MaskedImage:
+        """Draw an image, jitter its colors, mirror every second one, and corrupt some of the masks that are shown as neighbors."""
+        image, objects, valid, suitable = self._load(rng)
+        image = jitter_colors(image, rng)
         if rng.random() < 0.5:
             image, objects, valid = (np.ascontiguousarray(part) for part in (image[:, ::-1], objects[..., ::-1], valid[:, ::-1]))
-        given, share = list(objects), rng.uniform(0, self.recipe.spoilt)
-        for i in rng.permutation(fitting)[:OTHERS]:
+        masks, share = list(objects), rng.uniform(0, self.recipe.max_corrupted)
+        for i in rng.permutation(suitable)[:MAX_CORRUPTED_NEIGHBORS]:
             if len(objects) > 1 and rng.random() < share:
+                kind, others = str(rng.choice(NEIGHBOR_ERRORS)), np.delete(objects, i, axis=0)
                 with suppress(ValueError):
-                    given[i] = spoil(str(rng.choice(QUICK)), image, objects[i], np.delete(objects, i, axis=0), rng, self.recipe.ious)
-        return Scene(image, valid, objects, given, fitting)
+                    masks[i] = corrupt_mask(kind, image, objects[i], others, rng, self.recipe.ious)
+        return _MaskedImage(image, valid, objects, masks, suitable)
 
-    def _mask(self, scene: Scene, bad: bool, rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-        """A mask of an object, the other masks of the image as they are given, and the true mask."""
+    def _mask(self, source: _MaskedImage, corrupted: bool, rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+        """Draw a mask of an object; return it, the other masks of the image as they are shown, and the true mask."""
         recipe, chance = self.recipe, rng.random()
-        i = int(rng.choice(scene.fitting))
-        mask = truth = scene.objects[i]
-        company = np.delete(scene.objects, i, axis=0)
+        i = int(rng.choice(source.suitable))
+        mask = truth = source.objects[i]
+        true_others = np.delete(source.objects, i, axis=0)
         if chance < recipe.alone:
             others = []
-        elif chance < recipe.alone + recipe.good:
-            others = list(company)
+        elif chance < recipe.alone + recipe.all_good:
+            others = list(true_others)
         else:
-            others = scene.given[:i] + scene.given[i + 1 :]
-        kinds = list(FAULTS) if bad else []
+            others = source.masks[:i] + source.masks[i + 1 :]
+        kinds = list(MASK_ERRORS) if corrupted else []
         rng.shuffle(kinds)
         for kind in kinds:
-            strangers = kind in AMONG_OTHERS and not (len(company) if kind == "merged" else len(others))
+            is_foreign = kind in ERRORS_WITH_OTHERS and not (len(true_others) if kind == "merged" else len(others))
             with suppress(ValueError):
-                mask = spoil(kind, scene.image, truth, self._strangers(truth.shape, rng) if strangers else company, rng, recipe.ious)
+                second = self._foreign_objects(truth.shape, rng) if is_foreign else true_others
+                mask = corrupt_mask(kind, source.image, truth, second, rng, recipe.ious)
                 break
-        if not bad and others and rng.random() < recipe.twins:
+        if not corrupted and others and rng.random() < recipe.duplicates:
             others[rng.integers(len(others))] = mask
         return mask, others, truth
 
-    def _strangers(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        """Objects of another image."""
-        return resized(self._load(rng)[1], shape)
+    def _foreign_objects(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Return the objects of another image, resized."""
+        return resize_masks(self._load(rng)[1], shape)
 
 
-def train_critic(
-    folders: Iterable[Path], out: Path, recipe: CriticRecipe = CRITIC, start_from: Path | None = None, device: str = "auto"
+def train_quality_model(
+    folders: Iterable[Path], out: Path, recipe: QualityRecipe = QUALITY_RECIPE, start_from: Path | None = None, device: str = "auto"
 ) -> str:
-    """Train the critic on images that are neither held out nor reserved; write its weights, and a log beside them.
+    """Train the quality model, and write its weights and, next to them, a log (.jsonl).
 
-    start_from: weights of another run to begin with, whose batches were others if `first` says so. device: "cpu", "cuda" or "auto". Says
-    where the weights are.
+    Held-out and reserved images are not used.
+
+    Args:
+        folders: Data sets, or folders of them.
+        out: The .safetensors file to write.
+        recipe: The recipe.
+        start_from: Weights of an earlier run to continue from; set `recipe.first` to draw other batches.
+        device: "cpu", "cuda" or "auto".
+
+    Returns:
+        A sentence with the file.
+
+    Raises:
+        ValueError: If the device is unknown or no image can be used.
     """
-    where = device_of(device)
+    selected = select_device(device)
     torch.manual_seed(recipe.seed)
-    lessons = Lessons(recipe, folders)
-    whole = load_checkpoint(MODELS["cdnet-tiny"])
-    network = CriticNetwork()
+    dataset = QualityDataset(recipe, folders)
+    cdnet = load_checkpoint(MODELS["cdnet-tiny"])
+    network = QualityNetwork()
     if start_from is None:
-        begin_with(network, whole)
+        init_from_cdnet(network, cdnet)
     else:
-        network.load_state_dict(load_critic(start_from).network.state_dict())
-    network.train().to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    encoder = whole.backbone.to(where).eval()
-    average = Average(network, recipe.ema)
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.weight_decay)
-    drawn = drawn_ahead(lessons.batch, range(recipe.first, recipe.first + recipe.steps), helpers(where))
+        network.load_state_dict(load_quality_model(start_from).network.state_dict())
+    network.train().to(selected).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    encoder = cdnet.backbone.to(selected).eval()
+    average = WeightAverage(network, recipe.ema)
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.weight_decay)
+    batches = prefetch(dataset.batch, range(recipe.first, recipe.first + recipe.steps), worker_count(selected))
     with out.with_suffix(".jsonl").open("w", buffering=1) as log:
-        for step, batch in enumerate(tqdm(drawn, total=recipe.steps, unit="batch", disable=None)):
-            for group in optimiser.param_groups:
+        for step, batch in enumerate(tqdm(batches, total=recipe.steps, unit="batch", disable=None)):
+            for group in optimizer.param_groups:
                 group["lr"] = recipe.rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1 + cos(pi * step / recipe.steps))
-            loss, off = lesson_loss(network, encoder, batch)
-            optimiser.zero_grad(set_to_none=True)
+            loss, error = quality_model_loss(network, encoder, batch)
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-            optimiser.step()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+            optimizer.step()
             average.update(network, step + 1)
-            log.write(json.dumps({"step": step + 1, "loss": round(loss.item(), 4), "off": round(off, 4)}) + "\n")
-            if (step + 1) % SAVED == 0 or step + 1 == recipe.steps:
-                averaged = CriticNetwork()
+            log.write(json.dumps({"step": step + 1, "loss": round(loss.item(), 4), "off": round(error, 4)}) + "\n")
+            if (step + 1) % SAVE_INTERVAL == 0 or step + 1 == recipe.steps:
+                averaged = QualityNetwork()
                 averaged.load_state_dict(average.weights)
-                save_critic(averaged, out, {"format": FORMAT, "recipe": json.dumps(asdict(recipe)), "step": str(step + 1)})
+                save_quality_model(averaged, out, {"format": FILE_FORMAT, "recipe": json.dumps(asdict(recipe)), "step": str(step + 1)})
     return f"wrote {out}"
 
 
-def lesson_loss(network: CriticNetwork, encoder: nn.Module, batch: Sequence[Lesson]) -> tuple[Tensor, float]:
-    """How wrong the critic is about the IoU, by itself, as good or not, and by what it takes to be missed and taken; and by how much of
-    IoU it is off.
+def quality_model_loss(network: QualityNetwork, encoder: nn.Module, batch: Sequence[QualitySample]) -> tuple[Tensor, float]:
+    """Compute the loss of the quality model.
+
+    It is the sum of the cross entropies of the IoU, of the mask being good (weight 0.5) and of the error fractions per cell (0.5), and the
+    absolute error of the IoU computed from these fractions (0.5).
+
+    Args:
+        network: The quality network.
+        encoder: The frozen encoder.
+        batch: The samples.
+
+    Returns:
+        The loss, a scalar, and the mean absolute error of the estimated IoU.
     """
-    where = next(network.parameters()).device
-    parts = zip(*((one.maps, one.truth, one.iou) for one in batch))
-    maps, truth, ious = (torch.from_numpy(np.concatenate(part)).to(where).float() for part in parts)
-    images = torch.cat([pixels for one in batch for pixels in _in_views(one, where)])
-    with precision(where.type):
+    device = next(network.parameters()).device
+    parts = zip(*((sample.maps, sample.truth, sample.iou) for sample in batch))
+    maps, truth, ious = (torch.from_numpy(np.concatenate(part)).to(device).float() for part in parts)
+    images = torch.cat([image for sample in batch for image in _images_in_views(sample, device)])
+    with inference_precision(device.type):
         with torch.no_grad():
             levels = encoder(images.contiguous(memory_format=torch.channels_last))
-        opinion = network(levels, F.interpolate(maps, size=(SIZE, SIZE)))
-    mask, right = maps[:, 2:], truth[:, None]
-    wrong = torch.cat([right * (1 - mask), mask * (1 - right)], 1)
-    shares, cells = (F.avg_pool2d(one, CELL * GRID // SIZE) for one in (wrong, mask))
-    pixels = F.binary_cross_entropy_with_logits(opinion.wrong, shares, reduction="none").sum((1, 2, 3)) / (cells.sum((1, 2, 3)) + ROOM)
-    judged = F.binary_cross_entropy_with_logits(opinion.iou, ious)
-    good = F.binary_cross_entropy_with_logits(opinion.good, (ious >= BAD).float())
-    loss = judged + 0.5 * good + 0.5 * pixels.mean() + 0.5 * (opinion.soft - ious).abs().mean()
-    return loss, float((opinion.iou.detach().sigmoid() - ious).abs().mean())
+        output = network(levels, F.interpolate(maps, size=(VIEW_SIZE_PX, VIEW_SIZE_PX)))
+    mask, true = maps[:, 2:], truth[:, None]
+    errors = torch.cat([true * (1 - mask), mask * (1 - true)], 1)
+    error_fractions, cells = (F.avg_pool2d(values, ERROR_CELL_PX * MAP_SIZE_PX // VIEW_SIZE_PX) for values in (errors, mask))
+    error_loss = F.binary_cross_entropy_with_logits(output.errors, error_fractions, reduction="none").sum((1, 2, 3))
+    error_loss = error_loss / (cells.sum((1, 2, 3)) + AREA_OFFSET_CELLS)
+    iou_loss = F.binary_cross_entropy_with_logits(output.iou, ious)
+    good_loss = F.binary_cross_entropy_with_logits(output.good, (ious >= GOOD_IOU).float())
+    loss = iou_loss + 0.5 * good_loss + 0.5 * error_loss.mean() + 0.5 * (output.soft_iou - ious).abs().mean()
+    return loss, float((output.iou.detach().sigmoid() - ious).abs().mean())
 
 
-def _in_views(lesson: Lesson, where: torch.device) -> Iterator[Tensor]:
-    """The image as each mask's view shows it, (1, 3, SIZE, SIZE) in 0..1."""
-    image = torch.from_numpy(lesson.image).to(where).permute(2, 0, 1)[None].float().div_(255)
-    for x0, y0, x1, y1 in lesson.views:
-        yield F.interpolate(image[..., y0:y1, x0:x1], (SIZE, SIZE), mode="bilinear", antialias=True)
+def init_from_cdnet(network: QualityNetwork, cdnet: CDNet) -> None:
+    """Initialize the quality network with cdnet-tiny's weights of the same name and shape.
 
-
-def begin_with(network: CriticNetwork, whole: CDNet) -> None:
-    """Take over what cdnet-tiny has of the same name and shape, its norms folded in."""
-    for part in (whole.laterals, whole.context, whole.smooth):
-        fold_norms(part)
-    given = {name.replace("narrow.1.", "narrow.").replace("smooth.1.", "smooth.0."): value for name, value in whole.state_dict().items()}
+    Args:
+        network: The quality network, changed in place.
+        cdnet: cdnet-tiny; its batch norms are folded in place, too.
+    """
+    for part in (cdnet.laterals, cdnet.context, cdnet.smooth):
+        fold_batch_norms(part)
+    source = {name.replace("narrow.1.", "narrow.").replace("smooth.1.", "smooth.0."): value for name, value in cdnet.state_dict().items()}
     own = network.state_dict()
-    network.load_state_dict({**own, **{name: value for name, value in given.items() if name in own and own[name].shape == value.shape}})
-    torch.nn.init.constant_(network.get_parameter("wrong.bias"), -3.0)
+    network.load_state_dict({**own, **{name: value for name, value in source.items() if name in own and own[name].shape == value.shape}})
+    torch.nn.init.constant_(network.get_parameter("errors.bias"), -3.0)  # Errors are rare.
+
+
+def _images_in_views(sample: QualitySample, device: torch.device) -> Iterator[Tensor]:
+    """Yield the image in the view of each mask, (1, 3, VIEW_SIZE_PX, VIEW_SIZE_PX) in [0, 1]."""
+    image = torch.from_numpy(sample.image).to(device).permute(2, 0, 1)[None].float().div_(255)
+    for x0, y0, x1, y1 in sample.views:
+        yield F.interpolate(image[..., y0:y1, x0:x1], (VIEW_SIZE_PX, VIEW_SIZE_PX), mode="bilinear", antialias=True)

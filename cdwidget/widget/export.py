@@ -1,4 +1,4 @@
-"""What an annotator holds, written in the formats of data sets."""
+"""Save the objects of an Annotator in the formats of data sets."""
 
 from __future__ import annotations
 
@@ -10,38 +10,52 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats import FORMATS, coco, read, write
-from cdwidget.formats.io import Classes, to_png, write_files
+from cdwidget.formats.io import ClassIds, to_png, write_files
 from cdwidget.items import Item
 from cdwidget.registry import lookup
-from cdwidget.widget.image_list import Album
+from cdwidget.widget.image_list import ImageList
 
-BY_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
+FORMAT_OF_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
 
 
-def save(album: Album, labels: Sequence[str], path: Path, format: str | None) -> Path:
-    """Write the items to a file or folder; a .png without a format is one mask of the open image."""
+def save(images: ImageList, labels: Sequence[str], path: Path, format: str | None) -> Path:
+    """Write the items of a list of images to a file or folder.
+
+    Args:
+        images: The list.
+        labels: ClassIds to write first, in this order.
+        path: The file or folder; without a format, a .png is one mask of all objects of the open image.
+        format: A name in FORMATS; None to choose by the suffix.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        ValueError: If the suffix belongs to no format.
+        FileExistsError: If labels or images of others would be overwritten.
+    """
     if format is None and path.suffix.lower() == ".png":
-        write_files([(path, to_png(Image.fromarray((album.session.label_map() > 0) * np.uint8(255))))])
+        write_files([(path, to_png(Image.fromarray((images.session.label_map() > 0) * np.uint8(255))))])
         return path
     if format is None:
-        format = BY_SUFFIX.get(path.suffix.lower())
+        format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if format is None:
-        raise ValueError(f"{path.name!r} names no format; end it in .json, .npz or .png, give a folder, or say which: format='coco'")
-    items = album.items(named=True, pictures=(path.parent if path.suffix else path) / "images")
+        raise ValueError(f"{path.name!r} names no format; end it in .json, .npz or .png, give a folder, or give format='coco'")
+    items = images.items(include_arrays=True, images=(path.parent if path.suffix else path) / "images")
     if format == "coco":
-        _check_others(items, path)
-    options = {"labels": list(labels)} if labels and lookup(FORMATS, format, "format").numbers else {}
+        _check_other_images(items, path)
+    options = {"labels": list(labels)} if labels and lookup(FORMATS, format, "format").has_class_ids else {}
     return write(format, items, path, **options)
 
 
-def _check_others(items: Sequence[Item], path: Path) -> None:
-    """Raise FileExistsError where a COCO file would be replaced that holds labels of other images."""
+def _check_other_images(items: Sequence[Item], path: Path) -> None:
+    """Raise FileExistsError if the COCO file to be replaced holds labels of other images."""
     try:
-        there = read("coco", path)
+        existing = read("coco", path)
     except FileNotFoundError:
         return
-    here = {os.path.realpath(item.path) for item in items}
-    others = [item.path for item in there if len(item.instances) and os.path.realpath(item.path) not in here]
+    saved = {os.path.realpath(item.path) for item in items}
+    others = [item.path for item in existing if len(item.instances) and os.path.realpath(item.path) not in saved]
     if others:
         raise FileExistsError(
             f"{path} holds the labels of {len(others)} other images, such as {others[0]}, which would be lost; save to another file, or "
@@ -49,6 +63,6 @@ def _check_others(items: Sequence[Item], path: Path) -> None:
         )
 
 
-def to_coco(album: Album, labels: Sequence[str]) -> dict[str, Any]:
-    """Return what a COCO file of the items holds; images are named as they were given."""
-    return coco.to_json(album.items(named=True), Classes(labels), lambda item: str(item.path))
+def to_coco(images: ImageList, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the content of a COCO file of the items, with image paths as they were given."""
+    return coco.to_json(images.items(include_arrays=True), ClassIds(labels), lambda item: str(item.path))

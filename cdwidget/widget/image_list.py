@@ -1,4 +1,7 @@
-"""The images a widget walks through: each is opened when it is shown first, and what was done to it is kept."""
+"""The list of images that an Annotator shows one after another.
+
+Each image is opened when it is first shown, and its edits are kept.
+"""
 
 from __future__ import annotations
 
@@ -13,93 +16,103 @@ from warnings import warn
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import Lazy, to_png, write_files
+from cdwidget.formats.io import LazyInstances, to_png, write_files
 from cdwidget.items import ImageSource, Instance, Item, read_image
 from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal, can_write, journal_path
-from cdwidget.session.pixels import Pixels
+from cdwidget.session.document import Pixels
 
 Source = Union[ImageSource, Item, Session]
 Autosave = Union[bool, str, "os.PathLike[str]"]
-OPEN_SESSIONS = 8  # with their pixels and undo history; of the others the instances are kept, packed, and what their journals know
-SAVED = "Saved after every change"
+Version = tuple[int, int]  # Modification time in nanoseconds and size in bytes of a journal file.
+MAX_OPEN_SESSIONS = 8  # With pixels and undo history; closed ones keep packed instances and their journal.
+SAVED_NOTICE = "Saved after every change"
 
 
 @dataclass(frozen=True)
-class _Closed:
-    """What is left of a session that was put away: the image's size, its instances (id, label, pixels), and what its journal was like."""
+class ClosedImage:
+    """The packed instances of a session that was closed to save memory.
+
+    Args:
+        height: Rows of the image.
+        width: Columns of the image.
+        packed: Id, label and pixels of each instance that has pixels.
+        journal: Version of the journal file when the session was closed; None if there was none.
+    """
 
     height: int
     width: int
     packed: list[tuple[int, str, Patch]]
-    stamp: tuple[int, int] | None
+    journal: Version | None
 
     @classmethod
-    def of(cls, session: Session, stamp: tuple[int, int] | None) -> _Closed:
-        """Keep the instances of a session that have pixels."""
-        packed = [(entry.id, entry.label, session.packed(entry.id)) for entry in session.state.entries]
-        return cls(session.height, session.width, [one for one in packed if one[2].any()], stamp)
+    def of(cls, session: Session, journal: Version | None) -> ClosedImage:
+        """Pack the instances of a session."""
+        packed = [(entry.id, entry.label, session.patch(entry.id)) for entry in session.state.entries]
+        return cls(session.height, session.width, [one for one in packed if one[2].any()], journal)
 
     @property
     def instances(self) -> Sequence[Instance]:
-        """The instances, unpacked when they are asked for: the items of a long list stay small."""
-        return Lazy(len(self.packed), partial(_unpacked, self))
+        """The instances, unpacked on access so that a long list of images stays small."""
+        return LazyInstances(len(self.packed), partial(_unpack, self))
 
 
-def _unpacked(closed: _Closed, indices: Iterable[int]) -> Iterator[Instance]:
+def _unpack(closed: ClosedImage, indices: Iterable[int]) -> Iterator[Instance]:
     for index in indices:
         id, label, patch = closed.packed[index]
         pixels = Pixels.of(patch).crop((0, 0, closed.width, closed.height))
         yield Instance(pixels.mask, label, id, pixels.alpha)
 
 
-def _retired(session: Session) -> bool:
-    """Say whether the image was opened again elsewhere in this process: what is known of it here may be old."""
+def _is_retired(session: Session) -> bool:
+    """Return whether another session of this process has taken over the journal."""
     return isinstance(session.journal, FileJournal) and session.journal.retired
 
 
-class Album:
-    """A list of images, one of them open.
+class ImageList:
+    """A list of images, one of which is open.
 
-    sources: paths, PIL images, arrays, items or sessions. predictor: for the sessions that are opened here. given: options of the first
-    one, mask= and instances=. autosave: whether the sessions of files keep journals, or the path of the journal of the only image.
-    on_notice: called when there is something new to know about the open image, from any thread, which may hold another widget's
-    locks: it waits for nobody.
+    Args:
+        sources: Paths, PIL images, arrays, items or sessions.
+        predictor: The predictor of the sessions that are opened here.
+        options: `mask=` and `instances=` of the first session.
+        autosave: Whether sessions of image files keep a journal, or the path of the journal of the only image.
+
+    Attributes:
+        index: Position of the open image, from 0.
+        session: The session of the open image.
+        on_notice: Called when `notice` has changed, from any thread, which may hold the locks of another widget; must not wait.
+
+    Raises:
+        ValueError: If the list is empty, or an option does not fit it.
+        TypeError: If `autosave` is neither a bool nor a path.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        predictor: Predictor,
-        given: dict[str, Any],
-        autosave: Autosave,
-        on_notice: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], predictor: Predictor, options: dict[str, Any], autosave: Autosave) -> None:
         if not sources:
             raise ValueError("the list of images is empty; give at least one path, array, PIL image, Item or Session")
-        if len(sources) > 1 and given:
-            raise ValueError(
-                f"{' and '.join(given)} would be of one image, and there are {len(sources)}; give Item(path, instances) for each"
-            )
+        if len(sources) > 1 and options:
+            names = " and ".join(f"{name}=" for name in options)
+            raise ValueError(f"{names} works for a single image; got {len(sources)}. Give Item(path, instances) for each.")
         if not isinstance(autosave, (bool, str, os.PathLike)):
             raise TypeError(f"autosave is {autosave!r}; allowed are True, False and the path of a file")
         if len(sources) > 1 and not isinstance(autosave, bool):
             raise ValueError(
-                f"autosave is one file, {str(autosave)!r}, and there are {len(sources)} images; True keeps a file beside each image"
+                f"autosave={str(autosave)!r} is one file, but there are {len(sources)} images. True keeps a file next to each image."
             )
-        if given and isinstance(sources[0], (Session, Item)):
-            raise ValueError(f"{' and '.join(given)} cannot be given beside a {type(sources[0]).__name__}, which brings its own")
+        if options and isinstance(sources[0], (Session, Item)):
+            raise ValueError(f"{' and '.join(options)} cannot be given with a {type(sources[0]).__name__}, which brings its own")
         if isinstance(sources[0], Session) and not isinstance(autosave, bool):
             raise ValueError("a Session brings its own journal; leave autosave out, and call FileJournal(path).resume(session) beforehand")
         self._sources = list(sources)
         self._open: OrderedDict[int, Session] = OrderedDict()
-        self._closed: dict[int, _Closed] = {}
+        self._closed: dict[int, ClosedImage] = {}
         self._predictor = predictor
-        self._given = given
+        self._options = options
         self._autosave = autosave
-        self._on_notice = on_notice
+        self.on_notice: Callable[[], None] = lambda: None
         self.index = 0
         self.session = self._session(0)
 
@@ -108,21 +121,21 @@ class Album:
 
     @property
     def predictor(self) -> Predictor | None:
-        """What answers the clicks on the open image; None where a Session was given, which brings its own."""
+        """The predictor of the open image; None if it was given as a Session."""
         return None if isinstance(self._sources[self.index], Session) else self._predictor
 
     @property
     def name(self) -> str:
-        """What the open image is called: its file's name, or "" for an image that is no file."""
+        """The file name of the open image; "" if it is not a file."""
         path = self._path(self.index)
         return path.name if path else ""
 
     @property
     def notice(self) -> str:
-        """What there is to know about how the open image is saved; "" for one that is no file."""
+        """How the open image is saved, for the user; "" if it is not a file."""
         journal = self.session.journal
         if isinstance(journal, FileJournal):
-            return journal.notice or SAVED
+            return journal.notice or SAVED_NOTICE
         if self._path(self.index) is None or journal is not None:
             return ""
         path = self._journal_path(self.index)
@@ -131,71 +144,78 @@ class Album:
         return f"Not saved: {path.parent} cannot be written to; give autosave='a file elsewhere.jsonl'"
 
     def go(self, step: int) -> list[str]:
-        """Open the next (1) or previous (-1) image that can be read; return what was wrong with those passed over.
+        """Open the next (1) or previous (-1) readable image; return the problems of skipped ones.
 
-        Raises ValueError when there is none in that direction; then the open image stays.
+        Raises:
+            ValueError: If there is no such image; then the open one stays.
         """
-        wrong: list[str] = []
+        problems: list[str] = []
         index = self.index + step
         while 0 <= index < len(self):
             try:
                 self.session = self._session(index)
             except (OSError, ValueError) as error:
                 path = self._path(index)
-                named = path is None or path.name in str(error)
-                wrong.append(str(error) if named else f"{path}: {error}")
+                is_named = path is None or path.name in str(error)
+                problems.append(str(error) if is_named else f"{path}: {error}")
                 index += step
                 continue
             self.index = index
-            return wrong
-        raise ValueError("; ".join([*wrong, f"this is the {'last' if step > 0 else 'first'} image that can be opened"]))
+            return problems
+        raise ValueError("; ".join([*problems, f"this is the {'last' if step > 0 else 'first'} image that can be opened"]))
 
-    def items(self, named: bool = False, pictures: Path | None = None) -> list[Item]:
-        """Return the images that have been opened or labelled, here or earlier, and all items, in the order of the list.
+    def items(self, include_arrays: bool = False, images: Path | None = None) -> list[Item]:
+        """Return all given items and all images opened or labeled, in the order of the list.
 
-        named: also images that are no files, as image-1.png and so on. pictures: a folder to write those to.
+        Args:
+            include_arrays: Also return images that are not files, named image-1.png and so on.
+            images: A folder to write those to.
+
+        Returns:
+            The items with their instances.
         """
-        found = []
+        items = []
         for index in range(len(self)):
             path = self._path(index)
-            instances = self._instances(index) if path or named else None
+            instances = self._instances(index) if path or include_arrays else None
             if instances is not None:
-                found.append(Item(path or self._name(index, pictures), instances))
-        return found
+                items.append(Item(path or self._array_path(index, images), instances))
+        return items
+
+    def close(self) -> None:
+        """Close the journals, so that others may write to them; the sessions stay."""
+        for session in self._open.values():
+            if isinstance(session.journal, FileJournal):
+                session.journal.close()
 
     def _instances(self, index: int) -> Sequence[Instance] | None:
-        """The instances of an image, whether or not it is open; None for one that nobody has looked at."""
+        """Return the instances of an image; None if it was never opened and is not an item."""
         source = self._sources[index]
-        if index in self._open and not _retired(self._open[index]):
+        if index in self._open and not _is_retired(self._open[index]):
             return self._open[index].instances
         if isinstance(source, Session):
             return source.instances
-        stamp = self._stamp(index)
-        if stamp and (index not in self._closed or self._closed[index].stamp != stamp):
+        version = self._journal_version(index)
+        if version and (index not in self._closed or self._closed[index].journal != version):
             try:
-                self._closed[index] = _Closed.of(self._opened(index, look=True), stamp)
+                self._closed[index] = ClosedImage.of(self._open_session(index, read_only=True), version)
             except (OSError, ValueError) as error:
-                warn(f"what was done to {self._path(index)} cannot be read, and is not among the items: {error}", stacklevel=4)
+                warn(f"the saved edits of {self._path(index)} cannot be read and are not among the items: {error}", stacklevel=4)
         if index in self._closed:
             return self._closed[index].instances
         return source.instances if isinstance(source, Item) else None
 
-    def _name(self, index: int, pictures: Path | None) -> Path:
-        path = (pictures or Path()) / f"image-{index + 1}.png"
-        if pictures is not None:
+    def _array_path(self, index: int, images: Path | None) -> Path:
+        """Return a name for an image that is not a file, and write it to `images`, if given."""
+        path = (images or Path()) / f"image-{index + 1}.png"
+        if images is not None:
             source: Any = self._sources[index]
             pixels = source.image if isinstance(source, Session) else read_image(source)
             if not path.exists():
                 write_files([(path, to_png(Image.fromarray(pixels)))])
             elif not np.array_equal(read_image(path), pixels):
-                raise FileExistsError(f"{path} is another image than that of the annotator; save to another folder")
+                raise FileExistsError(f"{path} already holds another image; save to another folder")
         return path
-
-    def close(self) -> None:
-        """Let others write to the journals; the sessions stay."""
-        for session in self._open.values():
-            if isinstance(session.journal, FileJournal):
-                session.journal.close()
 
     def _path(self, index: int) -> Path | None:
         source = self._sources[index]
@@ -204,39 +224,39 @@ class Album:
         return Path(source) if isinstance(source, (str, os.PathLike)) else None
 
     def _session(self, index: int) -> Session:
-        if index not in self._open or _retired(self._open[index]):
-            self._open[index] = self._opened(index)
+        if index not in self._open or _is_retired(self._open[index]):
+            self._open[index] = self._open_session(index)
             self._closed.pop(index, None)
         self._open.move_to_end(index)
-        if len(self._open) > OPEN_SESSIONS:
-            self._put_away(*self._open.popitem(last=False))
+        if len(self._open) > MAX_OPEN_SESSIONS:
+            self._close_session(*self._open.popitem(last=False))
         return self._open[index]
 
-    def _put_away(self, index: int, session: Session) -> None:
+    def _close_session(self, index: int, session: Session) -> None:
         if isinstance(session.journal, FileJournal):
             session.journal.close()
-        self._closed[index] = _Closed.of(session, self._stamp(index))
+        self._closed[index] = ClosedImage.of(session, self._journal_version(index))
 
-    def _opened(self, index: int, look: bool = False) -> Session:
-        """Open an image where it was left; to have a look only, nothing that is done to it is saved."""
+    def _open_session(self, index: int, read_only: bool = False) -> Session:
+        """Open an image as it was left; read_only: without saving later edits."""
         source: Any = self._sources[index]
         if isinstance(source, Session):
             return source
-        path, stamp = self._journal_path(index), self._stamp(index)
-        saves = not look and path is not None and (not isinstance(self._autosave, bool) or can_write(path))
-        closed = None if look else self._closed.get(index)
-        if closed and (not saves or (closed.stamp and not stamp)):  # what was done is in no journal
-            given: dict[str, Any] = {"instances": closed.instances}
+        path, version = self._journal_path(index), self._journal_version(index)
+        is_saved = not read_only and path is not None and (not isinstance(self._autosave, bool) or can_write(path))
+        closed = None if read_only else self._closed.get(index)
+        if closed and (not is_saved or (closed.journal and not version)):  # No journal holds the edits.
+            options: dict[str, Any] = {"instances": closed.instances}
         else:
-            given = {"instances": source.instances} if isinstance(source, Item) else self._given
-        session = Session(source.path if isinstance(source, Item) else source, self._predictor, **given)
-        if path is not None and saves:
+            options = {"instances": source.instances} if isinstance(source, Item) else self._options
+        session = Session(source.path if isinstance(source, Item) else source, self._predictor, **options)
+        if path is not None and is_saved:
             journal = FileJournal(path)
             journal.resume(session)
-            journal.on_notice = self._on_notice
-        elif path is not None and stamp and not closed and not os.access(path, os.R_OK):
-            warn(f"{path} holds what was done to this image, and you may not read it", stacklevel=5)
-        elif path is not None and stamp and not closed:
+            journal.on_notice = lambda: self.on_notice()
+        elif path is not None and version and not closed and not os.access(path, os.R_OK):
+            warn(f"{path} holds saved edits of this image, but you may not read it", stacklevel=5)
+        elif path is not None and version and not closed:
             journal = FileJournal(path)
             journal.restore(session)
             if journal.notice:
@@ -244,17 +264,17 @@ class Album:
         return session
 
     def _journal_path(self, index: int) -> Path | None:
-        """Where the journal of an image is, or would be; None when it has none."""
+        """Return the path of an image's journal, existing or not; None if it is not saved."""
         if not isinstance(self._autosave, bool):
             return Path(self._autosave).expanduser()
         path = self._path(index)
         return journal_path(path) if self._autosave and path is not None else None
 
-    def _stamp(self, index: int) -> tuple[int, int] | None:
-        """What tells whether the journal of an image has changed; None when there is none."""
+    def _journal_version(self, index: int) -> Version | None:
+        """Return the version of an image's journal file; None if there is no such file."""
         path = self._journal_path(index)
         try:
-            found = path and path.stat()
+            status = path and path.stat()
         except OSError:
             return None
-        return (found.st_mtime_ns, found.st_size) if found else None
+        return (status.st_mtime_ns, status.st_size) if status else None

@@ -1,4 +1,4 @@
-"""Images and masks as the browser and the notebook file get them: encoded, and no larger than they need to be."""
+"""Encode images and masks for the browser and for the saved notebook."""
 
 from __future__ import annotations
 
@@ -13,89 +13,135 @@ from PIL import Image, ImageColor
 from cdwidget.catalogue.thumbnails import Thumbnail
 from cdwidget.masks import Bbox
 
-MOST_PIXELS = 16_000_000  # what a browser decodes and zooms without effort; a larger image is shown reduced
-LOSSLESS_PIXELS = 300_000  # up to here a PNG is sent: small images are looked at pixel by pixel
-THUMBNAIL_SIDE = 400
-OUTLINED, BENT = 384, 1.5  # pixels of the larger side that an outline is walked at, and by how many of them a line of it may be off
-SHEET_COLOR, GAP = "#3b82f6", 2  # of a contact sheet: the masks, and the pixels round each thumbnail
+MAX_BROWSER_PIXELS = 16_000_000  # A browser decodes and zooms these smoothly; larger images are reduced.
+MAX_PNG_PIXELS = 300_000  # Small images are inspected pixel by pixel, so they are sent lossless.
+THUMBNAIL_SIDE_PX = 400
+OUTLINE_SIDE_PX = 384  # Longer side of the mask that an outline is traced on.
+OUTLINE_TOLERANCE_PX = 1.5  # Largest distance of a simplified outline from the traced one.
+SHEET_MASK_COLOR = "#3b82f6"
+SHEET_GAP_PX = 2  # Around each thumbnail of a contact sheet.
+PNG_COLORS = 128  # A palette takes a third of the bytes.
 
 
 def encode_image(image: np.ndarray) -> tuple[bytes, str]:
-    """Return an image, uint8 (H, W, 3) RGB, as (file, MIME type) for the browser: PNG when small, else JPEG of at most 16 megapixels."""
+    """Encode an image for the browser.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+
+    Returns:
+        The file and its MIME type: PNG for a small image, else JPEG of at most 16 megapixels.
+    """
     height, width = image.shape[:2]
-    if height * width > MOST_PIXELS:
-        image = _reduced(image, (MOST_PIXELS / (height * width)) ** 0.5)
-    return _file(image)
+    if height * width > MAX_BROWSER_PIXELS:
+        image = _reduce(image, (MAX_BROWSER_PIXELS / (height * width)) ** 0.5)
+    return _encode(image)
 
 
 def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int) -> tuple[bytes, str]:
-    """Return the part of an image inside `box`, resized to `width` x `height`, as (file, MIME type); ValueError for a box outside."""
+    """Encode a part of an image for the browser.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        box: (x0, y0, x1, y1), half-open, in pixels.
+        width: Columns of the encoded tile.
+        height: Rows of the encoded tile.
+
+    Returns:
+        The file and its MIME type.
+
+    Raises:
+        ValueError: If the box does not lie in the image.
+    """
     x0, y0, x1, y1 = box
     if not (0 <= x0 < x1 <= image.shape[1] and 0 <= y0 < y1 <= image.shape[0]):
         raise ValueError(f"the box {tuple(box)} does not lie in the image of {image.shape[1]}x{image.shape[0]} pixels")
     part = image[y0:y1, x0:x1]
     shrinks = width < x1 - x0
-    return _file(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+    return _encode(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
 
 
-def _file(image: np.ndarray) -> tuple[bytes, str]:
+def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
+    """Draw an image with its masks for readers without a kernel, such as GitHub.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        masks: Mask, bool (H, W), and CSS color of each object.
+
+    Returns:
+        A small PNG, base64.
+    """
+    factor = min(1.0, THUMBNAIL_SIDE_PX / max(image.shape[:2]))
+    small = _reduce(image, factor)
+    height, width = small.shape[:2]
+    for mask, color in masks:
+        small = _draw_mask(small, cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), color)
+    return _palette_png(small)
+
+
+def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
+    """Draw thumbnails with their masks in rows; unreadable ones are gray.
+
+    Args:
+        thumbnails: The thumbnails.
+        columns: Thumbnails in a row.
+
+    Returns:
+        A small PNG, base64.
+    """
+    side = max((max(one.width, one.height) for one in thumbnails), default=1) + 2 * SHEET_GAP_PX
+    sheet = np.full((max(1, -(-len(thumbnails) // columns)) * side, min(columns, max(1, len(thumbnails))) * side, 3), 255, np.uint8)
+    for number, one in enumerate(thumbnails):
+        top, left = side * (number // columns) + SHEET_GAP_PX, side * (number % columns) + SHEET_GAP_PX
+        if one.error:
+            sheet[top : top + side - 2 * SHEET_GAP_PX, left : left + side - 2 * SHEET_GAP_PX] = 225
+            continue
+        image = cv2.cvtColor(cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        sheet[top : top + one.height, left : left + one.width] = _draw_mask(image, (one.mask > 127).view(np.uint8), SHEET_MASK_COLOR)
+    return _palette_png(sheet)
+
+
+def svg_path(mask: np.ndarray) -> str:
+    """Return the outline of a mask as an SVG path in its pixels, for the even-odd rule.
+
+    Args:
+        mask: uint8 (H, W), the coverage of each pixel; 255 if it lies wholly in the mask.
+
+    Returns:
+        The `d` attribute; "" for an empty mask.
+    """
+    factor = max(1, round(OUTLINE_SIDE_PX / max(mask.shape)))
+    fine = cv2.resize(mask, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    contours, _ = cv2.findContours((fine > 127).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    corners = [(cv2.approxPolyDP(contour, OUTLINE_TOLERANCE_PX, True)[:, 0] + 0.5) / factor for contour in contours]
+    return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in loop.tolist()) + "Z" for loop in corners)
+
+
+def _encode(image: np.ndarray) -> tuple[bytes, str]:
     height, width = image.shape[:2]
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    if height * width <= LOSSLESS_PIXELS:
+    if height * width <= MAX_PNG_PIXELS:
         return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes(), "image/png"
     return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes(), "image/jpeg"
 
 
-def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
-    """Return a small PNG, base64, of an image with its (mask, colour) pairs drawn on it: what GitHub shows instead of the widget."""
-    factor = min(1.0, THUMBNAIL_SIDE / max(image.shape[:2]))
-    small = _reduced(image, factor)
-    height, width = small.shape[:2]
-    for mask, color in masks:
-        small = _tinted(small, cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), color)
-    return _palette(small)
-
-
-def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
-    """Return a small PNG, base64, of thumbnails in rows, their masks drawn on them; grey where there is none."""
-    side = max((max(one.width, one.height) for one in thumbnails), default=1) + 2 * GAP
-    sheet = np.full((max(1, -(-len(thumbnails) // columns)) * side, min(columns, max(1, len(thumbnails))) * side, 3), 255, np.uint8)
-    for number, one in enumerate(thumbnails):
-        top, left = side * (number // columns) + GAP, side * (number % columns) + GAP
-        if one.error:
-            sheet[top : top + side - 2 * GAP, left : left + side - 2 * GAP] = 225
-            continue
-        picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        sheet[top : top + one.height, left : left + one.width] = _tinted(picture, (one.mask > 127).view(np.uint8), SHEET_COLOR)
-    return _palette(sheet)
-
-
-def svg_path(mask: np.ndarray) -> str:
-    """Return the outline of a mask, uint8 (H, W), 255 for all of a pixel, as an SVG path in its pixels, for the even-odd rule."""
-    factor = max(1, round(OUTLINED / max(mask.shape)))
-    fine = cv2.resize(mask, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-    contours, _ = cv2.findContours((fine > 127).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    corners = [(cv2.approxPolyDP(contour, BENT, True)[:, 0] + 0.5) / factor for contour in contours]
-    return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in loop.tolist()) + "Z" for loop in corners)
-
-
-def _tinted(picture: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
-    """The picture with a mask, uint8 0 or 1, and its outline drawn on it."""
+def _draw_mask(image: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
+    """Return a copy of an image with a mask, uint8 0 or 1, and its outline drawn on it."""
     tint = np.array(ImageColor.getrgb(color)[:3])
-    drawn = picture.copy()
+    drawn = image.copy()
     drawn[mask > 0] = (0.55 * drawn[mask > 0] + 0.45 * tint).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(drawn, contours, -1, tint.tolist(), 1)
     return drawn
 
 
-def _palette(picture: np.ndarray) -> str:
+def _palette_png(image: np.ndarray) -> str:
     file = io.BytesIO()
-    Image.fromarray(picture).quantize(128).save(file, "PNG", optimize=True)  # a palette: a third of the bytes
+    Image.fromarray(image).quantize(PNG_COLORS).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _reduced(image: np.ndarray, factor: float) -> np.ndarray:
+def _reduce(image: np.ndarray, factor: float) -> np.ndarray:
     height, width = image.shape[:2]
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

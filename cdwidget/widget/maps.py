@@ -1,33 +1,51 @@
-"""The maps that can be inspected, one entry each: what is drawn, in which unit, and what it means."""
+"""The maps that an Inspector shows: values, unit and meaning of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Callable, Literal
+from typing import Callable, Literal, get_args
 
 import numpy as np
 
-from cdwidget.inspection import OFFSETS, Affinity, Branch, PixelDiffusion, View, added, disagreement
-from cdwidget.inspection import view as heads
-from cdwidget.inspection.affinity import Kind
+from cdwidget._deprecated import warn_renamed
+from cdwidget.inspection import (
+    OFFSETS,
+    Affinity,
+    Branch,
+    PixelDiffusion,
+    Variant,
+    View,
+    head_disagreement,
+    head_probabilities,
+    relative_change,
+)
 from cdwidget.predictor import Factors
-from cdwidget.session import Asked
+from cdwidget.session import PromptResult
 
 Box = tuple[float, float, float, float]
-NEAREST = 8  # PDM pixels from a pixel to its farthest neighbours
-SIDE = 256  # cells a side that masks are drawn with
-MERGE = (  # what progressive merge made of each pixel, and its colour
+NEIGHBORHOOD_RADIUS = 8  # PDM pixels from a pixel to its farthest neighbors.
+MASK_GRID_SIDE = 256  # Cells a side of the grid that masks are drawn on.
+MERGE_CLASSES = (  # What progressive merge did with each pixel, and its color.
     ("stayed in the mask", "#3b82f6"),
     ("added", "#22c55e"),
     ("removed", "#ef4444"),
-    ("the model's answer, left out", "#f59e0b"),
+    ("predicted, but not merged", "#f59e0b"),
 )
+RENAMED_MAPS = {"neighbours": "neighbors"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a map is about. x, y: image pixels. number: a step of PDM or a head. variant: "" or one of the map's variants."""
+    """The point, and the part of the model, that a map is shown for.
+
+    Args:
+        x: Column in image pixels.
+        y: Row in image pixels.
+        branch: The branch of FDM.
+        number: A step of PDM, or a head.
+        variant: One of the map's variants; "" for the model's own.
+    """
 
     x: float
     y: float
@@ -37,10 +55,14 @@ class Query:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """What to draw. values: float32 (rows, columns), NaN where there is nothing. box: where they lie in the image.
+class MapImage:
+    """The values of a map.
 
-    low, high: the ends of the scale.
+    Args:
+        values: float32 (rows, columns); NaN where there is no value.
+        box: (x0, y0, x1, y1) that the values cover, in image pixels.
+        low: Lower end of the color scale.
+        high: Upper end of the color scale.
     """
 
     values: np.ndarray
@@ -48,248 +70,275 @@ class Picture:
     low: float
     high: float
 
+    def value_at(self, x: float, y: float) -> float:
+        """Return the value at an image point; NaN outside the box."""
+        x0, y0, x1, y1 = self.box
+        rows, columns = self.values.shape
+        row, column = int((y - y0) / (y1 - y0) * rows // 1), int((x - x0) / (x1 - x0) * columns // 1)
+        return float(self.values[row, column]) if 0 <= row < rows and 0 <= column < columns else float("nan")
 
-class Scene:
-    """One prompt looked back at, with what was computed for it so far."""
 
-    def __init__(self, asked: Asked, factors: Factors) -> None:
-        self.asked = asked
+class PromptMaps:
+    """All maps of one prompt, computed on demand.
+
+    Args:
+        result: The result of the prompt.
+        factors: The factors that the model recorded for it.
+
+    Attributes:
+        result: The result.
+        factors: The factors.
+        view: The region that the network saw.
+    """
+
+    def __init__(self, result: PromptResult, factors: Factors) -> None:
+        self.result = result
         self.factors = factors
         self.view = View.of(factors)
         self._affinities: dict[str, Affinity] = {}
 
-    def affinity(self, kind: str = "") -> Affinity:
-        """FDM's affinity in the form `kind`, by default the model's own."""
-        if kind not in self._affinities:
-            self._affinities[kind] = Affinity(self.factors, kind or self.factors.variant)
-        return self._affinities[kind]
+    def affinity(self, variant: str = "") -> Affinity:
+        """Return the affinity matrix of a variant of FDM, by default the model's own."""
+        if variant not in self._affinities:
+            self._affinities[variant] = Affinity(self.factors, variant or self.factors.variant)
+        return self._affinities[variant]
 
     @cached_property
-    def pixels(self) -> PixelDiffusion:
+    def diffusion(self) -> PixelDiffusion:
         """The pixel diffusion."""
         return PixelDiffusion(self.factors)
 
-    def picture(self, name: str, query: Query) -> Picture:
-        """Return what to draw for one of MAPS."""
+    def image(self, name: str, query: Query) -> MapImage:
+        """Compute a map of MAPS for a query."""
         entry = MAPS[name]
         values = entry.values(self, query)
-        box: Box = self.view.box
-        if entry.follows == "pixel":
-            box = _neighbourhood(self, query)
+        box: Box = _neighborhood(self, query) if entry.follows == "pixel" else self.view.box
         low, high = entry.scale
-        return Picture(values, box, low, float(np.nanmax(values)) or 1.0 if high is None else high)
-
-    def at(self, picture: Picture, x: float, y: float) -> float:
-        """The value of a picture at an image point; NaN outside it."""
-        x0, y0, x1, y1 = picture.box
-        rows, columns = picture.values.shape
-        row, column = int((y - y0) / (y1 - y0) * rows // 1), int((x - x0) / (x1 - x0) * columns // 1)
-        return float(picture.values[row, column]) if 0 <= row < rows and 0 <= column < columns else float("nan")
+        return MapImage(values, box, low, float(np.nanmax(values)) or 1.0 if high is None else high)
 
 
 @dataclass(frozen=True)
 class Map:
     """One entry of MAPS.
 
-    values(scene, query): float32 (rows, columns). scale: low and high, None: the largest value. follows: what of the image the pointer
-    chooses, "" if nothing. branches: whether there is one for each branch. numbers(scene): what the slider's positions are called.
-    variants: what it can be compared with.
+    Args:
+        title: Title for the list.
+        unit: Unit of the values; "" for classes.
+        formula: HTML.
+        meaning: One or two sentences.
+        values: Computes the map, float32 (rows, columns).
+        colormap: Name of a matplotlib colormap; "" for MERGE_CLASSES.
+        scale: Lower and upper end of the color scale; None for the largest value.
+        follows: What the pointer selects in the image, "" for nothing.
+        has_branches: Whether there is one map for each branch of FDM.
+        steps: Names of the positions of the slider; None for no slider.
+        variants: What the map can be compared with.
     """
 
     title: str
     unit: str
     formula: str
     meaning: str
-    values: Callable[[Scene, Query], np.ndarray]
-    colours: str = "viridis"
+    values: Callable[[PromptMaps, Query], np.ndarray]
+    colormap: str = "viridis"
     scale: tuple[float, float | None] = (0.0, 1.0)
     follows: Literal["", "token", "pixel"] = ""
-    branches: bool = False
-    numbers: Callable[[Scene], list[str]] | None = None
+    has_branches: bool = False
+    steps: Callable[[PromptMaps], list[str]] | None = None
     variants: tuple[str, ...] = ()
 
 
-def _row(scene: Scene, query: Query, branch: Branch | None) -> np.ndarray:
-    return 100 * scene.affinity(query.variant).row(scene.view.token(query.x, query.y), branch)
+def current_name(name: str) -> str:
+    """Return the name of a map; warns for a deprecated one."""
+    if name in RENAMED_MAPS:
+        warn_renamed(f"the map {name!r}", repr(RENAMED_MAPS[name]), stacklevel=4)
+    return RENAMED_MAPS.get(name, name)
 
 
-def _column(scene: Scene, query: Query, branch: Branch | None) -> np.ndarray:
-    return 100 * scene.affinity(query.variant).column(scene.view.token(query.x, query.y), branch)
+def _row(maps: PromptMaps, query: Query, branch: Branch | None) -> np.ndarray:
+    return 100 * maps.affinity(query.variant).row(maps.view.token(query.x, query.y), branch)
 
 
-def _neighbourhood(scene: Scene, query: Query) -> Box:
-    """The box round a query that holds its neighbours, in image pixels; it may reach out of the view."""
-    pixels, view = scene.pixels, scene.view
-    row, column = view.cell(query.x, query.y, pixels.height, pixels.width)
-    unit_x, unit_y = view.width / pixels.width, view.height / pixels.height
-    x0, y0 = view.box[0] + (column - NEAREST) * unit_x, view.box[1] + (row - NEAREST) * unit_y
-    return x0, y0, x0 + (2 * NEAREST + 1) * unit_x, y0 + (2 * NEAREST + 1) * unit_y
+def _column(maps: PromptMaps, query: Query, branch: Branch | None) -> np.ndarray:
+    return 100 * maps.affinity(query.variant).column(maps.view.token(query.x, query.y), branch)
 
 
-def _neighbours(scene: Scene, query: Query) -> np.ndarray:
-    row, column = scene.view.cell(query.x, query.y, scene.pixels.height, scene.pixels.width)
-    around = np.full((2 * NEAREST + 1, 2 * NEAREST + 1), np.nan, np.float32)
-    for (dy, dx), weight in zip(OFFSETS, scene.pixels.neighbours(column, row)):
-        around[NEAREST + dy, NEAREST + dx] = 100 * weight
-    return around
+def _neighborhood(maps: PromptMaps, query: Query) -> Box:
+    """Return the box of the neighbors of a query in image pixels; may exceed the view."""
+    diffusion, view = maps.diffusion, maps.view
+    row, column = view.cell(query.x, query.y, diffusion.height, diffusion.width)
+    unit_x, unit_y = view.width / diffusion.width, view.height / diffusion.height
+    x0, y0 = view.box[0] + (column - NEIGHBORHOOD_RADIUS) * unit_x, view.box[1] + (row - NEIGHBORHOOD_RADIUS) * unit_y
+    return x0, y0, x0 + (2 * NEIGHBORHOOD_RADIUS + 1) * unit_x, y0 + (2 * NEIGHBORHOOD_RADIUS + 1) * unit_y
 
 
-def _pdm(scene: Scene, query: Query) -> np.ndarray:
-    return np.clip(scene.pixels.step(0 if query.variant else query.number), -2, 2)
+def _neighbors(maps: PromptMaps, query: Query) -> np.ndarray:
+    row, column = maps.view.cell(query.x, query.y, maps.diffusion.height, maps.diffusion.width)
+    side = 2 * NEIGHBORHOOD_RADIUS + 1
+    weights = np.full((side, side), np.nan, np.float32)
+    for (dy, dx), weight in zip(OFFSETS, maps.diffusion.neighbor_weights(column, row)):
+        weights[NEIGHBORHOOD_RADIUS + dy, NEIGHBORHOOD_RADIUS + dx] = 100 * weight
+    return weights
 
 
-def _head(scene: Scene, query: Query) -> np.ndarray:
-    return heads(scene.factors)[0 if query.variant else query.number]
+def _pdm(maps: PromptMaps, query: Query) -> np.ndarray:
+    return np.clip(maps.diffusion.step(0 if query.variant else query.number), -2, 2)
 
 
-def _merge(scene: Scene, query: Query) -> np.ndarray:
-    x0, y0, x1, y1 = scene.view.box
-    rows = y0 + ((np.arange(SIDE) + 0.5) * (y1 - y0) / SIDE).astype(int)
-    columns = x0 + ((np.arange(SIDE) + 0.5) * (x1 - x0) / SIDE).astype(int)
-    before, answer, after = (mask[np.ix_(rows, columns)] for mask in (scene.asked.before, scene.asked.answer, scene.asked.after))
-    classes = np.full((SIDE, SIDE), np.nan, np.float32)
+def _head(maps: PromptMaps, query: Query) -> np.ndarray:
+    return head_probabilities(maps.factors)[0 if query.variant else query.number]
+
+
+def _merge(maps: PromptMaps, query: Query) -> np.ndarray:
+    x0, y0, x1, y1 = maps.view.box
+    centers = np.arange(MASK_GRID_SIDE) + 0.5
+    rows = y0 + (centers * (y1 - y0) / MASK_GRID_SIDE).astype(int)
+    columns = x0 + (centers * (x1 - x0) / MASK_GRID_SIDE).astype(int)
+    result = maps.result
+    before, predicted, after = (mask[np.ix_(rows, columns)] for mask in (result.before, result.predicted, result.after))
+    classes = np.full((MASK_GRID_SIDE, MASK_GRID_SIDE), np.nan, np.float32)
     if query.variant:
         classes[before] = 0
         return classes
     classes[before & after] = 0
     classes[~before & after] = 1
     classes[before & ~after] = 2
-    classes[(answer != before) & (after == before)] = 3
+    classes[(predicted != before) & (after == before)] = 3
     return classes
 
 
-FORMS: tuple[Kind, ...] = ("log", "v1", "v3")
-ALIKE = "softmax<sub>j</sub>(q<sub>i</sub>·k<sub>j</sub> / √C)"
-LIKENESS = "e<sup>q<sub>i</sub>·k<sub>j</sub>/√C</sup>"
-WEIGHTED = f"A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> {LIKENESS} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
+VARIANTS: tuple[str, ...] = get_args(Variant)
+SIMILARITY = "softmax<sub>j</sub>(q<sub>i</sub>·k<sub>j</sub> / √C)"
+EXP_SIMILARITY = "e<sup>q<sub>i</sub>·k<sub>j</sub>/√C</sup>"
+REWEIGHTED = f"A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> {EXP_SIMILARITY} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
 
 MAPS: dict[str, Map] = {
     "row raw": Map(
         "FDM: row, before re-weighting",
-        "% of what the token takes in",
-        f"A<sub>ij</sub> = {ALIKE}, j over the image",
-        "Where the token under the pointer would take information from if looks alone counted.",
-        lambda scene, query: _row(scene, query, None),
+        "% of the token's input",
+        f"A<sub>ij</sub> = {SIMILARITY}, j over the image",
+        "The tokens that the token under the pointer would receive information from, by similarity alone.",
+        lambda maps, query: _row(maps, query, None),
         "magma",
         (0, None),
         follows="token",
     ),
     "row": Map(
         "FDM: row, re-weighted",
-        "% of what the token takes in",
-        f"{WEIGHTED}, j over the image",
-        "Where the token under the pointer takes information from in this branch. All of it together is its destination weight D.",
-        lambda scene, query: _row(scene, query, query.branch),
+        "% of the token's input",
+        f"{REWEIGHTED}, j over the image",
+        "The tokens that the token under the pointer receives information from in this branch. The sum is its destination weight D.",
+        lambda maps, query: _row(maps, query, query.branch),
         "magma",
         (0, None),
         follows="token",
-        branches=True,
-        variants=FORMS,
+        has_branches=True,
+        variants=VARIANTS,
     ),
     "column raw": Map(
         "FDM: column, before re-weighting",
-        "% of what each token takes in",
-        f"A<sub>ij</sub> = {ALIKE}, i over the image",
-        "Which tokens would take information from the one under the pointer if looks alone counted.",
-        lambda scene, query: _column(scene, query, None),
+        "% of each token's input",
+        f"A<sub>ij</sub> = {SIMILARITY}, i over the image",
+        "The tokens that would receive information from the token under the pointer, by similarity alone.",
+        lambda maps, query: _column(maps, query, None),
         "magma",
         (0, None),
         follows="token",
     ),
     "column": Map(
         "FDM: column, re-weighted",
-        "% of what each token takes in",
-        f"{WEIGHTED}, i over the image",
-        "Where the information of the token under the pointer goes in this branch: on a click, how far the click spreads.",
-        lambda scene, query: _column(scene, query, query.branch),
+        "% of each token's input",
+        f"{REWEIGHTED}, i over the image",
+        "The tokens that receive information from the token under the pointer in this branch; at a click, how far the click spreads.",
+        lambda maps, query: _column(maps, query, query.branch),
         "magma",
         (0, None),
         follows="token",
-        branches=True,
-        variants=FORMS,
+        has_branches=True,
+        variants=VARIANTS,
     ),
     "source": Map(
         "FDM: source S",
         "weight",
         "S: the clicks of the branch at the tokens",
-        "Where information of this branch may come from.",
-        lambda scene, query: scene.affinity(query.variant).source(query.branch),
-        branches=True,
-        variants=FORMS,
+        "How much each token may send in this branch.",
+        lambda maps, query: maps.affinity(query.variant).source(query.branch),
+        has_branches=True,
+        variants=VARIANTS,
     ),
     "destination": Map(
         "FDM: destination D",
         "weight",
         "D<sub>fg</sub> = G, D<sub>bg</sub> = 1 − G",
-        "Where information of this branch may go to.",
-        lambda scene, query: scene.affinity(query.variant).destination(query.branch),
-        branches=True,
-        variants=FORMS,
+        "How much each token may receive in this branch.",
+        lambda maps, query: maps.affinity(query.variant).destination(query.branch),
+        has_branches=True,
+        variants=VARIANTS,
     ),
     "gate": Map(
         "FDM: gate G",
         "preliminary foreground",
         "G = σ(g(X))",
-        "What the model takes for the object before anything is diffused.",
-        lambda scene, query: scene.factors.gate,
+        "The preliminary prediction of the object, before any diffusion.",
+        lambda maps, query: maps.factors.gate,
     ),
     "added": Map(
-        "FDM: what it adds",
-        "length of the addition / length of X",
+        "FDM: change of the features",
+        "norm of the change / norm of X",
         "|BN(Z<sub>b</sub>Y<sub>b</sub>)| / |X|,  Y<sub>b</sub> = A V",
-        "How strongly this branch changes the features of each token.",
-        lambda scene, query: added(scene.factors, query.branch),
+        "How much this branch changes the features of each token.",
+        lambda maps, query: relative_change(maps.factors, query.branch),
         "inferno",
         (0, None),
-        branches=True,
+        has_branches=True,
     ),
     "pdm": Map(
         "PDM: the mask, step by step",
         "m + m₀ (object above 0)",
         "m(p) ← Σ<sub>r</sub> w(p, r) m(r)",
-        "What the head says (step 0, with ±10 at the clicks), then each round of pixel diffusion, also where the model takes none. "
-        "Only what is uncertain moves.",
+        "The output of the head (step 0, with ±10 at the clicks), then each step of pixel diffusion, even if the model runs none. "
+        "Only uncertain pixels change.",
         _pdm,
         "PiYG",
         (-2, 2),
-        numbers=lambda scene: [f"step {n}" for n in range(scene.pixels.steps + 1)],
+        steps=lambda maps: [f"step {n}" for n in range(maps.diffusion.steps + 1)],
         variants=("step 0: PDM off",),
     ),
-    "neighbours": Map(
-        "PDM: neighbours of a pixel",
-        "% of what the pixel takes in",
+    "neighbors": Map(
+        "PDM: neighbors of a pixel",
+        "% of the pixel's input",
         "w(p, r) = softmax<sub>r</sub>(−mean<sub>RGB</sub> |I(p) − I(r)| / 0.1 std)",
-        "How much the pixel under the pointer takes from each of its 32 neighbours, in rings at 1, 2, 4 and 8 pixels.",
-        _neighbours,
+        "How much the pixel under the pointer receives from each of its 32 neighbors, in rings at 1, 2, 4 and 8 pixels.",
+        _neighbors,
         "magma",
         (0, None),
         follows="pixel",
     ),
     "head": Map(
-        "Heads: one answer each",
+        "Heads: predictions",
         "probability",
         "σ(logits of a head), before PDM",
-        "The main head answers; the latent heads learned other readings of the same clicks, such as a part or the whole.",
+        "The main head predicts the mask; the latent heads learned other interpretations of the same clicks, such as a part or the whole.",
         _head,
-        numbers=lambda scene: ["main head", *(f"latent head {n}" for n in range(1, len(scene.factors.logits)))],
+        steps=lambda maps: ["main head", *(f"latent head {n}" for n in range(1, len(maps.factors.logits)))],
         variants=("main head",),
     ),
     "disagreement": Map(
-        "Heads: their disagreement",
+        "Heads: disagreement",
         "largest − smallest probability",
         "max<sub>h</sub> σ(h) − min<sub>h</sub> σ(h) over the latent heads",
-        "Where the latent heads read the clicks differently: the next click is best placed there.",
-        lambda scene, query: disagreement(scene.factors),
+        "Where the latent heads interpret the clicks differently; the next click helps most there.",
+        lambda maps, query: head_disagreement(maps.factors),
         "cividis",
     ),
     "merge": Map(
         "Progressive merge: before and after",
         "",
-        "mask ← mask ± the component of (answer ≠ mask) at the click",
-        "What of the model's answer was taken into the mask. What is left out is not joined to the click.",
+        "mask ← mask ± the component of (prediction ≠ mask) at the click",
+        "The part of the prediction that was merged into the mask. Parts that are not connected to the click are left out.",
         _merge,
         "",
-        (-0.5, len(MERGE) - 0.5),
+        (-0.5, len(MERGE_CLASSES) - 0.5),
         variants=("the mask before",),
     ),
 }

@@ -1,32 +1,46 @@
-"""What the browser can ask of an Annotator: one method an operation."""
+"""The operations that the page of an Annotator may request: one method each."""
 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable, Protocol
 
 import numpy as np
 
-from cdwidget.masks import Bbox, bbox
-from cdwidget.session import Accept, Change, Session, action_from_json
+from cdwidget.masks import Bbox, bbox, crop
+from cdwidget.session import Change, Session, action_from_json
 from cdwidget.tools import Scissors
-from cdwidget.tools.canvas import crop
-from cdwidget.widget import images as picture
-from cdwidget.widget.transport import Answer
+from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.images import encode_image, encode_tile
+from cdwidget.widget.transport import Operation, Reply
 
-if TYPE_CHECKING:
-    from cdwidget.widget.annotator import Annotator
+THREADED = ("superpixels", "tile")  # They take long, and a click must not wait for them.
 
-SLOW = ("superpixels", "tile")  # answered from a thread of their own, so that a click need not wait for them
+
+class Host(Protocol):
+    """The members of a widget that its requests use."""
+
+    view_only: bool
 
 
 class Requests:
-    """Answers requests by asking the widget and its session; `ops` is the table of all of them."""
+    """Operations on the active image.
 
-    def __init__(self, widget: Annotator) -> None:
-        self._widget = widget
-        self._scissors: tuple[Session, Scissors] | None = None  # of the image they were used on last
-        self.ops: dict[str, Callable[..., Answer]] = {
+    Args:
+        active_image: The image being shown.
+        host: The widget.
+        finish: Submits or skips the image, given "submit" or "skip", and shows the next one; returns the problems of images that
+            were passed over.
+
+    Attributes:
+        operations: The function for each name.
+    """
+
+    def __init__(self, active_image: ActiveImage, host: Host, finish: Callable[[str], list[str]]) -> None:
+        self._active = active_image
+        self._host = host
+        self._scissors: tuple[Session, Scissors] | None = None  # Of the image they were last used on.
+        self.operations: dict[str, Operation] = {
             "image": self.image,
             "tile": self.tile,
             "document": self.document,
@@ -35,81 +49,76 @@ class Requests:
             "superpixels": self.superpixels,
             "scissors": self.scissors,
             "sources": self.sources,
-            "undo": lambda: self._edit(lambda: widget.session.undo(), undone=True),
-            "redo": lambda: self._edit(lambda: widget.session.redo()),
+            "undo": lambda: self._edit(self._active.undo),
+            "redo": lambda: self._edit(self._active.redo),
             "go": self.go,
-            "submit": lambda: self._decide("submit"),
-            "skip": lambda: self._decide("skip"),
+            "submit": lambda: ({"passed": finish("submit")}, []),
+            "skip": lambda: ({"passed": finish("skip")}, []),
         }
 
-    def image(self) -> Answer:
-        """The image as a file, reduced where it is very large: {key, mime}."""
-        file, mime = picture.encode_image(self._widget.session.image)
-        return {"key": self._widget._image["key"], "mime": mime}, [file]
+    def image(self) -> Reply:
+        """Return the image as a file, reduced if it is very large: {key, mime}."""
+        file, mime = encode_image(self._active.session.image)
+        return {"key": self._active.key, "mime": mime}, [file]
 
-    def tile(self, box: Bbox, width: int, height: int) -> Answer:
-        """The part of the image inside `box`, as a file of `width` x `height` pixels: {key, mime}."""
-        key, image = self._widget._image["key"], self._widget.session.image
-        file, mime = picture.encode_tile(image, box, width, height)
+    def tile(self, box: Bbox, width: int, height: int) -> Reply:
+        """Return the image inside `box` as a file of `width` x `height` pixels: {key, mime}."""
+        key, image = self._active.key, self._active.session.image
+        file, mime = encode_tile(image, box, width, height)
         return {"key": key, "mime": mime}, [file]
 
-    def document(self) -> Answer:
-        """Everything the session holds: {document}."""
-        self._widget._encode()
-        return self._widget._whole()
+    def document(self) -> Reply:
+        """Return all instances with their pixels: {document}; also starts encoding the image."""
+        self._active.encode()
+        return self._active.document()
 
-    def apply(self, action: dict[str, Any]) -> Answer:
-        """Do an action, given as JSON: {document}, what it changed."""
-        return self._edit(self._widget._doing(action_from_json(action)))
+    def apply(self, action: dict[str, Any]) -> Reply:
+        """Apply an action, given as JSON: {document} with its changes."""
+        return self._edit(lambda: self._active.apply(action_from_json(action)))
 
-    def peek(self, action: dict[str, Any]) -> Answer:
-        """What a prompt would change: {box} and the packed pixels in it."""
+    def peek(self, action: dict[str, Any]) -> Reply:
+        """Return the change that a prompt would make: {box} and the packed pixels in it."""
         prompt = action_from_json(action)
-        self._widget._make_ready(prompt)
-        change = self._widget.session.peek(prompt)
+        self._active.wait_for_predictor(prompt)
+        change = self._active.session.peek(prompt)
         return {"box": change.bbox}, [change.after.bits]
 
-    def superpixels(self, count: int) -> Answer:
-        """The map of about `count` superpixels: {width, height, count}, and int32 numbers, row by row, deflated."""
-        labels = self._widget.session.superpixels(count)
+    def superpixels(self, count: int) -> Reply:
+        """Return about `count` superpixels: {width, height, count} and deflated int32 labels."""
+        labels = self._active.session.superpixels(count)
         height, width = labels.shape
-        return {"width": width, "height": height, "count": count}, [deflated(labels)]
+        return {"width": width, "height": height, "count": count}, [_deflate(labels)]
 
-    def scissors(self, points: list[list[float]], window: float) -> Answer:
-        """The way along edges from the first of two points to the other, looked for in a window round the first: {path}."""
-        session = self._widget.session
+    def scissors(self, points: list[list[float]], window: float) -> Reply:
+        """Return the path along edges between two points: {path}.
+
+        It is searched in a window of `window` pixels around the first point.
+        """
+        session = self._active.session
         if self._scissors is None or self._scissors[0] is not session:
             self._scissors = session, Scissors(session.image)
         (x0, y0), (x1, y1) = points
         return {"path": self._scissors[1].path((x0, y0), (x1, y1), window)}, []
 
-    def sources(self) -> Answer:
-        """Who decided the pixels of the selected instance: {box}, and uint8 numbers of SOURCES in it, row by row, deflated."""
-        return _boxed(self._widget.session.sources)
+    def sources(self) -> Reply:
+        """Return the source of each pixel of the selected instance: {box} and deflated uint8.
 
-    def go(self, step: int) -> Answer:
-        """Show the next (1) or previous (-1) image: {passed}, what was wrong with those passed over."""
-        return {"passed": self._widget._go(step)}, []
+        The values are indices of SOURCES, row by row.
+        """
+        sources = self._active.session.sources
+        box = bbox(sources > 0)
+        return {"box": box}, [_deflate(crop(sources, box))]
 
-    def _edit(self, do: Callable[[], Change | None], undone: bool = False) -> Answer:
-        if self._widget.view_only:
-            raise ValueError("this widget is for viewing only; set view_only = False to edit")
-        return self._widget._write(do, undone)[1]
+    def go(self, step: int) -> Reply:
+        """Show the next (1) or previous (-1) image: {passed}, the problems of skipped ones."""
+        return {"passed": self._active.go(step)}, []
 
-    def _decide(self, name: str) -> Answer:
-        widget = self._widget
-        if name == "submit" and not widget.view_only and widget.session.patch().bits:
-            widget.apply(Accept())
-        for callback in widget._listeners[name]:
-            callback(widget)
-        return {"passed": widget._go(1) if widget.index + 1 < len(widget._album) else []}, []
+    def _edit(self, edit: Callable[[], tuple[Change | None, Reply]]) -> Reply:
+        if self._host.view_only:
+            raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
+        return edit()[1]
 
 
-def _boxed(values: np.ndarray) -> Answer:
-    box = bbox(values > 0)
-    return {"box": box}, [deflated(crop(values, box))]
-
-
-def deflated(array: np.ndarray) -> bytes:
-    """Return the bytes of an array, little-endian, as the browser's DecompressionStream("deflate") reads them."""
+def _deflate(array: np.ndarray) -> bytes:
+    """Return the bytes of an array, little-endian, for DecompressionStream("deflate")."""
     return zlib.compress(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes(), 1)

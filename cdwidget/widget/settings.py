@@ -1,4 +1,4 @@
-"""What can be set on an Annotator, from Python and in the page: its traits, and the checks of their values."""
+"""The settings of an Annotator: its traits, and the checks of their values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import Any
 import traitlets as t
 from PIL import ImageColor
 
-from cdwidget.widget.base import SharedWidget
+from cdwidget.session import SOURCES
+from cdwidget.tools import TOOLS
+from cdwidget.widget.transport import SharedWidget
 
-TOOLS = ("click", "box", "stroke", "brush", "eraser", "polygon", "lasso", "superpixel", "wand", "matte")
+PROMPT_TOOLS = (
+    {"name": "click", "label": "Click", "source": "model", "key": "C"},
+    {"name": "box", "label": "Box", "source": "model", "key": "R"},
+    {"name": "stroke", "label": "Stroke", "source": "model", "key": "K"},
+)
+MANUAL_TOOLS = tuple({"name": tool.name, "label": tool.label, "source": tool.source, "key": tool.key} for tool in TOOLS if tool.key)
+COMMANDS = tuple({"name": tool.name, "label": tool.label, "source": tool.source, "key": ""} for tool in TOOLS if not tool.key)
 COLORS = ["#3b82f6", "#f97316", "#10b981", "#d946ef", "#eab308", "#06b6d4", "#ef4444", "#8b5cf6", "#84cc16", "#ec4899"]
 SHORTCUTS = {
     "undo": ["Ctrl+Z"],
@@ -18,16 +26,7 @@ SHORTCUTS = {
     "cancel": ["Escape"],
     "delete_last": ["Backspace"],
     "delete": ["Delete"],
-    "click": ["C"],
-    "box": ["R"],
-    "stroke": ["K"],
-    "brush": ["B"],
-    "eraser": ["E"],
-    "polygon": ["P"],
-    "lasso": ["L"],
-    "superpixel": ["S"],
-    "wand": ["W"],
-    "matte": ["M"],
+    **{tool["name"]: [tool["key"]] for tool in (*PROMPT_TOOLS, *MANUAL_TOOLS)},
     "smaller": ["["],
     "larger": ["]"],
     "lock": ["T"],
@@ -51,29 +50,35 @@ SHORTCUTS = {
 }
 
 
-class Settings(SharedWidget):
-    """The traits."""
+class AnnotatorSettings(SharedWidget):
+    """The traits of an Annotator."""
 
     _commands = SHORTCUTS
 
-    tool = t.Enum(TOOLS, "click", help="the active tool").tag(sync=True)
+    tool = t.Enum([tool["name"] for tool in (*PROMPT_TOOLS, *MANUAL_TOOLS)], "click", help="the active tool").tag(sync=True)
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
     labels = t.List(t.Unicode(), help="the labels to choose from; keys 1-9").tag(sync=True)
-    colors = t.List(t.Unicode(), COLORS, minlen=1, help="of the labels, or of the objects that have none of them").tag(sync=True)
+    colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colors of the labels, or of the objects without one of them").tag(sync=True)
     selected = t.Int(1, help="the id of the object being edited").tag(sync=True)
-    locked = t.Bool(False, help="the model leaves the pixels alone that were set by hand").tag(sync=True)
+    locked = t.Bool(False, help="whether manually drawn pixels are protected from the model").tag(sync=True)
     brush_size = t.Float(20.0, min=1, max=2048, help="diameter of the brush in image pixels").tag(sync=True)
-    tolerance = t.Float(12.0, min=0, max=255, help="how far from the clicked colour the wand goes").tag(sync=True)
-    superpixels = t.Int(1000, min=10, max=10_000, help="about how many superpixels an image is cut into").tag(sync=True)
-    capture_scroll = t.Bool(True, help="the wheel zooms while the widget has the focus; False: only with Ctrl").tag(sync=True)
-    height = t.Int(None, min=120, allow_none=True, help="CSS pixels of the image area; None: by the image's shape").tag(sync=True)
-    can_undo = t.Bool(False, read_only=True).tag(sync=True)
-    can_redo = t.Bool(False, read_only=True).tag(sync=True)
+    tolerance = t.Float(12.0, min=0, max=255, help="largest color difference from the clicked pixel that the wand selects").tag(sync=True)
+    superpixels = t.Int(1000, min=10, max=10_000, help="approximate number of superpixels of an image").tag(sync=True)
+    capture_scroll = t.Bool(True, help="whether the wheel zooms while the widget has the focus; False: only with Ctrl").tag(sync=True)
+    height = t.Int(None, min=120, allow_none=True, help="height of the image area in CSS pixels; None: from the image's shape").tag(
+        sync=True
+    )
+    can_undo = t.Bool(False, read_only=True, help="whether there is a change to undo").tag(sync=True)
+    can_redo = t.Bool(False, read_only=True, help="whether there is a change to redo").tag(sync=True)
 
-    _image = t.Dict(help="which image is shown: key, name, width, height, index, count").tag(sync=True)
-    _phase = t.Dict({"name": "idle", "error": ""}, help="how far the model is with this image").tag(sync=True)
-    _buttons = t.List(t.Unicode(), help="which of submit and skip somebody listens to").tag(sync=True)
-    _notice = t.Unicode("", help="what the user must know about this image, such as that it is not saved").tag(sync=True)
+    _image = t.Dict(help="the image being shown: key, name, width, height, index, count").tag(sync=True)
+    _phase = t.Dict({"name": "idle", "error": ""}, help="progress of loading the model and encoding the image").tag(sync=True)
+    _buttons = t.List(t.Unicode(), help="the buttons of submit and skip that have a callback").tag(sync=True)
+    _tools = t.List(
+        t.Dict(), [*PROMPT_TOOLS, *MANUAL_TOOLS, *COMMANDS], read_only=True, help="name, label, source and key of each tool and command"
+    ).tag(sync=True)
+    _sources = t.List(t.Unicode(), list(SOURCES), read_only=True, help="names of the pixel sources, by number").tag(sync=True)
+    _notice = t.Unicode("", help="how the image is saved, or why it is not").tag(sync=True)
 
     @t.validate("colors")
     def _known_colors(self, proposal: Any) -> list[str]:
@@ -81,7 +86,6 @@ class Settings(SharedWidget):
             try:
                 ImageColor.getrgb(color)
             except ValueError:
-                raise t.TraitError(
-                    f"{color!r} is no colour; allowed are '#rrggbb', 'rgb(r, g, b)' and CSS names such as 'tomato'"
-                ) from None
+                message = f"{color!r} is no color; allowed are '#rrggbb', 'rgb(r, g, b)' and CSS names such as 'tomato'"
+                raise t.TraitError(message) from None
         return proposal["value"]

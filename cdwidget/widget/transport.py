@@ -1,99 +1,185 @@
-"""Requests from the browser answered by id; a Python error becomes a reply, never silence."""
+"""The exchange between widgets and pages: shared traits, and requests with their replies.
+
+An exception is a reply, too.
+"""
 
 from __future__ import annotations
 
 from contextvars import copy_context
-from threading import Thread
-from typing import Any, Callable, Collection, Mapping, Protocol
+from pathlib import Path
+from threading import RLock, Thread
+from typing import Any, Callable, ClassVar, Collection, Mapping, Protocol
 
+import anywidget
+import traitlets as t
+
+from cdwidget._deprecated import warn_renamed
 from cdwidget.masks import Patch, unpack
-from cdwidget.registry import lookup
+from cdwidget.registry import lookup, unknown_name
 from cdwidget.session import Change, Session, State
 from cdwidget.session.actions import action_to_json
 
-Answer = tuple[Any, list[bytes]]  # a JSON-able result, and the binary buffers it points to
+Reply = tuple[Any, list[bytes]]  # A result that JSON can hold, and the binary buffers that it refers to.
+Operation = Callable[..., Reply]
+STATIC_FOLDER = Path(__file__).parents[1] / "static"
 
 
-class Host(Protocol):
-    """What a channel needs of a widget."""
+def bundled(name: str) -> str:
+    """Return the text of a file built by `npm run build`.
+
+    Given a path, anywidget would keep every widget alive to watch the file.
+    """
+    return (STATIC_FOLDER / name).read_text(encoding="utf-8")
+
+
+class SharedWidget(anywidget.AnyWidget):
+    """A widget whose traits may be set from any thread.
+
+    With comms on a subshell, the page and cells set them at the same time.
+
+    Attributes:
+        lock: Held while traits change and while an edit is made and sent, so that messages leave in the order of the edits.
+    """
+
+    _commands: ClassVar[Mapping[str, list[str]]] = {}  # Command -> its default keys.
+    _renamed_traits: ClassVar[Mapping[str, str]] = {}  # Deprecated keyword -> trait.
+
+    opacity = t.Float(0.35, min=0, max=1, help="opacity of the masks, 0 to 1").tag(sync=True)
+    view_only = t.Bool(False, help="whether the page only shows masks and cannot edit them").tag(sync=True)
+    shortcuts = t.Dict(t.List(t.Unicode()), help="keys of each command; commands that are not given keep their keys").tag(sync=True)
+    busy = t.Bool(False, read_only=True, help="whether Python is working and the page may wait for it").tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        """Set the traits; raises TypeError for an unknown name."""
+        for old, new in self._renamed_traits.items():
+            if old in traits:
+                warn_renamed(f"{type(self).__name__}({old}=)", f"{new}=", stacklevel=4)
+                traits[new] = traits.pop(old)
+        allowed = [name for name in self.class_trait_names(sync=True) if not name.startswith("_")]
+        if unknown := sorted(traits.keys() - set(allowed)):
+            raise TypeError(f"{type(self).__name__} has no keyword {', '.join(unknown)}; there are: {', '.join(sorted(allowed))}")
+        self.lock = RLock()
+        super().__init__(**traits)
+
+    def open(self) -> None:
+        """Open the comm, and receive messages of the page on the subshell that JupyterLab chose.
+
+        ipykernel 7.4 would deliver them to the shell that wrote to the page last, often the main one, where they wait for the
+        running cell.
+        """
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = None
+
+    def notify_change(self, change: Any) -> None:
+        """Notify the page and the observers of one change at a time."""
+        with self.lock:
+            super().notify_change(change)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Set the traits that the page has changed."""
+        with self.lock:
+            super().set_state(sync_data)
+
+    @t.validate("shortcuts")
+    def _with_defaults(self, proposal: Any) -> dict[str, list[str]]:
+        for command in proposal["value"]:
+            lookup(self._commands, command, "command")
+        return {**self._commands, **proposal["value"]}
+
+    @t.default("shortcuts")
+    def _default_shortcuts(self) -> dict[str, list[str]]:
+        return {**self._commands}
+
+
+class Connection(Protocol):
+    """The members of a widget that a channel uses."""
 
     def on_msg(self, callback: Callable[..., None]) -> None:
-        """Register the function that is called with every message from the browser."""
+        """Call `callback(widget, message, buffers)` for every message from the browser."""
 
     def send(self, content: Any, buffers: Any = None) -> None:
         """Send a message to every page that shows the widget."""
 
 
 class Channel:
-    """Up: `{id, op, ...}`. Down: `{id, ok, result}` with buffers, or `{id, ok, error, kind}`; what Python tells unasked has the id None.
+    """Reply to the requests that pages send to a widget.
 
-    kind: the exception's name.
+    A request is `{id, op, ...}`. Its reply is `{id, ok: true, result}` with buffers, or `{id, ok: false, error, kind}`, where
+    `kind` is the name of the exception. A notification is a reply with the id None.
+
+    Args:
+        connection: The widget.
+        operations: Function for each `op`; receives the other fields of the request as keywords.
+        threaded: Operations that run in their own thread, so that other requests need not wait for them.
     """
 
-    def __init__(self, host: Host, ops: Mapping[str, Callable[..., Answer]], slow: Collection[str] = ()) -> None:
-        """Answer the messages of `host` with `ops`, called with the message's other fields as keywords.
+    def __init__(self, connection: Connection, operations: Mapping[str, Operation], threaded: Collection[str] = ()) -> None:
+        self._connection = connection
+        self._operations = operations
+        self._threaded = threaded
+        connection.on_msg(self._on_message)
 
-        slow: those that run in a thread of their own, so that other messages need not wait for them.
-        """
-        self._host = host
-        self._ops = ops
-        self._slow = slow
-        host.on_msg(self._on_message)
+    def notify(self, reply: Reply) -> None:
+        """Send a result that no page requested, because Python changed something."""
+        self._send(None, reply)
 
-    def tell(self, answer: Answer) -> None:
-        """Send a result that nobody asked for: something changed from Python."""
-        self._send(None, answer)
-
-    def _on_message(self, _host: Host, message: dict[str, Any], _buffers: Any) -> None:
-        if message.get("op") in self._slow:
-            # In a copy of the context, so that ipykernel knows which message the answer belongs to.
-            Thread(target=copy_context().run, args=(self._answer, message), daemon=True).start()
+    def _on_message(self, _connection: Connection, message: dict[str, Any], _buffers: Any) -> None:
+        if message.get("op") in self._threaded:
+            # The copied context tells ipykernel which request the reply belongs to.
+            Thread(target=copy_context().run, args=(self._run, message), daemon=True).start()
         else:
-            self._answer(message)
+            self._run(message)
 
-    def _answer(self, message: dict[str, Any]) -> None:
+    def _run(self, message: dict[str, Any]) -> None:
         fields = dict(message)
         request = fields.pop("id", None)
+        name = fields.pop("op", "")
         try:
-            self._send(request, lookup(self._ops, fields.pop("op", ""), "operation")(**fields))
-        except BaseException as error:  # the browser shows it; an interrupted kernel must answer too
-            told = isinstance(error, ValueError)  # it is written for the user
-            text = str(error) if told else f"{type(error).__name__}: {error}"
-            self._host.send({"id": request, "ok": False, "error": text, "kind": type(error).__name__})
+            if name not in self._operations:
+                raise unknown_name(self._operations, name, "operation")
+            self._send(request, self._operations[name](**fields))
+        except BaseException as error:  # The page shows it; an interrupted kernel must reply, too.
+            text = str(error) if _is_written_for_users(error) else f"{type(error).__name__}: {error}"
+            self._connection.send({"id": request, "ok": False, "error": text, "kind": type(error).__name__})
             if not isinstance(error, Exception):
                 raise
 
-    def _send(self, request: str | None, answer: Answer) -> None:
-        result, buffers = answer
-        self._host.send({"id": request, "ok": True, "result": result}, buffers=buffers)
+    def _send(self, request: str | None, reply: Reply) -> None:
+        result, buffers = reply
+        self._connection.send({"id": request, "ok": True, "result": result}, buffers=buffers)
 
 
-# MERGED from widget.update: What the browser is told about a document: its instances, and the pixels that changed.
+def _is_written_for_users(error: BaseException) -> bool:
+    """Return whether the message of an exception is clear without the name of its class."""
+    return isinstance(error, (ValueError, OSError)) or type(error).__module__.startswith("cdwidget.")
 
 
-def whole(session: Session) -> tuple[dict[str, Any], list[bytes]]:
-    """Return the description of everything a session holds, and its buffers: one patch for each instance."""
+def document_reply(session: Session) -> tuple[dict[str, Any], list[bytes]]:
+    """Describe all instances of a session, with one patch each."""
     state = session.state
-    return _update(state, {entry.id: session.packed(entry.id) for entry in state.entries}, is_whole=True)
+    return _describe(state, {entry.id: session.patch(entry.id) for entry in state.entries}, is_whole=True)
 
 
-def difference(change: Change, undone: bool) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what a change (or taking it back) did, and its buffers: of each instance that is left, the box of pixels that changed."""
-    state = change.was if undone else change.now
+def change_reply(change: Change, undone: bool) -> tuple[dict[str, Any], list[bytes]]:
+    """Describe a change or its undo, with a patch for each remaining instance that it changed."""
+    state = change.old_state if undone else change.new_state
     patches = {one.instance: one.before if undone else one.after for one in change.differences if state.has(one.instance)}
-    return _update(state, patches, is_whole=False)
+    return _describe(state, patches, is_whole=False)
 
 
-def _update(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[dict[str, Any], list[bytes]]:
-    entry = state.entry()
-    update = {
+def _describe(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[dict[str, Any], list[bytes]]:
+    selected = state.entry()
+    document = {
         "whole": is_whole,
         "selected": state.selected,
         "locked": state.locked,
         "instances": [{"id": entry.id, "label": entry.label} for entry in state.entries],
-        "prompts": [action_to_json(prompt) for prompt in entry.prompts],
-        "alternatives": {"count": entry.choice.count, "chosen": entry.choice.chosen} if entry.choice else {"count": 0, "chosen": 0},
+        "prompts": [action_to_json(prompt) for prompt in selected.prompts],
+        "alternatives": {"count": selected.choice.count, "chosen": selected.choice.chosen}
+        if selected.choice
+        else {"count": 0, "chosen": 0},
         "patches": [{"id": instance, "box": patch.bbox, "soft": patch.alpha is not None} for instance, patch in patches.items()],
     }
     alphas = [unpack(patch.alpha, *patch.pixels().shape).tobytes() for patch in patches.values() if patch.alpha is not None]
-    return update, [*(patch.bits for patch in patches.values()), *alphas]
+    return document, [*(patch.bits for patch in patches.values()), *alphas]

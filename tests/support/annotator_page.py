@@ -1,4 +1,4 @@
-"""What a browser would know of a widget, without one: its messages are given and taken by hand."""
+"""The page of an Annotator without a browser, which rebuilds the masks from the patches that it receives."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 
 from cdwidget.widget import Annotator
-from support.scripted_predictor import IMAGE, Scripted
+from support.scripted_predictor import IMAGE, ScriptedPredictor
+from support.widget_page import WidgetPage
 
 
-class Page:
-    """What a browser does: it sends requests, keeps the answers, and pastes patches into the masks it knows."""
+class AnnotatorPage(WidgetPage):
+    """A page that knows what a browser would know: the masks, and how soft their pixels are."""
 
     def __init__(self, widget: Annotator) -> None:
-        self.widget = widget
-        self.messages: list[tuple[dict[str, Any], list[bytes]]] = []
+        super().__init__(widget)
         self.masks: dict[int, np.ndarray] = {}
         self.revision = 0
-        widget.send = lambda content, buffers=None: self.hear(content, buffers or [])  # type: ignore[method-assign]
 
-    def hear(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        self.messages.append((content, buffers))
+    def receive(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        """Keep a message, and paste its patches into the masks."""
+        super().receive(content, buffers)
         document = (content.get("result") or {}).get("document")
         if not document:
             return
@@ -37,25 +37,29 @@ class Page:
             self.masks[patch["id"]][y0:y1, x0:x1] = np.unpackbits(np.frombuffer(bits, np.uint8), count=size).reshape(y1 - y0, x1 - x0)
         self.alphas = [(patch["box"], np.frombuffer(alpha, np.uint8)) for patch, alpha in zip(soft, buffers[len(patches) :], strict=True)]
 
-    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
-        self.widget._handle_custom_msg({"id": f"test-{len(self.messages)}", "op": op, **fields}, [])
-        return self.messages[-1][0]
+    @property
+    def notice(self) -> str:
+        """How the image is saved, or why it is not."""
+        return self.trait("_notice")
 
     def apply(self, kind: str, **fields: Any) -> dict[str, Any]:
-        return self.ask("apply", action={"type": kind, **fields})
+        """Request an action, and return the reply."""
+        return self.request("apply", action={"type": kind, **fields})
 
-    def agrees(self) -> bool:
+    def matches_session(self) -> bool:
+        """Return whether the page knows exactly the masks, selection and label of the session."""
         session = self.widget.session
-        seen = {instance.id: instance.mask for instance in session.instances}
+        masks = {instance.id: instance.mask for instance in session.instances}
         return (
             set(self.masks) == {entry.id for entry in session.state.entries}
-            and all((mask == seen.get(number, np.zeros_like(mask))).all() for number, mask in self.masks.items())
+            and all((mask == masks.get(number, np.zeros_like(mask))).all() for number, mask in self.masks.items())
             and [self.widget.selected, self.widget.label] == [session.selected, session.label]
             and [self.widget.can_undo, self.widget.can_redo] == [session.can_undo, session.can_redo]
         )
 
 
-def open_page(*answers: np.ndarray, **traits: Any) -> Page:
-    page = Page(Annotator(IMAGE, Scripted(*answers), **traits))
-    assert page.ask("document")["ok"]
+def open_page(*predictions: np.ndarray, **traits: Any) -> AnnotatorPage:
+    """Open the page of an annotator whose predictor returns these masks one after another."""
+    page = AnnotatorPage(Annotator(IMAGE, ScriptedPredictor(*predictions), **traits))
+    assert page.request("document")["ok"]
     return page

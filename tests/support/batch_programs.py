@@ -1,4 +1,4 @@
-"""A light predictor that writes down what it was given, and programs that do a job with it until somebody ends them."""
+"""A fast predictor that logs every image, and programs that run a job with it until they are killed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SIDE = 48
 
 
 @dataclass
-class Bright:
-    """Answers every prompt with what is bright. The grey of the first pixel is the number of the image, which goes to a log.
+class BrightModel:
+    """Builds a predictor that segments bright pixels; the gray value of the first pixel is the image's number, which is logged.
 
-    seconds: that it takes for an image. raises, dies: the images that it cannot do. unloadable: it cannot even start.
+    seconds: time per image. raises, dies: images on which it raises or kills its process. unloadable: it cannot be built.
     """
 
     log: str
@@ -37,22 +37,22 @@ class Bright:
     dies: tuple[int, ...] = ()
     unloadable: bool = False
 
-    def __call__(self) -> Bright:
+    def __call__(self) -> BrightModel:
         if self.unloadable:
             raise ValueError("these are no weights")
-        return Working(**vars(self))
+        return BrightPredictor(**vars(self))
 
 
-class Working(Bright):
-    """What `Bright` is once it has been loaded."""
+class BrightPredictor(BrightModel):
+    """The predictor that `BrightModel` builds."""
 
     def set_image(self, image: np.ndarray) -> None:
         number = int(image[0, 0, 0])
-        with open(self.log, "a") as file:  # one write: lines of several processes do not mix
+        with open(self.log, "a") as file:  # One write call: lines of several processes do not mix.
             file.write(f"{number} {os.getpid()}\n")
         time.sleep(self.seconds)
         if number in self.raises:
-            raise RuntimeError("the model does not like it")
+            raise RuntimeError("the model failed")
         if number in self.dies:
             os._exit(7)
         self.mask = image[:, :, 0] > 200
@@ -70,7 +70,7 @@ def square(x: int = 12, side: int = 20) -> np.ndarray:
 def catalogue_of(folder: Path, count: int = 6) -> Catalogue:
     """Images 1, 2, ... with a bright square each, and an instance that is a little larger."""
     folder.mkdir(parents=True, exist_ok=True)
-    catalogue = Catalogue(folder / "labels.db", who="ana")
+    catalogue = Catalogue(folder / "labels.db", user="ana")
     for number in range(1, count + 1):
         image = np.full((SIDE, SIDE, 3), number, np.uint8)
         image[square()] = 230
@@ -80,7 +80,7 @@ def catalogue_of(folder: Path, count: int = 6) -> Catalogue:
 
 
 def score(catalogue: Catalogue, backend: str = "local", workers: int = 1, address: str | None = None, **model: object) -> Report:
-    job = cdwidget.Score(model=Bright(str(log_of(catalogue)), **model), critic=False)  # type: ignore[arg-type]
+    job = cdwidget.Score(model=BrightModel(str(log_of(catalogue)), **model), quality=False)  # type: ignore[arg-type]
     return cdwidget.run(job, catalogue, backend=backend, workers=workers, address=address, progress=False)
 
 
@@ -89,7 +89,7 @@ def log_of(catalogue: Catalogue) -> Path:
 
 
 def calls(catalogue: Catalogue) -> Counter[int]:
-    """How often each image was begun."""
+    """Return how often each image was started."""
     lines = log_of(catalogue).read_text().splitlines() if log_of(catalogue).exists() else []
     return Counter(int(line.split()[0]) for line in lines)
 
@@ -99,10 +99,10 @@ def scored(catalogue: Catalogue) -> set[int]:
 
 
 def start_scoring(catalogue: Catalogue, backend: str, workers: int, seconds: float, before: str = "") -> subprocess.Popen[str]:
-    """Begin to score in a program of its own."""
+    """Start scoring in a program of its own."""
     code = f"""
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background has it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # It is ignored when a shell runs the tests in the background.
 from cdwidget import Catalogue
 from support.batch_programs import score
 {before}
@@ -114,14 +114,14 @@ print(score(Catalogue({str(catalogue.path)!r}), {backend!r}, {workers}, seconds=
 
 
 def wait_for(catalogue: Catalogue, count: int, process: subprocess.Popen[str]) -> None:
-    """Wait until so many items are scored."""
+    """Wait until `count` items are scored."""
     while len(scored(catalogue)) < count:
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
 
 
 def kill_while_scoring(catalogue: Catalogue, backend: str, workers: int, seconds: float, at: int = 3) -> set[int]:
-    """Kill a program that scores, with signal 9, when so many items are done; return those it had done once all its workers are gone."""
+    """Kill a scoring program with SIGKILL once `at` items are done; return the finished items after all its workers have exited."""
     process = start_scoring(catalogue, backend, workers, seconds)
     wait_for(catalogue, at, process)
     process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A gallery in a notebook, over a small catalogue of its own: what the gallery's browser tests drive."""
+"""A gallery in a notebook with a small catalogue of its own, for browser tests."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from playwright.sync_api import Locator, Page, expect
 from cdwidget.catalogue import Catalogue, InstanceRow
 from support.jupyterlab import Lab, Notebook
 
-# Each image has two instances. The overall score falls from image to image, and the second instance of an image has less than the first.
+# Each image has two instances. The overall score decreases from image to image, and the second instance has half of the first's.
 CELL = """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import cv2, numpy as np, skimage.data, cdwidget
-from cdwidget.catalogue import Score
-from support.scripted_predictor import Scripted
+from cdwidget.catalogue import ScoreValue
+from support.scripted_predictor import ScriptedPredictor
 
 folder = Path({folder!r})
 folder.mkdir()
@@ -46,105 +46,107 @@ with catalogue.transaction():
         worst = 1 - item / (2 * {images})
         reasons = [("edges", worst - 0.1, "the border misses the edges of the image", heat), ("holes", 0.2, "it has 2 holes", None)]
         for number, value in ((1, worst), (2, worst / 2)):
-            catalogue.put_scores(item, [Score(number, "overall", value), *(Score(number, *reason) for reason in reasons)])
-answer = np.zeros((120, 160), bool)
-answer[50:110, 90:150] = True
-w = cdwidget.Gallery(catalogue, Scripted(answer){traits})
+            catalogue.put_scores(item, [ScoreValue(number, "overall", value), *(ScoreValue(number, *reason) for reason in reasons)])
+predicted = np.zeros((120, 160), bool)
+predicted[50:110, 90:150] = True
+w = cdwidget.Gallery(catalogue, ScriptedPredictor(predicted){traits})
 w
 """
 
 
 @dataclass(eq=False)
-class Seen:
-    """What is seen of a picture. A browser that draws it again may draw a few pixels of a line a little differently."""
+class Screenshot:
+    """A screenshot that equals another up to a few pixels of a line, which a browser may draw differently each time."""
 
     pixels: np.ndarray
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Seen) and bool((np.abs(self.pixels.astype(int) - other.pixels).max(axis=2) > 8).mean() < 0.002)
+        return isinstance(other, Screenshot) and bool((np.abs(self.pixels.astype(int) - other.pixels).max(axis=2) > 8).mean() < 0.002)
 
 
 @dataclass
-class Tiles:
-    """A gallery on the page, which is `w` in the kernel; its catalogue is `catalogue` there."""
+class GalleryNotebook:
+    """A notebook that shows a gallery; in the kernel it is `w`, and its catalogue is `catalogue`."""
 
     notebook: Notebook
     root: Locator
-    catalogue: Catalogue  # the same file, as another process sees it
+    catalogue: Catalogue  # Opened by this process, from the same file.
 
     @classmethod
-    def open(cls, lab: Lab, page: Page, name: str, images: int = 20, traits: str = "", more: Sequence[str] = (), cell: str = CELL) -> Tiles:
-        """Open a notebook whose first cell makes a catalogue and shows it; `more` are other cells."""
-        blanks = {"{tests!r}": repr(str(Path(__file__).parents[1])), "{folder!r}": repr(name), "{images}": str(images), "{traits}": traits}
-        for blank, text in blanks.items():
-            cell = cell.replace(blank, text)
+    def open(
+        cls, lab: Lab, page: Page, name: str, images: int = 20, traits: str = "", more: Sequence[str] = (), cell: str = CELL
+    ) -> GalleryNotebook:
+        """Open a notebook whose first cell creates and shows a catalogue; `more` are additional cells."""
+        values = {"{tests!r}": repr(str(Path(__file__).parents[1])), "{folder!r}": repr(name), "{images}": str(images), "{traits}": traits}
+        for placeholder, text in values.items():
+            cell = cell.replace(placeholder, text)
         notebook = Notebook.open(lab, page, f"{name}.ipynb", [cell, *more])
         notebook.run_all()
         root = page.locator(".cdw-gallery").first
         root.scroll_into_view_if_needed(timeout=120_000)
-        tiles = cls(notebook, root, Catalogue(lab.notebooks / name / "labels.db"))
-        tiles.answered()
-        return tiles
+        gallery = cls(notebook, root, Catalogue(lab.notebooks / name / "labels.db"))
+        gallery.wait_until_ready()
+        return gallery
 
     @property
     def page(self) -> Page:
-        """The page that the notebook is open in."""
+        """The page of the notebook."""
         return self.notebook.page
 
     @property
     def grid(self) -> Locator:
-        """What scrolls."""
+        """The scrolling element."""
         return self.root.locator(".cdw-grid")
 
     @property
     def all(self) -> Locator:
-        """The tiles that exist."""
+        """All tiles in the document."""
         return self.root.locator(".cdw-tile:visible")
 
     @property
     def focused(self) -> int:
-        """The index of the tile that the keys are about."""
+        """The index of the focused tile."""
         return int(cast(str, self.root.locator(".cdw-focused").get_attribute("id")).rsplit("-", 1)[1])
 
     @property
     def first(self) -> int:
-        """The index of the first tile that is wholly in sight."""
+        """The index of the first fully visible tile."""
         code = """grid => {
-            const top = grid.getBoundingClientRect().top, place = (tile) => tile.getBoundingClientRect().top;
-            const seen = [...grid.querySelectorAll(".cdw-tile[id]")].filter((tile) => place(tile) >= top);
+            const top = grid.getBoundingClientRect().top, top_of = (tile) => tile.getBoundingClientRect().top;
+            const seen = [...grid.querySelectorAll(".cdw-tile[id]")].filter((tile) => top_of(tile) >= top);
             return Math.min(...seen.map((tile) => Number(tile.id.split("-").pop())));
         }"""
         return int(self.grid.evaluate(code))
 
     @property
-    def said(self) -> Locator:
-        """What the newest verdict has done."""
+    def feedback(self) -> Locator:
+        """The text about the newest decision."""
         return self.root.locator(".cdw-foot .cdw-said")
 
     @property
-    def trouble(self) -> Locator:
-        """What went wrong, over the tiles."""
-        return self.root.locator(".cdw-over .cdw-trouble")
+    def notice(self) -> Locator:
+        """The notice over the tiles."""
+        return self.root.locator(".cdw-over .cdw-notice")
 
     @property
     def top(self) -> float:
-        """How far the tiles are scrolled."""
+        """Scroll position in CSS pixels."""
         return float(self.grid.evaluate("grid => grid.scrollTop"))
 
     def tile(self, index: int) -> Locator:
-        """The tile of a row of the list."""
+        """Return the tile of a row of the list."""
         return self.root.locator(f'.cdw-tile[id$="-{index}"]')
 
     def id(self, index: int) -> int:
-        """The instance of a row of the list."""
+        """Return the instance id of a row of the list."""
         return int(self.value(f"int(w.ids[{index}])"))
 
     def row(self, id: int) -> InstanceRow:
-        """An instance as the catalogue's file has it."""
+        """Return an instance from the file of the catalogue."""
         return cast(InstanceRow, self.catalogue.rows([id], of="instances")[0])
 
     def statuses(self, *indices: int) -> list[str]:
-        """What the tiles say of their instances; the file must say the same."""
+        """Return the statuses that tiles show, after checking that the file has the same."""
         shown = [cast(str, self.tile(index).get_attribute("data-status")) for index in indices]
         assert shown == [self.row(self.id(index)).status for index in indices]
         return shown
@@ -154,33 +156,33 @@ class Tiles:
         return self.notebook.value(expression)
 
     def press(self, *keys: str) -> None:
-        """Press keys where the focus is, one after the other, and wait for the answers."""
+        """Press keys one after another, and wait until the gallery is ready."""
         for key in keys:
             self.page.keyboard.press(key)
-        self.answered()
+        self.wait_until_ready()
 
-    def scroll(self, share: float) -> None:
-        """Drag the scroll bar to a share of its way."""
-        self.grid.evaluate("(grid, share) => { grid.scrollTop = share * (grid.scrollHeight - grid.clientHeight) }", share)
+    def scroll(self, fraction: float) -> None:
+        """Scroll to a fraction of the list."""
+        self.grid.evaluate("(grid, fraction) => { grid.scrollTop = fraction * (grid.scrollHeight - grid.clientHeight) }", fraction)
         self.page.wait_for_timeout(250)
-        self.answered()
+        self.wait_until_ready()
 
-    def answered(self) -> None:
-        """Wait until every request has its answer and that is painted."""
+    def wait_until_ready(self) -> None:
+        """Wait until every request has its reply and that is painted."""
         self.page.wait_for_timeout(60)
         expect(self.root.locator(".cdw-foot .cdw-status")).to_have_attribute("data-state", "ready", timeout=120_000)
         self.page.wait_for_timeout(60)
 
-    def colours(self, index: int) -> int:
-        """How many different colours a tile's picture has."""
+    def colors(self, index: int) -> int:
+        """Return how many colors the image of a tile has."""
         return len(np.unique(self.pixels(index).reshape(-1, 3), axis=0))
 
-    def picture(self, index: int) -> Seen:
-        """A tile's picture, to be compared with another."""
-        return Seen(self.pixels(index))
+    def picture(self, index: int) -> Screenshot:
+        """Return the image of a tile, for comparison with another."""
+        return Screenshot(self.pixels(index))
 
     def pixels(self, index: int) -> np.ndarray:
-        """A tile's picture as the user sees it once it is there, uint8 (H, W, 3), without what lies over it."""
+        """Return the loaded image of a tile without its overlays, uint8 (H, W, 3)."""
         tile = self.tile(index)
         expect(tile).not_to_have_class(re.compile("cdw-skeleton"), timeout=60_000)
         tile.locator(".cdw-shot image").first.evaluate("image => image.decode()")

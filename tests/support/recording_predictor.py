@@ -1,4 +1,4 @@
-"""A predictor without a network: tokens are compared by their colour, and all factors of that are recorded."""
+"""A predictor without a network that compares tokens by their color and records all factors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cdwidget.prompts import Click, Prompt
 GRID, SIZE = 32, 512
 
 
-class Recorded:
-    """Answers with what has the colour of the positive clicks rather than of the negative ones."""
+class RecordingPredictor:
+    """Predicts the pixels whose color is closer to the positive clicks than to the negative ones."""
 
     def set_image(self, image: np.ndarray) -> None:
         self.image = image
@@ -26,16 +26,16 @@ class Recorded:
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
         height, width = self.image.shape[:2]
         clicks, seeds = np.zeros((2, GRID, GRID), np.float32), np.zeros((SIZE // 2, SIZE // 2), np.float32)
-        unlike = np.full((2, SIZE // 4, SIZE // 4), 3.0, np.float32)
-        colours = cv2.resize(self.pixels, (SIZE // 4, SIZE // 4), interpolation=cv2.INTER_AREA) / np.float32(255)
+        distances = np.full((2, SIZE // 4, SIZE // 4), 3.0, np.float32)
+        colors = cv2.resize(self.pixels, (SIZE // 4, SIZE // 4), interpolation=cv2.INTER_AREA) / np.float32(255)
         for click in prompts:
             if isinstance(click, Click):
                 x, y, branch = click.x / width, click.y / height, 0 if click.positive else 1
                 clicks[branch, int(y * GRID), int(x * GRID)] = 1
                 seeds[int(y * SIZE / 2), int(x * SIZE / 2)] = 1 - 2 * branch
-                distance = np.linalg.norm(colours - colours[int(y * SIZE / 4), int(x * SIZE / 4)], axis=2)
-                unlike[branch] = np.minimum(unlike[branch], distance)
-        logits = 8 * (np.minimum(unlike[1], 0.6) - unlike[0])
+                distance = np.linalg.norm(colors - colors[int(y * SIZE / 4), int(x * SIZE / 4)], axis=2)
+                distances[branch] = np.minimum(distances[branch], distance)
+        logits = 8 * (np.minimum(distances[1], 0.6) - distances[0])
         heads = np.stack([logits, *(logits + shift for shift in (-2, -1, 1, 2))]).astype(np.float32)
         gate = 1 / (1 + np.exp(-cv2.resize(logits, (GRID, GRID), interpolation=cv2.INTER_AREA)))
         sources = clicks.reshape(2, -1)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, W
 from support.jupyterlab import Lab
 from support.prerequisites import find_browser
 
-WIDGET = "blob:"  # The address of the widget's bundle starts with this in the stack of an error.
+BUNDLE_PREFIX = "blob:"  # The address of the widget's bundle starts with this in the stack of an error.
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
     """Open a page that fails its test if it throws, or requests an address outside this machine."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     outside: list[str] = []
-    thrown: list[str] = []
+    errors: list[str] = []
 
     def check(route: Route, request: Request) -> None:
         if request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "blob:", "data:")):
@@ -43,23 +43,23 @@ def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
         outside.append(request.url)
         return route.abort()
 
-    def throw(problem: WebError) -> None:
-        thrown.append(problem.error.stack or problem.error.message)
+    def record_error(problem: WebError) -> None:
+        errors.append(problem.error.stack or problem.error.message)
 
-    def complain(message: ConsoleMessage) -> None:
-        if message.type == "error" and WIDGET in f"{message.location['url']} {message.text}":
-            thrown.append(message.text)
+    def record_message(message: ConsoleMessage) -> None:
+        if message.type == "error" and BUNDLE_PREFIX in f"{message.location['url']} {message.text}":
+            errors.append(message.text)
 
     context.route("**/*", check)
-    context.on("weberror", throw)
-    context.on("console", complain)
+    context.on("weberror", record_error)
+    context.on("console", record_message)
     page = context.new_page()
     page.set_default_timeout(60_000)
     yield page
     context.close()
     lab.stop_kernels()
     assert not outside, f"requests left the machine: {outside}"
-    assert not thrown, "\n".join(["the page threw:", *thrown])
+    assert not errors, "\n".join(["the page has errors:", *errors])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A kernel that is killed loses nothing; two notebooks on one file hear of each other."""
+"""A killed kernel loses no edits, and two notebooks on one file are reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ w
 
 
 def photo(lab: Lab, name: str) -> str:
-    """Put an image file beside the notebooks; return the cell that shows it."""
+    """Write an image file next to the notebooks; return the cell that shows it."""
     Image.fromarray(skimage.data.coffee()).save(lab.notebooks / name)
     return CELL.format(name)
 
@@ -32,7 +32,7 @@ def paint(w: Widget, *points: tuple[int, int]) -> None:
     for place in places[1:]:
         mouse.move(box["x"] + place["x"], box["y"] + place["y"], steps=5)
     mouse.up()
-    w.answered()
+    w.wait_until_ready()
     w.press("c")
 
 
@@ -43,24 +43,24 @@ def test_a_killed_kernel_loses_nothing(lab: Lab, page: Page) -> None:
     expect(w.root.locator(".cdw-status")).to_contain_text("Saved")
     w.click(300, 230)
     w.click(100, 100)
-    clicked = w.digest()
+    clicked = w.mask_hash()
     paint(w, (500, 330), (550, 330), (550, 360))
-    painted = w.digest()
-    assert painted != clicked and w.holds(530, 330)
+    painted = w.mask_hash()
+    assert painted != clicked and w.has_pixel(530, 330)
 
     notebook.kill_kernel()
     notebook.run_all()
     w = notebook.widget()
-    assert w.digest() == painted and w.painted(530, 330)
+    assert w.mask_hash() == painted and w.is_painted(530, 330)
     w.root.focus()
     w.press("Control+z")
-    assert w.digest() == clicked and not w.painted(545, 358)
+    assert w.mask_hash() == clicked and not w.is_painted(545, 358)
     w.press("Control+z")
     w.press("Control+z")
     assert w.area == 0 and not w.value("{}.can_undo")
     for _ in range(3):
         w.press("Control+y")
-    assert w.digest() == painted
+    assert w.mask_hash() == painted
     w.click(50, 350)
     assert w.value("len({0}.session.clicks)") == 3
 
@@ -71,30 +71,30 @@ def test_two_notebooks_on_one_file(lab: Lab, page: Page) -> None:
     first.run_all()
     w = first.widget()
     w.click(300, 230)
-    saved = w.digest()
+    saved = w.mask_hash()
 
     other_page = page.context.new_page()
     second = Notebook.open(lab, other_page, "second.ipynb", [cell])
     second.run_all()
     other = second.widget()
-    assert other.digest() == saved
-    expect(other.root.locator(".cdw-status")).to_contain_text("is being edited in another notebook")
+    assert other.mask_hash() == saved
+    expect(other.root.locator(".cdw-status")).to_contain_text("is already open in another notebook")
     other.click(100, 100)
-    expect(other.root.locator(".cdw-trouble")).to_contain_text("is being edited in another notebook, so this was not done")
-    assert other.digest() == saved
+    expect(other.root.locator(".cdw-notice")).to_contain_text("is already open in another notebook, so this change was not made")
+    assert other.mask_hash() == saved
 
-    w.click(100, 100)  # the first one is not disturbed
+    w.click(100, 100)  # The first one still works.
     assert w.value("len({0}.session.clicks)") == 2
     w.value("{}.close()")
     second.run_all()
     other = second.widget()
-    assert other.digest() != saved and other.value("len({0}.session.clicks)") == 2
+    assert other.mask_hash() != saved and other.value("len({0}.session.clicks)") == 2
     other.root.focus()
     other.press("Control+z")
-    assert other.digest() == saved
+    assert other.mask_hash() == saved
 
 
-def test_the_cell_again_takes_over(lab: Lab, page: Page) -> None:
+def test_running_the_cell_again_takes_over(lab: Lab, page: Page) -> None:
     cell = photo(lab, "again.png")
     notebook = Notebook.open(lab, page, "again.ipynb", [cell, cell.replace("w ", "v ").replace("w\n", "v\n")])
     notebook.run_all()
@@ -102,5 +102,5 @@ def test_the_cell_again_takes_over(lab: Lab, page: Page) -> None:
     expect(w.root.locator(".cdw-status")).to_contain_text("was opened again in another cell")
     v.click(300, 230)
     w.click(100, 100)
-    expect(w.root.locator(".cdw-trouble")).to_contain_text("go on there")
+    expect(w.root.locator(".cdw-notice")).to_contain_text("go on there")
     assert w.area == 0 and v.area > 0

@@ -1,4 +1,4 @@
-"""Click, box and stroke in a real JupyterLab: each asks the model once, is one change, and can be looked at before it is made."""
+"""Click, box and stroke in JupyterLab: each is one prediction and one change, and has a preview."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from support.jupyterlab import SCREENSHOTS, Lab
-from support.pointer import Hand
+from support.pointer import Pointer
 
 CELL = """
 import sys
@@ -30,13 +30,13 @@ w
 
 
 @pytest.fixture(scope="module")
-def prompts(lab: Lab, module_page: Page) -> Iterator[Hand]:
-    yield Hand.open(lab, module_page, "prompts.ipynb", CELL)
+def prompts(lab: Lab, module_page: Page) -> Iterator[Pointer]:
+    yield Pointer.open(lab, module_page, "prompts.ipynb", CELL)
 
 
 @pytest.fixture
-def hand(prompts: Hand) -> Iterator[Hand]:
-    """The hand over an empty mask; what a test draws is taken back after it."""
+def pointer(prompts: Pointer) -> Iterator[Pointer]:
+    """The pointer over an empty mask; drawings are undone after each test."""
     prompts.widget.root.focus()
     yield prompts
     while prompts.widget.value("{}.can_undo"):
@@ -44,93 +44,93 @@ def hand(prompts: Hand) -> Iterator[Hand]:
     assert prompts.widget.area == 0
 
 
-def last(hand: Hand) -> dict[str, object]:
-    """The newest action that is in force."""
-    action: dict[str, object] = hand.widget.value("{}.session.log()['actions'][-1]")
+def last(pointer: Pointer) -> dict[str, object]:
+    """Return the newest applied action."""
+    action: dict[str, object] = pointer.widget.value("{}.session.log()['actions'][-1]")
     return action
 
 
-def test_click_and_the_next_answer(hand: Hand) -> None:
-    w = hand.widget
-    hand.take("c", "click")
-    before = w.digest()
-    hand.click((300, 150))
-    w.answered()
+def test_click_and_the_next_suggestion(pointer: Pointer) -> None:
+    w = pointer.widget
+    pointer.select_tool("c", "click")
+    before = w.mask_hash()
+    pointer.click((300, 150))
+    w.wait_until_ready()
     assert w.area == 200 * 200
-    hand.undo_and_redo(before)
-    before = w.digest()
+    pointer.undo_and_redo(before)
+    before = w.mask_hash()
     w.press("Tab")
     assert w.area == 100 * 200
-    hand.undo_and_redo(before)
+    pointer.undo_and_redo(before)
     w.press("Tab")
     assert w.area == 200 * 200
 
 
-def test_box(hand: Hand) -> None:
-    w = hand.widget
-    hand.take("r", "box")
-    before = w.digest()
-    hand.drag((410, 310), (300, 200), (190, 90), shot="box.png")
-    assert w.holds(300, 150)
-    assert [last(hand)[name] for name in ("type", "x0", "y0", "x1", "y1")] == [
+def test_box(pointer: Pointer) -> None:
+    w = pointer.widget
+    pointer.select_tool("r", "box")
+    before = w.mask_hash()
+    pointer.drag((410, 310), (300, 200), (190, 90), shot="box.png")
+    assert w.has_pixel(300, 150)
+    assert [last(pointer)[name] for name in ("type", "x0", "y0", "x1", "y1")] == [
         "box",
         *(pytest.approx(v, abs=1) for v in (190, 90, 410, 310)),
     ]
-    hand.undo_and_redo(before)
-    before = w.digest()
-    hand.click((500, 50))  # no box
-    assert w.digest() == before
+    pointer.undo_and_redo(before)
+    before = w.mask_hash()
+    pointer.click((500, 50))  # Not a box.
+    assert w.mask_hash() == before
 
 
-def test_stroke(hand: Hand) -> None:
-    w = hand.widget
-    hand.take("k", "stroke")
-    before = w.digest()
-    hand.drag((250, 150), (300, 200), (350, 150), shot="stroke.png")
-    assert w.holds(300, 150) and last(hand)["type"] == "stroke" and last(hand)["positive"] is True
-    hand.undo_and_redo(before)
-    hand.drag((500, 50), (550, 50), button="right")
-    assert last(hand)["positive"] is False
+def test_stroke(pointer: Pointer) -> None:
+    w = pointer.widget
+    pointer.select_tool("k", "stroke")
+    before = w.mask_hash()
+    pointer.drag((250, 150), (300, 200), (350, 150), shot="stroke.png")
+    assert w.has_pixel(300, 150) and last(pointer)["type"] == "stroke" and last(pointer)["positive"] is True
+    pointer.undo_and_redo(before)
+    pointer.drag((500, 50), (550, 50), button="right")
+    assert last(pointer)["positive"] is False
 
 
-def test_what_the_model_was_told_stays_in_sight(hand: Hand) -> None:
-    w = hand.widget
+def test_prompts_stay_visible(pointer: Pointer) -> None:
+    w = pointer.widget
     places = {"click": (450, 60), "box": (190, 200), "stroke": (300, 200)}
-    hand.take("c", "click")
-    hand.click(places["click"], button="right")
-    hand.take("r", "box")
-    hand.drag((190, 90), (410, 310))
-    hand.take("k", "stroke")
-    hand.drag((250, 200), (350, 200))
-    hand.move(560, 380)
-    hand.page.screenshot(path=SCREENSHOTS / "prompts.png")
-    assert {name: hand.marked(*at) for name, at in places.items()} == dict.fromkeys(places, True)
-    w.press("Enter")  # another object, another story
-    assert {name: hand.marked(*at) for name, at in places.items()} == dict.fromkeys(places, False)
+    pointer.select_tool("c", "click")
+    pointer.click(places["click"], button="right")
+    pointer.select_tool("r", "box")
+    pointer.drag((190, 90), (410, 310))
+    pointer.select_tool("k", "stroke")
+    pointer.drag((250, 200), (350, 200))
+    pointer.move(560, 380)
+    pointer.page.screenshot(path=SCREENSHOTS / "prompts.png")
+    assert {name: pointer.has_marks(*at) for name, at in places.items()} == dict.fromkeys(places, True)
+    w.press("Enter")  # Another object has its own prompts.
+    assert {name: pointer.has_marks(*at) for name, at in places.items()} == dict.fromkeys(places, False)
     for _ in range(3):
         w.press("Control+z")
-    assert {name: hand.marked(*at) for name, at in places.items()} == {"click": True, "box": False, "stroke": False}
+    assert {name: pointer.has_marks(*at) for name, at in places.items()} == {"click": True, "box": False, "stroke": False}
 
 
-def test_what_a_prompt_would_do_is_shown_while_the_pointer_rests(hand: Hand) -> None:
-    w, page = hand.widget, hand.page
-    hand.take("c", "click")
-    hand.move(500, 50)
-    plain, count = hand.picture(), len(hand.asked)
-    hand.move(300, 150)
+def test_the_preview_is_shown_while_the_pointer_rests(pointer: Pointer) -> None:
+    w, page = pointer.widget, pointer.page
+    pointer.select_tool("c", "click")
+    pointer.move(500, 50)
+    plain, count = pointer.painted_hash(), len(pointer.messages)
+    pointer.move(300, 150)
     page.wait_for_timeout(500)
-    assert hand.picture() == plain and len(hand.asked) == count  # it is off
+    assert pointer.painted_hash() == plain and len(pointer.messages) == count  # The preview is off.
     w.press("q")
-    hand.move(301, 150)
+    pointer.move(301, 150)
     expect(w.root.locator("[data-command=preview]")).to_have_attribute("aria-pressed", "true")
     page.wait_for_timeout(1000)
-    assert hand.picture() != plain and w.area == 0
-    assert sum('"op":"peek"' in text for text in hand.asked[count:]) >= 1
-    hand.take("r", "box")
-    hand.drag((190, 90), (410, 310), release=False)
+    assert pointer.painted_hash() != plain and w.area == 0
+    assert sum('"op":"peek"' in text for text in pointer.messages[count:]) >= 1
+    pointer.select_tool("r", "box")
+    pointer.drag((190, 90), (410, 310), release=False)
     page.wait_for_timeout(1000)
     page.screenshot(path=SCREENSHOTS / "preview.png")
-    assert '"type":"box"' in hand.asked[-1] and '"op":"peek"' in hand.asked[-1]
+    assert '"type":"box"' in pointer.messages[-1] and '"op":"peek"' in pointer.messages[-1]
     w.press("Escape")
     page.mouse.up()
     assert w.area == 0

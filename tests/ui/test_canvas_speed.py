@@ -1,11 +1,10 @@
-"""What the browser's script takes for each frame while one paints and zooms on 12 megapixels, and how often the lasso answers.
+"""Script time per frame while painting and zooming on 12 megapixels, and the rate of lasso previews.
 
 Prints the figures; a busy machine must not fail.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -13,7 +12,8 @@ import pytest
 from playwright.sync_api import Page
 
 from support.jupyterlab import Lab
-from support.pointer import Hand
+from support.measurements import percentile_95, report
+from support.pointer import Pointer
 
 CELL = """
 import cdwidget, cv2, numpy as np, skimage.data
@@ -55,63 +55,58 @@ WATCH = """
 
 
 @pytest.fixture(scope="module")
-def hand(lab: Lab, module_page: Page) -> Iterator[Hand]:
+def pointer(lab: Lab, module_page: Page) -> Iterator[Pointer]:
     module_page.add_init_script(WATCH)
-    yield Hand.open(lab, module_page, "speed.ipynb", CELL)
+    yield Pointer.open(lab, module_page, "speed.ipynb", CELL)
 
 
-def frames(hand: Hand) -> list[float]:
-    """Milliseconds of script in each frame since the last call."""
-    times: list[float] = hand.page.evaluate("() => frames_.splice(0)")
+def frames(pointer: Pointer) -> list[float]:
+    """Return the milliseconds of script in each frame since the last call."""
+    times: list[float] = pointer.page.evaluate("() => frames_.splice(0)")
     return times
 
 
-def p95(times: list[float]) -> float:
-    return statistics.quantiles(times, n=20)[-1]
+def test_brush(pointer: Pointer, capsys: pytest.CaptureFixture[str]) -> None:
+    pointer.select_tool("b", "brush")
+    pointer.set("brush_size", 300)
+    pointer.drag((300, 300), (3700, 1500), (300, 2700))
+    before = pointer.widget.mask_hash()
+    frames(pointer)
+    pointer.drag((300, 2500), (2000, 300), (3700, 2500), (500, 1500), steps=60)
+    times = frames(pointer)
+    report(
+        capsys,
+        f"brush of 300 pixels on 4000 x 3000, {len(times)} frames: "
+        f"p95 {percentile_95(times):.1f} ms of script, slowest {max(times):.1f} ms",
+    )
+    pointer.undo_and_redo(before)
 
 
-def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    with capsys.disabled():
-        print(f"\n{text}")
-
-
-def test_brush(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
-    hand.take("b", "brush")
-    hand.set("brush_size", 300)
-    hand.drag((300, 300), (3700, 1500), (300, 2700))
-    before = hand.widget.digest()
-    frames(hand)
-    hand.drag((300, 2500), (2000, 300), (3700, 2500), (500, 1500), steps=60)
-    times = frames(hand)
-    tell(capsys, f"brush of 300 pixels on 4000 x 3000, {len(times)} frames: p95 {p95(times):.1f} ms of script, slowest {max(times):.1f} ms")
-    hand.undo_and_redo(before)
-
-
-def test_zoom(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
-    hand.move(1500, 1500)
-    frames(hand)
+def test_zoom(pointer: Pointer, capsys: pytest.CaptureFixture[str]) -> None:
+    pointer.move(1500, 1500)
+    frames(pointer)
     for number in range(60):
-        hand.page.mouse.wheel(0, -120 if number < 30 else 120)
-        hand.page.wait_for_timeout(16)
-    times = frames(hand)
-    tell(capsys, f"zoom on 4000 x 3000, {len(times)} frames: p95 {p95(times):.1f} ms of script, slowest {max(times):.1f} ms")
+        pointer.page.mouse.wheel(0, -120 if number < 30 else 120)
+        pointer.page.wait_for_timeout(16)
+    times = frames(pointer)
+    report(capsys, f"zoom on 4000 x 3000, {len(times)} frames: p95 {percentile_95(times):.1f} ms of script, slowest {max(times):.1f} ms")
     assert len(times) > 20
-    hand.widget.press("0")
+    pointer.widget.press("0")
 
 
-def test_lasso(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
-    w, page = hand.widget, hand.page
-    hand.take("l", "lasso")
-    hand.click((1200, 800))
-    asked = len(hand.asked)
+def test_lasso(pointer: Pointer, capsys: pytest.CaptureFixture[str]) -> None:
+    w, page = pointer.widget, pointer.page
+    pointer.select_tool("l", "lasso")
+    pointer.click((1200, 800))
+    asked = len(pointer.messages)
     since = time.monotonic()
     for number in range(120):
-        hand.move(1200 + 4 * number, 800 + 5 * number)
+        pointer.move(1200 + 4 * number, 800 + 5 * number)
         page.wait_for_timeout(10)
-    seconds, previews = time.monotonic() - since, len(hand.asked) - asked
-    w.answered()
-    tell(capsys, f"lasso on 4000 x 3000: {previews / seconds:.0f} previews a second")
+    seconds, previews = time.monotonic() - since, len(pointer.messages) - asked
+    w.wait_until_ready()
+    report(capsys, f"lasso on 4000 x 3000: {previews / seconds:.0f} previews a second")
     assert previews > 1
-    before = w.digest()
+    before = w.mask_hash()
     w.press("Escape")
-    assert w.digest() == before
+    assert w.mask_hash() == before

@@ -1,4 +1,4 @@
-"""The main path: the notebook that the package ships, with the model that it ships."""
+"""The main path: the first notebook with the embedded model."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ def notebook(lab: Lab, module_page: Page) -> Iterator[Notebook]:
     yield notebook
 
 
-def test_click_take_away_undo_redo_zoom(notebook: Notebook) -> None:
+def test_click_remove_undo_redo_zoom(notebook: Notebook) -> None:
     cup = notebook.widget(0, "w")
-    assert cup.area == 0 and not cup.painted(320, 230)
+    assert cup.area == 0 and not cup.is_painted(320, 230)
 
     cup.click(300, 230)
-    first = cup.digest()
-    assert cup.holds(300, 230) and cup.painted(320, 230) == cup.holds(320, 230)
+    first = cup.mask_hash()
+    assert cup.has_pixel(300, 230) and cup.is_painted(320, 230) == cup.has_pixel(320, 230)
 
     outside = cup.value("[int(v) for v in __import__('numpy').argwhere({0}.mask)[-1]][::-1]")
     cup.click(*outside, button="right")
-    second = cup.digest()
-    assert not cup.holds(*outside) and cup.holds(300, 230)
+    second = cup.mask_hash()
+    assert not cup.has_pixel(*outside) and cup.has_pixel(300, 230)
 
     cup.press("Control+z")
-    assert cup.digest() == first
+    assert cup.mask_hash() == first
     cup.press("Control+Shift+Z")
-    assert cup.digest() == second
+    assert cup.mask_hash() == second
     cup.press("Control+z")
     cup.press("Control+z")
-    assert cup.area == 0 and cup.value("{}.can_redo") and not cup.painted(320, 230)
+    assert cup.area == 0 and cup.value("{}.can_redo") and not cup.is_painted(320, 230)
     cup.press("Control+y")
-    assert cup.digest() == first
+    assert cup.mask_hash() == first
 
     at = cup.position(150, 250)
     cup.stage.hover(position=at)
@@ -53,37 +53,37 @@ def test_click_take_away_undo_redo_zoom(notebook: Notebook) -> None:
     for _ in range(4):
         notebook.page.mouse.wheel(0, -200)
     notebook.page.wait_for_timeout(200)
-    assert cup.root.locator(".cdw-pointer").inner_text() == before  # the point under the pointer stays there
+    assert cup.root.locator(".cdw-pointer").inner_text() == before  # The point under the pointer stays.
     assert int(cup.root.locator(".cdw-zoom").inner_text().split()[0]) > 300
     cup.stage.click(position=at, button="right")
-    cup.answered()
+    cup.wait_until_ready()
     x, y = (int(part) for part in before.split(", "))
-    assert cup.value("[{0}.session.clicks[-1].x // 1, {0}.session.clicks[-1].y // 1]") == [x, y] and not cup.holds(x, y)
+    assert cup.value("[{0}.session.clicks[-1].x // 1, {0}.session.clicks[-1].y // 1]") == [x, y] and not cup.has_pixel(x, y)
     cup.press("0")
-    assert not cup.painted(x - 20, y) or cup.holds(x - 20, y)
+    assert not cup.is_painted(x - 20, y) or cup.has_pixel(x - 20, y)
 
 
 def test_the_next_images_of_a_list(notebook: Notebook) -> None:
-    album = notebook.widget(1, "album")
-    album.click(200, 150)
-    cat = album.digest()
-    assert album.holds(200, 150) and album.painted(220, 150)
+    images = notebook.widget(1, "images")
+    images.click(200, 150)
+    cat = images.mask_hash()
+    assert images.has_pixel(200, 150) and images.is_painted(220, 150)
 
-    album.press("d")
-    expect(album.root.locator(".cdw-place")).to_have_text("2 / 2")
-    album.answered()
-    assert album.area == 0 and album.value("{0}.session.width") == 512
-    album.click(200, 400)
-    assert album.holds(200, 400)
-    album.press("a")
-    album.answered()
-    assert album.digest() == cat and album.painted(220, 150)
+    images.press("d")
+    expect(images.root.locator(".cdw-place")).to_have_text("2 / 2")
+    images.wait_until_ready()
+    assert images.area == 0 and images.value("{0}.session.width") == 512
+    images.click(200, 400)
+    assert images.has_pixel(200, 400)
+    images.press("a")
+    images.wait_until_ready()
+    assert images.mask_hash() == cat and images.is_painted(220, 150)
     notebook.page.screenshot(path=SCREENSHOTS / "light.png")
 
-    album.root.get_by_text("Submit").click()
-    expect(album.root.locator(".cdw-place")).to_have_text("2 / 2")
-    album.answered()
-    assert album.value("[len(instances) for instances in done]") == [1] and album.holds(200, 400)
+    images.root.get_by_text("Submit").click()
+    expect(images.root.locator(".cdw-place")).to_have_text("2 / 2")
+    images.wait_until_ready()
+    assert images.value("[len(instances) for instances in done]") == [1] and images.has_pixel(200, 400)
 
 
 def test_a_session_from_python_is_shown(notebook: Notebook) -> None:
@@ -93,13 +93,13 @@ def test_a_session_from_python_is_shown(notebook: Notebook) -> None:
 
 
 def test_click_to_painted_mask(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints the figure; a busy machine must not fail the test."""
+    """Print the latency; a busy machine must not fail the test."""
     cup = notebook.widget(0, "w")
     cup.press("Delete")
     times = []
     for number in range(CLICKS):
         x, y = 90 + 37 * number % 420, 40 + 53 * number % 320
-        button = "right" if cup.holds(x, y) else "left"  # a click that agrees with the mask would not ask the model
+        button = "right" if cup.has_pixel(x, y) else "left"  # A click that agrees with the mask needs no prediction.
         if button == "left" or cup.area:
             cup.click(x, y, button=button)
             times.append(cup.latency)

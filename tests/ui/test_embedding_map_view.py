@@ -1,4 +1,4 @@
-"""The map of a catalogue's images in a real JupyterLab: lasso, keys, colours, the card of a point, and the gallery it is linked to."""
+"""The EmbeddingMap in JupyterLab: lasso, keys, colors, the card of a point, and the linked gallery."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
-from test_axe import AXE, RUN
 
+from support.axe import load_axe, serious_problems
 from support.jupyterlab import Lab, Notebook
 
-# Three clouds of points, a label each. The names would do harm if they were HTML.
+# Three clouds of points with one label each. The names would be harmful as HTML.
 CELL = """
 from pathlib import Path
 import numpy as np, cv2, cdwidget
-from cdwidget.catalogue import Score
+from cdwidget.catalogue import ScoreValue
 from cdwidget.catalogue.similarity import put_embedding
 
 folder = Path({folder!r})
@@ -36,7 +36,7 @@ with catalogue.transaction():
     for number in range({count} if {embedded} else 0):
         middle = np.eye(3)[number % 3].repeat(3) * 6
         put_embedding(catalogue, number + 1, middle + 0.5 * random.normal(size=9), "test")
-        catalogue.put_scores(number + 1, [Score(1, "overall", number / {count})])
+        catalogue.put_scores(number + 1, [ScoreValue(1, "overall", number / {count})])
 gallery = cdwidget.Gallery(catalogue)
 m = cdwidget.EmbeddingMap(catalogue, gallery, height=360)
 m
@@ -56,14 +56,14 @@ AT = """(stage, [x, y]) => {
 
 @dataclass
 class Map:
-    """A map on the page, which is `m` in the kernel."""
+    """A notebook that shows a map; in the kernel it is `m`."""
 
     notebook: Notebook
     root: Locator
 
     @classmethod
     def open(cls, lab: Lab, page: Page, name: str, count: int = 90, embedded: bool = True, cells: list[str] = CELLS) -> Map:
-        """Open a notebook with a map over a catalogue of its own."""
+        """Open a notebook with a map and a catalogue of its own."""
         cell = CELL.format(folder=str(lab.folder / name), count=count, embedded=embedded)
         notebook = Notebook.open(lab, page, f"{name}.ipynb", [cell, *cells])
         notebook.run_all()
@@ -73,24 +73,24 @@ class Map:
 
     @property
     def stage(self) -> Locator:
-        """Where the points are."""
+        """The element that the points are drawn in."""
         return self.root.locator(".cdw-map-stage")
 
     def box(self) -> FloatRect:
-        """Where the stage is on the page, in sight."""
+        """The box of the visible stage on the page."""
         self.stage.scroll_into_view_if_needed()
         found = self.stage.bounding_box()
         assert found is not None
         return found
 
     def ready(self) -> None:
-        """Wait until all is answered."""
+        """Wait until every request has its reply."""
         self.root.scroll_into_view_if_needed(timeout=60_000)
         expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=120_000)
 
     def places(self) -> np.ndarray:
-        """Where the points lie on the stage while all are in sight: 1000 units for the longer side, at least a third, a margin of 30."""
-        points = np.array(self.notebook.value("m._plane.points(m.projection)[1].tolist()"))
+        """Return the positions of the points on the stage when all are visible: 1000 units for the longer side, with a margin of 30."""
+        points = np.array(self.notebook.value("m.points.positions(m.projection)[1].tolist()"))
         low, high = points.min(0), points.max(0)
         factor = 1000 / (high - low).max()
         shown = self.box()
@@ -100,7 +100,7 @@ class Map:
         return found
 
     def lasso(self, cloud: int, keys: tuple[str, ...] = (), button: str = "left") -> None:
-        """Draw round all points of a cloud."""
+        """Drag a lasso around all points of a cloud."""
         box = self.box()
         mouse, keyboard = self.notebook.page.mouse, self.notebook.page.keyboard
         places = self.places()[cloud::3] + (box["x"], box["y"])
@@ -117,18 +117,18 @@ class Map:
             keyboard.up(key)
 
     def says(self, text: str) -> None:
-        """Wait for what the line below says."""
+        """Wait for a text in the status line."""
         expect(self.root.locator(".cdw-phase")).to_have_text(text)
 
-    def tells(self, expression: str, expected: object) -> None:
-        """Wait until an expression has a value in the kernel, which hears of what the page says a little later."""
+    def wait_for_value(self, expression: str, expected: object) -> None:
+        """Wait until an expression has a value in the kernel, which receives traits of the page a little later."""
         end = time.monotonic() + 60
         while (value := self.notebook.value(expression)) != expected:
             assert time.monotonic() < end, f"{expression} is {value}, not {expected}"
 
     def thirds(self) -> list[int]:
-        """Which thirds of the points are selected in the kernel, once it knows of as many as the page says."""
-        self.tells("len(m.selected)", int(self.root.locator(".cdw-phase").inner_text().split()[0]))
+        """Return the clouds that are selected in the kernel, once it has as many points as the page."""
+        self.wait_for_value("len(m.selected)", int(self.root.locator(".cdw-phase").inner_text().split()[0]))
         return self.notebook.value("sorted({(id - 1) % 3 for id in m.selected})")
 
 
@@ -137,11 +137,11 @@ def map(lab: Lab, module_page: Page) -> Map:
     return Map.open(lab, module_page, "map")
 
 
-def test_a_lasso_selects_and_the_gallery_shows_these_alone(map: Map) -> None:
+def test_a_lasso_selects_and_filters_the_gallery(map: Map) -> None:
     map.lasso(0)
     map.says("30 selected")
     assert map.thirds() == [0]
-    map.tells("[sorted(gallery.only) == sorted(m.selected), len(gallery.ids)]", [True, 30])
+    map.wait_for_value("[sorted(gallery.only) == sorted(m.selected), len(gallery.ids)]", [True, 30])
     expect(map.notebook.page.locator(".cdw-gallery .cdw-count").first).to_have_text("30 instances")
     map.lasso(2, ("Shift",))
     map.says("60 selected")
@@ -151,7 +151,7 @@ def test_a_lasso_selects_and_the_gallery_shows_these_alone(map: Map) -> None:
     assert map.thirds() == [2]
     map.lasso(2, button="right")
     map.says("Ready")
-    map.tells("[list(m.selected), list(gallery.only), len(gallery.ids)]", [[], [], 90])
+    map.wait_for_value("[list(m.selected), list(gallery.only), len(gallery.ids)]", [[], [], 90])
 
 
 def test_keys(map: Map) -> None:
@@ -176,7 +176,7 @@ def test_keys(map: Map) -> None:
     expect(map.root).not_to_be_focused()
 
 
-def test_wheel_and_space_move_the_camera_alone(map: Map) -> None:
+def test_wheel_and_space_move_only_the_camera(map: Map) -> None:
     page = map.notebook.page
     box = map.box()
     map.root.focus()
@@ -196,13 +196,13 @@ def test_wheel_and_space_move_the_camera_alone(map: Map) -> None:
     page.mouse.up()
     page.keyboard.up("Space")
     expect(map.stage).to_have_attribute("data-cursor", "lasso")
-    map.tells("len(m.selected)", 0)
+    map.wait_for_value("len(m.selected)", 0)
     page.keyboard.press("0")
     page.wait_for_timeout(200)
     assert map.stage.evaluate(DIFFERENT) == before
 
 
-def test_a_click_selects_a_point_and_the_pointer_shows_what_it_is(map: Map) -> None:
+def test_a_click_selects_a_point_and_hovering_shows_its_card(map: Map) -> None:
     page = map.notebook.page
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
@@ -217,7 +217,7 @@ def test_a_click_selects_a_point_and_the_pointer_shows_what_it_is(map: Map) -> N
     assert not dialogs and card.locator("b b").count() == 0
     page.mouse.click(box["x"] + x, box["y"] + y)
     map.says("1 selected")
-    map.tells("list(m.selected)", [1])
+    map.wait_for_value("list(m.selected)", [1])
     page.mouse.click(box["x"] + 3, box["y"] + 3)
     map.says("Ready")
 
@@ -235,7 +235,7 @@ def test_the_legend_selects_a_class_and_python_selects_too(map: Map) -> None:
     map.says("Ready")
 
 
-def test_what_is_shown_is_fresh_after_refresh(map: Map) -> None:
+def test_refresh_shows_changes(map: Map) -> None:
     map.notebook.value("catalogue.set_status([1, 4], 'accepted') or setattr(m, 'color_by', 'status') or m.refresh() or 1")
     expect(map.root.locator(".cdw-class", has_text="accepted").locator(".cdw-area")).to_have_text("2")
     map.notebook.value("setattr(m, 'color_by', 'label') or setattr(m, 'projection', 'tsne') or 1")
@@ -249,25 +249,25 @@ def test_what_is_shown_is_fresh_after_refresh(map: Map) -> None:
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_themes_and_no_serious_accessibility_fault(theme: str, lab: Lab, page: Page) -> None:
+def test_themes_and_no_serious_accessibility_problem(theme: str, lab: Lab, page: Page) -> None:
     lab.set("apputils-extension/themes", {"theme": f"JupyterLab {theme}"})
     try:
         map = Map.open(lab, page, f"map-{theme}", 30, cells=[])
-        page.add_script_tag(path=AXE)
-        assert map.root.evaluate(RUN) == []
+        load_axe(page)
+        assert serious_problems(map.root) == []
         ground = map.stage.evaluate(AT, [2, 2])
         assert (sum(ground) > 600) == (theme == "Light"), f"the ground is {ground}"
         map.root.focus()
         page.keyboard.press("Control+a")
         map.says("30 selected")
-        assert map.root.evaluate(RUN) == []
+        assert serious_problems(map.root) == []
         page.keyboard.press("?")
-        assert map.root.evaluate(RUN) == []
+        assert serious_problems(map.root) == []
     finally:
         lab.set("apputils-extension/themes", {"theme": "JupyterLab Light"})
 
 
-def test_without_embeddings_it_says_what_to_run(lab: Lab, page: Page) -> None:
+def test_without_embeddings_the_job_is_named(lab: Lab, page: Page) -> None:
     map = Map.open(lab, page, "map-empty", 3, embedded=False, cells=[])
     empty = map.root.locator(".cdw-empty")
     expect(empty).to_contain_text("No embeddings yet")

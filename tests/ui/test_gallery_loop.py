@@ -1,4 +1,4 @@
-"""The whole loop with the model that is shipped: COCO in, scored, the worst first, mended by clicks, accepted, COCO out."""
+"""The whole loop with the embedded model: read COCO, score, show the worst first, edit by clicks, accept, write COCO."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from pycocotools.coco import COCO
 
-from support.gallery_notebook import Tiles
+from support.gallery_notebook import GalleryNotebook
 from support.jupyterlab import SCREENSHOTS, Lab
 
-SIDE = 512  # pixels of the photograph whose mask is spoilt
-MOST_CLICKS = 5  # the model answers a little differently on another machine
+SIDE = 512  # Pixels of the photograph whose mask is corrupted.
+MAX_CLICKS = 5  # Predictions differ slightly between machines.
 DATA = """
 import json
 from pathlib import Path
@@ -33,8 +33,8 @@ for number, (name, (x, y)) in enumerate(clicks.items(), 1):
     mask = predictor.predict([cdwidget.Click(x, y, True)]).mask
     if name == "astronaut":
         whole = mask.copy()
-        mask[int(np.median(np.nonzero(mask)[0])) :] = False  # cut off straight
-        spoilt = mask = np.roll(mask, (6, 12), (0, 1))  # and beside what it is of
+        mask[int(np.median(np.nonzero(mask)[0])) :] = False  # Cut off along a line.
+        corrupted = mask = np.roll(mask, (6, 12), (0, 1))  # And shifted off its object.
     counts = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
     images.append({"id": number, "file_name": f"{name}.png", "height": mask.shape[0], "width": mask.shape[1]})
     annotations.append({
@@ -57,64 +57,64 @@ w
 
 
 @pytest.fixture
-def tiles(lab: Lab, page: Page) -> Iterator[Tiles]:
-    yield Tiles.open(lab, page, "gallery-loop", cell=DATA, more=[SCORE, SHOW])
+def gallery(lab: Lab, page: Page) -> Iterator[GalleryNotebook]:
+    yield GalleryNotebook.open(lab, page, "gallery-loop", cell=DATA, more=[SCORE, SHOW])
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / (one | other).sum())
 
 
-def test_import_score_mend_accept_export(lab: Lab, tiles: Tiles) -> None:
-    page, bench = tiles.page, tiles.root.locator(".cdw-editor")
+def test_import_score_edit_accept_export(lab: Lab, gallery: GalleryNotebook) -> None:
+    page, bench = gallery.page, gallery.root.locator(".cdw-editor")
     place, status = bench.locator(".cdw-decide .cdw-place"), bench.locator(".cdw-status")
-    assert tiles.value("[report.done, len(report.failed)]") == [3, 0]
-    listed = [tiles.row(tiles.id(index)) for index in range(3)]
+    assert gallery.value("[report.done, len(report.failed)]") == [3, 0]
+    listed = [gallery.row(gallery.id(index)) for index in range(3)]
     before = [row.score or 0 for row in listed]
-    assert before == sorted(before, reverse=True) and before[0] > before[2]  # the worst first
-    assert [tiles.tile(index).locator(".cdw-score").inner_text() for index in range(3)] == [f"{score:.2f}" for score in before]
-    (spoilt,) = (index for index, row in enumerate(listed) if row.path.endswith("astronaut.png"))
-    assert tiles.root.locator(".cdw-why").inner_text()
+    assert before == sorted(before, reverse=True) and before[0] > before[2]  # The worst first.
+    assert [gallery.tile(index).locator(".cdw-score").inner_text() for index in range(3)] == [f"{score:.2f}" for score in before]
+    (corrupted,) = (index for index, row in enumerate(listed) if row.path.endswith("astronaut.png"))
+    assert gallery.root.locator(".cdw-why").inner_text()
     page.screenshot(path=SCREENSHOTS / "loop-tiles.png")
 
-    tiles.grid.focus()
-    tiles.press("Enter")
+    gallery.grid.focus()
+    gallery.press("Enter")
     for index in range(3):
         expect(place).to_have_text(f"{index + 1} of 3", timeout=60_000)
         expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
-        if index == spoilt:
-            mend(tiles, bench)
+        if index == corrupted:
+            mend(gallery, bench)
             page.screenshot(path=SCREENSHOTS / "loop-mended.png")
         page.keyboard.press("Control+Enter")
     expect(bench).to_be_hidden(timeout=60_000)
-    expect(tiles.said).to_have_text("Accepted. That was the last new one.")
-    tiles.answered()
-    assert tiles.statuses(0, 1, 2) == ["accepted"] * 3
+    expect(gallery.feedback).to_have_text("Accepted. That was the last new one.")
+    gallery.wait_until_ready()
+    assert gallery.statuses(0, 1, 2) == ["accepted"] * 3
 
-    written = tiles.value("str(catalogue.export('coco', folder / 'out', status='accepted'))")
+    written = gallery.value("str(catalogue.export('coco', folder / 'out', status='accepted'))")
     coco = COCO(lab.notebooks / written)
     found = next(one for one in coco.anns.values() if coco.imgs[one["image_id"]]["file_name"].endswith("astronaut.png"))
     mended = coco.annToMask(found).astype(bool)
-    masks = [np.isin(np.arange(mended.size), tiles.value(f"np.flatnonzero({name}).tolist()")) for name in ("whole", "spoilt")]
+    masks = [np.isin(np.arange(mended.size), gallery.value(f"np.flatnonzero({name}).tolist()")) for name in ("whole", "corrupted")]
     whole, cut = (mask.reshape(mended.shape) for mask in masks)
     assert iou(mended, whole) > 0.9 > iou(cut, whole) + 0.2
     assert len(coco.anns) == 3
 
-    assert tiles.value("cdwidget.run(cdwidget.Score(), catalogue, progress=False).done") == 1
-    assert (tiles.row(listed[spoilt].id).score or 0) < before[spoilt]  # nobody need look at it so soon again
+    assert gallery.value("cdwidget.run(cdwidget.Score(), catalogue, progress=False).done") == 1
+    assert (gallery.row(listed[corrupted].id).score or 0) < before[corrupted]  # It is no longer among the worst.
 
 
-def mend(tiles: Tiles, bench: Locator) -> None:
-    """Click, as a careful user does, where the mask in the editor is most wrong, until it is good."""
+def mend(gallery: GalleryNotebook, bench: Locator) -> None:
+    """Click at the largest error of the mask in the editor until it is good."""
     stage, status = bench.locator(".cdw-stage"), bench.locator(".cdw-status")
-    for _ in range(MOST_CLICKS):
+    for _ in range(MAX_CLICKS):
         box = stage.bounding_box()
         assert box is not None
         scale = min(box["width"], box["height"]) / SIDE
         left, top = ((box[side] - SIDE * scale) / 2 for side in ("width", "height"))
-        x, y, positive = tiles.value("(lambda hint: [hint.x, hint.y, hint.positive])(next_click(whole, w.editor.mask))")
+        x, y, positive = gallery.value("(lambda hint: [hint.x, hint.y, hint.positive])(next_click(whole, w.editor.mask))")
         stage.click(position={"x": left + x * scale, "y": top + y * scale}, button="left" if positive else "right")
         expect(bench.locator("[data-command=undo]")).to_be_enabled(timeout=120_000)
         expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
-        if tiles.value("float((whole & w.editor.mask).sum() / (whole | w.editor.mask).sum())") > 0.9:
+        if gallery.value("float((whole & w.editor.mask).sum() / (whole | w.editor.mask).sum())") > 0.9:
             return

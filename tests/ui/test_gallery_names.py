@@ -1,10 +1,10 @@
-"""Names and labels with quotes, HTML, emoji and 300 characters are shown as they are, and do nothing."""
+"""Names and labels with quotes, HTML, emoji and 300 characters are shown literally, and are harmless."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from support.gallery_notebook import Tiles
+from support.gallery_notebook import GalleryNotebook
 from support.jupyterlab import Lab
 
 LABELS = [
@@ -23,8 +23,8 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import cv2, numpy as np, skimage.data, cdwidget
-from cdwidget.catalogue import Score
-from support.scripted_predictor import Scripted
+from cdwidget.catalogue import ScoreValue
+from support.scripted_predictor import ScriptedPredictor
 
 folder = Path({folder!r})
 folder.mkdir()
@@ -46,8 +46,8 @@ catalogue.add(items, tags=["<u>tag</u>"])
 for item, label in enumerate("""
     + repr(LABELS)
     + """, 1):
-    catalogue.put_scores(item, [Score(1, "overall", 0.9 - item / 100), Score(1, "edges", 0.8, label)])
-w = cdwidget.Gallery(catalogue, Scripted(mask))
+    catalogue.put_scores(item, [ScoreValue(1, "overall", 0.9 - item / 100), ScoreValue(1, "edges", 0.8, label)])
+w = cdwidget.Gallery(catalogue, ScriptedPredictor(mask))
 w
 """
 )
@@ -56,33 +56,33 @@ w
 def test_nothing_is_injected_and_nothing_breaks(lab: Lab, page: Page) -> None:
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    tiles = Tiles.open(lab, page, "gallery-names", cell=CELL)
+    gallery = GalleryNotebook.open(lab, page, "gallery-names", cell=CELL)
     for index, label in enumerate(LABELS):
-        tile = tiles.tile(index)
+        tile = gallery.tile(index)
         assert tile.locator(".cdw-caption .cdw-name").text_content() == label
         box, name = tile.bounding_box(), tile.locator(".cdw-caption").bounding_box()
         assert box and name and box["x"] <= name["x"] and name["x"] + name["width"] <= box["x"] + box["width"]
         tile.hover()
         tile.click()
-        assert tiles.root.locator(".cdw-who b").text_content() == label
-        assert tiles.colours(index) > 100  # its file is found
-    tiles.root.get_by_label("Class: which to show").first.click()
+        assert gallery.root.locator(".cdw-who b").text_content() == label
+        assert gallery.colors(index) > 100  # Its file is found.
+    gallery.root.get_by_label("Filter by class").first.click()
     for label in LABELS:
-        expect(tiles.root.get_by_label(label.strip(), exact=True)).to_be_visible()
-    tiles.root.get_by_label(LABELS[0], exact=True).check()
+        expect(gallery.root.get_by_label(label.strip(), exact=True)).to_be_visible()
+    gallery.root.get_by_label(LABELS[0], exact=True).check()
     page.keyboard.press("Escape")
-    tiles.answered()
-    assert tiles.value("w.labels") == [LABELS[0]]
-    expect(tiles.root.locator(".cdw-count").first).to_have_text("1 instance")
-    tiles.root.get_by_label("Search in names and labels").fill(LABELS[2])
-    expect(tiles.root.locator(".cdw-empty")).to_be_visible()
-    tiles.root.locator(".cdw-empty").get_by_text("Clear the filters").click()
-    tiles.answered()
+    gallery.wait_until_ready()
+    assert gallery.value("w.labels") == [LABELS[0]]
+    expect(gallery.root.locator(".cdw-count").first).to_have_text("1 instance")
+    gallery.root.get_by_label("Search names and labels").fill(LABELS[2])
+    expect(gallery.root.locator(".cdw-empty")).to_be_visible()
+    gallery.root.locator(".cdw-empty").get_by_text("Clear the filters").click()
+    gallery.wait_until_ready()
 
-    tiles.tile(0).dblclick()
-    expect(tiles.root.locator(".cdw-decide .cdw-name")).to_have_text(LABELS[0])
-    expect(tiles.root.locator(".cdw-editor .cdw-objects")).to_contain_text(LABELS[0])
+    gallery.tile(0).dblclick()
+    expect(gallery.root.locator(".cdw-decide .cdw-name")).to_have_text(LABELS[0])
+    expect(gallery.root.locator(".cdw-editor .cdw-objects")).to_contain_text(LABELS[0])
     assert page.evaluate("window.hacked") is None and not dialogs
-    wide = tiles.root.bounding_box()
-    inner = tiles.root.locator(".cdw-decide").bounding_box()
+    wide = gallery.root.bounding_box()
+    inner = gallery.root.locator(".cdw-decide").bounding_box()
     assert wide and inner and inner["width"] <= wide["width"]

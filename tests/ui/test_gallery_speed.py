@@ -1,4 +1,4 @@
-"""How a long list opens and scrolls: how many frames a second are painted, and what the kernel takes for each page of rows.
+"""Opening and scrolling a long list: frames per second, and kernel time for each page of rows.
 
 Prints the figures; a busy machine must not fail. CDWIDGET_ROWS=1000000 measures a list of that length.
 """
@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from test_canvas_speed import p95, tell
 
-from support.gallery_notebook import Tiles
+from support.gallery_notebook import GalleryNotebook
 from support.jupyterlab import Lab
+from support.measurements import percentile_95, report
 
 ROWS = int(os.environ.get("CDWIDGET_ROWS", 300_000))
-ITEMS = 1000  # images, of which many have the same file's contents; each has ROWS / ITEMS instances
+ITEMS = 1000  # Images with ROWS / ITEMS instances each; many have the same content.
 
-# Masks are the same everywhere: what is measured is the length of the list. Written past the catalogue, which would take minutes.
+# All masks are equal, because only the length of the list matters. SQL writes them directly, because the catalogue would take minutes.
 CELL = """
 import os, sqlite3
 from pathlib import Path
@@ -48,7 +48,7 @@ with sqlite3.connect(folder / "labels.db") as database:
     database.execute("INSERT INTO scores SELECT id, 'overall', score, '', NULL FROM instances")
 database.close()
 """
-# Scrolls by as much in each frame, from the page itself, and returns when the frames were.
+# Scrolls by the same distance in each frame, and returns the times of the frames.
 GLIDE = """(element, [step, frames]) => new Promise((done) => {
     const times = [];
     const tick = (now) => {
@@ -59,8 +59,8 @@ GLIDE = """(element, [step, frames]) => new Promise((done) => {
     };
     requestAnimationFrame(tick);
 })"""
-STEP, FRAMES = 80, 300  # pixels; ten screens a second, for five seconds
-EMPTY = """() => {  // as large, scrolls as far, and has nothing in it: what the machine can do at all
+STEP, FRAMES = 80, 300  # Pixels per frame, and frames: ten screens per second for five seconds.
+EMPTY = """() => {  // an empty element of the same size: the limit of the machine
     const yardstick = document.createElement("div"), inside = document.createElement("div");
     yardstick.id = "yardstick";
     yardstick.style.cssText =
@@ -79,23 +79,23 @@ w
 
 
 @pytest.fixture(scope="module")
-def tiles(lab: Lab, module_page: Page) -> Iterator[Tiles]:
+def gallery(lab: Lab, module_page: Page) -> Iterator[GalleryNotebook]:
     cell = CELL.replace("{items}", str(ITEMS)).replace("{each}", str(ROWS // ITEMS)).replace("{folder!r}", "'gallery-speed'")
-    yield Tiles.open(lab, module_page, "gallery-speed", cell=cell, more=[SHOW])
+    yield GalleryNotebook.open(lab, module_page, "gallery-speed", cell=cell, more=[SHOW])
 
 
-def test_opening_and_a_page(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:
-    expect(tiles.root.locator(".cdw-count").first).to_have_text(f"{ROWS:,} instances")
-    tell(capsys, f"a gallery of {ROWS:,} instances: {tiles.value('opened') * 1000:.0f} ms to open at the kernel")
-    once = "__import__('timeit').timeit(lambda: w._requests.page(w._query['key'], {0}, {0} + 120), number=1)"
-    times = [tiles.value(once.format(start)) for start in range(0, ROWS - 120, ROWS // 20)]
-    tell(capsys, f"120 rows at the kernel: p50 {1000 * statistics.median(times):.0f} ms, slowest {1000 * max(times):.0f} ms")
-    ids = tiles.value("(lambda r: [r[0]['id'], r[-1]['id']])(w._requests.page(w._query['key'], 0, 120)[0]['rows'])")
-    assert ids == [tiles.id(0), tiles.id(119)]
+def test_opening_and_a_page(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
+    expect(gallery.root.locator(".cdw-count").first).to_have_text(f"{ROWS:,} instances")
+    report(capsys, f"a gallery of {ROWS:,} instances: {gallery.value('opened') * 1000:.0f} ms to open at the kernel")
+    once = "__import__('timeit').timeit(lambda: w.requests.page(w._query['key'], {0}, {0} + 120), number=1)"
+    times = [gallery.value(once.format(start)) for start in range(0, ROWS - 120, ROWS // 20)]
+    report(capsys, f"120 rows at the kernel: p50 {1000 * statistics.median(times):.0f} ms, slowest {1000 * max(times):.0f} ms")
+    ids = gallery.value("(lambda r: [r[0]['id'], r[-1]['id']])(w.requests.page(w._query['key'], 0, 120)[0]['rows'])")
+    assert ids == [gallery.id(0), gallery.id(119)]
 
 
-def test_scrolling(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:
-    page = tiles.page
+def test_scrolling(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
+    page = gallery.page
     tools = page.context.new_cdp_session(page)
     tools.send("Performance.enable", {"timeDomain": "threadTicks"})
 
@@ -107,47 +107,47 @@ def test_scrolling(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:
         times: list[float] = element.evaluate(GLIDE, [STEP, FRAMES])
         gaps, thread = [after - at for at, after in zip(times, times[1:])], 1000 * (spent() - before) / FRAMES
         rate, late = 1000 * FRAMES / sum(gaps), sum(gap > 1.5 * 1000 / 60 for gap in gaps) / FRAMES
-        frames = f"{rate:.1f} frames a second, p50 {statistics.median(gaps):.1f} ms, p95 {p95(gaps):.1f} ms, {late:.1%} late"
-        tell(capsys, f"{what}: {frames}; main thread {thread:.1f} ms a frame; load {load:.1f} on {os.cpu_count()} cores")
+        frames = f"{rate:.1f} frames a second, p50 {statistics.median(gaps):.1f} ms, p95 {percentile_95(gaps):.1f} ms, {late:.1%} late"
+        report(capsys, f"{what}: {frames}; main thread {thread:.1f} ms a frame; load {load:.1f} on {os.cpu_count()} cores")
         return rate
 
     page.evaluate(EMPTY)
     most = glide(page.locator("#yardstick"), "scrolling an empty box")
     page.evaluate("yardstick.remove()")
     for share in (0.0, 0.3, 0.6):
-        tiles.scroll(share)
-        first = tiles.first
-        rate = glide(tiles.grid, f"scrolling from {share:.0%} of {ROWS:,}")
-        tell(capsys, f"that is {rate / most:.0%} of the empty box")
-        assert tiles.first > first + FRAMES
-        tiles.answered()
-        assert tiles.colours(tiles.first) > 100
-    tiles.scroll(share)
-    rate = glide(tiles.grid, "scrolling there again, most pictures known")
-    tell(capsys, f"that is {rate / most:.0%} of the empty box")
+        gallery.scroll(share)
+        first = gallery.first
+        rate = glide(gallery.grid, f"scrolling from {share:.0%} of {ROWS:,}")
+        report(capsys, f"that is {rate / most:.0%} of the empty box")
+        assert gallery.first > first + FRAMES
+        gallery.wait_until_ready()
+        assert gallery.colors(gallery.first) > 100
+    gallery.scroll(share)
+    rate = glide(gallery.grid, "scrolling there again, most pictures known")
+    report(capsys, f"that is {rate / most:.0%} of the empty box")
 
 
-def test_the_end(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:
-    tiles.scroll(1)
-    expect(tiles.tile(ROWS - 1)).to_be_visible()
-    assert tiles.colours(ROWS - 1) > 100
-    assert tiles.tile(ROWS - 1).locator(".cdw-score").inner_text() == "0.00"
-    tiles.grid.focus()
-    tiles.press("Home")
-    assert tiles.focused == 0
-    tiles.press("End", "ArrowUp")
-    columns = int(tiles.grid.evaluate("grid => grid.getAttribute('aria-colcount')"))
-    assert tiles.focused == ROWS - 1 - columns
-    heap, elements = tiles.page.evaluate("[performance.memory.usedJSHeapSize, document.querySelectorAll('.cdw-tile').length]")
-    kernel = tiles.value("__import__('resource').getrusage(0).ru_maxrss")
-    tell(capsys, f"at the end: {heap / 1e6:.0f} MB of the page's heap, {elements} tiles, {kernel / 1e3:.0f} MB of the kernel")
+def test_the_end(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
+    gallery.scroll(1)
+    expect(gallery.tile(ROWS - 1)).to_be_visible()
+    assert gallery.colors(ROWS - 1) > 100
+    assert gallery.tile(ROWS - 1).locator(".cdw-score").inner_text() == "0.00"
+    gallery.grid.focus()
+    gallery.press("Home")
+    assert gallery.focused == 0
+    gallery.press("End", "ArrowUp")
+    columns = int(gallery.grid.evaluate("grid => grid.getAttribute('aria-colcount')"))
+    assert gallery.focused == ROWS - 1 - columns
+    heap, elements = gallery.page.evaluate("[performance.memory.usedJSHeapSize, document.querySelectorAll('.cdw-tile').length]")
+    kernel = gallery.value("__import__('resource').getrusage(0).ru_maxrss")
+    report(capsys, f"at the end: {heap / 1e6:.0f} MB of the page's heap, {elements} tiles, {kernel / 1e3:.0f} MB of the kernel")
     assert elements < 200
 
 
-def test_a_visit_to_many_places_keeps_memory_bounded(tiles: Tiles, capsys: pytest.CaptureFixture[str]) -> None:
-    before = tiles.page.evaluate("performance.memory.usedJSHeapSize")
+def test_visiting_many_positions_keeps_memory_bounded(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
+    before = gallery.page.evaluate("performance.memory.usedJSHeapSize")
     for number in range(20):
-        tiles.scroll(number / 20)
-    after = tiles.page.evaluate("performance.memory.usedJSHeapSize")
-    tell(capsys, f"after 20 places: {before / 1e6:.0f} MB of heap before, {after / 1e6:.0f} MB after")
-    assert tiles.page.locator(".cdw-tile").count() < 200
+        gallery.scroll(number / 20)
+    after = gallery.page.evaluate("performance.memory.usedJSHeapSize")
+    report(capsys, f"after 20 places: {before / 1e6:.0f} MB of heap before, {after / 1e6:.0f} MB after")
+    assert gallery.page.locator(".cdw-tile").count() < 200

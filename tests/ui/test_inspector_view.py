@@ -1,4 +1,4 @@
-"""The Inspector in a real JupyterLab: what the canvas holds is what the maps say, and it keeps up with the pointer."""
+"""The Inspector in JupyterLab: the canvas shows the maps, and follows the pointer."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from playwright.sync_api import Page, WebSocket, expect
 
 from support.jupyterlab import Lab, Notebook
 
-PATIENCE_S = 60
-RECORDED = Path(__file__).parents[1] / "support" / "recording_predictor.py"
+TIMEOUT_S = 60
+PREDICTOR_FILE = Path(__file__).parents[1] / "support" / "recording_predictor.py"
 CELLS = [
     """
     import numpy as np, skimage.data, skimage.transform, cdwidget
-    from recording_predictor import Recorded
-    from cdwidget.widget.panel import coloured
+    from recording_predictor import RecordingPredictor
+    from cdwidget.widget.panel import colorize
 
     photo = skimage.data.coffee()[:, :400]
-    w = cdwidget.Annotator(photo, Recorded(), height=300)
+    w = cdwidget.Annotator(photo, RecordingPredictor(), height=300)
     w
     """,
     """
@@ -32,12 +32,12 @@ CELLS = [
     """,
     """
     def cells(name):
-        "What each cell of the shown map is coloured, [[r, g, b], ...]."
+        "Return the color of each cell of the map, [[r, g, b], ...]."
         from cdwidget.widget.maps import MAPS
-        return coloured(i.scene.picture(name, i._ask()), MAPS[name].colours)[..., :3].tolist()
+        return colorize(i.prompt_maps.image(name, i.current_query()), MAPS[name].colormap)[..., :3].tolist()
     """,
 ]
-CENTRES = """(canvas, [rows, columns]) => {
+READ_CENTERS = """(canvas, [rows, columns]) => {
     const context = canvas.getContext("2d"), out = [];
     const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
     for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
@@ -46,7 +46,7 @@ CENTRES = """(canvas, [rows, columns]) => {
     }
     return out;
 }"""
-WATCH = """async (canvas) => {
+HOVER_AND_WATCH = """async (canvas) => {
     const context = canvas.getContext("2d"), seen = { frames: 0, changes: 0, blank: 0, started: performance.now() };
     let last = "";
     const look = () => {
@@ -76,7 +76,7 @@ WATCH = """async (canvas) => {
 
 @pytest.fixture(scope="module")
 def received() -> list[int]:
-    """The size of every message that the page got."""
+    """The size of every message that the page has received."""
     return []
 
 
@@ -86,7 +86,7 @@ def notebook(lab: Lab, module_page: Page, received: list[int]) -> Iterator[Noteb
         socket.on("framereceived", lambda frame: received.append(len(frame)))
 
     module_page.on("websocket", count)
-    shutil.copy(RECORDED, lab.notebooks)
+    shutil.copy(PREDICTOR_FILE, lab.notebooks)
     notebook = Notebook.open(lab, module_page, "inspect.ipynb", [_dedent(cell) for cell in CELLS])
     notebook.run_all()
     yield notebook
@@ -103,17 +103,17 @@ def canvas_of(notebook: Notebook) -> Any:
 
 
 def drawn(notebook: Notebook, name: str, rows: int, columns: int) -> float:
-    """The share of cells whose middle has exactly (to the canvas's rounding) the colour that matplotlib gives the value."""
+    """Return the fraction of cells whose center has the color of matplotlib, up to rounding."""
     expected = np.array(notebook.value(f"cells({name!r})")).reshape(-1, 3)
-    got = np.array(canvas_of(notebook).evaluate(CENTRES, [rows, columns]))
+    got = np.array(canvas_of(notebook).evaluate(READ_CENTERS, [rows, columns]))
     return float((np.abs(got - expected).max(axis=1) <= 1).mean())
 
 
 def wait(notebook: Notebook, until: Callable[[], bool]) -> None:
-    """Return when something has become true: the kernel draws after it has answered, on a busy machine long after."""
-    end = time.monotonic() + PATIENCE_S
+    """Return when a condition holds: the kernel draws after its reply, on a busy machine long after."""
+    end = time.monotonic() + TIMEOUT_S
     while not until():
-        assert time.monotonic() < end, "it has not become true"
+        assert time.monotonic() < end, "timed out"
         notebook.page.wait_for_timeout(50)
 
 
@@ -124,25 +124,25 @@ def test_a_click_in_the_annotator_is_inspected(notebook: Notebook) -> None:
     expect(notebook.page.locator(".cdi-title").first).to_contain_text("FDM: column, re-weighted")
     assert notebook.value("i.query")[0] // 1 == 250
     notebook.widget(0, "w").click(20, 20, button="right")
-    assert notebook.value("len(i.scene.asked.prompts)") == 2
+    assert notebook.value("len(i.prompt_maps.result.prompts)") == 2
     notebook.widget(0, "w").press("Control+z")
-    assert notebook.value("len(i.scene.asked.prompts)") == 1
+    assert notebook.value("len(i.prompt_maps.result.prompts)") == 1
 
 
-def test_the_pointer_moves_the_query_and_the_canvas_has_the_maps_colours(notebook: Notebook, received: list[int]) -> None:
+def test_the_pointer_moves_the_query_and_the_canvas_has_the_colors_of_the_map(notebook: Notebook, received: list[int]) -> None:
     notebook.value("[setattr(i, 'opacity', 1.0), setattr(i, 'marks', False), setattr(i, 'map', 'row raw')] and 1")
     wait(notebook, lambda: drawn(notebook, "row raw", 32, 32) == 1)
     box = canvas_of(notebook).bounding_box()
     assert box is not None
-    before = canvas_of(notebook).evaluate(CENTRES, [32, 32])
+    before = canvas_of(notebook).evaluate(READ_CENTERS, [32, 32])
     for x, y in ((0.3, 0.2), (0.7, 0.8)):
         received.clear()
         notebook.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
         expect(notebook.page.locator(".cdi-status")).to_contain_text(f"token {int(32 * y)}, {int(32 * x)}", timeout=60_000)
-        wait(notebook, lambda last=before: canvas_of(notebook).evaluate(CENTRES, [32, 32]) != last)
-        assert 0 < sum(received) < 40_000  # the cells that are drawn, not the photograph
+        wait(notebook, lambda last=before: canvas_of(notebook).evaluate(READ_CENTERS, [32, 32]) != last)
+        assert 0 < sum(received) < 40_000  # Only the cells, not the photograph.
         wait(notebook, lambda: drawn(notebook, "row raw", 32, 32) == 1)
-        before = canvas_of(notebook).evaluate(CENTRES, [32, 32])
+        before = canvas_of(notebook).evaluate(READ_CENTERS, [32, 32])
     notebook.page.mouse.move(5, 5)
     notebook.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     wait(notebook, lambda: abs(notebook.value("i.query")[0] - 200) < 3 and drawn(notebook, "row raw", 32, 32) == 1)
@@ -154,7 +154,7 @@ def test_the_pointer_moves_the_query_and_the_canvas_has_the_maps_colours(noteboo
 )
 def test_each_map_is_on_the_canvas(name: str, rows: int, columns: int, notebook: Notebook) -> None:
     notebook.value(f"[setattr(i, 'opacity', 1.0), setattr(i, 'marks', False), setattr(i, 'map', {name!r})] and 1")
-    least = 0.99 if name != "pdm" else 0.97  # a place that is asked about is framed
+    least = 0.99 if name != "pdm" else 0.97  # The query is framed.
     wait(notebook, lambda: drawn(notebook, name, rows, columns) > least)
 
 
@@ -172,14 +172,14 @@ def test_the_slider_the_list_and_two_variants_side_by_side(notebook: Notebook) -
     notebook.value("setattr(i, 'compare', '') or 1")
 
 
-def test_it_keeps_up_with_the_pointer_and_never_blanks(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_follows_the_pointer_and_never_blanks(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
     """Prints the rate; a busy machine must not fail the test."""
     notebook.value("[setattr(i, 'opacity', 0.65), setattr(i, 'map', 'row')] and 1")
     notebook.page.wait_for_timeout(300)
     canvas = canvas_of(notebook)
     box = canvas.bounding_box()
     assert box is not None
-    seen = canvas.evaluate(WATCH)
+    seen = canvas.evaluate(HOVER_AND_WATCH)
     with capsys.disabled():
         print(f"\nhover at {box['width']:.0f}x{box['height']:.0f}: {seen['changes'] / seen['seconds']:.0f} updates a second, {seen}")
     assert seen["changes"] > 20 and seen["blank"] == 0
@@ -189,7 +189,7 @@ def test_a_large_image_sends_no_more_than_it_draws(notebook: Notebook, received:
     """Prints the time; a busy machine must not fail the test."""
     code = """[exec(s, globals()) for s in [
         "import time; large = skimage.transform.resize(photo, (3000, 4000), order=0, preserve_range=True).astype(np.uint8)",
-        "big = cdwidget.Session(large, Recorded()); big.apply(cdwidget.Click(2000, 1700))",
+        "big = cdwidget.Session(large, RecordingPredictor()); big.apply(cdwidget.Click(2000, 1700))",
     ]] and 1"""
     notebook.value(" ".join(code.split()))
     received.clear()

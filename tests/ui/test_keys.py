@@ -1,4 +1,4 @@
-"""Keys, wheel and focus: the widget has its own, and leaves the notebook's alone."""
+"""Keys, wheel and focus: the widget handles its own and leaves those of the notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def notebook(lab: Lab, module_page: Page) -> Iterator[Notebook]:
     yield notebook
 
 
-def test_the_keys_of_the_notebook_stay_the_notebooks(notebook: Notebook) -> None:
+def test_keys_of_the_notebook_still_work(notebook: Notebook) -> None:
     w = notebook.widget()
     before = notebook.cells()
     w.stage.hover(position=w.position(20, 20))
@@ -33,18 +33,18 @@ def test_the_keys_of_the_notebook_stay_the_notebooks(notebook: Notebook) -> None
         w.press(key)
     assert notebook.cells() == before and w.area
     w.press("Escape")
-    w.press("b")  # in command mode: a new cell below
+    w.press("b")  # In command mode: a new cell below.
     assert notebook.cells() == before + 1
 
 
 def test_peek_hides_the_mask_while_the_key_is_down(notebook: Notebook) -> None:
     w = notebook.widget()
     w.root.focus()
-    assert w.painted(300, 230)
+    assert w.is_painted(300, 230)
     notebook.page.keyboard.down("v")
-    assert not w.painted(300, 230)
+    assert not w.is_painted(300, 230)
     notebook.page.keyboard.up("v")
-    assert w.painted(300, 230)
+    assert w.is_painted(300, 230)
 
 
 def test_the_wheel_scrolls_the_page_until_the_widget_has_the_focus(notebook: Notebook) -> None:
@@ -64,7 +64,7 @@ def test_the_wheel_scrolls_the_page_until_the_widget_has_the_focus(notebook: Not
     w.root.focus()
     page.wait_for_timeout(300)
     top = page.evaluate(SCROLL)
-    for _ in range(20):  # beyond the largest zoom: the page stays all the same
+    for _ in range(20):  # Beyond the largest zoom, the page still does not scroll.
         page.mouse.wheel(0, -300)
     page.wait_for_timeout(300)
     assert page.evaluate(SCROLL) == top and zoom.inner_text() == "4800 %"
@@ -81,7 +81,7 @@ def test_space_and_the_middle_button_move_the_image(notebook: Notebook) -> None:
     w, page = notebook.widget(), notebook.page
 
     def pointer() -> str:
-        page.wait_for_timeout(60)  # a frame or two
+        page.wait_for_timeout(60)  # One or two frames.
         return w.root.locator(".cdw-pointer").inner_text()
 
     w.root.focus()

@@ -32,37 +32,37 @@ def test_objects(lab: Lab, page: Page) -> None:
     assert w.value("{}.label") == "cup" and objects(w) == [[1, "cup", True]]
     w.press("Enter")
     assert w.value("[{0}.selected, {0}.label]") == [2, "cup"] and w.area == 0
-    expect(names).to_have_text(["cup", "cup"])  # the new one takes the label over, and is in front
+    expect(names).to_have_text(["cup", "cup"])  # The new one inherits the label and is in front.
 
     w.click(100, 150)
     w.press("2")
     w.press("n")
     assert [label for _, label, _ in objects(w)] == ["cup", "saucer"]
 
-    w.press("Backspace")  # nothing is being edited: the newest object goes
+    w.press("Backspace")  # No object is being edited: the newest one is removed.
     assert [label for _, label, _ in objects(w)] == ["cup"]
     w.press("Control+z")
-    assert [label for _, label, _ in objects(w)] == ["cup", "saucer"] and w.painted(100, 150)
+    assert [label for _, label, _ in objects(w)] == ["cup", "saucer"] and w.is_painted(100, 150)
 
     rows.last.click()
-    w.answered()
-    assert w.value("{}.selected") == 1 and w.holds(300, 230)
+    w.wait_until_ready()
+    assert w.value("{}.selected") == 1 and w.has_pixel(300, 230)
     expect(rows.last).to_have_attribute("aria-selected", "true")
     expect(rows.last.locator(".cdw-area")).to_have_text(f"{w.area:,}")
 
     rows.last.hover()
     own = w.value(OWN)
-    assert w.painted(*own)
+    assert w.is_painted(*own)
     rows.last.get_by_label("Hide").click()
-    assert not w.painted(*own)
+    assert not w.is_painted(*own)
     rows.last.get_by_label("Show").click()
-    assert w.painted(*own)
+    assert w.is_painted(*own)
 
     rows.last.hover()
     rows.last.get_by_label("Hide").click()
-    assert not w.painted(*own)
-    w.click(300, 230)  # what is edited is seen
-    assert w.painted(*own)
+    assert not w.is_painted(*own)
+    w.click(300, 230)  # The edited object becomes visible.
+    assert w.is_painted(*own)
     w.press("Control+z")
 
     names.first.dblclick()
@@ -73,10 +73,10 @@ def test_objects(lab: Lab, page: Page) -> None:
 
     rows.last.hover()
     rows.last.get_by_label("Delete").click()
-    w.answered()
+    w.wait_until_ready()
     assert [label for _, label, _ in objects(w)] == ["plate"]
 
-    notebook.value("setattr(w, 'label', 'spoon')")  # the trait is a way to the session too
+    notebook.value("setattr(w, 'label', 'spoon')")  # The trait edits the session, too.
     expect(rows).to_have_count(1)
     assert w.value("{}.session.label") == "spoon"
 
@@ -107,8 +107,8 @@ def test_the_object_in_front_is_painted_in_front(lab: Lab, page: Page) -> None:
         return "red" if red > green else "green"
 
     assert overlap() == "green"
-    w.root.locator(".cdw-row", has_text="red").click()  # to be edited, not to be moved
-    w.answered()
+    w.root.locator(".cdw-row", has_text="red").click()  # Selects it without moving it.
+    w.wait_until_ready()
     assert overlap() == "green"
     w.press("Alt+ArrowUp")
     expect(names.first).to_have_text("red")
@@ -125,7 +125,7 @@ w
 """
 
 
-def test_the_list_stays_where_it_was_scrolled_to(lab: Lab, page: Page) -> None:
+def test_the_list_keeps_its_scroll_position(lab: Lab, page: Page) -> None:
     notebook = Notebook.open(lab, page, "many.ipynb", [MANY])
     notebook.run_all()
     w = notebook.widget()
@@ -135,25 +135,25 @@ def test_the_list_stays_where_it_was_scrolled_to(lab: Lab, page: Page) -> None:
     before = listed.evaluate(scrolled)
     assert before > 0
     for number in (30, 29):
-        rows.nth(number).click(modifiers=["Control"])  # the selected one, far above, does not come back into sight
+        rows.nth(number).click(modifiers=["Control"])  # The selected one, far above, is not scrolled into view.
         assert listed.evaluate(scrolled) == before
     w.press("Control+z")
     rows.nth(30).click()
-    w.answered()
+    w.wait_until_ready()
     assert listed.evaluate(scrolled) == before
     w.root.locator("[data-command=new]").click()
-    w.answered()
-    assert listed.evaluate(scrolled) == 0  # the new one is in sight
+    w.wait_until_ready()
+    assert listed.evaluate(scrolled) == 0  # The new one is visible.
 
 
-def test_the_object_that_a_row_stands_for_is_seen(lab: Lab, page: Page) -> None:
+def test_hovering_a_row_highlights_its_object(lab: Lab, page: Page) -> None:
     notebook = Notebook.open(lab, page, "rows.ipynb", [OVERLAPPING])
     notebook.run_all()
     w = notebook.widget()
     row = w.root.locator(".cdw-row", has_text="red")
 
     def white() -> bool:
-        at = w.position(20, 50)  # its left border
+        at = w.position(20, 50)  # Its left border.
         return bool((w.pixels()[int(at["y"]), int(at["x"]) - 3 : int(at["x"]) + 4].min(axis=1) > 200).any())
 
     assert not white()

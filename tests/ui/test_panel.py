@@ -1,4 +1,4 @@
-"""The panel: objects and classes, commands on the mask, options of the tools; each is asked of the kernel, then undone and redone."""
+"""The panel: objects, classes, commands on the mask, tool options; each is applied, undone and redone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def block(label, *boxes, hole=None):
         mask[hole[1] : hole[3], hole[0] : hole[2]] = False
     return cdwidget.Instance(mask, label)
 
-def told():
+def object_states():
     s = w.session
     return [s.selected, s.locked, [[i.id, i.label, zlib.crc32(i.mask.tobytes())] for i in s.instances], int(s.mask.sum())]
 
@@ -61,22 +61,22 @@ def notebook(lab: Lab, module_page: Page) -> Iterator[Notebook]:
 
 @pytest.fixture
 def w(notebook: Notebook) -> Iterator[Widget]:
-    """The widget as it was in the beginning: what a test does is taken back."""
+    """The widget in its initial state; changes are undone after each test."""
     w = notebook.widget()
-    before = told(w)
+    before = object_states(w)
     yield w
     notebook.page.keyboard.press("Escape")
     notebook.value("[w.undo() for _ in iter(lambda: w.can_undo, False)] and None")
-    w.answered()
-    assert told(w) == before
+    w.wait_until_ready()
+    assert object_states(w) == before
 
 
-def told(w: Widget) -> list:
-    return w.notebook.value("told()")
+def object_states(w: Widget) -> list:
+    return w.notebook.value("object_states()")
 
 
 def ids(w: Widget) -> list[int]:
-    """The objects from back to front."""
+    """Return the objects from back to front."""
     return w.value("[i.id for i in {}.instances]")
 
 
@@ -86,24 +86,24 @@ def row(w: Widget, instance: int) -> Locator:
 
 def select(w: Widget, instance: int) -> None:
     row(w, instance).locator(".cdw-name").click()
-    w.answered()
+    w.wait_until_ready()
     assert w.value("{}.selected") == instance
 
 
 def command(w: Widget, name: str) -> None:
     w.root.locator(f'.cdw-button[data-command="{name}"]').last.click()
-    w.answered()
+    w.wait_until_ready()
 
 
 def forth_and_back(w: Widget, before: list) -> None:
-    """Something was done since `before`: undo takes exactly that back, and redo brings it again."""
-    after = told(w)
+    """Check that undo restores `before`, and redo the present state."""
+    after = object_states(w)
     assert after != before
     w.root.focus()
     w.press("Control+z")
-    assert told(w) == before
+    assert object_states(w) == before
     w.press("Control+Shift+Z")
-    assert told(w) == after
+    assert object_states(w) == after
 
 
 def test_the_list_shows_the_front_on_top_and_is_ordered_by_dragging_and_by_keys(w: Widget) -> None:
@@ -111,7 +111,7 @@ def test_the_list_shows_the_front_on_top_and_is_ordered_by_dragging_and_by_keys(
     expect(rows.locator(".cdw-name")).to_have_text(["New object", "cup", "saucer", "cup"])
     assert ids(w) == [CUP, SAUCER, PARTS]
     assert w.value("int({}.session.label_map(ids=True)[90, 110])") == 2
-    before, page = told(w), w.notebook.page
+    before, page = object_states(w), w.notebook.page
 
     grip, onto = row(w, CUP).bounding_box(), row(w, SAUCER).bounding_box()
     assert grip and onto
@@ -119,7 +119,7 @@ def test_the_list_shows_the_front_on_top_and_is_ordered_by_dragging_and_by_keys(
     page.mouse.down()
     page.mouse.move(grip["x"] + 40, onto["y"] + 6, steps=6)
     page.mouse.up()
-    w.answered()
+    w.wait_until_ready()
     assert ids(w) == [SAUCER, CUP, PARTS] and w.value("int({}.session.label_map(ids=True)[90, 110])") == 1
     expect(rows.nth(2)).to_have_attribute("data-id", str(CUP))
     forth_and_back(w, before)
@@ -129,7 +129,7 @@ def test_the_list_shows_the_front_on_top_and_is_ordered_by_dragging_and_by_keys(
     w.press("Alt+ArrowDown")
     assert ids(w) == [PARTS, SAUCER, CUP]
     expect(row(w, PARTS)).to_be_focused()
-    before = told(w)
+    before = object_states(w)
     w.press("Alt+ArrowUp")
     assert ids(w) == [SAUCER, PARTS, CUP]
     forth_and_back(w, before)
@@ -137,14 +137,14 @@ def test_the_list_shows_the_front_on_top_and_is_ordered_by_dragging_and_by_keys(
 
 def test_duplicate_merge_split_snap(w: Widget) -> None:
     select(w, CUP)
-    before = told(w)
+    before = object_states(w)
     command(w, "duplicate")
     assert ids(w)[1] != SAUCER and w.area == 100 * 100 - 100
     forth_and_back(w, before)
     w.press("Control+z")
 
     select(w, CUP)
-    before = told(w)
+    before = object_states(w)
     expect(w.root.locator('.cdw-bar [data-command="merge"]')).to_be_disabled()
     row(w, SAUCER).click(modifiers=["Control"])
     expect(row(w, SAUCER)).to_have_attribute("aria-selected", "true")
@@ -154,16 +154,16 @@ def test_duplicate_merge_split_snap(w: Widget) -> None:
     w.press("Control+z")
 
     select(w, PARTS)
-    before = told(w)
+    before = object_states(w)
     command(w, "split")
     assert len(ids(w)) == 4 and w.area == 40 * 40
     forth_and_back(w, before)
     w.press("Control+z")
 
     select(w, CUP)
-    before = told(w)
+    before = object_states(w)
     command(w, "snap")
-    assert abs(w.area - (9900 - 20 * 40)) < 20 and not w.holds(110, 90) and w.holds(99, 90)  # and a gap at two corners
+    assert abs(w.area - (9900 - 20 * 40)) < 20 and not w.has_pixel(110, 90) and w.has_pixel(99, 90)  # With a gap at two corners.
     forth_and_back(w, before)
 
 
@@ -173,7 +173,7 @@ def test_duplicate_merge_split_snap(w: Widget) -> None:
 )
 def test_commands_on_the_whole_mask(name: str, area: int | None, w: Widget) -> None:
     select(w, PARTS if name == "keep_largest" else CUP)
-    before, was = told(w), w.area
+    before, was = object_states(w), w.area
     w.root.get_by_label("Change the whole mask").first.click()
     w.root.get_by_label("By, as a number").fill("3")
     command(w, name)
@@ -182,7 +182,7 @@ def test_commands_on_the_whole_mask(name: str, area: int | None, w: Widget) -> N
         "keep_largest": lambda now: now == 40 * 40,
         "grow": lambda now: was + 4 * 3 * 100 * 0.9 < now,
         "shrink": lambda now: now < was - 4 * 3 * 100 * 0.9,
-        "smooth": lambda now: not w.holds(20, 20),
+        "smooth": lambda now: not w.has_pixel(20, 20),
     }
     assert expected[name](w.area)
     w.notebook.page.keyboard.press("Escape")
@@ -192,7 +192,7 @@ def test_commands_on_the_whole_mask(name: str, area: int | None, w: Widget) -> N
 
 def test_names_and_classes(w: Widget) -> None:
     select(w, SAUCER)
-    before = told(w)
+    before = object_states(w)
     w.press("F2")
     w.root.get_by_label("Class or name").fill("plate")
     w.press("Enter")
@@ -200,7 +200,7 @@ def test_names_and_classes(w: Widget) -> None:
     assert w.value("{}.label") == "plate"
     forth_and_back(w, before)
 
-    before = told(w)
+    before = object_states(w)
     w.root.get_by_label("Add a class").click()
     w.root.get_by_label("Name of the new class").fill("spoon")
     w.press("Enter")
@@ -210,8 +210,8 @@ def test_names_and_classes(w: Widget) -> None:
     assert w.value("{}.label") == "cup"
     expect(w.root.get_by_role("button", name="cup", exact=True)).to_have_attribute("aria-pressed", "true")
 
-    w.root.get_by_label("Colour of saucer").fill("#123456")
-    w.answered()
+    w.root.get_by_label("Color of saucer").fill("#123456")
+    w.wait_until_ready()
     assert w.value("{}.colors[:3]") == ["#3b82f6", "#123456", "#10b981"]
     w.notebook.value("[setattr(w, 'labels', ['cup', 'saucer']), setattr(w, 'colors', w.traits()['colors'].default())] and None")
 
@@ -220,36 +220,36 @@ def test_hide_one_or_all_others(w: Widget) -> None:
     select(w, CUP)
     row(w, SAUCER).hover()
     row(w, SAUCER).get_by_label("Hide").click(modifiers=["Alt"])
-    assert w.painted(190, 170) and not w.painted(30, 30) and not w.painted(270, 40)
+    assert w.is_painted(190, 170) and not w.is_painted(30, 30) and not w.is_painted(270, 40)
     row(w, SAUCER).get_by_label("Hide").click(modifiers=["Alt"])
-    assert w.painted(30, 30) and w.painted(270, 40)
+    assert w.is_painted(30, 30) and w.is_painted(270, 40)
 
 
 def test_alternatives_are_cycled_by_tab(w: Widget) -> None:
     answer = w.root.locator(".cdw-answer")
     w.click(200, 240)
-    first = told(w)
-    expect(answer).to_have_text("Tab: alternatives")
+    first = object_states(w)
+    expect(answer).to_have_text("Tab: suggestions")
     areas = [w.area]
     for number in (2, 3, 1):
         w.root.focus()
         w.press("Tab")
-        expect(answer).to_have_text(f"alternative {number} / 3")
+        expect(answer).to_have_text(f"suggestion {number} / 3")
         areas.append(w.area)
     assert areas == [1600, 400, 80 * 80, 1600]
     w.press("Tab")
     forth_and_back(w, first)
     w.root.locator('[data-command="fit"]').focus()
-    w.notebook.page.keyboard.press("Tab")  # on a button it goes to the next one, as everywhere
+    w.notebook.page.keyboard.press("Tab")  # On a button, Tab moves the focus, as usual.
     expect(w.root.locator('[data-command="zoom_in"]')).to_be_focused()
 
 
-def test_my_pixels_are_locked(w: Widget) -> None:
+def test_manual_edits_are_protected(w: Widget) -> None:
     select(w, CUP)
-    before = told(w)
+    before = object_states(w)
     lock = w.root.locator('[data-command="lock"]')
     lock.click()
-    w.answered()
+    w.wait_until_ready()
     assert w.value("{}.session.locked")
     expect(lock).to_have_attribute("aria-pressed", "true")
     forth_and_back(w, before)
@@ -264,7 +264,7 @@ def test_the_options_of_a_tool(w: Widget) -> None:
     expect(options.locator(".cdw-tool")).to_have_text("Brush")
     options.get_by_label("Size, as a number").fill("31")
     w.press("Enter")
-    w.answered()
+    w.wait_until_ready()
     assert w.value("[{0}.tool, {0}.brush_size]") == ["brush", 31]
     w.root.focus()
     w.press("[")
@@ -273,12 +273,12 @@ def test_the_options_of_a_tool(w: Widget) -> None:
     w.press("w")
     expect(options.get_by_label("Size", exact=True)).to_be_hidden()
     options.get_by_label("Tolerance", exact=True).fill("40")
-    w.answered()
+    w.wait_until_ready()
     assert w.value("[{0}.tool, {0}.tolerance]") == ["wand", 40]
     height = options.bounding_box()
     for key in ("c", "e", "l", "s", "m"):
         w.press(key)
-        assert options.bounding_box() == height  # the image stays in its place
+        assert options.bounding_box() == height  # The image keeps its position.
     w.press("c")
     w.notebook.value("[setattr(w, 'brush_size', 20), setattr(w, 'tolerance', 12)] and None")
 
@@ -287,7 +287,7 @@ def test_brightness_contrast_and_channels(w: Widget) -> None:
     opener, panel = w.root.get_by_label("Brightness, contrast, channels").first, w.root.locator(".cdw-picture")
     peek = w.root.locator('[data-command="peek"]')
     peek.click()
-    at = w.position(150, 250)  # the panel opens on the right
+    at = w.position(150, 250)  # The panel opens on the right.
     y, x = int(at["y"]), int(at["x"])
     plain = w.pixels()[y, x]
     opener.click()
@@ -301,14 +301,14 @@ def test_brightness_contrast_and_channels(w: Widget) -> None:
     panel.get_by_label("Contrast, as a number").fill("0.2")
     w.press("Enter")
     assert abs(w.pixels()[y, x][0] - (0.2 * (green[0] - 127.5) + 127.5) / 2) <= 3
-    panel.get_by_text("Show as it is").click()
+    panel.get_by_text("Reset").click()
     assert np.abs(w.pixels()[y, x] - plain).max() <= 1
     w.press("Escape")
     expect(panel).to_be_hidden()
     peek.click()
 
 
-def test_the_minimap_shows_and_moves_what_is_in_sight(w: Widget) -> None:
+def test_the_minimap_shows_and_moves_the_visible_region(w: Widget) -> None:
     overview, pointer = w.root.locator(".cdw-minimap"), w.root.locator(".cdw-pointer")
     w.root.focus()
     w.press("0")
@@ -324,14 +324,14 @@ def test_the_minimap_shows_and_moves_what_is_in_sight(w: Widget) -> None:
         page.mouse.down()
         page.mouse.up()
         page.mouse.move(stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2)
-        page.wait_for_timeout(60)  # a frame or two
+        page.wait_for_timeout(60)  # One or two frames.
         x, y = (int(part) for part in pointer.inner_text().split(", "))
         assert abs(x - fx * 400) < 6 and abs(y - fy * 300) < 6
     assert w.value("len({}.session.prompts)") == 0
     w.press("0")
 
 
-def test_where_pixels_come_from(w: Widget) -> None:
+def test_pixel_sources(w: Widget) -> None:
     w.click(200, 240)
     w.root.focus()
     w.press("o")
@@ -344,7 +344,7 @@ def test_where_pixels_come_from(w: Widget) -> None:
     inside, outside = w.stage.evaluate(code, w.position(195, 235)), w.stage.evaluate(code, w.position(300, 240))
     assert inside[2] > inside[0] and inside[3] > 100 and outside[3] == 0
     w.press("Control+z")
-    expect(legend).to_contain_text("Nothing")
+    expect(legend).to_contain_text("No changes yet")
     w.press("o")
     expect(legend).to_be_hidden()
 
@@ -361,10 +361,10 @@ def test_saving_the_notebook_from_inside_the_widget(w: Widget) -> None:
     assert w.notebook.cells() == before
 
 
-def test_for_viewing_only(w: Widget) -> None:
+def test_view_only(w: Widget) -> None:
     w.notebook.value("setattr(w, 'view_only', True) or 1")
     expect(w.root.locator(".cdw-phase")).to_have_text("View only")
-    before = told(w)
+    before = object_states(w)
     for name in ("brush", "undo", "lock", "new"):
         expect(w.root.locator(f'[data-command="{name}"]').first).to_be_disabled()
     expect(w.root.locator(".cdw-bar")).to_be_hidden()
@@ -372,12 +372,12 @@ def test_for_viewing_only(w: Widget) -> None:
     w.stage.click(position=w.position(200, 250))
     w.press("2")
     w.press("F2")
-    w.answered()
-    assert told(w) == before
+    w.wait_until_ready()
+    assert object_states(w) == before
     w.notebook.value("setattr(w, 'view_only', False) or 1")
 
 
-def test_a_narrow_cell_keeps_every_tool_in_sight(w: Widget) -> None:
+def test_all_tools_are_visible_in_a_narrow_cell(w: Widget) -> None:
     w.root.evaluate("e => { e.parentElement.style.width = '500px'; }")
     w.notebook.page.wait_for_timeout(300)
     box = w.root.bounding_box()

@@ -1,4 +1,4 @@
-"""What else shows or changes a document: a second view, Python, another page, the stored notebook."""
+"""Other views of a document: a second view, Python, another page, the saved notebook."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ def test_two_views_python_and_a_reload(lab: Lab, page: Page) -> None:
     notebook = Notebook.open(lab, page, "views.ipynb", [CELL, "w", "w.session.apply(cdwidget.Click(40, 380));"])
     notebook.run_all()
     first, second = notebook.widget(0), notebook.widget(1)
-    first.answered()
-    assert first.painted(40, 380) == second.painted(40, 380) == first.holds(40, 380) is True  # a cell changed the session
+    first.wait_until_ready()
+    assert first.is_painted(40, 380) == second.is_painted(40, 380) == first.has_pixel(40, 380) is True  # A cell changed the session.
 
     first.click(300, 230)
-    assert first.painted(300, 230) and second.painted(300, 230)
+    assert first.is_painted(300, 230) and second.is_painted(300, 230)
     second.root.locator(".cdw-opacity input").fill("0.8")
     expect(first.root.locator(".cdw-opacity input")).to_have_value("0.8")
     assert first.value("{}.opacity") == 0.8
 
     notebook.value("w.undo() and None")
-    assert not first.painted(300, 230) or first.holds(300, 230)
+    assert not first.is_painted(300, 230) or first.has_pixel(300, 230)
     area = first.area
 
     notebook.command("File", "Save Notebook")
     page.wait_for_timeout(1000)
     page.reload()
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    again = notebook.widget(0)  # the kernel lives, and so does the document
-    assert again.area == area > 0 and again.painted(40, 380)
+    again = notebook.widget(0)  # The kernel and its document still exist.
+    assert again.area == area > 0 and again.is_painted(40, 380)
 
     stored = json.loads((lab.notebooks / "views.ipynb").read_text())
     png = stored["cells"][0]["outputs"][0]["data"]["image/png"]
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(png), np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None and max(picture.shape) <= 400 and len(png) < 200_000  # what GitHub shows
+    assert picture is not None and max(picture.shape) <= 400 and len(png) < 200_000  # Shown by GitHub.
 
 
-def test_a_list_of_files_one_of_them_broken(lab: Lab, page: Page) -> None:
+def test_a_list_of_files_with_a_broken_one(lab: Lab, page: Page) -> None:
     for name, image in (("astronaut.jpg", skimage.data.astronaut()), ("cat.jpg", skimage.data.cat())):
         cv2.imwrite(str(lab.notebooks / name), image[..., ::-1])
     (lab.notebooks / "broken.jpg").write_bytes(b"no image")
@@ -67,17 +67,17 @@ w
     w.click(200, 400)
     w.press("d")
     expect(w.root.locator(".cdw-file")).to_have_text("cat.jpg")
-    expect(w.root.locator(".cdw-trouble")).to_contain_text("broken.jpg")
+    expect(w.root.locator(".cdw-notice")).to_contain_text("broken.jpg")
     w.root.get_by_label("Dismiss").click()
-    expect(w.root.locator(".cdw-trouble")).to_be_hidden()
-    w.answered()
-    w.root.get_by_text("Skip").click()
-    w.answered()
+    expect(w.root.locator(".cdw-notice")).to_be_hidden()
+    w.wait_until_ready()
+    w.root.get_by_text("Skip", exact=True).click()
+    w.wait_until_ready()
     assert w.value("[skipped, {}.index]") == [[2], 2]
     w.press("a")
     expect(w.root.locator(".cdw-file")).to_have_text("astronaut.jpg")
-    w.answered()
-    assert w.holds(200, 400)
+    w.wait_until_ready()
+    assert w.has_pixel(200, 400)
     assert w.value("[[str(i.path), len(i.instances)] for i in {}.items]") == [["astronaut.jpg", 1], ["cat.jpg", 0]]
 
 
@@ -113,11 +113,11 @@ w
     for _ in range(20):
         page.mouse.wheel(0, -300)
     page.wait_for_timeout(100)
-    w.answered()
+    w.wait_until_ready()
     page.wait_for_timeout(300)
     x, y = (int(part) for part in w.root.locator(".cdw-pointer").inner_text().split(", "))
     at = w.position(2500, 2000)
     top, left = int(at["y"]) - 48, int(at["x"]) - 48
-    near = w.pixels()[top : top + 96, left : left + 96]  # an image pixel is 48 pixels of the screen
+    near = w.pixels()[top : top + 96, left : left + 96]  # An image pixel is 48 pixels on the screen.
     colour = w.value(f"{{}}.session.image[{y}, {x}].tolist()")
     assert (np.abs(near - colour).max(axis=-1) <= 1).sum() > 40 * 40

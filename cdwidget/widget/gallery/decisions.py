@@ -1,4 +1,4 @@
-"""What was decided in a gallery: verdicts on instances, each one step that can be taken back, and how fast they come."""
+"""Decisions on instances in one gallery: one undo step each, and their rate."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Callable, Iterable, Mapping, cast
 
 from cdwidget.catalogue import Catalogue, Conflict, InstanceRow, ItemRow
 
-PAUSE = 120.0  # seconds; who thinks longer than that about one has gone for coffee
-EDITED = "edited"  # the status of a step that gave none
-SOONEST = 5.0  # seconds of work, before which nobody knows a rate
+MAX_DECISION_S = 120.0  # Longer gaps are pauses, and count as this.
+MIN_WORK_S = 5.0  # Below this, the rate is too uncertain to be shown.
+EDITED = "edited"  # Status of a step that changed masks without a decision.
 
 
 @dataclass(frozen=True)
 class Versions:
-    """Of an item, before and after a step."""
+    """The versions of an item before and after a step."""
 
     before: int
     after: int
@@ -23,9 +23,13 @@ class Versions:
 
 @dataclass(frozen=True)
 class Step:
-    """A verdict. ids: of the instances it is about; status: theirs from then on, EDITED where none was given; items: what it changed.
+    """One decision or edit, which can be undone.
 
-    numbers: of each instance, its item and its number in that: what it is called when it was deleted and comes back.
+    Args:
+        ids: The instances it was made on.
+        status: Their new status; EDITED if they keep theirs.
+        items: Versions of each item that it changed.
+        numbers: Item and number in it of each instance, to find one again that was deleted and restored.
     """
 
     ids: tuple[int, ...]
@@ -34,45 +38,26 @@ class Step:
     numbers: Mapping[int, tuple[int, int]]
 
 
-class Verdicts:
-    """The steps of one gallery, the newest last."""
+class Decisions:
+    """The undo steps of one gallery, the newest last.
+
+    Args:
+        catalogue: The catalogue that the steps are written to.
+        now: Clock, in seconds.
+    """
 
     def __init__(self, catalogue: Catalogue, now: Callable[[], float] = monotonic) -> None:
         self._catalogue = catalogue
         self._steps: list[Step] = []
         self._now = now
-        self._last = now()
+        self._last_step_at = now()
         self._seconds = 0.0
         self._count = 0
 
     @property
     def per_hour(self) -> float | None:
-        """Instances judged an hour of work, pauses left out; None while nobody knows."""
-        return 3600 * self._count / self._seconds if self._count and self._seconds >= SOONEST else None
-
-    def give(self, ids: Iterable[int], status: str) -> Step:
-        """Give instances a status, all that there still are or none; ValueError when there is none."""
-        wanted = list(dict.fromkeys(int(id) for id in ids))
-        with self._catalogue.transaction():
-            rows = cast(list[InstanceRow], self._catalogue.rows(wanted, of="instances"))
-            if not rows:
-                raise ValueError("none of these instances is in the catalogue any more; refresh the list")
-            before = {row.item: row.version for row in rows}
-            self._catalogue.set_status([row.id for row in rows], status, of="instances")
-            return self.keep(rows, status, before)
-
-    def keep(self, rows: Iterable[InstanceRow], status: str, before: Mapping[int, int]) -> Step:
-        """Remember what has been written about instances. before: the versions that their items had."""
-        after = self._versions(before)
-        items = {item: Versions(version, after[item]) for item, version in before.items() if after[item] != version}
-        numbers = {row.id: (row.item, row.number) for row in rows}
-        step = Step(tuple(numbers), status, items, numbers)
-        now = self._now()
-        self._seconds += min(now - self._last, PAUSE)
-        self._last = now
-        self._count += len(step.ids) * (status != EDITED)
-        self._steps.append(step)
-        return step
+        """Instances decided per hour of work, pauses excluded; None if it is not known yet."""
+        return 3600 * self._count / self._seconds if self._count and self._seconds >= MIN_WORK_S else None
 
     @property
     def newest(self) -> Step | None:
@@ -80,46 +65,95 @@ class Verdicts:
         return self._steps[-1] if self._steps else None
 
     @property
-    def judged(self) -> set[int]:
-        """The ids of the instances that have been given a status here."""
+    def decided(self) -> set[int]:
+        """The ids of the instances that have received a status in this gallery."""
         return {id for step in self._steps if step.status != EDITED for id in step.ids}
 
-    def undo(self) -> list[int]:
-        """Take the newest step back; return the items that somebody else has changed since, which stay.
+    def instances_of(self, step: Step) -> list[int]:
+        """Return the ids of the instances that a step may have changed."""
+        if len(step.items) == 1:  # An edit may change all instances of its item.
+            return [id for item in step.items for id in self.instances_of_item(item)]
+        return list(step.ids)
 
-        Raises Conflict when all of them have been changed; the step before is the newest then.
+    def instances_of_item(self, item: int) -> list[int]:
+        """Return the ids of all instances of an item."""
+        return [row.id for row in self._catalogue.query(of="instances", where=[("item", "=", item)], limit=None)]
+
+    def set_status(self, ids: Iterable[int], status: str) -> Step:
+        """Set the status of instances, leaving out those that no longer exist.
+
+        Raises:
+            ValueError: If none of them exists.
+        """
+        unique = list(dict.fromkeys(int(id) for id in ids))
+        with self._catalogue.transaction():
+            rows = cast(list[InstanceRow], self._catalogue.rows(unique, of="instances"))
+            if not rows:
+                raise ValueError("None of these instances is in the catalogue any more. Refresh the list.")
+            before = {row.item: row.version for row in rows}
+            self._catalogue.set_status([row.id for row in rows], status, of="instances")
+            return self.record(rows, status, before)
+
+    def record(self, rows: Iterable[InstanceRow], status: str, before: Mapping[int, int]) -> Step:
+        """Record a step that was written to the catalogue.
+
+        Args:
+            rows: The instances it was made on.
+            status: Their new status; EDITED if they keep theirs.
+            before: Version of each of their items before the step.
+        """
+        after = self._versions(before)
+        items = {item: Versions(version, after[item]) for item, version in before.items() if after[item] != version}
+        numbers = {row.id: (row.item, row.number) for row in rows}
+        step = Step(tuple(numbers), status, items, numbers)
+        now = self._now()
+        self._seconds += min(now - self._last_step_at, MAX_DECISION_S)
+        self._last_step_at = now
+        self._count += len(step.ids) * (status != EDITED)
+        self._steps.append(step)
+        return step
+
+    def undo(self) -> list[int]:
+        """Undo the newest step, except on items that others have changed since.
+
+        Returns:
+            These items.
+
+        Raises:
+            Conflict: If others have changed all of its items; then the step before becomes the newest.
         """
         step = self._steps[-1]
         with self._catalogue.transaction():
-            now = self._versions(step.items)
-            mine = [item for item, versions in step.items.items() if now.get(item) == versions.after]
-            theirs = [item for item in step.items if item not in mine]
-            if not (theirs and not mine):
-                for item in mine:
+            current = self._versions(step.items)
+            unchanged = [item for item, versions in step.items.items() if current.get(item) == versions.after]
+            changed = [item for item in step.items if item not in unchanged]
+            is_conflict = bool(changed and not unchanged)
+            if not is_conflict:
+                for item in unchanged:
                     self._catalogue.undo(item)
-            undone = self._versions(mine)
+            undone = self._versions(unchanged)
         self._steps.pop()
         self._count -= len(step.ids) * (step.status != EDITED)
-        if theirs and not mine:
-            raise Conflict(self._said(theirs[0]))
-        for item in mine:
-            self._join(item, step.items[item].before, undone[item])
-        return theirs
+        if is_conflict:
+            raise Conflict(self._conflict_message(changed[0]))
+        for item in unchanged:
+            self._renumber(item, step.items[item].before, undone[item])
+        return changed
 
-    def _join(self, item: int, before: int, now: int) -> None:
-        """An item is again as it was at version `before`, and called `now`: the step that made it so can still be taken back."""
-        for place in range(len(self._steps) - 1, -1, -1):
-            versions = self._steps[place].items.get(item)
+    def _renumber(self, item: int, before: int, now: int) -> None:
+        """Update the step that produced version `before` of an item, which undo wrote as `now`."""
+        for index in range(len(self._steps) - 1, -1, -1):
+            versions = self._steps[index].items.get(item)
             if versions:
                 if versions.after == before:
-                    items = {**self._steps[place].items, item: replace(versions, after=now)}
-                    self._steps[place] = replace(self._steps[place], items=items)
+                    items = {**self._steps[index].items, item: replace(versions, after=now)}
+                    self._steps[index] = replace(self._steps[index], items=items)
                 return
 
     def _versions(self, items: Iterable[int]) -> dict[int, int]:
         return {row.id: row.version for row in cast(list[ItemRow], self._catalogue.rows(items))}
 
-    def _said(self, item: int) -> str:
-        past = self._catalogue.history(item)
-        who = f"{past[-1].what} by {past[-1].who}" if past else "deleted"
-        return f"This was not undone, because item {item} was changed since ({who}); undo again takes back the step before it."
+    def _conflict_message(self, item: int) -> str:
+        history = self._catalogue.history(item)
+        change = f"{history[-1].action} by {history[-1].user}" if history else "deleted"
+        return f"Item {item} was changed since ({change}), so this step was not undone. Undo again takes back the step before it."

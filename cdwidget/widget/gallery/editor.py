@@ -1,4 +1,4 @@
-"""The editor of a gallery: which instance is open, and the image of the next one, opened and encoded ahead in a thread."""
+"""The editor of a gallery: the open instance, and the prefetched image of the next one."""
 
 from __future__ import annotations
 
@@ -9,29 +9,35 @@ from threading import Event, Thread
 from typing import Callable
 
 from cdwidget.catalogue import Catalogue, Conflict, InstanceRow
+from cdwidget.default_predictor import DEFAULT_PREDICTOR
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.widget.annotator import Annotator
-from cdwidget.widget.encoder import EMBEDDED
-from cdwidget.widget.image_list import Album
+from cdwidget.widget.image_list import ImageList
 
 
 class Editor(Annotator):
-    """An annotator that shows one session after the other, so that the page need not build another one for each instance."""
+    """An annotator that shows one session after another, so that the page builds it only once."""
 
     def show(self, session: Session) -> None:
-        """Show another session in the place of the one before."""
-        with self._writing:
-            self._album = Album([session], EMBEDDED, {}, True, self._show_notice_soon)
-            if isinstance(session.journal, FileJournal):
-                session.journal.on_notice = self._show_notice_soon
-            self._show_image()
+        """Show another session."""
+        images = ImageList([session], DEFAULT_PREDICTOR, {}, True)
+        if isinstance(session.journal, FileJournal):
+            session.journal.on_notice = lambda: images.on_notice()
+        self.active_image.show(images)
 
 
 @dataclass
-class Work:
-    """An instance in the editor, or about to be. row: as it was when its item was opened; numbers: of all instances the item had then."""
+class OpenInstance:
+    """An instance that is in the editor, or prefetched.
+
+    Args:
+        row: Its row when its item was opened.
+        session: The session of its item.
+        predictor: The predictor of the session.
+        numbers: Numbers of all instances that the item had when it was opened.
+    """
 
     row: InstanceRow
     session: Session
@@ -39,95 +45,117 @@ class Work:
     numbers: frozenset[int]
 
     def close(self) -> None:
-        """Let others edit the item."""
+        """Close the journal, so that others may edit the item."""
         if isinstance(self.session.journal, FileJournal):
             self.session.journal.close()
 
 
-class Repair:
-    """Opens instances of a catalogue one after the other. Two sessions at most are in memory: the one that is open, and the next one.
+class EditorState:
+    """Open instances of a catalogue one after another, and prefetch the next one.
 
-    A predictor holds one image. Where it has a `twin()`, another one of the same model, the twin encodes the next image meanwhile; where
-    it has none, the next image is only read.
+    At most two sessions are in memory: the open and the prefetched one.
+
+    A predictor holds one image. If it has a `twin()` (a second predictor that shares the model), the twin encodes the next image
+    while the first is edited; otherwise the next image is only read.
+
+    Args:
+        catalogue: The catalogue.
+        predictor: The predictor of the sessions; None for the embedded CDNet.
+
+    Attributes:
+        current: The open instance; None if the editor is closed.
+        prefetched: The instance that is expected next; None if there is none or it is not read yet.
     """
 
     def __init__(self, catalogue: Catalogue, predictor: Predictor | None) -> None:
-        self.open: Work | None = None
+        self.current: OpenInstance | None = None
+        self.prefetched: OpenInstance | None = None
         self._catalogue = catalogue
-        given = predictor or EMBEDDED
-        twin: Callable[[], Predictor] | None = getattr(given, "twin", None)
-        self._predictors: list[Predictor] = [given, twin()] if twin else [given]
-        self._ahead: Work | None = None
-        self._read = Event()  # the next image is, or will not be
-        self._read.set()
+        first = predictor or DEFAULT_PREDICTOR
+        twin: Callable[[], Predictor] | None = getattr(first, "twin", None)
+        self._predictors: list[Predictor] = [first, twin()] if twin else [first]
+        self._prefetch_read = Event()  # Set once the next image is read, or will not be.
+        self._prefetch_read.set()
 
-    def begin(self, row: InstanceRow) -> Work:
-        """Open an instance in the place of the one before; raises what `Catalogue.session` does, and the one before stays open."""
-        self._read.wait()
-        ahead, self._ahead = self._ahead, None
-        fits = ahead is not None and (ahead.row.id, ahead.row.version) == (row.id, row.version)
-        if ahead is not None and not fits:
-            ahead.close()
-        if self.open is not None and self.open.row.item == row.item:
-            self.open.close()  # of the same item there is one session that saves
-        work = ahead if ahead is not None and fits else self._work(row, self._free(row))
-        if work.session.selected != row.number and work.session.state.has(row.number):  # it goes on where it was left, at another one
-            with suppress(OSError):  # somebody else edits it: it is said when this is edited
-                work.session.select(row.number)
-        if self.open is not None:
-            self.open.close()
-        self.open = work
-        return work
+    def open(self, row: InstanceRow) -> OpenInstance:
+        """Open another instance.
 
-    def prepare(self, find: Callable[[], InstanceRow | None]) -> None:
-        """Open and encode the instance that `find` returns ahead, in a thread; not where it is of the item that is open."""
-        self._read.wait()
-        self._read.clear()
-        Thread(target=copy_context().run, args=(self._prepare, find), daemon=True).start()
+        Raises the errors of `Catalogue.session`; then the current one stays open.
+        """
+        self._prefetch_read.wait()
+        prefetched, self.prefetched = self.prefetched, None
+        if prefetched is not None and (prefetched.row.id, prefetched.row.version) != (row.id, row.version):
+            prefetched.close()
+            prefetched = None
+        if self.current is not None and self.current.row.item == row.item:
+            self.current.close()  # Only one session of an item may save.
+        opened = prefetched or self._open_item(row, self._predictor_for(row))
+        if opened.session.selected != row.number and opened.session.state.has(row.number):  # A resumed session has its own selection.
+            with suppress(OSError):  # Another process edits it; the next edit reports that.
+                opened.session.select(row.number)
+        if self.current is not None:
+            self.current.close()
+        self.current = opened
+        return opened
+
+    def prefetch(self, find: Callable[[], InstanceRow | None]) -> None:
+        """Open and encode the instance that `find` returns in a thread, unless its item is open."""
+        self._prefetch_read.wait()
+        self._prefetch_read.clear()
+        Thread(target=copy_context().run, args=(self._prefetch, find), daemon=True).start()
 
     def write(self, status: str | None, overwrite: bool = False) -> int:
-        """Write what was done to the open item into the catalogue, with a status for its instance or none; return the version from then on.
+        """Write the edits of the open item to the catalogue.
 
-        What was drawn newly is accepted with it. Raises Conflict, or OSError where it cannot be written; then nothing is.
+        Args:
+            status: New status of the open instance, and if "accepted" of newly drawn ones; None to keep it.
+            overwrite: Replace changes that others have made since the item was opened.
+
+        Returns:
+            The new version of the item.
+
+        Raises:
+            Conflict: If others have changed the item since it was opened; then nothing is written.
+            OSError: If the catalogue cannot be written; then nothing is.
         """
-        assert self.open is not None
-        row, session = self.open.row, self.open.session
-        drawn = {entry.id for entry in session.state.entries} - self.open.numbers
-        meant = {row.number, *(drawn if status == "accepted" else ())}
+        assert self.current is not None
+        row, session = self.current.row, self.current.session
+        drawn = {entry.id for entry in session.state.entries} - self.current.numbers
+        numbers = {row.number, *(drawn if status == "accepted" else ())}
         if session.can_undo:
-            return self._catalogue.update(row.item, session, status=status, instance=meant if status else None, overwrite=overwrite)
+            return self._catalogue.update(row.item, session, status=status, instance=numbers if status else None, overwrite=overwrite)
         with self._catalogue.transaction():
             if self._catalogue.item(row.item).version != row.version and not overwrite:
-                raise Conflict(f"item {row.item} changed since you opened it.")
+                raise Conflict(f"item {row.item} was changed since you opened it.")
             if status:
                 self._catalogue.set_status(row.id, status, of="instances")
             return self._catalogue.item(row.item).version
 
     def close(self) -> None:
-        """Close the open instance and the one ahead."""
-        self._read.wait()
-        for work in (self.open, self._ahead):
-            if work is not None:
-                work.close()
-        self.open = self._ahead = None
+        """Close the open and the prefetched instance."""
+        self._prefetch_read.wait()
+        for instance in (self.current, self.prefetched):
+            if instance is not None:
+                instance.close()
+        self.current = self.prefetched = None
 
-    def _free(self, row: InstanceRow) -> Predictor:
-        """The predictor for an instance: the one that has encoded its image, else the one that is not in use."""
-        if self.open is None or self.open.row.path == row.path:
-            return self.open.predictor if self.open else self._predictors[0]
-        return next((one for one in self._predictors if one is not self.open.predictor), self._predictors[0])
+    def _predictor_for(self, row: InstanceRow) -> Predictor:
+        """Return the predictor that has encoded the image of an instance, else an unused one."""
+        if self.current is None or self.current.row.path == row.path:
+            return self.current.predictor if self.current else self._predictors[0]
+        return next((one for one in self._predictors if one is not self.current.predictor), self._predictors[0])
 
-    def _work(self, row: InstanceRow, predictor: Predictor) -> Work:
+    def _open_item(self, row: InstanceRow, predictor: Predictor) -> OpenInstance:
         numbers = frozenset(record.number for record in self._catalogue.item(row.item).records)
-        return Work(row, self._catalogue.session(row.item, predictor, selected=row.number), predictor, numbers)
+        return OpenInstance(row, self._catalogue.session(row.item, predictor, selected=row.number), predictor, numbers)
 
-    def _prepare(self, find: Callable[[], InstanceRow | None]) -> None:
-        ahead, busy = None, self.open and self.open.predictor
-        with suppress(Exception):  # it is said when it is opened
+    def _prefetch(self, find: Callable[[], InstanceRow | None]) -> None:
+        prefetched, predictor_in_use = None, self.current and self.current.predictor
+        with suppress(Exception):  # Opening it reports the problem.
             row = find()
-            if row is not None and self.open is not None and row.item != self.open.row.item:
-                ahead = self._ahead = self._work(row, self._free(row))
-        self._read.set()
-        if ahead is not None and ahead.predictor is not busy:
+            if row is not None and self.current is not None and row.item != self.current.row.item:
+                prefetched = self.prefetched = self._open_item(row, self._predictor_for(row))
+        self._prefetch_read.set()
+        if prefetched is not None and prefetched.predictor is not predictor_in_use:
             with suppress(Exception):
-                ahead.session.encode()
+                prefetched.session.encode()

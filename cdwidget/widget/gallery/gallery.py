@@ -1,4 +1,4 @@
-"""The Gallery: the instances of a catalogue as tiles, the worst first; verdicts by key, and the editor one click away."""
+"""The Gallery: the instances of a catalogue as tiles, worst first."""
 
 from __future__ import annotations
 
@@ -9,159 +9,215 @@ from typing import Any, Iterable, Iterator, cast
 import numpy as np
 import traitlets as t
 
-from cdwidget.catalogue import OVERALL, STATUSES, Catalogue, Conflict, InstanceRow, ItemRow
+from cdwidget.catalogue import OVERALL_SCORE, STATUSES, Catalogue, Conflict, InstanceRow, ItemRow
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
 from cdwidget.session import Session
-from cdwidget.widget import images as picture
 from cdwidget.widget.annotator import Annotator
-from cdwidget.widget.base import bundled
-from cdwidget.widget.gallery.decisions import EDITED, Step, Verdicts
-from cdwidget.widget.gallery.editor import Editor, Repair, Work
+from cdwidget.widget.gallery.decisions import EDITED, Decisions, Step
+from cdwidget.widget.gallery.editor import Editor, EditorState, OpenInstance
 from cdwidget.widget.gallery.listing import Listing
-from cdwidget.widget.gallery.requests import GONE, SLOW, Requests
-from cdwidget.widget.gallery.settings import ASKED, ORDERS, GallerySettings
-from cdwidget.widget.transport import Channel
+from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED, Requests
+from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings
+from cdwidget.widget.images import contact_sheet
+from cdwidget.widget.transport import Channel, bundled
 
-SHEET, SHEET_SIDE = 12, 120  # tiles of the picture that stays in a notebook without a kernel, and the pixels of each
-TRIED = 20  # instances whose images cannot be opened, passed over before it is given up
-NEXT, MOST_NEXT = 200, 20_000  # rows that are looked at at once in search of the next one
-RESUMED = "What you did to this image before, and never decided on, is here again; Ctrl+Z takes it back"
+SHEET_TILES = 12  # Of the contact sheet that a notebook keeps.
+SHEET_TILE_SIDE_PX = 120
+MAX_STEP_ATTEMPTS = 20  # Instances whose images cannot be opened, before `step` gives up.
+RESUMED_NOTICE = "Restored your unsaved edits. Press Ctrl+Z to undo them."
 
 
 class Gallery(GallerySettings):
-    """Review the masks of a catalogue: Y accepts, N rejects, S skips, U takes back, Enter opens the editor. All keys: the ? button.
+    """Review the masks of a catalogue.
 
-    >>> w = Gallery(catalogue, order_by="-score", status=["new"])
-    >>> w
-    >>> w.selected      # ids of instances: catalogue.rows(w.selected, of="instances")
+    Y accepts, N rejects, S skips, U undoes, Enter opens the editor; the ? button lists all keys.
+
+    Args:
+        catalogue: The catalogue to review.
+        predictor: The model that predicts masks in the editor; None for the embedded CDNet. If it has a `twin()`, as predictors of
+            `load_predictor` have, the next image is encoded in advance.
+        **traits: Initial values of public traits, such as `status=["new"]`, `filter_labels=["cat"]`, `order_by="-edges"`.
+
+    Attributes:
+        catalogue: The catalogue.
+        listing: The list being shown.
+        decisions: The undo steps of this gallery.
+        editor_state: The instance in the editor, and the next one.
+        requests: The operations of the page.
+
+    Raises:
+        TypeError: If a keyword is unknown, or `catalogue` is not a Catalogue.
+        ValueError: If there is no such order, status or score.
+
+    Example:
+        >>> w = Gallery(catalogue, order_by="-score", status=["new"])
+        >>> w
+        >>> catalogue.rows(w.selected, of="instances")
     """
 
     _esm = bundled("gallery.js")
     _css = bundled("gallery.css")
 
     def __init__(self, catalogue: Catalogue, predictor: Predictor | None = None, **traits: Any) -> None:
-        """Show the instances of a catalogue.
-
-        predictor: what answers the clicks in the editor, by default the embedded model. The next image is encoded ahead where the
-        predictor has a `twin()`, as those of `load_predictor` have.
-        traits: any public trait, for instance status=["new"], labels=["cat"], order_by="-edges", text="night".
-        Raises TypeError for an unknown keyword, ValueError for a name of an order, status or score there is not.
-        """
         if not isinstance(catalogue, Catalogue):
             raise TypeError(f"a gallery shows a cdwidget.Catalogue, not {type(catalogue).__name__}: Gallery(Catalogue('labels.db'))")
         self.catalogue = catalogue
-        self._listing = Listing(catalogue, self._show_list)
-        self._verdicts = Verdicts(catalogue)
-        self._repair = Repair(catalogue, predictor)
-        self._bench: Editor | None = None  # the editor, which is used again
-        self._unwritten: Session | None = None  # what could not be written, which the user knows
+        self.listing = Listing(catalogue, self._show_list)
+        self.decisions = Decisions(catalogue)
+        self.editor_state = EditorState(catalogue, predictor)
+        self._editor_widget: Editor | None = None  # Kept while the editor is closed, to be used again.
+        self._reported_session: Session | None = None  # Its edits could not be written, and the user knows.
         super().__init__(**traits)
-        self._requests = Requests(self)
-        self._channel = Channel(self, self._requests.ops, SLOW)
-        self._listing.ask(**self._asked())
+        self.requests = Requests(self)
+        self._channel = Channel(self, self.requests.operations, THREADED)
+        self.listing.query(**self._query_filters())
         self._show_list("")
-        self.observe(lambda change: self._ask_soon(), names=list(ASKED))
+        self.observe(lambda change: self.refresh(wait=False), names=list(QUERY_TRAITS))
 
-    # ---- for Python ----------------------------------------------------------------------------------------------
+    # ---- the list ------------------------------------------------------------------------------------------------
 
     @property
     def ids(self) -> np.ndarray:
-        """The ids of the instances that are listed, in their order, int64 (N,); waits where another list is being asked for."""
-        self._listing.wait()
-        return self._listing.ids
+        """The ids of the listed instances in their order, int64 (N,); waits for a running query."""
+        self.listing.wait()
+        return self.listing.ids
 
-    @property
-    def editor(self) -> Annotator | None:
-        """The annotator over the tiles; None while no instance is open."""
-        return self._editor
+    def refresh(self, wait: bool = True) -> None:
+        """Query the list again; until then, decided instances keep their place.
 
-    def refresh(self) -> None:
-        """Ask for the list anew: what was judged stays where it is until then."""
+        Args:
+            wait: Whether to return when the list is there; False queries in the background.
+        """
+        if not wait:
+            self.set_trait("busy", True)
+            self.listing.query_in_background(**self._query_filters())
+            return
         with self._working():
-            self._listing.ask(**self._asked())
+            self.listing.query(**self._query_filters())
             self._show_list("")
 
     def set_status(self, ids: int | Iterable[int], status: str) -> int:
-        """Give instances, by their ids, a status, as one step that `undo` takes back; return how many. Those that are no more are left out.
+        """Set the status of instances as one undo step, leaving out those that no longer exist.
 
-        Raises ValueError when there is none of them, OSError when it cannot be written; then nothing is.
+        Args:
+            ids: Ids of instances.
+            status: "new", "accepted", "rejected" or "skipped".
+
+        Returns:
+            How many instances were set.
+
+        Raises:
+            ValueError: If none of them exists.
+            OSError: If the catalogue cannot be written; then nothing is.
         """
         wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
-        with self._writing, self._working(), self._changing(wanted):
-            return len(self._verdicts.give(wanted, status).ids)
+        with self.lock, self._working(), self._showing_changes(wanted):
+            return len(self.decisions.set_status(wanted, status).ids)
 
     def undo(self) -> Step | None:
-        """Take the newest step of this gallery back; None when there is none. What somebody else has changed since stays as it is.
+        """Undo the newest step of this gallery, except on items that others have changed since.
 
-        Raises Conflict when nothing of that step is left to take back.
+        Returns:
+            The step; None if there is none.
+
+        Raises:
+            Conflict: If others have changed all of its items.
+            ValueError: If one of its images is open in the editor.
         """
-        with self._writing, self._working():
-            step = self._verdicts.newest
+        with self.lock, self._working():
+            step = self.decisions.newest
             if step is None:
                 return None
-            if self._repair.open is not None and self._repair.open.row.item in step.items:
-                raise ValueError("its image is open in the editor; close that first, or undo there")
-            with self._changing(self._of_step(step)):
-                theirs = self._verdicts.undo()
-            step = self._found_again(step)
-            self._notice = f"{len(theirs)} of {len(step.items)} images were changed by somebody else since, and stay" if theirs else ""
+            if self.editor_state.current is not None and self.editor_state.current.row.item in step.items:
+                raise ValueError("The image of this step is open in the editor. Close the editor first, or undo there.")
+            with self._showing_changes(self.decisions.instances_of(step)):
+                changed = self.decisions.undo()
+            step = self._restore_ids(step)
+            self._notice = (
+                f"{len(changed)} of {len(step.items)} images were changed by others since, and stay as they are" if changed else ""
+            )
             return step
 
+    # ---- the editor ----------------------------------------------------------------------------------------------
+
+    @property
+    def editor(self) -> Annotator | None:
+        """The annotator over the grid; None while no instance is open."""
+        return self._editor
+
     def edit(self, id: int) -> None:
-        """Open the editor on an instance, by its id; what was done to the one before is written back, its status as it was."""
-        with self._writing, self._working():
-            self._put_away()
+        """Open the editor on an instance, by its id, after writing the edits of the open one."""
+        with self.lock, self._working():
+            self._write_edits()
             self._open(id)
 
     def accept(self, overwrite: bool = False) -> int | None:
-        """Write what was done in the editor, accept the instance and what was drawn newly, and open the next one.
+        """Write the edits, accept the open instance and newly drawn ones, and open the next.
 
-        Returns the id of that, None where there is no next one and the editor closes. Raises Conflict when somebody else has changed the
-        item meanwhile, OSError when it cannot be written; the editor stays as it is then. overwrite: write yours in the place of theirs.
+        Args:
+            overwrite: Replace changes that others have made since the item was opened.
+
+        Returns:
+            The id of the next instance; None if there is none and the editor closes.
+
+        Raises:
+            Conflict: If others have changed the item since it was opened; the editor stays.
+            OSError: If the catalogue cannot be written; the editor stays.
         """
         return self._decide("accepted", overwrite)
 
     def reject(self, overwrite: bool = False) -> int | None:
-        """As `accept`, with another verdict on the instance; what was drawn newly is for another look."""
+        """Write the edits, reject the open instance, and open the next one, as `accept` does."""
         return self._decide("rejected", overwrite)
 
     def skip(self, overwrite: bool = False) -> int | None:
-        """As `reject`, to decide later."""
+        """Write the edits, skip the open instance, and open the next one, as `accept` does."""
         return self._decide("skipped", overwrite)
 
     def step(self, by: int, overwrite: bool = False) -> int | None:
-        """Open the instance that is `by` further in the list, the open one where there is none; what was done is written back.
+        """Write the edits and open another instance of the list, without a decision.
 
-        Raises Conflict and OSError as `accept`; called once more, it leaves what could not be written.
+        Args:
+            by: Positive for later, negative for earlier in the list.
+            overwrite: Replace changes that others have made since the item was opened.
+
+        Returns:
+            The id of the open instance; the same as before at the end of the list.
+
+        Raises:
+            Conflict, OSError: As `accept`. A second call discards the edits that cannot be written.
         """
-        with self._writing, self._working():
-            work = self._opened()
-            place = self._listing.place(work.row.id)
-            if place is None:
-                return work.row.id
-            ids = self._listing.ids[place + 1 :] if by > 0 else self._listing.ids[:place][::-1]
+        with self.lock, self._working():
+            current = self._current()
+            index = self.listing.index(current.row.id)
+            if index is None:
+                return current.row.id
+            ids = self.listing.ids[index + 1 :] if by > 0 else self.listing.ids[:index][::-1]
             if len(ids) < abs(by):
-                return work.row.id
-            self._put_away(overwrite)
-            return self._open_first(ids[abs(by) - 1 :][:TRIED])
+                return current.row.id
+            self._write_edits(overwrite)
+            return self._open_first(ids[abs(by) - 1 :][:MAX_STEP_ATTEMPTS])
 
     def back(self, overwrite: bool = False) -> None:
-        """Close the editor; what was done is written back, the status as it was. Raises as `step`."""
-        with self._writing, self._working():
-            if self._repair.open is not None:
-                self._put_away(overwrite)
-                self._leave()
+        """Write the edits and close the editor, without a decision; raises as `step` does."""
+        with self.lock, self._working():
+            if self.editor_state.current is not None:
+                self._write_edits(overwrite)
+                self._close_editor()
 
     def close(self) -> None:
-        """Close the gallery in every page; what was done in the editor and not decided on is there when the instance is opened again."""
+        """Close the gallery in every page.
+
+        Unwritten edits are restored when the instance is opened again.
+        """
         if self.comm is not None:
-            self._repair.close()
-            if self._bench is not None:
-                self._bench.close()
+            self.editor_state.close()
+            if self._editor_widget is not None:
+                self._editor_widget.close()
         super().close()
 
-    # ---- inside --------------------------------------------------------------------------------------------------
+    # ---- showing -------------------------------------------------------------------------------------------------
 
     @t.validate("order_by")
     def _known_order(self, proposal: Any) -> str:
@@ -174,159 +230,159 @@ class Gallery(GallerySettings):
         try:
             yield
         finally:
-            self.set_trait("busy", self._listing.waiting)
+            self.set_trait("busy", self.listing.is_waiting)
 
     @contextmanager
-    def _changing(self, ids: Iterable[int]) -> Iterator[None]:
-        """Count and show what becomes of instances inside."""
+    def _showing_changes(self, ids: Iterable[int]) -> Iterator[None]:
+        """Count and show how the code inside changes instances."""
         before = {row.id: row.status for row in self._rows(ids)}
         yield
         after = {row.id: row.status for row in self._rows(before)}
-        self._listing.count({id: (status, after.get(id, str(GONE["status"]))) for id, status in before.items()})
+        self.listing.count({id: (status, after.get(id, str(MISSING_ROW["status"]))) for id, status in before.items()})
         self._show_progress()
-        self._channel.tell(({"changed": self._requests.rows(list(before)), "progress": self._progress}, []))
-
-    def _decide(self, status: str, overwrite: bool) -> int | None:
-        with self._writing, self._working():
-            row = self._opened().row
-            self._write(status, overwrite)
-            return self._open_first(self._next_ids(row.id))
-
-    def _write(self, status: str | None, overwrite: bool = False) -> None:
-        """Write the open instance back, as one step; what goes wrong is said with what to do."""
-        work = self._opened()
-        row, item = work.row, work.row.item
-        with self._changing(self._of_item(item)):
-            version = {one.id: one.version for one in cast(list[ItemRow], self.catalogue.rows([item]))}
-            try:
-                self._repair.write(status, overwrite)
-            except Conflict as error:
-                raise Conflict(self._said(item)) from error
-            except OSError as error:
-                raise OSError(f"{error} What you did is still in the editor.") from error
-            self._verdicts.keep([row], status or EDITED, version)
-
-    def _put_away(self, overwrite: bool = False) -> None:
-        """Write the open instance back before another one is opened. What cannot be written stays open, and is left the second time."""
-        work = self._repair.open
-        if work is None or self.view_only or not work.session.can_undo:
-            return
-        try:
-            self._write(None, overwrite)
-        except (Conflict, OSError) as error:
-            if self._unwritten is work.session:
-                return
-            self._unwritten = work.session
-            raise type(error)(f"{error} Leave once more to leave it without writing.") from error
-
-    def _open_first(self, ids: Iterable[int]) -> int | None:
-        """Open the first of these that can be opened, and say which could not; None, and the editor closes, when none can."""
-        wrong: list[str] = []
-        for id in ids:
-            try:
-                self._open(int(id))
-            except (OSError, ValueError) as error:
-                wrong.append(str(error))
-                continue
-            if wrong:
-                self._notice = f"Passed over: {'; '.join(wrong)}"
-            return int(id)
-        self._leave()
-        self._notice = f"Passed over: {'; '.join(wrong)}" if wrong else ""
-        return None
-
-    def _open(self, id: int) -> None:
-        found = self._rows([id])
-        if not found:
-            raise ValueError(f"instance {id} is not in the catalogue any more; refresh the list")
-        session = self._repair.begin(found[0]).session
-        self._unwritten = None
-        self._notice = RESUMED if session.can_undo else ""
-        if self._bench is None or self._bench.comm is None:
-            self._bench = Editor(session, autosave=True, labels=self.catalogue.labels(), opacity=self.opacity)
-        self._bench.view_only = self.view_only
-        self._bench.show(session)
-        self._editor = self._bench
-        self._repair.prepare(lambda: next((self._rows([ahead])[0] for ahead in self._next_ids(id)), None))
-
-    def _leave(self) -> None:
-        self._editor = None
-        self._repair.close()
-
-    def _opened(self) -> Work:
-        if self._repair.open is None:
-            raise ValueError("no instance is open; edit(id) opens one")
-        return self._repair.open
-
-    def _next_ids(self, id: int) -> Iterator[int]:
-        """What waits for a verdict behind an instance in the list: the new ones, or where others are listed, those not judged here yet."""
-        place = self._listing.place(id)
-        waiting = {"new"} if "new" in (self.status or ["new"]) else set(self.status)
-        ids, judged = self._listing.ids[0 if place is None else place + 1 :], self._verdicts.judged
-        start, length = 0, NEXT
-        while start < len(ids):
-            rows = self._rows(ids[start : start + length].tolist())
-            yield from (row.id for row in rows if row.status in waiting and row.id not in judged)
-            start, length = start + length, min(4 * length, MOST_NEXT)
-
-    def _rows(self, ids: Iterable[int]) -> list[InstanceRow]:
-        return cast(list[InstanceRow], self.catalogue.rows(ids, of="instances"))
-
-    def _of_item(self, item: int) -> list[int]:
-        return [row.id for row in self.catalogue.query(of="instances", where=[("item", "=", item)], limit=None)]
-
-    def _of_step(self, step: Step) -> list[int]:
-        return [id for item in step.items for id in self._of_item(item)] if len(step.items) == 1 else list(step.ids)
-
-    def _found_again(self, step: Step) -> Step:
-        """An instance that was deleted and is back has another id: show it where it was."""
-        known = {row.id for row in self._rows(step.ids)}
-        ids: dict[int, int] = {}
-        for id, (item, number) in step.numbers.items():
-            where = [("item", "=", item), ("number", "=", number)]
-            for row in [] if id in known else cast(list[InstanceRow], self.catalogue.query(of="instances", where=where)):
-                ids[id] = row.id
-                self._listing.replace(id, row.id)
-                self._listing.count({row.id: (str(GONE["status"]), row.status)})
-        if ids:
-            self._show_progress()
-            rows = self._requests.rows(list(ids.values()))
-            self._channel.tell(({"replaced": dict(zip(ids, rows)), "progress": self._progress}, []))
-        return replace(step, ids=tuple(ids.get(id, id) for id in step.ids))
-
-    def _said(self, item: int) -> str:
-        past = self.catalogue.history(item)[-1:]
-        who = f" ({past[0].what} by {past[0].who})" if past else ""
-        return (
-            f"Somebody else has changed this image since you opened it{who}, so nothing was written; what you did is still in the editor. "
-            "Write yours over theirs, which undo in the gallery brings back, or go back and open it again to see theirs."
-        )
-
-    def _ask_soon(self) -> None:
-        self.set_trait("busy", True)
-        self._listing.ask_soon(**self._asked())
+        self._channel.notify(({"changed": self.requests.rows(list(before)), "progress": self._progress}, []))
 
     def _show_list(self, error: str) -> None:
-        with self._writing, self.hold_sync():
-            self._query = {"key": self._listing.key, "count": len(self._listing.ids), "error": error}
+        with self.lock, self.hold_sync():
+            self._query = {"key": self.listing.key, "count": len(self.listing.ids), "error": error}
             names = self.catalogue.score_names()
             self._choices = {
                 "statuses": list(STATUSES),
                 "labels": self.catalogue.labels(),
                 "tags": self.catalogue.tags(),
-                "scores": [*ORDERS, *(name for name in names if name != OVERALL)],
+                "scores": [*ORDERS, *(name for name in names if name != OVERALL_SCORE)],
             }
             self._show_progress()
-            self.set_trait("busy", self._listing.waiting)
+            self.set_trait("busy", self.listing.is_waiting)
 
     def _show_progress(self) -> None:
-        counts = self._listing.counts
+        counts = self.listing.counts
         done = counts["accepted"] + counts["rejected"]
-        self._progress = {"done": done, "total": len(self._listing.ids), "per_hour": self._verdicts.per_hour, "by_status": dict(counts)}
+        self._progress = {"done": done, "total": len(self.listing.ids), "per_hour": self.decisions.per_hour, "by_status": dict(counts)}
+
+    # ---- writing and opening -------------------------------------------------------------------------------------
+
+    def _decide(self, status: str, overwrite: bool) -> int | None:
+        with self.lock, self._working():
+            row = self._current().row
+            self._write(status, overwrite)
+            return self._open_first(self._next_ids(row.id))
+
+    def _write(self, status: str | None, overwrite: bool = False) -> None:
+        """Write the open instance as one undo step; errors include advice for the user."""
+        row = self._current().row
+        with self._showing_changes(self.decisions.instances_of_item(row.item)):
+            version = {one.id: one.version for one in cast(list[ItemRow], self.catalogue.rows([row.item]))}
+            try:
+                self.editor_state.write(status, overwrite)
+            except Conflict as error:
+                raise Conflict(self._conflict_message(row.item)) from error
+            except OSError as error:
+                raise OSError(f"{error} Your edits are still in the editor.") from error
+            self.decisions.record([row], status or EDITED, version)
+
+    def _write_edits(self, overwrite: bool = False) -> None:
+        """Write the open instance before another is opened.
+
+        The first failure keeps it open, the second discards its edits.
+        """
+        current = self.editor_state.current
+        if current is None or self.view_only or not current.session.can_undo:
+            return
+        try:
+            self._write(None, overwrite)
+        except (Conflict, OSError) as error:
+            if self._reported_session is current.session:
+                return
+            self._reported_session = current.session
+            raise type(error)(f"{error} Leave again to discard your edits.") from error
+
+    def _open_first(self, ids: Iterable[int]) -> int | None:
+        """Open the first instance that can be opened, else close the editor.
+
+        The notice lists those that cannot.
+        """
+        problems: list[str] = []
+        for id in ids:
+            try:
+                self._open(int(id))
+            except (OSError, ValueError) as error:
+                problems.append(str(error))
+                continue
+            if problems:
+                self._notice = f"Skipped: {'; '.join(problems)}"
+            return int(id)
+        self._close_editor()
+        self._notice = f"Skipped: {'; '.join(problems)}" if problems else ""
+        return None
+
+    def _open(self, id: int) -> None:
+        rows = self._rows([id])
+        if not rows:
+            raise ValueError(f"Instance {id} is not in the catalogue any more. Refresh the list.")
+        session = self.editor_state.open(rows[0]).session
+        self._reported_session = None
+        self._notice = RESUMED_NOTICE if session.can_undo else ""
+        if self._editor_widget is None or self._editor_widget.comm is None:
+            self._editor_widget = Editor(session, autosave=True, labels=self.catalogue.labels(), opacity=self.opacity)
+        self._editor_widget.view_only = self.view_only
+        self._editor_widget.show(session)
+        self._editor = self._editor_widget
+        self.editor_state.prefetch(lambda: next((self._rows([following])[0] for following in self._next_ids(id)), None))
+
+    def _close_editor(self) -> None:
+        self._editor = None
+        self.editor_state.close()
+
+    def _current(self) -> OpenInstance:
+        if self.editor_state.current is None:
+            raise ValueError("no instance is open; edit(id) opens one")
+        return self.editor_state.current
+
+    def _next_ids(self, id: int) -> Iterator[int]:
+        """Yield undecided instances after one in the list.
+
+        These are the new ones or, if only other statuses are listed, those not decided in this gallery.
+        """
+        waiting = {"new"} if "new" in (self.status or ["new"]) else set(self.status)
+        decided = self.decisions.decided
+        return self.listing.rows_after(id, lambda row: row.status in waiting and row.id not in decided)
+
+    # ---- the catalogue -------------------------------------------------------------------------------------------
+
+    def _rows(self, ids: Iterable[int]) -> list[InstanceRow]:
+        return cast(list[InstanceRow], self.catalogue.rows(ids, of="instances"))
+
+    def _restore_ids(self, step: Step) -> Step:
+        """Return an undone step with the new ids of restored instances.
+
+        They take their old places in the list.
+        """
+        known = {row.id for row in self._rows(step.ids)}
+        new_ids: dict[int, int] = {}
+        for id, (item, number) in step.numbers.items():
+            where = [("item", "=", item), ("number", "=", number)]
+            for row in [] if id in known else cast(list[InstanceRow], self.catalogue.query(of="instances", where=where)):
+                new_ids[id] = row.id
+                self.listing.replace(id, row.id)
+                self.listing.count({row.id: (str(MISSING_ROW["status"]), row.status)})
+        if new_ids:
+            self._show_progress()
+            rows = self.requests.rows(list(new_ids.values()))
+            self._channel.notify(({"replaced": dict(zip(new_ids, rows)), "progress": self._progress}, []))
+        return replace(step, ids=tuple(new_ids.get(id, id) for id in step.ids))
+
+    def _conflict_message(self, item: int) -> str:
+        newest = self.catalogue.history(item)[-1:]
+        change = f" ({newest[0].action} by {newest[0].user})" if newest else ""
+        return (
+            f"Another user changed this image after you opened it{change}, so your edits were not saved but are still in the editor. "
+            "Overwrite with your version (undo in the gallery restores theirs), or go back and open it again."
+        )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """What a notebook keeps: the widget, and a small PNG for readers without a kernel, such as GitHub."""
+        """Return the widget, and a small PNG for readers without a kernel, such as GitHub."""
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["image/png"] = picture.contact_sheet(self.catalogue.thumbnails(self.ids[:SHEET], SHEET_SIDE))
+            bundle[0]["image/png"] = contact_sheet(self.catalogue.thumbnails(self.ids[:SHEET_TILES], SHEET_TILE_SIDE_PX))
         return bundle

@@ -1,97 +1,127 @@
-"""The list that a gallery shows: ids in an order, asked of the catalogue in a thread of its own, and how many of them are judged."""
+"""The list of instances that a gallery shows, and counts of their statuses."""
 
 from __future__ import annotations
 
 from contextvars import copy_context
 from threading import Event, Lock, Thread
-from typing import Any, Callable
+from typing import Any, Callable, Iterator, cast
 
 import numpy as np
 
-from cdwidget.catalogue import STATUSES, Catalogue
+from cdwidget.catalogue import STATUSES, Catalogue, InstanceRow
+
+FIRST_BLOCK_ROWS = 200  # Rows read at once in a search; the number grows up to the largest.
+LARGEST_BLOCK_ROWS = 20_000
 
 
 class Listing:
-    """ids: int64 (N,), the instances that are listed. key: another number whenever `ids` is another list. counts: status -> how many.
+    """The result of the newest query.
 
-    tell(error) is called when a question that was asked has been answered, from the thread that asked: error is "" or what went wrong.
+    Args:
+        catalogue: The catalogue that is queried.
+        notify: Called from the querying thread when the newest background query has finished, with the error message or "".
+
+    Attributes:
+        ids: The listed instances, int64 (N,).
+        key: Number of the list; increases whenever another list is shown.
+        counts: How many of them have each status.
     """
 
-    def __init__(self, catalogue: Catalogue, tell: Callable[[str], None]) -> None:
+    def __init__(self, catalogue: Catalogue, notify: Callable[[str], None]) -> None:
         self.ids = np.zeros(0, np.int64)
         self.key = 0
         self.counts: dict[str, int] = {}
         self._catalogue = catalogue
-        self._tell = tell
-        self._question: dict[str, Any] | None = None  # the newest one, where nobody is at it yet
+        self._notify = notify
+        self._next_query: dict[str, Any] | None = None
         self._lock = Lock()
         self._idle = Event()
         self._idle.set()
 
-    def ask(self, **asked: Any) -> None:
-        """List now what `Catalogue.ids(**asked)` answers; raises what that does, and the list before stays."""
-        ids = self._catalogue.ids(**asked)
-        counts = _counts(self._catalogue, ids)
+    def query(self, **filters: Any) -> None:
+        """List the result of `Catalogue.ids(**filters)`.
+
+        Raises its errors; then the list stays.
+        """
+        ids = self._catalogue.ids(**filters)
+        counts = _count_statuses(self._catalogue, ids)
         with self._lock:
             self.ids, self.counts, self.key = ids, counts, self.key + 1
 
-    def ask_soon(self, **asked: Any) -> None:
-        """As `ask`, in a thread; where one question follows the other, only the newest is answered."""
+    def query_in_background(self, **filters: Any) -> None:
+        """Run `query` in a thread; of several waiting queries, only the newest is run."""
         with self._lock:
-            self._question = asked
+            self._next_query = filters
             if self._idle.is_set():
                 self._idle.clear()
-                # In a copy of the context, so that ipykernel knows which cell the thread's messages belong to.
-                Thread(target=copy_context().run, args=(self._answer,), daemon=True).start()
+                # The copied context tells ipykernel which cell the thread's messages belong to.
+                Thread(target=copy_context().run, args=(self._run,), daemon=True).start()
 
     @property
-    def waiting(self) -> bool:
-        """Whether another list is being asked for."""
+    def is_waiting(self) -> bool:
+        """Whether a background query is running."""
         return not self._idle.is_set()
 
     def wait(self) -> None:
-        """Return when the newest question has been answered."""
+        """Return when all background queries have finished."""
         self._idle.wait()
 
-    def place(self, id: int) -> int | None:
-        """Return where an instance is in the list, None when it is not."""
+    def index(self, id: int) -> int | None:
+        """Return the position of an instance in the list; None if it is not listed."""
         found = np.flatnonzero(self.ids == id)
         return int(found[0]) if len(found) else None
 
+    def rows_after(self, id: int, condition: Callable[[InstanceRow], bool]) -> Iterator[int]:
+        """Yield the instances after one in the list whose row meets a condition.
+
+        If it is not listed, the search starts at the first instance.
+        """
+        index = self.index(id)
+        ids = self.ids[0 if index is None else index + 1 :]
+        start, length = 0, FIRST_BLOCK_ROWS
+        while start < len(ids):
+            rows = cast(list[InstanceRow], self._catalogue.rows(ids[start : start + length].tolist(), of="instances"))
+            yield from (row.id for row in rows if condition(row))
+            start, length = start + length, min(4 * length, LARGEST_BLOCK_ROWS)
+
     def replace(self, old: int, new: int) -> None:
-        """An instance has another id now; it is the same list."""
+        """Replace the id of an instance, without making another list of it."""
         with self._lock:
-            if (place := self.place(old)) is not None:
+            if (index := self.index(old)) is not None:
                 self.ids = self.ids.copy()
-                self.ids[place] = new
+                self.ids[index] = new
 
     def count(self, changes: dict[int, tuple[str, str]]) -> None:
-        """Count instances, by their ids, that were of one status and are of another now; those that are not listed do not count."""
+        """Update the counts for changed instances: id -> (old status, new status)."""
         with self._lock:
             for id in self.ids[np.isin(self.ids, list(changes))].tolist():
                 old, new = changes[id]
                 self.counts[old] -= 1
                 self.counts[new] += 1
 
-    def _answer(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._lock:
-                asked, self._question = self._question, None
-            error = ""
+                filters, self._next_query = self._next_query, None
+            message = ""
             try:
-                self.ask(**(asked or {}))
-            except Exception as wrong:  # the page shows it
-                error = str(wrong) if isinstance(wrong, ValueError) else f"{type(wrong).__name__}: {wrong}"
+                self.query(**(filters or {}))
+            except Exception as error:  # The page shows it.
+                message = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             with self._lock:
-                done = self._question is None
-                if done:
-                    self._idle.set()  # before it is told: whoever waits may hold the lock that telling needs
-            if done:
-                return self._tell(error)
+                is_done = self._next_query is None
+                if is_done:
+                    self._idle.set()  # Before notifying: a waiting thread may hold the lock that `notify` needs.
+            if is_done:
+                return self._notify(message)
 
 
-def _counts(catalogue: Catalogue, ids: np.ndarray) -> dict[str, int]:
-    judged = {
+def _count_statuses(catalogue: Catalogue, ids: np.ndarray) -> dict[str, int]:
+    """Count the statuses of instances.
+
+    Only decided ones are read; the others are new.
+    """
+    decided = {
         status: int(np.isin(catalogue.ids(status, of="instances"), ids, assume_unique=True).sum()) for status in STATUSES if status != "new"
     }
-    return {"new": len(ids) - sum(judged.values()), **judged}
+    return {"new": len(ids) - sum(decided.values()), **decided}

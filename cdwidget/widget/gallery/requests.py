@@ -1,29 +1,72 @@
-"""What the browser can ask of a Gallery: one method an operation."""
+"""The operations that the page of a Gallery may request: one method each."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any, Callable, Sequence, cast
+from typing import Any, Callable, Protocol, Sequence, cast
 
-from cdwidget.catalogue import InstanceRow, Score
+from cdwidget.catalogue import Catalogue, InstanceRow, ScoreValue
 from cdwidget.catalogue.images import file_name
+from cdwidget.widget.gallery.decisions import Step
+from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.images import svg_path
-from cdwidget.widget.transport import Answer
+from cdwidget.widget.transport import Operation, Reply
 
-if TYPE_CHECKING:
-    from cdwidget.widget.gallery.gallery import Gallery
+THREADED = ("thumbs", "heat")  # They take long, and a decision must not wait for them.
+MAX_PAGE_ROWS = 2_000
+MAX_THUMBNAILS = 200  # In one request.
+MISSING_ROW = {"item": 0, "number": 0, "label": "", "status": "rejected", "score": None, "name": "no longer there", "chips": []}
 
-SLOW = ("thumbs", "heat")  # answered from threads of their own, so that a verdict need not wait for them
-MOST_ROWS = 2_000  # of a page
-MOST_THUMBS = 200  # of a request
+
+class Host(Protocol):
+    """The members of a gallery that its requests use."""
+
+    catalogue: Catalogue
+    listing: Listing
+    view_only: bool
+    tile: int
+
+    def refresh(self, wait: bool = True) -> None:
+        """Query the list again."""
+
+    def set_status(self, ids: list[int], status: str) -> int:
+        """Set the status of instances."""
+
+    def undo(self) -> Step | None:
+        """Undo the newest step."""
+
+    def edit(self, id: int) -> None:
+        """Open the editor on an instance."""
+
+    def accept(self, overwrite: bool = False) -> int | None:
+        """Accept the open instance."""
+
+    def reject(self, overwrite: bool = False) -> int | None:
+        """Reject the open instance."""
+
+    def skip(self, overwrite: bool = False) -> int | None:
+        """Skip the open instance."""
+
+    def step(self, by: int, overwrite: bool = False) -> int | None:
+        """Open another instance of the list."""
+
+    def back(self, overwrite: bool = False) -> None:
+        """Close the editor."""
 
 
 class Requests:
-    """Answers requests by asking the gallery and its catalogue; `ops` is the table of all of them."""
+    """Operations on a gallery.
 
-    def __init__(self, gallery: Gallery) -> None:
+    Args:
+        gallery: The gallery.
+
+    Attributes:
+        operations: The function for each name.
+    """
+
+    def __init__(self, gallery: Host) -> None:
         self._gallery = gallery
-        self.ops: dict[str, Callable[..., Answer]] = {
+        self.operations: dict[str, Operation] = {
             "page": self.page,
             "thumbs": self.thumbs,
             "heat": self.heat,
@@ -31,96 +74,96 @@ class Requests:
             "undo": self.undo,
             "refresh": self.refresh,
             "edit": self.edit,
-            "accept": lambda overwrite=False: self._judged(gallery.accept, overwrite=overwrite),
-            "reject": lambda overwrite=False: self._judged(gallery.reject, overwrite=overwrite),
-            "skip": lambda overwrite=False: self._judged(gallery.skip, overwrite=overwrite),
-            "step": lambda by, overwrite=False: self._here(gallery.step(by, overwrite)),
+            "accept": lambda overwrite=False: self._decide(gallery.accept, overwrite),
+            "reject": lambda overwrite=False: self._decide(gallery.reject, overwrite),
+            "skip": lambda overwrite=False: self._decide(gallery.skip, overwrite),
+            "step": lambda by, overwrite=False: self._open_instance(gallery.step(by, overwrite)),
             "close": self.close,
         }
 
-    def page(self, key: int, start: int, stop: int) -> Answer:
-        """A part of the list: {key, start, rows}; no rows where `key` is of a list that is no more."""
-        listing = self._gallery._listing
-        if not (0 <= start <= stop <= start + MOST_ROWS):
-            raise ValueError(f"a page is up to {MOST_ROWS} rows, 0 <= start <= stop, not {start} to {stop}")
+    def page(self, key: int, start: int, stop: int) -> Reply:
+        """Return a part of the list: {key, start, rows}; no rows if `key` is of an older list."""
+        listing = self._gallery.listing
+        if not (0 <= start <= stop <= start + MAX_PAGE_ROWS):
+            raise ValueError(f"a page is up to {MAX_PAGE_ROWS} rows, 0 <= start <= stop, not {start} to {stop}")
         ids = listing.ids[start:stop].tolist() if key == listing.key else []
         return {"key": listing.key, "start": start, "rows": self.rows(ids)}, []
 
     def rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """What the page is told of instances, one row for each id."""
+        """Return one row for each instance, as the page shows it."""
         catalogue = self._gallery.catalogue
-        found = {row.id: row for row in cast(list[InstanceRow], catalogue.rows(ids, of="instances"))}
+        rows = {row.id: row for row in cast(list[InstanceRow], catalogue.rows(ids, of="instances"))}
         reasons = catalogue.reasons(ids)
-        return [_row(found[id], reasons[id]) if id in found else {**GONE, "id": id} for id in ids]
+        return [_row_to_json(rows[id], reasons[id]) if id in rows else {**MISSING_ROW, "id": id} for id in ids]
 
-    def thumbs(self, ids: list[int], size: int) -> Answer:
-        """Thumbnails of instances, at most `size` pixels a side: {thumbs}, and of each that is there a JPEG and its mask.
+    def thumbs(self, ids: list[int], size: int) -> Reply:
+        """Return thumbnails of at most `size` pixels a side: {thumbs}, and two buffers for each.
 
-        Both as the page needs them: the text of a `data:` address, and of an SVG path.
+        The buffers are text as the page needs it: the `data:` address of a JPEG, and the SVG path of its mask.
         """
-        if len(ids) > MOST_THUMBS:
-            raise ValueError(f"these are {len(ids)} thumbnails; ask for at most {MOST_THUMBS} at a time")
-        made = {one.id: one for one in self._gallery.catalogue.thumbnails(ids, size)}
+        if len(ids) > MAX_THUMBNAILS:
+            raise ValueError(f"{len(ids)} thumbnails were requested; request at most {MAX_THUMBNAILS} at a time")
+        by_id = {one.id: one for one in self._gallery.catalogue.thumbnails(ids, size)}
         thumbs: list[dict[str, Any]] = []
         buffers: list[bytes] = []
         for id in ids:
-            one = made.get(id)
+            one = by_id.get(id)
             error = one.error if one else "It is not in the catalogue any more."
             thumbs.append({"id": id, "width": one.width if one else 0, "height": one.height if one else 0, "error": error})
             if one and not error:
                 buffers += [b"data:image/jpeg;base64," + b64encode(one.picture), svg_path(one.mask).encode()]
         return {"thumbs": thumbs}, buffers
 
-    def heat(self, instance: int, name: str | None = None, size: int | None = None) -> Answer:
-        """Where a score, by default the worst, is from: {id, name, width, height} and a grey PNG; null where nobody knows."""
-        found = self._gallery.catalogue.heat(instance, name, size or self._gallery.tile)
-        if found is None:
-            return None, []
-        return {"id": instance, "name": found.name, "width": found.width, "height": found.height}, [found.picture]
+    def heat(self, instance: int, name: str | None = None, size: int | None = None) -> Reply:
+        """Return the heat map of a score: {id, name, width, height} and a gray PNG.
 
-    def status(self, ids: list[int], status: str) -> Answer:
-        """Give instances a status, as one step: {changed}, how many."""
+        The default is the worst score; null if there is no heat map.
+        """
+        heat = self._gallery.catalogue.heat(instance, name, size or self._gallery.tile)
+        if heat is None:
+            return None, []
+        return {"id": instance, "name": heat.name, "width": heat.width, "height": heat.height}, [heat.picture]
+
+    def status(self, ids: list[int], status: str) -> Reply:
+        """Set the status of instances as one undo step: {changed}, how many."""
         self._check_editable()
         return {"changed": self._gallery.set_status(ids, status)}, []
 
-    def undo(self) -> Answer:
-        """Take the newest step of this gallery back: {undone}, {ids, status} or null."""
+    def undo(self) -> Reply:
+        """Undo the newest step of this gallery: {undone}, {ids, status} or null."""
         self._check_editable()
         step = self._gallery.undo()
         return {"undone": step and {"ids": list(step.ids), "status": step.status}}, []
 
-    def refresh(self) -> Answer:
-        """Ask for the list anew: {}."""
-        self._gallery._ask_soon()
+    def refresh(self) -> Reply:
+        """Query the list again in the background: {}."""
+        self._gallery.refresh(wait=False)
         return {}, []
 
-    def edit(self, instance: int) -> Answer:
+    def edit(self, instance: int) -> Reply:
         """Open the editor on an instance: {id, index}."""
         self._gallery.edit(instance)
-        return self._here(instance)
+        return self._open_instance(instance)
 
-    def close(self, overwrite: bool = False) -> Answer:
-        """Back to the tiles: {id: null}."""
+    def close(self, overwrite: bool = False) -> Reply:
+        """Close the editor: {id: null, index: null}."""
         self._gallery.back(overwrite)
-        return self._here(None)
+        return self._open_instance(None)
 
-    def _judged(self, decide: Callable[..., int | None], **options: Any) -> Answer:
+    def _decide(self, decide: Callable[[bool], int | None], overwrite: bool) -> Reply:
         self._check_editable()
-        return self._here(decide(**options))
+        return self._open_instance(decide(overwrite))
 
-    def _here(self, id: int | None) -> Answer:
-        """Which instance is in the editor now, and where it is in the list."""
-        return {"id": id, "index": None if id is None else self._gallery._listing.place(id)}, []
+    def _open_instance(self, id: int | None) -> Reply:
+        """Return the instance in the editor and its position in the list."""
+        return {"id": id, "index": None if id is None else self._gallery.listing.index(id)}, []
 
     def _check_editable(self) -> None:
         if self._gallery.view_only:
-            raise ValueError("this gallery is for viewing only; set view_only = False to review")
+            raise ValueError("This gallery is for viewing only. Set view_only = False to review.")
 
 
-GONE = {"item": 0, "number": 0, "label": "", "status": "rejected", "score": None, "name": "no longer there", "chips": []}
-
-
-def _row(row: InstanceRow, reasons: Sequence[Score]) -> dict[str, Any]:
+def _row_to_json(row: InstanceRow, reasons: Sequence[ScoreValue]) -> dict[str, Any]:
     return {
         "id": row.id,
         "item": row.item,

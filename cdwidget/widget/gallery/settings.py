@@ -1,4 +1,4 @@
-"""What can be set on a Gallery, from Python and in the page: its traits, and what they ask of the catalogue."""
+"""The settings of a Gallery: its traits, and the catalogue query that they describe."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from cdwidget.catalogue import OVERALL, STATUSES
+from cdwidget._deprecated import renamed_property
+from cdwidget.catalogue import OVERALL_SCORE, STATUSES
 from cdwidget.catalogue.query import Condition
 from cdwidget.widget.annotator import Annotator
-from cdwidget.widget.base import SharedWidget
+from cdwidget.widget.transport import SharedWidget
 
-ORDERS = ("score", "id", "label", "area", "status")  # beside the names of scores
+ORDERS = ("score", "id", "label", "area", "status")  # In addition to the names of scores.
 SHORTCUTS = {
     "accept": ["Y"],
     "reject": ["N"],
@@ -35,40 +36,43 @@ SHORTCUTS = {
     "fullscreen": ["F"],
     "help": ["?"],
 }
-ASKED = ("order_by", "status", "labels", "tag", "text", "min_score", "max_score", "only")  # the traits that say what is listed
+QUERY_TRAITS = ("order_by", "status", "filter_labels", "tag", "text", "min_score", "max_score", "only")
 
 
 class GallerySettings(SharedWidget):
-    """The traits."""
+    """The traits of a Gallery."""
 
     _commands = SHORTCUTS
+    _renamed_traits = {"labels": "filter_labels"}
 
-    order_by = t.Unicode("-score", help="score, id, label, area, status or the name of a score; '-' before it: the highest first").tag(
+    order_by = t.Unicode("-score", help="score, id, label, area, status or the name of a score; with '-', the highest first").tag(sync=True)
+    status = t.List(t.Enum(STATUSES), help="list only these statuses; [] for all").tag(sync=True)
+    filter_labels = t.List(t.Unicode(), help="list only these labels; [] for all").tag(sync=True)
+    tag = t.List(t.Unicode(), help="list only instances of items with one of these tags; [] for all").tag(sync=True)
+    text = t.Unicode("", help="list only instances with this text in their path or label").tag(sync=True)
+    min_score = t.Float(None, allow_none=True, help="lowest value of the score in `order_by`, else of the overall score").tag(sync=True)
+    max_score = t.Float(None, allow_none=True, help="highest value of that score").tag(sync=True)
+    only = t.List(t.Int(), help="list only instances of the items with these ids; [] for all").tag(sync=True)
+    selected = t.List(t.Int(), help="ids of the selected instances").tag(sync=True)
+    tile = t.Int(160, min=48, max=512, help="side of a thumbnail in CSS pixels").tag(sync=True)
+    height = t.Int(None, min=240, allow_none=True, help="height of the grid in CSS pixels; None: fits a notebook").tag(sync=True)
+
+    labels = renamed_property("labels", "filter_labels")
+
+    _query = t.Dict({"key": 0, "count": 0, "error": ""}, help="the list being shown; the key increases with every other list").tag(
         sync=True
     )
-    status = t.List(t.Enum(STATUSES), help="those of these statuses; [] = all").tag(sync=True)
-    labels = t.List(t.Unicode(), help="those with these labels; [] = all").tag(sync=True)
-    tag = t.List(t.Unicode(), help="those whose item has one of these tags; [] = all").tag(sync=True)
-    text = t.Unicode("", help="those that have it in their path or label").tag(sync=True)
-    min_score = t.Float(None, allow_none=True, help="of the score that is ordered by, else the overall one").tag(sync=True)
-    max_score = t.Float(None, allow_none=True, help="as min_score").tag(sync=True)
-    only = t.List(t.Int(), help="those of these items, by their ids; [] = all").tag(sync=True)
-    selected = t.List(t.Int(), help="ids of the instances that are selected").tag(sync=True)
-    tile = t.Int(160, min=48, max=512, help="CSS pixels, the side of a thumbnail").tag(sync=True)
-    height = t.Int(None, min=240, allow_none=True, help="CSS pixels of the tiles' area; None: what suits a notebook").tag(sync=True)
-
-    _query = t.Dict({"key": 0, "count": 0, "error": ""}, help="which list is shown: a new key whenever it is another one").tag(sync=True)
-    _choices = t.Dict(help="what one can filter and order by").tag(sync=True)
-    _progress: t.Dict[str, Any] = t.Dict(help="how much of the list is judged, and how fast").tag(sync=True)
-    _editor = t.Instance(Annotator, allow_none=True, help="over the tiles, while an instance is open").tag(
+    _choices = t.Dict(help="statuses, labels, tags and scores to filter and order by").tag(sync=True)
+    _progress: t.Dict[str, Any] = t.Dict(help="how much of the list is decided, and the rate").tag(sync=True)
+    _editor = t.Instance(Annotator, allow_none=True, help="the editor over the grid, while an instance is open").tag(
         sync=True, **widget_serialization
     )
-    _notice = t.Unicode("", help="what the user must know").tag(sync=True)
+    _notice = t.Unicode("", help="a message for the user").tag(sync=True)
 
-    def _asked(self) -> dict[str, Any]:
-        """What the traits ask of `Catalogue.ids`."""
-        named = self.order_by.removeprefix("-")
-        score = "score" if named in (*ORDERS, OVERALL) else named
+    def _query_filters(self) -> dict[str, Any]:
+        """Return the arguments of `Catalogue.ids` that the traits describe."""
+        name = self.order_by.removeprefix("-")
+        score = "score" if name in (*ORDERS, OVERALL_SCORE) else name
         where: list[Condition] = []
         if self.text:
             where.append(("text", "contains", self.text))
@@ -78,5 +82,5 @@ class GallerySettings(SharedWidget):
             where.append((score, "<=", self.max_score))
         if self.only:
             where.append(("item", "in", list(self.only)))
-        filters = {"status": list(self.status) or None, "label": list(self.labels) or None, "tag": list(self.tag) or None}
+        filters = {"status": list(self.status) or None, "label": list(self.filter_labels) or None, "tag": list(self.tag) or None}
         return {**filters, "order_by": self.order_by, "where": where, "of": "instances"}

@@ -1,0 +1,36 @@
+"""Options that several commands share, and how wrong values become messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+Value = TypeVar("Value")
+
+SCORING_MODEL = "cdnet@no-cascade"  # The variant that the weights of the overall score were fitted with.
+
+Database = Annotated[Path, typer.Argument(help="The catalogue file, such as labels.db.")]
+Data = Annotated[list[Path], typer.Option(help="Folder with images/ and masks/, or a folder of such folders. Repeatable.")]
+Tags = Annotated[list[str], typer.Option(help="A tag of the items. Repeatable.")]
+Statuses = Annotated[list[str], typer.Option("--status", help="Only items with this status. Repeatable.")]
+Labels = Annotated[list[str], typer.Option("--label", help="Only items that contain an instance with this label. Repeatable.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+ModelName = Annotated[str, typer.Option(help="Model name, optionally with @variant, or a weights file.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")]
+
+
+def checked(option: str, read: Callable[..., Value], *args: object) -> Value:
+    """Call `read`; a wrong value becomes a message about the option instead of a traceback."""
+    try:
+        return read(*args)
+    except (ValueError, OSError, ImportError) as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def check_out(out: Path | None) -> None:
+    """Refuse an output file whose folder does not exist, before any work is done."""
+    if out is not None and not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")

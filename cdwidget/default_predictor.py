@@ -1,0 +1,68 @@
+"""The predictor that widgets use when none is given.
+
+The package registers how it is loaded (`cdwidget/__init__.py`), so that the widgets need not import the model and torch.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Callable, Sequence
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cdwidget.predictor import Prediction, Predictor
+    from cdwidget.prompts import Prompt
+
+
+class LazyPredictor:
+    """A predictor that is loaded on first use, because importing torch takes seconds.
+
+    Args:
+        load: Returns the predictor; called once, from the thread that needs it first.
+
+    Example:
+        >>> predictor = LazyPredictor(cdwidget.load_predictor)
+        >>> predictor.is_loaded
+        False
+    """
+
+    def __init__(self, load: Callable[[], Predictor]) -> None:
+        self._lock = Lock()
+        self._load = load
+        self._predictor: Predictor | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._predictor is not None
+
+    def load(self) -> Predictor:
+        """Return the predictor, loading it at the first call."""
+        with self._lock:
+            if self._predictor is None:
+                self._predictor = self._load()
+            return self._predictor
+
+    def twin(self) -> LazyPredictor:
+        """Return a second predictor that shares the model but holds its own image."""
+        return LazyPredictor(lambda: self.load().twin())  # type: ignore[attr-defined]  # CDNetPredictor has `twin`.
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Encode an image, uint8 (H, W, 3) RGB, as `Predictor.set_image` does."""
+        self.load().set_image(image)
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+        """Predict the mask for all prompts given so far, as `Predictor.predict` does."""
+        return self.load().predict(prompts, prior)
+
+
+_loaders: list[Callable[[], Predictor]] = []
+
+
+def register_loader(load: Callable[[], Predictor]) -> None:
+    """Set how `DEFAULT_PREDICTOR` is loaded; the last registration counts."""
+    _loaders.append(load)
+
+
+DEFAULT_PREDICTOR = LazyPredictor(lambda: _loaders[-1]())  # Shared by all widgets of a kernel.

@@ -1,0 +1,187 @@
+"""The image being shown: its session, encoder and autosave state.
+
+The widget and its requests both use it.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import copy_context
+from threading import Thread
+from typing import Any, Callable, Iterator, Protocol
+
+from cdwidget.session import Action, Change
+from cdwidget.session.actions import PREDICTOR_ACTIONS
+from cdwidget.widget.encoder import Encoder
+from cdwidget.widget.image_list import ImageList
+from cdwidget.widget.transport import Reply, change_reply, document_reply
+
+
+class TraitHost(Protocol):
+    """The members of a widget that its active image uses."""
+
+    lock: AbstractContextManager[Any]
+
+    def set_trait(self, name: str, value: Any) -> None:
+        """Set a trait, also a read-only one."""
+
+    def hold_sync(self) -> AbstractContextManager[Any]:
+        """Send all traits that are set inside in one message."""
+
+
+class ActiveImage:
+    """The image being shown, and the one way to change it.
+
+    Edits return the change and the reply that describes it. Traits of the widget mirror the session: `label`, `selected`,
+    `locked`, `can_undo`, `can_redo`; and the image: `_image`, `_phase`, `_notice`, `busy`.
+
+    Args:
+        images: The list whose open image is shown.
+        host: The widget.
+
+    Attributes:
+        images: The list.
+        session: The session of the image being shown.
+        key: Number of the image being shown; increases whenever another image is shown.
+        is_mirroring: Whether traits are being set to the values of the session.
+    """
+
+    def __init__(self, images: ImageList, host: TraitHost) -> None:
+        self._host = host
+        self._encoder: Encoder | None = None
+        self._revision = 0
+        self._subscriptions: dict[Callable[[], None], Callable[[], None]] = {}
+        self.key = 0
+        self.is_mirroring = False
+        self.show(images)
+
+    def show(self, images: ImageList) -> None:
+        """Show the open image of a list."""
+        images.on_notice = self._show_notice_from_thread
+        with self._host.lock:
+            self.images = images
+            self.session = images.session
+            self.key += 1
+            self._sent_state = self.session.state
+            size = {"width": self.session.width, "height": self.session.height}
+            self._host.set_trait("_image", {"key": self.key, "name": images.name, **size, "index": images.index, "count": len(images)})
+            self.mirror()
+            self._show_notice()
+        for callback, stop in list(self._subscriptions.items()):
+            stop()
+            self._subscriptions[callback] = self.session.listen(callback)
+            callback()
+
+    def go(self, step: int) -> list[str]:
+        """Show the next (1) or previous (-1) readable image; return the problems of skipped ones.
+
+        Raises:
+            ValueError: If there is no such image; then the current one stays.
+        """
+        with self._host.lock:
+            skipped = self.images.go(step)
+            self.show(self.images)
+        return skipped
+
+    def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback()` after every change and when another image is shown.
+
+        Returns:
+            A function that stops this.
+        """
+        self._subscriptions[callback] = self.session.listen(callback)
+        return lambda: self._subscriptions.pop(callback)()
+
+    # ---- editing -------------------------------------------------------------------------------------------------
+
+    def apply(self, action: Action) -> tuple[Change | None, Reply]:
+        """Apply an action, and wait for the encoder first if it needs the predictor.
+
+        Raises the errors of `Session.apply`.
+        """
+        self.wait_for_predictor(action)
+        return self._edit(lambda: self.session.apply(action))
+
+    def undo(self) -> tuple[Change | None, Reply]:
+        """Undo the newest change; (None, empty reply) if there is none."""
+        return self._edit(lambda: self.session.undo(), undone=True)
+
+    def redo(self) -> tuple[Change | None, Reply]:
+        """Redo the change undone last; (None, empty reply) if there is none."""
+        return self._edit(lambda: self.session.redo())
+
+    def document(self) -> Reply:
+        """Return the whole document: all instances with their pixels."""
+        with self._host.lock:
+            return self._with_revision(*document_reply(self.session))
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the page has received the current state of the session."""
+        return self.session.state is self._sent_state
+
+    def wait_for_predictor(self, action: Action) -> None:
+        """Wait until the image is encoded, if an action needs the predictor."""
+        if isinstance(action, PREDICTOR_ACTIONS):
+            encoder = self.encode()
+            encoder.done.wait()
+            if encoder.error:
+                raise encoder.error
+
+    def encode(self) -> Encoder:
+        """Start encoding the image in the background, if not started; retry after a failure."""
+        if self._encoder is None or self._encoder.session is not self.session or self._encoder.error:
+            session = self.session
+
+            def notify(name: str, error: str) -> None:
+                if session is self.session:
+                    self._host.set_trait("_phase", {"name": name, "error": error})
+
+            self._encoder = Encoder(session, self.images.predictor, notify)
+        return self._encoder
+
+    def mirror(self) -> None:
+        """Set the traits that mirror the session."""
+        session, state = self.session, self.session.state
+        history = {"can_undo": session.can_undo, "can_redo": session.can_redo}
+        self.is_mirroring = True
+        try:
+            with self._host.hold_sync():
+                traits = {"label": state.entry().label, "selected": state.selected, "locked": state.locked, **history}
+                for name, value in traits.items():
+                    self._host.set_trait(name, value)
+        finally:
+            self.is_mirroring = False
+
+    def _edit(self, edit: Callable[[], Change | None], undone: bool = False) -> tuple[Change | None, Reply]:
+        with self._host.lock, self._busy():
+            change = edit()
+            if change is None:
+                return None, ({}, [])
+            if self._sent_state is not (change.new_state if undone else change.old_state):  # The session was changed without this widget.
+                return change, self.document()
+            return change, self._with_revision(*change_reply(change, undone))
+
+    def _with_revision(self, document: dict[str, Any], buffers: list[bytes]) -> Reply:
+        self._sent_state = self.session.state
+        self._revision += 1
+        self.mirror()
+        return {"document": {**document, "key": self.key, "revision": self._revision}}, buffers
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        self._host.set_trait("busy", True)
+        try:
+            yield
+        finally:
+            self._host.set_trait("busy", False)
+
+    def _show_notice(self) -> None:
+        self._host.set_trait("_notice", self.images.notice)
+
+    def _show_notice_from_thread(self) -> None:
+        """Show the notice in a thread.
+
+        Its sender may hold the lock of another widget that waits for this one.
+        """
+        Thread(target=copy_context().run, args=(self._show_notice,), daemon=True).start()

@@ -1,0 +1,210 @@
+"""Actions on instances: copy, merge, split, reorder, snap."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cdwidget.items import Instance
+from cdwidget.prompts import Click
+from cdwidget.session import SOURCES, Duplicate, Merge, Reorder, Session, Snap, Split
+from cdwidget.tools import Brush
+from cdwidget.widget.transport import change_reply, document_reply
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, RandomPredictor, ScriptedPredictor
+
+masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
+ALL = np.ones((HEIGHT, WIDTH), bool)
+
+
+def ids(session):
+    return [entry.id for entry in session.state.entries]
+
+
+def soft_alpha(mask):
+    alpha = np.where(mask, 255, 0).astype(np.uint8)
+    alpha[:, 6], alpha[:, 11] = 80, 70
+    return alpha
+
+
+# ---- order -------------------------------------------------------------------------------------------------------
+
+
+def test_the_instance_in_front_wins_where_they_overlap():
+    session = Session(IMAGE, mask=LEFT, instances=[Instance(ALL, "a", 5), Instance(RIGHT, "b", 2)])
+    assert ids(session) == [5, 2, 6]
+    assert session.label_map().tolist()[3] == [3] * 6 + [1] * 6 + [2] * 6
+    assert session.label_map(ids=True).tolist()[3] == [6] * 6 + [5] * 6 + [2] * 6
+    session.apply(Reorder(5, 2))
+    assert ids(session) == [2, 6, 5] and [instance.id for instance in session.instances] == [2, 6, 5]
+    assert (session.label_map(ids=True) == 5).all() and session.label_map().dtype == np.int32
+    session.undo()
+    assert ids(session) == [5, 2, 6]
+    assert session.apply(Reorder(5, 0)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("action", "message"), [(Reorder(1, 2), "no position 2; allowed are 0, .* to 1"), (Reorder(9, 0), "no instance 9")]
+)
+def test_an_impossible_order_is_refused(action, message):
+    session = Session(IMAGE, instances=[Instance(LEFT)])
+    with pytest.raises(ValueError, match=message):
+        session.apply(action)
+
+
+# ---- copy --------------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_is_in_front_of_its_original_and_selected():
+    session = Session(IMAGE, instances=[Instance(LEFT, "cat", alpha=soft_alpha(LEFT)), Instance(RIGHT, "dog")])
+    session.apply(Duplicate(1))
+    assert ids(session) == [1, 4, 2] and session.selected == 4 and session.label == "cat", "the new one had no pixels"
+    assert np.array_equal(session.mask, LEFT) and np.array_equal(session.alpha, soft_alpha(LEFT))
+    session.apply(Brush(((3, 3),), 2, False))
+    assert np.array_equal(session.instances[0].mask, LEFT)
+    session.undo()
+    session.undo()
+    assert ids(session) == [1, 2, 3] and session.selected == 3
+
+
+def test_copying_an_empty_instance_is_refused():
+    with pytest.raises(ValueError, match="instance 1 has no pixels to copy"):
+        Session(IMAGE).apply(Duplicate())
+
+
+# ---- merge -------------------------------------------------------------------------------------------------------
+
+
+def test_merging_is_one_step_and_pixels_keep_their_source():
+    session = Session(IMAGE, mask=RIGHT, instances=[Instance(LEFT, "cat", alpha=soft_alpha(LEFT))])
+    session.apply(Brush(((14, 5),), 1))
+    change = session.apply(Merge(1))
+    assert ids(session) == [2] and np.array_equal(session.mask, LEFT | RIGHT)
+    assert SOURCES[session.sources[5, 14]] == "brush" and SOURCES[session.sources[5, 2]] == "import"
+    assert session.alpha[5, 6] == 80 and session.alpha[5, 14] == 255
+    reply, buffers = change_reply(change, undone=False)
+    assert [(patch["id"], patch["soft"]) for patch in reply["patches"]] == [(2, True)] and len(buffers) == 2  # Mask and alpha.
+    assert [instance["id"] for instance in reply["instances"]] == [2]
+    session.undo()
+    assert np.array_equal(session.mask, RIGHT) and np.array_equal(session.instances[0].mask, LEFT) and session.instances[0].label == "cat"
+    assert session.alpha is None
+    reply, _ = change_reply(change, undone=True)
+    assert sorted(patch["id"] for patch in reply["patches"]) == [1, 2]
+
+
+def test_merging_an_instance_with_itself_is_refused():
+    session = Session(IMAGE, mask=LEFT)
+    with pytest.raises(ValueError, match="merge another instance into it"):
+        session.apply(Merge(1))
+
+
+# ---- split -------------------------------------------------------------------------------------------------------
+
+
+@given(masks)
+def test_split_makes_an_instance_of_each_connected_component(mask):
+    session = Session(IMAGE, RandomPredictor(), mask=mask)
+    session.apply(Split())
+    assert (sum((instance.mask.astype(int) for instance in session.instances), np.zeros_like(mask, int)) == mask).all()
+    areas = [instance.mask.sum() for instance in session.instances]
+    assert areas == sorted(areas, reverse=True) and session.selected == 1
+    for instance in session.instances:
+        one = Session(IMAGE, mask=instance.mask)
+        assert one.apply(Split()).is_empty
+    session.undo()
+    assert np.array_equal(session.mask, mask) and ids(session) == [1]
+
+
+def test_parts_keep_label_sources_and_alpha():
+    session = Session(IMAGE, instances=[Instance(LEFT | RIGHT, "cat", alpha=soft_alpha(LEFT | RIGHT)), Instance(ALL, "behind")])
+    session.apply(Split(1))
+    assert ids(session) == [1, 4, 2, 3] and [entry.label for entry in session.state.entries] == ["cat", "cat", "behind", ""]
+    first, second, _ = session.instances
+    assert np.array_equal(first.mask, LEFT) and np.array_equal(second.mask, RIGHT)
+    assert first.alpha[3, 6] == 80 and first.alpha[3, 11] == 0
+    assert second.alpha[3, 6] == 0 and second.alpha[3, 11] == 70
+    session.select(4)
+    assert SOURCES[session.sources[3, 14]] == "import"
+    session.select(1)
+    assert SOURCES[session.sources[3, 14]] == "command", "the split removed it here"
+
+
+def test_too_many_parts_are_not_split():
+    dust = np.zeros((40, 40), bool)
+    dust[::2, ::2] = True
+    session = Session(np.zeros((40, 40, 3), np.uint8), mask=dust)
+    with pytest.raises(ValueError, match="has 400 parts, more than the 256"):
+        session.apply(Split())
+
+
+# ---- snap --------------------------------------------------------------------------------------------------------
+
+
+def columns(first, last):
+    mask = NOTHING.copy()
+    mask[:, first:last] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mine", "distance", "expected"),
+    [
+        (columns(3, 14), 0, columns(3, 12)),  # Removes the overlap.
+        (columns(3, 10), 2, columns(3, 12)),  # Closes a gap of two pixels.
+        (columns(3, 10), 1.9, columns(3, 10)),
+        (columns(3, 10), 30, columns(3, 12)),
+        (columns(13, 17), 3, NOTHING),
+        (NOTHING, 3, NOTHING),
+    ],
+)
+def test_snap_removes_overlaps_and_closes_gaps(mine, distance, expected):
+    session = Session(IMAGE, mask=mine, instances=[Instance(RIGHT)])
+    session.apply(Snap(distance))
+    assert np.array_equal(session.mask, expected)
+    assert np.array_equal(session.instances[0].mask, RIGHT), "the neighbor stays"
+    changed = expected != mine
+    assert (session.sources[changed] == SOURCES.index("command")).all()
+    session.undo()
+    assert np.array_equal(session.mask, mine)
+
+
+@given(masks, masks, st.floats(0, 5))
+def test_snapped_instances_do_not_overlap_and_grow_at_most_by_the_distance(mine, other, distance):
+    session = Session(IMAGE, mask=mine, instances=[Instance(other)])
+    session.apply(Snap(distance))
+    assert not (session.mask & other).any()
+    rest = mine & ~other
+    assert (session.mask >= rest).all()
+    kept = np.argwhere(rest)
+    for pixel in np.argwhere(session.mask & ~rest):
+        assert np.hypot(*(kept - pixel).T).min() <= distance + 0.01
+
+
+def test_snap_without_neighbors_or_with_a_wrong_distance():
+    session = Session(IMAGE, mask=LEFT)
+    assert session.apply(Snap(5)).is_empty
+    with pytest.raises(ValueError, match="snap distance is -1"):
+        session.apply(Snap(-1))
+
+
+# ---- replies to the browser ---------------------------------------------------------------------------------------
+
+
+def test_replies_hold_order_lock_and_alternatives():
+    session = Session(IMAGE, ScriptedPredictor(LEFT, alternatives=[NOTHING]), instances=[Instance(RIGHT, "cat")])
+    change = session.apply(Click(2, 3))
+    reply, (bits,) = change_reply(change, undone=False)
+    assert reply["alternatives"] == {"count": None, "chosen": 0} and reply["locked"] is False
+    assert reply["instances"] == [{"id": 1, "label": "cat"}, {"id": 2, "label": ""}] and bits == change.after.bits
+    reply, buffers = document_reply(session)
+    assert reply["whole"] and [patch["id"] for patch in reply["patches"]] == [1, 2] and len(buffers) == 2
+    session.undo()
+    assert document_reply(session)[0]["alternatives"] == {"count": 0, "chosen": 0}
+
+
+def test_replies_hold_the_pixels_of_a_copy_but_no_empty_instances():
+    session = Session(IMAGE, instances=[Instance(LEFT)])
+    session.apply(Brush(((15, 9),), 2, False))
+    reply, buffers = change_reply(session.apply(Duplicate(1)), undone=False)
+    assert [instance["id"] for instance in reply["instances"]] == [1, 3]
+    assert [patch["id"] for patch in reply["patches"]] == [3] and reply["patches"][0]["box"] == (0, 0, 6, HEIGHT) and len(buffers) == 1
