@@ -69,7 +69,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 
 def test_a_wrong_label_ranks_first_and_the_reason_names_the_right_one(catalogue: Catalogue) -> None:
-    report = cdwidget.run(cdwidget.Score(["appearance"], model=None, critic=True), catalogue, progress=False)
+    report = cdwidget.run(cdwidget.Score(["appearance"], model=None, quality=True), catalogue, progress=False)
     assert [problem.item for problem in report.failed] == [2 * 24 + 2]
     rows = catalogue.query(of="instances", order_by="-appearance", limit=3)
     assert rows[0].item == 5 and catalogue.scores(5)[0].value > 0.5

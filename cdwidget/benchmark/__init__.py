@@ -1,5 +1,6 @@
 """Count clicks to a target IoU (NoC, NoF, IoU@k) and measure latency."""
 
+from cdwidget._deprecated import renamed_names
 from cdwidget.benchmark.latency import Latency, measure_in_new_process, measure_latency
 from cdwidget.benchmark.methods import BASELINES, Method, baseline, import_method
 from cdwidget.benchmark.protocol import MODES, Options, Result, Run, benchmark
@@ -26,3 +27,8 @@ __all__ = [
     "write_csv",
     "write_json",
 ]
+
+__getattr__ = renamed_names(
+    "cdwidget.benchmark",
+    {"PEERS": "BASELINES", "peer": "baseline", "imported": "import_method", "measure_apart": "measure_in_new_process"},
+)

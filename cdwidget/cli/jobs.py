@@ -14,7 +14,7 @@ from cdwidget.cli.options import SCORING_MODEL, Database, Labels, ModelName, Sta
 if TYPE_CHECKING:
     from cdwidget.batch import Job
 
-BackendName = Annotated[str, typer.Option(help="local, or ray (pip install 'cdwidget[ray]').")]
+BackendName = Annotated[str, typer.Option(help="local, or ray, which needs the extra of that name.")]
 Workers = Annotated[int, typer.Option(min=1, help="Number of workers, each with its own model; local workers are processes.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster that this machine belongs to, such as auto.")]
 Again = Annotated[bool, typer.Option("--again", help="Also process items that are already done.")]

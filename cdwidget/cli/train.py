@@ -22,9 +22,11 @@ def train(
     data: Annotated[list[Path], typer.Option(help="Data set (images/ with masks/ or annotations.json) or a folder of such. Repeatable.")],
     out: Annotated[Path, typer.Option(help="Weights file to write (.safetensors); log, curve and state are written next to it.")],
     encoder: Annotated[Path | None, typer.Option(help="Pre-trained encoder weights.")] = None,
-    start_from: Annotated[Path | None, typer.Option(help="Checkpoint to start from; parts that it lacks are initialized.")] = None,
+    start_from: Annotated[str | None, typer.Option(help="Model name or file to start from; parts that it lacks are initialized.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Model name or file to distill from, in addition to the masks.")] = None,
-    unlabelled: Annotated[list[Path], typer.Option(help="Folder of images that only the teacher labels. Repeatable.")] = [],  # noqa: B006
+    unlabeled: Annotated[
+        list[Path], typer.Option("--unlabeled", "--unlabelled", help="Folder of images that only the teacher labels. Repeatable.")
+    ] = [],  # noqa: B006
     weight: Annotated[list[str], typer.Option(help="SET=2.5: sample this set 2.5 times as often as a set of weight 1. Repeatable.")] = [],  # noqa: B006
     steps: Steps = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the state next to the output file.")] = False,
@@ -42,9 +44,10 @@ def train(
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"{out} must end in .safetensors", param_hint="--out")
     folders = checked("--data", find_datasets, data)
-    chosen = checked("--weight", reweighted, chosen, weight, [folder.name for folder in [*folders, *unlabelled]])
+    chosen = checked("--weight", reweighted, chosen, weight, [folder.name for folder in [*folders, *unlabeled]])
     start = partial(
-        run, encoder=encoder, start_from=start_from, resume=resume, unlabeled=unlabelled, skip_bad=skip_bad, device=device,
+        run, encoder=encoder, resume=resume, unlabeled=unlabeled, skip_bad=skip_bad, device=device,
+        start_from=None if start_from is None else checked("--start-from", weights_of, start_from),
         teacher=None if teacher is None else checked("--teacher", weights_of, teacher),
     )  # fmt: skip
     typer.echo(f"wrote {checked('train', start, chosen, folders, out)}")

@@ -1,7 +1,7 @@
 /** The pixels of one object, stored only for its bounding box, so that a small object in a 48-megapixel image needs little memory. */
 
 export type Box = readonly [x0: number, y0: number, x1: number, y1: number]; // half-open, image pixels
-export const NOWHERE: Box = [0, 0, 0, 0];
+export const EMPTY_BOX: Box = [0, 0, 0, 0];
 
 export interface Patch {
   box: Box;
@@ -68,7 +68,7 @@ export function difference(box: Box, before: Uint8Array, after: Uint8Array): Pat
 export class Bitmap {
   bits: Uint8Array;
 
-  constructor(public box: Box = NOWHERE) {
+  constructor(public box: Box = EMPTY_BOX) {
     this.bits = new Uint8Array(this.width * this.height);
   }
 

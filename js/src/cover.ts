@@ -1,5 +1,5 @@
 /** The pixels under a brush stroke, by the same arithmetic as cdwidget/tools/brush.py; tests/brush_cases.json tests both. */
-import { NOWHERE, type Patch } from "./bitmap";
+import { EMPTY_BOX, type Patch } from "./bitmap";
 import type { Size } from "./camera";
 
 export type Point = readonly [x: number, y: number]; // image pixels
@@ -15,7 +15,7 @@ export function cover([ax, ay]: Point, [bx, by]: Point, radius: number, image: S
   const x1 = Math.min(image.width, Math.ceil(Math.max(ax, bx) + radius));
   const y0 = Math.max(0, Math.floor(Math.min(ay, by) - radius));
   const y1 = Math.min(image.height, Math.ceil(Math.max(ay, by) + radius));
-  if (x0 >= x1 || y0 >= y1) return { box: NOWHERE, bits: new Uint8Array(0) };
+  if (x0 >= x1 || y0 >= y1) return { box: EMPTY_BOX, bits: new Uint8Array(0) };
   const dx = bx - ax;
   const dy = by - ay;
   const squaredLength = dx * dx + dy * dy;

@@ -59,9 +59,9 @@ class FakeModel {
   async answer(op: string, message: object, ...buffers: number[][]) {
     const at = this.sent.findIndex((request) => request.op === op);
     const [request] = this.sent.splice(at, 1);
-    await this.tell({ id: request.id, ok: true, ...message }, ...buffers);
+    await this.receive({ id: request.id, ok: true, ...message }, ...buffers);
   }
-  async tell(message: object, ...buffers: number[][]) {
+  async receive(message: object, ...buffers: number[][]) {
     this.fire(
       "msg:custom",
       message,
@@ -132,29 +132,29 @@ test("a failed click leaves no dot and shows the error", async () => {
 });
 
 test("changes by Python or another page are applied", async () => {
-  await model.tell({ id: null, ok: true, result: update(2, square) }, [0b10010000]);
+  await model.receive({ id: null, ok: true, result: update(2, square) }, [0b10010000]);
   expect([at(1, 1), at(2, 1), at(1, 2), at(2, 2)]).toEqual([true, false, false, true]);
 });
 
 test("after a missed update the whole document is loaded again", async () => {
-  await model.tell({ id: null, ok: true, result: update(5, square) }, [0b11110000]);
+  await model.receive({ id: null, ok: true, result: update(5, square) }, [0b11110000]);
   expect(model.sent.map((message) => message.op)).toEqual(["document"]);
   expect(at(1, 1)).toBe(false);
   await model.answer("document", { result: update(6, { ...square, whole: true }) }, [0b11110000]);
   expect(at(1, 1)).toBe(true);
-  await model.tell({ id: null, ok: true, result: update(5, square) }, [0b00000000]); // late
+  await model.receive({ id: null, ok: true, result: update(5, square) }, [0b00000000]); // late
   expect(at(1, 1)).toBe(true);
 });
 
 test("an update of another image is ignored", async () => {
-  await model.tell({ id: null, ok: true, result: update(2, { ...square, key: 2 }) }, [0b11110000]);
+  await model.receive({ id: null, ok: true, result: update(2, { ...square, key: 2 }) }, [0b11110000]);
   expect(at(1, 1)).toBe(false);
 });
 
 test("deleted instances lose their pixels", async () => {
-  await model.tell({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
-  await model.tell({ id: null, ok: true, result: update(3, { selected: 2, instances: [{ id: 2, label: "" }] }) });
-  await model.tell({ id: null, ok: true, result: update(4) });
+  await model.receive({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
+  await model.receive({ id: null, ok: true, result: update(3, { selected: 2, instances: [{ id: 2, label: "" }] }) });
+  await model.receive({ id: null, ok: true, result: update(4) });
   expect(doc.current?.outline).toBeNull();
 });
 
@@ -173,7 +173,7 @@ test("a kernel that does not reply after a connection change is lost until its n
   expect(doc.kernel.notice?.kind).toBe("lost");
   expect(doc.isEditable).toBe(false);
   expect(await doc.kernel.run("undo")).toBeNull();
-  await model.tell({ id: null, ok: true, result: update(2) });
+  await model.receive({ id: null, ok: true, result: update(2) });
   expect(doc.isLost).toBe(false);
 });
 
@@ -199,7 +199,7 @@ test("paint is shown at once, and the kernel's reply replaces it", async () => {
 });
 
 test("a failed stroke is removed and its error is shown", async () => {
-  await model.tell({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
+  await model.receive({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
   const draft = doc.paint({ box: [1, 1, 2, 2], bits: Uint8Array.of(1) }, false);
   void doc.commit({ ...brush, points: [[1, 1]] }, null, draft);
   expect(shown()).toEqual(["0000", "0010", "0110", "0000"]);
@@ -214,7 +214,7 @@ test("the next stroke stays over the reply to the previous one and over a reload
   const second = doc.paint({ box: [1, 0, 2, 2], bits: Uint8Array.of(1, 1) }, false);
   await model.answer("apply", { result: update(2, { patches: [{ id: 1, box: [0, 0, 3, 1] }] }) }, [0b11100000]);
   expect(shown()).toEqual(["1010", "0000", "0000", "0000"]);
-  await model.tell({ id: null, ok: true, result: update(3, { ...square, whole: true }) }, [0b11110000]);
+  await model.receive({ id: null, ok: true, result: update(3, { ...square, whole: true }) }, [0b11110000]);
   expect(shown()).toEqual(["0000", "0010", "0110", "0000"]);
   doc.discard(second);
   expect(shown()).toEqual(["0000", "0110", "0110", "0000"]);

@@ -1,5 +1,5 @@
 /** One object: its pixels in the kernel, and the drafts over them that a tool has painted and the kernel not yet confirmed. */
-import { Bitmap, type Box, difference, isEmpty, NOWHERE, type Patch, union } from "./bitmap";
+import { Bitmap, type Box, difference, EMPTY_BOX, isEmpty, type Patch, union } from "./bitmap";
 import type { Size } from "./camera";
 import { context2d } from "./dom";
 import { Outline } from "./outline";
@@ -10,7 +10,7 @@ const OUTSIDE = 2;
 
 /** The pixels that one gesture paints, until the reply of the kernel. */
 export class Draft {
-  box = NOWHERE;
+  box = EMPTY_BOX;
   private readonly pixels: Bitmap; // as large as the image: it never grows, and unpainted pages take no memory
 
   constructor(
@@ -41,7 +41,7 @@ export class Draft {
 export class Instance {
   readonly bitmap = new Bitmap();
   private painted: Bitmap | null = null; // the bitmap with the drafts over it, once there was a draft
-  private stale = NOWHERE; // where `painted` is out of date
+  private stale = EMPTY_BOX; // where `painted` is out of date
   private cachedArea: number | null = null;
   private alpha: Bitmap | null = null; // opacity of each pixel, 0 to 255; null: the mask is hard
   private tinted: { picture: OffscreenCanvas; box: Box; color: string } | null = null;
@@ -122,9 +122,9 @@ export class Instance {
   }
 
   /** Recompute the outdated visible pixels from the kernel's pixels and the drafts, oldest first. */
-  settle(box: Box = NOWHERE): Patch | null {
+  settle(box: Box = EMPTY_BOX): Patch | null {
     const all = union(this.stale, box);
-    this.stale = NOWHERE;
+    this.stale = EMPTY_BOX;
     if (isEmpty(all)) return null;
     this.painted ??= this.copy();
     const before = this.painted.read(all);
@@ -154,7 +154,7 @@ export class Instance {
   }
 
   private markChanged(change: Patch | null): Patch | null {
-    this.border.touch(change?.box ?? NOWHERE, this.pixels);
+    this.border.touch(change?.box ?? EMPTY_BOX, this.pixels);
     return change;
   }
 }

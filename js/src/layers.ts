@@ -10,8 +10,8 @@ const FLASH_MS = 450;
 const SQUARES_SCALE = 4; // CSS pixels per image pixel from which pixels are drawn as squares
 const GRID_SCALE = 12; // CSS pixels per image pixel from which the grid is drawn
 const MAX_FLASH_PIXELS = 1_000_000; // a larger change is shown at a lower resolution
-const WHITE = 0xffffffff;
-const RED = 0xff1c1cb9; // little-endian ABGR
+const ADDED_ABGR = 0xffffffff;
+const REMOVED_ABGR = 0xff1c1cb9; // little-endian ABGR
 
 /** How single pixels are drawn. */
 export interface PixelStyle {
@@ -123,7 +123,7 @@ export function flashOf({ box, bits }: Patch, strength: number): Flash {
   for (let y = 0, i = 0; y < height; y += step) {
     for (let x = 0; x < width; x += step, i++) {
       const bit = bits[y * width + x];
-      if (bit) colors[i] = bit === ADDED ? WHITE : RED;
+      if (bit) colors[i] = bit === ADDED ? ADDED_ABGR : REMOVED_ABGR;
     }
   }
   ctx.putImageData(pixels, 0, 0);

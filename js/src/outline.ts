@@ -2,7 +2,7 @@
  * Outlines of pixels as closed paths: sharp at every zoom, and their cost does not depend on the area. After a change only the loops
  * that touch it are traced again, so that the outline keeps up with a brush.
  */
-import { type Box, isEmpty, NOWHERE, type Patch, union } from "./bitmap";
+import { type Box, EMPTY_BOX, isEmpty, type Patch, union } from "./bitmap";
 
 type Style = "smooth" | "exact"; // smooth: corners cut at half a pixel, so that diagonals look straight; exact: for large pixels
 interface Loop {
@@ -47,7 +47,7 @@ export class Outline {
     if (isEmpty(this.stale)) return;
     this.loops = this.loops.filter((loop) => !touchesBox(loop.corners, this.stale));
     for (const corners of trace(this.bitmap, this.stale)) this.loops.push({ corners });
-    this.stale = NOWHERE;
+    this.stale = EMPTY_BOX;
     this.paths = {};
   }
 

@@ -18,8 +18,8 @@ export interface PaintState {
 
 const DOT_RADIUS_PX = 7;
 const HANDLE_RADIUS_PX = 4;
-const HALO = "rgba(0, 0, 0, 0.6)";
-const TONES: Record<Tone, string> = { add: "#4ade80", remove: "#f87171", matte: "#c084fc" };
+const HALO_COLOR = "rgba(0, 0, 0, 0.6)";
+const TONE_COLORS: Record<Tone, string> = { add: "#4ade80", remove: "#f87171", matte: "#c084fc" };
 
 const PAINTERS: { [Kind in Preview["kind"]]: (ctx: Ctx, preview: PreviewOf<Kind>, state: PaintState) => void } = {
   dot: paintDot,
@@ -41,7 +41,7 @@ export function paintPreview(ctx: Ctx, preview: Preview, state: PaintState) {
 export function paintChange(ctx: Ctx, outline: Outline, { camera, ratio }: PaintState) {
   onImage(ctx, camera, ratio);
   const path = pathOf(outline, camera);
-  stroke(ctx, path, camera, HALO, 3);
+  stroke(ctx, path, camera, HALO_COLOR, 3);
   ctx.setLineDash([5 / camera.scale, 4 / camera.scale]);
   stroke(ctx, path, camera, "#fff", 1.5);
   ctx.setLineDash([]);
@@ -51,10 +51,10 @@ function paintRegion(ctx: Ctx, { outline, tone }: PreviewOf<"region">, { camera,
   onImage(ctx, camera, ratio);
   const path = pathOf(outline, camera);
   ctx.globalAlpha = 0.2;
-  ctx.fillStyle = TONES[tone];
+  ctx.fillStyle = TONE_COLORS[tone];
   ctx.fill(path, "evenodd");
-  stroke(ctx, path, camera, HALO, 3.5);
-  stroke(ctx, path, camera, TONES[tone], 1.75);
+  stroke(ctx, path, camera, HALO_COLOR, 3.5);
+  stroke(ctx, path, camera, TONE_COLORS[tone], 1.75);
 }
 
 function paintCross(ctx: Ctx, { x, y }: PreviewOf<"cross">, { camera, ratio }: PaintState) {
@@ -119,7 +119,7 @@ function paintBox(ctx: Ctx, { x0, y0, x1, y1 }: PreviewOf<"box">, { camera, rati
   ctx.beginPath();
   ctx.rect(left, top, right - left, bottom - top);
   if (isPending) setMovingDashes(ctx, now);
-  strokeWithHalo(ctx, TONES.add, 1.75);
+  strokeWithHalo(ctx, TONE_COLORS.add, 1.75);
   ctx.setLineDash([]);
 }
 
@@ -132,11 +132,11 @@ function paintLine(
   onScreen(ctx, ratio);
   ctx.lineCap = "round";
   tracePoints(ctx, points, camera);
-  if (!radius) return strokeWithHalo(ctx, TONES[tone], 1.75);
+  if (!radius) return strokeWithHalo(ctx, TONE_COLORS[tone], 1.75);
   if (points.length === 1) ctx.lineTo(...toScreen(camera, ...points[0]));
   ctx.globalAlpha = isPending ? 0.45 + 0.12 * Math.sin(now / 150) : 0.55;
   ctx.lineWidth = Math.max(3, 2 * radius * camera.scale);
-  ctx.strokeStyle = TONES[tone];
+  ctx.strokeStyle = TONE_COLORS[tone];
   ctx.stroke();
   ctx.globalAlpha = 1;
 }
@@ -165,16 +165,16 @@ function paintPath(
   tracePoints(ctx, points, camera);
   if (points.length > 2) {
     ctx.globalAlpha = 0.14;
-    ctx.fillStyle = TONES[tone];
+    ctx.fillStyle = TONE_COLORS[tone];
     ctx.fill("evenodd");
     ctx.globalAlpha = 1;
   }
   if (closed) ctx.closePath();
   if (isPending) setMovingDashes(ctx, now);
-  strokeWithHalo(ctx, TONES[tone], 1.75);
+  strokeWithHalo(ctx, TONE_COLORS[tone], 1.75);
   ctx.setLineDash([]);
   for (const [i, handle] of handles.entries()) {
-    paintHandle(ctx, toScreen(camera, ...handle), TONES[tone], i === hot);
+    paintHandle(ctx, toScreen(camera, ...handle), TONE_COLORS[tone], i === hot);
   }
   if (extra) paintHandle(ctx, toScreen(camera, ...extra), "rgba(255, 255, 255, 0.4)", true);
 }
@@ -208,7 +208,7 @@ function tracePoints(ctx: Ctx, points: readonly Point[], camera: Camera) {
 function strokeWithHalo(ctx: Ctx, color: string, width: number) {
   const dashes = ctx.getLineDash();
   ctx.setLineDash([]);
-  ctx.strokeStyle = HALO;
+  ctx.strokeStyle = HALO_COLOR;
   ctx.lineWidth = width + 2;
   ctx.stroke();
   ctx.setLineDash(dashes);

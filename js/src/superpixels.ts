@@ -1,5 +1,5 @@
 /** The superpixel of every image pixel. The kernel computes the map once, on a reduced image. */
-import { type Box, NOWHERE, type Patch, union } from "./bitmap";
+import { type Box, EMPTY_BOX, type Patch, union } from "./bitmap";
 import type { Size } from "./camera";
 import { Outline } from "./outline";
 
@@ -23,7 +23,7 @@ export class LabelMap {
     );
     for (let y = 0, i = 0; y < size.height; y++) {
       for (let x = 0; x < size.width; x++, i++)
-        this.boxes[labels[i]] = union(this.boxes[labels[i]] ?? NOWHERE, [x, y, x + 1, y + 1]);
+        this.boxes[labels[i]] = union(this.boxes[labels[i]] ?? EMPTY_BOX, [x, y, x + 1, y + 1]);
     }
   }
 

@@ -4,7 +4,7 @@ import { FullScreen, h, isPointerClickOnFocusedButton, leave } from "./dom";
 import type { Instance } from "./instance";
 import { guardShortcuts, keyName, type Shortcuts } from "./keys";
 import type { Pyramid } from "./pyramid";
-import { DIAMETER } from "./tools/brush";
+import { DIAMETER_RANGE } from "./tools/brush";
 import { CommandSet } from "./ui/command_set";
 import { COMMANDS } from "./ui/commands";
 import { refreshAll } from "./ui/controls";
@@ -136,7 +136,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     const size = this.doc.model.get("brush_size");
     const scaled = Math.round(size * factor);
     const changed = scaled === size ? size + Math.sign(factor - 1) : scaled;
-    this.doc.set("brush_size", Math.min(Math.max(changed, DIAMETER.min), DIAMETER.max));
+    this.doc.set("brush_size", Math.min(Math.max(changed, DIAMETER_RANGE.min), DIAMETER_RANGE.max));
   }
 
   setModes(change: Partial<Modes>) {

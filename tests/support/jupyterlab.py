@@ -40,6 +40,7 @@ class Lab:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.set("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
+        self.set("docmanager-extension/plugin", {"autosave": False})  # A test saves when it needs to.
         names = ("CONFIG", "DATA", "RUNTIME")
         folders = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in names}
         folders |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}

@@ -1,12 +1,12 @@
 /** The tiles: lines in a scrolling column, of which only the visible ones exist. */
 import { h } from "../dom";
 import type { GridHost } from "./host";
-import { GAP, type Layout, layoutTiles, rowsWithin, Scroll } from "./layout";
+import { type Layout, layoutTiles, rowsWithin, Scroll, TILE_GAP_PX } from "./layout";
 import type { Range } from "./rows";
 import { Tile } from "./tile";
 
-const SPARE_LINES = 1; // drawn above and below the visible ones
-const KEPT_LINES = 2; // out of view but not hidden: hiding a line and showing it again is slow
+const EXTRA_LINES = 1; // drawn above and below the visible ones
+const MAX_IDLE_LINES = 2; // out of view but not hidden: hiding a line and showing it again is slow
 const SCROLL_REST_MS = 150; // without scrolling
 const HOVER_MS = 120; // the pointer rests this long before a heatmap is loaded
 const SIZE_STEP_PX = 64; // device pixels between the sizes of thumbnails
@@ -119,7 +119,7 @@ export class Grid {
     const { top: now } = this.scroll;
     const wanted = toMiddle
       ? top - (this.height - line) / 2
-      : Math.min(Math.max(now, top + line + GAP - this.height), top);
+      : Math.min(Math.max(now, top + line + TILE_GAP_PX - this.height), top);
     if (wanted !== now) this.scrollTo(wanted);
   }
 
@@ -191,13 +191,13 @@ export class Grid {
     if (!this.width) return;
     const { top } = this.scroll;
     const { line, columns, lines } = this.layout;
-    const spare = SPARE_LINES * line;
+    const spare = EXTRA_LINES * line;
     const { start, stop } = this.within(top - spare, top + this.height + spare);
     const first = start / columns;
     const last = Math.min(lines, Math.ceil(stop / columns));
     const outside = [...this.lines.keys()].filter((number) => number < first || number >= last);
     for (let number = first; number < last; number++) if (!this.lines.has(number)) this.assign(number, outside.pop());
-    for (const number of outside.slice(KEPT_LINES)) this.hide(number);
+    for (const number of outside.slice(MAX_IDLE_LINES)) this.hide(number);
     for (const [number, line] of this.lines) {
       if (number >= lines) this.hide(number);
       else this.show(line, number);
@@ -234,7 +234,7 @@ export class Grid {
 
   private show({ element, tiles }: Line, number: number) {
     const { columns, line } = this.layout;
-    const y = GAP + number * line + this.scroll.shift;
+    const y = TILE_GAP_PX + number * line + this.scroll.shift;
     const count = this.host.queue.rows.count;
     const transform = `translateY(${y}px)`;
     if (element.style.transform !== transform) element.style.transform = transform;

@@ -1,4 +1,4 @@
-/** The members of the gallery's view that its parts use. Each part asks for the few interfaces it needs. */
+/** The members of the gallery's view that its parts use. Each part declares the few interfaces that it needs. */
 import type { FullScreen } from "../dom";
 import type { CommandRunner } from "../ui/command_set";
 import type { Queue } from "./queue";

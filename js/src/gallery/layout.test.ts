@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { CAPTION_HEIGHT, GAP, layoutTiles, rowsWithin, Scroll } from "./layout";
+import { CAPTION_HEIGHT_PX, layoutTiles, rowsWithin, Scroll, TILE_GAP_PX } from "./layout";
 
 const VIEW = 600;
-const LINE = 160 + CAPTION_HEIGHT + GAP;
+const LINE = 160 + CAPTION_HEIGHT_PX + TILE_GAP_PX;
 
 test("pictures fill the width and have about the requested size", () => {
   expect(layoutTiles(13, 6 * 168 + 8, 160)).toEqual({
@@ -10,7 +10,7 @@ test("pictures fill the width and have about the requested size", () => {
     side: 160,
     lines: 3,
     line: LINE,
-    height: 3 * LINE + GAP,
+    height: 3 * LINE + TILE_GAP_PX,
   });
   expect(layoutTiles(13, 5.4 * 168 + 8, 160)).toMatchObject({ columns: 5, side: 173 });
   expect(layoutTiles(13, 5.6 * 168 + 8, 160)).toMatchObject({ columns: 6, side: 148 });
@@ -21,7 +21,7 @@ test("pictures fill the width and have about the requested size", () => {
 test("visible rows are those of every line that is touched", () => {
   const layout = layoutTiles(100, 6 * 168 + 8, 160);
   expect(rowsWithin(layout, 100, 0, VIEW)).toEqual({ start: 0, stop: 18 });
-  expect(rowsWithin(layout, 100, GAP + LINE, GAP + 2 * LINE)).toEqual({ start: 6, stop: 12 });
+  expect(rowsWithin(layout, 100, TILE_GAP_PX + LINE, TILE_GAP_PX + 2 * LINE)).toEqual({ start: 6, stop: 12 });
   expect(rowsWithin(layout, 100, layout.height - 10, layout.height + VIEW)).toEqual({ start: 96, stop: 100 });
   expect(rowsWithin(layout, 100, -1000, -500)).toEqual({ start: 0, stop: 0 });
   expect(rowsWithin(layoutTiles(0, 500, 160), 0, 0, VIEW)).toEqual({ start: 0, stop: 0 });

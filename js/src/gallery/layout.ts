@@ -1,8 +1,8 @@
 /** The layout of tiles: lines of equal height in a column that may be longer than the longest element of a browser. */
 import type { Range } from "./rows";
 
-export const GAP = 8; // CSS pixels between tiles, and around them
-export const CAPTION_HEIGHT = 50; // CSS pixels below the picture of a tile; gallery.css has the same number
+export const TILE_GAP_PX = 8; // CSS pixels between tiles, and around them
+export const CAPTION_HEIGHT_PX = 50; // CSS pixels below the picture of a tile; gallery.css has the same number
 const MAX_ELEMENT_HEIGHT = 10_000_000; // CSS pixels; the limit is 17.8 million in Firefox and 33.5 million in Chromium
 const MAX_WHEEL_STEP = 3; // view heights; a longer step is a drag of the scroll bar
 
@@ -16,17 +16,17 @@ export interface Layout {
 
 /** Lay out square pictures of about `tile` pixels that fill the width. */
 export function layoutTiles(count: number, width: number, tile: number): Layout {
-  const columns = Math.max(1, Math.round((width - GAP) / (tile + GAP)));
-  const side = Math.max(1, Math.floor((width - GAP) / columns) - GAP);
+  const columns = Math.max(1, Math.round((width - TILE_GAP_PX) / (tile + TILE_GAP_PX)));
+  const side = Math.max(1, Math.floor((width - TILE_GAP_PX) / columns) - TILE_GAP_PX);
   const lines = Math.ceil(count / columns);
-  const line = side + CAPTION_HEIGHT + GAP;
-  return { columns, side, lines, line, height: lines * line + GAP };
+  const line = side + CAPTION_HEIGHT_PX + TILE_GAP_PX;
+  return { columns, side, lines, line, height: lines * line + TILE_GAP_PX };
 }
 
 /** Return the rows on lines that touch the pixels from `top` to `bottom`. */
 export function rowsWithin({ columns, lines, line }: Layout, count: number, top: number, bottom: number): Range {
-  const first = Math.min(Math.max(0, Math.floor((top - GAP) / line)), lines);
-  const last = Math.min(lines, Math.ceil((bottom - GAP) / line));
+  const first = Math.min(Math.max(0, Math.floor((top - TILE_GAP_PX) / line)), lines);
+  const last = Math.min(lines, Math.ceil((bottom - TILE_GAP_PX) / line));
   return { start: first * columns, stop: Math.min(count, Math.max(first, last) * columns) };
 }
 

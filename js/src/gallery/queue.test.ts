@@ -61,10 +61,10 @@ class FakeModel {
   async answer(op: string, message: object, buffers: number[][] = []) {
     const at = this.sent.findIndex((request) => request.op === op);
     const [request] = this.sent.splice(at, 1);
-    await this.tell({ id: request.id, ok: true, ...message }, buffers);
+    await this.receive({ id: request.id, ok: true, ...message }, buffers);
     return request;
   }
-  async tell(message: object, buffers: number[][] = []) {
+  async receive(message: object, buffers: number[][] = []) {
     this.fire(
       "msg:custom",
       message,
@@ -192,7 +192,7 @@ test("the newer of two decisions counts, even if the older one fails", async () 
 test("changes by Python, another page or undo are applied and reload the picture", async () => {
   await model.answer("thumbs", thumbs([1]), files(1));
   const { url } = queue.thumbnails.get(1)!;
-  await model.tell({
+  await model.receive({
     id: null,
     ok: true,
     result: {
@@ -289,6 +289,6 @@ test("a closed view is neither notified nor served", async () => {
   queue.notify();
   expect(model.sent).toEqual([]);
   queue.close();
-  await model.tell({ id: null, ok: true, result: { changed: [row(1, { status: "skipped" })] } });
+  await model.receive({ id: null, ok: true, result: { changed: [row(1, { status: "skipped" })] } });
   expect(status(1)).toBe("new");
 });

@@ -81,7 +81,7 @@ const STATUS_MESSAGES: Record<Status, string> = {
 const MAX_ROWS_PER_REQUEST = 1_000;
 const FEW_THUMBNAILS = 12; // per request while they arrive slowly, so that the first are seen early
 const MANY_THUMBNAILS = 32; // per request while they arrive at once
-const AT_ONCE_MS = 300;
+const FAST_REPLY_MS = 300;
 
 interface PageReply {
   key: number;
@@ -336,7 +336,7 @@ export class Queue {
     try {
       const { result, buffers } = await this.kernel.request<{ thumbs: ThumbnailReply[] }>("thumbs", { ids, size });
       this.thumbnails.add(result.thumbs, size, buffers);
-      this.hasFastPictures = performance.now() - since < AT_ONCE_MS;
+      this.hasFastPictures = performance.now() - since < FAST_REPLY_MS;
     } catch (error) {
       if (!this.isLost) this.thumbnails.addError(ids, size, (error as Error).message);
     } finally {

@@ -1,4 +1,4 @@
-/** The members of the map's view that its parts use. Each part asks for the few interfaces it needs. */
+/** The members of the map's view that its parts use. Each part declares the few interfaces that it needs. */
 import type { FullScreen } from "../dom";
 import type { CommandRunner } from "../ui/command_set";
 import type { Points, SelectionMode } from "./points";

@@ -47,7 +47,7 @@ export type MapModel = Model<MapTraits>;
 
 export const NO_CLASS = 255; // class number of a point without a class or score
 export const GRAY = "#8a929c"; // color of such a point
-const STEPS = 255; // of the scale of scores
+const SCALE_STEPS = 255; // of the scale of scores
 const SCALE_STOPS: Rgb[] = [
   [37, 99, 190],
   [96, 180, 190],
@@ -225,8 +225,8 @@ export class Points {
   }
 }
 
-const SCALE: Rgb[] = Array.from({ length: STEPS }, (_, i) => {
-  const position = ((SCALE_STOPS.length - 1) * i) / (STEPS - 1);
+const SCALE: Rgb[] = Array.from({ length: SCALE_STEPS }, (_, i) => {
+  const position = ((SCALE_STOPS.length - 1) * i) / (SCALE_STEPS - 1);
   const low = Math.min(SCALE_STOPS.length - 2, Math.floor(position));
   const mix = (channel: number) => {
     const [from, to] = [SCALE_STOPS[low][channel], SCALE_STOPS[low + 1][channel]];

@@ -7,7 +7,7 @@ declare module "../actions" {
   }
 }
 
-export const DIAMETER = { min: 1, max: 500 }; // image pixels that the slider offers; Python allows more
+export const DIAMETER_RANGE = { min: 1, max: 500 }; // image pixels that the slider offers; Python allows more
 const MIN_RADIUS = 0.5; // image pixels, the same as in Python
 const STEP_PX = 0.5; // CSS pixels between two points of a line
 

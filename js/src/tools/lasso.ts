@@ -11,7 +11,7 @@ const CLOSE_RADIUS_PX = 9; // CSS pixels around the first point, where a click c
 const DRAG_THRESHOLD_PX = 6; // CSS pixels: a longer drag fixes a point at its end, too
 const WINDOW_PX = 640; // CSS pixels, side of the window around a point in which edges are followed
 const MIN_WINDOW = 32; // image pixels, the smallest window that Python allows
-const FREEZE_DISTANCE = 0.4; // fraction of the window: older parts of the path stay as they are
+const FIXED_PATH_DISTANCE = 0.4; // fraction of the window: older parts of the path stay as they are
 
 export const lasso: Tool = {
   name: "lasso",
@@ -55,7 +55,7 @@ export const lasso: Tool = {
       const reply = await context.requestLatest<{ path: Point[] }>("scissors", { points: [from, here], window });
       if (!isActive || !reply || anchor() !== from) return;
       proposal = reply.result.path.slice(1);
-      const far = Math.max(Math.abs(here[0] - from[0]), Math.abs(here[1] - from[1])) > FREEZE_DISTANCE * window;
+      const far = Math.max(Math.abs(here[0] - from[0]), Math.abs(here[1] - from[1])) > FIXED_PATH_DISTANCE * window;
       const half = proposal.length >> 1;
       if (far && half) pieces.push(proposal.splice(0, half));
       show();

@@ -1,4 +1,4 @@
-/** Commands by name: run by keys and buttons, enabled and pressed as their table says. */
+/** Commands by name: run by keys and buttons, described by a table. */
 import { commandOf, keyName, type Shortcuts } from "../keys";
 
 export interface Command<Host> {

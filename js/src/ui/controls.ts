@@ -8,7 +8,7 @@ import { ICONS, icon } from "./icons";
 const CURVED_STEPS = 1000; // positions of a slider with a logarithmic scale
 const POPOVER_GAP_PX = 6;
 
-/** The button of a command: disabled, pressed and explained as the command says. */
+/** The button of a command: enabled, pressed and labeled by the command. */
 export function commandButton(
   commands: CommandRunner,
   name: string,

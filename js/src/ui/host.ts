@@ -1,4 +1,4 @@
-/** The parts of the annotator, and the members of its view that they use. Each part asks for the few interfaces it needs. */
+/** The parts of the annotator, and the members of its view that they use. Each part declares the few interfaces that it needs. */
 import type { ImageDocument } from "../document";
 import type { Instance } from "../instance";
 import type { ToolSettings } from "../tools/tool";

@@ -2,7 +2,7 @@
 
 import { h, setText } from "../dom";
 import { TOOLS } from "../tools";
-import { DIAMETER } from "../tools/brush";
+import { DIAMETER_RANGE } from "../tools/brush";
 import type { ToolOption } from "../tools/tool";
 import {
   checkbox,
@@ -38,7 +38,7 @@ export function optionRow(host: Host): Part {
       () => (host.options.add ? "add" : "remove"),
       (value) => host.setOptions({ add: value === "add" }),
     ),
-    size: slider({ label: "Size", unit: "px", ...DIAMETER, isCurved: true, ...trait("brush_size") }),
+    size: slider({ label: "Size", unit: "px", ...DIAMETER_RANGE, isCurved: true, ...trait("brush_size") }),
     tolerance: slider({ label: "Tolerance", min: 0, max: 255, ...trait("tolerance") }),
     superpixels: slider({
       label: "Superpixels",
