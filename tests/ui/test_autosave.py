@@ -102,5 +102,5 @@ def test_running_the_cell_again_takes_over(lab: Lab, page: Page) -> None:
     expect(w.root.locator(".cdw-status")).to_contain_text("was opened again in another cell")
     v.click(300, 230)
     w.click(100, 100)
-    expect(w.root.locator(".cdw-notice")).to_contain_text("go on there")
+    expect(w.root.locator(".cdw-notice")).to_contain_text("Continue there")
     assert w.area == 0 and v.area > 0

@@ -208,7 +208,7 @@ def test_a_matte_without_an_object_is_explained(pointer: Pointer) -> None:
     w = pointer.widget
     pointer.select_tool("m", "matte")
     pointer.drag((140, 200), (150, 160), (200, 140))
-    expect(w.root.locator(".cdw-notice span")).to_have_text(re.compile("^no object shows beside the band; smear it along the border"))
+    expect(w.root.locator(".cdw-notice span")).to_have_text(re.compile("^There is no object next to the band. Draw it along the border"))
     pointer.select_tool("b", "brush")
     pointer.drag((200, 200), (400, 200))  # The failed gesture is over.
     expect(w.root.locator(".cdw-notice")).to_be_hidden()
