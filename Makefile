@@ -70,9 +70,10 @@ lint: .venv/.installed js/node_modules/.installed
 	$(BIN)/mypy
 	cd js && npm run check
 
-format: .venv/.installed
+format: .venv/.installed js/node_modules/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	cd js && npm run format
 
 docs: env .venv/.docs-installed
 	$(BIN)/python -m pytest -q tests/test_docstrings.py

@@ -2,7 +2,7 @@
 
 python benchmarks/busy.py --out benchmarks/results/latency/busy.json
 
-Each run is `cdwidget benchmark --latency --size 1000x1000` in a process of its own: once with the GOMP_SPINCOUNT that the package sets, and
+Each run is `cdwidget benchmark --latency --size 1000x1000` in a separate process: once with the GOMP_SPINCOUNT that the package sets, and
 once with OpenMP's default.
 """
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 @contextmanager
 def busy_processes(count: int) -> Iterator[None]:
-    """Run `count` busy processes, each in a session of its own like a Jupyter kernel, since Linux schedules by session."""
+    """Run `count` busy processes, each in its own session like a Jupyter kernel, since Linux schedules by session."""
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(count)]
     try:
         yield
@@ -52,7 +52,7 @@ def busy_processes(count: int) -> Iterator[None]:
 
 
 def measure(spins: str | None) -> dict:
-    """Run `cdwidget benchmark --latency` with this GOMP_SPINCOUNT; None leaves it to the package."""
+    """Run `cdwidget benchmark --latency` with a GOMP_SPINCOUNT; None for the default of the package."""
     environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "latency.json"

@@ -49,7 +49,7 @@ FILTERS: dict[str, dict[str, Any]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Build the catalogue in a process of its own, whose memory is not measured, then measure."""
+    """Build the catalogue in a separate process, whose memory is not measured, then measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--catalogue", type=Path, help="catalogue file, created if missing; default: in a temporary folder")
     parser.add_argument("--instances", type=int, default=1_000_000)

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def with_tables(page: str, contents: Iterable[dict[str, Any]]) -> str:
-    """Return the page with the tables of all result files between its markers; SystemExit if it has no markers."""
+    """Return the page with the tables of all result files between its markers; raise SystemExit if it has no markers."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -106,7 +106,7 @@ def latency(content: dict[str, Any]) -> str:
 
 
 def title(content: dict[str, Any]) -> str:
-    """Return the title of a table: what was measured, on how many objects."""
+    """Return the title of a table: the measurement and the number of objects."""
     first = next(iter(content["methods"].values()))
     name = content["title"] or ", ".join(first["noc_by_set"])
     return f"{name}, {first['objects']} objects" + ("" if content["mode"] == "click" else f", {content['mode']} mode")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-_HOMES = {
+_MODULE_OF_NAME = {
     "Annotator": "cdwidget.widget",
     "Box": "cdwidget.prompts",
     "Catalogue": "cdwidget.catalogue",
@@ -94,9 +94,9 @@ register_loader(_load_default_predictor)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module 'cdwidget' has no attribute {name!r}; its public names are: {', '.join(__all__)}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(_MODULE_OF_NAME[name]), name)
     globals()[name] = value
     return value
 

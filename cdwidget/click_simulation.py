@@ -76,7 +76,7 @@ def stroke_from(click: Click, region: np.ndarray, radius: float, rng: np.random.
     """Return the stroke of a hasty user: straight from a click to a random point of the same error component.
 
     Args:
-        click: Where the stroke starts, inside `region`.
+        click: Start of the stroke, inside `region`.
         region: The error region, bool (H, W); the stroke ends where it would leave it.
         radius: Radius of the stroke in pixels.
         rng: Source of the random end point.

@@ -46,7 +46,7 @@ def corrupt_mask(
     """
     mask = lookup(MASK_ERRORS, kind, "mask error")(image, gt, others, float(rng.uniform(*ious)), rng)
     if not mask.any() or (mask == gt).all():
-        raise ValueError(f"an object of {np.count_nonzero(gt)} pixels is too small for the error {kind!r}: none or all of it would be left")
+        raise ValueError(f"an object of {np.count_nonzero(gt)} pixels is too small for the error {kind!r}: it would change all or none")
     return mask
 
 

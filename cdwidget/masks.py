@@ -118,7 +118,7 @@ class Patch:
     The undo history, the browser and the journal use this form.
 
     Args:
-        bbox: Where the pixels are.
+        bbox: The bounding box of the pixels.
         bits: The mask, 8 pixels a byte as `np.packbits` writes them, row by row.
         sources: The source of each pixel, uint8, compressed by `pack`; b"" if no pixel has one.
         alpha: The alpha of each pixel, uint8, compressed by `pack`; None if the instance has no alpha.

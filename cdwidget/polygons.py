@@ -48,7 +48,7 @@ def fill(polygons: Sequence[npt.ArrayLike], height: int, width: int) -> np.ndarr
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
     """Return the outlines of a mask along pixel edges.
 
-    The outlines of parts are clockwise on the screen, those of holes counter-clockwise.
+    Parts have clockwise outlines on the screen, holes counter-clockwise outlines.
 
     Args:
         mask: bool (H, W). Pixels that only touch at a corner belong to one part.
@@ -62,7 +62,7 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
 def parts(mask: np.ndarray) -> list[list[np.ndarray]]:
     """Return the outlines of a mask, bool (H, W), by connected part.
 
-    The outer border of a part comes first, then those of its holes.
+    The outer border of a part comes first, then the borders of its holes.
     """
     rings = _rings(mask)
     if len(rings) == 1:
@@ -83,7 +83,7 @@ def _edges(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
     for polygon in polygons:
         points = np.asarray(polygon, dtype=np.float64)
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
-            raise ValueError(f"a polygon has shape {points.shape}; allowed is (N, 2): one (x, y) a point")
+            raise ValueError(f"a polygon has shape {points.shape}; allowed is (N, 2): one (x, y) per point")
         if not np.isfinite(points).all():
             raise ValueError("a polygon holds NaN or infinite coordinates; its points must be finite (x, y) image pixels")
         if points.size:
@@ -129,10 +129,10 @@ def _rings(mask: np.ndarray) -> list[tuple[np.ndarray, tuple[int, int]]]:
     height, width = turns.shape
     points = np.flatnonzero(turns | twice)
     doubled = twice.ravel()[points]
-    corners = np.repeat(points, 1 + doubled)  # Row by row; the first of a double corner ends the edge on its left.
+    corners = np.repeat(points, 1 + doubled)  # Order by rows; of two corners at one point, the first ends the edge on its left.
     y, x = np.divmod(corners, width)
 
-    position = x.astype(np.int64) * height + y  # Column by column; the first of a double corner ends the edge above.
+    position = x.astype(np.int64) * height + y  # Order by columns; of two corners at one point, the first ends the edge above.
     second = np.zeros(corners.size, np.int64)
     ends_left = np.cumsum(1 + doubled)[doubled] - 2
     downward = above[y[ends_left], x[ends_left]]  # If the pixel above left is in the mask, the left edge continues below.

@@ -32,7 +32,7 @@ class Factors:
         variant: The variant of FDM.
         features: Input of FDM, float32 (N, C).
         added: Output of each branch that FDM adds to its input, float32 (2, N, C).
-        logits: Before PDM, float32 (1 + latent heads, h, w): the main head, then those of the alternatives.
+        logits: Before PDM, float32 (1 + latent heads, h, w): the main head, then the alternatives.
         pixels: The view, uint8 (S, S, 3), RGB.
         seeds: Clicks at the resolution of PDM, float32 (S / n, S / n) for a whole number n: 1 positive, -1 negative, 0 elsewhere.
         pdm_steps: Number of PDM steps; 0 for none.

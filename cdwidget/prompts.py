@@ -1,4 +1,4 @@
-"""Prompts: the clicks, strokes and boxes that tell a model which object is meant.
+"""Prompts: the clicks, strokes and boxes that show a model which object to segment.
 
 Coordinates, in the whole package: a point is (x, y) in image pixels, x to the right, y down. Pixel (column, row) covers
 [column, column + 1) x [row, row + 1), so a point belongs to the pixel of its floor. Boxes are (x0, y0, x1, y1), half-open.
@@ -120,7 +120,7 @@ def check_prompt(prompt: Prompt, width: int, height: int) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a NumPy scalar or array as Python numbers or lists, anything else as it is."""
+    """Convert a NumPy scalar or array to Python numbers or lists; return other values unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -174,7 +174,7 @@ def _optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else convert(name, value)
 
 
-_CONVERTERS: Mapping[Any, Callable[[str, Any], Any]] = {  # By annotation.
+_CONVERTERS: Mapping[Any, Callable[[str, Any], Any]] = {  # Converter of each annotation.
     "float": _number,
     "int": _whole_number,
     "bool": _flag,

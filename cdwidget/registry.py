@@ -15,7 +15,7 @@ def lookup(registry: Mapping[str, Entry], name: str, kind: str) -> Entry:
     Args:
         registry: Name -> entry.
         name: The name to look up.
-        kind: What the entries are, for the error message.
+        kind: A noun for the entries, for the error message.
 
     Raises:
         ValueError: If there is no such entry.

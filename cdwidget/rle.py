@@ -17,7 +17,7 @@ from cdwidget.masks import Bbox
 
 COMPRESSED_TEXT = re.compile("[0-o]*[0-O]")  # The last character ends a number.
 MAX_DIGITS = 6  # characters of one number, enough for runs of 2 ** 29 pixels
-CHUNK_CHARS = 100_000  # characters measured at once, which take about 10 MB of memory
+CHUNK_CHARS = 100_000  # Characters per batch, which take about 10 MB of memory.
 
 
 class Extent(NamedTuple):
@@ -148,7 +148,7 @@ def decode_uncompressed(rle: Mapping[str, Any]) -> np.ndarray:
 
 
 def measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> list[Extent | None]:
-    """Measure many masks at once without decoding them.
+    """Measure many masks in one call without decoding them.
 
     Args:
         counts: Compressed run lengths, one text a mask.

@@ -57,7 +57,7 @@ class Film:
         self._durations: list[int] = []
 
     def shoot(self, milliseconds: int) -> None:
-        """Add what the part shows now, for this long."""
+        """Add a frame of the part as it looks now, shown for this duration."""
         image = Image.open(io.BytesIO(self._part.screenshot())).convert("RGB")
         height = round(image.height * GIF_WIDTH / image.width)
         self._frames.append(image.resize((GIF_WIDTH, height), Image.Resampling.LANCZOS))

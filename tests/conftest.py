@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-settings.register_profile("cdwidget", deadline=None)  # the machine may be busy: no test fails for being slow
+settings.register_profile("cdwidget", deadline=None)  # A busy machine must not fail a test.
 settings.load_profile("cdwidget")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_stays_open() -> Iterator[None]:
-    """Close our widgets of a module: ipywidgets holds every one for ever, and with it a catalogue's or a journal's open files."""
+def close_widgets() -> Iterator[None]:
+    """Close a module's widgets: ipywidgets keeps a reference to each, and thereby to open files of catalogues and journals."""
     yield
     if "anywidget" in sys.modules:
         for widget in list(sys.modules["ipywidgets"].Widget.widgets.values()):

@@ -20,12 +20,12 @@ from cdwidget.session import Session
 from cdwidget.widget import Annotator
 from cdwidget.widget.images import encode_image
 from support.annotator_page import AnnotatorPage, open_page
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, ScriptedPredictor
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, ScriptedPredictor
 from support.widget_page import WidgetPage
 
 
 def test_the_page_matches_the_session_after_every_message() -> None:
-    page = open_page(LEFT, RIGHT, LEFT)
+    page = open_page(LEFT_HALF, RIGHT_HALF, LEFT_HALF)
     steps = [
         lambda: page.apply("click", x=1, y=1, positive=True),
         lambda: page.apply("relabel", label="cat"),
@@ -45,7 +45,7 @@ def test_the_page_matches_the_session_after_every_message() -> None:
 
 def test_the_page_receives_soft_masks() -> None:
     ramp = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
-    page = open_page(instances=[Instance(RIGHT), Instance(ramp > 127, alpha=ramp)])
+    page = open_page(instances=[Instance(RIGHT_HALF), Instance(ramp > 127, alpha=ramp)])
     ((box, alpha),) = page.alphas
     assert box[2] == WIDTH and (alpha.reshape(HEIGHT, -1) == ramp[:, box[0] :]).all()
     page.apply("select", instance=2)
@@ -56,7 +56,7 @@ def test_the_page_receives_soft_masks() -> None:
 
 
 def test_the_page_is_notified_of_changes_from_python() -> None:
-    page = open_page(LEFT)
+    page = open_page(LEFT_HALF)
     widget = page.widget
     widget.apply(Click(1, 1))
     assert page.messages[-1][0]["id"] is None and page.matches_session() and widget.mask.any()
@@ -73,7 +73,7 @@ def test_the_page_is_notified_of_changes_from_python() -> None:
 
 
 def test_label_and_selected_edit_the_session() -> None:
-    page = open_page(LEFT, label="cat", labels=["cat", "dog"])
+    page = open_page(LEFT_HALF, label="cat", labels=["cat", "dog"])
     widget = page.widget
     assert widget.session.label == "cat"
     widget.apply(Click(1, 1))
@@ -88,7 +88,7 @@ def test_label_and_selected_edit_the_session() -> None:
 
 
 def test_an_error_is_a_reply_and_changes_nothing() -> None:
-    page = open_page(LEFT)
+    page = open_page(LEFT_HALF)
     for message, expected in [
         ({"op": "apply", "action": {"type": "click", "x": 999, "y": 1, "positive": True}}, "outside"),
         ({"op": "apply", "action": {"type": "paint"}}, "paint"),
@@ -106,7 +106,7 @@ def test_an_interrupted_kernel_replies() -> None:
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    page = open_page(LEFT)
+    page = open_page(LEFT_HALF)
     page.widget.session.apply = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         page.apply("accept")
@@ -118,7 +118,7 @@ def test_a_model_that_fails_is_reported_and_retried() -> None:
         def set_image(self, image: np.ndarray) -> None:
             raise RuntimeError("no memory")
 
-    page = AnnotatorPage(Annotator(IMAGE, Broken(LEFT)))
+    page = AnnotatorPage(Annotator(IMAGE, Broken(LEFT_HALF)))
     page.request("document")
     assert "no memory" in page.apply("click", x=1, y=1, positive=True)["error"]
     Broken.set_image = ScriptedPredictor.set_image  # type: ignore[method-assign]
@@ -126,13 +126,13 @@ def test_a_model_that_fails_is_reported_and_retried() -> None:
 
 
 def test_a_peek_records_nothing() -> None:
-    page = open_page(LEFT)
+    page = open_page(LEFT_HALF)
     reply = page.request("peek", action={"type": "click", "x": 1, "y": 1, "positive": True})
     assert reply["result"]["box"] == page.widget.session.peek(Click(1, 1)).bbox and not page.widget.can_undo and not page.widget.mask.any()
 
 
 def test_view_only_refuses() -> None:
-    page = open_page(LEFT, view_only=True)
+    page = open_page(LEFT_HALF, view_only=True)
     assert "view_only" in page.apply("click", x=1, y=1, positive=True)["error"]
     page.widget.apply(Click(1, 1))  # Python may still edit.
     assert "view_only" in page.request("undo")["error"]
@@ -140,28 +140,28 @@ def test_view_only_refuses() -> None:
 
 def test_unknown_keywords_and_keys_are_refused() -> None:
     with pytest.raises(TypeError, match="no keyword lables"):
-        Annotator(IMAGE, ScriptedPredictor(LEFT), lables=["cat"])
+        Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), lables=["cat"])
     with pytest.raises(ValueError, match="did you mean 'undo'"):
-        Annotator(IMAGE, ScriptedPredictor(LEFT), shortcuts={"udo": ["U"]})
+        Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), shortcuts={"udo": ["U"]})
     with pytest.raises(TraitError):
-        Annotator(IMAGE, ScriptedPredictor(LEFT), tool="hammer")
+        Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), tool="hammer")
     with pytest.raises(TraitError, match="'blurple' is no color"):
-        Annotator(IMAGE, ScriptedPredictor(LEFT), colors=["#ff0000", "blurple"])
+        Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), colors=["#ff0000", "blurple"])
     with pytest.raises(ValueError, match="brings its own predictor"):
-        Annotator(Session(IMAGE, ScriptedPredictor(LEFT)), ScriptedPredictor(LEFT))
-    widget = Annotator(IMAGE, ScriptedPredictor(LEFT), shortcuts={"next": ["ArrowRight"]})
+        Annotator(Session(IMAGE, ScriptedPredictor(LEFT_HALF)), ScriptedPredictor(LEFT_HALF))
+    widget = Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), shortcuts={"next": ["ArrowRight"]})
     assert widget.shortcuts["next"] == ["ArrowRight"] and widget.shortcuts["undo"] == ["Ctrl+Z"]
 
 
 def test_a_session_is_shown_as_it_is() -> None:
-    session = Session(IMAGE, ScriptedPredictor(RIGHT), mask=LEFT)
+    session = Session(IMAGE, ScriptedPredictor(RIGHT_HALF), mask=LEFT_HALF)
     page = AnnotatorPage(Annotator(session))
     page.request("document")
-    assert page.matches_session() and page.widget.session is session and (page.masks[1] == LEFT).all()
+    assert page.matches_session() and page.widget.session is session and (page.masks[1] == LEFT_HALF).all()
 
 
 def test_the_image_is_sent_as_a_file() -> None:
-    page = open_page(LEFT)
+    page = open_page(LEFT_HALF)
     reply, (file,) = page.exchange("image")
     assert reply["result"]["mime"] == "image/png"
     assert (np.asarray(Image.open(io.BytesIO(file))) == IMAGE).all()
@@ -182,7 +182,7 @@ def test_the_repr_holds_a_small_png() -> None:
 
 
 def test_the_requests_of_tools() -> None:
-    page = open_page(LEFT)
+    page = open_page(LEFT_HALF)
     reply, (packed,) = page.exchange("superpixels", count=20)
     labels = np.frombuffer(zlib.decompress(packed), "<i4").reshape(reply["result"]["height"], reply["result"]["width"])
     assert (labels == page.widget.session.superpixels(20)).all()
@@ -204,7 +204,7 @@ def test_the_requests_of_tools() -> None:
 
 def test_page_and_cells_may_write_at_the_same_time() -> None:
     """With comms on a subshell, messages of the page are handled in another thread than the cells."""
-    widget = Annotator(IMAGE, ScriptedPredictor(LEFT))
+    widget = Annotator(IMAGE, ScriptedPredictor(LEFT_HALF))
     page = WidgetPage(widget)
     errors: list[BaseException] = []
 

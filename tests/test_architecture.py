@@ -1,4 +1,4 @@
-"""Imports point down and never run in a circle. These two tables are the architecture diagram."""
+"""Modules import lower layers only, without cycles. The two tables below are the architecture diagram."""
 
 import ast
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("cli",),
     ("review",),  # The deprecated name of catalogue.
 ]
-ONLY_IN = {  # import -> the only modules that may have it; __init__ imports for type checkers only, see test_import.py
+ALLOWED_IMPORTERS = {  # import -> the only modules that may have it; __init__ imports for type checkers only, see test_import.py
     "torch": ("model", "train"),
     "anywidget": ("widget",),
     "traitlets": ("widget",),
@@ -58,7 +58,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 def wrong_imports(here: str, source: str) -> Iterator[str]:
     """Yield a sentence for each import that module `here` must not have."""
     for name in imports(ast.parse(source)):
-        for guarded, allowed in ONLY_IN.items():
+        for guarded, allowed in ALLOWED_IMPORTERS.items():
             if is_inside(name, guarded) and not any(is_inside(here, module) for module in allowed):
                 yield f"{here} imports {name}; only {allowed} may"
         mine, other = here.split(".")[0], (name + ".").split(".")[1]
@@ -71,7 +71,7 @@ def is_inside(name: str, package: str) -> bool:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Return which modules of cdwidget each module imports; a folder's `__init__` re-exports and counts as what it imports."""
+    """Return which modules of cdwidget each module imports; a folder's `__init__` re-exports and counts as the modules it imports."""
     modules = {module_of(path) for path in FILES}
     graph: dict[str, set[str]] = {}
     for path in FILES:
@@ -87,11 +87,11 @@ def test_imports_point_down(path: Path) -> None:
     assert not list(wrong_imports(module_of(path), path.read_text()))
 
 
-def test_no_import_runs_in_a_circle() -> None:
+def test_there_is_no_import_cycle() -> None:
     assert find_circle(import_graph()) is None
 
 
-def test_a_circle_is_found() -> None:
+def test_an_import_cycle_is_found() -> None:
     assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert find_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
 

@@ -1,4 +1,4 @@
-"""Jobs on this machine: what is saved, what is resumed, and how failures of one item or of all are reported."""
+"""Jobs on this machine: saving, resuming, and reports of failures of one item or of all."""
 
 import signal
 import sqlite3
@@ -25,7 +25,7 @@ from support.batch_programs import (
     wait_for,
 )
 
-EVERY = {1, 2, 3, 4, 5, 6}
+ALL_IDS = {1, 2, 3, 4, 5, 6}
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def catalogue(tmp_path: Path) -> Catalogue:
 def test_every_item_is_processed_once(catalogue: Catalogue, workers: int) -> None:
     report = score(catalogue, workers=workers)
     assert (report.done, report.skipped, report.failed) == (6, 0, []) and report.seconds > 0
-    assert calls(catalogue) == dict.fromkeys(EVERY, 1)
+    assert calls(catalogue) == dict.fromkeys(ALL_IDS, 1)
     assert {one.name for one in catalogue.scores(1)} > {OVERALL_SCORE, "agreement"}
     assert [row.id for row in catalogue.query(order_by="-score") if row.score is not None]
     again = score(catalogue, workers=workers)
-    assert (again.done, again.skipped) == (0, 6) and calls(catalogue) == dict.fromkeys(EVERY, 1)
+    assert (again.done, again.skipped) == (0, 6) and calls(catalogue) == dict.fromkeys(ALL_IDS, 1)
 
 
 def test_the_real_model_scores(catalogue: Catalogue) -> None:
@@ -65,7 +65,7 @@ def test_a_killed_run_resumes(catalogue: Catalogue, workers: int) -> None:
     before = kill_while_scoring(catalogue, "local", workers, seconds=0.2)
     assert 3 <= len(before) < 6
     report = score(catalogue, workers=workers)
-    assert (report.done, report.skipped) == (6 - len(before), len(before)) and scored(catalogue) == EVERY
+    assert (report.done, report.skipped) == (6 - len(before), len(before)) and scored(catalogue) == ALL_IDS
     count = calls(catalogue)
     assert all(count[item] == 1 for item in before), "saved items are not processed again"
     assert count.total() <= 6 + workers + 1, "only items in progress are processed twice"
@@ -79,7 +79,7 @@ def test_ctrl_c_stops_a_run(catalogue: Catalogue) -> None:
     assert process.returncode != 0 and said.count("Traceback") == 1 and "KeyboardInterrupt" in said, "no worker prints a traceback"
     assert sqlite3.connect(catalogue.path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     before = scored(catalogue)
-    assert score(catalogue).done == 6 - len(before) and scored(catalogue) == EVERY
+    assert score(catalogue).done == 6 - len(before) and scored(catalogue) == ALL_IDS
 
 
 def test_one_run_of_a_job_at_a_time(catalogue: Catalogue) -> None:
@@ -91,7 +91,7 @@ def test_one_run_of_a_job_at_a_time(catalogue: Catalogue) -> None:
     output, said = process.communicate()
     assert "items done" in output, said
     score(catalogue)
-    assert scored(catalogue) == EVERY
+    assert scored(catalogue) == ALL_IDS
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -115,7 +115,7 @@ def test_a_failing_item_is_listed(catalogue: Catalogue, workers: int) -> None:
 def test_an_item_that_kills_its_worker(catalogue: Catalogue) -> None:
     report = score(catalogue, workers=2, dies=(3,))
     assert [one.item for one in report.failed] == [3] and "exited with code 7" in report.failed[0].description
-    assert report.done == 5 and scored(catalogue) == EVERY - {3}
+    assert report.done == 5 and scored(catalogue) == ALL_IDS - {3}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -158,7 +158,7 @@ def test_a_concurrent_change_is_not_overwritten(catalogue: Catalogue) -> None:
         report = cdwidget.run(job, catalogue, [1, 2])
         assert (report.done, report.changed, report.failed) == (1, 1, []) and "run it again" in str(report)
         assert [one.label for one in catalogue.item(2).instances] == ["theirs"] and catalogue.rows([2])[0].score is None
-    assert score(catalogue).done == 6 and scored(catalogue) == EVERY
+    assert score(catalogue).done == 6 and scored(catalogue) == ALL_IDS
 
 
 def test_other_settings_and_again(catalogue: Catalogue) -> None:

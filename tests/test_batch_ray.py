@@ -13,7 +13,7 @@ import cdwidget
 from cdwidget import Catalogue
 from support.batch_programs import BrightModel, calls, catalogue_of, kill_while_scoring, score, scored
 
-EVERY = {1, 2, 3, 4, 5, 6}
+ALL_IDS = {1, 2, 3, 4, 5, 6}
 pytestmark = pytest.mark.timeout(900)  # seconds; a busy machine takes a minute to start Ray
 
 
@@ -36,7 +36,7 @@ def test_a_killed_run_resumes(catalogue: Catalogue) -> None:
     before = kill_while_scoring(catalogue, "ray", 1, seconds=0.5)
     assert 3 <= len(before) < 6
     report = score(catalogue, "ray")
-    assert (report.done, report.skipped) == (6 - len(before), len(before)) and scored(catalogue) == EVERY
+    assert (report.done, report.skipped) == (6 - len(before), len(before)) and scored(catalogue) == ALL_IDS
     count = calls(catalogue)
     assert all(count[item] == 1 for item in before), "saved items are not processed again"
     assert not ray.is_initialized()
@@ -44,7 +44,7 @@ def test_a_killed_run_resumes(catalogue: Catalogue) -> None:
 
 def test_a_running_ray_processes_every_item_once(started: str, catalogue: Catalogue) -> None:
     report = score(catalogue, "ray", workers=2)
-    assert (report.done, report.failed) == (6, []) and calls(catalogue) == dict.fromkeys(EVERY, 1)
+    assert (report.done, report.failed) == (6, []) and calls(catalogue) == dict.fromkeys(ALL_IDS, 1)
     assert ray.is_initialized(), "the user's Ray keeps running"
     assert score(catalogue, "ray").skipped == 6
 
@@ -59,7 +59,7 @@ def test_the_real_model_gives_the_same_scores(started: str, catalogue: Catalogue
 def test_a_failing_item_is_listed(started: str, catalogue: Catalogue) -> None:
     (catalogue.path.parent / "2.png").unlink()
     report = score(catalogue, "ray", raises=(5,))
-    assert report.done == 4 and scored(catalogue) == EVERY - {2, 5}
+    assert report.done == 4 and scored(catalogue) == ALL_IDS - {2, 5}
     said = {one.item: one.description for one in report.failed}
     assert sorted(said) == [2, 5] and "no file" in said[2] and "the model failed" in said[5]
     assert catalogue.rows([2])[0].problem.startswith("missing")
@@ -68,7 +68,7 @@ def test_a_failing_item_is_listed(started: str, catalogue: Catalogue) -> None:
 def test_an_item_that_kills_its_worker(started: str, catalogue: Catalogue) -> None:
     report = score(catalogue, "ray", dies=(3,))
     assert [one.item for one in report.failed] == [3] and "the worker process died 2 times" in report.failed[0].description
-    assert report.done == 5 and scored(catalogue) == EVERY - {3}
+    assert report.done == 5 and scored(catalogue) == ALL_IDS - {3}
 
 
 def test_a_model_that_cannot_be_loaded(started: str, catalogue: Catalogue) -> None:
@@ -92,7 +92,7 @@ print(score(Catalogue({str(catalogue.path)!r}), "ray", address={started!r}))
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
     assert "6 items done" in done.stdout, done.stderr
-    assert scored(catalogue) == EVERY
+    assert scored(catalogue) == ALL_IDS
 
 
 def test_a_remote_client_address_is_refused(catalogue: Catalogue) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark's figures, checked by hand on predictors that answer what a script says."""
+"""The benchmark's figures, checked by hand on predictors that return scripted masks."""
 
 import csv
 import json
@@ -28,14 +28,14 @@ from cdwidget.formats.dataset_folders import read_benchmark_objects
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
-GT = np.zeros((12, 27), bool)
-GT[4:8, 1:26] = True  # 100 pixels, so that a part of n pixels has an IoU of n / 100
+TRUE_MASK = np.zeros((12, 27), bool)
+TRUE_MASK[4:8, 1:26] = True  # 100 pixels, so that a part of n pixels has an IoU of n / 100
 RNG = np.random.default_rng(0)
 
 
 def part(pixels: int) -> np.ndarray:
-    """The first pixels of GT, column by column."""
-    mask = np.zeros_like(GT)
+    """The first pixels of TRUE_MASK, column by column."""
+    mask = np.zeros_like(TRUE_MASK)
     columns, rows = divmod(pixels, 4)
     mask[4:8, 1 : 1 + columns] = True
     mask[4 : 4 + rows, 1 + columns] = rows > 0
@@ -43,7 +43,7 @@ def part(pixels: int) -> np.ndarray:
 
 
 class ScriptedPredictor:
-    """A predictor that tells images by their colour, and answers click k with the k-th mask of the image's script."""
+    """A predictor that identifies images by color, and predicts the k-th scripted mask of the image for click k."""
 
     def __init__(self, scripts: Sequence[Sequence[np.ndarray]]) -> None:
         self.scripts = scripts
@@ -60,12 +60,12 @@ class ScriptedPredictor:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three images, coloured 0, 1 and 2, with GT as the mask of each."""
+    """Three images, colored 0, 1 and 2, each with TRUE_MASK."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     for index in range(3):
-        Image.new("RGB", GT.shape[::-1], (index, 0, 0)).save(tmp_path / "images" / f"{index}.png")
-        Image.fromarray(GT.astype(np.uint8) * 255).save(tmp_path / "masks" / f"{index}.png")
+        Image.new("RGB", TRUE_MASK.shape[::-1], (index, 0, 0)).save(tmp_path / "images" / f"{index}.png")
+        Image.fromarray(TRUE_MASK.astype(np.uint8) * 255).save(tmp_path / "masks" / f"{index}.png")
     return tmp_path
 
 
@@ -83,7 +83,7 @@ def test_noc_counts_the_first_click_that_reaches_a_threshold(result: Result) -> 
     assert [result.noc(q) for q in (0.85, 0.90, 0.95)] == pytest.approx([(2 + 3 + 1) / 3, (3 + 6 + 1) / 3, (4 + 6 + 1) / 3])
 
 
-def test_never_is_told_from_the_last_click(result: Result) -> None:
+def test_an_unreached_threshold_differs_from_the_last_click(result: Result) -> None:
     assert [result.nof(q) for q in (0.85, 0.90, 0.95)] == [0, 0, 1]
     assert [result.at_last(q) for q in (0.85, 0.90, 0.95)] == [0, 1, 0]
 
@@ -117,7 +117,7 @@ def test_a_session_merges_where_the_plain_predictor_does_not(folder: Path) -> No
     assert plain.ious == (100 / 103,)
 
 
-def test_the_best_of_the_first_answer_and_its_alternatives_is_noted(folder: Path) -> None:
+def test_the_best_first_prediction_or_alternative_is_recorded(folder: Path) -> None:
     class Undecided(ScriptedPredictor):
         def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
             return replace(super().predict(prompts, prior), alternatives=(part(90 - 10 * len(prompts)), part(30)))
@@ -127,8 +127,8 @@ def test_the_best_of_the_first_answer_and_its_alternatives_is_noted(folder: Path
 
 
 def test_ignored_pixels_are_neither_clicked_nor_counted() -> None:
-    ignore = GT & ~part(40)
-    ious, _ = click_through(GT & ~ignore, ignore, np.zeros_like(GT), lambda: lambda click: part(100), 20, MODES["click"], RNG)
+    ignore = TRUE_MASK & ~part(40)
+    ious, _ = click_through(TRUE_MASK & ~ignore, ignore, np.zeros_like(TRUE_MASK), lambda: lambda click: part(100), 20, MODES["click"], RNG)
     assert ious == (1.0,)
 
 
@@ -137,9 +137,9 @@ def test_each_click_goes_to_the_core_of_the_larger_error() -> None:
 
     def clicker(click: Click) -> np.ndarray:
         clicks.append(click)
-        return np.ones_like(GT)
+        return np.ones_like(TRUE_MASK)
 
-    click_through(GT, np.zeros_like(GT), np.zeros_like(GT), lambda: clicker, 2, MODES["click"], RNG)
+    click_through(TRUE_MASK, np.zeros_like(TRUE_MASK), np.zeros_like(TRUE_MASK), lambda: clicker, 2, MODES["click"], RNG)
     # The object is 4 rows high, so its core is 2 pixels deep: rows 5 and 6, from x = 2 on; ties go to the first in raster order.
     # Then the 4 rows above and below it are wrong, 2 deep as well (the image's border counts): from (1, 1) on.
     assert clicks == [Click(2, 5, True), Click(1, 1, False)]
@@ -177,7 +177,7 @@ def test_json_holds_all_figures_and_each_run(result: Result, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.json"]
 
 
-def test_csv_has_a_line_an_object(result: Result, tmp_path: Path) -> None:
+def test_csv_has_one_line_per_object(result: Result, tmp_path: Path) -> None:
     write_csv(tmp_path / "out.csv", [result])
     first, second, third = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert second["method"] == "scripted" and second["object"] == "1" and second["set"] == tmp_path.name
@@ -209,7 +209,7 @@ def poppy() -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_peer_answers_clicks(name: str, poppy: np.ndarray) -> None:
+def test_peer_predicts_from_clicks(name: str, poppy: np.ndarray) -> None:
     baseline = BASELINES[name]()
     baseline.set_image(poppy)
     first = baseline.predict([Click(45, 30)])
@@ -222,7 +222,7 @@ def test_peer_answers_clicks(name: str, poppy: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_peer_answers_boxes_and_strokes(name: str, poppy: np.ndarray) -> None:
+def test_peer_predicts_from_boxes_and_strokes(name: str, poppy: np.ndarray) -> None:
     baseline = BASELINES[name]()
     baseline.set_image(poppy)
     truth = (poppy == (220, 60, 50)).all(2)
@@ -232,7 +232,7 @@ def test_peer_answers_boxes_and_strokes(name: str, poppy: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_peer_needs_an_image_and_takes_any(name: str) -> None:
+def test_peer_needs_an_image_of_any_size(name: str) -> None:
     baseline = BASELINES[name]()
     with pytest.raises(ValueError, match="call set_image first"):
         baseline.predict([Click(1, 1)])

@@ -1,4 +1,4 @@
-"""Modes, held-out objects, several processes, resuming: on a predictor that knows the truth, or nearly."""
+"""Modes, held-out objects, several processes, resuming: with a predictor that segments by brightness."""
 
 import json
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
-asked: list[tuple[Prompt, ...]] = []
+prompt_log: list[tuple[Prompt, ...]] = []
 images = 0
 
 
 class Honest:
-    """Takes everything as bright as a positive prompt's first pixel for the object."""
+    """Segments all pixels as bright as the first pixel of a positive prompt."""
 
     def set_image(self, image: np.ndarray) -> None:
         global images
@@ -31,19 +31,19 @@ class Honest:
         self.image = image[..., 0] // 64
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
-        asked.append(tuple(prompts))
+        prompt_log.append(tuple(prompts))
         mask = np.zeros(self.image.shape, bool) if prior is None else prior > 0.5
         for prompt in prompts:
             if isinstance(prompt, Box):
                 y, x = int((prompt.y0 + prompt.y1) / 2), int((prompt.x0 + prompt.x1) / 2)
             else:
                 x, y = (int(v) for v in (prompt.points[0] if isinstance(prompt, Stroke) else (prompt.x, prompt.y)))
-            alike = self.image == self.image[y, x]
-            mask = mask | alike if isinstance(prompt, Box) or prompt.positive else mask & ~alike
+            equal = self.image == self.image[y, x]
+            mask = mask | equal if isinstance(prompt, Box) or prompt.positive else mask & ~equal
         return Prediction(mask, mask.astype(np.float32))
 
 
-HONEST = Method("honest", Honest, "honest 1")
+BRIGHTNESS_METHOD = Method("honest", Honest, "honest 1")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def sets(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_held_out_objects_are_those_training_never_draws(sets: Path) -> None:
+def test_training_never_draws_held_out_objects(sets: Path) -> None:
     targets = read_objects([sets], held_out=True, objects=6)
     stems = {source.image.stem for name in ("one", "two") for source in read_dataset(sets / name) if is_held_out(source)}
     assert {target.name.partition("#")[0] for target in targets} <= stems and {target.group for target in targets} == {"one", "two"}
@@ -79,16 +79,16 @@ def test_held_out_objects_are_those_training_never_draws(sets: Path) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_cuts_the_object_out(mode: str, sets: Path) -> None:
     (target,) = read_objects([sets], held_out=True, objects=1)
-    asked.clear()
+    prompt_log.clear()
     run = segment(target, Honest(), Options(mode))
-    assert run.ious[-1] == 1.0 and len(run.encode) == 1 and len(run.predict) == len(asked) > 0
+    assert run.ious[-1] == 1.0 and len(run.encode) == 1 and len(run.predict) == len(prompt_log) > 0
     kinds = {"click": Click, "box": Box, "stroke": Stroke, "edit": Click}
-    assert isinstance(asked[0][0], kinds[mode])
+    assert isinstance(prompt_log[0][0], kinds[mode])
     assert (MIN_FLIP_IOU <= run.start < MAX_FLIP_IOU) if mode == "edit" else run.start == 0
     assert segment(target, Honest(), Options(mode)).ious == run.ious
 
 
-def test_a_first_click_that_spoils_the_mask_to_edit_is_a_drop() -> None:
+def test_a_first_click_that_worsens_the_mask_to_edit_is_a_drop() -> None:
     assert Run("a", (0.7, 0.9), 1.0, start=0.8).drops == 1
 
 
@@ -98,7 +98,7 @@ def test_an_unknown_mode_lists_the_choices() -> None:
 
 
 @pytest.mark.parametrize("side", [4, 12, 90])
-def test_faulty_masks_have_the_iou_asked_for(side: int) -> None:
+def test_corrupted_masks_have_the_requested_iou(side: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (150, 200, 3), np.uint8)
     gt, ignore = np.zeros((150, 200), bool), np.zeros((150, 200), bool)
     gt[30 : 30 + side, 80 : 80 + side] = True
@@ -108,7 +108,7 @@ def test_faulty_masks_have_the_iou_asked_for(side: int) -> None:
     assert np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[0], masks[2])
 
 
-def test_an_object_of_two_pixels_cannot_be_spoiled() -> None:
+def test_an_object_of_two_pixels_cannot_be_corrupted() -> None:
     gt = np.zeros((20, 20), bool)
     gt[3, 4:6] = True
     with pytest.raises(ValueError, match="an object of 2 pixels is too small"):
@@ -123,15 +123,19 @@ def figures(runs: Sequence[Run]) -> list[tuple]:
 def test_a_rerun_does_only_what_is_missing(sets: Path, tmp_path: Path) -> None:
     global images
     targets, record = read_objects([sets], held_out=True, objects=4), tmp_path / "r.jsonl"
-    (whole,) = run_all([HONEST], targets, Options(), record=record)
+    (whole,) = run_all([BRIGHTNESS_METHOD], targets, Options(), record=record)
     record.write_text("".join(record.read_text().splitlines(keepends=True)[:2]) + '{"key": "cut o')  # killed while it wrote
     images = 0
-    (again,) = run_all([HONEST], targets, Options(), record=record)
+    (again,) = run_all([BRIGHTNESS_METHOD], targets, Options(), record=record)
     assert images == 2 and figures(again.runs) == figures(whole.runs)
     assert [json.loads(line)["method"] for line in record.read_text().splitlines()] == ["honest"] * 4
-    run_all([HONEST], targets, Options(), record=record)
+    run_all([BRIGHTNESS_METHOD], targets, Options(), record=record)
     assert images == 2
-    for method, options in ((Method("honest", Honest, "honest 2"), Options()), (HONEST, Options(seed=1)), (HONEST, Options("box"))):
+    for method, options in (
+        (Method("honest", Honest, "honest 2"), Options()),
+        (BRIGHTNESS_METHOD, Options(seed=1)),
+        (BRIGHTNESS_METHOD, Options("box")),
+    ):
         images = 0
         run_all([method], targets, options, record=record)
         assert images == 4
@@ -146,7 +150,7 @@ def test_several_processes_find_the_same(sets: Path) -> None:
         assert figures(one.runs) == figures(other.runs)
 
 
-def test_what_cannot_be_imported_is_named() -> None:
+def test_a_failed_import_names_the_method() -> None:
     with pytest.raises(ValueError, match="'nowhere:Thing' cannot be imported"):
         import_method("nowhere:Thing")
     with pytest.raises(ValueError, match="no attribute 'Nobody'"):
@@ -156,7 +160,9 @@ def test_what_cannot_be_imported_is_named() -> None:
 def test_all_files_and_tables_of_a_run(sets: Path, tmp_path: Path) -> None:
     targets = read_objects([sets], held_out=True, objects=4)
     out = tmp_path / "held-out.json"
-    text = measure([HONEST, baseline("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares")
+    text = measure(
+        [BRIGHTNESS_METHOD, baseline("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares"
+    )
     noc, groups, differences, latency = text.split("\n\n")
     assert noc.splitlines()[1].split()[:3] == ["honest", "4", "1.00"]
     assert [line.split()[0] for line in groups.splitlines()] == ["NoC85/NoC90", "one", "two"]

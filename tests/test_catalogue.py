@@ -15,8 +15,8 @@ from cdwidget import Catalogue, Instance, Item
 from cdwidget.catalogue import ScoreValue, storage
 from cdwidget.formats import FORMATS
 
-ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "%_; DROP TABLE items;--.png", "x" * 250 + ".png"]
-LONG = "<script>'\"🐈" + "ä" * 290
+ODD_NAMES = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "%_; DROP TABLE items;--.png", "x" * 250 + ".png"]
+LONG_LABEL = "<script>'\"🐈" + "ä" * 290
 
 
 def square(x: int, y: int, side: int = 8) -> np.ndarray:
@@ -39,7 +39,7 @@ def items(tmp_path: Path) -> list[Item]:
         [],
         [Instance(square(3, 4), "cat")],
         [Instance(square(3, 4), "cat"), Instance(square(20, 10), "dog")],
-        [Instance(ring, LONG)],
+        [Instance(ring, LONG_LABEL)],
     ]
     return [Item(picture(tmp_path / "images" / f"{n}.png"), own) for n, own in enumerate(instances)]
 
@@ -89,17 +89,17 @@ def test_invalid_masks_are_reported_and_omitted(tmp_path: Path) -> None:
     assert all("a.png" in problem for problem in added.problems[:3]) and "not valid Unicode" in added.problems[3]
 
 
-@pytest.mark.parametrize("name", [*ODD, "a" * 300 + ".png"])
+@pytest.mark.parametrize("name", [*ODD_NAMES, "a" * 300 + ".png"])
 def test_unusual_names_and_labels_are_plain_text(tmp_path: Path, name: str) -> None:
     catalogue = Catalogue(tmp_path / "labels.db")
     path = tmp_path / name
     if len(name) < 256:
         picture(path)
-    catalogue.add([Item(path, [Instance(square(1, 1), LONG)])], tags=[name])
+    catalogue.add([Item(path, [Instance(square(1, 1), LONG_LABEL)])], tags=[name])
     for of in ("items", "instances"):
-        (row,) = catalogue.query(label=LONG, tag=name, where=[("path", "contains", name)], of=of)
+        (row,) = catalogue.query(label=LONG_LABEL, tag=name, where=[("path", "contains", name)], of=of)
         assert row.path == str(path)
-    assert catalogue.labels() == [LONG] and catalogue.tags() == [name]
+    assert catalogue.labels() == [LONG_LABEL] and catalogue.tags() == [name]
     if len(name) < 256:
         session = catalogue.session(1)
         session.select(1)

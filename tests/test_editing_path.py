@@ -1,4 +1,4 @@
-"""The code that a reader must know to follow a click stays small."""
+"""The code that a click runs through stays small enough to read."""
 
 import runpy
 from pathlib import Path

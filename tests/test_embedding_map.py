@@ -15,7 +15,7 @@ from cdwidget.catalogue.similarity import project, put_embedding, read_embedding
 from cdwidget.model.predictor import CDNetPredictor
 from cdwidget.widget.embedding_map import SHORTCUTS
 from cdwidget.widget.points import LEGENDS, NO_CLASS, SCALE_STEPS, SCALE_STOPS
-from support.image_files import RING, SQUARE, TWO, item
+from support.image_files import RING_MASK, SQUARE, TWO_PARTS_MASK, item
 from support.widget_page import WidgetPage
 
 JS = Path(__file__).parents[1] / "js" / "src" / "map"
@@ -26,12 +26,12 @@ def catalogue(tmp_path: Path) -> Catalogue:
     """Six images; the first five have embeddings. The ring covers most of the first, the third has no instance."""
     found = Catalogue(tmp_path / "labels.db", user="ana")
     objects = [
-        [("ring", RING), ("box", SQUARE)],
+        [("ring", RING_MASK), ("box", SQUARE)],
         [("box", SQUARE)],
         [],
-        [("ring", RING)],
-        [("box", SQUARE), ("box", TWO)],
-        [("ring", RING)],
+        [("ring", RING_MASK)],
+        [("box", SQUARE), ("box", TWO_PARTS_MASK)],
+        [("ring", RING_MASK)],
     ]
     found.add([item(tmp_path, *(Instance(mask, label) for label, mask in own), name=f"{n}.png") for n, own in enumerate(objects, 1)])
     for number in range(1, 6):
@@ -208,4 +208,4 @@ def test_a_predictor_that_cannot_embed(catalogue: Catalogue) -> None:
     from support.scripted_predictor import ScriptedPredictor
 
     with pytest.raises(ValueError, match=r"ScriptedPredictor has no method embed\(image\)"):
-        cdwidget.run(cdwidget.Embed(ScriptedPredictor(RING)), catalogue, progress=False)
+        cdwidget.run(cdwidget.Embed(ScriptedPredictor(RING_MASK)), catalogue, progress=False)

@@ -16,7 +16,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Accept, Alternative, Lock, Merge, Select, Session, autosave
 from cdwidget.session.autosave import FileJournal, InUse, journal_path
 from cdwidget.tools import Brush, FillHoles, Matte
-from support.scripted_predictor import IMAGE, LEFT, RIGHT, RandomPredictor, ScriptedPredictor
+from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, ScriptedPredictor
 
 ACTIONS: list[Any] = [
     Click(3, 3),
@@ -143,7 +143,7 @@ for number in range(10_000):
     assert printed >= 25 and all_states(session) in allowed[-2:]
 
 
-FULL = """
+FULL_DISK_PROGRAM = """
 import resource, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
@@ -168,7 +168,7 @@ assert (session.mask != before).any() and (opened(path).mask == session.mask).al
 
 
 def test_a_full_disk_changes_nothing_and_the_action_can_be_repeated(tmp_path: Path) -> None:
-    code = FULL.format(tests=str(Path(__file__).parent), path=str(tmp_path / "a.jsonl"))
+    code = FULL_DISK_PROGRAM.format(tests=str(Path(__file__).parent), path=str(tmp_path / "a.jsonl"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("could not be saved") == 2 and "repeat it" in done.stdout
@@ -237,7 +237,7 @@ def test_the_newest_session_of_a_process_writes_to_the_file(tmp_path: Path) -> N
 
 def test_a_session_without_changes_creates_no_file(tmp_path: Path) -> None:
     path = journal_path(tmp_path / "photo.jpg")
-    session = opened(path, ScriptedPredictor(LEFT))
+    session = opened(path, ScriptedPredictor(LEFT_HALF))
     session.peek(Click(1, 1))
     assert session.undo() is None
     assert list(tmp_path.iterdir()) == [] and path == tmp_path / ".cdwidget" / "photo.jpg.jsonl"
@@ -247,16 +247,16 @@ def test_a_session_without_changes_creates_no_file(tmp_path: Path) -> None:
 
 def test_a_journal_of_other_masks_is_copied_before_it_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    opened(path, instances=[Instance(LEFT, "cat")]).apply(Brush(((12.0, 9.0),), 3.0))
-    worked_on = opened(path, instances=[Instance(LEFT, "cat")])  # Runs the same cell again.
+    opened(path, instances=[Instance(LEFT_HALF, "cat")]).apply(Brush(((12.0, 9.0),), 3.0))
+    worked_on = opened(path, instances=[Instance(LEFT_HALF, "cat")])  # Runs the same cell again.
     assert worked_on.can_undo and opened(path).can_undo  # Without masks, it resumes any journal.
     saved = path.read_bytes()
 
-    other = opened(path, mask=RIGHT)
-    assert not other.can_undo and (other.mask == RIGHT).all() and "Earlier" in other.journal.notice  # type: ignore[union-attr]
+    other = opened(path, mask=RIGHT_HALF)
+    assert not other.can_undo and (other.mask == RIGHT_HALF).all() and "Earlier" in other.journal.notice  # type: ignore[union-attr]
     assert path.read_bytes() == saved
     other.apply(Brush(((2.0, 2.0),), 2.0))
-    assert (tmp_path / "a.1.jsonl").read_bytes() == saved and (opened(path, mask=RIGHT).mask == other.mask).all()
+    assert (tmp_path / "a.1.jsonl").read_bytes() == saved and (opened(path, mask=RIGHT_HALF).mask == other.mask).all()
 
     picture = Session(255 - IMAGE)
     FileJournal(path).resume(picture)
@@ -276,12 +276,12 @@ def test_an_image_that_was_compressed_again_keeps_its_journal(tmp_path: Path) ->
 
 def test_a_journal_that_ends_with_the_given_masks_is_resumed(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    session = opened(path, instances=[Instance(LEFT, "cat")])
+    session = opened(path, instances=[Instance(LEFT_HALF, "cat")])
     session.apply(Brush(((12.0, 9.0),), 3.0))
     given = [Instance(one.mask, one.label) for one in session.instances]
     again = opened(path, instances=given)
     assert again.can_undo and again.journal.notice == "" and len(again.instances) == 2  # type: ignore[union-attr]
-    for other in (given[:1] + [Instance(RIGHT)], given[::-1], [Instance(given[0].mask, "dog"), given[1]]):
+    for other in (given[:1] + [Instance(RIGHT_HALF)], given[::-1], [Instance(given[0].mask, "dog"), given[1]]):
         assert not opened(path, instances=other).can_undo
 
 
@@ -289,7 +289,7 @@ def test_the_copy_of_an_unused_journal_can_be_opened(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     first = opened(path)
     first.apply(Brush(((12.0, 9.0),), 3.0))
-    other = opened(path, mask=RIGHT)
+    other = opened(path, mask=RIGHT_HALF)
     kept = tmp_path / "a.1.jsonl"
     assert str(kept) in other.journal.notice  # type: ignore[union-attr]
     other.apply(Brush(((2.0, 2.0),), 2.0))

@@ -15,24 +15,24 @@ from cdwidget.formats.voc import palette
 from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.items import Instance
 from cdwidget.polygons import fill
-from support.image_files import RING, SQUARE, TWO, item, write_gray
+from support.image_files import RING_MASK, SQUARE, TWO_PARTS_MASK, item, write_gray
 
 # --- VOC -------------------------------------------------------------------------------------------------------------------------
 
 
-def test_voc_files_are_what_the_devkit_expects(tmp_path: Path) -> None:
-    cdwidget.write("voc", [item(tmp_path, Instance(SQUARE, "dog"), Instance(TWO, "cat"))], tmp_path / "v")
+def test_voc_files_match_the_devkit(tmp_path: Path) -> None:
+    cdwidget.write("voc", [item(tmp_path, Instance(SQUARE, "dog"), Instance(TWO_PARTS_MASK, "cat"))], tmp_path / "v")
     with Image.open(tmp_path / "v/SegmentationClass/a.png") as file:
         assert file.mode == "P"
         assert file.getpalette()[:15] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128]
-        assert np.array_equal(np.asarray(file), SQUARE * 1 + TWO * 2)
+        assert np.array_equal(np.asarray(file), SQUARE * 1 + TWO_PARTS_MASK * 2)
     assert (tmp_path / "v/JPEGImages/a.png").read_bytes() == (tmp_path / "a.png").read_bytes()
     lines = (tmp_path / "v/labelmap.txt").read_text().splitlines()
     assert lines == ["# label:color_rgb:parts:actions", "background:0,0,0::", "dog:128,0,0::", "cat:0,128,0::"]
     assert (tmp_path / "v/ImageSets/Segmentation/default.txt").read_text() == "a\n"
 
 
-def test_the_palette_is_that_of_the_devkit() -> None:
+def test_the_palette_matches_the_devkit() -> None:
     colors = palette()
     assert colors[[1, 8, 15, 20, 255]].tolist() == [[128, 0, 0], [64, 0, 0], [192, 128, 128], [0, 64, 128], [224, 224, 192]]
     assert len(np.unique(colors, axis=0)) == 256
@@ -63,7 +63,7 @@ def test_voc_without_label_map_and_objects(tmp_path: Path) -> None:
 
 def test_class_ids_are_stable(tmp_path: Path) -> None:
     for labels in (("dog", "cat"), ("cat", "bird")):
-        instances = [Instance(mask, label) for mask, label in zip((SQUARE, TWO), labels)]
+        instances = [Instance(mask, label) for mask, label in zip((SQUARE, TWO_PARTS_MASK), labels)]
         for format in ("voc", "yolo"):
             cdwidget.write(format, [item(tmp_path, *instances)], tmp_path / format)
     assert [line.split(":")[0] for line in (tmp_path / "voc/labelmap.txt").read_text().splitlines()[1:]] == [
@@ -131,8 +131,8 @@ def test_readers_that_draw_outlines_see_holes_and_parts() -> None:
     assert (drawn & ring).sum() / (drawn | ring).sum() > 0.95
 
 
-def test_yolo_files_are_what_trainers_expect(tmp_path: Path) -> None:
-    cdwidget.write("yolo", [item(tmp_path, Instance(SQUARE, "dog"), Instance(RING, "cat"), name="b.jpg")], tmp_path / "y")
+def test_yolo_files_match_the_trainers_layout(tmp_path: Path) -> None:
+    cdwidget.write("yolo", [item(tmp_path, Instance(SQUARE, "dog"), Instance(RING_MASK, "cat"), name="b.jpg")], tmp_path / "y")
     assert yaml.safe_load((tmp_path / "y/data.yaml").read_text()) == {
         "path": ".",
         "train": "images",

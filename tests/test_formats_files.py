@@ -12,13 +12,13 @@ from PIL import Image
 import cdwidget
 from cdwidget.formats.dataset_folders import read_benchmark_objects
 from cdwidget.items import Instance, Item
-from support.image_files import RING, SQUARE, TWO, item, write_gray
+from support.image_files import RING_MASK, SQUARE, TWO_PARTS_MASK, item, write_gray
 
 # --- LabelMe ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_labelme_shapes_are_what_labelme_writes(tmp_path: Path) -> None:
-    source = item(tmp_path / "photos", Instance(SQUARE, "dog"), Instance(TWO, "cat"), Instance(RING, "ring"))
+def test_labelme_shapes_match_labelme_files(tmp_path: Path) -> None:
+    source = item(tmp_path / "photos", Instance(SQUARE, "dog"), Instance(TWO_PARTS_MASK, "cat"), Instance(RING_MASK, "ring"))
     cdwidget.write("labelme", [source], tmp_path / "out")
     content = json.loads((tmp_path / "out/a.json").read_text())
     assert [content[key] for key in ("imagePath", "imageData", "imageHeight", "imageWidth")] == ["../photos/a.png", None, 5, 6]
@@ -27,7 +27,7 @@ def test_labelme_shapes_are_what_labelme_writes(tmp_path: Path) -> None:
     assert [(cat["shape_type"], cat["group_id"], cat["label"]) for cat in cats] == [("polygon", 2, "cat")] * 2
     assert (ring["shape_type"], ring["points"]) == ("mask", [[0, 0], [5, 4]])
     with Image.open(io.BytesIO(base64.b64decode(ring["mask"]))) as png:
-        assert np.array_equal(np.asarray(png).astype(bool), RING)
+        assert np.array_equal(np.asarray(png).astype(bool), RING_MASK)
 
 
 def labelme(folder: Path, *shapes: object, **content: object) -> Path:
@@ -72,7 +72,7 @@ def test_broken_labelme_shapes_are_named(tmp_path: Path, shape: object, message:
 
 
 def test_a_labelme_mask_outside_the_image(tmp_path: Path) -> None:
-    cdwidget.write("labelme", [item(tmp_path, Instance(RING, "ring"))], tmp_path / "a.json")
+    cdwidget.write("labelme", [item(tmp_path, Instance(RING_MASK, "ring"))], tmp_path / "a.json")
     content = json.loads((tmp_path / "a.json").read_text())
     content["imageWidth"] = 4
     (tmp_path / "a.json").write_text(json.dumps(content))
@@ -91,7 +91,7 @@ def test_files_that_are_not_labelme(tmp_path: Path, text: str) -> None:
 
 
 def test_one_png_per_instance(tmp_path: Path) -> None:
-    source = item(tmp_path, Instance(SQUARE, "dog/../é"), Instance(RING, "x" * 300))
+    source = item(tmp_path, Instance(SQUARE, "dog/../é"), Instance(RING_MASK, "x" * 300))
     cdwidget.write("png", [source], tmp_path / "p")
     files = sorted((tmp_path / "p/masks/a").iterdir())
     assert [file.name for file in files] == ["001_dog_é.png", f"002_{'x' * 40}.png"]
@@ -102,13 +102,13 @@ def test_one_png_per_instance(tmp_path: Path) -> None:
 
 
 def test_one_png_per_image_is_a_benchmark_folder(tmp_path: Path) -> None:
-    items = [item(tmp_path, Instance(SQUARE, "dog"), Instance(TWO, "cat")), item(tmp_path, name="b.png")]
+    items = [item(tmp_path, Instance(SQUARE, "dog"), Instance(TWO_PARTS_MASK, "cat")), item(tmp_path, name="b.png")]
     cdwidget.write("png", items[:1], tmp_path / "p", file_per="image")
     (target,) = read_benchmark_objects(tmp_path / "p")
-    assert np.array_equal(target.load()[1], SQUARE | TWO)
+    assert np.array_equal(target.load()[1], SQUARE | TWO_PARTS_MASK)
     cdwidget.write("png", items, tmp_path / "p", file_per="image")
     first, second = cdwidget.read("png", tmp_path / "p")
-    assert np.array_equal(first.instances[0].mask, SQUARE | TWO) and len(second.instances) == 0
+    assert np.array_equal(first.instances[0].mask, SQUARE | TWO_PARTS_MASK) and len(second.instances) == 0
     with pytest.raises(ValueError, match="file_per='all'; allowed are 'instance' and 'image'"):
         cdwidget.write("png", items, tmp_path / "p", file_per="all")
     cdwidget.write("png", items, tmp_path / "q")
@@ -124,7 +124,7 @@ def test_the_old_name_of_file_per_warns(tmp_path: Path) -> None:
 
 def test_label_maps_are_read_with_their_ids(tmp_path: Path) -> None:
     item(tmp_path / "images")
-    write_gray(tmp_path / "masks/a.png", SQUARE * 3 + TWO * 255)
+    write_gray(tmp_path / "masks/a.png", SQUARE * 3 + TWO_PARTS_MASK * 255)
     (found,) = cdwidget.read("png", tmp_path)
     assert [(each.id, each.mask.sum()) for each in found.instances] == [(3, 6)]
 
@@ -149,10 +149,10 @@ def test_broken_png_folders(tmp_path: Path, damage, message: str) -> None:
 def test_a_cut_out_shows_the_object_and_hides_the_rest(tmp_path: Path) -> None:
     alpha = np.where(SQUARE, 200, 0).astype(np.uint8)
     alpha[4, 5] = 40
-    source = item(tmp_path, Instance(SQUARE, "soft", alpha=alpha), Instance(TWO, "hard"))
+    source = item(tmp_path, Instance(SQUARE, "soft", alpha=alpha), Instance(TWO_PARTS_MASK, "hard"))
     cdwidget.write("rgba", [source], tmp_path / "r")
     soft, hard = (np.asarray(Image.open(file)) for file in sorted((tmp_path / "r/cutouts/a").iterdir()))
-    assert np.array_equal(soft[:, :, 3], alpha) and np.array_equal(hard[:, :, 3], TWO * 255)
+    assert np.array_equal(soft[:, :, 3], alpha) and np.array_equal(hard[:, :, 3], TWO_PARTS_MASK * 255)
     image = source.read_image()
     assert np.array_equal(soft[alpha > 0, :3], image[alpha > 0]) and not soft[alpha == 0].any()
 
@@ -168,10 +168,10 @@ def test_a_cut_out_without_alpha_channel(tmp_path: Path) -> None:
 
 
 def test_npz_is_plain_numpy(tmp_path: Path) -> None:
-    path = cdwidget.write("npz", [item(tmp_path, Instance(SQUARE, "dog", 4), Instance(TWO))], tmp_path / "a.npz")
+    path = cdwidget.write("npz", [item(tmp_path, Instance(SQUARE, "dog", 4), Instance(TWO_PARTS_MASK))], tmp_path / "a.npz")
     with np.load(path) as arrays:
         assert sorted(arrays) == ["ids", "image", "labels", "masks"]
-        assert arrays["masks"].dtype == bool and np.array_equal(arrays["masks"], [SQUARE, TWO])
+        assert arrays["masks"].dtype == bool and np.array_equal(arrays["masks"], [SQUARE, TWO_PARTS_MASK])
         assert arrays["labels"].tolist() == ["dog", ""] and arrays["ids"].tolist() == [4, -1] and str(arrays["image"]) == "a.png"
 
 

@@ -26,7 +26,7 @@ GRAY_STEP = 40  # Gray levels between two images.
 
 @dataclass(frozen=True)
 class Stored:
-    """What a format stores in addition to masks and labels."""
+    """The data that a format stores in addition to masks and labels."""
 
     ids: bool = False
     alpha: bool = False
@@ -34,7 +34,7 @@ class Stored:
     overlap: bool = True
 
 
-STORED = {
+STORED_BY_FORMAT = {
     "coco": Stored(ids=True),
     "labelme": Stored(empty=False),
     "npz": Stored(ids=True, alpha=True),
@@ -97,7 +97,7 @@ def in_front(instances: list[Instance]) -> list[Instance]:
 @settings(max_examples=25)
 @given(drawn=drawn_sets())
 def test_round_trip(format: str, drawn: list) -> None:
-    stored = STORED[format]
+    stored = STORED_BY_FORMAT[format]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         items = items_in(folder / "from", drawn)

@@ -24,8 +24,8 @@ from cdwidget.widget.images import svg_path
 from support.gallery_page import GalleryPage, catalogue_of, scored
 from support.widget_page import wait_until
 
-ODD = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
-LONG = "<script>'\"🐈" + "ä" * 290
+ODD_NAMES = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
+LONG_LABEL = "<script>'\"🐈" + "ä" * 290
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_tile_has_a_picture_and_a_mask(page: GalleryPage) -> None:
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (144, 192), (512, 300)])
-def test_an_outline_is_that_of_the_mask(shape: tuple[int, int]) -> None:
+def test_an_outline_follows_the_mask(shape: tuple[int, int]) -> None:
     height, width = shape
     mask = np.zeros(shape, np.uint8)
     cv2.ellipse(mask, (width // 2, height // 2), (width // 3, height // 4), 20, 0, 360, 255, -1)
@@ -172,7 +172,7 @@ def test_undo_keeps_changes_by_others(page: GalleryPage, catalogue: Catalogue) -
     assert page.request("undo")["ok"] and [row.status for row in catalogue.rows([1, 2], of="instances")] == ["accepted", "rejected"]
     assert page.request("undo")["result"]["undone"]["ids"] == [1, 3]
     assert [row.status for row in catalogue.rows([1, 2, 3], of="instances")] == ["accepted", "rejected", "new"]
-    assert "1 of 2 images were changed by others since, and stay as they are" in page.notice
+    assert "1 of 2 images have been changed by others and were not undone" in page.notice
     page.request("status", ids=[5], status="accepted")
     ben.set_status(5, "rejected", of="instances")
     assert "was changed since (rejected by ben)" in page.request("undo")["error"]
@@ -252,23 +252,23 @@ def test_unknown_keywords_and_values_are_refused(catalogue: Catalogue) -> None:
 
 
 def test_names_are_data(tmp_path: Path) -> None:
-    for name in ODD:
+    for name in ODD_NAMES:
         Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(tmp_path / name)
     mask = np.ones((30, 40), bool)
     catalogue = Catalogue(tmp_path / "labels.db")
-    catalogue.add([Item(tmp_path / name, [Instance(mask, LONG)]) for name in ODD])
-    catalogue.put_scores(1, [ScoreValue(1, LONG, 0.5, LONG)])
-    catalogue.tag(1, LONG)
-    page = GalleryPage(Gallery(catalogue, order_by="id", filter_labels=[LONG]))
+    catalogue.add([Item(tmp_path / name, [Instance(mask, LONG_LABEL)]) for name in ODD_NAMES])
+    catalogue.put_scores(1, [ScoreValue(1, LONG_LABEL, 0.5, LONG_LABEL)])
+    catalogue.tag(1, LONG_LABEL)
+    page = GalleryPage(Gallery(catalogue, order_by="id", filter_labels=[LONG_LABEL]))
     rows = page.request("page", key=page.key, start=0, stop=4)["result"]["rows"]
-    assert [row["name"] for row in rows] == ODD and {row["label"] for row in rows} == {LONG}
-    assert rows[0]["chips"] == [{"name": LONG, "value": 0.5, "reason": LONG}]
-    assert json.loads(json.dumps(page.trait("_choices")))["labels"] == [LONG] and page.trait("_choices")["tags"] == [LONG]
+    assert [row["name"] for row in rows] == ODD_NAMES and {row["label"] for row in rows} == {LONG_LABEL}
+    assert rows[0]["chips"] == [{"name": LONG_LABEL, "value": 0.5, "reason": LONG_LABEL}]
+    assert json.loads(json.dumps(page.trait("_choices")))["labels"] == [LONG_LABEL] and page.trait("_choices")["tags"] == [LONG_LABEL]
     answer, buffers = page.exchange("thumbs", ids=[1, 2, 3, 4], size=100)
     assert len(buffers) == 8
-    page.widget.text = LONG[:11]
+    page.widget.text = LONG_LABEL[:11]
     assert len(page.widget.ids) == 4
-    page.widget.text = ODD[0]
+    page.widget.text = ODD_NAMES[0]
     assert len(page.widget.ids) == 1
 
 

@@ -9,7 +9,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.session.serialization import change_from_json, change_to_json
 from cdwidget.tools import Brush
-from support.scripted_predictor import IMAGE, LEFT, RIGHT, RandomPredictor, ScriptedPredictor, any_action
+from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, ScriptedPredictor, any_action
 
 
 def test_a_new_action_discards_undone_steps():
@@ -57,7 +57,7 @@ def test_discarded_steps_do_not_count_against_the_limit():
 
 
 def test_undo_and_redo_return_the_change():
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     change = session.apply(Click(2, 3))
     assert session.undo() is change
     assert session.redo() is change
@@ -78,7 +78,7 @@ class Recorder:
 
 def test_a_change_that_cannot_be_recorded_is_not_made():
     journal = Recorder()
-    session = journal.session = Session(IMAGE, ScriptedPredictor(LEFT), journal=journal)
+    session = journal.session = Session(IMAGE, ScriptedPredictor(LEFT_HALF), journal=journal)
     session.apply(Click(2, 3))
     session.relabel("cat")
     session.undo()
@@ -97,7 +97,7 @@ def test_a_change_that_cannot_be_recorded_is_not_made():
 @pytest.mark.parametrize("seed", range(3))
 def test_a_recorded_change_is_read_back_equal(seed):
     random, journal = Random(seed), Recorder()
-    session = journal.session = Session(IMAGE, RandomPredictor(), mask=LEFT, instances=[Instance(RIGHT)], journal=journal)
+    session = journal.session = Session(IMAGE, RandomPredictor(), mask=LEFT_HALF, instances=[Instance(RIGHT_HALF)], journal=journal)
     state = session.state
     for _ in range(150):
         try:
@@ -112,7 +112,7 @@ def test_a_recorded_change_is_read_back_equal(seed):
 
 @pytest.mark.parametrize("damage", [{"state": {}}, {"differences": [{}]}, {"action": {"type": "clik"}}, {"differences": 3}])
 def test_a_damaged_record_is_refused(damage):
-    session = Session(IMAGE, mask=LEFT)
+    session = Session(IMAGE, mask=LEFT_HALF)
     record = change_to_json(session.apply(Brush(((9, 9),), 2)))
     with pytest.raises(ValueError, match="does not fit the session"):
         change_from_json({**record, **damage}, session.state)

@@ -14,7 +14,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator, image_list
 from support.annotator_page import AnnotatorPage
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, ScriptedPredictor
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, ScriptedPredictor
 from support.widget_page import wait_until
 
 
@@ -30,7 +30,7 @@ def test_a_list_of_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(np.full((HEIGHT, WIDTH, 3), 10 * number, np.uint8)).save(paths[-1])
     paths[1].write_bytes(b"no image")
-    widget = Annotator([str(paths[0]), paths[1], Item(paths[2]), paths[3]], ScriptedPredictor(LEFT))
+    widget = Annotator([str(paths[0]), paths[1], Item(paths[2]), paths[3]], ScriptedPredictor(LEFT_HALF))
     page = AnnotatorPage(widget)
     page.request("document")
     assert not page.request("go", step=-1)["ok"] and widget.index == 0
@@ -54,11 +54,11 @@ def test_a_list_of_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     widget.previous()
     widget.previous()  # Its session was closed; the edits are kept.
     page.request("document")
-    assert page.matches_session() and [(i.label, i.mask.sum()) for i in widget.instances] == [("cat", LEFT.sum())]
+    assert page.matches_session() and [(i.label, i.mask.sum()) for i in widget.instances] == [("cat", LEFT_HALF.sum())]
 
 
 def test_submit_and_skip() -> None:
-    widget = Annotator([IMAGE, IMAGE], ScriptedPredictor(LEFT))
+    widget = Annotator([IMAGE, IMAGE], ScriptedPredictor(LEFT_HALF))
     page = AnnotatorPage(widget)
     page.request("document")
     seen = []
@@ -85,12 +85,12 @@ def test_no_image_to_show() -> None:
 
 def test_an_image_file_is_resumed(tmp_path: Path) -> None:
     path = photo(tmp_path)
-    first = AnnotatorPage(Annotator(path, ScriptedPredictor(LEFT), label="cat"))
+    first = AnnotatorPage(Annotator(path, ScriptedPredictor(LEFT_HALF), label="cat"))
     first.request("document")
     assert first.apply("click", x=1, y=1, positive=True)["ok"] and first.apply("brush", points=[[14, 8]], radius=2.0)["ok"]
     assert (tmp_path / ".cdwidget" / "photo.png.jsonl").exists() and first.notice.startswith("Saved")
 
-    again = AnnotatorPage(Annotator(path, ScriptedPredictor(RIGHT), label="dog"))  # The cell is run again.
+    again = AnnotatorPage(Annotator(path, ScriptedPredictor(RIGHT_HALF), label="dog"))  # The cell is run again.
     again.request("document")
     assert again.matches_session() and (again.widget.mask == first.widget.mask).all() and again.widget.label == "cat"
     wait_until(lambda: "opened again in another cell" in first.notice)
@@ -99,25 +99,25 @@ def test_an_image_file_is_resumed(tmp_path: Path) -> None:
     again.request("undo")
     assert again.matches_session() and not again.widget.mask.any() and again.widget.can_redo
 
-    unsaved = Annotator(path, ScriptedPredictor(LEFT), autosave=False)
+    unsaved = Annotator(path, ScriptedPredictor(LEFT_HALF), autosave=False)
     assert not unsaved.can_redo and AnnotatorPage(unsaved).notice == "Not saved: autosave is off"
 
 
 def test_autosave_options(tmp_path: Path) -> None:
     path = photo(tmp_path)
-    array = Annotator(IMAGE, ScriptedPredictor(LEFT), autosave=tmp_path / "mine.jsonl")
+    array = Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), autosave=tmp_path / "mine.jsonl")
     array.apply(Click(1, 1))
-    assert (Annotator(IMAGE, ScriptedPredictor(LEFT), autosave=tmp_path / "mine.jsonl").mask == array.mask).all()
-    assert AnnotatorPage(Annotator(IMAGE, ScriptedPredictor(LEFT))).notice == ""
+    assert (Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), autosave=tmp_path / "mine.jsonl").mask == array.mask).all()
+    assert AnnotatorPage(Annotator(IMAGE, ScriptedPredictor(LEFT_HALF))).notice == ""
     with pytest.raises(ValueError, match="one file"):
-        Annotator([path, path], ScriptedPredictor(LEFT), autosave="mine.jsonl")
+        Annotator([path, path], ScriptedPredictor(LEFT_HALF), autosave="mine.jsonl")
     with pytest.raises(ValueError, match="its own journal"):
         Annotator(Session(IMAGE), autosave="mine.jsonl")
 
 
 def test_a_read_only_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_list, "can_write", lambda path: False)
-    page = AnnotatorPage(Annotator(photo(tmp_path), ScriptedPredictor(LEFT)))
+    page = AnnotatorPage(Annotator(photo(tmp_path), ScriptedPredictor(LEFT_HALF)))
     page.request("document")
     assert page.apply("click", x=1, y=1, positive=True)["ok"]
     assert "cannot be written to" in page.notice and not (tmp_path / ".cdwidget").exists()
@@ -126,7 +126,7 @@ def test_a_read_only_folder_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_images_of_a_list_keep_their_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_list, "MAX_OPEN_SESSIONS", 1)
     paths = [photo(tmp_path, f"{number}.png") for number in range(2)]
-    page = AnnotatorPage(Annotator([Item(paths[0], [Instance(RIGHT, "dog")]), paths[1]], ScriptedPredictor(LEFT)))
+    page = AnnotatorPage(Annotator([Item(paths[0], [Instance(RIGHT_HALF, "dog")]), paths[1]], ScriptedPredictor(LEFT_HALF)))
     page.request("document")
     page.apply("click", x=1, y=1, positive=True)
     page.request("go", step=1)
@@ -139,40 +139,42 @@ def test_the_images_of_a_list_keep_their_history(tmp_path: Path, monkeypatch: py
 
 
 def test_initial_masks() -> None:
-    page = AnnotatorPage(Annotator(IMAGE, ScriptedPredictor(LEFT), mask=LEFT, instances=[Instance(RIGHT, "dog")], locked=True, selected=1))
+    page = AnnotatorPage(
+        Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), mask=LEFT_HALF, instances=[Instance(RIGHT_HALF, "dog")], locked=True, selected=1)
+    )
     page.request("document")
-    assert page.matches_session() and (page.widget.mask == RIGHT).all() and page.widget.locked
+    assert page.matches_session() and (page.widget.mask == RIGHT_HALF).all() and page.widget.locked
     page.apply("lock", on=False)
     assert not page.widget.locked
     page.request("undo")
     assert page.widget.locked and page.messages[-1][0]["result"]["document"]["locked"]
     with pytest.raises(ValueError, match="brings its own"):
-        Annotator(Session(IMAGE), mask=LEFT)
+        Annotator(Session(IMAGE), mask=LEFT_HALF)
     with pytest.raises(ValueError, match="Item"):
-        Annotator([IMAGE, IMAGE], instances=[Instance(LEFT)])
+        Annotator([IMAGE, IMAGE], instances=[Instance(LEFT_HALF)])
 
 
 def test_results_are_saved(tmp_path: Path) -> None:
     path = photo(tmp_path)
-    widget = Annotator(path, ScriptedPredictor(LEFT), labels=["dog", "cat"], instances=[Instance(RIGHT, "cat")], autosave=False)
+    widget = Annotator(path, ScriptedPredictor(LEFT_HALF), labels=["dog", "cat"], instances=[Instance(RIGHT_HALF, "cat")], autosave=False)
     widget.apply(Click(1, 1))
     file = widget.save(tmp_path / "out" / "annotations.json")
-    assert [(i.label, i.mask.sum()) for i in read("coco", file)[0].instances] == [("cat", RIGHT.sum()), ("", LEFT.sum())]
+    assert [(i.label, i.mask.sum()) for i in read("coco", file)[0].instances] == [("cat", RIGHT_HALF.sum()), ("", LEFT_HALF.sum())]
     content = widget.to_coco()
     assert content["images"][0]["file_name"] == str(path) and [c["name"] for c in content["categories"]][:2] == ["dog", "cat"]
-    assert list(widget.to_frame()["area"]) == [RIGHT.sum(), LEFT.sum()]
-    assert (np.asarray(Image.open(widget.save(tmp_path / "mask.png"))) == (LEFT | RIGHT) * np.uint8(255)).all()
+    assert list(widget.to_frame()["area"]) == [RIGHT_HALF.sum(), LEFT_HALF.sum()]
+    assert (np.asarray(Image.open(widget.save(tmp_path / "mask.png"))) == (LEFT_HALF | RIGHT_HALF) * np.uint8(255)).all()
     assert len(read("npz", widget.save(tmp_path / "all.npz"))[0].instances) == 2
     with pytest.raises(ValueError, match="names no format"):
         widget.save("masks.tiff")
 
 
 def test_an_array_is_written_next_to_its_masks(tmp_path: Path) -> None:
-    widget = Annotator([IMAGE, Session(255 - IMAGE, mask=RIGHT)], ScriptedPredictor(LEFT))
+    widget = Annotator([IMAGE, Session(255 - IMAGE, mask=RIGHT_HALF)], ScriptedPredictor(LEFT_HALF))
     widget.apply(Click(1, 1))
     widget.next()
     items = read("coco", widget.save(tmp_path))
     assert [(np.asarray(item.read_image()) == image).all() for item, image in zip(items, [IMAGE, 255 - IMAGE])] == [True, True]
-    assert [item.instances[0].mask.sum() for item in items] == [LEFT.sum(), RIGHT.sum()]
+    assert [item.instances[0].mask.sum() for item in items] == [LEFT_HALF.sum(), RIGHT_HALF.sum()]
     assert len(read("yolo", widget.save(tmp_path / "yolo", "yolo"))) == 2
     assert list(widget.to_frame()["path"]) == ["image-1.png", "image-2.png"]

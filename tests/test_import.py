@@ -9,7 +9,7 @@ import pytest
 
 import cdwidget
 
-HEAVY = ("torch", "anywidget", "ipywidgets", "traitlets", "cv2", "skimage", "matplotlib", "PIL", "numpy")
+HEAVY_PACKAGES = ("torch", "anywidget", "ipywidgets", "traitlets", "cv2", "skimage", "matplotlib", "PIL", "numpy")
 
 
 def run(code: str) -> str:
@@ -17,7 +17,7 @@ def run(code: str) -> str:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    assert run(f"import sys, cdwidget; print([name for name in {HEAVY} if name in sys.modules])") == "[]"
+    assert run(f"import sys, cdwidget; print([name for name in {HEAVY_PACKAGES} if name in sys.modules])") == "[]"
 
 
 @pytest.mark.parametrize("name", ["Session", "Click", "Item", "read_image"])
@@ -60,5 +60,5 @@ def test_type_checkers_see_the_same_names() -> None:
     block = next(node for node in tree.body if isinstance(node, ast.If))
     assert isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
     homes = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert homes == cdwidget._HOMES
+    assert homes == cdwidget._MODULE_OF_NAME
     assert sorted([*homes, "__version__"]) == sorted(cdwidget.__all__)

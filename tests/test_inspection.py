@@ -1,4 +1,4 @@
-"""Every map of the inspection equals a dense reference: the whole matrix, or the model's own code."""
+"""Every map of the inspection equals a dense reference: the whole matrix, or the code of the model."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_memory_stays_below_half_of_the_matrix() -> None:
 
 @settings(max_examples=15)
 @given(side=st.sampled_from([4, 10, 18]), scale=st.sampled_from([0.3, 1.0, 6.0]), steps=st.integers(0, 6), seed=st.integers(0, 99))
-def test_pixel_diffusion_equals_that_of_the_model(side: int, scale: float, steps: int, seed: int) -> None:
+def test_pixel_diffusion_equals_the_model(side: int, scale: float, steps: int, seed: int) -> None:
     f = factors_of(2, 2, seed=seed, side=side)
     f = Factors(**{**vars(f), "logits": f.logits * np.float32(scale)})
     diffusion = PixelDiffusion(f)

@@ -18,7 +18,7 @@ from cdwidget.widget.inspector import GRID_MAPS, Inspector
 from cdwidget.widget.maps import MAPS, MERGE_CLASSES, MapImage, PromptMaps, Query
 from cdwidget.widget.panel import colorize
 from support.recording_predictor import RecordingPredictor
-from support.scripted_predictor import IMAGE, LEFT, ScriptedPredictor
+from support.scripted_predictor import IMAGE, LEFT_HALF, ScriptedPredictor
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_the_merge_map_has_a_class_for_each_outcome(inspector: Inspector) -> Non
 
 
 def test_a_predictor_without_factors_is_reported() -> None:
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(2, 3))
     inspector = Inspector(session)
     assert inspector.prompt_maps is None and "records no factors" in inspector.controls.message.value

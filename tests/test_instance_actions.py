@@ -11,10 +11,10 @@ from cdwidget.prompts import Click
 from cdwidget.session import SOURCES, Duplicate, Merge, Reorder, Session, Snap, Split
 from cdwidget.tools import Brush
 from cdwidget.widget.transport import change_reply, document_reply
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, RandomPredictor, ScriptedPredictor
+from support.scripted_predictor import EMPTY_MASK, HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, RandomPredictor, ScriptedPredictor
 
 masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
-ALL = np.ones((HEIGHT, WIDTH), bool)
+FULL_MASK = np.ones((HEIGHT, WIDTH), bool)
 
 
 def ids(session):
@@ -31,7 +31,7 @@ def soft_alpha(mask):
 
 
 def test_the_instance_in_front_wins_where_they_overlap():
-    session = Session(IMAGE, mask=LEFT, instances=[Instance(ALL, "a", 5), Instance(RIGHT, "b", 2)])
+    session = Session(IMAGE, mask=LEFT_HALF, instances=[Instance(FULL_MASK, "a", 5), Instance(RIGHT_HALF, "b", 2)])
     assert ids(session) == [5, 2, 6]
     assert session.label_map().tolist()[3] == [3] * 6 + [1] * 6 + [2] * 6
     assert session.label_map(ids=True).tolist()[3] == [6] * 6 + [5] * 6 + [2] * 6
@@ -47,7 +47,7 @@ def test_the_instance_in_front_wins_where_they_overlap():
     ("action", "message"), [(Reorder(1, 2), "no position 2; allowed are 0, .* to 1"), (Reorder(9, 0), "no instance 9")]
 )
 def test_an_impossible_order_is_refused(action, message):
-    session = Session(IMAGE, instances=[Instance(LEFT)])
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF)])
     with pytest.raises(ValueError, match=message):
         session.apply(action)
 
@@ -56,12 +56,12 @@ def test_an_impossible_order_is_refused(action, message):
 
 
 def test_a_copy_is_in_front_of_its_original_and_selected():
-    session = Session(IMAGE, instances=[Instance(LEFT, "cat", alpha=soft_alpha(LEFT)), Instance(RIGHT, "dog")])
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF, "cat", alpha=soft_alpha(LEFT_HALF)), Instance(RIGHT_HALF, "dog")])
     session.apply(Duplicate(1))
     assert ids(session) == [1, 4, 2] and session.selected == 4 and session.label == "cat", "the new one had no pixels"
-    assert np.array_equal(session.mask, LEFT) and np.array_equal(session.alpha, soft_alpha(LEFT))
+    assert np.array_equal(session.mask, LEFT_HALF) and np.array_equal(session.alpha, soft_alpha(LEFT_HALF))
     session.apply(Brush(((3, 3),), 2, False))
-    assert np.array_equal(session.instances[0].mask, LEFT)
+    assert np.array_equal(session.instances[0].mask, LEFT_HALF)
     session.undo()
     session.undo()
     assert ids(session) == [1, 2, 3] and session.selected == 3
@@ -76,24 +76,28 @@ def test_copying_an_empty_instance_is_refused():
 
 
 def test_merging_is_one_step_and_pixels_keep_their_source():
-    session = Session(IMAGE, mask=RIGHT, instances=[Instance(LEFT, "cat", alpha=soft_alpha(LEFT))])
+    session = Session(IMAGE, mask=RIGHT_HALF, instances=[Instance(LEFT_HALF, "cat", alpha=soft_alpha(LEFT_HALF))])
     session.apply(Brush(((14, 5),), 1))
     change = session.apply(Merge(1))
-    assert ids(session) == [2] and np.array_equal(session.mask, LEFT | RIGHT)
+    assert ids(session) == [2] and np.array_equal(session.mask, LEFT_HALF | RIGHT_HALF)
     assert SOURCES[session.sources[5, 14]] == "brush" and SOURCES[session.sources[5, 2]] == "import"
     assert session.alpha[5, 6] == 80 and session.alpha[5, 14] == 255
     reply, buffers = change_reply(change, undone=False)
     assert [(patch["id"], patch["soft"]) for patch in reply["patches"]] == [(2, True)] and len(buffers) == 2  # Mask and alpha.
     assert [instance["id"] for instance in reply["instances"]] == [2]
     session.undo()
-    assert np.array_equal(session.mask, RIGHT) and np.array_equal(session.instances[0].mask, LEFT) and session.instances[0].label == "cat"
+    assert (
+        np.array_equal(session.mask, RIGHT_HALF)
+        and np.array_equal(session.instances[0].mask, LEFT_HALF)
+        and session.instances[0].label == "cat"
+    )
     assert session.alpha is None
     reply, _ = change_reply(change, undone=True)
     assert sorted(patch["id"] for patch in reply["patches"]) == [1, 2]
 
 
 def test_merging_an_instance_with_itself_is_refused():
-    session = Session(IMAGE, mask=LEFT)
+    session = Session(IMAGE, mask=LEFT_HALF)
     with pytest.raises(ValueError, match="merge another instance into it"):
         session.apply(Merge(1))
 
@@ -116,11 +120,13 @@ def test_split_makes_an_instance_of_each_connected_component(mask):
 
 
 def test_parts_keep_label_sources_and_alpha():
-    session = Session(IMAGE, instances=[Instance(LEFT | RIGHT, "cat", alpha=soft_alpha(LEFT | RIGHT)), Instance(ALL, "behind")])
+    session = Session(
+        IMAGE, instances=[Instance(LEFT_HALF | RIGHT_HALF, "cat", alpha=soft_alpha(LEFT_HALF | RIGHT_HALF)), Instance(FULL_MASK, "behind")]
+    )
     session.apply(Split(1))
     assert ids(session) == [1, 4, 2, 3] and [entry.label for entry in session.state.entries] == ["cat", "cat", "behind", ""]
     first, second, _ = session.instances
-    assert np.array_equal(first.mask, LEFT) and np.array_equal(second.mask, RIGHT)
+    assert np.array_equal(first.mask, LEFT_HALF) and np.array_equal(second.mask, RIGHT_HALF)
     assert first.alpha[3, 6] == 80 and first.alpha[3, 11] == 0
     assert second.alpha[3, 6] == 0 and second.alpha[3, 11] == 70
     session.select(4)
@@ -141,7 +147,7 @@ def test_too_many_parts_are_not_split():
 
 
 def columns(first, last):
-    mask = NOTHING.copy()
+    mask = EMPTY_MASK.copy()
     mask[:, first:last] = True
     return mask
 
@@ -153,15 +159,15 @@ def columns(first, last):
         (columns(3, 10), 2, columns(3, 12)),  # Closes a gap of two pixels.
         (columns(3, 10), 1.9, columns(3, 10)),
         (columns(3, 10), 30, columns(3, 12)),
-        (columns(13, 17), 3, NOTHING),
-        (NOTHING, 3, NOTHING),
+        (columns(13, 17), 3, EMPTY_MASK),
+        (EMPTY_MASK, 3, EMPTY_MASK),
     ],
 )
 def test_snap_removes_overlaps_and_closes_gaps(mine, distance, expected):
-    session = Session(IMAGE, mask=mine, instances=[Instance(RIGHT)])
+    session = Session(IMAGE, mask=mine, instances=[Instance(RIGHT_HALF)])
     session.apply(Snap(distance))
     assert np.array_equal(session.mask, expected)
-    assert np.array_equal(session.instances[0].mask, RIGHT), "the neighbor stays"
+    assert np.array_equal(session.instances[0].mask, RIGHT_HALF), "the neighbor stays"
     changed = expected != mine
     assert (session.sources[changed] == SOURCES.index("command")).all()
     session.undo()
@@ -181,7 +187,7 @@ def test_snapped_instances_do_not_overlap_and_grow_at_most_by_the_distance(mine,
 
 
 def test_snap_without_neighbors_or_with_a_wrong_distance():
-    session = Session(IMAGE, mask=LEFT)
+    session = Session(IMAGE, mask=LEFT_HALF)
     assert session.apply(Snap(5)).is_empty
     with pytest.raises(ValueError, match="snap distance is -1"):
         session.apply(Snap(-1))
@@ -191,7 +197,7 @@ def test_snap_without_neighbors_or_with_a_wrong_distance():
 
 
 def test_replies_hold_order_lock_and_alternatives():
-    session = Session(IMAGE, ScriptedPredictor(LEFT, alternatives=[NOTHING]), instances=[Instance(RIGHT, "cat")])
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, alternatives=[EMPTY_MASK]), instances=[Instance(RIGHT_HALF, "cat")])
     change = session.apply(Click(2, 3))
     reply, (bits,) = change_reply(change, undone=False)
     assert reply["alternatives"] == {"count": None, "chosen": 0} and reply["locked"] is False
@@ -203,7 +209,7 @@ def test_replies_hold_order_lock_and_alternatives():
 
 
 def test_replies_hold_the_pixels_of_a_copy_but_no_empty_instances():
-    session = Session(IMAGE, instances=[Instance(LEFT)])
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF)])
     session.apply(Brush(((15, 9),), 2, False))
     reply, buffers = change_reply(session.apply(Duplicate(1)), undone=False)
     assert [instance["id"] for instance in reply["instances"]] == [1, 3]

@@ -288,7 +288,7 @@ def test_a_prediction_of_another_object_is_adopted_if_only_the_model_has_drawn()
     assert repaired[31, 25] and not repaired[50, 70]
 
 
-def test_a_border_click_changes_only_pixels_as_near_as_the_border():
+def test_a_border_click_changes_no_pixels_farther_than_the_border():
     rows, columns, image, mask = grid(300)
     mask |= columns < 150
     narrower, click = columns < 144, Click(146, 100, False)  # 4 pixels from the border of a strip of 6.

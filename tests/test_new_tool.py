@@ -1,4 +1,4 @@
-"""Adding a tool takes its own file and one line in `cdwidget.tools`: everything else derives from its declaration."""
+"""Adding a tool needs one file and one line in `cdwidget.tools`: everything else derives from its declaration."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OneDot(ToolAction):
 
 
 def set_dot(canvas: Canvas, action: OneDot) -> PixelEdit:
-    """Set the pixel; ValueError if it is outside the image."""
+    """Set the pixel; raise ValueError if it is outside the image."""
     if not (0 <= action.row < canvas.mask.shape[0] and 0 <= action.column < canvas.mask.shape[1]):
         raise ValueError("the dot lies outside the image")
     box = (action.column, action.row, action.column + 1, action.row + 1)

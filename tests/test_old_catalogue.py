@@ -15,7 +15,7 @@ from cdwidget.session import Session
 from cdwidget.session.autosave import FOLDER
 from cdwidget.tools import Brush
 
-OLD = Path(__file__).parent / "data" / "old_catalogue"  # Four images of 40 x 30 pixels.
+OLD_CATALOGUE = Path(__file__).parent / "data" / "old_catalogue"  # Four images of 40 x 30 pixels.
 
 
 def box(x: int, y: int, side: int = 8) -> np.ndarray:
@@ -26,9 +26,9 @@ def box(x: int, y: int, side: int = 8) -> np.ndarray:
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Catalogue:
-    shutil.copytree(OLD / "images", tmp_path / "images")
-    shutil.copyfile(OLD / "labels.db", tmp_path / "labels.db")
-    shutil.copytree(OLD / "autosave", tmp_path / FOLDER / "labels.db" / "2-1")
+    shutil.copytree(OLD_CATALOGUE / "images", tmp_path / "images")
+    shutil.copyfile(OLD_CATALOGUE / "labels.db", tmp_path / "labels.db")
+    shutil.copytree(OLD_CATALOGUE / "autosave", tmp_path / FOLDER / "labels.db" / "2-1")
     return Catalogue(tmp_path / "labels.db", user="ben")
 
 

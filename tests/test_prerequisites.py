@@ -1,4 +1,4 @@
-"""The browser and the system libraries are found, or installed, or their absence is one sentence."""
+"""The browser and the system libraries are found or installed; if neither works, one sentence reports it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from support import prerequisites
 
 Script = Callable[..., Path]
-WORKS = "exit 0"
-FAILS = "exit 1"
+SUCCESS_COMMAND = "exit 0"
+FAILURE_COMMAND = "exit 1"
 
 
 @pytest.fixture
@@ -34,30 +34,30 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
 
 def test_a_browser_on_the_path_is_taken_in_order(program: Script) -> None:
     assert prerequisites.find_browser() is None
-    chrome = program("google-chrome", WORKS)
+    chrome = program("google-chrome", SUCCESS_COMMAND)
     assert prerequisites.find_browser() == str(chrome)
-    chromium = program("chromium", WORKS)
+    chromium = program("chromium", SUCCESS_COMMAND)
     assert prerequisites.find_browser() == str(chromium)
 
 
 def test_a_browser_that_does_not_start_is_passed_over(program: Script) -> None:
-    program("chromium-browser", FAILS)
-    chrome = program("google-chrome", WORKS)
+    program("chromium-browser", FAILURE_COMMAND)
+    chrome = program("google-chrome", SUCCESS_COMMAND)
     assert prerequisites.find_browser() == str(chrome)
 
 
 def test_the_variable_comes_first(program: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    program("chromium", WORKS)
-    chosen = program("my-browser", WORKS)
+    program("chromium", SUCCESS_COMMAND)
+    chosen = program("my-browser", SUCCESS_COMMAND)
     monkeypatch.setenv(prerequisites.BROWSER_VARIABLE, str(chosen))
     assert prerequisites.find_browser() == str(chosen)
 
 
-@pytest.mark.parametrize("body", [None, FAILS])
+@pytest.mark.parametrize("body", [None, FAILURE_COMMAND])
 def test_a_wrong_variable_is_reported(
     program: Script, monkeypatch: pytest.MonkeyPatch, body: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program("chromium", WORKS)
+    program("chromium", SUCCESS_COMMAND)
     if body:
         program("my-browser", body)
     monkeypatch.setenv(prerequisites.BROWSER_VARIABLE, str(tmp_path / "my-browser"))
@@ -67,7 +67,7 @@ def test_a_wrong_variable_is_reported(
 
 def test_playwright_downloads_a_browser(program: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(prerequisites, "playwright_browser", lambda: str(tmp_path / "downloaded"))
-    monkeypatch.setattr(prerequisites, "download_browser", lambda: program("downloaded", WORKS).exists())
+    monkeypatch.setattr(prerequisites, "download_browser", lambda: program("downloaded", SUCCESS_COMMAND).exists())
     assert prerequisites.find_browser() is None
     assert prerequisites.get_browser() == str(tmp_path / "downloaded")
 
@@ -76,7 +76,7 @@ def test_playwright_downloads_a_browser(program: Script, monkeypatch: pytest.Mon
 def test_debian_installs_a_browser(
     program: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, downloads: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program("downloaded", FAILS)
+    program("downloaded", FAILURE_COMMAND)
     install = f"printf '#!/bin/sh\\n' > {tmp_path}/chromium; /bin/chmod +x {tmp_path}/chromium"
     program("apt-get", f'echo "$*" >> {tmp_path}/log\ncase "$*" in *install*chromium) {install};; esac')
     monkeypatch.setattr(prerequisites, "playwright_browser", lambda: str(tmp_path / "downloaded"))
@@ -89,10 +89,10 @@ def test_debian_installs_a_browser(
 
 
 @pytest.mark.parametrize("root", [False, True])
-def test_a_browser_that_cannot_be_had_is_one_sentence(
+def test_a_missing_browser_is_reported_in_one_sentence(
     program: Script, monkeypatch: pytest.MonkeyPatch, root: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program("apt-get", FAILS)
+    program("apt-get", FAILURE_COMMAND)
     monkeypatch.setattr(prerequisites, "can_install_packages", lambda: root)
     assert prerequisites.main(["browser"]) == 1
     captured = capsys.readouterr()

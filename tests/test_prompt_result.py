@@ -8,26 +8,26 @@ import pytest
 from cdwidget.prompts import Click
 from cdwidget.session import Relabel, Session
 from cdwidget.tools import Brush
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, RandomPredictor, ScriptedPredictor
+from support.scripted_predictor import EMPTY_MASK, HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, RandomPredictor, ScriptedPredictor
 
 
 def test_there_is_no_result_before_the_first_prompt() -> None:
-    assert Session(IMAGE, ScriptedPredictor(LEFT)).prompt_result() is None
+    assert Session(IMAGE, ScriptedPredictor(LEFT_HALF)).prompt_result() is None
 
 
 def test_the_newest_result_is_not_predicted_again() -> None:
-    predictor = ScriptedPredictor(LEFT | RIGHT)
+    predictor = ScriptedPredictor(LEFT_HALF | RIGHT_HALF)
     session = Session(IMAGE, predictor)
     session.apply(Click(2, 3))
     result = session.prompt_result()
     assert result is not None and len(predictor.calls) == 1
     assert result.prompts == (Click(2, 3),) and not result.before.any()
-    assert (result.predicted == (LEFT | RIGHT)).all() and (result.after == LEFT).all()
+    assert (result.predicted == (LEFT_HALF | RIGHT_HALF)).all() and (result.after == LEFT_HALF).all()
 
 
 def test_every_result_is_available_after_undo_relabel_and_peek() -> None:
     session = Session(IMAGE, RandomPredictor())
-    masks = [NOTHING]
+    masks = [EMPTY_MASK]
     clicks = [Click(3, 3), Click(9, 8), Click(15, 2), Click(4, 4, False)]
     for click in clicks:
         session.apply(click)
@@ -61,17 +61,17 @@ def test_results_are_the_same_after_later_manual_edits() -> None:
 
 
 def test_results_of_an_instance_selected_again() -> None:
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(1, 1))
     session.accept("a")
     assert session.prompt_result() is None
     session.select(1)
     result = session.prompt_result()
-    assert result is not None and (result.after == LEFT).all() and not result.before.any()
+    assert result is not None and (result.after == LEFT_HALF).all() and not result.before.any()
 
 
 def test_a_discarded_undo_step_is_named() -> None:
-    session = Session(IMAGE, ScriptedPredictor(LEFT, RIGHT), history_limit=1)
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, RIGHT_HALF), history_limit=1)
     session.apply(Click(1, 1))
     session.apply(Click(14, 1))
     assert session.prompt_result() is not None
@@ -80,7 +80,7 @@ def test_a_discarded_undo_step_is_named() -> None:
 
 
 def test_listeners_are_called_after_every_change_until_they_stop() -> None:
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     areas: list[int] = []
     stop = session.listen(lambda: areas.append(int(session.mask.sum())))
     session.apply(Click(1, 1))
@@ -89,6 +89,6 @@ def test_listeners_are_called_after_every_change_until_they_stop() -> None:
     session.peek(Click(9, 9))
     stop()
     session.undo()
-    area = int(LEFT.sum())
+    area = int(LEFT_HALF.sum())
     assert areas == [area, 0, area] and session.undo() is None
     assert np.zeros((HEIGHT, WIDTH)).sum() == session.mask.sum()

@@ -24,7 +24,7 @@ masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, ma
 
 
 @given(masks)
-def test_uncompressed_run_lengths_are_those_of_pycocotools(mask):
+def test_uncompressed_run_lengths_match_pycocotools(mask):
     rle = encode_uncompressed(mask)
     assert all(type(number) is int for number in (*rle["size"], *rle["counts"]))
     assert np.array_equal(decode_uncompressed(rle), mask)
@@ -51,7 +51,7 @@ def test_invalid_uncompressed_run_lengths_are_rejected(rle):
 
 
 @given(masks)
-def test_compressed_run_lengths_are_those_of_pycocotools(mask):
+def test_compressed_run_lengths_match_pycocotools(mask):
     counts = encode(mask)
     assert counts == reference.encode(np.asfortranarray(mask.view(np.uint8)))["counts"].decode()
     assert np.array_equal(decode(counts, *mask.shape), mask) and decode(counts, *mask.shape).flags.c_contiguous

@@ -15,7 +15,7 @@ from cdwidget.session.autosave import FileJournal
 from support.scripted_predictor import RandomPredictor
 
 FOLDER = Path(__file__).parent / "data" / "saved_sessions"
-EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+EXPECTED_SESSIONS = json.loads((FOLDER / "expected.json").read_text())
 
 
 def describe(session: Session) -> dict[str, Any]:
@@ -47,19 +47,19 @@ def test_an_earlier_journal_restores_the_same_session(tmp_path: Path) -> None:
     session = Session(tmp_path / "photo.png", RandomPredictor())
     journal.resume(session)
     assert journal.notice == ""
-    assert describe(session) == EXPECTED["journal"]
-    assert session.log() == EXPECTED["journal_log"]
+    assert describe(session) == EXPECTED_SESSIONS["journal"]
+    assert session.log() == EXPECTED_SESSIONS["journal_log"]
     steps = 0
     while session.undo():
         steps += 1
     for _ in range(steps):
         session.redo()
-    assert describe(session) == EXPECTED["journal"]
+    assert describe(session) == EXPECTED_SESSIONS["journal"]
     journal.close()
 
 
 def test_an_earlier_log_replays_to_the_same_session() -> None:
     log = json.loads((FOLDER / "log.json").read_text())
     session = Session.replay(FOLDER / "photo.png", RandomPredictor(), log)
-    assert describe(session) == EXPECTED["log"]
+    assert describe(session) == EXPECTED_SESSIONS["log"]
     assert session.log() == log

@@ -17,7 +17,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.tools import Brush
 from cdwidget.widget import Annotator, image_list
-from support.scripted_predictor import IMAGE, LEFT, RIGHT, ScriptedPredictor
+from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, ScriptedPredictor
 from support.widget_page import WidgetPage
 
 DOT = Brush(((9.0, 9.0),), 2.0)
@@ -29,7 +29,7 @@ def photo(folder: Path, name: str = "photo.png") -> Path:
 
 
 def annotator(image: Any, **options: Any) -> Annotator:
-    return Annotator(image, ScriptedPredictor(LEFT), **options)
+    return Annotator(image, ScriptedPredictor(LEFT_HALF), **options)
 
 
 def areas(items: list[Item]) -> dict[str, list[int]]:
@@ -39,7 +39,7 @@ def areas(items: list[Item]) -> dict[str, list[int]]:
 def test_saving_keeps_items_that_were_not_opened(tmp_path: Path) -> None:
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png", "c.png")]
     file = tmp_path / "annotations.json"
-    write("coco", [Item(path, [Instance(LEFT, "cat")]) for path in paths], file)
+    write("coco", [Item(path, [Instance(LEFT_HALF, "cat")]) for path in paths], file)
     widget = annotator(read("coco", file))
     widget.apply(DOT)
     widget.save(file)
@@ -48,7 +48,7 @@ def test_saving_keeps_items_that_were_not_opened(tmp_path: Path) -> None:
 
 def test_a_file_with_labels_of_other_images_is_not_replaced(tmp_path: Path) -> None:
     paths = [photo(tmp_path, name) for name in ("a.png", "b.png")]
-    file = write("coco", [Item(paths[0], [Instance(LEFT, "cat")])], tmp_path / "annotations.json")
+    file = write("coco", [Item(paths[0], [Instance(LEFT_HALF, "cat")])], tmp_path / "annotations.json")
     before = file.read_bytes()
     widget = annotator(paths[1])
     widget.apply(DOT)
@@ -67,7 +67,7 @@ def test_saving_keeps_labels_of_an_earlier_kernel(tmp_path: Path) -> None:
     monday.apply(Click(1, 1))
     monday.close()
     tuesday = annotator(paths)
-    assert areas(tuesday.items) == {"a.png": [], "b.png": [LEFT.sum()]}
+    assert areas(tuesday.items) == {"a.png": [], "b.png": [LEFT_HALF.sum()]}
     other = annotator(paths[1])
     other.apply(Brush(((15.0, 7.0),), 1.0))
     assert areas(tuesday.items)["b.png"] == [other.mask.sum()] and other.apply(DOT)  # It was only read here, and may still be edited there.
@@ -83,10 +83,10 @@ def test_edits_that_are_not_in_the_given_items_are_reported(tmp_path: Path) -> N
     monday.next()
     monday.apply(Click(1, 1))
     file = monday.save(tmp_path / "annotations.json")
-    assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
+    assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT_HALF.sum()]
     monday.apply(DOT)  # After saving.
     with pytest.warns(UserWarning, match="b.png"):
-        assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT.sum()]
+        assert areas(annotator(read("coco", file)).items)["b.png"] == [LEFT_HALF.sum()]
 
 
 def test_an_image_edited_elsewhere_is_shown_with_those_edits(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_an_image_edited_elsewhere_is_shown_with_those_edits(tmp_path: Path) -> 
 
 def test_a_file_that_is_not_a_journal_is_not_changed(tmp_path: Path) -> None:
     path = photo(tmp_path)
-    file = annotator(path, instances=[Instance(LEFT, "cat")], autosave=False).save(tmp_path / "annotations.json")
+    file = annotator(path, instances=[Instance(LEFT_HALF, "cat")], autosave=False).save(tmp_path / "annotations.json")
     for victim in (file, path):
         before = victim.read_bytes()
         with pytest.raises(ValueError, match=r"is not a journal, so it was not changed.*\.jsonl"):
@@ -128,7 +128,7 @@ def test_a_journal_in_a_read_only_folder_is_read(tmp_path: Path, monkeypatch: py
     saved = journal.read_bytes()
     monkeypatch.setattr(image_list, "can_write", lambda path: False)
     widget = annotator(paths)
-    assert (widget.mask == LEFT).all() and widget.can_undo and "cannot be written to" in WidgetPage(widget).trait("_notice")
+    assert (widget.mask == LEFT_HALF).all() and widget.can_undo and "cannot be written to" in WidgetPage(widget).trait("_notice")
     widget.apply(DOT)
     drawn = widget.mask
     widget.next()
@@ -149,7 +149,7 @@ def test_an_error_names_the_unwritable_file(tmp_path: Path) -> None:
     target = tmp_path / "out.npz"
     target.mkdir()
     with pytest.raises(OSError, match=r"so the previous file is kept: '.*out\.npz'"):
-        write("npz", [Item(photo(tmp_path), [Instance(LEFT)])], target)
+        write("npz", [Item(photo(tmp_path), [Instance(LEFT_HALF)])], target)
     assert not list(tmp_path.glob(".*.tmp"))
 
 
@@ -159,9 +159,9 @@ def test_a_deleted_journal_loses_no_edits(tmp_path: Path, monkeypatch: pytest.Mo
     widget.apply(Click(1, 1))
     widget.next()
     (tmp_path / ".cdwidget" / "a.png.jsonl").unlink()
-    assert areas(widget.items)["a.png"] == [LEFT.sum()]
+    assert areas(widget.items)["a.png"] == [LEFT_HALF.sum()]
     widget.previous()
-    assert areas(widget.items)["a.png"] == [LEFT.sum()]
+    assert areas(widget.items)["a.png"] == [LEFT_HALF.sum()]
     widget.apply(DOT)
     assert (tmp_path / ".cdwidget" / "a.png.jsonl").exists()
 
@@ -177,7 +177,7 @@ def test_existing_images_are_not_overwritten(tmp_path: Path) -> None:
     theirs = tmp_path / "images" / "image-1.png"
     Image.fromarray(255 - IMAGE).save(theirs)
     before = theirs.read_bytes()
-    widget = annotator(IMAGE, mask=RIGHT)
+    widget = annotator(IMAGE, mask=RIGHT_HALF)
     with pytest.raises(FileExistsError, match="another image"):
         widget.save(tmp_path)
     assert theirs.read_bytes() == before
@@ -203,8 +203,8 @@ def test_two_widgets_step_through_the_same_files(tmp_path: Path, monkeypatch: py
 
 
 def test_wrong_arguments_are_named(tmp_path: Path) -> None:
-    path, one = photo(tmp_path), Instance(LEFT, "cat")
-    for wrong in (one, [LEFT]):
+    path, one = photo(tmp_path), Instance(LEFT_HALF, "cat")
+    for wrong in (one, [LEFT_HALF]):
         with pytest.raises(TypeError, match="instances is a list of cdwidget.Instance"):
             Session(IMAGE, instances=wrong)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="instances is a list of cdwidget.Instance"):
@@ -217,8 +217,8 @@ def test_wrong_arguments_are_named(tmp_path: Path) -> None:
         write("coco", Item(path, [one]), tmp_path)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="one 2-D mask"):
         annotator(IMAGE, mask="mask.png")
-    picture = Image.fromarray(LEFT * np.uint8(255))
-    assert (annotator(IMAGE, mask=picture).mask == LEFT).all()
+    picture = Image.fromarray(LEFT_HALF * np.uint8(255))
+    assert (annotator(IMAGE, mask=picture).mask == LEFT_HALF).all()
 
 
 def test_a_long_list_of_items_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,5 +228,5 @@ def test_a_long_list_of_items_stays_small(tmp_path: Path, monkeypatch: pytest.Mo
     widget.next()
     first = widget.items[0]
     packed = pickle.dumps(first)
-    assert not isinstance(first.instances, list) and len(first.instances) == 1 and LEFT.tobytes() not in packed
-    assert (pickle.loads(packed).instances[0].mask == LEFT).all()
+    assert not isinstance(first.instances, list) and len(first.instances) == 1 and LEFT_HALF.tobytes() not in packed
+    assert (pickle.loads(packed).instances[0].mask == LEFT_HALF).all()

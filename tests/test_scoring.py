@@ -33,48 +33,50 @@ def disk(x: float = 80, y: float = 60, radius: float = 30) -> np.ndarray:
     return (COLUMNS - x) ** 2 + (ROWS - y) ** 2 <= radius**2
 
 
-TRUTH = disk()
+TRUE_MASK = disk()
 NOISE = np.random.default_rng(3).normal(0, 6, (HEIGHT, WIDTH, 3))
-PICTURE = np.clip(np.where(TRUTH[..., None], (190, 120, 60), (60, 90, 130)) + NOISE, 0, 255).astype(np.uint8)
-COARSE = np.kron(cv2.resize(TRUTH.astype(np.uint8), (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA) > 0, np.ones((8, 8))) > 0
-HOLES = TRUTH & ~disk(70, 60, 5) & ~disk(92, 60, 6)
-EMBEDDINGS = [OracleQualityModel(TRUTH).embed(disk(radius=radius)) for radius in (*range(25, 37), *range(44, 56))]
-CLASS = Population(
+PICTURE = np.clip(np.where(TRUE_MASK[..., None], (190, 120, 60), (60, 90, 130)) + NOISE, 0, 255).astype(np.uint8)
+COARSE_MASK = (
+    np.kron(cv2.resize(TRUE_MASK.astype(np.uint8), (WIDTH // 8, HEIGHT // 8), interpolation=cv2.INTER_AREA) > 0, np.ones((8, 8))) > 0
+)
+MASK_WITH_HOLES = TRUE_MASK & ~disk(70, 60, 5) & ~disk(92, 60, 6)
+EMBEDDINGS = [OracleQualityModel(TRUE_MASK).embed(disk(radius=radius)) for radius in (*range(25, 37), *range(44, 56))]
+COIN_POPULATION = Population(
     {"coin": 40}, {"coin": (0.14, 0.147, 0.155)}, {"coin": (0.95, 1.0, 1.05)}, {"coin": (0.76, 0.785, 0.8)},
     AppearanceClassifier.fit(np.array(EMBEDDINGS), ["coin"] * 12 + ["plate"] * 12, range(24)),
 )  # fmt: skip
 
 
 class Case(NamedTuple):
-    """A mask, the other masks of the image, and the masks that the predictor returns; the first of those is the true mask.
+    """A mask, the other masks of the image, and the masks that the predictor returns, the true mask first.
 
     By default a good mask: the disk alone, which the predictor returns too.
     """
 
-    mask: np.ndarray = TRUTH
+    mask: np.ndarray = TRUE_MASK
     others: tuple[np.ndarray, ...] = ()
-    predicted: tuple[np.ndarray, ...] = (TRUTH,)
-    alternatives: tuple[np.ndarray, ...] = (TRUTH, TRUTH)
+    predicted: tuple[np.ndarray, ...] = (TRUE_MASK,)
+    alternatives: tuple[np.ndarray, ...] = (TRUE_MASK, TRUE_MASK)
 
 
-GOOD = Case()
-WRONG = {
+GOOD_CASE = Case()
+WRONG_CASES = {
     "critic": Case(disk(88)),
     "agreement": Case(disk(88)),
     "edit": Case(disk(88)),
-    "stability": Case(predicted=(TRUTH, TRUTH, disk(95))),
-    "heads": Case(alternatives=(TRUTH, disk(radius=15), disk(radius=45))),
+    "stability": Case(predicted=(TRUE_MASK, TRUE_MASK, disk(95))),
+    "heads": Case(alternatives=(TRUE_MASK, disk(radius=15), disk(radius=45))),
     "border": Case(disk(radius=37)),
     "edges": Case(disk(radius=37)),
     "colour": Case(disk(radius=40)),
-    "fragments": Case(TRUTH | disk(20, 20, 8) | disk(140, 100, 6)),
-    "holes": Case(HOLES),
-    "staircase": Case(COARSE),
-    "straight": Case(TRUTH & (COLUMNS < 80)),
+    "fragments": Case(TRUE_MASK | disk(20, 20, 8) | disk(140, 100, 6)),
+    "holes": Case(MASK_WITH_HOLES),
+    "staircase": Case(COARSE_MASK),
+    "straight": Case(TRUE_MASK & (COLUMNS < 80)),
     "size": Case(disk(radius=6)),
     "shape": Case((abs(COLUMNS - 80) < 70) & (abs(ROWS - 60) < 10)),
     "appearance": Case(disk(radius=50)),
-    "duplicate": Case(others=(TRUTH.copy(),)),
+    "duplicate": Case(others=(TRUE_MASK.copy(),)),
     "overlap": Case(others=(disk(110),)),
 }
 
@@ -85,24 +87,24 @@ def score(case: Case, folder: Path, picture: np.ndarray = PICTURE, predict: bool
     item = Item(folder / "a.png", [Instance(mask, "coin") for mask in (case.mask, *case.others)])
     predictor: Predictor | None = ScriptedPredictor(*case.predicted, alternatives=case.alternatives) if predict else None
     quality_model = OracleQualityModel(case.predicted[0]) if predict else None
-    given = {"population": CLASS, "numbers": [1], "quality_model": quality_model, **options}
+    given = {"population": COIN_POPULATION, "numbers": [1], "quality_model": quality_model, **options}
     return {one.name: one for one in score_item(item, predictor, **given)}  # type: ignore[arg-type]
 
 
 def test_every_score_has_a_case() -> None:
-    assert WRONG.keys() == SCORES.keys()
+    assert WRONG_CASES.keys() == SCORES.keys()
 
 
 @pytest.mark.parametrize("name", SCORES)
 def test_a_score_rises_with_its_own_error_and_locates_it(name: str, tmp_path: Path) -> None:
-    good, wrong = (score(case, tmp_path, names=[name])[name] for case in (GOOD, WRONG[name]))
+    good, wrong = (score(case, tmp_path, names=[name])[name] for case in (GOOD_CASE, WRONG_CASES[name]))
     assert good.value < 0.35
     assert wrong.value > good.value + 0.1
     assert len(wrong.reason) > 20 and any(sign.isdigit() for sign in wrong.reason)
     assert wrong.heat is not None and wrong.heat.dtype == np.uint8 and wrong.heat.max() > 100
 
 
-UNUSUAL = {
+UNUSUAL_MASKS = {
     "one pixel": (ROWS == 50) & (COLUMNS == 70),
     "one pixel in the corner": (ROWS == HEIGHT - 1) & (COLUMNS == WIDTH - 1),
     "a line": (ROWS == 40) & (COLUMNS > 20) & (COLUMNS < 150),
@@ -114,9 +116,9 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("predict", [True, False])
-@pytest.mark.parametrize("mask", UNUSUAL.values(), ids=UNUSUAL)
+@pytest.mark.parametrize("mask", UNUSUAL_MASKS.values(), ids=UNUSUAL_MASKS)
 def test_any_mask_has_scores_in_range_with_reasons_and_heat(mask: np.ndarray, predict: bool, tmp_path: Path) -> None:
-    found = score(Case(mask, others=(TRUTH,)), tmp_path, predict=predict)
+    found = score(Case(mask, others=(TRUE_MASK,)), tmp_path, predict=predict)
     assert found.keys() == {*SCORES, OVERALL_SCORE} - (set() if predict else MODEL_SCORES)
     shapes = {one.heat.shape for one in found.values() if one.heat is not None}
     assert len(shapes) == 1 and min(*shapes.pop()) >= 1
@@ -127,8 +129,8 @@ def test_any_mask_has_scores_in_range_with_reasons_and_heat(mask: np.ndarray, pr
 @pytest.mark.parametrize("predict", [True, False])
 def test_scores_do_not_depend_on_the_position_of_the_object(predict: bool, tmp_path: Path) -> None:
     case = Case(disk(72, 55, 26))
-    moved = Case(np.roll(case.mask, (8, -12), (0, 1)), (), (np.roll(TRUTH, (8, -12), (0, 1)),), (np.roll(TRUTH, (8, -12), (0, 1)),))
-    here = score(Case(case.mask, alternatives=(TRUTH,)), tmp_path, predict=predict)
+    moved = Case(np.roll(case.mask, (8, -12), (0, 1)), (), (np.roll(TRUE_MASK, (8, -12), (0, 1)),), (np.roll(TRUE_MASK, (8, -12), (0, 1)),))
+    here = score(Case(case.mask, alternatives=(TRUE_MASK,)), tmp_path, predict=predict)
     there = score(moved, tmp_path, np.roll(PICTURE, (8, -12), (0, 1)), predict)
     assert {name: one.value for name, one in there.items()} == pytest.approx({name: one.value for name, one in here.items()}, abs=0.02)
 
@@ -151,43 +153,43 @@ def test_the_overall_score_rises_with_the_error(predict: bool, tmp_path: Path) -
 
 
 def test_the_overall_reason_names_the_score_that_raises_it(tmp_path: Path) -> None:
-    found = score(WRONG["duplicate"], tmp_path, numbers=[2])
+    found = score(WRONG_CASES["duplicate"], tmp_path, numbers=[2])
     assert found["duplicate"].reason in found[OVERALL_SCORE].reason
     iou, bad = re.match(r"Expected IoU (0\.\d\d) \((\d+) % chance that it is below 0\.85\)\. ", found[OVERALL_SCORE].reason).groups()
     assert found[OVERALL_SCORE].value == pytest.approx(0.5 * int(bad) / 100 + 0.5 * (1 - float(iou)), abs=0.01)
-    assert score(GOOD, tmp_path)[OVERALL_SCORE].value < found[OVERALL_SCORE].value
+    assert score(GOOD_CASE, tmp_path)[OVERALL_SCORE].value < found[OVERALL_SCORE].value
 
 
-def test_duplicates_of_the_first_mask_of_a_label_are_surplus(tmp_path: Path) -> None:
-    first, second = (score(WRONG["duplicate"], tmp_path, numbers=[number]) for number in (1, 2))
+def test_equal_masks_of_a_label_after_the_first_are_duplicates(tmp_path: Path) -> None:
+    first, second = (score(WRONG_CASES["duplicate"], tmp_path, numbers=[number]) for number in (1, 2))
     assert first["duplicate"].value == second["duplicate"].value == 1
     assert second[OVERALL_SCORE].value > 0.8 and first[OVERALL_SCORE].value < second[OVERALL_SCORE].value - 0.5
     assert second[OVERALL_SCORE].reason.endswith("). Nearly the same pixels (IoU 1.00) as instance 1, which comes first")
     assert "comes first" not in first["duplicate"].reason
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
-    labeled = Item(tmp_path / "a.png", [Instance(TRUTH, "coin"), Instance(TRUTH, "plate")])
-    other = {one.name: one for one in score_item(labeled, None, CLASS, numbers=[2], quality_model=OracleQualityModel(TRUTH))}
+    labeled = Item(tmp_path / "a.png", [Instance(TRUE_MASK, "coin"), Instance(TRUE_MASK, "plate")])
+    other = {one.name: one for one in score_item(labeled, None, COIN_POPULATION, numbers=[2], quality_model=OracleQualityModel(TRUE_MASK))}
     assert "comes first" not in other["duplicate"].reason, "with two labels, either may be wrong"
 
 
 def test_a_predictor_runs_at_most_five_times_per_mask(tmp_path: Path) -> None:
     predictor = ScriptedPredictor(disk(40, 30, 12))
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
-    score_item(Item(tmp_path / "a.png", [Instance(TRUTH)]), predictor)
+    score_item(Item(tmp_path / "a.png", [Instance(TRUE_MASK)]), predictor)
     assert len(predictor.calls) == 5
 
 
 def test_scores_without_their_model_or_population_are_left_out(tmp_path: Path) -> None:
-    assert score(GOOD, tmp_path, population=None).keys() == {*SCORES, OVERALL_SCORE} - POPULATION_SCORES
-    assert score(GOOD, tmp_path, predict=False).keys() == {*SCORES, OVERALL_SCORE} - MODEL_SCORES
-    rare = Population({"coin": 3}, CLASS.sizes, CLASS.aspects, CLASS.fills)
-    assert score(GOOD, tmp_path, population=rare).keys() == {*SCORES, OVERALL_SCORE} - POPULATION_SCORES
-    assert score(GOOD, tmp_path, names=["edges", OVERALL_SCORE]).keys() == {"edges", OVERALL_SCORE}
+    assert score(GOOD_CASE, tmp_path, population=None).keys() == {*SCORES, OVERALL_SCORE} - POPULATION_SCORES
+    assert score(GOOD_CASE, tmp_path, predict=False).keys() == {*SCORES, OVERALL_SCORE} - MODEL_SCORES
+    rare = Population({"coin": 3}, COIN_POPULATION.sizes, COIN_POPULATION.aspects, COIN_POPULATION.fills)
+    assert score(GOOD_CASE, tmp_path, population=rare).keys() == {*SCORES, OVERALL_SCORE} - POPULATION_SCORES
+    assert score(GOOD_CASE, tmp_path, names=["edges", OVERALL_SCORE]).keys() == {"edges", OVERALL_SCORE}
 
 
 def test_empty_masks_rank_first_and_crowds_last(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
-    instances = [Instance(np.zeros_like(TRUTH)), Crowd(TRUTH), Instance(TRUTH)]
+    instances = [Instance(np.zeros_like(TRUE_MASK)), Crowd(TRUE_MASK), Instance(TRUE_MASK)]
     empty, crowd, *rest = score_item(Item(tmp_path / "a.png", instances), None)
     assert (empty.instance, empty.name, empty.value) == (1, OVERALL_SCORE, 1.0)
     assert (crowd.instance, crowd.name, crowd.value) == (2, OVERALL_SCORE, 0.0)
@@ -197,9 +199,9 @@ def test_empty_masks_rank_first_and_crowds_last(tmp_path: Path) -> None:
 
 def test_unknown_names_and_mismatched_masks_raise(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no score named 'edgse'.*did you mean 'edges'"):
-        score(GOOD, tmp_path, names=["edgse"])
+        score(GOOD_CASE, tmp_path, names=["edgse"])
     with pytest.raises(ValueError, match="no instance named '7'.*there are: 1"):
-        score(GOOD, tmp_path, numbers=[7])
+        score(GOOD_CASE, tmp_path, numbers=[7])
     with pytest.raises(ValueError, match="instance 1 is 6x5 pixels and the image 160x120"):
         score(Case(np.ones((5, 6), bool)), tmp_path)
 
@@ -210,7 +212,7 @@ def test_a_population_measures_a_catalogue(tmp_path: Path) -> None:
     odd = Instance(disk(radius=4), "coin")
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     with Catalogue(tmp_path / "labels.db") as catalogue:
-        catalogue.add([Item(tmp_path / "a.png", [*coins, odd, Instance(TRUTH, "plate"), Crowd(TRUTH, "coin")])])
+        catalogue.add([Item(tmp_path / "a.png", [*coins, odd, Instance(TRUE_MASK, "plate"), Crowd(TRUE_MASK, "coin")])])
         population = Population.from_catalogue(catalogue)
         assert population.count == {"coin": 21, "plate": 1}
         assert population.sizes["coin"] == pytest.approx(np.percentile([one.mask.mean() for one in [*coins, odd]], (25, 50, 75)))
@@ -229,10 +231,10 @@ def test_nested_masks_are_suspicious_if_the_data_set_has_none(other: np.ndarray,
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     Image.fromarray(PICTURE).save(tmp_path / "b.png")
     with Catalogue(tmp_path / "labels.db") as catalogue:
-        catalogue.add([Item(tmp_path / "a.png", [Instance(TRUTH)]), Item(tmp_path / "b.png", [Instance(TRUTH), Instance(other)])])
+        catalogue.add([Item(tmp_path / "a.png", [Instance(TRUE_MASK)]), Item(tmp_path / "b.png", [Instance(TRUE_MASK), Instance(other)])])
         population = Population.from_catalogue(catalogue)
     assert population.nested == nested
-    within = Item(tmp_path / "a.png", [Instance(TRUTH), Instance(disk(radius=20))])
+    within = Item(tmp_path / "a.png", [Instance(TRUE_MASK), Instance(disk(radius=20))])
     whole, part = score_item(within, None, population, names=["overlap"])
     assert (whole.value, part.value) == ((0, 0) if nested else (pytest.approx((20 / 30) ** 2, abs=0.02), 1))
     assert nested or ("instance 2" in whole.reason and "usually not nested" in whole.reason)
@@ -257,7 +259,7 @@ def test_no_click_is_nudged_out_of_the_image() -> None:
 def test_old_names_warn(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     with pytest.warns(DeprecationWarning, match="use score_item\\(quality_model=...\\)"):
-        scores = score_item(Item(tmp_path / "a.png", [Instance(TRUTH)]), None, names=["critic"], critic=OracleQualityModel(TRUTH))
+        scores = score_item(Item(tmp_path / "a.png", [Instance(TRUE_MASK)]), None, names=["critic"], critic=OracleQualityModel(TRUE_MASK))
     assert [one.name for one in scores] == ["critic"]
     with Catalogue(tmp_path / "labels.db") as catalogue, pytest.warns(DeprecationWarning, match="use Population.from_catalogue"):
         assert Population.of(catalogue) == Population({}, {}, {}, {})

@@ -17,7 +17,7 @@ from cdwidget.masks import iou
 from cdwidget.scoring.network import load_networks, save_networks, shipped_networks
 from cdwidget.scoring.registry import SCORES
 from cdwidget.train import corruption, fit_overall
-from cdwidget.train.corruption import CLEAN, ImageFilter, corrupted_images, is_reserved, is_trained_on
+from cdwidget.train.corruption import CLEAN_KIND, ImageFilter, corrupted_images, is_reserved, is_trained_on
 from cdwidget.train.evaluate_overall import (
     BY_NUMBER,
     NO_PREDICTOR,
@@ -79,12 +79,12 @@ def test_every_second_mask_is_corrupted_and_held_out_images_are_separate(folder:
     images = list(corrupted_images([folder], 6, selects=selects))
     assert all(is_held_out(DatasetImage(Path(image.name + ".png"))) == (selects is is_held_out) for image in images)
     errors = [error for image in images for error in image.errors.values()]
-    assert [kind == CLEAN for kind, _ in errors] == [True, False] * 3
-    assert len({kind for kind, _ in errors if kind != CLEAN}) == 3
+    assert [kind == CLEAN_KIND for kind, _ in errors] == [True, False] * 3
+    assert len({kind for kind, _ in errors if kind != CLEAN_KIND}) == 3
     for image in images:
         for index, (kind, value) in image.errors.items():
             assert value == pytest.approx(iou(image.masks[index], image.truth[index]))
-            assert (value == 1) == (kind == CLEAN)
+            assert (value == 1) == (kind == CLEAN_KIND)
 
 
 def test_the_first_of_equal_masks_of_one_label_is_matched_with_the_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_the_first_of_equal_masks_of_one_label_is_matched_with_the_object(folder
     for image in images:
         assert (image.masks[0] == image.masks[1]).all()
         assert [iou(mask, truth) for mask, truth in zip(image.masks, image.truth)] == [1, 0]
-        assert image.errors == {0: (CLEAN, 1), 1: ("wrong object", 0)}
+        assert image.errors == {0: (CLEAN_KIND, 1), 1: ("wrong object", 0)}
     monkeypatch.setattr(corruption, "CLASS_MAP_SETS", (folder.name,))
     assert not any(image.swapped for image in corrupted_images([folder], 8, selects=is_trained_on)), "the two masks have different labels"
 
@@ -141,7 +141,7 @@ def test_figures_of_a_perfect_and_of_a_constant_score() -> None:
     constant = dict.fromkeys(VARIANTS, 0.5)
     masks = [
         ScoredMask(
-            "a", str(i), 0, CLEAN if true == 1 else "cut", true, 1.5 - true, (1 - true) / 2, 0.6, {**constant, OVERALL_SCORE: 1 - true}
+            "a", str(i), 0, CLEAN_KIND if true == 1 else "cut", true, 1.5 - true, (1 - true) / 2, 0.6, {**constant, OVERALL_SCORE: 1 - true}
         )
         for i, true in enumerate(ious)
     ]

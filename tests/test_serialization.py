@@ -9,11 +9,11 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.tools import Brush
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, RIGHT, WIDTH, ScriptedPredictor
+from support.scripted_predictor import HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, ScriptedPredictor
 
 
 def test_the_log_is_readable_json():
-    session = Session(IMAGE, ScriptedPredictor(LEFT), instances=[Instance(RIGHT, "cat")])
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF), instances=[Instance(RIGHT_HALF, "cat")])
     session.apply(Click(2, 3))
     session.accept("dog")
     assert json.loads(json.dumps(session.log())) == {
@@ -45,9 +45,9 @@ def test_a_log_of_version_1_is_still_read():
             {"type": "select", "instance": 3},
         ],
     }
-    session = Session.replay(IMAGE, ScriptedPredictor(LEFT | RIGHT), log)
+    session = Session.replay(IMAGE, ScriptedPredictor(LEFT_HALF | RIGHT_HALF), log)
     assert [(instance.id, instance.label) for instance in session.instances] == [(3, "cat"), (4, "dog")]
-    assert np.array_equal(session.mask, LEFT) and np.array_equal(session.instances[1].mask, LEFT | RIGHT)
+    assert np.array_equal(session.mask, LEFT_HALF) and np.array_equal(session.instances[1].mask, LEFT_HALF | RIGHT_HALF)
     assert session.log()["version"] == 3 and session.log()["actions"] == log["actions"]
 
 
@@ -58,16 +58,16 @@ def test_pickling_a_session_is_refused():
 
 
 def test_a_replayed_session_can_be_undone():
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(2, 3))
     session.accept()
-    again = Session.replay(IMAGE, ScriptedPredictor(LEFT), session.log(), history_limit=0)
+    again = Session.replay(IMAGE, ScriptedPredictor(LEFT_HALF), session.log(), history_limit=0)
     again.undo()
-    assert np.array_equal(again.mask, LEFT) and not again.can_undo
+    assert np.array_equal(again.mask, LEFT_HALF) and not again.can_undo
 
 
 def good_log():
-    session = Session(IMAGE, ScriptedPredictor(LEFT), mask=LEFT, instances=[Instance(RIGHT)])
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF), mask=LEFT_HALF, instances=[Instance(RIGHT_HALF)])
     session.apply(Click(2, 3))
     return session.log()
 
@@ -97,7 +97,7 @@ def good_log():
 )
 def test_a_damaged_log_is_refused(damage, message):
     with pytest.raises(ValueError, match=message):
-        Session.replay(IMAGE, ScriptedPredictor(LEFT), {**good_log(), **damage})
+        Session.replay(IMAGE, ScriptedPredictor(LEFT_HALF), {**good_log(), **damage})
 
 
 @pytest.mark.parametrize("missing", ["version", "width", "height", "mask", "instances", "actions", "progressive"])
@@ -105,20 +105,20 @@ def test_a_log_with_a_part_missing_is_refused(missing):
     log = good_log()
     del log[missing]
     with pytest.raises(ValueError, match=missing):
-        Session.replay(IMAGE, ScriptedPredictor(LEFT), log)
+        Session.replay(IMAGE, ScriptedPredictor(LEFT_HALF), log)
 
 
 def test_a_log_of_another_image_is_refused():
     with pytest.raises(ValueError, match="made on an image of 18x14 pixels, this one has 14x18"):
-        Session.replay(IMAGE.transpose(1, 0, 2), ScriptedPredictor(LEFT), good_log())
+        Session.replay(IMAGE.transpose(1, 0, 2), ScriptedPredictor(LEFT_HALF), good_log())
     with pytest.raises(ValueError, match="not a log"):
-        Session.replay(IMAGE, ScriptedPredictor(LEFT), [])
+        Session.replay(IMAGE, ScriptedPredictor(LEFT_HALF), [])
 
 
 def test_the_instance_selected_first_is_in_the_log() -> None:
-    given = [Instance(LEFT, "cat", 3), Instance(RIGHT, "", 4)]
+    given = [Instance(LEFT_HALF, "cat", 3), Instance(RIGHT_HALF, "", 4)]
     for selected in (3, 4):
-        session = Session(IMAGE, ScriptedPredictor(RIGHT), instances=given, selected=selected)
+        session = Session(IMAGE, ScriptedPredictor(RIGHT_HALF), instances=given, selected=selected)
         assert session.selected == selected and not session.can_undo and [one.id for one in session.instances] == [3, 4]
         session.apply(Brush(((9.0, 5.0),), 2.0))
         again = Session.replay(IMAGE, None, json.loads(json.dumps(session.log())))

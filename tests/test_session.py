@@ -10,30 +10,30 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.session import Accept, Delete, Relabel, Select, Session
 from cdwidget.tools import Brush
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, ScriptedPredictor, snapshot
+from support.scripted_predictor import EMPTY_MASK, HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, ScriptedPredictor, snapshot
 
 # ---- instances ---------------------------------------------------------------------------------------------------
 
 
 def test_a_session_without_a_widget(tmp_path):
     Image.fromarray(IMAGE).save(tmp_path / "photo.png")
-    session = Session(tmp_path / "photo.png", ScriptedPredictor(LEFT | RIGHT))
+    session = Session(tmp_path / "photo.png", ScriptedPredictor(LEFT_HALF | RIGHT_HALF))
     change = session.apply(Click(2, 3, True))
-    assert np.array_equal(session.mask, LEFT), "the component that holds the click, not the other one"
+    assert np.array_equal(session.mask, LEFT_HALF), "the component that holds the click, not the other one"
     assert change.bbox == (0, 0, 6, HEIGHT)
     assert (session.height, session.width) == (HEIGHT, WIDTH)
     assert np.array_equal(session.image, IMAGE)
 
 
 def test_a_click_far_away_adds_the_component_there():
-    session = Session(IMAGE, ScriptedPredictor(LEFT | RIGHT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF | RIGHT_HALF))
     session.apply(Click(2, 3))
     session.apply(Click(15, 3))
-    assert np.array_equal(session.mask, LEFT | RIGHT)
+    assert np.array_equal(session.mask, LEFT_HALF | RIGHT_HALF)
 
 
 def test_the_predictor_gets_all_prompts_of_the_instance_and_its_mask():
-    predictor = ScriptedPredictor(LEFT)
+    predictor = ScriptedPredictor(LEFT_HALF)
     session = Session(IMAGE, predictor)
     session.apply(Click(2, 3))
     session.apply(Click(3, 3))  # Agrees, so the predictor is not called.
@@ -42,12 +42,12 @@ def test_the_predictor_gets_all_prompts_of_the_instance_and_its_mask():
     session.apply(Click(16, 3))
     (first, no_prior), (second, prior), (third, still_none) = predictor.calls
     assert first == (Click(2, 3),) and no_prior is None
-    assert second == (Click(2, 3), Click(3, 3), Click(15, 3)) and np.array_equal(prior, LEFT)
+    assert second == (Click(2, 3), Click(3, 3), Click(15, 3)) and np.array_equal(prior, LEFT_HALF)
     assert third == (Click(16, 3),) and still_none is None
 
 
 def test_several_instances():
-    session = Session(IMAGE, ScriptedPredictor(LEFT | RIGHT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF | RIGHT_HALF))
     assert session.selected == 1 and session.instances == []
     session.apply(Click(2, 3))
     session.relabel("cat")
@@ -57,11 +57,11 @@ def test_several_instances():
     session.apply(Click(15, 3))
     session.accept("dog")
     assert [(instance.id, instance.label) for instance in session.instances] == [(1, "cat"), (2, "dog")]
-    assert np.array_equal(session.instances[0].mask, LEFT) and np.array_equal(session.instances[1].mask, RIGHT)
+    assert np.array_equal(session.instances[0].mask, LEFT_HALF) and np.array_equal(session.instances[1].mask, RIGHT_HALF)
     assert session.mask_patch(2).bbox == (12, 0, WIDTH, HEIGHT)
 
     session.select(1)
-    assert np.array_equal(session.mask, LEFT) and session.clicks == (Click(2, 3),)
+    assert np.array_equal(session.mask, LEFT_HALF) and session.clicks == (Click(2, 3),)
     assert [entry.id for entry in session.state.entries] == [1, 2], "the new one had no pixels"
     session.delete(2)
     assert session.selected == 1 and [instance.id for instance in session.instances] == [1]
@@ -73,7 +73,7 @@ def test_several_instances():
 
 
 def test_an_instance_selected_again_is_edited_and_finished_again():
-    session = Session(IMAGE, ScriptedPredictor(NOTHING), instances=[Instance(LEFT, "cat"), Instance(RIGHT)])
+    session = Session(IMAGE, ScriptedPredictor(EMPTY_MASK), instances=[Instance(LEFT_HALF, "cat"), Instance(RIGHT_HALF)])
     session.select(1)
     session.apply(Stroke(((0, 0), (5, 13)), False, radius=40))
     assert not session.mask.any()
@@ -81,18 +81,18 @@ def test_an_instance_selected_again_is_edited_and_finished_again():
     assert [entry.id for entry in session.state.entries] == [2], "nothing is left of the first"
     session.undo()
     session.undo()
-    assert np.array_equal(session.mask, LEFT) and session.selected == 1
+    assert np.array_equal(session.mask, LEFT_HALF) and session.selected == 1
 
 
 def test_an_action_without_effect_is_not_a_step():
-    session = Session(IMAGE, instances=[Instance(LEFT, "cat")])
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF, "cat")])
     for action in (Accept(), Select(), Select(2), Delete(), Relabel(""), Relabel("cat", 1)):
         assert session.apply(action).is_empty
     assert not session.can_undo and session.log()["actions"] == []
 
 
 def test_accepting_an_instance_with_prompts_but_no_pixels_starts_a_new_one():
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(3, 3, False))
     session.accept()
     assert session.prompts == () and session.instances == []
@@ -101,31 +101,31 @@ def test_accepting_an_instance_with_prompts_but_no_pixels_starts_a_new_one():
 
 
 def test_instances_may_overlap():
-    session = Session(IMAGE, ScriptedPredictor(LEFT), instances=[Instance(LEFT)])
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF), instances=[Instance(LEFT_HALF)])
     session.apply(Click(2, 2))
     session.apply(Click(3, 2, False))
     session.accept()
-    assert np.array_equal(session.instances[0].mask, LEFT)
+    assert np.array_equal(session.instances[0].mask, LEFT_HALF)
 
 
 def test_given_instances_are_numbered_and_empty_ones_left_out():
     session = Session(
         IMAGE,
-        mask=RIGHT.astype(np.uint8) * 255,
-        instances=[Instance(LEFT, "a"), Instance(RIGHT, "b", np.int64(7)), Instance(NOTHING, "c"), Instance(LEFT, "d")],
+        mask=RIGHT_HALF.astype(np.uint8) * 255,
+        instances=[Instance(LEFT_HALF, "a"), Instance(RIGHT_HALF, "b", np.int64(7)), Instance(EMPTY_MASK, "c"), Instance(LEFT_HALF, "d")],
     )
     assert [(entry.id, entry.label) for entry in session.state.entries] == [(8, "a"), (7, "b"), (9, "d"), (10, "")]
-    assert session.selected == 10 and np.array_equal(session.mask, RIGHT)
+    assert session.selected == 10 and np.array_equal(session.mask, RIGHT_HALF)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"mask": np.zeros((HEIGHT, WIDTH + 1))}, r"shape \(14, 19\), the image needs \(14, 18\)"),
-        ({"instances": [Instance(NOTHING.T)]}, "shape"),
-        ({"instances": [Instance(LEFT, id=2), Instance(LEFT, id=2)]}, "two instances have one id"),
-        ({"instances": [Instance(LEFT, id=0)]}, "whole numbers from 1"),
-        ({"instances": [Instance(LEFT, label=None)]}, "label must be text"),
+        ({"instances": [Instance(EMPTY_MASK.T)]}, "shape"),
+        ({"instances": [Instance(LEFT_HALF, id=2), Instance(LEFT_HALF, id=2)]}, "two instances have one id"),
+        ({"instances": [Instance(LEFT_HALF, id=0)]}, "whole numbers from 1"),
+        ({"instances": [Instance(LEFT_HALF, label=None)]}, "label must be text"),
     ],
 )
 def test_masks_and_instances_that_do_not_fit_are_refused(arguments, message):
@@ -137,7 +137,7 @@ def test_masks_and_instances_that_do_not_fit_are_refused(arguments, message):
 
 
 def test_masks_are_read_only_and_do_not_change():
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     before = session.mask
     session.apply(Click(2, 3))
     assert not before.any()
@@ -149,10 +149,10 @@ def test_masks_are_read_only_and_do_not_change():
 
 
 def test_the_image_and_the_first_mask_are_copies():
-    image, mask = IMAGE.copy(), LEFT.copy()
+    image, mask = IMAGE.copy(), LEFT_HALF.copy()
     session = Session(image, mask=mask)
     image[:], mask[:] = 0, False
-    assert np.array_equal(session.image, IMAGE) and np.array_equal(session.mask, LEFT)
+    assert np.array_equal(session.image, IMAGE) and np.array_equal(session.mask, LEFT_HALF)
 
 
 class Failing(ScriptedPredictor):
@@ -182,7 +182,7 @@ class Scribbling(ScriptedPredictor):
     ],
 )
 def test_an_action_that_fails_changes_nothing(action, error):
-    session = Session(IMAGE, Failing(LEFT), mask=LEFT)
+    session = Session(IMAGE, Failing(LEFT_HALF), mask=LEFT_HALF)
     session.relabel("cat")
     session.relabel("dog")
     session.undo()
@@ -194,7 +194,7 @@ def test_an_action_that_fails_changes_nothing(action, error):
         assert session.can_undo and session.can_redo
 
 
-@pytest.mark.parametrize("predicted", [LEFT[:, :5], LEFT.astype(np.uint8), LEFT.T])
+@pytest.mark.parametrize("predicted", [LEFT_HALF[:, :5], LEFT_HALF.astype(np.uint8), LEFT_HALF.T])
 def test_a_prediction_that_does_not_fit_is_refused(predicted):
     session = Session(IMAGE, ScriptedPredictor(predicted))
     with pytest.raises(ValueError, match="the predictor returned"):
@@ -203,7 +203,7 @@ def test_a_prediction_that_does_not_fit_is_refused(predicted):
 
 
 def test_without_a_predictor_only_prompts_are_refused():
-    session = Session(IMAGE, mask=LEFT)
+    session = Session(IMAGE, mask=LEFT_HALF)
     session.encode()
     session.accept("cat")
     with pytest.raises(ValueError, match=r"no predictor.*load_predictor\(\)"):
@@ -212,14 +212,14 @@ def test_without_a_predictor_only_prompts_are_refused():
 
 
 def test_a_predictor_that_writes_to_its_prior_does_no_harm():
-    session = Session(IMAGE, Scribbling(LEFT | RIGHT), mask=LEFT)
+    session = Session(IMAGE, Scribbling(LEFT_HALF | RIGHT_HALF), mask=LEFT_HALF)
     session.apply(Click(15, 3))
     session.undo()
-    assert np.array_equal(session.mask, LEFT)
+    assert np.array_equal(session.mask, LEFT_HALF)
 
 
 def test_numpy_values_become_plain_values():
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(np.int64(2), np.float32(3.5), np.bool_(True)))
     session.apply(Stroke(np.array([[1, 2], [15, 4]]), False, np.float64(1)))
     assert session.prompts == (Click(2.0, 3.5, True), Stroke(((1.0, 2.0), (15.0, 4.0)), False, 1.0))

@@ -31,7 +31,18 @@ from cdwidget.session import (
 )
 from cdwidget.session.actions import ACTIONS
 from cdwidget.tools import Brush, FillHoles, Polygon
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, RandomPredictor, ScriptedPredictor, any_action, snapshot
+from support.scripted_predictor import (
+    EMPTY_MASK,
+    HEIGHT,
+    IMAGE,
+    LEFT_HALF,
+    RIGHT_HALF,
+    WIDTH,
+    RandomPredictor,
+    ScriptedPredictor,
+    any_action,
+    snapshot,
+)
 
 masks = hnp.arrays(bool, (HEIGHT, WIDTH), fill=st.booleans())
 xs, ys = st.floats(0, WIDTH, exclude_max=True), st.floats(0, HEIGHT, exclude_max=True)
@@ -111,7 +122,7 @@ def test_pixels_outside_the_bbox_stay_and_the_patches_hold_the_others(mask, pred
     session = Session(IMAGE, ScriptedPredictor(predicted), mask=mask)
     change = session.apply(prompt)
     x0, y0, x1, y1 = change.bbox
-    inside = NOTHING.copy()
+    inside = EMPTY_MASK.copy()
     inside[y0:y1, x0:x1] = True
     assert np.array_equal(session.mask[~inside], mask[~inside])
     assert np.array_equal(change.before.pixels(), mask[y0:y1, x0:x1])
@@ -160,7 +171,7 @@ def test_replay_is_identical_at_every_prefix(start, steps, undone):
 @pytest.mark.parametrize("seed", range(3))
 def test_200_actions_of_every_kind_can_be_undone_redone_and_replayed(seed):
     random = Random(seed)
-    session = Session(IMAGE, RandomPredictor(), mask=LEFT, instances=[Instance(RIGHT, "cat")])
+    session = Session(IMAGE, RandomPredictor(), mask=LEFT_HALF, instances=[Instance(RIGHT_HALF, "cat")])
     snapshots, done = [snapshot(session)], Counter()
     while len(snapshots) <= 200 or done.keys() != set(ACTIONS.values()):
         session.progressive = random.random() < 0.7

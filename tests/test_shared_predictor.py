@@ -7,7 +7,7 @@ import pytest
 
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from support.scripted_predictor import IMAGE, LEFT, ScriptedPredictor
+from support.scripted_predictor import IMAGE, LEFT_HALF, ScriptedPredictor
 
 
 class ExclusivePredictor:
@@ -106,14 +106,14 @@ def test_reading_does_not_wait_for_the_predictor():
             assert finish.wait(60)
             return super().predict(prompts, prior)
 
-    session = Session(IMAGE, Slow(LEFT))
+    session = Session(IMAGE, Slow(LEFT_HALF))
     thread = threading.Thread(target=session.apply, args=(Click(2, 3),))
     thread.start()
     assert started.wait(60)
     assert not session.mask.any() and session.instances == [] and session.clicks == () and not session.can_undo
     finish.set()
     thread.join()
-    assert np.array_equal(session.mask, LEFT)
+    assert np.array_equal(session.mask, LEFT_HALF)
 
 
 @pytest.mark.parametrize("hashable", [True, False])
@@ -132,7 +132,7 @@ def test_an_equal_image_is_not_encoded_again() -> None:
         def set_image(self, image: np.ndarray) -> None:
             self.held.append(image)
 
-    predictor = Counting(LEFT)
+    predictor = Counting(LEFT_HALF)
     first, second, other = Session(IMAGE, predictor), Session(IMAGE, predictor), Session(IMAGE[::-1], predictor)
     for session, encoded in ((first, 1), (second, 1), (first, 1), (other, 2), (second, 3)):
         session.encode()

@@ -11,12 +11,12 @@ from cdwidget.items import Instance
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.session import SOURCES, Accept, Alternative, Lock, Relabel, Select, Session
 from cdwidget.tools import Brush, FillHoles, Grow, Lasso, Matte, Polygon, Superpixel, Wand
-from support.scripted_predictor import HEIGHT, IMAGE, LEFT, NOTHING, RIGHT, WIDTH, RandomPredictor, ScriptedPredictor
+from support.scripted_predictor import EMPTY_MASK, HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, RandomPredictor, ScriptedPredictor
 
-MIDDLE = ~(LEFT | RIGHT)
+MIDDLE_MASK = ~(LEFT_HALF | RIGHT_HALF)
 SQUARE = ((2, 2), (5, 2), (5, 5), (2, 5))
-SOFT = np.where(LEFT, 255, 0).astype(np.uint8)
-SOFT[:, 6] = 90
+SOFT_ALPHA = np.where(LEFT_HALF, 255, 0).astype(np.uint8)
+SOFT_ALPHA[:, 6] = 90
 
 
 def source_at(session, row, column):
@@ -39,7 +39,7 @@ def source_at(session, row, column):
     ],
 )
 def test_each_tool_records_its_source(action, name):
-    session = Session(IMAGE, ScriptedPredictor(LEFT))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(action)
     assert source_at(session, 3, 3) == name
     assert set(np.unique(session.sources)) <= {0, SOURCES.index(name)}
@@ -60,15 +60,15 @@ def test_commands_record_their_source_only_for_changed_pixels():
 
 
 def test_given_masks_are_imports_and_the_model_is_the_source_of_its_changes():
-    session = Session(IMAGE, ScriptedPredictor(LEFT | RIGHT), mask=LEFT, instances=[Instance(RIGHT)])
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF | RIGHT_HALF), mask=LEFT_HALF, instances=[Instance(RIGHT_HALF)])
     session.apply(Click(15, 3))
-    assert (session.sources == np.select([LEFT, RIGHT], [SOURCES.index("import"), SOURCES.index("model")], 0)).all()
+    assert (session.sources == np.select([LEFT_HALF, RIGHT_HALF], [SOURCES.index("import"), SOURCES.index("model")], 0)).all()
     session.select(1)
     assert source_at(session, 3, 15) == "import" and source_at(session, 3, 3) == "nobody"
 
 
 def test_the_source_of_removed_pixels_is_kept():
-    session = Session(IMAGE, mask=LEFT)
+    session = Session(IMAGE, mask=LEFT_HALF)
     session.apply(Brush(((12, 3),), 1, False))
     session.accept()
     session.select(1)
@@ -78,7 +78,7 @@ def test_the_source_of_removed_pixels_is_kept():
 
 
 def test_painting_the_same_pixels_twice_is_one_step():
-    session = Session(IMAGE, mask=LEFT)
+    session = Session(IMAGE, mask=LEFT_HALF)
     assert session.apply(Brush(((3, 3),), 1)).bbox == (2, 2, 4, 4), "their source is the brush now"
     assert session.apply(Brush(((3, 3),), 1)).is_empty
 
@@ -88,7 +88,7 @@ def test_painting_the_same_pixels_twice_is_one_step():
 
 @pytest.mark.parametrize("progressive", [True, False])
 def test_brushed_pixels_are_bit_identical_after_locking_and_clicking_elsewhere(progressive):
-    session = Session(IMAGE, ScriptedPredictor(~MIDDLE, NOTHING), mask=LEFT, progressive=progressive)
+    session = Session(IMAGE, ScriptedPredictor(~MIDDLE_MASK, EMPTY_MASK), mask=LEFT_HALF, progressive=progressive)
     session.apply(Brush(((9, 4), (9, 9)), 2))
     session.apply(Brush(((4, 7),), 1, False))
     brushed = session.sources == SOURCES.index("brush")
@@ -119,7 +119,7 @@ predictor_actions = st.one_of(
     st.lists(st.tuples(predictor_actions, st.booleans()), max_size=6),
 )
 def test_no_prompt_changes_locked_pixels(strokes, steps):
-    session = Session(IMAGE, RandomPredictor(), mask=LEFT)
+    session = Session(IMAGE, RandomPredictor(), mask=LEFT_HALF)
     for action in (*strokes, Lock(True)):
         session.apply(action)
     human = session.sources == SOURCES.index("brush")
@@ -134,7 +134,7 @@ def test_no_prompt_changes_locked_pixels(strokes, steps):
 
 
 def test_a_click_on_a_locked_pixel_is_kept_and_changes_unlocked_pixels():
-    session = Session(IMAGE, ScriptedPredictor(~NOTHING))
+    session = Session(IMAGE, ScriptedPredictor(~EMPTY_MASK))
     session.apply(Brush(((3.5, 3.5),), 1, False))
     session.apply(Lock(True))
     session.apply(Click(3.5, 3.5))
@@ -154,7 +154,7 @@ def test_the_lock_is_an_undo_step():
 
 
 def test_other_tools_replace_the_alpha_of_a_matte():
-    session = Session(IMAGE, ScriptedPredictor(NOTHING), mask=LEFT)
+    session = Session(IMAGE, ScriptedPredictor(EMPTY_MASK), mask=LEFT_HALF)
     assert session.alpha is None
     session.apply(Matte(((6, 2), (6, 11)), 2))
     soft = session.alpha
@@ -172,23 +172,23 @@ def test_other_tools_replace_the_alpha_of_a_matte():
 
 
 def test_the_alpha_of_an_instance_is_kept():
-    session = Session(IMAGE, instances=[Instance(LEFT, "cat", alpha=SOFT)])
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF, "cat", alpha=SOFT_ALPHA)])
     assert session.alpha is None, "the selected one is another"
-    assert np.array_equal(session.instances[0].alpha, SOFT)
-    assert np.array_equal(Session.replay(IMAGE, None, session.log()).instances[0].alpha, SOFT)
+    assert np.array_equal(session.instances[0].alpha, SOFT_ALPHA)
+    assert np.array_equal(Session.replay(IMAGE, None, session.log()).instances[0].alpha, SOFT_ALPHA)
     session.select(1)
-    assert np.array_equal(session.alpha, SOFT) and source_at(session, 3, 6) == "import"
+    assert np.array_equal(session.alpha, SOFT_ALPHA) and source_at(session, 3, 6) == "import"
     with pytest.raises(ValueError, match=r"alpha is float64 \(14, 18\); it must be uint8"):
-        Session(IMAGE, instances=[Instance(LEFT, alpha=SOFT / 255)])
+        Session(IMAGE, instances=[Instance(LEFT_HALF, alpha=SOFT_ALPHA / 255)])
 
 
 # ---- alternatives ------------------------------------------------------------------------------------------------
 
 
 def test_alternatives_are_cycled_and_each_is_a_step():
-    part = LEFT.copy()
+    part = LEFT_HALF.copy()
     part[7:] = False
-    session = Session(IMAGE, ScriptedPredictor(LEFT, alternatives=[LEFT | RIGHT, part]))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, alternatives=[LEFT_HALF | RIGHT_HALF, part]))
     session.apply(Click(2, 3))
     assert session.state.entry().choice.count is None, "not counted yet"
     assert session.alternatives == 2, "components apart from the click stay, so two of three predictions have the same result"
@@ -197,7 +197,7 @@ def test_alternatives_are_cycled_and_each_is_a_step():
     assert np.array_equal(session.mask, part) and (session.sources > 0).sum() == part.sum()
     assert session.state.entry().choice.chosen == 1
     session.apply(Alternative(2))
-    assert np.array_equal(session.mask, LEFT), "numbers wrap around"
+    assert np.array_equal(session.mask, LEFT_HALF), "numbers wrap around"
     assert session.apply(Alternative(0)).is_empty
     session.undo()
     assert np.array_equal(session.mask, part) and session.state.entry().choice.chosen == 1
@@ -218,7 +218,7 @@ def test_the_first_alternative_of_a_border_click_is_the_unrestricted_prediction(
 
 
 def test_each_instance_has_alternatives_for_its_newest_prompt():
-    session = Session(IMAGE, ScriptedPredictor(LEFT | RIGHT, alternatives=[LEFT | MIDDLE | RIGHT]))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF | RIGHT_HALF, alternatives=[LEFT_HALF | MIDDLE_MASK | RIGHT_HALF]))
     session.apply(Click(2, 3))
     session.apply(Alternative(1))
     session.apply(Accept("cat"))
@@ -228,24 +228,24 @@ def test_each_instance_has_alternatives_for_its_newest_prompt():
     session.apply(Relabel("dog"))
     assert session.alternatives == 2, "a label changes no pixel"
     session.apply(Alternative(0))
-    assert np.array_equal(session.mask, LEFT)
+    assert np.array_equal(session.mask, LEFT_HALF)
     session.apply(Click(9, 3, False))  # Agrees.
     assert session.alternatives == 0
 
 
 def test_other_changes_of_pixels_end_the_alternatives():
-    session = Session(IMAGE, ScriptedPredictor(LEFT, alternatives=[NOTHING]))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, alternatives=[EMPTY_MASK]))
     session.apply(Click(2, 3))
     assert session.alternatives == 2
     session.apply(Brush(((9, 9),), 1))
     assert session.alternatives == 0
     session.undo()
     session.apply(Alternative(1))
-    assert session.mask.sum() < LEFT.sum()
+    assert session.mask.sum() < LEFT_HALF.sum()
 
 
 def test_a_prompt_that_was_peeked_at_is_not_predicted_again():
-    predictor = ScriptedPredictor(LEFT, alternatives=[NOTHING])
+    predictor = ScriptedPredictor(LEFT_HALF, alternatives=[EMPTY_MASK])
     session = Session(IMAGE, predictor)
     session.peek(Click(2, 3))
     session.apply(Click(2, 3))
@@ -255,19 +255,19 @@ def test_a_prompt_that_was_peeked_at_is_not_predicted_again():
 
 
 def test_an_alternative_of_another_size_is_refused():
-    session = Session(IMAGE, ScriptedPredictor(LEFT, alternatives=[LEFT.T]))
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, alternatives=[LEFT_HALF.T]))
     session.apply(Click(2, 3))
     with pytest.raises(ValueError, match="the predictor returned"):
         session.apply(Alternative(1))
-    assert np.array_equal(session.mask, LEFT)
+    assert np.array_equal(session.mask, LEFT_HALF)
 
 
 def test_an_alternative_is_undone_with_a_short_history():
-    session = Session(IMAGE, ScriptedPredictor(LEFT, alternatives=[NOTHING]), history_limit=0)
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, alternatives=[EMPTY_MASK]), history_limit=0)
     session.apply(Click(2, 3))
     for number in (1, 2, 3):
         session.apply(Alternative(number))
-    assert session.mask.sum() < LEFT.sum()
+    assert session.mask.sum() < LEFT_HALF.sum()
     session.undo()
-    assert np.array_equal(session.mask, LEFT)
+    assert np.array_equal(session.mask, LEFT_HALF)
     assert replace(session.state.entry().choice, before=None).count == 2

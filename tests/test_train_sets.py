@@ -77,7 +77,7 @@ def test_skipping_counts_by_kind_and_never_leaves_a_set_empty(squares):
     assert "4 missing mask" in report or "3 missing mask" in report and "1 unreadable image" in report
     for path in (squares / "masks").iterdir():
         path.unlink()
-    with pytest.raises(ValueError, match="Nothing is left of squares"):
+    with pytest.raises(ValueError, match="No usable image is left in squares"):
         remove_unusable(read_sets([squares]), skip=True)
     assert remove_unusable([], skip=False) == ([], "")
 
@@ -176,7 +176,7 @@ def test_half_of_the_edits_begin_with_superpixels_flipped_until_the_iou_fits(squ
     assert len(ious) == 48 and 0.4 < np.mean(fits) < 0.9
 
 
-def test_a_set_of_which_all_is_held_out_says_so(squares):
+def test_a_fully_held_out_set_is_reported(squares):
     sources = [source for source in read_dataset(squares) if is_held_out(source, 1)]
     with pytest.raises(ValueError, match="all images of squares are held out"):
         Sampler(replace(RECIPE, holdout=1), [("squares", sources)])

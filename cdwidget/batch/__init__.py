@@ -2,6 +2,6 @@
 
 from cdwidget.batch.jobs import Embed, Job, Model, Outcome, Score
 from cdwidget.batch.prelabel import Prelabel
-from cdwidget.batch.run import BACKENDS, Report, run
+from cdwidget.batch.runner import BACKENDS, Report, run
 
 __all__ = ["BACKENDS", "Embed", "Job", "Model", "Outcome", "Prelabel", "Report", "Score", "run"]

@@ -104,7 +104,7 @@ class Score:
         model: Segmentation model: a name, optionally with @variant, a weights file, a predictor, or a function that builds one; None skips
             the scores that predict masks. The default is the variant that the overall score was fitted with.
         quality: Use the quality model; by default if there is a segmentation model. True with `model=None` uses it alone, which is fast.
-        population: Statistics that instances are compared with; by default those of the catalogue. The appearance of its classes is
+        population: Statistics with which instances are compared; by default the catalogue's. The appearance of its classes is
             learned from some of the images first, at a tenth of a second each.
         critic: Deprecated name of `quality`.
 
@@ -197,7 +197,7 @@ def load(model: Model) -> Predictor | None:
 
 
 def fingerprint_of(model: Model) -> str:
-    """Return a text that changes when a model's predictions do; ValueError or FileNotFoundError if there is no such model."""
+    """Return a text that changes when a model's predictions do; raise ValueError or FileNotFoundError if there is no such model."""
     if isinstance(model, (str, os.PathLike)):
         from cdwidget.model.variants import fingerprint
 

@@ -24,7 +24,7 @@ from cdwidget.prompts import Click
 
 Points = Union[str, "os.PathLike[str]", Mapping[str, Sequence[Sequence[Any]]]]
 NEGATIVE_WORDS = ("0", "false", "no", "f", "n")
-MAX_LISTED = 5  # paths in a message
+MAX_LISTED_PATHS = 5  # paths in a message
 
 
 class Point(NamedTuple):
@@ -38,7 +38,12 @@ class Point(NamedTuple):
 
 
 def read_points(points: Points) -> dict[str, list[Point]]:
-    """Return the points of each path; FileNotFoundError for a missing file, ValueError for anything that is not points."""
+    """Return the points of each path.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If its content is not a list of points.
+    """
     if isinstance(points, Mapping):
         return {str(path): [_point(*values, of=path) for values in rows] for path, rows in points.items()}
     source = Path(points).expanduser()
@@ -54,7 +59,7 @@ def read_points(points: Points) -> dict[str, list[Point]]:
 
 
 def assign_points(points: Points, catalogue: Catalogue) -> dict[int, tuple[Point, ...]]:
-    """Return the points of each item by its id; ValueError for a path that matches no item, or several."""
+    """Return the points of each item by its id; raise ValueError for a path that matches no item, or several."""
     home, ids = catalogue.path.parent, {}
     names: dict[str, list[int]] = {}
     for row in catalogue.query(limit=None):
@@ -70,9 +75,9 @@ def assign_points(points: Points, catalogue: Catalogue) -> dict[int, tuple[Point
         else:
             unmatched.append(f"{path} ({len(found)} items)" if found else path)
     if unmatched:
-        more = f" and {len(unmatched) - MAX_LISTED} more" if len(unmatched) > MAX_LISTED else ""
+        more = f" and {len(unmatched) - MAX_LISTED_PATHS} more" if len(unmatched) > MAX_LISTED_PATHS else ""
         raise ValueError(
-            f"points of {', '.join(unmatched[:MAX_LISTED])}{more} match no single item of {catalogue.path}; "
+            f"points of {', '.join(unmatched[:MAX_LISTED_PATHS])}{more} match no single item of {catalogue.path}; "
             "add the images first, or write their full paths"
         )
     return assigned

@@ -37,7 +37,7 @@ class Prelabel:
         label: Label of new instances that have none.
         overwrite: Also replace accepted, rejected and skipped instances; proposals then replace all instances. By default only "new"
             instances are replaced, and points and proposals add only objects that are not labeled yet.
-        search: Where proposals are searched and which are kept.
+        search: Grid and limits of the proposals.
 
     Example:
         >>> cdwidget.run(cdwidget.Prelabel("boxes"), catalogue)
@@ -49,15 +49,17 @@ class Prelabel:
     label: str = ""
     overwrite: bool = False
     search: Search = Search()
-    item_points: Mapping[int, tuple[Point, ...]] = field(default_factory=dict, compare=False, repr=False)  # by item id, set by `prepare`
+    item_points: Mapping[int, tuple[Point, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # points by item id, set by `prepare`
 
     name: ClassVar[str] = "prelabel"
     lasting: ClassVar[bool] = True
 
     def setting(self) -> str:
         """Return the source of the masks and fingerprints of points and weights."""
-        how = {"points": digest(self.item_points), "proposals": self.search}.get(self.from_, "")
-        return f"{self.from_} {how} {self.label!r} {self.overwrite} by {fingerprint_of(self.model)}"
+        input_digest = {"points": digest(self.item_points), "proposals": self.search}.get(self.from_, "")
+        return f"{self.from_} {input_digest} {self.label!r} {self.overwrite} by {fingerprint_of(self.model)}"
 
     def prepare(self, catalogue: Catalogue) -> Prelabel:
         """Assign the points to items."""
@@ -139,7 +141,7 @@ class PrelabelInput:
 def refine_boxes(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> Iterator[Instance]:
     """Predict from each box alone, with a click at its center, and with the filled box as prior.
 
-    Of all candidates the one whose bounding box has the highest IoU with the given box is taken, clipped to the box.
+    The candidate whose bounding box has the highest IoU with the given box is used, clipped to the box.
     """
     for record in source.replaceable:
         x0, y0, x1, y1 = record.bbox

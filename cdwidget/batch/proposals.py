@@ -20,7 +20,7 @@ COMPARED_SIDE = 256  # px, longer side of the reduced masks that are compared
 
 @dataclass(frozen=True)
 class Search:
-    """Where proposals are searched and which are kept.
+    """Grid of the clicks that propose objects, and limits for the proposed masks.
 
     Attributes:
         grid: Clicks along the longer side, with the same spacing along the other; half as many in each cell.
@@ -48,8 +48,8 @@ class _Candidate:
 def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.ndarray]:
     """Return the masks of objects found in an image, bool (H, W), the largest first; they may be nested.
 
-    Every click of a grid is predicted, in the whole image and then in its cells. Of masks of the same object (IoU >= 0.7) the one with the
-    highest quality is kept. A mask that touches all four image borders is background.
+    Predicts a mask for every click of a grid, in the whole image and then in its cells. If masks show the same object (IoU >= 0.7), only
+    the mask with the highest quality is kept. A mask that touches all four image borders is background.
 
     Args:
         predictor: Predictor in which `image` is already set.
@@ -100,7 +100,7 @@ def _grid(height: int, width: int, count: int) -> Iterator[Click]:
 
 
 def _mask_and_stability(prediction: Prediction) -> tuple[np.ndarray, float]:
-    """Return the mask, and its mean IoU with the alternatives, or without any the IoU of its tight and loose thresholds."""
+    """Return the mask and its stability: its mean IoU with the alternatives or, if there are none, the IoU of two thresholds."""
     if not prediction.alternatives:
         return prediction.mask, iou(prediction.prob > 0.5 - PROBABILITY_MARGIN, prediction.prob > 0.5 + PROBABILITY_MARGIN)
     return prediction.mask, float(np.mean([iou(prediction.mask, other) for other in prediction.alternatives]))

@@ -17,7 +17,7 @@ import numpy as np
 from cdwidget.batch.jobs import Job, Outcome, process
 from cdwidget.catalogue import Catalogue, CatalogueItem
 
-READ_BATCH = 64  # items read from the catalogue at once
+READ_BATCH_ITEMS = 64  # items read from the catalogue at once
 OBJECT_STORE_BYTES = 256 * 2**20  # shared memory of a Ray started here; one item takes a few kB
 INIT_ATTEMPTS = 3  # Ray gives itself 30 s to start, which is too short on a busy machine.
 MAX_STARTS = 2  # times that one item is started before it is given up
@@ -53,13 +53,16 @@ def _stream(job: Job, catalogue: Catalogue, ids: np.ndarray, workers: int) -> An
     import ray
 
     machines = ray.cluster_resources()
-    source = ray.data.from_items(ids.tolist(), override_num_blocks=-(-len(ids) // READ_BATCH))
+    source = ray.data.from_items(ids.tolist(), override_num_blocks=-(-len(ids) // READ_BATCH_ITEMS))
     settings = source.context  # Derived datasets share this context.
     settings.enable_progress_bars = False
     settings.target_max_block_size = 1  # Send each row as soon as it is finished.
     settings.wait_for_min_actors_s = ACTOR_START_SECONDS
     items = source.map_batches(
-        _Reader(catalogue), batch_size=READ_BATCH, num_cpus=0, label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+        _Reader(catalogue),
+        batch_size=READ_BATCH_ITEMS,
+        num_cpus=0,
+        label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
     )
     return items.map_batches(
         _Actor,
@@ -90,7 +93,7 @@ class _Actor:
         Args:
             job: The job, pickled, since its model's class may be in a module of the user.
             path: Module search path of the driver, where that module is found.
-            starts: Actor that counts how often each item was started.
+            starts: Actor that counts the starts of each item.
         """
         self.starts = starts
         sys.path += [folder for folder in path if folder not in sys.path]
@@ -116,7 +119,7 @@ class _Actor:
 
 
 class _StartCounter:
-    """Count how often each item was started by any worker; an actor, since it must outlive them."""
+    """Count the starts of each item by any worker; an actor, because it must outlive the workers."""
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()

@@ -25,7 +25,7 @@ from cdwidget.registry import lookup
 from cdwidget.session import Session
 
 THRESHOLDS = (0.85, 0.90, 0.95)  # IoU
-IOU_AT = (1, 3, 5)  # clicks
+IOU_CLICK_COUNTS = (1, 3, 5)  # clicks
 STROKE_RADIUS = 1 / 250  # fraction of the image's longer side, where the error region is thick enough
 BOOTSTRAP_RESAMPLES = 2000
 
@@ -103,11 +103,11 @@ MODES: dict[str, Mode] = {
 
 @dataclass(frozen=True)
 class Options:
-    """How every object is segmented.
+    """Options of the protocol, the same for every object.
 
     Attributes:
         mode: A name in MODES.
-        max_clicks: Prompts per object at most.
+        max_clicks: Maximum number of prompts per object.
         plain: Call the predictor directly, without a session's progressive merge.
         seed: Seed of everything random.
 
@@ -191,14 +191,14 @@ class Result:
     def clicks_to(self, threshold: float) -> np.ndarray:
         """Return the clicks of each object to the threshold, int (objects,).
 
-        An object that never reaches it counts `max_clicks`.
+        An object that never reaches it counts as `max_clicks` clicks.
         """
         return np.array([run.clicks_to(threshold) or self.max_clicks for run in self.runs])
 
     def noc(self, threshold: float) -> float:
         """Return the mean number of clicks to the threshold (NoC).
 
-        An object that never reaches it counts `max_clicks`.
+        An object that never reaches it counts as `max_clicks` clicks.
         """
         return float(self.clicks_to(threshold).mean())
 
@@ -209,7 +209,7 @@ class Result:
     def at_last(self, threshold: float) -> int:
         """Return the number of objects that reach the threshold with the last click.
 
-        NoC counts them like those of `nof`.
+        NoC counts them in the same way as the objects in `nof`.
         """
         return sum(run.clicks_to(threshold) == self.max_clicks for run in self.runs)
 
@@ -323,16 +323,16 @@ def click_through(
     mode: Mode,
     rng: np.random.Generator,
 ) -> tuple[tuple[float, ...], float]:
-    """Prompt for one object until it is done.
+    """Prompt for one object until the IoU or the number of prompts reaches its limit.
 
     Args:
         gt: Ground truth, bool (H, W).
         ignore: Pixels that do not count, bool (H, W).
         mask: Initial mask, bool (H, W).
         start: Opens the image in the method and returns its clicker; timed together with the clicks.
-        max_clicks: Prompts at most.
+        max_clicks: Maximum number of prompts.
         mode: Chooses the next prompt.
-        rng: Source of everything random.
+        rng: Random number generator.
 
     Returns:
         IoU after each prompt, and the seconds of the whole loop.
@@ -341,7 +341,7 @@ def click_through(
     clicker = start()
     previous: list[Prompt] = []
     ious: list[float] = []
-    while len(ious) < max_clicks and not (len(ious) >= max(IOU_AT) and max(ious) >= max(THRESHOLDS)):
+    while len(ious) < max_clicks and not (len(ious) >= max(IOU_CLICK_COUNTS) and max(ious) >= max(THRESHOLDS)):
         prompt = mode.prompt(gt, mask, ignore, previous, rng)
         if prompt is None:
             break

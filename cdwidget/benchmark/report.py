@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cdwidget.benchmark.latency import Latency
-from cdwidget.benchmark.protocol import IOU_AT, THRESHOLDS, Result, bootstrap_interval
+from cdwidget.benchmark.protocol import IOU_CLICK_COUNTS, THRESHOLDS, Result, bootstrap_interval
 
-MAIN = 0.90  # IoU threshold whose mean is reported with an interval
+MAIN_THRESHOLD = 0.90  # IoU threshold whose mean is reported with an interval
 
 
 def noc_table(results: Sequence[Result]) -> str:
@@ -25,16 +25,16 @@ def noc_table(results: Sequence[Result]) -> str:
     prediction and its alternatives, before any merge.
     """
     percents = [round(100 * threshold) for threshold in THRESHOLDS]
-    header = ["method", "objects", *(f"NoC{q}" for q in percents), f"NoC{100 * MAIN:.0f}[95%]", *(f"NoF{q}" for q in percents)]
-    header += [*(f"mIoU@{k}" for k in IOU_AT), "best@1", "drops", "SPC s", "predict p50/p95 ms", "encode p50/p95 ms"]
+    header = ["method", "objects", *(f"NoC{q}" for q in percents), f"NoC{100 * MAIN_THRESHOLD:.0f}[95%]", *(f"NoF{q}" for q in percents)]
+    header += [*(f"mIoU@{k}" for k in IOU_CLICK_COUNTS), "best@1", "drops", "SPC s", "predict p50/p95 ms", "encode p50/p95 ms"]
     rows = [
         [
             result.method,
             str(len(result.runs)),
             *(f"{result.noc(q):.2f}" for q in THRESHOLDS),
-            "{:.2f}-{:.2f}".format(*bootstrap_interval(result.clicks_to(MAIN))),
+            "{:.2f}-{:.2f}".format(*bootstrap_interval(result.clicks_to(MAIN_THRESHOLD))),
             *(f"{result.nof(q)}+{result.at_last(q)}" for q in THRESHOLDS),
-            *(f"{result.iou_at(k):.3f}" for k in IOU_AT),
+            *(f"{result.iou_at(k):.3f}" for k in IOU_CLICK_COUNTS),
             "-" if result.best_at_1 is None else f"{result.best_at_1:.3f}",
             f"{result.drop_share:.1%}",
             f"{result.spc:.3f}",
@@ -70,7 +70,7 @@ def difference_table(results: Sequence[Result]) -> str:
 
 def _difference(base: Result, other: Result) -> tuple[float, float, float]:
     """Return the mean of the NoC90 differences per object, and its interval."""
-    pairs = other.clicks_to(MAIN) - base.clicks_to(MAIN)
+    pairs = other.clicks_to(MAIN_THRESHOLD) - base.clicks_to(MAIN_THRESHOLD)
     return (float(pairs.mean()), *bootstrap_interval(pairs))
 
 
@@ -138,13 +138,13 @@ def write_csv(path: str | Path, results: Sequence[Result]) -> None:
     with Path(path).open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(
-            ["method", "set", "object", *(f"clicks to {q}" for q in THRESHOLDS), "IoU at start", *(f"IoU@{k}" for k in IOU_AT)]
+            ["method", "set", "object", *(f"clicks to {q}" for q in THRESHOLDS), "IoU at start", *(f"IoU@{k}" for k in IOU_CLICK_COUNTS)]
             + ["clicks", "drops", "seconds"]
         )
         for result in results:
             for run in result.runs:
                 reached = [run.clicks_to(q) for q in THRESHOLDS]
-                ious = [f"{iou:.4f}" for iou in (run.start, *(run.iou_at(k) for k in IOU_AT))]
+                ious = [f"{iou:.4f}" for iou in (run.start, *(run.iou_at(k) for k in IOU_CLICK_COUNTS))]
                 rows.writerow([result.method, run.group, run.name, *reached, *ious, len(run.ious), run.drops, f"{run.seconds:.3f}"])
 
 
@@ -162,7 +162,7 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
         },
         "never_reached": {str(q): result.nof(q) for q in THRESHOLDS},
         "reached_at_last_click": {str(q): result.at_last(q) for q in THRESHOLDS},
-        "miou_at": {str(k): result.iou_at(k) for k in IOU_AT},
+        "miou_at": {str(k): result.iou_at(k) for k in IOU_CLICK_COUNTS},
         "best_at_1": result.best_at_1,
         "drop_share": result.drop_share,
         "seconds_per_click": result.spc,

@@ -30,9 +30,9 @@ def run_all(
     """Run every method over every target.
 
     Args:
-        methods: What to compare.
+        methods: The methods to compare.
         targets: Objects to segment.
-        options: How every object is segmented.
+        options: Options of the protocol, the same for every object.
         jobs: Number of processes. The masks and clicks do not depend on it, the seconds do.
         record: JSONL file that receives one line per finished object. Objects that it already holds for the same version, weights and
             options are not measured again.

@@ -119,7 +119,7 @@ class Catalogue(Reader):
             items: Items, or paths and URLs of images.
             status: Status of the new items and instances.
             tags: Tags of the new items.
-            progress: Show a progress bar; None for only in a terminal or notebook.
+            progress: Show a progress bar; None shows it only in a terminal or notebook.
 
         Returns:
             Counts, and descriptions of the items that could not be added.
@@ -274,13 +274,13 @@ class Catalogue(Reader):
             return undo_change(connection, item_id, self.user)
 
     def tag(self, ids: int | Iterable[int], *tags: str) -> None:
-        """Add tags to items; ValueError if an id does not exist."""
+        """Add tags to items; raise ValueError if an id does not exist."""
         pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in _checked_tags(tags)]
         with self.database.transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", pairs)
 
     def untag(self, ids: int | Iterable[int], *tags: str) -> None:
-        """Remove tags from items; ValueError if an id does not exist."""
+        """Remove tags from items; raise ValueError if an id does not exist."""
         pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in _checked_tags(tags)]
         with self.database.transaction() as connection:
             connection.executemany("DELETE FROM tags WHERE item = ? AND tag = ?", pairs)
@@ -290,7 +290,7 @@ class Catalogue(Reader):
     def put_scores(
         self, item_id: int, scores: Iterable[ScoreValue], version: int | None = None, names: Iterable[str] | None = None
     ) -> bool:  # fmt: skip
-        """Store scores of an item's instances, replacing those of the same names.
+        """Store scores of an item's instances, replacing scores of the same names.
 
         Args:
             item_id: The item's id.
@@ -335,7 +335,7 @@ class Catalogue(Reader):
 
         Args:
             decode: Read all pixels, not only the headers.
-            progress: Show a progress bar; None for only in a terminal or notebook.
+            progress: Show a progress bar; None shows it only in a terminal or notebook.
             ids: Items to check; None for all.
 
         Returns:
@@ -364,7 +364,7 @@ class Catalogue(Reader):
     # ---- internals -----------------------------------------------------------------------------------------------
 
     def _without_known(self, items: Sequence[Item], added: AddResult) -> list[Item]:
-        """Return the items that `insert_items` may write: the others need not be encoded."""
+        """Return the items that `insert_items` may write, so that only these are encoded."""
         names = [self._stored_name(item) for item in items]
         known = {name for (name,) in self.database.rows(KNOWN_PATHS_SQL, (json.dumps(names),))}
         added.known += sum(name in known for name in names)

@@ -1,4 +1,4 @@
-"""Check the images of a catalogue, and relocate those that were moved."""
+"""Check the images of a catalogue, and relocate moved images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_images(
         database: The catalogue's file.
         resolve: Returns the path or URL of a stored name.
         decode: Read all pixels, not only the headers.
-        progress: Show a progress bar; None for only in a terminal or notebook.
+        progress: Show a progress bar; None shows it only in a terminal or notebook.
         ids: Items to check; None for all.
 
     Returns:

@@ -11,13 +11,13 @@ from cdwidget.catalogue.storage import Database
 
 
 class JobState:
-    """Which items one job, with one setting, has processed; see `Catalogue.job_state`."""
+    """The items that a job has processed with one setting; see `Catalogue.job_state`."""
 
     def __init__(self, database: Database, job: str, setting: str) -> None:
         self._database, self._job, self._setting = database, job, setting
 
     def pending(self, ids: Iterable[int] | None = None) -> np.ndarray:
-        """Return the items still to process, including those that changed since.
+        """Return the items still to process, including items that changed after they were processed.
 
         Args:
             ids: Item ids to consider; None for all items.

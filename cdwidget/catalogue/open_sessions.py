@@ -82,7 +82,7 @@ class OpenSessions:
         return session
 
     def origin(self, session: Session, item: int) -> SessionOrigin:
-        """Return the origin of a session; ValueError if it belongs to another item."""
+        """Return the origin of a session; raise ValueError if it belongs to another item."""
         found = self._origins.get(session) or SessionOrigin(item, None, monotonic())
         if found.item != item:
             raise ValueError(f"this session was opened from item {found.item}, not from item {item}: update({found.item}, session)")

@@ -26,7 +26,7 @@ PROMPT_TYPES = ("click", "box", "stroke")
 
 
 def draw_figure(database: Database, kind: str) -> Figure:
-    """Draw a figure of FIGURES; ValueError lists the kinds.
+    """Draw a figure of FIGURES; raise ValueError for an unknown kind.
 
     The background is white, so that the figure is readable in a dark notebook too.
     """

@@ -44,7 +44,7 @@ ORDERS = {
     "instances": {**_COMMON_ORDERS, "label": ("{}.label", _SCORE_KEY, "{}.id"), "area": ("{}.area", "{}.id")},
 }
 _NAMED_SCORE = "(SELECT value FROM scores WHERE instance = instances.id AND name = ?)"
-SELECTIVE_ROWS = 5000  # A filter that leaves fewer rows is applied first, and its rows sorted: faster than a scan of the order's index.
+MAX_SELECTIVE_ROWS = 5000  # A filter that leaves fewer rows is applied first, and its rows sorted: faster than a scan of the order's index.
 
 
 @dataclass(frozen=True)
@@ -127,21 +127,22 @@ class Query:
         return filtered if filtered and self.order_by == filtered[0].order_by == "id" else [unfiltered, *filtered]
 
     def selectivity_probes(self) -> Iterator[tuple[tuple[str, ...], str, list[Any]]]:
-        """Yield filters that share an index, with SQL that tells whether they are selective."""
+        """Yield filters that share an index, with SQL that tests whether they are selective."""
         given = {name: _texts(getattr(self, name), name) for name in ("status", "label", "tag") if getattr(self, name) is not None}
         tables = {"status": self.of, "label": "instances", "tag": "tags"}
         has_both = self.of == "instances" and {"status", "label"} <= given.keys()
         for names in (("status", "label"), ("tag",)) if has_both else (("status",), ("label",), ("tag",)):
             if all(name in given for name in names):
                 filters = " AND ".join(f"{name} IN ({_placeholders(given[name])})" for name in names)
-                text = f"SELECT count(*) < {SELECTIVE_ROWS} FROM (SELECT 1 FROM {tables[names[0]]} WHERE {filters} LIMIT {SELECTIVE_ROWS})"
+                rows = f"SELECT 1 FROM {tables[names[0]]} WHERE {filters} LIMIT {MAX_SELECTIVE_ROWS}"
+                text = f"SELECT count(*) < {MAX_SELECTIVE_ROWS} FROM ({rows})"
                 yield names, text, [value for name in names for value in given[name]]
 
     def _is_score(self, name: str) -> bool:
         return self.of == "instances" and name in self.scores and name not in COLUMNS["instances"]
 
     def _order(self) -> tuple[tuple[str, ...], str | None]:
-        """Return the sort keys, and the name of the score if the order is that of a score."""
+        """Return the sort keys, and the name of the score if the items are sorted by one."""
         name = self.order_by.removeprefix("-")
         if self.of == "instances" and name not in ORDERS["instances"] and name in self.scores:
             return ("scores.value", "scores.instance"), name

@@ -218,7 +218,7 @@ class Reader:
         return [(label, count) for label, count in self.database.rows(sql, (item_id, limit))]
 
     def thumbnails(self, ids: Iterable[int], size: int = 160) -> list[Thumbnail]:
-        """Return thumbnails of instances; that of an unreadable image has an `error`.
+        """Return thumbnails of instances; the thumbnail of an unreadable image has an `error`.
 
         Args:
             ids: Ids of instances in the catalogue.

@@ -58,15 +58,15 @@ class Record:
         return self.x0, self.y0, self.x1, self.y1
 
     def instance(self, height: int, width: int) -> Instance:
-        """Decode the instance for an image size in pixels; ValueError if it is damaged."""
+        """Decode the instance for an image size in pixels; raise ValueError if it is damaged."""
         kind = Crowd if self.crowd else Instance
         alpha = None if self.alpha is None else unpack(self.alpha, height, width)
         return kind(decode(self.counts, height, width), self.label, self.number, alpha)
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-MASK_COLUMNS = ("counts", "alpha")  # of the table `masks`
-INSTANCE_COLUMNS = tuple(name for name in COLUMNS if name not in MASK_COLUMNS)  # of the table `instances`
+MASK_COLUMNS = ("counts", "alpha")  # Columns of the table `masks`.
+INSTANCE_COLUMNS = tuple(name for name in COLUMNS if name not in MASK_COLUMNS)  # Columns of the table `instances`.
 
 
 def columns(record: Record, names: Sequence[str]) -> tuple[Any, ...]:
@@ -130,7 +130,7 @@ def encode_items(items: Sequence[Item], status: str) -> list[EncodedItem]:
 
 
 def encode_instances(instances: Iterable[Instance]) -> EncodedItem:
-    """Encode the instances of one item with status "new"; ValueError if one cannot be encoded."""
+    """Encode the instances of one item with status "new"; raise ValueError if one cannot be encoded."""
     (encoded,) = encode_items([Item("", list(instances))], "new")
     if encoded.problems:
         raise ValueError("; ".join(encoded.problems))

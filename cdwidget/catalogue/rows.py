@@ -197,7 +197,7 @@ class HistoryEntry:
 
 
 def heat_to_png(heat: np.ndarray | None) -> bytes | None:
-    """Encode a heat map, uint8 (h, w), as a gray PNG; ValueError for another dtype or shape."""
+    """Encode a heat map, uint8 (h, w), as a gray PNG; raise ValueError for another dtype or shape."""
     if heat is None:
         return None
     if heat.dtype != np.uint8 or heat.ndim != 2:

@@ -85,7 +85,7 @@ def standardize(vectors: np.ndarray) -> np.ndarray:
 def farthest_point_sampling(vectors: np.ndarray, count: int, seed: int | None = None) -> np.ndarray:
     """Choose vectors that are far apart (Gonzalez 1985).
 
-    Each next vector is the one farthest from those chosen before, so the largest gap is at most twice the smallest possible one. Outliers
+    Each step chooses the vector farthest from all chosen ones, so the largest gap is at most twice the smallest possible one. Outliers
     are chosen first, including faulty images.
 
     Args:
@@ -172,7 +172,7 @@ def project(vectors: np.ndarray, projection: str = "pca") -> np.ndarray:
 FINGERPRINT_CELLS = 9  # cells per side of the reduced image
 FINGERPRINT_BITS = 2 * FINGERPRINT_CELLS * (FINGERPRINT_CELLS - 1)
 FINGERPRINT_BYTES = FINGERPRINT_BITS // 8
-MAX_DIFFERENT_BITS = 16  # of near-duplicates; no two different ones of 600 photographs differ in fewer than 34
+MAX_DIFFERENT_BITS = 16  # Limit for near-duplicates; different photographs (of 600) differ in 34 bits or more.
 MAX_COLOR_DIFFERENCE = 24  # gray levels between the mean colors of near-duplicates
 FINGERPRINT_BATCH_ITEMS = 500
 FINGERPRINT_THREADS = 4
@@ -211,7 +211,7 @@ def read_fingerprints(catalogue: Reader, ids: np.ndarray, progress: bool | None 
     Args:
         catalogue: The catalogue.
         ids: Item ids, int64 (N,).
-        progress: Show a progress bar; None for only in a terminal or notebook.
+        progress: Show a progress bar; None shows it only in a terminal or notebook.
 
     Returns:
         The fingerprints, uint8 (N, 21), and whether each image could be read, bool (N,).

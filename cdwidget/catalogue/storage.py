@@ -131,7 +131,7 @@ class Database:
     def _reset(self) -> None:
         self._process = os.getpid()
         self._idle = []
-        self._local = threading.local()  # Its `connection` is that of the transaction open in this thread.
+        self._local = threading.local()  # `connection`: the connection of the thread's open transaction.
 
     def _connect(self) -> sqlite3.Connection:
         # Threads use a connection in turn, never at the same time.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas
     from scipy.sparse import csr_matrix
 
-STATUS_PREFERENCE = ("accepted", "new", "skipped", "rejected")  # Of near-duplicates, the first status is kept.
+STATUS_PREFERENCE = ("accepted", "new", "skipped", "rejected")  # Among near-duplicates, the image whose status comes first is kept.
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Subset:
 
         Args:
             at_most: Maximum number of instances per class; None for no limit if `at_least` is given.
-            at_least: Minimum number of instances per class. Without both, each class gets as many as the rarest one has.
+            at_least: Minimum number of instances per class. By default, each class gets as many instances as the rarest class has.
             seed: Seed of the order of equal items.
 
         Returns:
@@ -155,7 +155,7 @@ class Subset:
         Args:
             bits: Maximum number of different bits of two fingerprints (of 144); 0 for exact copies.
             distance: Also compare embeddings: maximum cosine distance in [0, 2]; 0.05 finds mirrored images.
-            progress: Show a progress bar; None for only in a terminal or notebook.
+            progress: Show a progress bar; None shows it only in a terminal or notebook.
 
         Returns:
             The subset without near-duplicates.
@@ -197,7 +197,7 @@ class Subset:
             tags: Items that share a tag with this prefix are a group.
             bits: Maximum number of different bits of near-duplicates, as for `without_duplicates`; None to skip the search.
             seed: Seed of the order of equal groups.
-            progress: Show a progress bar; None for only in a terminal or notebook.
+            progress: Show a progress bar; None shows it only in a terminal or notebook.
 
         Returns:
             The parts.
@@ -229,7 +229,7 @@ class Subset:
         return self.catalogue.export(format, path, ids=self.ids, **options)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a data frame with a row per item; ModuleNotFoundError without pandas."""
+        """Return a data frame with a row per item; raise ModuleNotFoundError without pandas."""
         return rows_to_pandas(self.catalogue.database, "items", self._rows())
 
     # ---- internals -----------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ def make_subset(
     Args:
         catalogue: The catalogue.
         ids: Choose among these items, in this order; None for all.
-        below: Exclusive upper limit of the item's score, which is that of its worst instance.
+        below: Exclusive upper limit of the item's score, which is its worst instance's score.
         above: Exclusive lower limit of the item's score.
         filters: Arguments of `Reader.ids`.
 

@@ -23,7 +23,7 @@ from cdwidget.items import read_image
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.rle import decode_box
 
-CONTEXT_FRACTION = 0.2  # of the bbox's longer side, shown on each side of it
+CONTEXT_FRACTION = 0.2  # Context on each side, as a fraction of the bbox's longer side.
 MIN_SHOWN_PX = 48  # image pixels per side shown at least, so that tiny instances appear tiny
 JPEG_QUALITY = 82
 IMAGE_CACHE_BYTES = 128 * 2**20  # The newest image is kept even if it alone is larger.
@@ -81,7 +81,7 @@ class Thumbnail:
         height: Height in pixels.
         picture: A JPEG file without the mask.
         mask: Share of each pixel that belongs to the instance, uint8 (height, width), 255 for all of it.
-        error: Why there is no picture; "" if there is one.
+        error: The reason for a missing picture; "" if there is a picture.
     """
 
     id: int
@@ -174,7 +174,7 @@ class ImageCache:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is not an image, or its size differs from that of the row's mask.
+            ValueError: If it is not an image, or its size differs from the size of the row's mask.
         """
         wanted = next(scale for scale in REDUCTIONS if scale <= max(factor, 1))
         with self._reading[hash(path) % len(self._reading)]:

@@ -60,12 +60,12 @@ def insert_items(
 ) -> None:
     """Insert items with new paths.
 
-    A known item without instances gets those given; other known items stay as they are.
+    A known item without instances gets the given instances; other known items do not change.
 
     Args:
         connection: A connection in a transaction.
         batch: The items.
-        added: Counts what was added; changed in place.
+        added: Counts of added items and instances; changed in place.
         status: Status of the new items.
         tags: Tags of the new items.
         folder: The folder of the catalogue's file.
@@ -145,7 +145,7 @@ def write_edit(connection: sqlite3.Connection, item: int, edit: Edit, user: str)
 
     Raises:
         ValueError: If the item does not exist or has another size.
-        Conflict: If the item's version differs from that of the edit.
+        Conflict: If the item's version differs from the edit's version.
     """
     found = connection.execute("SELECT version, status, height, width, path FROM items WHERE id = ?", (item,)).fetchone()
     if found is None:
@@ -226,9 +226,9 @@ def has_same_pixels(a: Record, b: Record, height: int, width: int) -> bool:
 
 
 def item_status(statuses: Sequence[str]) -> str:
-    """Return an item's status given those of its instances.
+    """Return an item's status, given the statuses of its instances.
 
-    It is new while one is new, else skipped while one is skipped, else accepted if one is accepted.
+    The item has the first of these statuses that any instance has: new, skipped, accepted, rejected.
     """
     return next(status for status in ("new", "skipped", "accepted", "rejected") if status in statuses)
 
@@ -267,7 +267,7 @@ def write_scores(
     for score in scores:
         if score.instance not in instance_ids or not isfinite(score.value):
             numbers = ", ".join(map(str, instance_ids))
-            raise ValueError(f"{score} is for no instance of item {item} ({numbers}), or its value is not finite")
+            raise ValueError(f"{score} names no instance of item {item} ({numbers}), or its value is not finite")
         id, value = instance_ids[score.instance], float(score.value)
         row = (id, score.name, value, score.reason, heat_to_png(score.heat))
         connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", row)

@@ -22,7 +22,7 @@ HeldOut = Annotated[bool, typer.Option("--held-out", help="The data are training
 Objects = Annotated[int, typer.Option(min=1, help="With --held-out: number of objects, spread evenly over the sets.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first images of each folder.")]
 ModeName = Annotated[str, typer.Option(help="click, box (a box first), stroke, or edit (start from a mask of IoU 0.75 to 0.85).")]
-MaxClicks = Annotated[int, typer.Option(min=1, help="Prompts per object at most.")]
+MaxClicks = Annotated[int, typer.Option(min=1, help="Maximum number of prompts per object.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Number of processes; with more than one, seconds are not comparable.")]
 Title = Annotated[str, typer.Option(help="Title of tables and plots.")]
 
@@ -44,7 +44,7 @@ def benchmark(
     from cdwidget.benchmark import Options
 
     if not data and not latency:
-        raise typer.BadParameter("choose what to measure: --data DIR, --latency or both")
+        raise typer.BadParameter("choose a measurement: --data DIR, --latency or both")
     options = checked("--mode", Options, mode, max_clicks, plain, seed)
     sizes = checked("--size", read_sizes, size) if latency else []
     targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
@@ -64,9 +64,9 @@ def ablate(
     out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
     max_clicks: MaxClicks = 20, jobs: Jobs = 1, title: Title = "",
 ) -> None:  # fmt: skip
-    """Measure what each part is worth in clicks by changing one at a time.
+    """Measure the effect of each part on the number of clicks, changing one part at a time.
 
-    The parts of inference by default (PDM, zoom-in, flip, previous mask); with --train those of the network (FDM, diversified training,
+    By default the parts of inference (PDM, zoom-in, flip, previous mask); with --train the parts of the network (FDM, diversified training,
     previous mask, click encoding).
     """
     from cdwidget.benchmark import Options
@@ -94,7 +94,7 @@ def read_objects(data: Sequence[Path], held_out: bool = False, objects: int = 32
 
 
 def read_sizes(text: str) -> list[tuple[int, int]]:
-    """Parse "512x512,1000x1000" into (width, height) pairs; ValueError for anything else or a side below 16."""
+    """Parse "512x512,1000x1000" into (width, height) pairs; raise ValueError for anything else or a side below 16."""
     sizes = []
     for part in text.split(","):
         width, cross, height = part.strip().partition("x")
@@ -111,9 +111,9 @@ def measure(
     """Run a benchmark and return the tables to print.
 
     Args:
-        methods: What to compare.
+        methods: The methods to compare.
         targets: Objects to segment.
-        options: How every object is segmented.
+        options: Options of the protocol, the same for every object.
         sizes: (width, height) of the photographs on which latency is measured.
         jobs: Number of processes.
         out: JSON file for all figures; a CSV and a PNG of the same name are written next to it, and a JSONL record while it runs.
@@ -144,7 +144,7 @@ def measure(
 
 
 def _methods(text: str) -> list[Method]:
-    """Parse comma-separated names of methods; ValueError for an unknown name, or for none."""
+    """Parse comma-separated names of methods; raise ValueError for an unknown name, or for none."""
     from cdwidget.benchmark import BASELINES, Method, baseline, import_method
     from cdwidget.model.variants import fingerprint, load_variant, weights_of
 

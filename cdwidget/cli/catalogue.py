@@ -13,7 +13,7 @@ from cdwidget.cli.options import Database, Labels, Statuses, Tags, checked
 if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
 
-MAX_LISTED = 20  # problems printed; the rest is counted
+MAX_LISTED_PROBLEMS = 20  # problems printed; the rest is counted
 FormatName = Annotated[str, typer.Argument(help="coco, labelme, npz, png, rgba, voc or yolo.")]
 
 
@@ -48,7 +48,7 @@ def stats(database: Database, check: Annotated[bool, typer.Option("--check", hel
 
 
 def open_existing(database: Path) -> Catalogue:
-    """Open a catalogue; FileNotFoundError if the file does not exist."""
+    """Open a catalogue; raise FileNotFoundError if the file does not exist."""
     from cdwidget.catalogue import Catalogue
 
     if not database.is_file():
@@ -62,9 +62,9 @@ def given_filters(status: Sequence[str], label: Sequence[str], tag: Sequence[str
 
 
 def with_problems(summary: str, problems: Sequence[str]) -> str:
-    """Append the first problems to a summary, one a line, and the number of the others."""
-    rest = [f"... and {len(problems) - MAX_LISTED} more"] if len(problems) > MAX_LISTED else []
-    return "\n".join([summary, *problems[:MAX_LISTED], *rest])
+    """Append the first problems to a summary, one per line, and the number of further problems."""
+    rest = [f"... and {len(problems) - MAX_LISTED_PROBLEMS} more"] if len(problems) > MAX_LISTED_PROBLEMS else []
+    return "\n".join([summary, *problems[:MAX_LISTED_PROBLEMS], *rest])
 
 
 def _import(database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str]) -> str:

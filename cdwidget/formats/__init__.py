@@ -55,7 +55,7 @@ def read(format: str, path: StrPath, images: StrPath | None = None) -> list[Item
     Args:
         format: A name in `FORMATS`.
         path: The file or folder of the data set.
-        images: The folder of the images, if they are not where the format has them.
+        images: The folder of the images, if they are not in the format's usual place.
 
     Returns:
         One item per image. Images and masks are read when they are accessed.

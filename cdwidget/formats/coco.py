@@ -54,7 +54,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
 
     Args:
         path: The annotation file or its folder.
-        images: The folder of the images; by default that of the file, or `images/` in it.
+        images: The folder of the images; by default the file's folder, or `images/` in it.
 
     Returns:
         One item per image; its masks are decoded on access.
@@ -115,7 +115,7 @@ class AnnotationLoader:
     width: int
 
     def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
-        """Yield the instances at these indices; ValueError names a broken annotation."""
+        """Yield the instances at these indices; raise ValueError for a broken annotation."""
         for index in indices:
             record = self.records[index]
             with self._naming_annotation(index):

@@ -30,8 +30,8 @@ from cdwidget.formats.io import IMAGE_SUFFIXES, LazyInstances, files_by_stem, im
 from cdwidget.items import Instance, Item, read_image
 
 MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif"}
-IGNORE_VALUE, FOREGROUND_VALUE = 128, 255  # In binary masks.
-VOID_VALUE = 255  # In label maps.
+IGNORE_VALUE, FOREGROUND_VALUE = 128, 255  # Values in binary masks.
+VOID_VALUE = 255  # Value in label maps.
 HOLDOUT_INTERVAL = 20  # One image in 20 is never trained on.
 MIN_OBJECT_SHARE, MAX_OBJECT_SHARE = 0.003, 0.95  # Fraction of the image that an object to train or evaluate on may fill.
 LAYOUT_HINT = "a benchmark folder holds images/ and masks/"
@@ -39,7 +39,7 @@ MAX_NAMED_FILES = 5  # File names in an error message.
 
 
 def read_mask_values(path: Path) -> np.ndarray:
-    """Read a mask file with one channel, int32 (H, W); ValueError for anything else."""
+    """Read a mask file with one channel, int32 (H, W); raise ValueError for anything else."""
     values = read_pixels(path)
     if values.ndim != 2:
         raise ValueError(f"{path} has {values.shape[2]} channels; a mask has one (gray or palette)")
@@ -109,7 +109,7 @@ def read_benchmark_objects(folder: str | Path, limit: int | None = None) -> list
 
 
 def read_items(images: Path, masks: Path) -> list[Item]:
-    """List the images of a folder with such masks as items; an image may be all background.
+    """List the images of a folder with their masks as items; an image may be all background.
 
     Returns:
         Items with one instance per binary mask, or one per id of a label map, which becomes the instance's id.
@@ -292,7 +292,7 @@ def read_dataset(folder: Path) -> list[DatasetImage]:
 
 
 def list_images(folder: Path) -> list[DatasetImage]:
-    """List the images of a folder, without labels; ValueError if there are none."""
+    """List the images of a folder, without labels; raise ValueError if there are none."""
     images = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
         raise ValueError(f"{folder} holds no images; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
@@ -308,7 +308,7 @@ def _may_be_binary(mask: Path) -> bool:
 
 
 def find_datasets(folders: Iterable[Path]) -> list[Path]:
-    """Return the folders that hold images/, and such subfolders of the other folders."""
+    """Return each folder with an images/ subfolder, or else its subfolders that have one."""
     found = []
     for folder in folders:
         datasets = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))

@@ -68,7 +68,7 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
             try:
                 yield file
             except OSError as error:
-                if error.errno is None or error.filename is not None:  # It is an error of another file, which its message names.
+                if error.errno is None or error.filename is not None:  # The error is about another file, and its message already names it.
                     raise
                 with _naming(path):
                     raise
@@ -108,7 +108,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text with or without a byte order mark; ValueError for other content."""
+    """Read UTF-8 text with or without a byte order mark; raise ValueError for other content."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} (looked in {Path.cwd()})")
     try:
@@ -118,7 +118,7 @@ def read_text(path: Path) -> str:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Open an image file and read its header; ValueError if it is not an image."""
+    """Open an image file and read its header; raise ValueError if it is not an image."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no image {path} (looked in {Path.cwd()})")
     try:
@@ -245,7 +245,7 @@ def item_size(item: Item) -> tuple[int, int]:
     for instance in item.instances:
         height, width = np.shape(instance.mask)
         return height, width
-    raise FileNotFoundError(f"there is no image {path}, and no mask to tell its size; every item needs one of them")
+    raise FileNotFoundError(f"there is no image {path}, and no mask that gives its size; every item needs one of them")
 
 
 def unique_stems(items: Sequence[Item], folder: Path | None = None) -> list[str]:
@@ -328,7 +328,11 @@ class LazyInstances(Sequence[Instance]):
 
 
 def checked_instances(item: Item, height: int, width: int) -> Iterator[Instance]:
-    """Yield an item's instances with bool masks; ValueError names one that does not fit."""
+    """Yield an item's instances with bool masks.
+
+    Raises:
+        ValueError: If a mask or an alpha does not fit the image.
+    """
     for number, instance in enumerate(item.instances, 1):
         try:
             mask = as_mask(instance.mask, height, width)

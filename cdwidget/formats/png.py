@@ -35,7 +35,7 @@ from cdwidget.items import Instance, Item
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
 LAYOUT_HINT = "the folder needs images/ and masks/ with a folder of PNG files per image, or one file per image"
 MAX_LABEL_CHARS = 40  # Characters of the label in a file name.
-MAX_NAMED = 5  # Values or names in an error message.
+MAX_LISTED_NAMES = 5  # Values or names in an error message.
 Draw = Callable[[Instance], Image.Image]
 Decode = Callable[[Path], tuple[np.ndarray, "np.ndarray | None"]]
 
@@ -157,7 +157,7 @@ def read_layers(folder: Path, images: Path, decode: Decode) -> list[Item]:
     stacks = {stem: files for stem, files in stacks.items() if not stem.startswith(".")}
     alone = sorted(stacks.keys() - found.keys())
     if alone:
-        names = ", ".join(map(repr, alone[:MAX_NAMED]))
+        names = ", ".join(map(repr, alone[:MAX_LISTED_NAMES]))
         raise FileNotFoundError(f"{images}: no image for {names}; a folder of masks has the stem of its image")
     items = []
     for stem, path in found.items():
@@ -187,5 +187,5 @@ def _decode(path: Path) -> tuple[np.ndarray, None]:
     values = read_mask_values(path)
     present = set(np.unique(values).tolist())
     if not (present <= {0, 1} or present <= {0, 255}):
-        raise ValueError(f"{path} holds the values {sorted(present)[:MAX_NAMED]}; a mask holds 0 and 255 (or 0 and 1)")
+        raise ValueError(f"{path} holds the values {sorted(present)[:MAX_LISTED_NAMES]}; a mask holds 0 and 255 (or 0 and 1)")
     return values != 0, None

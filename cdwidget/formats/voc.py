@@ -118,7 +118,7 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 
 
 
 def read_labels(path: Path) -> dict[str, int]:
-    """Return the class id of each label except the background; by default those of VOC."""
+    """Return the class id of each label except the background; by default the VOC ids."""
     file = path / LABEL_MAP
     if not file.is_file():
         return {label: number for number, label in enumerate(VOC_LABELS, 1)}

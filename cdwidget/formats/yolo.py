@@ -3,7 +3,7 @@
 A line of a label file is the class id and the polygon in fractions of the image's sides.
 
 The one polygon must express holes and parts too. Each hole is joined to the boundary around it, and each further part to the first one,
-by a bridge: a line that runs forth and back between their nearest corners. By the even-odd rule a bridge has no area, so `polygons.fill`
+by a bridge: a line back and forth between their nearest corners. By the even-odd rule a bridge has no area, so `polygons.fill`
 gives the same mask; readers that draw polygons with an outline show it as a line one pixel wide.
 
 A line of four numbers, a box's center, width and height, is read as a rectangle.

@@ -21,7 +21,7 @@ from cdwidget.predictor import Factors
 Branch = Literal["foreground", "background"]
 Variant = Literal["log", "v1", "v3"]
 MIN_SOURCE = 1e-3  # The floor of the formula, as in the model.
-V3_SOURCE_GATE = 0.8  # In v3, tokens with a larger gate are sources, too.
+V3_SOURCE_GATE = 0.8  # In v3, tokens with a larger gate are also sources.
 BLOCK_ROWS = 256  # Rows of the matrix that are in memory at the same time.
 
 
@@ -32,7 +32,7 @@ class Affinity:
 
     Args:
         factors: The recorded factors of a prediction.
-        variant: The variant of FDM; None for the model's own.
+        variant: The variant of FDM; None for the model's variant.
 
     Raises:
         ValueError: If there is no such variant.

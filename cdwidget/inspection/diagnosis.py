@@ -14,11 +14,11 @@ from cdwidget.prompts import Click
 from cdwidget.session import PromptResult
 
 NEAR_RADIUS = 0.1  # Fraction of the longer side of the view; closer tokens count as near a click.
-UNDER_GENERALIZED_FRACTION = 0.75  # Of a click's influence; more of it near the click is too little generalization.
-OVER_GENERALIZED_FRACTION = 0.2  # Of a click's influence; more beyond strong edges and outside the mask is too much.
-IGNORED_FRACTION = 0.5  # Of the pixels around a negative click; if the model keeps more, it ignores the click.
-EDGE_GRID_SIDE = 128  # Cells a side of the grid that edges are detected on.
-STRONG_EDGE_QUANTILE = 0.9  # Of the gradient.
+UNDER_GENERALIZED_FRACTION = 0.75  # Fraction of a click's influence; if more is near the click, it generalizes too little.
+OVER_GENERALIZED_FRACTION = 0.2  # Fraction of a click's influence; if more is beyond strong edges, it generalizes too much.
+IGNORED_FRACTION = 0.5  # Fraction of the pixels around a negative click; if the model keeps more, it ignores the click.
+EDGE_GRID_SIDE = 128  # Cells per side of the grid on which edges are detected.
+STRONG_EDGE_QUANTILE = 0.9  # Quantile of the gradient above which an edge is strong.
 MIN_EDGE_CONTRAST = 24.0  # Gray levels per cell.
 
 

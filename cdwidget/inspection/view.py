@@ -14,9 +14,9 @@ from cdwidget.predictor import Factors
 # The formula and the constants are those of `cdwidget.model.pdm`.
 RING_RADII_PX = (1, 2, 4, 8)
 OFFSETS = tuple((dy * d, dx * d) for d in RING_RADII_PX for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)  # 32 neighbors
-UNCERTAIN_BELOW = 0.25  # Pixels with |m| up to this start at 0.
-MARGIN_PX = 4  # Distance from uncertain pixels within which others may change, too.
-SEED_VALUE = np.float32(10)  # Of a positive click; negative ones have the negative value.
+UNCERTAINTY_THRESHOLD = 0.25  # Pixels with |m| up to this start at 0.
+MARGIN_PX = 4  # Diffusion may also change pixels within this distance of uncertain ones.
+SEED_VALUE = np.float32(10)  # Value of a positive click; a negative click has the negative value.
 DEFAULT_STEPS = 10  # Shown for a model that runs no pixel diffusion itself.
 BLOCK_PIXELS = 8192  # Pixels whose neighborhoods are in memory at the same time.
 
@@ -165,7 +165,7 @@ class PixelDiffusion:
         """Return m + m0 after some steps.
 
         Args:
-            number: Steps; 0 for the output of the head with the clicks as seeds. May exceed the model's own number.
+            number: Number of steps; 0 for the main head's output with the clicks as seeds. May exceed the model's number of steps.
 
         Returns:
             float32 (h, w), positive in the object.
@@ -211,15 +211,15 @@ class PixelDiffusion:
 
     @cached_property
     def band(self) -> np.ndarray:
-        """Flat indices of pixels that diffusion may change: those near an uncertain one, (P,)."""
-        uncertain = (np.abs(self._m0) <= UNCERTAIN_BELOW).astype(np.uint8)
+        """Flat indices of the pixels near an uncertain pixel, which diffusion may change, (P,)."""
+        uncertain = (np.abs(self._m0) <= UNCERTAINTY_THRESHOLD).astype(np.uint8)
         near = cv2.dilate(uncertain, np.ones((2 * MARGIN_PX + 1, 2 * MARGIN_PX + 1), np.uint8))
         return np.flatnonzero(near)
 
     @cached_property
     def _states(self) -> list[np.ndarray]:
-        """m after 0, 1, ... steps, as far as they are computed."""
-        return [np.where(np.abs(self._m0) <= UNCERTAIN_BELOW, np.float32(0), self._m0) + SEED_VALUE * self._seeds]
+        """m after 0, 1, ... steps, up to the last step computed so far."""
+        return [np.where(np.abs(self._m0) <= UNCERTAINTY_THRESHOLD, np.float32(0), self._m0) + SEED_VALUE * self._seeds]
 
     @cached_property
     def _neighbors(self) -> np.ndarray:

@@ -77,7 +77,7 @@ class FBRS(CDNetPredictor):
 
 
 def minimize_click_error(plain: Output, predict: Callable[[Tensor], Output], shape: torch.Size, maps: Tensor) -> Output:
-    """Search for the smallest change with which the prediction agrees with the clicks.
+    """Search for the smallest change that makes the prediction agree with the clicks.
 
     Args:
         plain: Output without a change; returned if it agrees already.
@@ -149,5 +149,5 @@ def _replaced_outputs(model: CDNet, outputs: dict[str, Tensor | list[Tensor]]) -
 
 
 def _differentiable(view: View, maps: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Return the encoded view and the maps as float32 tensors that allow gradients, unlike those of inference mode."""
+    """Return the encoded view and the maps as float32 tensors that allow gradients, unlike inference tensors."""
     return tuple(level.detach().clone().float() for level in view.encoded), maps.clone()

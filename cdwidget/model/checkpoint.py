@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.quantization import bits_of, decode, encode, pack, unpack
 
-CODES_SUFFIX, SCALES_SUFFIX = ".codes", ".scales"  # of the two tensors that hold a quantized weight
-MAX_LISTED_KEYS = 5  # in an error message
+CODES_SUFFIX, SCALES_SUFFIX = ".codes", ".scales"  # Suffixes of the two tensors that hold a quantized weight.
+MAX_LISTED_KEYS = 5  # Number of keys in an error message.
 
 
 def save_checkpoint(path: Path, model: CDNet, metadata: dict[str, str] | None = None) -> None:
@@ -130,7 +130,7 @@ def _dequantized(tensors: dict[str, torch.Tensor], model: CDNet, path: Path) -> 
 
 
 def _load_strictly(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Load tensors into a module; ValueError for missing or unknown keys and for other shapes."""
+    """Load tensors into a module; raise ValueError for missing or unknown keys and for other shapes."""
     wanted = {name: value.shape for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
     found = {name: value.shape for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
     problems = [f"{name} is missing" for name in sorted(wanted.keys() - found.keys())]

@@ -71,7 +71,7 @@ class ClickAffinity(nn.Module):
     """Similarity of each token to the clicked tokens, computed before diffusion.
 
     a_b(i) = q_i . sum_j S_j k_j / sum_j S_j in groups of channels; 0 for a branch without clicks. Not part of the published CDNet: with it,
-    the gate knows the clicked features from the first layer on.
+    the gate depends on the clicked features from the first layer on.
     """
 
     def __init__(self, channels: int, groups: int = 8):
@@ -99,7 +99,7 @@ class FDM(nn.Module):
         channels: Channels C of the features.
         variant: "log": S multiplies the exponentials, A_ij = D_i S_j exp(q_i . k_j / sqrt C) / sum_j' S_j' exp(...); a token that is no
             source gives nothing. "v1" and "v3" are the published code: S multiplies the logits before the softmax, so that S = 0 still
-            gives exp(0); v1 softens S and D to 0.9 x + 0.1, v3 makes confident tokens (gate > 0.8) sources, too. "off" returns X.
+            gives exp(0); v1 softens S and D to 0.9 x + 0.1, v3 also makes confident tokens (gate > 0.8) sources. "off" returns X.
     """
 
     def __init__(self, channels: int, variant: Variant = "log"):

@@ -1,7 +1,7 @@
 """CDNet as two ONNX graphs, for onnxruntime and other programs: the encoder, which runs once per view, and the head.
 
 `NAME.onnx` is the head: inputs level0, level1, ... (in early fusion level0 alone, the image) and maps; outputs logits, gate and quality.
-`NAME.encoder.onnx` is the encoder: input image, outputs the levels; there is none in early fusion. Shapes are those of `CDNet`, with a
+`NAME.encoder.onnx` is the encoder: input image, outputs the levels; early fusion has no encoder file. Shapes are as in `CDNet`, with a
 batch of one. Pixel diffusion has no parameters and is not part of the graphs.
 """
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 RING_RADII_PX = (1, 2, 4, 8)
 OFFSETS = tuple((dy * d, dx * d) for d in RING_RADII_PX for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)  # 32 neighbors
-UNCERTAIN_BELOW = 0.25  # Pixels with |m| up to this start at 0.
-MARGIN_PX = 4  # distance from uncertain pixels within which others may change, too
+UNCERTAINTY_THRESHOLD = 0.25  # Pixels with |m| up to this start at 0.
+MARGIN_PX = 4  # Diffusion may also change pixels within this distance of uncertain ones.
 SEED_VALUE = 10.0
 
 
@@ -66,8 +66,8 @@ def diffuse(logits: Tensor, seeds: Tensor, affinity: Affinity, steps: int, clamp
         m + m0, (H, W), positive inside the object.
     """
     m0 = (2 * logits.sigmoid() - 1).flatten()
-    m = torch.where(m0.abs() <= UNCERTAIN_BELOW, torch.zeros_like(m0), m0) + SEED_VALUE * seeds.flatten()
-    uncertain = (m0.abs() <= UNCERTAIN_BELOW).float().view(1, 1, *logits.shape)
+    m = torch.where(m0.abs() <= UNCERTAINTY_THRESHOLD, torch.zeros_like(m0), m0) + SEED_VALUE * seeds.flatten()
+    uncertain = (m0.abs() <= UNCERTAINTY_THRESHOLD).float().view(1, 1, *logits.shape)
     band = F.max_pool2d(uncertain, 2 * MARGIN_PX + 1, 1, MARGIN_PX).flatten()
     pixels = band.nonzero()[:, 0]
     around, weights = affinity.neighbors(pixels), affinity.weights(pixels)

@@ -36,7 +36,7 @@ class CDNetPredictor:
         pdm_steps: Iterations of pixel diffusion (PDM); None for the number in the model's configuration.
         expansion: Side of the crop relative to the object's bounding box.
         reclamp: Reset the seeds of PDM to the clicks in every iteration.
-        flip: Average the logits with those of the mirrored view.
+        flip: Average the logits with the logits of the mirrored view.
         previous_mask: Feed the prior back to the network; without it, the prior only decides where to zoom in.
         cascade: Run a second pass with the first prediction as the prior if the first pass changes much: cascade-forward refinement
             (Sun et al., "CFR-ICL", AAAI 2024). Skipped for hard (bool) priors: a second pass would forget the user's mask, and editing
@@ -147,7 +147,7 @@ class CDNetPredictor:
         return F.normalize(torch.cat([F.normalize(part, dim=0) for part in parts]), dim=0).cpu().numpy()
 
     def _check_request(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> tuple[int, int]:
-        """Raise ValueError for a request that cannot be predicted, else return the height and width of the image."""
+        """Return the height and width of the image; raise ValueError for an invalid request."""
         if self._views.image is None:
             raise ValueError("there is no image yet; call set_image first")
         if not prompts:
@@ -174,7 +174,7 @@ class CDNetPredictor:
             prompts: The prompts.
             prior: Previous probabilities in the view, float32 (h, w), or None.
             outside: Probabilities around the view, float32 (H, W), or None.
-            latent: Run the latent heads, too; they take 1/7 of the time.
+            latent: Whether to run the latent heads, which take 1/7 of the time.
         """
         view, size = self._views.view(box), self.config.size
         maps = np.zeros((3, size, size), np.float32)

@@ -164,7 +164,7 @@ def mask_maps(mask: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
         others: The other masks of the image, of the same shape.
 
     Returns:
-        float32 (3, MAP_SIZE_PX, MAP_SIZE_PX): borders of the others, how many of them overlap (0 to 1), the mask.
+        float32 (3, MAP_SIZE_PX, MAP_SIZE_PX): borders of the other masks, their number at each pixel (scaled to 0 to 1), and the mask.
     """
     maps = np.zeros((3, *mask.shape), np.float32)
     for other in others:
@@ -206,7 +206,7 @@ def fold_batch_norms(module: nn.Module) -> None:
 
 
 def save_quality_model(network: QualityNetwork, path: Path, metadata: dict[str, str]) -> None:
-    """Write the weights in fp16, without the encoder, which is that of cdnet-tiny.
+    """Write the weights in fp16, without the encoder, which is cdnet-tiny's.
 
     Args:
         network: The network.

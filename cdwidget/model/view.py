@@ -94,13 +94,13 @@ class LazyMasks(Sequence[np.ndarray]):
 
 
 class ViewCache:
-    """Encodes views of one image at a time and keeps the most recently used ones.
+    """Encodes views of the current image and caches the most recently used ones.
 
     Args:
         encode: Maps float32 (1, 3, S, S) in [0, 1] to encoder features.
         size: Side S of a view in pixels.
-        device: Where to encode.
-        mirror: Whether to encode the mirrored view, too.
+        device: Device of the encoder.
+        mirror: Whether to also encode the mirrored view.
     """
 
     def __init__(self, encode: Encoder, size: int, device: torch.device, mirror: bool = False):

@@ -13,7 +13,7 @@ from cdwidget.predictor import QualityModel
 from cdwidget.scoring.network import softmax
 
 MIN_CLASS_INSTANCES = 12  # Smaller classes are not modeled.
-COVARIANCE_SHRINKAGE = 0.6  # Toward independent features, so that a mask is not explained by having been in the fit itself.
+COVARIANCE_SHRINKAGE = 0.6  # Shrinkage toward independent features, against overfitting to the masks of the fit.
 MISLABEL_PRIOR = 0.05  # Assumed fraction of wrong labels.
 TEMPERATURES = tuple(np.geomspace(1, 100, 25).tolist())
 
@@ -34,7 +34,7 @@ class AppearanceClassifier:
 
     @classmethod
     def from_items(cls, items: Iterable[Item], quality_model: QualityModel) -> AppearanceClassifier | None:
-        """Fit the classifier to the masks of items, most of which must be right.
+        """Fit the classifier to the masks of items; most masks must be right.
 
         Args:
             items: Images with labeled instances. Crowds, empty masks and unreadable images are skipped.
@@ -97,9 +97,9 @@ class AppearanceClassifier:
 
 
 def _cross_validate(embeddings: np.ndarray, labels: np.ndarray, half: np.ndarray) -> list[float]:
-    """Fit one half; return the other's log likelihood at each temperature.
+    """Fit one half of the data and return the log likelihood of the other half at each temperature.
 
-    Returns an empty list if the half has fewer than two classes.
+    Returns an empty list if the fitted half has fewer than two classes.
     """
     classifier = _fit_discriminants(embeddings[half], labels[half], 1)
     if classifier is None:

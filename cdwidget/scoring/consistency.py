@@ -12,7 +12,7 @@ from cdwidget.scoring.context import MaskContext, ScoreResult, describe_location
 from cdwidget.scoring.predictions import SIMULATED_CLICKS
 
 SHARE_OFFSET = 1e-3  # Keeps the logit of a share of 0 or 1 finite.
-UNCHANGED_IOU = 0.995  # From this IoU on, displayed as 1.00, two masks are called the same.
+UNCHANGED_IOU = 0.995  # Masks with at least this IoU, displayed as 1.00, are reported as equal.
 ERROR_CLUSTER_PX = 9  # Side of the window, in pixels of the crop, in which the errors of the worst spot are averaged.
 
 

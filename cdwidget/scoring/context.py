@@ -30,7 +30,7 @@ class ScoreResult:
     Attributes:
         value: Score in [0, 1]; higher means more suspicious.
         reason: The finding as one sentence with numbers, for users.
-        heat: Where the problem is, float32 (h, w) in [0, 1], over `MaskContext.bbox_in_crop`.
+        heat: Heat map that locates the problem, float32 (h, w) in [0, 1], over `MaskContext.bbox_in_crop`.
         measures: Inputs of the overall score by name. The names are stored in the fitted weights.
     """
 
@@ -272,7 +272,7 @@ class MaskContext:
 
 
 def describe_location(heat: np.ndarray) -> str:
-    """Return where a heat map is high, as the end of a sentence.
+    """Describe the location of a heat map's maximum, as the end of a sentence.
 
     For example ", mostly at the top left" or ", all over"; "" if the map is 0.
     """

@@ -31,7 +31,7 @@ class BoundaryProfiles:
     """Samples of the image and of the model's predictions across the boundary of a mask.
 
     Attributes:
-        points: Where the profiles cross the boundary, (x, y) in the crop, int (n, 2).
+        points: Points of the boundary that the profiles cross, (x, y) in the crop, int (n, 2).
         image_features: Features of the colors, float32 (n, `IMAGE_FEATURES`).
         prediction_features: Features of the predictions, float32 (n, `PREDICTION_FEATURES`); None without a predictor.
     """
@@ -72,7 +72,7 @@ def boundary_measures(name: str, probabilities: np.ndarray) -> dict[str, float]:
 
     Args:
         name: Name of the network, "picture" or "answers".
-        probabilities: Of `TRUE_INWARD`, `ALIGNED` and `TRUE_OUTWARD` at each profile, (n, 3); n may be 0.
+        probabilities: Probabilities of `TRUE_INWARD`, `ALIGNED` and `TRUE_OUTWARD` at each profile, (n, 3); n may be 0.
 
     Returns:
         The measures, which are inputs of the overall networks.

@@ -95,7 +95,7 @@ def estimate_quality(rows: list[dict[str, float]]) -> OverallEstimate:
 
 
 def availability(measures: Mapping[str, float]) -> dict[str, float]:
-    """Return as measures whether the quality model ran and knows the mask's class."""
+    """Return two measures: whether the quality model ran, and whether the class's appearance is known."""
     return {HAS_QUALITY: float("critic" in measures), HAS_APPEARANCE: float("appearance" in measures)}
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from cdwidget.scoring.context import InstanceOverlap, MaskContext, ScoreResult, percent
 from cdwidget.scoring.population import NESTED_SHARE
 
-DUPLICATE_IOU = 0.6  # From this IoU on, two masks may be of one object.
-IDENTICAL_IOU = 0.9  # From this IoU on, they are the same mask.
+DUPLICATE_IOU = 0.6  # Two masks with at least this IoU may show the same object.
+IDENTICAL_IOU = 0.9  # Masks with at least this IoU count as identical.
 OUTER_BAND = 0.3  # Width of the band right outside a mask, as a fraction of the mask's thickness.
 MIN_THICKNESS_PX = 4.0  # Thinner masks get the band of this thickness.
 MAX_NAMED_INSTANCES = 3

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_MEASURED_INSTANCES = 200_000  # Larger catalogues are subsampled evenly.
 APPEARANCE_IMAGES = 200  # Images to which the appearance classifier is fitted.
-APPEARANCE_INSTANCES = 30  # Instances per class in them, as far as there are enough: images with rare classes are chosen first.
+APPEARANCE_INSTANCES = 30  # Target number of instances per class in these images; images with rare classes are chosen first.
 NESTING_IMAGES = 50  # Images in which nested instances are counted.
 NESTED_SHARE = 0.9  # Fraction of the smaller mask that lies in the larger mask if they are nested.
 MIN_NESTED_FRACTION = 1 / 3  # Fraction of nested instances from which nesting is usual in a data set.

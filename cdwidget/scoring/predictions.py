@@ -11,7 +11,7 @@ from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Click
 
 SIMULATED_CLICKS = 3
-NUDGE = 0.5  # Length of a nudge, as a fraction of the click's distance to the mask's boundary.
+NUDGE_FRACTION = 0.5  # Length of a nudge, as a fraction of the click's distance to the mask's boundary.
 NUDGE_TURN = 2.4  # Angle between the nudges of successive clicks, in radians.
 
 
@@ -55,7 +55,7 @@ def _nudged(clicks: list[Click], mask: np.ndarray) -> list[Click]:
     distances = {positive: core_distance(mask == positive) for positive in (True, False)}
     nudged = []
     for number, click in enumerate(clicks):
-        length = NUDGE * float(distances[click.positive][click.pixel])
+        length = NUDGE_FRACTION * float(distances[click.positive][click.pixel])
         x, y = click.x + length * np.cos(NUDGE_TURN * number), click.y + length * np.sin(NUDGE_TURN * number)
         x, y = np.clip(np.floor((x, y)), 0, (width - 1, height - 1)).tolist()
         nudged.append(Click(x, y, click.positive))

@@ -15,7 +15,7 @@ MIN_STRAIGHT_PX = 8.0
 STRAIGHT_TOLERANCE_PX = 1.0  # Distance between a straight section and its line.
 MIN_EDGE_GRADIENT = 8.0  # Gray levels per pixel; weaker gradients are not edges.
 EDGE_QUANTILE = 0.7  # An edge exceeds this quantile of the gradients in the crop.
-MIN_SHOWN_OFF_EDGE = 0.3  # Fraction of a straight section off edges from which it is drawn in the heat map.
+MIN_SHOWN_OFF_EDGE = 0.3  # A straight section is drawn in the heat map if at least this fraction is off edges.
 MIN_REPORTED_SHARE = 0.005  # Displayed as 1 %.
 
 

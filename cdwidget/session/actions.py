@@ -71,5 +71,5 @@ def not_an_action(value: object) -> TypeError:
 
 
 def _listed(value: Any) -> Any:
-    """Return a value with lists in place of tuples, as JSON has it."""
+    """Convert tuples in a value to lists, as in JSON."""
     return [_listed(part) for part in value] if isinstance(value, tuple) else value

@@ -30,7 +30,9 @@ from cdwidget.session.serialization import change_to_json, read_log
 from cdwidget.session.session import Session
 
 VERSION = 1
-COMPACT_ABOVE_BYTES = 16 * 2**20  # A larger file loses the steps that can be neither undone nor redone when it is resumed.
+COMPACTION_THRESHOLD_BYTES = (
+    16 * 2**20
+)  # A larger file is compacted when it is resumed: steps that can be neither undone nor redone are removed.
 MAX_NAME_BYTES = 255  # Limit of file systems.
 FOLDER = ".cdwidget"
 FIRST_BYTES = b'{"journal":'
@@ -103,8 +105,8 @@ class FileJournal:
             ValueError: If the file is not a journal.
         """
         with _OPEN_LOCK:
-            older = _OPEN.get(str(self.path))
-            _OPEN[str(self.path)] = self
+            older = _OPEN_JOURNALS.get(str(self.path))
+            _OPEN_JOURNALS[str(self.path)] = self
         if older is not None:
             older.retire()
         self.restore(session)
@@ -218,7 +220,7 @@ class FileJournal:
                 "The steps before it were restored, and your first change keeps a copy."
             )
         self._end = len(lines[0]) + sum(map(len, done))
-        if self._end > COMPACT_ABOVE_BYTES and not self._has_other_content:
+        if self._end > COMPACTION_THRESHOLD_BYTES and not self._has_other_content:
             self._rewrite([lines[0], *_compact(done)])
 
     def _fits(self, lines: Sequence[bytes], session: Session, header: Mapping[str, Any]) -> bool:
@@ -280,7 +282,7 @@ class FileJournal:
     def _rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the file atomically.
 
-        It stays as it is if that is not possible or another process writes to it.
+        The file does not change if it cannot be replaced or another process writes to it.
         """
         new = self.path.with_suffix(".new")
         with suppress(OSError), self._lock:  # Timeout is an OSError.
@@ -299,7 +301,7 @@ class FileJournal:
         return path
 
 
-_OPEN: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # The journal of this process that may write to each file.
+_OPEN_JOURNALS: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # The journal of this process that may write to each file.
 _OPEN_LOCK = RLock()
 _HOW_TO_EDIT = "Close it there and run this cell again, or use autosave=False to start over without saving."
 

@@ -22,7 +22,7 @@ MODEL, IMPORT = 1, 9  # Numbers in SOURCES. Sources with a higher number than th
 _TOOL_SOURCES = list(dict.fromkeys(tool.source for tool in TOOLS))
 # Journals store the number of a source, so the numbers of existing sources never change.
 SOURCES = ("nobody", "model", *_TOOL_SOURCES[: IMPORT - 2], "import", *_TOOL_SOURCES[IMPORT - 2 :])
-IS_MANUAL = np.array([source in _TOOL_SOURCES for source in SOURCES])  # By number: whether `Lock` keeps pixels of the source.
+IS_MANUAL = np.array([source in _TOOL_SOURCES for source in SOURCES])  # For each source number, whether `Lock` protects its pixels.
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Pixels:
     Arrays are replaced, never written to.
 
     Args:
-        box: Where the pixels are; outside of it, the mask is empty and no pixel has a source.
+        box: Bounding box of the pixels. Outside it, the mask is empty and no pixel has a source.
         mask: bool (h, w).
         sources: Source of each pixel, uint8 (h, w), numbers of SOURCES; inside the mask never "nobody".
         alpha: uint8 (h, w); None if alpha is 255 inside the mask and 0 outside.
@@ -177,7 +177,7 @@ class State:
     locked: bool = False
 
     def entry(self, instance: int | None = None) -> Entry:
-        """Return an entry, by default the selected one; ValueError lists the ids."""
+        """Return an entry, by default the selected one; raise ValueError for an unknown id."""
         wanted = self.selected if instance is None else instance
         for entry in self.entries:
             if entry.id == wanted:
@@ -230,7 +230,7 @@ class Change:
         instance: Id of the instance that was edited, finished, deleted, relabeled or selected.
         old_state: The document before, without pixels.
         new_state: The document after, without pixels.
-        differences: The pixels that changed, one entry an instance. Instances that are not in `new_state` have lost all of them.
+        differences: The pixels that changed, one entry per instance. Instances that are not in `new_state` have lost all of them.
         progressive: Whether the prediction was merged progressively.
     """
 
@@ -253,7 +253,7 @@ class Change:
 
     @property
     def bbox(self) -> Bbox:
-        """Where pixels of `instance` changed; (0, 0, 0, 0) if none did."""
+        """Bounding box of the changed pixels of `instance`; (0, 0, 0, 0) if none changed."""
         return self.after.bbox
 
     @property

@@ -74,7 +74,7 @@ class Lock(Action):
     """Keep pixels that a manual tool set from being changed by prompts.
 
     Args:
-        on: Whether prompts keep them.
+        on: True to protect these pixels, False to release them.
     """
 
     on: bool

@@ -1,9 +1,9 @@
 """Progressive merge: how the prediction for a new prompt changes a mask.
 
-A positive prompt only adds pixels, a negative one only removes some. Of the pixels that the prediction would add (or remove), only
-the 8-connected component at the prompt changes; all others stay, bit for bit. There are two exceptions if only the model has drawn
-the mask. If the prediction means another object, much larger or smaller, all components change. If a click corrects the border, only
-pixels no farther from the click than the border change. Lengths are in image pixels and grow with the image.
+A positive prompt only adds pixels, a negative one only removes some. Among the pixels that the prediction would add (or remove), only
+the 8-connected component at the prompt changes; all other pixels keep their exact value. There are two exceptions if only the model has
+drawn the mask. If the prediction means another object, much larger or smaller, all components change. If a click corrects the border,
+only pixels no farther from the click than the border change. Lengths are in image pixels and grow with the image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit
 
 COLOR_TOLERANCE = 12.0  # Gray levels; adjacent pixels of one surface commonly differ by this much.
-OTHER_OBJECT_RATIO = 1.1  # Of areas. On held-out images, 2 costs 0.1 clicks to IoU 0.90.
+OTHER_OBJECT_RATIO = 1.1  # Ratio of areas. On held-out images, 2 costs 0.1 clicks to IoU 0.90.
 # Fractions of the side of a square with the mask's area. On held-out images, a third fewer clicks lower the IoU.
 BORDER_CLICK_DISTANCE = 0.03  # A click this close to the border corrects it; predictions elsewhere are wrong as often as right.
 MAX_BORDER_SHIFT = 0.15  # If pixels farther from the border change, the click is about a part of the object, not its border.
@@ -54,7 +54,7 @@ def merge(
         mask: The mask before the prompt, bool (H, W).
         predicted: The predicted mask, bool (H, W).
         prompt: The newest prompt; if it agrees with the mask, nothing changes.
-        older: The prompts before; a small disk around each of those with the opposite sign stays.
+        older: The earlier prompts; a small disk around each prompt of the opposite sign stays.
         locked: Pixels that stay, bool (H, W); None for none.
         model_only: Whether only the model has drawn the mask.
         border_clicks: Whether a click near the border of such a mask changes only its neighborhood.

@@ -20,7 +20,7 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
         height: Rows of the image.
         width: Columns of the image.
         mask: The mask of the new instance, as `as_mask` converts it; None for an empty one.
-        instances: In painting order; those without an id get one above all others.
+        instances: In painting order; an instance without an id gets one above all others.
         selected: Id of the instance to select instead of a new one, if it has pixels.
 
     Raises:
@@ -60,7 +60,7 @@ def _id(instance: object) -> int | None:
 
 
 def _imported(height: int, width: int, mask: object, alpha: object = None) -> Pixels:
-    """Return given arrays as imported pixels; ValueError if they do not fit the image."""
+    """Return given arrays as imported pixels; raise ValueError if they do not fit the image."""
     pixels, box = as_mask(mask, height, width), (0, 0, width, height)
     if alpha is None:
         return Pixels(box, pixels, pixels * np.uint8(IMPORT)).trimmed()

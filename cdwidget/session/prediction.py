@@ -1,4 +1,4 @@
-"""Predictions for the prompts of one image, and the changes that they make to a document."""
+"""Predictions for the prompts of one image, and the resulting changes of the document."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class PromptResult:
         return self._edit(self.predicted, image, progressive, locked, model_only)
 
     def edits(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, model_only: bool) -> list[PixelEdit]:
-        """Return the different edits to choose from; the arguments are those of `edit`.
+        """Return the different edits to choose from; the arguments are the same as in `edit`.
 
         The first is `edit`, then each prediction without the restriction of border clicks.
 
@@ -199,20 +199,20 @@ class SharedPredictor:
         self._image = ref(image)
 
 
-# By identity, because a predictor need not be hashable. A shared predictor lives as long as a session uses it and keeps its predictor
-# alive, so no other object can get the same identity in that time.
-_SHARED: WeakValueDictionary[int, SharedPredictor] = WeakValueDictionary()
+# The keys are identities, because a predictor need not be hashable. A shared predictor lives as long as a session uses it, and keeps its
+# predictor alive, so no other object can get the same identity in that time.
+_SHARED_PREDICTORS: WeakValueDictionary[int, SharedPredictor] = WeakValueDictionary()
 _SHARED_LOCK = Lock()
 
 
 def share(predictor: Predictor) -> SharedPredictor:
-    """Return the shared predictor of a predictor, the same one for all sessions."""
+    """Return the `SharedPredictor` that all sessions use for a predictor."""
     if not (hasattr(predictor, "set_image") and hasattr(predictor, "predict")):
-        raise TypeError(f"a predictor has set_image and predict, and {predictor!r} has not; give for example cdwidget.load_predictor()")
+        raise TypeError(f"a predictor needs set_image and predict, which {predictor!r} lacks; give for example cdwidget.load_predictor()")
     with _SHARED_LOCK:
-        shared = _SHARED.get(id(predictor))
+        shared = _SHARED_PREDICTORS.get(id(predictor))
         if shared is None:
-            shared = _SHARED[id(predictor)] = SharedPredictor(predictor)
+            shared = _SHARED_PREDICTORS[id(predictor)] = SharedPredictor(predictor)
         return shared
 
 

@@ -47,7 +47,7 @@ def change_to_json(change: Change) -> dict[str, Any]:
 
 
 def change_from_json(data: Mapping[str, Any], old_state: State) -> Change:
-    """Return the change that `change_to_json` wrote; ValueError if `old_state` is another."""
+    """Return the change that `change_to_json` wrote; raise ValueError if `old_state` is another."""
     try:
         state = data["state"]
         entries = {entry.id: entry for entry in (*old_state.entries, *map(_entry_from_json, state["entries"]))}
@@ -97,7 +97,7 @@ def write_log(initial: Document, applied: Sequence[tuple[Action, bool]], progres
 
 
 def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]], bool]:
-    """Return the arguments that `write_log` received; ValueError if the log is not valid."""
+    """Return the arguments that `write_log` received; raise ValueError if the log is not valid."""
     if not isinstance(log, Mapping) or log.get("version") not in READABLE_VERSIONS:
         found = log.get("version") if isinstance(log, Mapping) else type(log).__name__
         versions = ", ".join(map(str, READABLE_VERSIONS))

@@ -28,8 +28,8 @@ class Session(DocumentEditor):
 
     A session starts with a new, empty instance selected. `Accept` finishes the selected instance and starts another; `Select` edits
     an earlier one again. An instance without pixels is dropped when another one is selected. Instances may overlap; the later one is
-    in front. Ids are whole numbers from 1 and never change; ids of undone instances are used again. `sources` tells how each pixel
-    was set; `Lock` keeps those that a manual tool set.
+    in front. Ids are whole numbers from 1 and never change; ids of undone instances are used again. `sources` records how each pixel
+    was set; `Lock` protects the pixels that a manual tool set.
 
     All changes go through `apply`, and each is one undo step. Any thread may call any method: changes are made one after the other,
     and reading never waits for them. If an action raises, nothing has changed.
@@ -39,7 +39,7 @@ class Session(DocumentEditor):
         predictor: Predictor for clicks, strokes and boxes; None if there will be none. Sessions may share one, which then encodes an
             image again whenever they take turns; do not call its `set_image` yourself.
         mask: The mask to start editing from, (H, W), bool, whole numbers or floats in [0, 1].
-        instances: Finished instances, the last one in front. Those without an id get one; those without pixels are left out.
+        instances: Finished instances, the last one in front. Missing ids are assigned; instances without pixels are left out.
         selected: Id of the instance to edit first; by default, or if there is none, a new one.
         progressive: Whether predictions are merged progressively; False replaces the mask. It may be set later.
         history_limit: Memory of the undo history in bytes; the oldest steps are discarded first, the newest is always kept.

@@ -35,7 +35,7 @@ class Brush(ToolAction):
 
 
 def draw_brush(canvas: Canvas, action: Brush) -> PixelEdit:
-    """Set all pixels that the line covers; ValueError for no points or an invalid radius."""
+    """Set all pixels that the line covers; raise ValueError for no points or an invalid radius."""
     points = check_points(action, 1)
     radius = check_radius(action, "radius", MIN_RADIUS_PX)
     box, where = cover(points, radius, canvas.mask.shape)

@@ -44,8 +44,8 @@ class PixelEdit:
     The arrays may share memory.
 
     Args:
-        bbox: Where the pixels are.
-        where: The pixels that are set, also those that keep their value, bool (h, w).
+        bbox: The bounding box of the pixels.
+        where: The pixels that are set, even if they keep their value, bool (h, w).
         pixels: Their new values in the mask, bool (h, w).
         alpha: Their new alpha, uint8 (h, w); None for a tool without alpha.
     """
@@ -64,7 +64,7 @@ class Tool:
         name: Its name in the `tool` trait, or of the command in a menu.
         label: Its name on a button.
         action: The class of its action.
-        run: Returns what an action sets; raises ValueError for an action that is not allowed.
+        run: Returns the pixels that an action sets; raises ValueError for an action that is not allowed.
         source: The source of the pixels that it sets, an entry of `cdwidget.session.SOURCES`.
         key: The key that activates it; "" for a command without a gesture.
     """
@@ -108,7 +108,7 @@ def check_points(action: Any, min_count: int) -> np.ndarray:
 
 
 def check_radius(action: Any, field: str, minimum: float) -> float:
-    """Return a radius of an action, in image pixels; ValueError if it is not allowed."""
+    """Return a radius of an action, in image pixels; raise ValueError if it is not allowed."""
     radius: float = getattr(action, field)
     if not (isfinite(radius) and minimum <= radius <= MAX_RADIUS_PX):
         raise ValueError(f"a {type(action).__name__}'s {field} is {radius:g}; allowed are {minimum:g} to {MAX_RADIUS_PX:.0f} image pixels")

@@ -85,7 +85,7 @@ def keep_largest(canvas: Canvas, action: KeepLargest) -> PixelEdit:
 
 
 def smooth(canvas: Canvas, action: Smooth) -> PixelEdit:
-    """Open and close the mask; ValueError for a radius that is not allowed."""
+    """Open and close the mask; raise ValueError for a radius that is not allowed."""
     radius = check_radius(action, "radius", 1)
     box = expand_bbox(bbox(canvas.mask), ceil(radius) + 1, canvas.mask.shape)
     mask = crop(canvas.mask, box)
@@ -93,7 +93,7 @@ def smooth(canvas: Canvas, action: Smooth) -> PixelEdit:
 
 
 def grow(canvas: Canvas, action: Grow) -> PixelEdit:
-    """Add the pixels around the object; ValueError for a distance that is not allowed."""
+    """Add the pixels around the object; raise ValueError for a distance that is not allowed."""
     pixels = check_radius(action, "pixels", 1)
     box = expand_bbox(bbox(canvas.mask), ceil(pixels), canvas.mask.shape)
     mask = crop(canvas.mask, box)
@@ -101,7 +101,7 @@ def grow(canvas: Canvas, action: Grow) -> PixelEdit:
 
 
 def shrink(canvas: Canvas, action: Shrink) -> PixelEdit:
-    """Remove the pixels along the border; ValueError for a distance that is not allowed."""
+    """Remove the pixels along the border; raise ValueError for a distance that is not allowed."""
     pixels = check_radius(action, "pixels", 1)
     box = expand_bbox(bbox(canvas.mask), 1, canvas.mask.shape)
     mask = crop(canvas.mask, box)
@@ -109,7 +109,7 @@ def shrink(canvas: Canvas, action: Shrink) -> PixelEdit:
 
 
 def _grown(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Return the pixels at most `radius` from those of a mask, bool."""
+    """Return the pixels at most `radius` from a pixel of the mask, bool."""
     if not mask.any():
         return mask
     distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

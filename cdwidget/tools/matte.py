@@ -14,7 +14,7 @@ from cdwidget.tools.brush import MIN_RADIUS_PX, cover
 from cdwidget.tools.canvas import NO_EDIT, Canvas, PixelEdit, Tool, ToolAction, check_points, check_radius
 
 CONTEXT_PX = 8  # Margin around the band that shows certain object and background.
-MAX_CROP_PIXELS = 2**19  # A larger crop is reduced: the equations need 400 bytes a pixel, and seconds.
+MAX_CROP_PIXELS = 2**19  # A larger crop is reduced: the equations need 400 bytes per pixel and several seconds.
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Lasso(ToolAction):
 
 
 def fill_polygon(canvas: Canvas, action: Polygon | Lasso) -> PixelEdit:
-    """Set all pixels inside; ValueError for fewer than three points."""
+    """Set all pixels inside; raise ValueError for fewer than three points."""
     points = check_points(action, 3)
     box = x0, y0, x1, y1 = expand_bbox((*points.min(axis=0), *points.max(axis=0)), 0, canvas.mask.shape)
     where = fill([points - (x0, y0)], y1 - y0, x1 - x0)

@@ -16,7 +16,7 @@ from cdwidget.masks import Bbox, crop, expand_bbox
 from cdwidget.prompts import Click, check_prompt
 from cdwidget.tools.canvas import MAX_COORDINATE_PX
 
-MAX_SIDE_PX = 384  # Of the map of paths: 40 ms for an anchor, then less than 1 ms for a path.
+MAX_SIDE_PX = 384  # Longer side of the map of paths: an anchor takes 40 ms, then a path less than 1 ms.
 MIN_WINDOW_PX = 32  # A smaller window shows no edge to follow.
 
 

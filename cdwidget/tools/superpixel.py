@@ -14,7 +14,7 @@ import numpy as np
 from cdwidget.masks import bbox
 from cdwidget.tools.canvas import NO_EDIT, Canvas, PixelEdit, Tool, ToolAction, set_pixels
 
-MAX_SIDE_PX = 1024  # Of the reduced image: SLIC takes one second, and 12 seconds on 12 megapixels.
+MAX_SIDE_PX = 1024  # Longer side of the reduced image. SLIC takes 1 s on it, and 12 s on 12 megapixels.
 MIN_COUNT, MAX_COUNT = 10, 10_000
 # Parameters of SLIC that follow the borders of GrabCut's objects best.
 COMPACTNESS = 20.0  # Weight of distance against color.
@@ -37,7 +37,7 @@ class Superpixel(ToolAction):
 
 
 def set_superpixels(canvas: Canvas, action: Superpixel) -> PixelEdit:
-    """Set all pixels of the segments; ValueError for an invalid count or unknown segment."""
+    """Set all pixels of the segments; raise ValueError for an invalid count or unknown segment."""
     check_count(action.count)
     labels = canvas.superpixels(action.count)
     chosen = np.zeros(int(labels.max()) + 1, bool)
@@ -63,12 +63,12 @@ def superpixels(image: np.ndarray, count: int) -> np.ndarray:
         count: Approximate number of superpixels, 10 to 10,000.
 
     Returns:
-        Labels 0..n-1 of connected segments, int32 (h, w), of the image reduced to at most 1024 pixels a side.
+        Labels 0..n-1 of connected segments, int32 (h, w), of the image reduced to at most 1024 pixels per side.
 
     Raises:
         ValueError: If the count is not allowed.
     """
-    from skimage.segmentation import slic  # It imports SciPy, which an import of a session need not wait for.
+    from skimage.segmentation import slic  # Imported here because it loads SciPy, which would delay the import of a session.
 
     check_count(count)
     height, width = image.shape[:2]

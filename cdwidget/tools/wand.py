@@ -31,7 +31,7 @@ class Wand(ToolAction):
 
 
 def select_region(canvas: Canvas, action: Wand) -> PixelEdit:
-    """Set the 4-connected region; ValueError for an invalid point or tolerance."""
+    """Set the 4-connected region; raise ValueError for an invalid point or tolerance."""
     height, width = canvas.mask.shape
     point = Click(action.x, action.y)
     check_prompt(point, width, height)

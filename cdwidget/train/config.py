@@ -21,10 +21,10 @@ DATASETS_FILE = WEIGHTS / "datasets.json"
 
 @dataclass(frozen=True)
 class SetOptions:
-    """How one data set is sampled.
+    """Sampling options of one data set.
 
     Attributes:
-        weight: How often its images are drawn, relative to the other sets.
+        weight: Sampling frequency of its images, relative to the other sets.
         whole: Probability that the union of all objects is the target (a dressed person, not a sleeve).
         union: Probability that the union of two objects is the target.
     """
@@ -149,7 +149,7 @@ def reweighted(recipe: Recipe, weights: Iterable[str], names: Iterable[str]) -> 
 
 
 _SETS = DatasetSettings.read().segmentation
-_TINY = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # On held-out images, PDM saves this model no clicks.
+_TINY_CONFIG = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # On held-out images, PDM saves this model no clicks.
 
 # cdnet-tiny trains encoder and head and needs a GPU: one minute there is three hours on two CPU cores.
 # cdnet-tiny-head trains the head alone, also on a CPU, because the frozen encoder runs only once per view.
@@ -157,10 +157,10 @@ _TINY = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # On held-ou
 # windows of TinyViT need no padding, which saves a third of the time.
 RECIPES: dict[str, Recipe] = {
     "cdnet-tiny": Recipe(
-        _TINY, _SETS, steps=2000, batch=64, rounds=5, rate=1e-3, encoder_rate=0.1, warmup=100, decay=0.7, ema=0.999, edits=0.25
+        _TINY_CONFIG, _SETS, steps=2000, batch=64, rounds=5, rate=1e-3, encoder_rate=0.1, warmup=100, decay=0.7, ema=0.999, edits=0.25
     ),
-    "cdnet-tiny-head": Recipe(_TINY, _SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
-    "cdnet-lite": Recipe(replace(_TINY, size=448, bits=4), _SETS, steps=200, rate=3e-4, warmup=40, decay=0.8, ema=0.99, views=1000),
+    "cdnet-tiny-head": Recipe(_TINY_CONFIG, _SETS, steps=900, rate=1.2e-3, warmup=40, decay=0.4, views=4000),
+    "cdnet-lite": Recipe(replace(_TINY_CONFIG, size=448, bits=4), _SETS, steps=200, rate=3e-4, warmup=40, decay=0.8, ema=0.99, views=1000),
     "cdnet-r34": Recipe(
         CDNetConfig(backbone="resnet34", size=384, channels=128), _SETS, steps=60000, batch=32, rate=5e-4, encoder_rate=0.1
     ),

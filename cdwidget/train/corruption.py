@@ -20,7 +20,7 @@ from cdwidget.scoring.population import APPEARANCE_IMAGES, NESTING_IMAGES, Popul
 from cdwidget.train.config import DatasetSettings
 
 MAX_MASKS_PER_IMAGE = 4  # masks per image that are evaluated
-CLEAN = "clean"  # kind of the masks that are left as they are
+CLEAN_KIND = "clean"  # Kind of the unchanged masks.
 CLASS_MAP_SETS = DatasetSettings.read().class_maps  # sets whose label maps hold classes; in all others, the values number the objects
 RESERVED_INTERVAL = 5  # One training image in 5 is kept for fitting the overall score on the quality model's output.
 ImageFilter = Callable[[DatasetImage], bool]
@@ -28,7 +28,7 @@ ImageFilter = Callable[[DatasetImage], bool]
 
 @dataclass(frozen=True, eq=False)
 class CorruptedImage:
-    """An image with true masks, some of which are replaced by corrupted ones.
+    """An image with true masks, with some masks replaced by corrupted ones.
 
     Corrupted masks and objects are matched one to one, as an evaluation does it. If several masks of one label are equal, only their order
     tells them apart: the first is matched with the object that they show, and the others with the objects that remain.
@@ -41,7 +41,7 @@ class CorruptedImage:
         truth: The true masks they are matched with, bool (N, H, W).
         labels: N labels, "" if the set has none.
         errors: Index -> kind of error and true IoU of each evaluated mask.
-        swapped: Index -> index of the object from which a mask was made, if that is another one.
+        swapped: Index of a mask -> index of the object it was made from, if that is a different object.
     """
 
     group: str
@@ -70,7 +70,7 @@ def corrupted_images(
         folders: Data sets, or folders of them.
         count: Number of masks to evaluate; fewer if there are not enough images.
         seed: Random seed.
-        selects: Which images are used; by default those held out from training.
+        selects: The filter of images; by default it selects the images held out from training.
         ious: Range of the IoU of errors whose extent can be chosen.
 
     Yields:
@@ -86,7 +86,7 @@ def corrupted_images(
         masks, errors = truth.copy(), {}
         for i in rng.permutation(suitable)[: min(MAX_MASKS_PER_IMAGE, count - evaluated)].tolist():
             evaluated += 1
-            errors[i] = (CLEAN, 1.0)
+            errors[i] = (CLEAN_KIND, 1.0)
             if evaluated % 2:
                 continue
             others = np.delete(truth, i, axis=0)
@@ -162,7 +162,7 @@ def resize_masks(masks: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 
 def _swapped_objects(masks: np.ndarray, truth: np.ndarray, labels: Sequence[str], evaluated: Iterable[int]) -> dict[int, int]:
-    """Return the indices that objects must exchange so that the first of equal masks of one label is matched with its object."""
+    """Return the objects to swap so that, among equal masks with one label, the first is matched with its object."""
     exchanged = {}
     for i in evaluated:
         equal = [k for k, mask in enumerate(masks) if labels[k] == labels[i] and (mask == masks[i]).all()]

@@ -70,7 +70,7 @@ class Sample:
 
 
 class Sampler:
-    """Draws batches, each of which depends on its step, but not on earlier draws.
+    """Draws batches; each depends on its step, but not on earlier draws.
 
     Args:
         recipe: The recipe.
@@ -139,7 +139,7 @@ class Sampler:
                 yield sample
 
     def _draw_view(self, rng: np.random.Generator) -> tuple[TrainingView | None, SetOptions]:
-        """Draw a view, None if the image has no object that is large enough, and return it with the options of its set."""
+        """Draw a view with the options of its set; the view is None if no object in the image is large enough."""
         key = int(rng.integers(self.recipe.views)) if self.recipe.views else None
         view_rng = rng if key is None else np.random.default_rng((self.recipe.seed, VIEW_STREAM, key))
         sources, options = self.sets[view_rng.choice(len(self.sets), p=self.probabilities)]
@@ -336,7 +336,7 @@ def remove_unusable(sets: Datasets, skip: bool) -> tuple[Datasets, str]:
         The sets without these images, and a report that counts them by problem, "" if there are none.
 
     Raises:
-        ValueError: With that report, unless `skip`, or if a set would be empty.
+        ValueError: If an image cannot be used and `skip` is False, or if a set would be empty.
     """
     with ThreadPoolExecutor() as pool:
         checked = [(name, list(zip(sources, pool.map(_problem, sources)))) for name, sources in sets]
@@ -348,7 +348,7 @@ def remove_unusable(sets: Datasets, skip: bool) -> tuple[Datasets, str]:
         raise ValueError(f"{report}. The first: {bad[0][1]}. Fix these files, or leave them out with --skip-bad")
     good = [(name, [source for source, error in results if error is None]) for name, results in checked]
     if empty := [name for name, sources in good if not sources]:
-        raise ValueError(f"{report}. Nothing is left of {', '.join(empty)}; fix these sets or take them out")
+        raise ValueError(f"{report}. No usable image is left in {', '.join(empty)}; fix these data sets or remove them")
     return good, f"{report}; they are left out"
 
 

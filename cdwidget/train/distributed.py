@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process among those that train together.
+    """The rank of this process in a group of training processes.
 
     Attributes:
         rank: Number of this process; rank 0 writes the files.
@@ -108,7 +108,7 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
 
 
 class _AllReduceSum(torch.autograd.Function):
-    """Sum of a tensor over all processes; gradients are summed, too, because every process's loss depends on the sum."""
+    """Sum a tensor over all processes, and its gradients, because every process's loss depends on the sum."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

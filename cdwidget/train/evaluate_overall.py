@@ -21,14 +21,14 @@ from cdwidget.scoring.context import ImageContext, MaskContext
 from cdwidget.scoring.overall import overall
 from cdwidget.scoring.population import Population
 from cdwidget.scoring.registry import CLASS_SCORES, PREDICTOR_SCORES, QUALITY_SCORES, compute_scores
-from cdwidget.train.corruption import CLEAN, CorruptedImage, corrupted_images, read_populations
+from cdwidget.train.corruption import CLEAN_KIND, CorruptedImage, corrupted_images, read_populations
 
 BAD_SHARE = 0.15  # fraction of bad masks in the simulated reviews
 REVIEWED_SHARE = 0.2  # fraction of the masks that is reviewed, worst scores first
 SIMULATED_REVIEWS = 1000
-CALIBRATION_BINS = 5  # of equally many masks
+CALIBRATION_BINS = 5  # Number of bins with equally many masks.
 
-# Names of the figures. They are stored in results, so they stay as they are.
+# Names of the figures, which must not change because they are stored in results.
 WRONG_LABEL = "appearance, wrong label"  # a clean mask with the label of another instance of its image
 NO_PREDICTOR, NO_NETWORK, NO_LABELS = "overall, no predictor", "overall, no network", "overall, no labels"
 AMONG_GOOD, ALONE = "overall, among good masks", "overall, alone in its image"
@@ -106,7 +106,7 @@ def summarize(masks: Sequence[ScoredMask], seed: int = 0) -> dict[str, Any]:
         np.array([getattr(mask, name) for mask in masks]) for name in ("iou", "source_iou", "bad_probability", "estimated_iou")
     )
     kinds, groups = np.array([mask.kind for mask in masks]), np.array([mask.group for mask in masks])
-    score, is_clean, is_bad = values[OVERALL_SCORE], kinds == CLEAN, iou < GOOD_IOU
+    score, is_clean, is_bad = values[OVERALL_SCORE], kinds == CLEAN_KIND, iou < GOOD_IOU
 
     def figures(chosen: np.ndarray, score: np.ndarray = score, true: np.ndarray = iou) -> dict[str, Any]:
         chosen = chosen & np.isfinite(score)
@@ -139,7 +139,7 @@ def summarize(masks: Sequence[ScoredMask], seed: int = 0) -> dict[str, Any]:
             "spearman": _spearman(-estimated_iou, iou),
         },
         "calibration": {"chance": _calibration(bad_probability, is_bad), "estimate": _calibration(estimated_iou, iou)},
-        "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN})},
+        "by_kind": {kind: of_kind(kind) for kind in sorted({*kinds.tolist()} - {CLEAN_KIND})},
         "by_set": {group: figures(groups == group) for group in sorted({*groups.tolist()})},
         "each_score": {name: figures(every, values[name]) for name in names if name != WRONG_LABEL and not name.startswith(OVERALL_SCORE)},
         "wrong_labels": {"masks": int(both.sum()), "auroc": auroc(np.r_[right[both], wrong[both]], np.repeat([False, True], both.sum()))},
@@ -246,7 +246,7 @@ def _score_image(image: CorruptedImage, predictor: Predictor, quality_model: Qua
             variant = MaskContext(ImageContext(image.image, company, None, population, quality_model), number)
             variant.predictions = mask.predictions  # They depend only on the image and the mask.
             scores[name] = overall(compute_scores(variant), variant).value
-        classes = population.appearance.labels if population.appearance is not None and kind == CLEAN else ()
+        classes = population.appearance.labels if population.appearance is not None and kind == CLEAN_KIND else ()
         if candidates := [other for other in instances if other.label in classes and other.label != instances[number].label]:
             mislabeled = replace(instances[number], label=candidates[number % len(candidates)].label)
             variant = MaskContext(ImageContext(image.image, [mislabeled], None, population, quality_model), number)

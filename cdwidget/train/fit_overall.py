@@ -37,7 +37,7 @@ from cdwidget.scoring.overall import (
 from cdwidget.scoring.population import Population
 from cdwidget.scoring.registry import CLASS_SCORES, PREDICTOR_SCORES, QUALITY_SCORES, SCORES, compute_scores
 from cdwidget.train.corruption import (
-    CLEAN,
+    CLEAN_KIND,
     RESERVED_INTERVAL,
     CorruptedImage,
     ImageFilter,
@@ -50,10 +50,10 @@ from cdwidget.train.ensemble import NetworkRecipe, train_network
 from cdwidget.train.evaluate_overall import auroc
 
 MAX_PASSES = 4  # passes over the images, each with other errors
-FOLDS = 5  # of the images, for cross-validation
+FOLDS = 5  # Number of folds of the images, for cross-validation.
 BOUNDARY_POINTS = 80  # points per mask to which the border networks are fitted
 TOLERANCE_PX, RELATIVE_TOLERANCE = 2.0, 0.03  # A boundary is correct within 2 px of the crop or this fraction of the mask's sqrt(area).
-IOU_RANGE = 0.4, 1.0  # of the errors, slight ones included
+IOU_RANGE = 0.4, 1.0  # IoU of the mask errors, including slight errors.
 LAST_NETWORK = "overall critic"  # name in the weights file
 SIZE_MEASURES = ("area", "pixels")  # measures that the second and the last overall network get
 LAST_MEASURES = ("nested", "surplus")  # measures that only the last network gets
@@ -265,10 +265,10 @@ def fit(plain: Sequence[Example], complete: Sequence[Example], kept: Mapping[str
     ]
     predictor_logits = cross_validate("overall answers", inputs, partial(_fit_overall, PREDICTOR_RECIPE), _logit)
     plain_logits = np.array([image_logits[row] for row in with_predictor])
-    logits = [*blend_logits(plain_logits, np.array(predictor_logits)), *plain_logits]  # with and without the predictor
+    logits = [*blend_logits(plain_logits, np.array(predictor_logits)), *plain_logits]  # First with the predictor, then without it.
     pairs = list(zip((*with_predictor, *with_predictor), logits))
     inputs = [_last_inputs(row, logit, row.quality) for row, logit in pairs]
-    inputs += [_last_inputs(row, logit, {}) for row, logit in pairs]  # without the quality model
+    inputs += [_last_inputs(row, logit, {}) for row, logit in pairs]  # The same rows without the quality model.
     inputs += [
         _last_inputs(row, logit, {name: value for name, value in row.quality.items() if name != "appearance"})  # without labels
         for row, logit in pairs if "appearance" in row.quality
@@ -312,7 +312,7 @@ def _sides(name: str, network: Network, row: Row) -> np.ndarray:
 
 def _fit_overall(recipe: NetworkRecipe, rows: Sequence[Row]) -> Network:
     names = tuple(sorted({name for row in rows for name in row.measures} - set(recipe.excluded)))
-    good = [row.measures for row in rows if row.example.kind == CLEAN]
+    good = [row.measures for row in rows if row.example.kind == CLEAN_KIND]
     typical = np.array([np.median([one[name] for one in good if name in one] or [0.0]) for name in names], np.float32)
     inputs = np.array([[row.measures.get(name, value) for name, value in zip(names, typical)] for row in rows], np.float32)
     targets = torch.tensor([recipe.targets(row.example.iou) for row in rows], dtype=torch.float32)

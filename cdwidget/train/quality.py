@@ -64,12 +64,12 @@ class QualityRecipe:
         first: Number of the first batch, so that a continued run draws other masks.
         images: Images per batch.
         masks: Masks per image.
-        clean: Masks of these that are correct.
+        clean: Number of these masks that are correct.
         ious: Range of the IoU of errors whose extent can be chosen.
         alone: Fraction of masks for which no other masks of the image are given.
         all_good: Fraction of masks for which all other masks are correct.
-        max_corrupted: For the rest, maximum fraction of the other masks that are corrupted.
-        duplicates: Fraction of the correct masks that another object has, too.
+        max_corrupted: Maximum fraction of the other masks that are corrupted, in all remaining cases.
+        duplicates: Fraction of the correct masks that are repeated as the mask of another object.
         rate: Learning rate.
         weight_decay: Weight decay of AdamW.
         warmup: Steps over which the learning rate rises.
@@ -333,7 +333,7 @@ def init_from_cdnet(network: QualityNetwork, cdnet: CDNet) -> None:
 
     Args:
         network: The quality network, changed in place.
-        cdnet: cdnet-tiny; its batch norms are folded in place, too.
+        cdnet: The cdnet-tiny model; its batch norms are also folded in place.
     """
     for part in (cdnet.laterals, cdnet.context, cdnet.smooth):
         fold_batch_norms(part)

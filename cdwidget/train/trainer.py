@@ -99,7 +99,7 @@ def train(
 
 
 def _run(trainer: Trainer, sampler: Sampler, out: Path, resume: bool, save_every: int) -> None:
-    """Train batch after batch, with logs and saves by rank 0."""
+    """Train all batches; rank 0 writes the logs and checkpoints."""
     recipe, group = trainer.recipe, trainer.group
     state_file, log_file = out.with_suffix(".state"), out.with_suffix(".jsonl")
     is_writer = group.rank == 0

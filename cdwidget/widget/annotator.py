@@ -20,7 +20,7 @@ from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.encoder import preload_tool
 from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
-from cdwidget.widget.requests import THREADED, Requests
+from cdwidget.widget.requests import THREADED_REQUESTS, Requests
 from cdwidget.widget.settings import AnnotatorSettings
 from cdwidget.widget.transport import Channel, Reply, bundled
 
@@ -90,7 +90,7 @@ class Annotator(AnnotatorSettings):
         self._callbacks: dict[str, list[Callback]] = {"submit": [], "skip": []}
         super().__init__(**{name: value for name, value in traits.items() if name not in ACTION_OF_TRAIT})
         self.active_image = ActiveImage(images, self)
-        self._channel = Channel(self, Requests(self.active_image, self, self._finish).operations, THREADED)
+        self._channel = Channel(self, Requests(self.active_image, self, self._finish).operations, THREADED_REQUESTS)
         self.observe(self._on_trait, names=list(ACTION_OF_TRAIT))
         self.observe(lambda change: preload_tool(change["new"]), names=["tool"])
         preload_tool(self.tool)

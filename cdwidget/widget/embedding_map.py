@@ -30,7 +30,7 @@ SHORTCUTS = {
     "fullscreen": ["F"],
     "help": ["?"],
 }
-THREADED = ("points", "thumb")  # They take long, and other requests must not wait for them.
+THREADED_REQUESTS = ("points", "thumb")  # They take long, and other requests must not wait for them.
 PNG_SIZE_PX = 480, 320  # Width and height of the image that a notebook keeps.
 PNG_MARGIN_PX = 12
 PNG_POINT_RADIUS_PX = 3
@@ -89,7 +89,7 @@ class EmbeddingMap(SharedWidget):
             "thumb": self._send_thumbnail,
             "refresh": self._refresh,
         }
-        self._channel = Channel(self, operations, THREADED)
+        self._channel = Channel(self, operations, THREADED_REQUESTS)
         self.observe(lambda change: self._show(), names=["projection"])
         self.observe(lambda change: self._filter_gallery(change["new"]), names=["selected"])
         if self.selected:

@@ -27,7 +27,7 @@ from cdwidget.session.document import Pixels
 Source = Union[ImageSource, Item, Session]
 Autosave = Union[bool, str, "os.PathLike[str]"]
 Version = tuple[int, int]  # Modification time in nanoseconds and size in bytes of a journal file.
-MAX_OPEN_SESSIONS = 8  # With pixels and undo history; closed ones keep packed instances and their journal.
+MAX_OPEN_SESSIONS = 8  # Sessions with pixels and undo history; closed ones keep packed instances and their journal.
 SAVED_NOTICE = "Saved after every change"
 
 
@@ -132,7 +132,7 @@ class ImageList:
 
     @property
     def notice(self) -> str:
-        """How the open image is saved, for the user; "" if it is not a file."""
+        """The save status of the open image, for the user; "" if it is not a file."""
         journal = self.session.journal
         if isinstance(journal, FileJournal):
             return journal.notice or SAVED_NOTICE
@@ -169,7 +169,7 @@ class ImageList:
 
         Args:
             include_arrays: Also return images that are not files, named image-1.png and so on.
-            images: A folder to write those to.
+            images: Folder to which the images are written.
 
         Returns:
             The items with their instances.

@@ -16,10 +16,10 @@ from cdwidget.masks import Bbox
 MAX_BROWSER_PIXELS = 16_000_000  # A browser decodes and zooms these smoothly; larger images are reduced.
 MAX_PNG_PIXELS = 300_000  # Small images are inspected pixel by pixel, so they are sent lossless.
 THUMBNAIL_SIDE_PX = 400
-OUTLINE_SIDE_PX = 384  # Longer side of the mask that an outline is traced on.
+OUTLINE_SIDE_PX = 384  # Longer side of the reduced mask whose outline is traced.
 OUTLINE_TOLERANCE_PX = 1.5  # Largest distance of a simplified outline from the traced one.
 SHEET_MASK_COLOR = "#3b82f6"
-SHEET_GAP_PX = 2  # Around each thumbnail of a contact sheet.
+SHEET_GAP_PX = 2  # Width of the gap around each thumbnail of a contact sheet.
 PNG_COLORS = 128  # A palette takes a third of the bytes.
 
 

@@ -51,14 +51,14 @@ class MapName(t.Enum):
     """The name of a map; deprecated names are replaced."""
 
     def validate(self, obj: Any, value: Any) -> Any:
-        """Return the current name; TraitError if there is no such map."""
+        """Return the current name; raise TraitError if there is no such map."""
         return super().validate(obj, current_name(value) if isinstance(value, str) else value)
 
 
 class Inspector(widgets.VBox):
     """Show the diffusions of CDNet for the newest prompt of a session, and follow the session.
 
-    Choose a map from the list, move the pointer to query a point, click to keep it. All controls are traits, too.
+    Choose a map from the list, move the pointer to query a point, click to keep it. All controls are also traits.
 
     Args:
         source: A session, or a widget that shows one, such as an Annotator.
@@ -82,7 +82,7 @@ class Inspector(widgets.VBox):
     query = t.Tuple(t.Float(), t.Float(), help="(x, y) in image pixels: the point that the map is shown for")
     compare = t.Unicode("", help="the variant shown next to the map; empty: none")
     opacity = t.Float(0.65, min=0, max=1, help="opacity of the map over the photograph, 0 to 1")
-    colormap = t.Unicode("", help="name of a matplotlib colormap; empty: the map's own")
+    colormap = t.Unicode("", help="name of a matplotlib colormap; empty: the map's default colormap")
     smooth = t.Bool(False, help="whether to interpolate between tokens")
     marks = t.Bool(True, help="whether to show the clicks and the outline of the mask")
 

@@ -11,7 +11,7 @@ from cdwidget.inspection import Branch
 from cdwidget.widget.maps import MAPS
 from cdwidget.widget.panel import Panel
 
-PLAY_INTERVAL_MS = 350  # From one step to the next.
+PLAY_INTERVAL_MS = 350  # Time between two steps.
 LISTED_COLORMAPS = ("magma", "inferno", "viridis", "cividis", "PiYG", "coolwarm", "gray")
 STYLE = (Path(__file__).parent / "inspector.css").read_text()
 

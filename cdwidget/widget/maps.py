@@ -26,7 +26,7 @@ from cdwidget.session import PromptResult
 Box = tuple[float, float, float, float]
 NEIGHBORHOOD_RADIUS = 8  # PDM pixels from a pixel to its farthest neighbors.
 MASK_GRID_SIDE = 256  # Cells a side of the grid that masks are drawn on.
-MERGE_CLASSES = (  # What progressive merge did with each pixel, and its color.
+MERGE_CLASSES = (  # Effects of progressive merge on a pixel, with their colors.
     ("stayed in the mask", "#3b82f6"),
     ("added", "#22c55e"),
     ("removed", "#ef4444"),
@@ -44,7 +44,7 @@ class Query:
         y: Row in image pixels.
         branch: The branch of FDM.
         number: A step of PDM, or a head.
-        variant: One of the map's variants; "" for the model's own.
+        variant: One of the map's variants; "" for the model's variant.
     """
 
     x: float
@@ -98,7 +98,7 @@ class PromptMaps:
         self._affinities: dict[str, Affinity] = {}
 
     def affinity(self, variant: str = "") -> Affinity:
-        """Return the affinity matrix of a variant of FDM, by default the model's own."""
+        """Return the affinity matrix of a variant of FDM, by default the model's variant."""
         if variant not in self._affinities:
             self._affinities[variant] = Affinity(self.factors, variant or self.factors.variant)
         return self._affinities[variant]
@@ -129,10 +129,10 @@ class Map:
         values: Computes the map, float32 (rows, columns).
         colormap: Name of a matplotlib colormap; "" for MERGE_CLASSES.
         scale: Lower and upper end of the color scale; None for the largest value.
-        follows: What the pointer selects in the image, "" for nothing.
+        follows: The quantity that the pointer selects in the image, "" for none.
         has_branches: Whether there is one map for each branch of FDM.
         steps: Names of the positions of the slider; None for no slider.
-        variants: What the map can be compared with.
+        variants: Other versions of the map, for comparison.
     """
 
     title: str
@@ -210,7 +210,7 @@ def _merge(maps: PromptMaps, query: Query) -> np.ndarray:
 VARIANTS: tuple[str, ...] = get_args(Variant)
 SIMILARITY = "softmax<sub>j</sub>(q<sub>i</sub>·k<sub>j</sub> / √C)"
 EXP_SIMILARITY = "e<sup>q<sub>i</sub>·k<sub>j</sub>/√C</sup>"
-REWEIGHTED = f"A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> {EXP_SIMILARITY} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
+REWEIGHTED_FORMULA = f"A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> {EXP_SIMILARITY} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
 
 MAPS: dict[str, Map] = {
     "row raw": Map(
@@ -226,7 +226,7 @@ MAPS: dict[str, Map] = {
     "row": Map(
         "FDM: row, re-weighted",
         "% of the token's input",
-        f"{REWEIGHTED}, j over the image",
+        f"{REWEIGHTED_FORMULA}, j over the image",
         "The tokens that the token under the pointer receives information from in this branch. The sum is its destination weight D.",
         lambda maps, query: _row(maps, query, query.branch),
         "magma",
@@ -248,7 +248,7 @@ MAPS: dict[str, Map] = {
     "column": Map(
         "FDM: column, re-weighted",
         "% of each token's input",
-        f"{REWEIGHTED}, i over the image",
+        f"{REWEIGHTED_FORMULA}, i over the image",
         "The tokens that receive information from the token under the pointer in this branch; at a click, how far the click spreads.",
         lambda maps, query: _column(maps, query, query.branch),
         "magma",

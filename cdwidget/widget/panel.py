@@ -55,7 +55,7 @@ class Panel(VBox):
         on_move: Called with the pointer's position in image pixels.
         on_press: Called with the position of a press.
         on_leave: Called when the pointer leaves.
-        on_ready: Called when a page has opened the panel, which is empty there until it is drawn again.
+        on_ready: Called when a page opens the panel, which is empty until it is drawn again.
 
     Attributes:
         title: The title, HTML.
@@ -180,12 +180,12 @@ class Panel(VBox):
             target.put_image_data(cells)
 
     def _magnified(self, cells: np.ndarray) -> np.ndarray:
-        """Return cells, RGBA, on a dark ground with a frame and the queried cell in the middle."""
-        ground = cells.copy()
-        ground[cells[:, :, 3] == 0] = (24, 24, 27, 255)
+        """Return cells, RGBA, on a dark background with a frame and the queried cell in the middle."""
+        background = cells.copy()
+        background[cells[:, :, 3] == 0] = (24, 24, 27, 255)
         middle = cells.shape[0] // 2
-        ground[middle, middle] = (56, 189, 248, 255)
-        return cv2.copyMakeBorder(ground, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(212, 212, 216, 255))
+        background[middle, middle] = (56, 189, 248, 255)
+        return cv2.copyMakeBorder(background, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(212, 212, 216, 255))
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -213,7 +213,7 @@ def figure_of(
         prompts: The maps of each prompt, one row each.
         names: Names in MAPS, one column each.
         query_of: Returns the query of each map.
-        colormap: Name of a matplotlib colormap; None for the map's own.
+        colormap: Name of a matplotlib colormap; None for the map's default colormap.
         opacity: Opacity of the maps, 0 to 1.
 
     Returns:

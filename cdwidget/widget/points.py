@@ -17,7 +17,7 @@ from cdwidget.registry import lookup
 from cdwidget.widget.settings import COLORS
 
 NO_CLASS = 255  # The number of a point that has neither a class nor a score.
-OTHER_COLOR = "#8a929c"  # Of the classes beyond the listed ones, and of points without a class.
+OTHER_COLOR = "#8a929c"  # Color of unlisted classes and of points without a class.
 STATUS_COLORS = {"new": "#7c8794", "accepted": "#1a9a5b", "rejected": "#d8433a", "skipped": "#d9a520"}
 SCALE_STEPS = 255
 SCALE_STOPS = ((37, 99, 190), (96, 180, 190), (240, 205, 90), (214, 60, 50))  # RGB, from low to high; the page has the same.
@@ -152,7 +152,7 @@ def by_status(catalogue: Catalogue, ids: np.ndarray) -> Legend:
 
 
 def by_score(catalogue: Catalogue, ids: np.ndarray) -> Legend:
-    """Color points by the score of their item, that of its worst instance, from 0 to 1."""
+    """Color points by their item's score, which is its worst instance's score, from 0 to 1."""
     scores = catalogue.item_scores(ids)
     values = np.array([scores.get(id, np.nan) for id in ids.tolist()], float)
     steps = np.clip(values, 0, 1) * (SCALE_STEPS - 1)

@@ -14,7 +14,7 @@ from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.images import encode_image, encode_tile
 from cdwidget.widget.transport import Operation, Reply
 
-THREADED = ("superpixels", "tile")  # They take long, and a click must not wait for them.
+THREADED_REQUESTS = ("superpixels", "tile")  # They take long, and a click must not wait for them.
 
 
 class Host(Protocol):
@@ -39,7 +39,7 @@ class Requests:
     def __init__(self, active_image: ActiveImage, host: Host, finish: Callable[[str], list[str]]) -> None:
         self._active = active_image
         self._host = host
-        self._scissors: tuple[Session, Scissors] | None = None  # Of the image they were last used on.
+        self._scissors: tuple[Session, Scissors] | None = None  # For the image on which they were used last.
         self.operations: dict[str, Operation] = {
             "image": self.image,
             "tile": self.tile,

@@ -1,6 +1,6 @@
 """The exchange between widgets and pages: shared traits, and requests with their replies.
 
-An exception is a reply, too.
+An exception is also sent as a reply.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Channel:
             if name not in self._operations:
                 raise unknown_name(self._operations, name, "operation")
             self._send(request, self._operations[name](**fields))
-        except BaseException as error:  # The page shows it; an interrupted kernel must reply, too.
+        except BaseException as error:  # The page shows it. An interrupted kernel must also reply.
             text = str(error) if _is_written_for_users(error) else f"{type(error).__name__}: {error}"
             self._connection.send({"id": request, "ok": False, "error": text, "kind": type(error).__name__})
             if not isinstance(error, Exception):

@@ -84,7 +84,7 @@ export class Bitmap {
     return x >= x0 && x < x1 && y >= y0 && y < y1 && this.bits[(y - y0) * (x1 - x0) + x - x0] === 1;
   }
 
-  /** Return the pixels in a box; those outside this bitmap are 0. */
+  /** Return the pixels in a box; pixels outside this bitmap are 0. */
   read(box: Box): Uint8Array {
     const bits = new Uint8Array(Math.max(0, box[2] - box[0]) * Math.max(0, box[3] - box[1]));
     this.rows(box, (mine, from, to) => bits.set(this.bits.subarray(mine, mine + to - from), from));

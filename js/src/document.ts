@@ -22,14 +22,14 @@ interface ImageInfo {
 interface ToolInfo {
   name: string;
   label: string;
-  source: string; // of its pixels
+  source: string; // source of its pixels
 }
 
 /** The synchronized traits of the annotator. */
 export interface AnnotatorTraits {
   _image: ImageInfo;
-  _phase: { name: string; error: string }; // of the model with this image
-  _buttons: string[]; // which of submit and skip have a callback
+  _phase: { name: string; error: string }; // phase of encoding the image with the model
+  _buttons: string[]; // "submit" and "skip", if they have a callback
   _notice: string;
   _tools: ToolInfo[];
   _sources: string[]; // names of the pixel sources, by number
@@ -66,7 +66,7 @@ interface Update {
   selected: number;
   locked: boolean; // manual edits are protected from the model
   instances: { id: number; label: string }[];
-  prompts: Prompt[]; // of the selected object
+  prompts: Prompt[]; // prompts of the selected object
   patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
   alternatives: Alternatives;
 }
@@ -90,14 +90,14 @@ const WATCHED_TRAITS = [
   "_buttons",
   "_notice",
 ] satisfies (keyof AnnotatorTraits)[];
-const MODEL_SOURCE = "model"; // of the pixels of prompt tools
+const MODEL_SOURCE = "model"; // source of pixels set by prompt tools
 const MODEL_FLASH_STRENGTH = 0.65;
 const MANUAL_FLASH_STRENGTH = 0.25; // weaker, because users expect the change that they drew
 
 export class ImageDocument {
   instances: Instance[] = [];
   selected = 0;
-  prompts: Prompt[] = []; // of the selected object
+  prompts: Prompt[] = []; // prompts of the selected object
   pending: Preview[] = []; // gestures without a reply yet
   picture: Pyramid | null = null;
   flash: Flash | null = null;
@@ -109,7 +109,7 @@ export class ImageDocument {
   readonly kernel: Kernel;
   private previewedAction: Action | null = null;
   private superpixelMap: { count: number; map: LabelMap | null; loaded: Promise<unknown> } | null = null;
-  private flashStrength = MODEL_FLASH_STRENGTH; // of the next change
+  private flashStrength = MODEL_FLASH_STRENGTH; // strength of the next change's flash
   private unpaintedSince: number | null = null; // time of the click whose reply is not painted yet
   private isOpen = false;
   private readonly listeners = new Listeners();
@@ -145,7 +145,7 @@ export class ImageDocument {
   get hasAlternatives() {
     return this.alternatives.count === null || this.alternatives.count > 1;
   }
-  /** The settings of the tools that Python knows, too. */
+  /** The settings of the tools that are also traits in Python. */
   get toolSizes() {
     const { model } = this;
     return {

@@ -56,7 +56,7 @@ test("a Python exception is a rejected promise with its text", async () => {
   await expect(request).rejects.toThrow("ValueError: outside the image");
 });
 
-test("replies to other pages and messages without an id are received, too", () => {
+test("replies to other pages and messages without an id are also received", () => {
   model.answer({ id: null, ok: true, result: { rev: 4 } });
   model.answer({ id: "another-page-1", ok: true, result: { rev: 5 } });
   expect(received).toEqual([{ rev: 4 }, { rev: 5 }]);
@@ -120,7 +120,7 @@ test("after close nothing is received", () => {
   expect(received).toEqual([]);
 });
 
-test("a pool has few requests in flight, and skips those that are no longer needed", async () => {
+test("a pool has few requests in flight, and skips requests that are no longer needed", async () => {
   vi.useRealTimers();
   let needed = [1, 2, 3, 4];
   let ended = 0;

@@ -52,13 +52,13 @@ export class PythonError extends Error {
   }
 }
 
-/** How the state of a widget takes part in its connection. */
+/** Callbacks from the connection to the state of a widget. */
 export interface KernelEvents {
-  /** Return a request that a running kernel answers at once: it distinguishes a running kernel from a lost one. */
+  /** Return a request to which a running kernel replies immediately, to distinguish it from a lost one. */
   probe(): { op: string; fields?: Fields };
   /** The notice or the number of pending requests has changed. */
   changed(): void;
-  /** A result has arrived, also one that answers another page or that Python sent by itself. */
+  /** Called for every result, including replies to other pages and results that no page requested. */
   received?(result: unknown, buffers: DataView<ArrayBuffer>[]): void;
   /** Whether the pending work is known to take long, so that silence is not reported. */
   expectsDelay?(): boolean;
@@ -71,7 +71,7 @@ interface PendingRequest {
   timer: ReturnType<typeof setTimeout>;
 }
 
-const SLOW_AFTER_MS = 8_000; // without a reply
+const SLOW_REPLY_MS = 8_000; // without a reply
 const PROBE_TIMEOUT_MS = 1_000; // after the host reports that the connection changed
 const LOST_TEXT =
   "The kernel was restarted or has stopped. Run the cell again to continue; this view can no longer be edited.";
@@ -108,7 +108,7 @@ export class Kernel {
   request<Result = unknown>(op: string, fields: Fields = {}, settled?: () => void): Promise<Reply<Result>> {
     const id = `${this.page}-${++this.count}`;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.reportSlow(), SLOW_AFTER_MS);
+      const timer = setTimeout(() => this.reportSlow(), SLOW_REPLY_MS);
       this.pending.set(id, { settled, resolve: resolve as (reply: Reply) => void, reject, timer });
       this.model.send({ id, op, ...fields });
     });
@@ -154,7 +154,7 @@ export class Kernel {
     }
   }
 
-  /** Run a command of the user: like `load`, and the notice of an earlier error disappears. */
+  /** Run a command of the user as `load` does, and hide the notice of an earlier error. */
   run<Result = unknown>(...args: Parameters<Kernel["load"]>): Promise<Reply<Result> | null> {
     if (!this.isLost && this.notice?.kind === "error") this.notice = null;
     return this.load<Result>(...args);

@@ -9,7 +9,7 @@ export function keyName(
   let key = isOtherScript ? event.code.slice(3) : event.key;
   if (key === " ") key = "Space";
   if (key.length === 1) key = key.toUpperCase();
-  const shift = event.shiftKey && (key.length > 1 || /[A-Z]/.test(key)); // for "?" Shift is part of the key
+  const shift = event.shiftKey && (key.length > 1 || /[A-Z]/.test(key)); // Shift is part of the key "?"
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${key}`;
 }
 
@@ -25,7 +25,7 @@ const SUPPRESS_ATTRIBUTE = "data-lm-suppress-shortcuts";
 
 /**
  * Keep the notebook's shortcuts off a widget, except chords that mean nothing there, such as Ctrl+S: `passes` returns whether a key is one.
- * JupyterLab looks up some shortcuts on the focused element first, so that element gets the attribute, too.
+ * JupyterLab looks up some shortcuts on the focused element first, so that element also gets the attribute.
  */
 export function guardShortcuts(root: HTMLElement, passes: (event: KeyboardEvent) => boolean, signal: AbortSignal) {
   root.setAttribute(SUPPRESS_ATTRIBUTE, "true");

@@ -15,8 +15,8 @@ const REMOVED_ABGR = 0xff1c1cb9; // little-endian ABGR
 
 /** How single pixels are drawn. */
 export interface PixelStyle {
-  sharp: boolean; // as squares at every zoom
-  grid: boolean; // with lines between large pixels
+  sharp: boolean; // whether pixels are squares at every zoom
+  grid: boolean; // whether lines separate large pixels
 }
 
 export function paintImage(
@@ -73,7 +73,7 @@ interface MaskStyle {
   isHighlighted(instance: Instance): boolean;
 }
 
-/** Paint the objects, the last one in front, then the borders of the edited object and, in white, of those highlighted in the list. */
+/** Paint the objects, the last one in front, then the border of the edited object and, in white, the borders of objects highlighted in the list. */
 export function paintMasks(
   ctx: CanvasRenderingContext2D,
   instances: Instance[],

@@ -41,7 +41,7 @@ test("a straight edge has no extra corners", () => {
   expect(loops("####", "####")[0]).toHaveLength(8);
 });
 
-test("a hole is a loop of its own", () => {
+test("a hole is a separate loop", () => {
   expect(loops("###", "#.#", "###")).toHaveLength(2);
 });
 

@@ -24,7 +24,7 @@ export function isEraser({ button, buttons = 0 }: PointerState): boolean {
 export interface PointerHandler {
   readonly isPanning: boolean; // the first button moves the image
   press(event: PointerEvent, double: boolean): boolean; // false: no gesture starts here
-  draw(event: PointerEvent): void; // also with no button down
+  draw(event: PointerEvent): void; // also called while no button is down
   release(event: PointerEvent): void;
   interrupt(): void; // a second finger takes over
   pan(dx: number, dy: number, at?: PointerEvent): void;

@@ -86,7 +86,7 @@ function paintLabel(ctx: Ctx, { x, y, text }: PreviewOf<"label">, { camera, rati
   ctx.fillText(text, 20, -18.5);
 }
 
-/** Draw a plus in a disc or a minus in a square, which differ without color. A pending dot has a turning ring. */
+/** Draw a plus in a disc or a minus in a square, so that they differ not only in color. A pending dot has a turning ring. */
 function paintDot(ctx: Ctx, dot: PreviewOf<"dot">, { camera, ratio, isPending, now }: PaintState) {
   const [x, y] = toScreen(camera, dot.x, dot.y);
   ctx.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);

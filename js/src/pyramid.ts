@@ -7,8 +7,8 @@ import type { Size } from "./camera";
 
 const MIN_LEVEL_PIXELS = 1_000_000; // a canvas scales smaller images fast enough
 const TILE_SIDE = 512; // pixels; small enough for lossless compression
-const MAX_TILES = 96; // in memory, about 1 MB each
-const MAX_REQUESTS = 4; // in flight
+const MAX_TILES = 96; // tiles in memory, about 1 MB each
+const MAX_REQUESTS = 4; // requests in flight
 
 /** Fetches the part of the image in a box, scaled to a size, as an image file. */
 export type FetchTile = (box: Box, width: number, height: number) => Promise<Blob>;
@@ -21,7 +21,7 @@ interface Tile {
 export class Pyramid {
   version = 0; // increases when more can be drawn
   private readonly tiles = new Map<string, Tile | null>(); // null: requested, or loading failed; the last used tile is the last
-  private requests = 0; // in flight
+  private requests = 0; // number in flight
   private isClosed = false;
 
   private constructor(

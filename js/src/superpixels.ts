@@ -4,10 +4,10 @@ import type { Size } from "./camera";
 import { Outline } from "./outline";
 
 export class LabelMap {
-  private readonly boxes: Box[] = []; // of each segment, in map cells
+  private readonly boxes: Box[] = []; // box of each segment, in map cells
   private readonly columns: Int32Array; // image column -> map column
   private readonly rows: Int32Array; // image row -> map row
-  private readonly outlines = new Map<number, Outline>(); // of the segments that were hovered
+  private readonly outlines = new Map<number, Outline>(); // outlines of segments that were hovered
 
   constructor(
     private readonly labels: Int32Array,

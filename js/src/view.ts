@@ -289,7 +289,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     if (label !== undefined) this.setLabel(label);
     else if (!command) return;
     else if (key === "Tab" && (target !== this.root || !this.commands.can(command)))
-      return; // to the next control
+      return; // the focus moves to the next control
     else this.commands.press(command, event.repeat);
     event.preventDefault();
     event.stopPropagation();

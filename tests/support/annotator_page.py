@@ -12,7 +12,7 @@ from support.widget_page import WidgetPage
 
 
 class AnnotatorPage(WidgetPage):
-    """A page that knows what a browser would know: the masks, and how soft their pixels are."""
+    """A page with the state that a browser would have: the masks and their alpha."""
 
     def __init__(self, widget: Annotator) -> None:
         super().__init__(widget)
@@ -39,7 +39,7 @@ class AnnotatorPage(WidgetPage):
 
     @property
     def notice(self) -> str:
-        """How the image is saved, or why it is not."""
+        """The save status of the image."""
         return self.trait("_notice")
 
     def apply(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class AnnotatorPage(WidgetPage):
         return self.request("apply", action={"type": kind, **fields})
 
     def matches_session(self) -> bool:
-        """Return whether the page knows exactly the masks, selection and label of the session."""
+        """Return whether the page has the same masks, selection and label as the session."""
         session = self.widget.session
         masks = {instance.id: instance.mask for instance in session.instances}
         return (

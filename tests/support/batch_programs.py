@@ -99,7 +99,7 @@ def scored(catalogue: Catalogue) -> set[int]:
 
 
 def start_scoring(catalogue: Catalogue, backend: str, workers: int, seconds: float, before: str = "") -> subprocess.Popen[str]:
-    """Start scoring in a program of its own."""
+    """Start scoring in a separate process."""
     code = f"""
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # It is ignored when a shell runs the tests in the background.

@@ -1,4 +1,4 @@
-"""A gallery in a notebook with a small catalogue of its own, for browser tests."""
+"""A gallery in a notebook with its own small catalogue, for browser tests."""
 
 from __future__ import annotations
 

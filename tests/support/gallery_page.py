@@ -28,7 +28,7 @@ class GalleryPage(WidgetPage):
 
     @property
     def progress(self) -> dict[str, Any]:
-        """How much of the list is decided."""
+        """The fraction of the list that is decided."""
         return self.trait("_progress")
 
     @property

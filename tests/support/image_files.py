@@ -8,10 +8,10 @@ from PIL import Image
 
 from cdwidget.items import Instance, Item
 
-RING = np.ones((5, 6), bool)
-RING[2, 3] = False
-TWO = np.zeros((5, 6), bool)
-TWO[0, :2] = TWO[4, 3:] = True
+RING_MASK = np.ones((5, 6), bool)
+RING_MASK[2, 3] = False
+TWO_PARTS_MASK = np.zeros((5, 6), bool)
+TWO_PARTS_MASK[0, :2] = TWO_PARTS_MASK[4, 3:] = True
 SQUARE = np.zeros((5, 6), bool)
 SQUARE[1:3, 1:4] = True
 

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 
 def find_circle(graph: Mapping[str, AbstractSet[str]]) -> list[str] | None:
-    """Return one circle of modules, the first repeated at the end, or None if there is none."""
+    """Return one import cycle, the first module repeated at the end, or None if there is none."""
     finished: set[str] = set()
 
     def visit(module: str, path: list[str]) -> list[str] | None:
@@ -16,9 +16,9 @@ def find_circle(graph: Mapping[str, AbstractSet[str]]) -> list[str] | None:
         if module in finished:
             return None
         for other in sorted(graph.get(module, ())):
-            if circle := visit(other, [*path, module]):
-                return circle
+            if cycle := visit(other, [*path, module]):
+                return cycle
         finished.add(module)
         return None
 
-    return next((circle for module in sorted(graph) if (circle := visit(module, []))), None)
+    return next((cycle for module in sorted(graph) if (cycle := visit(module, []))), None)

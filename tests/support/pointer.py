@@ -34,12 +34,12 @@ HASH_PIXELS = """stage => {
     return hash;
 }"""
 
-HAS_MARKS = """(stage, [x, y]) => {
+HAS_MARKS_SCRIPT = """(stage, [x, y]) => {
     const canvas = stage.querySelectorAll("canvas")[2], box = stage.getBoundingClientRect(), ratio = canvas.width / stage.clientWidth;
     return canvas.getContext("2d").getImageData((x - box.x) * ratio, (y - box.y) * ratio, 1, 1).data[3] > 0;
 }"""
 
-COUNT_OPACITIES = """stage => {
+COUNT_OPACITIES_SCRIPT = """stage => {
     const canvas = stage.querySelectorAll("canvas")[1], counts = new Array(256).fill(0);
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     for (let i = 3; i < data.length; i += 4) counts[data[i]]++;
@@ -149,13 +149,13 @@ class Pointer:
         """Return whether marks are drawn over image and masks at an image point."""
         self.page.wait_for_timeout(FLASH_MS)
         left, top = self.at(x, y)
-        found: bool = self.widget.stage.evaluate(HAS_MARKS, [left, top])
+        found: bool = self.widget.stage.evaluate(HAS_MARKS_SCRIPT, [left, top])
         return found
 
     def opacity_levels(self) -> int:
         """Return how many opacities the selected mask is painted with, except at its border."""
         self.page.wait_for_timeout(FLASH_MS)
-        number: int = self.widget.stage.evaluate(COUNT_OPACITIES)
+        number: int = self.widget.stage.evaluate(COUNT_OPACITIES_SCRIPT)
         return number
 
     @contextmanager

@@ -41,7 +41,7 @@ def find_browser() -> str | None:
             raise PrerequisiteError(f"{BROWSER_VARIABLE} is {chosen!r}, which does not start. Set it to the path of Chromium, or unset it.")
         return path
     for name in BROWSER_NAMES:
-        # Ubuntu's chromium-browser may be a script that only says how to install the real one.
+        # Ubuntu's chromium-browser may be a script that only prints how to install the real one.
         if (path := shutil.which(name)) and starts(path):
             return path
     downloaded = playwright_browser()
@@ -146,7 +146,7 @@ def report(message: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Ensure what is named, "browser" or "libraries", and return the exit status."""
+    """Install a missing "browser" or the missing "libraries", and return the exit status."""
     try:
         if arguments == ["browser"]:
             print(get_browser())

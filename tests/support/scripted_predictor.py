@@ -16,11 +16,11 @@ from cdwidget.tools import Brush, FillHoles, Grow, KeepLargest, Lasso, Matte, Po
 
 HEIGHT, WIDTH = 14, 18
 IMAGE = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-NOTHING = np.zeros((HEIGHT, WIDTH), bool)
-LEFT = NOTHING.copy()
-LEFT[:, :6] = True
-RIGHT = NOTHING.copy()
-RIGHT[:, 12:] = True
+EMPTY_MASK = np.zeros((HEIGHT, WIDTH), bool)
+LEFT_HALF = EMPTY_MASK.copy()
+LEFT_HALF[:, :6] = True
+RIGHT_HALF = EMPTY_MASK.copy()
+RIGHT_HALF[:, 12:] = True
 
 
 class ScriptedPredictor:

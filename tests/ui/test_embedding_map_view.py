@@ -42,13 +42,13 @@ m = cdwidget.EmbeddingMap(catalogue, gallery, height=360)
 m
 """
 CELLS = ["gallery"]
-DIFFERENT = """(stage) => {
+COUNT_COLORS_SCRIPT = """(stage) => {
     const canvas = stage.querySelector("canvas"), seen = new Set();
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     for (let i = 0; i < data.length; i += 4) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
     return seen.size;
 }"""
-AT = """(stage, [x, y]) => {
+COLOR_AT_SCRIPT = """(stage, [x, y]) => {
     const canvas = stage.querySelector("canvas"), ratio = canvas.width / stage.clientWidth;
     return Array.from(canvas.getContext("2d").getImageData(x * ratio, y * ratio, 1, 1).data.slice(0, 3));
 }"""
@@ -63,7 +63,7 @@ class Map:
 
     @classmethod
     def open(cls, lab: Lab, page: Page, name: str, count: int = 90, embedded: bool = True, cells: list[str] = CELLS) -> Map:
-        """Open a notebook with a map and a catalogue of its own."""
+        """Open a notebook with a map and its own catalogue."""
         cell = CELL.format(folder=str(lab.folder / name), count=count, embedded=embedded)
         notebook = Notebook.open(lab, page, f"{name}.ipynb", [cell, *cells])
         notebook.run_all()
@@ -181,14 +181,14 @@ def test_wheel_and_space_move_only_the_camera(map: Map) -> None:
     box = map.box()
     map.root.focus()
     page.mouse.move(box["x"] + 5, box["y"] + 5)
-    before = map.stage.evaluate(DIFFERENT)
+    before = map.stage.evaluate(COUNT_COLORS_SCRIPT)
     assert before > 20
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
     for _ in range(12):
         page.mouse.wheel(0, -300)
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     page.wait_for_timeout(200)
-    assert map.stage.evaluate(DIFFERENT) < before, "none of the points is near the upper edge"
+    assert map.stage.evaluate(COUNT_COLORS_SCRIPT) < before, "none of the points is near the upper edge"
     page.keyboard.down("Space")
     expect(map.stage).to_have_attribute("data-cursor", "grab")
     page.mouse.down()
@@ -199,7 +199,7 @@ def test_wheel_and_space_move_only_the_camera(map: Map) -> None:
     map.wait_for_value("len(m.selected)", 0)
     page.keyboard.press("0")
     page.wait_for_timeout(200)
-    assert map.stage.evaluate(DIFFERENT) == before
+    assert map.stage.evaluate(COUNT_COLORS_SCRIPT) == before
 
 
 def test_a_click_selects_a_point_and_hovering_shows_its_card(map: Map) -> None:
@@ -255,7 +255,7 @@ def test_themes_and_no_serious_accessibility_problem(theme: str, lab: Lab, page:
         map = Map.open(lab, page, f"map-{theme}", 30, cells=[])
         load_axe(page)
         assert serious_problems(map.root) == []
-        ground = map.stage.evaluate(AT, [2, 2])
+        ground = map.stage.evaluate(COLOR_AT_SCRIPT, [2, 2])
         assert (sum(ground) > 600) == (theme == "Light"), f"the ground is {ground}"
         map.root.focus()
         page.keyboard.press("Control+a")

@@ -11,7 +11,7 @@ from support.gallery_notebook import GalleryNotebook
 from support.jupyterlab import SCREENSHOTS, Lab
 
 IMAGES = 40  # With two instances each.
-PLAIN = """
+INITIAL_TRAITS_CELL = """
 names = ("order_by", "status", "labels", "tag", "only", "selected", "text", "min_score", "max_score", "view_only")
 plain = {name: getattr(w, name) for name in names}
 """
@@ -19,7 +19,7 @@ plain = {name: getattr(w, name) for name in names}
 
 @pytest.fixture(scope="module")
 def module_tiles(lab: Lab, module_page: Page) -> Iterator[GalleryNotebook]:
-    yield GalleryNotebook.open(lab, module_page, "gallery", IMAGES, more=[PLAIN])
+    yield GalleryNotebook.open(lab, module_page, "gallery", IMAGES, more=[INITIAL_TRAITS_CELL])
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_worst_are_first_and_the_last_is_reachable(gallery: GalleryNotebook)
 
 
 # Scrolls by 10 pixels, blocks the page until the gallery would detect the end of scrolling, and scrolls on just before that.
-SCROLL_LATE = """(grid, far) => new Promise((done) => {
+LATE_SCROLL_SCRIPT = """(grid, far) => new Promise((done) => {
     grid.scrollTop = 10;
     setTimeout(() => {
         for (const start = performance.now(); performance.now() - start < 400;);
@@ -65,7 +65,7 @@ SCROLL_LATE = """(grid, far) => new Promise((done) => {
 
 def test_no_scrolling_is_lost_when_the_page_is_busy(gallery: GalleryNotebook) -> None:
     for _ in range(5):
-        assert gallery.grid.evaluate(SCROLL_LATE, 200) == 200
+        assert gallery.grid.evaluate(LATE_SCROLL_SCRIPT, 200) == 200
 
 
 def test_decisions_advance_and_are_undone(gallery: GalleryNotebook) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from support.gallery_notebook import GalleryNotebook
 from support.jupyterlab import SCREENSHOTS, Lab
 
-LEFT = (15, 15)  # A point outside all masks.
+BACKGROUND_POINT = (15, 15)  # A point outside all masks.
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ paths[0].unlink()
 paths[1].unlink()
 paths[2].write_bytes(b"no picture")
 """
-SHOW = "w = cdwidget.Gallery"
+SHOW_CELL = "w = cdwidget.Gallery"
 
 
 def test_missing_and_corrupt_images(lab: Lab, page: Page) -> None:
-    gallery = GalleryNotebook.open(lab, page, "gallery-missing", 5, cell=CELL.replace(SHOW, CORRUPT_FILES + SHOW))
+    gallery = GalleryNotebook.open(lab, page, "gallery-missing", 5, cell=CELL.replace(SHOW_CELL, CORRUPT_FILES + SHOW_CELL))
     expect(gallery.root.locator(".cdw-missing:visible")).to_have_count(6, timeout=60_000)
     page.screenshot(path=SCREENSHOTS / "gallery-missing.png")
     expect(gallery.tile(0).locator(".cdw-missing")).to_contain_text("photo 0000.png")
@@ -53,7 +53,7 @@ def test_two_views_and_a_lost_kernel(lab: Lab, page: Page) -> None:
 
 
 def test_no_listener_leaks(lab: Lab, page: Page) -> None:
-    """A removed view has removed its listeners on window and document, and the editor those on its annotator."""
+    """A removed view has no listeners on window and document, and its editor none on its annotator."""
     page.add_init_script(
         """window.listening = 0;
         for (const target of [window, document]) {

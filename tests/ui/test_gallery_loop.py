@@ -50,7 +50,7 @@ catalogue.import_("coco", folder / "annotations.json", progress=False)
 report = cdwidget.run(cdwidget.Score(), catalogue, progress=False)
 print(report)
 """
-SHOW = """
+SHOW_CELL = """
 w = cdwidget.Gallery(catalogue, predictor, status=["new"])
 w
 """
@@ -58,7 +58,7 @@ w
 
 @pytest.fixture
 def gallery(lab: Lab, page: Page) -> Iterator[GalleryNotebook]:
-    yield GalleryNotebook.open(lab, page, "gallery-loop", cell=DATA, more=[SCORE, SHOW])
+    yield GalleryNotebook.open(lab, page, "gallery-loop", cell=DATA, more=[SCORE, SHOW_CELL])
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
@@ -83,8 +83,8 @@ def test_import_score_edit_accept_export(lab: Lab, gallery: GalleryNotebook) -> 
         expect(place).to_have_text(f"{index + 1} of 3", timeout=60_000)
         expect(status).to_have_attribute("data-state", "ready", timeout=120_000)
         if index == corrupted:
-            mend(gallery, bench)
-            page.screenshot(path=SCREENSHOTS / "loop-mended.png")
+            click_until_good(gallery, bench)
+            page.screenshot(path=SCREENSHOTS / "loop-edited.png")
         page.keyboard.press("Control+Enter")
     expect(bench).to_be_hidden(timeout=60_000)
     expect(gallery.feedback).to_have_text("Accepted. That was the last new one.")
@@ -94,17 +94,17 @@ def test_import_score_edit_accept_export(lab: Lab, gallery: GalleryNotebook) -> 
     written = gallery.value("str(catalogue.export('coco', folder / 'out', status='accepted'))")
     coco = COCO(lab.notebooks / written)
     found = next(one for one in coco.anns.values() if coco.imgs[one["image_id"]]["file_name"].endswith("astronaut.png"))
-    mended = coco.annToMask(found).astype(bool)
-    masks = [np.isin(np.arange(mended.size), gallery.value(f"np.flatnonzero({name}).tolist()")) for name in ("whole", "corrupted")]
-    whole, cut = (mask.reshape(mended.shape) for mask in masks)
-    assert iou(mended, whole) > 0.9 > iou(cut, whole) + 0.2
+    edited = coco.annToMask(found).astype(bool)
+    masks = [np.isin(np.arange(edited.size), gallery.value(f"np.flatnonzero({name}).tolist()")) for name in ("whole", "corrupted")]
+    whole, cut = (mask.reshape(edited.shape) for mask in masks)
+    assert iou(edited, whole) > 0.9 > iou(cut, whole) + 0.2
     assert len(coco.anns) == 3
 
     assert gallery.value("cdwidget.run(cdwidget.Score(), catalogue, progress=False).done") == 1
     assert (gallery.row(listed[corrupted].id).score or 0) < before[corrupted]  # It is no longer among the worst.
 
 
-def mend(gallery: GalleryNotebook, bench: Locator) -> None:
+def click_until_good(gallery: GalleryNotebook, bench: Locator) -> None:
     """Click at the largest error of the mask in the editor until it is good."""
     stage, status = bench.locator(".cdw-stage"), bench.locator(".cdw-status")
     for _ in range(MAX_CLICKS):

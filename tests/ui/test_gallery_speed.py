@@ -49,7 +49,7 @@ with sqlite3.connect(folder / "labels.db") as database:
 database.close()
 """
 # Scrolls by the same distance in each frame, and returns the times of the frames.
-GLIDE = """(element, [step, frames]) => new Promise((done) => {
+GLIDE_SCRIPT = """(element, [step, frames]) => new Promise((done) => {
     const times = [];
     const tick = (now) => {
         times.push(now);
@@ -60,7 +60,7 @@ GLIDE = """(element, [step, frames]) => new Promise((done) => {
     requestAnimationFrame(tick);
 })"""
 STEP, FRAMES = 80, 300  # Pixels per frame, and frames: ten screens per second for five seconds.
-EMPTY = """() => {  // an empty element of the same size: the limit of the machine
+EMPTY_ELEMENT_SCRIPT = """() => {  // An empty element of the same size gives the limit of the machine.
     const yardstick = document.createElement("div"), inside = document.createElement("div");
     yardstick.id = "yardstick";
     yardstick.style.cssText =
@@ -69,7 +69,7 @@ EMPTY = """() => {  // an empty element of the same size: the limit of the machi
     yardstick.append(inside);
     document.body.append(yardstick);
 }"""
-SHOW = """
+SHOW_CELL = """
 import time
 since = time.perf_counter()
 w = cdwidget.Gallery(catalogue)
@@ -81,7 +81,7 @@ w
 @pytest.fixture(scope="module")
 def gallery(lab: Lab, module_page: Page) -> Iterator[GalleryNotebook]:
     cell = CELL.replace("{items}", str(ITEMS)).replace("{each}", str(ROWS // ITEMS)).replace("{folder!r}", "'gallery-speed'")
-    yield GalleryNotebook.open(lab, module_page, "gallery-speed", cell=cell, more=[SHOW])
+    yield GalleryNotebook.open(lab, module_page, "gallery-speed", cell=cell, more=[SHOW_CELL])
 
 
 def test_opening_and_a_page(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,14 +104,14 @@ def test_scrolling(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str])
 
     def glide(element: Locator, what: str) -> float:
         before, load = spent(), os.getloadavg()[0]
-        times: list[float] = element.evaluate(GLIDE, [STEP, FRAMES])
+        times: list[float] = element.evaluate(GLIDE_SCRIPT, [STEP, FRAMES])
         gaps, thread = [after - at for at, after in zip(times, times[1:])], 1000 * (spent() - before) / FRAMES
         rate, late = 1000 * FRAMES / sum(gaps), sum(gap > 1.5 * 1000 / 60 for gap in gaps) / FRAMES
         frames = f"{rate:.1f} frames a second, p50 {statistics.median(gaps):.1f} ms, p95 {percentile_95(gaps):.1f} ms, {late:.1%} late"
         report(capsys, f"{what}: {frames}; main thread {thread:.1f} ms a frame; load {load:.1f} on {os.cpu_count()} cores")
         return rate
 
-    page.evaluate(EMPTY)
+    page.evaluate(EMPTY_ELEMENT_SCRIPT)
     most = glide(page.locator("#yardstick"), "scrolling an empty box")
     page.evaluate("yardstick.remove()")
     for share in (0.0, 0.3, 0.6):
@@ -127,7 +127,7 @@ def test_scrolling(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str])
     report(capsys, f"that is {rate / most:.0%} of the empty box")
 
 
-def test_the_end(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_end_of_the_list(gallery: GalleryNotebook, capsys: pytest.CaptureFixture[str]) -> None:
     gallery.scroll(1)
     expect(gallery.tile(ROWS - 1)).to_be_visible()
     assert gallery.colors(ROWS - 1) > 100

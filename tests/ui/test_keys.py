@@ -1,4 +1,4 @@
-"""Keys, wheel and focus: the widget handles its own and leaves those of the notebook."""
+"""Keys, wheel and focus: the widget handles its own keys and leaves the notebook's keys to the notebook."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ import cdwidget, skimage.data
 w = cdwidget.Annotator(skimage.data.coffee(), labels=["cup", "saucer"])
 w
 """
-OWN = """(lambda masks: [int(v) for v in __import__('numpy').argwhere(masks[0] & ~masks[1])[100]][::-1])([i.mask for i in {}.instances])"""
+VISIBLE_POINT_EXPRESSION = (
+    """(lambda masks: [int(v) for v in __import__('numpy').argwhere(masks[0] & ~masks[1])[100]][::-1])([i.mask for i in {}.instances])"""
+)
 
 
 def objects(w: Widget) -> list[list[object]]:
@@ -51,7 +53,7 @@ def test_objects(lab: Lab, page: Page) -> None:
     expect(rows.last.locator(".cdw-area")).to_have_text(f"{w.area:,}")
 
     rows.last.hover()
-    own = w.value(OWN)
+    own = w.value(VISIBLE_POINT_EXPRESSION)
     assert w.is_painted(*own)
     rows.last.get_by_label("Hide").click()
     assert not w.is_painted(*own)
@@ -76,12 +78,12 @@ def test_objects(lab: Lab, page: Page) -> None:
     w.wait_until_ready()
     assert [label for _, label, _ in objects(w)] == ["plate"]
 
-    notebook.value("setattr(w, 'label', 'spoon')")  # The trait edits the session, too.
+    notebook.value("setattr(w, 'label', 'spoon')")  # The trait also edits the session.
     expect(rows).to_have_count(1)
     assert w.value("{}.session.label") == "spoon"
 
 
-OVERLAPPING = """
+OVERLAPPING_OBJECTS_CELL = """
 import cdwidget, numpy as np
 from cdwidget import Instance
 def square(x, label):
@@ -96,7 +98,7 @@ w
 
 
 def test_the_object_in_front_is_painted_in_front(lab: Lab, page: Page) -> None:
-    notebook = Notebook.open(lab, page, "order.ipynb", [OVERLAPPING])
+    notebook = Notebook.open(lab, page, "order.ipynb", [OVERLAPPING_OBJECTS_CELL])
     notebook.run_all()
     w = notebook.widget()
     names = w.root.locator(".cdw-row .cdw-name")
@@ -115,7 +117,7 @@ def test_the_object_in_front_is_painted_in_front(lab: Lab, page: Page) -> None:
     assert overlap() == "red"
 
 
-MANY = """
+MANY_OBJECTS_CELL = """
 import cdwidget, numpy as np
 masks = np.zeros((40, 100, 150), bool)
 for number, mask in enumerate(masks):
@@ -126,7 +128,7 @@ w
 
 
 def test_the_list_keeps_its_scroll_position(lab: Lab, page: Page) -> None:
-    notebook = Notebook.open(lab, page, "many.ipynb", [MANY])
+    notebook = Notebook.open(lab, page, "many.ipynb", [MANY_OBJECTS_CELL])
     notebook.run_all()
     w = notebook.widget()
     rows, scrolled = w.root.locator(".cdw-row"), "rows => rows.scrollTop"
@@ -147,7 +149,7 @@ def test_the_list_keeps_its_scroll_position(lab: Lab, page: Page) -> None:
 
 
 def test_hovering_a_row_highlights_its_object(lab: Lab, page: Page) -> None:
-    notebook = Notebook.open(lab, page, "rows.ipynb", [OVERLAPPING])
+    notebook = Notebook.open(lab, page, "rows.ipynb", [OVERLAPPING_OBJECTS_CELL])
     notebook.run_all()
     w = notebook.widget()
     row = w.root.locator(".cdw-row", has_text="red")

@@ -119,5 +119,5 @@ w
     at = w.position(2500, 2000)
     top, left = int(at["y"]) - 48, int(at["x"]) - 48
     near = w.pixels()[top : top + 96, left : left + 96]  # An image pixel is 48 pixels on the screen.
-    colour = w.value(f"{{}}.session.image[{y}, {x}].tolist()")
-    assert (np.abs(near - colour).max(axis=-1) <= 1).sum() > 40 * 40
+    color_at_click = w.value(f"{{}}.session.image[{y}, {x}].tolist()")
+    assert (np.abs(near - color_at_click).max(axis=-1) <= 1).sum() > 40 * 40

@@ -10,7 +10,7 @@ from cdwidget.catalogue import Catalogue, Conflict, InstanceRow, ItemRow
 
 MAX_DECISION_S = 120.0  # Longer gaps are pauses, and count as this.
 MIN_WORK_S = 5.0  # Below this, the rate is too uncertain to be shown.
-EDITED = "edited"  # Status of a step that changed masks without a decision.
+EDITED_STATUS = "edited"  # Status of a step that changed masks without a decision.
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Step:
 
     Args:
         ids: The instances it was made on.
-        status: Their new status; EDITED if they keep theirs.
+        status: Their new status; EDITED_STATUS if the status does not change.
         items: Versions of each item that it changed.
         numbers: Item and number in it of each instance, to find one again that was deleted and restored.
     """
@@ -61,13 +61,13 @@ class Decisions:
 
     @property
     def newest(self) -> Step | None:
-        """The step that `undo` takes back."""
+        """The step that `undo` would undo."""
         return self._steps[-1] if self._steps else None
 
     @property
     def decided(self) -> set[int]:
         """The ids of the instances that have received a status in this gallery."""
-        return {id for step in self._steps if step.status != EDITED for id in step.ids}
+        return {id for step in self._steps if step.status != EDITED_STATUS for id in step.ids}
 
     def instances_of(self, step: Step) -> list[int]:
         """Return the ids of the instances that a step may have changed."""
@@ -80,7 +80,7 @@ class Decisions:
         return [row.id for row in self._catalogue.query(of="instances", where=[("item", "=", item)], limit=None)]
 
     def set_status(self, ids: Iterable[int], status: str) -> Step:
-        """Set the status of instances, leaving out those that no longer exist.
+        """Set the status of instances, skipping instances that no longer exist.
 
         Raises:
             ValueError: If none of them exists.
@@ -99,7 +99,7 @@ class Decisions:
 
         Args:
             rows: The instances it was made on.
-            status: Their new status; EDITED if they keep theirs.
+            status: Their new status; EDITED_STATUS if the status does not change.
             before: Version of each of their items before the step.
         """
         after = self._versions(before)
@@ -109,7 +109,7 @@ class Decisions:
         now = self._now()
         self._seconds += min(now - self._last_step_at, MAX_DECISION_S)
         self._last_step_at = now
-        self._count += len(step.ids) * (status != EDITED)
+        self._count += len(step.ids) * (status != EDITED_STATUS)
         self._steps.append(step)
         return step
 
@@ -133,7 +133,7 @@ class Decisions:
                     self._catalogue.undo(item)
             undone = self._versions(unchanged)
         self._steps.pop()
-        self._count -= len(step.ids) * (step.status != EDITED)
+        self._count -= len(step.ids) * (step.status != EDITED_STATUS)
         if is_conflict:
             raise Conflict(self._conflict_message(changed[0]))
         for item in unchanged:
@@ -156,4 +156,4 @@ class Decisions:
     def _conflict_message(self, item: int) -> str:
         history = self._catalogue.history(item)
         change = f"{history[-1].action} by {history[-1].user}" if history else "deleted"
-        return f"Item {item} was changed since ({change}), so this step was not undone. Undo again takes back the step before it."
+        return f"Item {item} was changed since ({change}), so this step was not undone. Undo again to undo the step before it."

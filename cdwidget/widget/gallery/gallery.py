@@ -14,15 +14,15 @@ from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
 from cdwidget.session import Session
 from cdwidget.widget.annotator import Annotator
-from cdwidget.widget.gallery.decisions import EDITED, Decisions, Step
+from cdwidget.widget.gallery.decisions import EDITED_STATUS, Decisions, Step
 from cdwidget.widget.gallery.editor import Editor, EditorState, OpenInstance
 from cdwidget.widget.gallery.listing import Listing
-from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED, Requests
+from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED_REQUESTS, Requests
 from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings
 from cdwidget.widget.images import contact_sheet
 from cdwidget.widget.transport import Channel, bundled
 
-SHEET_TILES = 12  # Of the contact sheet that a notebook keeps.
+SHEET_TILES = 12  # Number of tiles in the contact sheet that a saved notebook shows.
 SHEET_TILE_SIDE_PX = 120
 MAX_STEP_ATTEMPTS = 20  # Instances whose images cannot be opened, before `step` gives up.
 RESUMED_NOTICE = "Restored your unsaved edits. Press Ctrl+Z to undo them."
@@ -67,10 +67,10 @@ class Gallery(GallerySettings):
         self.decisions = Decisions(catalogue)
         self.editor_state = EditorState(catalogue, predictor)
         self._editor_widget: Editor | None = None  # Kept while the editor is closed, to be used again.
-        self._reported_session: Session | None = None  # Its edits could not be written, and the user knows.
+        self._reported_session: Session | None = None  # The session whose failed save was already reported.
         super().__init__(**traits)
         self.requests = Requests(self)
-        self._channel = Channel(self, self.requests.operations, THREADED)
+        self._channel = Channel(self, self.requests.operations, THREADED_REQUESTS)
         self.listing.query(**self._query_filters())
         self._show_list("")
         self.observe(lambda change: self.refresh(wait=False), names=list(QUERY_TRAITS))
@@ -98,7 +98,7 @@ class Gallery(GallerySettings):
             self._show_list("")
 
     def set_status(self, ids: int | Iterable[int], status: str) -> int:
-        """Set the status of instances as one undo step, leaving out those that no longer exist.
+        """Set the status of instances as one undo step, skipping instances that no longer exist.
 
         Args:
             ids: Ids of instances.
@@ -134,9 +134,7 @@ class Gallery(GallerySettings):
             with self._showing_changes(self.decisions.instances_of(step)):
                 changed = self.decisions.undo()
             step = self._restore_ids(step)
-            self._notice = (
-                f"{len(changed)} of {len(step.items)} images were changed by others since, and stay as they are" if changed else ""
-            )
+            self._notice = f"{len(changed)} of {len(step.items)} images have been changed by others and were not undone" if changed else ""
             return step
 
     # ---- the editor ----------------------------------------------------------------------------------------------
@@ -159,7 +157,7 @@ class Gallery(GallerySettings):
             overwrite: Replace changes that others have made since the item was opened.
 
         Returns:
-            The id of the next instance; None if there is none and the editor closes.
+            The id of the next instance; None if the list ends and the editor closes.
 
         Raises:
             Conflict: If others have changed the item since it was opened; the editor stays.
@@ -279,7 +277,7 @@ class Gallery(GallerySettings):
                 raise Conflict(self._conflict_message(row.item)) from error
             except OSError as error:
                 raise OSError(f"{error} Your edits are still in the editor.") from error
-            self.decisions.record([row], status or EDITED, version)
+            self.decisions.record([row], status or EDITED_STATUS, version)
 
     def _write_edits(self, overwrite: bool = False) -> None:
         """Write the open instance before another is opened.
@@ -300,7 +298,7 @@ class Gallery(GallerySettings):
     def _open_first(self, ids: Iterable[int]) -> int | None:
         """Open the first instance that can be opened, else close the editor.
 
-        The notice lists those that cannot.
+        The notice lists the instances that cannot be opened.
         """
         problems: list[str] = []
         for id in ids:
@@ -342,7 +340,7 @@ class Gallery(GallerySettings):
     def _next_ids(self, id: int) -> Iterator[int]:
         """Yield undecided instances after one in the list.
 
-        These are the new ones or, if only other statuses are listed, those not decided in this gallery.
+        These are the new instances or, if only other statuses are listed, the instances not decided in this gallery.
         """
         waiting = {"new"} if "new" in (self.status or ["new"]) else set(self.status)
         decided = self.decisions.decided

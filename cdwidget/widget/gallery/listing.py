@@ -24,7 +24,7 @@ class Listing:
     Attributes:
         ids: The listed instances, int64 (N,).
         key: Number of the list; increases whenever another list is shown.
-        counts: How many of them have each status.
+        counts: Number of instances per status.
     """
 
     def __init__(self, catalogue: Catalogue, notify: Callable[[str], None]) -> None:

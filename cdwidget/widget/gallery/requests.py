@@ -12,9 +12,9 @@ from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.images import svg_path
 from cdwidget.widget.transport import Operation, Reply
 
-THREADED = ("thumbs", "heat")  # They take long, and a decision must not wait for them.
+THREADED_REQUESTS = ("thumbs", "heat")  # They take long, and a decision must not wait for them.
 MAX_PAGE_ROWS = 2_000
-MAX_THUMBNAILS = 200  # In one request.
+MAX_THUMBNAILS = 200  # Maximum per request.
 MISSING_ROW = {"item": 0, "number": 0, "label": "", "status": "rejected", "score": None, "name": "no longer there", "chips": []}
 
 
@@ -97,7 +97,7 @@ class Requests:
         return [_row_to_json(rows[id], reasons[id]) if id in rows else {**MISSING_ROW, "id": id} for id in ids]
 
     def thumbs(self, ids: list[int], size: int) -> Reply:
-        """Return thumbnails of at most `size` pixels a side: {thumbs}, and two buffers for each.
+        """Return thumbnails of at most `size` pixels per side: {thumbs}, and two buffers for each.
 
         The buffers are text as the page needs it: the `data:` address of a JPEG, and the SVG path of its mask.
         """

@@ -13,7 +13,7 @@ from cdwidget.catalogue.query import Condition
 from cdwidget.widget.annotator import Annotator
 from cdwidget.widget.transport import SharedWidget
 
-ORDERS = ("score", "id", "label", "area", "status")  # In addition to the names of scores.
+ORDERS = ("score", "id", "label", "area", "status")  # Orders in addition to the names of scores.
 SHORTCUTS = {
     "accept": ["Y"],
     "reject": ["N"],

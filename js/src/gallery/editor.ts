@@ -18,7 +18,7 @@ export interface Editor extends Part {
   readonly isOpen: boolean;
 }
 
-/** Jupyter's models have a manager of widgets; those of other hosts do not. */
+/** Models in Jupyter have a widget manager; models in other hosts do not. */
 interface JupyterModel {
   widget_manager?: { get_model(id: string): Promise<AnnotatorModel> };
 }
@@ -40,7 +40,7 @@ export function editor(host: EditorHost, signal: AbortSignal): Editor {
     workspace,
     notice.element,
   );
-  let reference: string | null = null; // to the annotator that Python wants to show
+  let reference: string | null = null; // reference to the annotator that Python shows
   let mounted: MountedAnnotator | null = null;
   let escapedAt = -DOUBLE_ESCAPE_MS;
 
@@ -118,7 +118,7 @@ export function editor(host: EditorHost, signal: AbortSignal): Editor {
   head.element.addEventListener("keydown", (event) => event.key === "Escape" && frame.leave(), { signal });
   for (const part of [head.element, notice.element]) {
     const focusAnnotator = (event: MouseEvent) => {
-      if (event.detail > 0) mounted?.view.focus(); // a click by pointer leaves the keys with the annotator
+      if (event.detail > 0) mounted?.view.focus(); // after a mouse click, the annotator keeps the keyboard focus
     };
     part.addEventListener("click", focusAnnotator, { signal });
   }

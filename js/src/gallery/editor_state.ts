@@ -23,7 +23,7 @@ export class EditorState {
   last: number | null = null; // id of the instance that was open last
   opening: number | null = null; // id of the instance that was requested
   isBusy = false;
-  private position: number | null = null; // in the list, from the last reply
+  private position: number | null = null; // position in the list, from the last reply
 
   constructor(private readonly queue: EditorQueue) {}
 

@@ -1,4 +1,4 @@
-/** The controls that filter the list; each writes traits that Python knows, too. */
+/** The controls that filter the list; each writes traits that Python also reads. */
 import { focusedNear, h, setText } from "../dom";
 import { popover, refreshAll } from "../ui/controls";
 import type { Part } from "../ui/host";

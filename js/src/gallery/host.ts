@@ -26,7 +26,7 @@ export interface LabelColorHost {
 
 export interface FocusedRowHost {
   readonly focus: number; // index of the focused tile
-  readonly row: Row | undefined; // of the focused tile
+  readonly row: Row | undefined; // row of the focused tile
 }
 
 export interface GalleryModeHost {

@@ -18,7 +18,7 @@ test("pictures fill the width and have about the requested size", () => {
   expect(layoutTiles(0, 1000, 160).lines).toBe(0);
 });
 
-test("visible rows are those of every line that is touched", () => {
+test("visible rows are the rows of every line that is at least partly visible", () => {
   const layout = layoutTiles(100, 6 * 168 + 8, 160);
   expect(rowsWithin(layout, 100, 0, VIEW)).toEqual({ start: 0, stop: 18 });
   expect(rowsWithin(layout, 100, TILE_GAP_PX + LINE, TILE_GAP_PX + 2 * LINE)).toEqual({ start: 6, stop: 12 });
@@ -37,11 +37,11 @@ test("the scroll position of a short column equals the bar", () => {
   expect(scroll.settle()).toBe(49_400);
 });
 
-const WHOLE = 200_000 * LINE; // a million tiles, five on a line
+const COLUMN_HEIGHT = 200_000 * LINE; // a million tiles, five on a line
 
 function long(): Scroll {
   const scroll = new Scroll();
-  scroll.resize(WHOLE, VIEW);
+  scroll.resize(COLUMN_HEIGHT, VIEW);
   return scroll;
 }
 
@@ -49,7 +49,7 @@ test("a column longer than any element can be scrolled to its last pixel, and to
   const scroll = long();
   expect(scroll.length).toBeLessThan(16_000_000);
   scroll.move(scroll.length - VIEW);
-  expect(scroll.top).toBe(WHOLE - VIEW);
+  expect(scroll.top).toBe(COLUMN_HEIGHT - VIEW);
   scroll.move(0);
   expect(scroll.top).toBe(0);
   for (const line of [0, 1, 77_777, 123_456, 199_990]) {
@@ -70,7 +70,7 @@ test("in a long column the wheel moves by its own pixels, and the bar by its fra
   expect(scroll.top).toBe(10_002_000);
   expect(scroll.shift).toBe(shift); // tiles that are drawn stay where they are
   scroll.move((scroll.length - VIEW) / 2);
-  expect(scroll.top).toBeCloseTo((WHOLE - VIEW) / 2, 0);
+  expect(scroll.top).toBeCloseTo((COLUMN_HEIGHT - VIEW) / 2, 0);
 });
 
 test("settling moves the bar, not the visible part", () => {

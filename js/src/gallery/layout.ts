@@ -8,10 +8,10 @@ const MAX_WHEEL_STEP = 3; // view heights; a longer step is a drag of the scroll
 
 export interface Layout {
   columns: number;
-  side: number; // of a picture, CSS pixels
+  side: number; // side of a picture, CSS pixels
   lines: number;
   line: number; // distance from one line to the next, CSS pixels
-  height: number; // of the column, CSS pixels
+  height: number; // height of the column, CSS pixels
 }
 
 /** Lay out square pictures of about `tile` pixels that fill the width. */
@@ -36,7 +36,7 @@ export function rowsWithin({ columns, lines, line }: Layout, count: number, top:
  * aligns the two when scrolling pauses.
  */
 export class Scroll {
-  top = 0; // of the visible part, in the column
+  top = 0; // start of the visible part, in the column
   private bar = 0; // last position of the scroll bar
   private view = 0; // height of the visible part
   private whole = 0; // height of the column

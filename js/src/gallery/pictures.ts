@@ -5,7 +5,7 @@ export interface Thumbnail {
   url: string; // a `data:` URL, so that it is displayed at once; "" if there is an error
   width: number;
   height: number;
-  outline: string; // of the mask, as SVG path data
+  outline: string; // outline of the mask, as SVG path data
   error: string;
   size: number; // requested size, device pixels
   isStale: boolean; // displayed until the new one has arrived
@@ -106,7 +106,7 @@ function pixelsOf({ url, width, height }: NewThumbnail): number {
 
 export interface Heatmap {
   url: string; // "" if there is none
-  name: string; // of the score
+  name: string; // name of the score
 }
 
 // Dark violet over red to light yellow: lightness rises, so that it is readable without color. Low values are transparent.

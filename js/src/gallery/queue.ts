@@ -102,7 +102,7 @@ export class Queue {
   hasFastPictures = false; // pictures arrive at once, so that it pays to request many of them far ahead
   message = ""; // the effect of the last decision
   progress: Progress;
-  private nextRows: Rows | null = null; // of another query; shown once its first rows have arrived
+  private nextRows: Rows | null = null; // rows of another query, shown once the first of them have arrived
   private readonly pendingStatuses = new Map<number, { status: Status }>(); // not confirmed by Python yet
   private readonly listeners = new Listeners(() => this.fetch());
   private readonly viewports = new Set<() => Viewport>();

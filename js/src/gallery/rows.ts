@@ -17,7 +17,7 @@ export interface Row {
   label: string;
   status: Status;
   score: number | null; // 0 to 1, higher is more suspect; null: not scored since the last change
-  name: string; // of the image file
+  name: string; // name of the image file
   chips: Reason[]; // the strongest reasons, the strongest first
 }
 
@@ -28,7 +28,7 @@ export interface Range {
 }
 
 export const BLOCK_SIZE = 120; // rows per request
-const MAX_BLOCKS = 100; // in memory
+const MAX_BLOCKS = 100; // blocks in memory
 
 export class Rows {
   private readonly blocks = new Map<number, Row[]>(); // the last used one is the last

@@ -18,7 +18,7 @@ test("an error is shortened to the file name, without folders and advice", () =>
   expect(shortenError("the disk is full", "key.jpg")).toBe("the disk is full");
 });
 
-test("scores out of range have a color, too, and names become words", () => {
+test("scores out of range also have a color, and names become words", () => {
   expect([scoreColor(2), scoreColor(-1)]).toEqual([scoreColor(1), scoreColor(0)]);
   expect(scoreTitle("straight_cut")).toBe("straight cut");
 });

@@ -13,7 +13,7 @@ export interface TileContent {
   color: string;
   isFocused: boolean;
   isSelected: boolean;
-  isOpening: boolean; // in the editor
+  isOpening: boolean; // whether the editor is opening it
 }
 
 const STATUS_MARKS: Record<Status, { icon: string; title: string } | null> = {
@@ -22,7 +22,7 @@ const STATUS_MARKS: Record<Status, { icon: string; title: string } | null> = {
   rejected: { icon: ICONS.close, title: "Rejected" },
   skipped: { icon: ICONS.skip, title: "Skipped" },
 };
-const REASONS_SHOWN = 3;
+const MAX_SHOWN_REASONS = 3;
 
 /** Return the color of a score: from green (0, good) over amber to red (1, wrong), light enough for a black background. */
 export function scoreColor(score: number): string {
@@ -60,7 +60,7 @@ export class Tile {
     { class: "cdw-stale", title: "This mask has not been scored since its last change" },
     "not scored",
   );
-  private readonly chips = Array.from({ length: REASONS_SHOWN }, () => reasonChip());
+  private readonly chips = Array.from({ length: MAX_SHOWN_REASONS }, () => reasonChip());
   readonly element: HTMLElement;
   index = -1;
   private shown: unknown[] = []; // the displayed values, which are replaced, not modified

@@ -88,7 +88,7 @@ function orderControl({ queue }: QueueHost): Part {
     direction.disabled = queue.isLost;
     if (state === shown) return;
     shown = state;
-    const offered = names.filter((one) => one !== "overall" || name === one); // "score" is the overall score, too
+    const offered = names.filter((one) => one !== "overall" || name === one); // "score" already means the overall score
     list.replaceChildren(...offered.map((value) => h("option", { value }, ORDERS[value] ?? scoreTitle(value))));
     list.value = name;
     direction.replaceChildren(icon(isDescending ? ICONS.descending : ICONS.ascending));

@@ -163,7 +163,7 @@ export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCo
     this.refresh();
   }
 
-  /** Select all tiles from the one that was focused last. */
+  /** Select all tiles from the previously focused one. */
   async extend(index: number) {
     const start = Math.min(this.anchor, index);
     const stop = Math.max(this.anchor, index) + 1;

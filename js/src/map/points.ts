@@ -47,13 +47,13 @@ export type MapModel = Model<MapTraits>;
 
 export const NO_CLASS = 255; // class number of a point without a class or score
 export const GRAY = "#8a929c"; // color of such a point
-const SCALE_STEPS = 255; // of the scale of scores
+const SCALE_STEPS = 255; // steps of the color scale of scores
 const SCALE_STOPS: Rgb[] = [
   [37, 99, 190],
   [96, 180, 190],
   [240, 205, 90],
   [214, 60, 50],
-]; // of the scale of scores, from low to high
+]; // color scale of scores, from low to high
 const WATCHED_TRAITS = [
   "selected",
   "point",
@@ -62,14 +62,14 @@ const WATCHED_TRAITS = [
   "view_only",
   "shortcuts",
 ] satisfies (keyof MapTraits)[];
-const MAX_CARDS = 60; // in memory
+const MAX_CARDS = 60; // cards in memory
 
 export class Points {
   positions = new PointIndex(new Float32Array(), new Float32Array());
-  ids = new Int32Array(); // of the items
+  ids = new Int32Array(); // item ids
   classes = new Uint8Array(); // class number of each point, or its step on the scale
   isSelected = new Uint8Array(); // 1: selected
-  palette: Rgb[] = []; // by class number
+  palette: Rgb[] = []; // color of each class number
   legend: Legend = { by: "", classes: [], low: 0, high: 1, none: 0 };
   missing = 0; // items without an embedding
   version = 0; // increases whenever the points look different

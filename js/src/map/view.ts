@@ -49,7 +49,7 @@ export class MapView implements MapHost, MapCommandHost, UsageHost {
   private hasFocus = false;
   private frame = 0;
   private arePointsStale = true;
-  private painted = { camera: this.camera, duration: 0 }; // of the picture; ms
+  private painted = { camera: this.camera, duration: 0 }; // camera of the last picture, and its painting time in ms
   private cameraMovedAt = -Infinity; // ms
   private version = -1;
   private positions: unknown = null;

@@ -8,7 +8,7 @@ declare module "../actions" {
 }
 
 const CLOSE_RADIUS_PX = 9; // CSS pixels around the first point, where a click closes the path
-const DRAG_THRESHOLD_PX = 6; // CSS pixels: a longer drag fixes a point at its end, too
+const DRAG_THRESHOLD_PX = 6; // CSS pixels: a longer drag also fixes a point at its end
 const WINDOW_PX = 640; // CSS pixels, side of the window around a point in which edges are followed
 const MIN_WINDOW = 32; // image pixels, the smallest window that Python allows
 const FIXED_PATH_DISTANCE = 0.4; // fraction of the window: older parts of the path stay as they are
@@ -61,7 +61,7 @@ export const lasso: Tool = {
       show();
     }
 
-    /** Fix the proposed path. Returns whether this closes it. */
+    /** Fix the proposed path, and return whether the path is now closed. */
     function fix(event: ToolEvent): boolean {
       const here = inImage(context, event);
       const last = proposal.at(-1) ?? anchor();

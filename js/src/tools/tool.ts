@@ -19,11 +19,11 @@ export interface ToolEvent {
   alt?: boolean;
   double?: boolean; // the second of two quick presses at one position
   key?: "Escape" | "Enter" | "Backspace"; // cancel, finish, undo the last step
-  pressure?: number; // of a pen, 0 to 1
+  pressure?: number; // pressure of a pen, 0 to 1
   pointerType?: string;
 }
 
-/** A drawing that a gesture shows, or that the pointer shows without a gesture; radii are image pixels. */
+/** A drawing shown during a gesture or under the resting pointer; radii are image pixels. */
 export type Preview =
   | { kind: "dot"; x: number; y: number; positive: boolean }
   | { kind: "box"; x0: number; y0: number; x1: number; y1: number }
@@ -40,7 +40,7 @@ export interface ToolSettings {
   brush_size: number; // diameter, image pixels
   tolerance: number; // gray levels
   superpixels: number; // approximate number in the image
-  add: boolean; // false: tools that add remove instead
+  add: boolean; // false: tools remove pixels instead of adding them
   straight: boolean; // the lasso draws straight lines
   pressure: boolean; // a pen's pressure scales the brush
 }
@@ -53,7 +53,7 @@ export interface ToolContext {
   readonly image: Size;
   readonly scale: number; // CSS pixels per image pixel
   readonly settings: ToolSettings;
-  readonly pixels: Bitmap | undefined; // of the object being edited
+  readonly pixels: Bitmap | undefined; // pixels of the object being edited
   readonly superpixels: LabelMap | null; // null: not loaded yet
   superpixelsLoaded(): Promise<unknown>; // also settles if loading fails
   set(trait: "tolerance", value: number): void;
@@ -73,7 +73,7 @@ export interface Tool {
   hint: string;
   icon: string; // SVG paths on a grid of 20 x 20
   options?: ToolOption[];
-  color?: string; // of its pixels in the view of pixel sources
+  color?: string; // color of its pixels in the view of pixel sources
   cursor?: "none"; // `hover` draws the cursor
   hasSteps?: boolean; // one gesture has several presses
   selected?(context: ToolContext): Promise<unknown> | undefined; // the pointer is drawn again once this settles

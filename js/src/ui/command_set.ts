@@ -7,7 +7,7 @@ export interface Command<Host> {
   run(host: Host): void;
   isEnabled?(host: Host): boolean;
   isPressed?(host: Host): boolean;
-  hold?(host: Host, down: boolean): void; // on key down and key up, instead of `run`
+  hold?(host: Host, down: boolean): void; // called on key down and key up, instead of `run`
 }
 
 /** Runs commands and describes them for buttons. */
@@ -68,7 +68,7 @@ export class CommandSet<Host> implements CommandRunner {
     return commandOf(keyName(event), Object.fromEntries(active));
   }
 
-  /** A key of the command goes down. */
+  /** Handle a key press of a command. */
   press(name: string, isRepeat: boolean) {
     const { hold } = this.setup.table[name];
     if (!hold) return this.run(name);
@@ -77,7 +77,7 @@ export class CommandSet<Host> implements CommandRunner {
     hold(this.setup.host, true);
   }
 
-  /** A key goes up. */
+  /** Handle the release of a key. */
   release(event: KeyboardEvent) {
     const name = this.commandOf(event);
     if (name && this.held.delete(name)) this.setup.table[name].hold?.(this.setup.host, false);

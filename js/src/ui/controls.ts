@@ -5,7 +5,7 @@ import type { CommandRunner } from "./command_set";
 import type { Part } from "./host";
 import { ICONS, icon } from "./icons";
 
-const CURVED_STEPS = 1000; // positions of a slider with a logarithmic scale
+const LOG_SLIDER_STEPS = 1000; // positions of a slider with a logarithmic scale
 const POPOVER_GAP_PX = 6;
 
 /** The button of a command: enabled, pressed and labeled by the command. */
@@ -50,13 +50,13 @@ interface SliderSetup {
 export function slider({ label, min, max, step = 1, unit = "", isCurved = false, get, set }: SliderSetup): Part {
   const clamp = (value: number) => Math.min(max, Math.max(min, Math.round(value / step) * step));
   const positionOf = (value: number) =>
-    isCurved ? (CURVED_STEPS * Math.log(value / min)) / Math.log(max / min) : value;
-  const valueAt = (position: number) => (isCurved ? min * (max / min) ** (position / CURVED_STEPS) : position);
+    isCurved ? (LOG_SLIDER_STEPS * Math.log(value / min)) / Math.log(max / min) : value;
+  const valueAt = (position: number) => (isCurved ? min * (max / min) ** (position / LOG_SLIDER_STEPS) : position);
   const track = h("input", {
     type: "range",
     "aria-label": label,
     min: isCurved ? "0" : String(min),
-    max: String(isCurved ? CURVED_STEPS : max),
+    max: String(isCurved ? LOG_SLIDER_STEPS : max),
     step: isCurved ? "any" : String(step),
     oninput: () => set(clamp(valueAt(Number(track.value)))),
   });

@@ -18,7 +18,7 @@ export interface Frame {
   leave(): void; // Escape with nothing left to cancel
 }
 
-/** Options of the tools in one view; sizes that Python knows are traits: brush_size, tolerance, superpixels. */
+/** Options of the tools in one view; the sizes brush_size, tolerance and superpixels are traits in Python instead. */
 export interface ViewOptions extends Pick<ToolSettings, "add" | "straight" | "pressure"> {
   amount: number; // image pixels for smooth, grow, shrink and snap
 }

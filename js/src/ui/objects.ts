@@ -262,7 +262,7 @@ function objectList(host: Host): ObjectPanel {
     const position = `${doc.selected} ${all.findIndex(({ id }) => id === doc.selected)} ${all.length}`;
     if (position === revealed || !current) return; // the user may have scrolled to other rows
     revealed = position;
-    // Scroll the list only: scrollIntoView would scroll the page, too.
+    // Scroll the list only: scrollIntoView would also scroll the page.
     rows.scrollTop = Math.min(
       Math.max(scrollTop, current.offsetTop + current.offsetHeight - rows.clientHeight),
       current.offsetTop,

@@ -1,4 +1,4 @@
-/** The lower row: options of the active tool, and how image and masks are shown. Its height is fixed, so that the image does not move. */
+/** The lower row: options of the active tool, and display settings of image and masks. Its height is fixed, so that the image does not move. */
 
 import { h, setText } from "../dom";
 import { TOOLS } from "../tools";

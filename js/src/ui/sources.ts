@@ -6,10 +6,10 @@ import { inflate } from "../superpixels";
 import { TOOLS } from "../tools";
 import type { DocumentHost, ModeHost, Part, StageHost } from "./host";
 
-const PIXEL_ALPHA = 190; // of 255
+const PIXEL_ALPHA = 190; // alpha, 0 to 255
 const UNKNOWN_COLOR = "#ffffff";
 
-/** The colors of the sources that are not tools; all colors differ in lightness, too. */
+/** The colors of the sources that are not tools; all colors also differ in lightness. */
 const SOURCE_COLORS: Record<string, string> = { model: "#4f8ef7", command: "#94a3b8", import: "#c08457" };
 
 export function sourceLayer(host: DocumentHost & StageHost & ModeHost): Part {

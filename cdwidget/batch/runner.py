@@ -58,7 +58,7 @@ def run(
     job: Job, catalogue: Catalogue, ids: Iterable[int] | None = None, *, backend: str = "local", workers: int = 1,
     address: str | None = None, progress: bool | None = None, again: bool = False,
 ) -> Report:  # fmt: skip
-    """Run a job on all items of a catalogue, or on those in `ids`.
+    """Run a job on all items of a catalogue, or on the items in `ids`.
 
     Finished items are not processed again, so an interrupted run resumes when the same call is repeated. Only one run of a job is possible
     at a time; the catalogue can be edited during it. Items that fail are listed, and problems of their images are recorded as by `check`.
