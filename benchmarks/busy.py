@@ -33,7 +33,7 @@ def main() -> None:
         for name, spins in SPINS.items():
             with busy_processes(busy):
                 latency = measure(spins)
-            encode, click = (latency[what]["p50"] for what in ("encode_ms", "click_ms"))
+            encode, click = (latency[key]["p50"] for key in ("encode_ms", "click_ms"))
             print(f"{busy} busy, GOMP_SPINCOUNT {name}: encode {encode:.0f} ms, click {click:.0f} ms", flush=True)
             found.append({"busy": busy, "spins": name, "encode_ms": latency["encode_ms"], "click_ms": latency["click_ms"]})
     options.out.parent.mkdir(parents=True, exist_ok=True)

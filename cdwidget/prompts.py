@@ -61,7 +61,7 @@ class Stroke(Action):
     Args:
         points: The line, (x, y) in image pixels.
         positive: Whether the pixels are inside the object.
-        radius: Distance from the line that still counts, in image pixels.
+        radius: Distance in image pixels up to which pixels belong to the line.
     """
 
     points: tuple[tuple[float, float], ...]

@@ -157,7 +157,7 @@ def test_pages_agree_with_the_unpaged_query(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("selective_rows", [0, 10_000])
 def test_filters_give_the_same_result_with_every_index(catalogue: Catalogue, selective_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdwidget.catalogue.query.SELECTIVE_ROWS", selective_rows)
+    monkeypatch.setattr("cdwidget.catalogue.query.MAX_SELECTIVE_ROWS", selective_rows)
     catalogue.tag([2, 3], "night")
     catalogue.put_scores(3, [ScoreValue(1, "edge", 2.0), ScoreValue(2, "edge", 1.0)])
     assert [row.id for row in catalogue.query(label="cat", tag="night", order_by="-id")] == [3, 2]

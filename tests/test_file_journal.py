@@ -322,7 +322,7 @@ def test_a_large_file_is_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     session.undo()
     twin = all_states(opened(path))
     size = path.stat().st_size
-    monkeypatch.setattr(autosave, "COMPACT_ABOVE_BYTES", 1000)
+    monkeypatch.setattr(autosave, "COMPACTION_THRESHOLD_BYTES", 1000)
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(path.read_bytes())
     small = opened(copy)

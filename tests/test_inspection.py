@@ -172,7 +172,7 @@ def test_pixel_diffusion_equals_the_model(side: int, scale: float, steps: int, s
 
 
 def test_both_pixel_diffusions_have_the_same_constants() -> None:
-    for name in ("RING_RADII_PX", "OFFSETS", "UNCERTAIN_BELOW", "MARGIN_PX", "SEED_VALUE"):
+    for name in ("RING_RADII_PX", "OFFSETS", "UNCERTAINTY_THRESHOLD", "MARGIN_PX", "SEED_VALUE"):
         assert getattr(numpy_pdm, name) == getattr(pdm, name)
     assert len(OFFSETS) == 32 and fdm.MIN_SOURCE == 1e-3
 

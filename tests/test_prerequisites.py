@@ -16,7 +16,7 @@ FAILURE_COMMAND = "exit 1"
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Return a function that writes a shell script onto a path that holds nothing else. There is no Playwright and no root."""
+    """Return a function that writes a shell script onto a path that holds nothing else. Without Playwright and without root rights."""
 
     def write(name: str, body: str) -> Path:
         path = tmp_path / name

@@ -40,7 +40,7 @@ class Job(Protocol):
     lasting: ClassVar[bool]
 
     def setting(self) -> str:
-        """Return everything besides the item that the results depend on.
+        """Return a text that identifies all inputs of the results except the item.
 
         Items are processed again when it changes.
         """

@@ -312,7 +312,7 @@ class Catalogue(Reader):
 
         Args:
             job: Name of the job.
-            setting: Describes how the job is done; progress with another setting does not count.
+            setting: Description of the job's parameters; progress with another setting does not count.
         """
         return JobState(self.database, job, setting)
 

@@ -105,7 +105,7 @@ def fetch(url: str) -> Iterator[Any]:
         raise FileNotFoundError(f"there is no {url}") from error
     except ImportError as error:
         raise ValueError(f"{url} cannot be opened: {error} (pip install 'cdwidget[remote]' for s3:// and gs://)") from error
-    except Exception as error:  # Every kind of store raises errors of its own.
+    except Exception as error:  # Each kind of store has its own error types.
         raise ValueError(f"{url} cannot be opened: {type(error).__name__}: {error}") from error
     try:
         yield file
@@ -149,7 +149,7 @@ def find_problem(path: str, size: tuple[int, int] | None, decode: bool) -> str |
                 read_image(image)
     except FileNotFoundError as error:
         return f"missing: {error}"
-    except Exception as error:  # A remote store may raise errors of its own while it is read.
+    except Exception as error:  # A remote store may raise its own error types while it is read.
         return f"corrupt: {error}"
     return None
 

@@ -28,7 +28,7 @@ def put_embedding(catalogue: Reader, item_id: int, vector: np.ndarray, model: st
         catalogue: The catalogue.
         item_id: The item's id.
         vector: The embedding, float (D,).
-        model: Describes the model that computed it; only embeddings of one model can be compared.
+        model: Description of the model that computed it; only embeddings of one model can be compared.
 
     Raises:
         ValueError: If the vector has another shape, or values that are not finite.

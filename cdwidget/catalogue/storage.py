@@ -54,7 +54,7 @@ class Database:
             pass  # The first connection creates the file.
 
     def __reduce__(self) -> Any:
-        return Database, (self.path,)  # A worker process opens connections of its own.
+        return Database, (self.path,)  # A worker process opens its own connections.
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -175,7 +175,7 @@ SCORE_SQL = "ifnull(score, -9e999)"  # Rows without a score sort before all othe
 
 _STATUS_COLUMN = f"status TEXT NOT NULL DEFAULT 'new' CHECK (status IN {STATUSES})"
 
-# Masks have a table of their own, so that the rows that queries filter and order stay small. There is an index for every order of
+# Masks have a separate table, so that the rows that queries filter and order stay small. There is an index for every order of
 # `query.ORDERS` combined with the filters of a review queue; SQLite appends the row id to each index.
 _VERSION_1 = (
     f"""CREATE TABLE items (

@@ -128,7 +128,7 @@ class Thumbnails:
             frames = [ThumbnailFrame.of(row, size) for row in own]
             try:
                 image = self._images.read(path, own[0], min((f.box[2] - f.box[0]) / f.width for f in frames))
-            except Exception as error:  # A remote store may raise errors of its own.
+            except Exception as error:  # A remote store may raise its own error types.
                 found.update((row.id, Thumbnail(row.id, error=str(error))) for row in own)
                 continue
             for row, frame in zip(own, frames):

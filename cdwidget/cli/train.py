@@ -107,7 +107,7 @@ def fit_scores(
         Path | None, typer.Option("--quality", "--critic", help="Weights of `cdwidget train-quality`; default: the packaged ones.")
     ] = None,
     masks: Annotated[int, typer.Option(min=40, help="Masks to score with the segmentation and quality models.")] = 900,
-    plain: Annotated[int, typer.Option(min=0, help="Masks to score without either; 0 fits only the last network.")] = 6000,
+    plain: Annotated[int, typer.Option(min=0, help="Masks to score without these models; 0 fits only the last network.")] = 6000,
 ) -> None:
     """Fit the overall score to all single scores, on training sets whose masks are corrupted on purpose."""
     from cdwidget.model.quality import WEIGHTS, load_quality_model

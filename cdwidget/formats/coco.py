@@ -189,7 +189,7 @@ def _content(path: Path) -> dict[str, Any]:
         if not sides or not all(type(side) is int and side > 0 for side in sides) or not isinstance(image.get("file_name"), str):
             raise ValueError(f"{path}: image {image!r} needs an id, a file_name, and a height and width in whole pixels")
         if not isinstance(image.get("id"), (int, str)) or image["id"] in seen:
-            raise ValueError(f"{path}: image {image['file_name']!r} has the id {image.get('id')!r}; each image needs an id of its own")
+            raise ValueError(f"{path}: image {image['file_name']!r} has the id {image.get('id')!r}; each image needs its own id")
         seen.add(image["id"])
     return content
 

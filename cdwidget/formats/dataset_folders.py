@@ -142,7 +142,7 @@ def _image_mask_pairs(images_folder: Path, masks_folder: Path) -> tuple[list[tup
 
 
 def _checked_values(image_path: Path, mask_path: Path) -> set[int]:
-    """Return the values of a mask after comparing its size with that in the image's header."""
+    """Return the values of a mask, after checking its size against the image's header."""
     mask = read_mask_values(mask_path)
     height, width = image_size(image_path)
     if mask.shape != (height, width):

@@ -1,7 +1,7 @@
 """PDM, pixel diffusion: a coarse prediction flows to similar pixels nearby (CDNet, section 3.3). It has no parameters.
 
 The published formula runs over every pixel. Where the prediction is confident, it hardly changes, because the prediction is added back in
-the end; so the formula is evaluated only in and around uncertain pixels. That makes ten iterations cost a few milliseconds.
+the end; so the formula is evaluated only in and around uncertain pixels. Ten iterations therefore take a few milliseconds.
 """
 
 from __future__ import annotations

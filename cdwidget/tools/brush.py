@@ -66,7 +66,7 @@ def cover(points: np.ndarray, radius: float, shape: tuple[int, ...]) -> tuple[Bb
         return box, where
     order = np.argsort(starts)
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    apart = np.r_[True, starts[1:] > ends[:-1]]  # Runs of adjacent segments overlap; joined, each pixel is written once.
+    apart = np.r_[True, starts[1:] > ends[:-1]]  # Runs of adjacent segments overlap; they are joined so that each pixel is written once.
     flat = where.reshape(-1)
     for start, end in zip(starts[apart].tolist(), ends[np.roll(apart, -1)].tolist()):
         flat[start:end] = True

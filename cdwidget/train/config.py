@@ -126,7 +126,7 @@ def reweighted(recipe: Recipe, weights: Iterable[str], names: Iterable[str]) -> 
     Args:
         recipe: The recipe.
         weights: Weights of data sets, such as "photos=2.5".
-        names: The names of the data sets that are there.
+        names: The names of the available data sets.
 
     Returns:
         The changed recipe.

@@ -42,7 +42,7 @@ def train_network(
     inputs: np.ndarray, targets: torch.Tensor, loss: Callable[..., torch.Tensor], outputs: int, recipe: NetworkRecipe,
     names: tuple[str, ...], typical: np.ndarray | None = None,
 ) -> Network:  # fmt: skip
-    """Train an ensemble of small networks in parallel, each on random batches of its own.
+    """Train an ensemble of small networks in parallel, each on its own random batches.
 
     Args:
         inputs: (n, d).

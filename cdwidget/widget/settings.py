@@ -78,7 +78,7 @@ class AnnotatorSettings(SharedWidget):
         t.Dict(), [*PROMPT_TOOLS, *MANUAL_TOOLS, *COMMANDS], read_only=True, help="name, label, source and key of each tool and command"
     ).tag(sync=True)
     _sources = t.List(t.Unicode(), list(SOURCES), read_only=True, help="names of the pixel sources, by number").tag(sync=True)
-    _notice = t.Unicode("", help="how the image is saved, or why it is not").tag(sync=True)
+    _notice = t.Unicode("", help="save status of the image").tag(sync=True)
 
     @t.validate("colors")
     def _known_colors(self, proposal: Any) -> list[str]:

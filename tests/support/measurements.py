@@ -1,4 +1,4 @@
-"""Measured times of browser tests, printed for comparison; a busy machine must not fail a test."""
+"""Measured times of browser tests, printed for comparison, not asserted, so that a busy machine does not fail a test."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def drawn(notebook: Notebook, name: str, rows: int, columns: int) -> float:
 
 
 def wait(notebook: Notebook, until: Callable[[], bool]) -> None:
-    """Return when a condition holds: the kernel draws after its reply, on a busy machine long after."""
+    """Wait until a condition holds, because the kernel draws only after its reply."""
     end = time.monotonic() + TIMEOUT_S
     while not until():
         assert time.monotonic() < end, "timed out"
@@ -173,7 +173,7 @@ def test_the_slider_the_list_and_two_variants_side_by_side(notebook: Notebook) -
 
 
 def test_it_follows_the_pointer_and_never_blanks(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints the rate; a busy machine must not fail the test."""
+    """The rate is printed, not asserted, so that a busy machine does not fail the test."""
     notebook.value("[setattr(i, 'opacity', 0.65), setattr(i, 'map', 'row')] and 1")
     notebook.page.wait_for_timeout(300)
     canvas = canvas_of(notebook)

@@ -29,7 +29,7 @@ class Step:
         ids: The instances it was made on.
         status: Their new status; EDITED_STATUS if the status does not change.
         items: Versions of each item that it changed.
-        numbers: Item and number in it of each instance, to find one again that was deleted and restored.
+        numbers: Item id and instance number of each instance, to find instances that were deleted and restored.
     """
 
     ids: tuple[int, ...]
@@ -141,7 +141,7 @@ class Decisions:
         return changed
 
     def _renumber(self, item: int, before: int, now: int) -> None:
-        """Update the step that produced version `before` of an item, which undo wrote as `now`."""
+        """Set the version of an item to `now`, after an undo, in the step that had produced version `before`."""
         for index in range(len(self._steps) - 1, -1, -1):
             versions = self._steps[index].items.get(item)
             if versions:

@@ -74,7 +74,7 @@ class EditorState:
         first = predictor or DEFAULT_PREDICTOR
         twin: Callable[[], Predictor] | None = getattr(first, "twin", None)
         self._predictors: list[Predictor] = [first, twin()] if twin else [first]
-        self._prefetch_read = Event()  # Set once the next image is read, or will not be.
+        self._prefetch_read = Event()  # Set when no more reading of the next image is pending.
         self._prefetch_read.set()
 
     def open(self, row: InstanceRow) -> OpenInstance:

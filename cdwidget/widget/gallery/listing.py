@@ -49,7 +49,7 @@ class Listing:
             self.ids, self.counts, self.key = ids, counts, self.key + 1
 
     def query_in_background(self, **filters: Any) -> None:
-        """Run `query` in a thread; of several waiting queries, only the newest is run."""
+        """Run `query` in a thread; if several queries wait, only the newest runs."""
         with self._lock:
             self._next_query = filters
             if self._idle.is_set():

@@ -89,7 +89,7 @@ test("settling moves the bar, not the visible part", () => {
   expect(scroll.top).toBe(top);
 });
 
-test("a bar that reaches its end too early must settle at once", () => {
+test("a bar that reaches its end too early settles immediately", () => {
   const scroll = long();
   let bar = scroll.scrollTo(5_000);
   for (let i = 0; i < 5 && bar > 0; i++) {

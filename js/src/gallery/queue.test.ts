@@ -248,7 +248,7 @@ test("a lost kernel is reported and gets no more requests", async () => {
   viewport = { ...viewport, visible: { start: 500, stop: 510 } };
   queue.fetch();
   expect([await queue.run("undo"), model.sent.length]).toEqual([null, length]);
-  expect(queue.thumbnails.get(1)).toBeUndefined(); // no error of its own on every tile
+  expect(queue.thumbnails.get(1)).toBeUndefined(); // tiles do not repeat the error
 });
 
 test("the editor opens an instance, and the next one after a decision", async () => {

@@ -308,7 +308,7 @@ export class Queue {
     }
   }
 
-  /** Visible thumbnails have requests of their own, so that they need not wait for the prefetched ones. */
+  /** Visible thumbnails have separate requests, so that they need not wait for the prefetched ones. */
   private nextThumbnails() {
     if (this.isLost) return null;
     const viewports = this.currentViewports();

@@ -175,7 +175,7 @@ function spokenLabel(row: Row, status: Status): string {
     .join(", ");
 }
 
-// SVG instead of a canvas: browsers give every canvas and the elements over it layers of their own, which slow down scrolling.
+// SVG instead of a canvas: browsers create separate layers for every canvas and the elements over it, which slow down scrolling.
 const createSvg = <K extends keyof SVGElementTagNameMap>(name: K) =>
   document.createElementNS("http://www.w3.org/2000/svg", name);
 

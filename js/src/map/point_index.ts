@@ -82,7 +82,7 @@ export class PointIndex {
     return found.sort((a, b) => a - b);
   }
 
-  /** Return the edges of a closed path that may cross a row of cells, as x, y, x, y of each. */
+  /** Return the edges of a closed path that may cross a row of cells; each edge is x, y, x, y. */
   private edgesInRow(row: number, xs: Float64Array, ys: Float64Array): Float64Array {
     const edges: number[] = [];
     for (let i = 0, j = xs.length - 1; i < xs.length; j = i++) {
