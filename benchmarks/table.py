@@ -14,6 +14,7 @@ from typing import Any, Iterable
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- results: written by benchmarks/table.py -->", "<!-- /results -->"
+BOUNDARY_KEYS = {"iou": "mIoU", "2%": "2 %", "2px": "2 px"}  # key in the JSON file -> column
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,8 +44,8 @@ def with_tables(page: str, contents: Iterable[dict[str, Any]]) -> str:
 
 def section(content: dict[str, Any]) -> str:
     """Return the tables of one JSON file."""
-    tables = [table for table in (figures(content), sets(content), latency(content)) if table]
-    return "".join(f"{table}\n\n" for table in tables)
+    tables = [table(content) for table in (figures, sets, tolerant, boundary, spread, latency)]
+    return "".join(f"{table}\n\n" for table in tables if table)
 
 
 def figures(content: dict[str, Any]) -> str:
@@ -64,7 +65,7 @@ def figures(content: dict[str, Any]) -> str:
             f"{m['noc']['0.95']:.2f}",
             f"{m['never_reached']['0.9']}+{m['reached_at_last_click']['0.9']}",
             *(f"{m['miou_at'][k]:.3f}" for k in ("1", "3", "5")),
-            "–" if m["best_at_1"] is None else f"{m['best_at_1']:.3f}",
+            decimals(m["best_at_1"]),
             f"{100 * m['drop_share']:.1f} %",
             f"{m['seconds_per_click']:.2f}",
             milliseconds(m["predict_ms"]),
@@ -90,6 +91,39 @@ def sets(content: dict[str, Any]) -> str:
     return markdown(["NoC85/NoC90 by set", "objects", *methods], rows)
 
 
+def tolerant(content: dict[str, Any]) -> str:
+    """Return NoC85/NoC90 of tolerant objects, of all and per data set; nothing for files without these figures."""
+    methods = content["methods"]
+    first = next(iter(methods.values()), {}).get("tolerant")
+    if not first or not first["objects"]:
+        return ""
+    counts = {"all sets": first["objects"]}
+    if len(first["noc_by_set"]) > 1 and content["kind"] != "ablation":
+        counts |= {group: part["objects"] for group, part in first["noc_by_set"].items()}
+    nocs = [{"all sets": m["tolerant"]["noc"], **m["tolerant"]["noc_by_set"]} for m in methods.values()]
+    rows = [[group, str(count), *("{0[0.85]:.2f}/{0[0.9]:.2f}".format(noc[group]) for noc in nocs)] for group, count in counts.items()]
+    return markdown(["NoC85/NoC90 of tolerant objects", "objects", *methods], rows)
+
+
+def boundary(content: dict[str, Any]) -> str:
+    """Return boundary IoU after 5 clicks and after the last one; nothing for files without it."""
+    methods = content["methods"]
+    counts = next(iter(methods.values()), {}).get("boundary_iou_at")
+    if not counts:
+        return ""
+    rows = [[name, *(decimals(m["boundary_iou_at"][k][key]) for k in counts for key in BOUNDARY_KEYS)] for name, m in methods.items()]
+    return markdown(["IoU and boundary IoU", *(f"{name}@{k}" for k in counts for name in BOUNDARY_KEYS.values())], rows)
+
+
+def spread(content: dict[str, Any]) -> str:
+    """Return mean, standard deviation and spread of NoC over repeated runs; nothing for files of one run."""
+    rows = [
+        [name, *(f"{noc['mean']:.2f} ± {noc['standard_deviation']:.2f} ({100 * noc['spread']:.1f} %)" for noc in nocs.values())]
+        for name, nocs in content.get("spread", {}).items()
+    ]
+    return markdown([f"{content['repeats']} runs, mean ± SD (spread)", "NoC85", "NoC90", "NoC95"], rows) if rows else ""
+
+
 def latency(content: dict[str, Any]) -> str:
     """Return latency and memory."""
     rows = [
@@ -110,6 +144,11 @@ def title(content: dict[str, Any]) -> str:
     first = next(iter(content["methods"].values()))
     name = content["title"] or ", ".join(first["noc_by_set"])
     return f"{name}, {first['objects']} objects" + ("" if content["mode"] == "click" else f", {content['mode']} mode")
+
+
+def decimals(value: float | None) -> str:
+    """Return an IoU with three decimals, or a dash if it was not measured."""
+    return "–" if value is None else f"{value:.3f}"
 
 
 def milliseconds(figures: dict[str, float]) -> str:

@@ -29,6 +29,7 @@ def next_click(
     ignore: np.ndarray | None = None,
     clicked: Iterable[Click] = (),
     rng: np.random.Generator | None = None,
+    min_depth: float = 0.5,
 ) -> Click | None:
     """Return the next click of a careful user: at the core of the larger error region.
 
@@ -39,8 +40,8 @@ def next_click(
         pred: Predicted mask, bool (H, W).
         ignore: Pixels that are never an error, bool (H, W).
         clicked: Earlier clicks; their pixels are not clicked again.
-        rng: Draw the click from all pixels at least half as deep as the deepest, as training does. None: take the deepest pixel, ties in
-            raster order.
+        rng: Draw the click from all pixels that are deep enough, as training does. None: take the deepest pixel, ties in raster order.
+        min_depth: With `rng`: the smallest distance to the region's border, as a fraction of the largest.
 
     Returns:
         A click, positive in false negatives and negative in false positives, or None if no error is left.
@@ -66,7 +67,7 @@ def next_click(
     if rng is None:
         y, x = divmod(int(depth.argmax()), depth.shape[1])
     else:
-        ys, xs = np.nonzero(depth >= 0.5 * deepest)
+        ys, xs = np.nonzero(depth >= min_depth * deepest)
         choice = int(rng.integers(len(ys)))
         y, x = int(ys[choice]), int(xs[choice])
     return Click(x, y, positive)

@@ -128,7 +128,8 @@ def test_the_best_first_prediction_or_alternative_is_recorded(folder: Path) -> N
 
 def test_ignored_pixels_are_neither_clicked_nor_counted() -> None:
     ignore = TRUE_MASK & ~part(40)
-    ious, _ = click_through(TRUE_MASK & ~ignore, ignore, np.zeros_like(TRUE_MASK), lambda: lambda click: part(100), 20, MODES["click"], RNG)
+    empty = np.zeros_like(TRUE_MASK)
+    ious, *_ = click_through(TRUE_MASK & ~ignore, ignore, empty, lambda: lambda click: part(100), 20, MODES["click"], RNG)
     assert ious == (1.0,)
 
 
@@ -143,6 +144,16 @@ def test_each_click_goes_to_the_core_of_the_larger_error() -> None:
     # The object is 4 rows high, so its core is 2 pixels deep: rows 5 and 6, from x = 2 on; ties go to the first in raster order.
     # Then the 4 rows above and below it are wrong, 2 deep as well (the image's border counts): from (1, 1) on.
     assert clicks == [Click(2, 5, True), Click(1, 1, False)]
+
+
+def test_boundary_iou_is_measured_after_each_click(folder: Path) -> None:
+    predictor = ScriptedPredictor([[part(40), part(100)]] * 3)
+    (run,) = benchmark("scripted", read_benchmark_objects(folder, limit=1), predictor, Options(plain=True)).runs
+    # The object has 4 rows and 25 columns, the first mask 10 of these columns. Boundaries of 1 px (2 % of the diagonal) leave out 2 rows
+    # of 23 and of 8 pixels, so they have 54 and 24 pixels. All except two inner pixels of the last mask column are in both.
+    assert run.boundary_ious == (pytest.approx(22 / 56), 1.0)
+    assert run.narrow_boundary_ious == (pytest.approx(0.4), 1.0)  # No pixel is more than 2 px from the border.
+    assert run.grown_iou == pytest.approx(100 / (6 * 27)) and not run.tolerant
 
 
 def test_max_clicks_must_be_positive() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cdwidget.benchmark import MODES, Method, Options, baseline, import_method, run_all
-from cdwidget.benchmark.protocol import Run, benchmark, bootstrap_interval, segment
+from cdwidget.benchmark.protocol import benchmark, segment
+from cdwidget.benchmark.results import Run, bootstrap_interval
 from cdwidget.cli.benchmark import measure, read_objects
 from cdwidget.formats.dataset_folders import HOLDOUT_INTERVAL, is_held_out, read_dataset
 from cdwidget.mask_errors import MAX_FLIP_IOU, MIN_FLIP_IOU, flip_superpixels
@@ -82,7 +83,7 @@ def test_every_mode_cuts_the_object_out(mode: str, sets: Path) -> None:
     prompt_log.clear()
     run = segment(target, Honest(), Options(mode))
     assert run.ious[-1] == 1.0 and len(run.encode) == 1 and len(run.predict) == len(prompt_log) > 0
-    kinds = {"click": Click, "box": Box, "stroke": Stroke, "edit": Click}
+    kinds = {"click": Click, "human": Click, "box": Box, "stroke": Stroke, "edit": Click}
     assert isinstance(prompt_log[0][0], kinds[mode])
     assert (MIN_FLIP_IOU <= run.start < MAX_FLIP_IOU) if mode == "edit" else run.start == 0
     assert segment(target, Honest(), Options(mode)).ious == run.ious
@@ -163,16 +164,43 @@ def test_all_files_and_tables_of_a_run(sets: Path, tmp_path: Path) -> None:
     text = measure(
         [BRIGHTNESS_METHOD, baseline("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares"
     )
-    noc, groups, differences, latency = text.split("\n\n")
+    noc, groups, tolerant, boundary, differences, latency = text.split("\n\n")
     assert noc.splitlines()[1].split()[:3] == ["honest", "4", "1.00"]
     assert [line.split()[0] for line in groups.splitlines()] == ["NoC85/NoC90", "one", "two"]
+    # A square of 16 x 20 pixels has an IoU of 320 / (18 * 22) with itself grown.
+    assert [line.split()[:-2] for line in tolerant.splitlines()[1:]] == [["not", "tolerant", "4"]]
+    assert boundary.splitlines()[1].split()[:4] == ["honest", "1.000", "1.000", "1.000"]
     assert differences.splitlines()[1].startswith("grabcut")
     assert "32x24" in latency and "peak memory MB" in latency
     content = json.loads(out.read_text())
     assert content["title"] == "squares" and content["kind"] == "ablation" and content["mode"] == "click"
     assert content["methods"]["honest"]["noc_by_set"]["two"]["0.9"] == 1
+    assert content["methods"]["honest"]["boundary_iou_at"]["5"] == {"iou": 1.0, "2%": 1.0, "2px": 1.0}
+    assert content["methods"]["honest"]["tolerant"]["objects"] == 0 and "spread" not in content
     assert content["latency"][0]["peak_bytes"] is None or content["latency"][0]["peak_bytes"] > content["latency"][0]["loaded_bytes"] / 2
     assert {path.suffix for path in tmp_path.glob("held-out.*")} == {".json", ".jsonl", ".csv", ".png"}
+
+
+def test_human_clicks_are_repeated_with_other_seeds(sets: Path, tmp_path: Path) -> None:
+    targets, out = read_objects([sets], held_out=True, objects=2), tmp_path / "human.json"
+    prompt_log.clear()
+    text = measure([BRIGHTNESS_METHOD], targets, Options("human", max_clicks=1), out=out, repeats=3)
+    clicks = [prompts[0] for prompts in prompt_log]
+    assert len(clicks) == 6 and len(set(clicks[::2])) > 1, "each run clicks elsewhere"
+    assert text.split("\n\n")[-1].splitlines()[1].split() == ["honest", "3", *["1.00", "±", "0.00", "0.0%"] * 3]
+    content = json.loads(out.read_text())
+    assert content["repeats"] == 3 and content["seed"] == 0
+    assert content["spread"]["honest"]["0.9"] == {"mean": 1.0, "standard_deviation": 0.0, "spread": 0.0}
+
+
+def test_human_clicks_are_anywhere_in_the_error_region() -> None:
+    gt = np.zeros((50, 50), bool)
+    gt[5:45, 5:45] = True  # The core is 20 px deep; human clicks are at least 2 px deep, those of training at least 10 px.
+    rng = np.random.default_rng(0)
+    clicks = [MODES["human"].prompt(gt, ~gt & gt, ~gt & gt, (), rng) for _ in range(300)]
+    depths = [min(click.x - 4, 45 - click.x, click.y - 4, 45 - click.y) for click in clicks if isinstance(click, Click)]
+    assert len(depths) == 300 and min(depths) == 2 and max(depths) > 10
+    assert all(click.positive for click in clicks if isinstance(click, Click))
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_every_time() -> None:

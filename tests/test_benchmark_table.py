@@ -40,6 +40,38 @@ def test_the_page_shows_the_figures(arguments: list[str], tmp_path: Path) -> Non
     assert cells[-1] == ["cdnet", "1000×800", "100/100", "50/50", "40/40", "2 (1)"]
 
 
+def test_the_page_shows_tolerant_objects_boundary_and_spread(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    runs = (
+        Run("a", (0.96,), 1.0, "one", boundary_ious=(0.8,), narrow_boundary_ious=(0.6,), grown_iou=0.95),
+        Run("b", (0.5, 0.6), 1.0, "two", boundary_ious=(0.1, 0.4), narrow_boundary_ious=(0.1, 0.2), grown_iou=0.7),
+    )
+    spread = {"cdnet": {q: {"mean": 2.5, "standard_deviation": 0.71, "spread": 0.4} for q in ("0.85", "0.9", "0.95")}}
+    about = {"kind": "benchmark", "mode": "human", "title": "held out", "repeats": 2, "spread": spread}
+    write_json(results / "a.json", [Result("cdnet", 20, runs)], **about)
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"{SCRIPT['BEGIN']}\n{SCRIPT['END']}\n")
+    main(["--results", str(results), "--page", str(page)])
+    lines = page.read_text().splitlines()
+    assert "| NoC85/NoC90 of tolerant objects | objects | cdnet |" in lines and "| all sets | 1 | 1.00/1.00 |" in lines
+    assert "| IoU and boundary IoU | mIoU@5 | 2 %@5 | 2 px@5 | mIoU@20 | 2 %@20 | 2 px@20 |" in lines
+    assert "| cdnet | 0.780 | 0.600 | 0.400 | 0.780 | 0.600 | 0.400 |" in lines
+    assert "| 2 runs, mean ± SD (spread) | NoC85 | NoC90 | NoC95 |" in lines
+    assert "| cdnet | 2.50 ± 0.71 (40.0 %) | 2.50 ± 0.71 (40.0 %) | 2.50 ± 0.71 (40.0 %) |" in lines
+
+
+def test_files_without_the_new_figures_are_read(arguments: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "results" / "a.json"
+    content = json.loads(file.read_text())
+    for method in content["methods"].values():
+        del method["tolerant"], method["boundary_iou_at"]
+    file.write_text(json.dumps(content))
+    main(arguments)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert "NoC90 (95 %)" in text and "tolerant" not in text and "boundary" not in text and "spread" not in text
+
+
 def test_check_fails_for_an_outdated_page(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="run python benchmarks/table.py"):
         main([*arguments, "--check"])

@@ -57,7 +57,17 @@ def test_benchmark_on_a_folder(folder: Path) -> None:
 def test_benchmark_of_the_default_model(folder: Path, plain: list[str]) -> None:
     code, output = invoke("benchmark", "--data", folder, "--methods", "cdnet, grabcut", "--limit", 1, "--max-clicks", 2, *plain)
     assert code == 0, output
-    assert [line.split()[0] for line in output.splitlines() if line.startswith(("cdnet", "grabcut"))] == ["cdnet", "grabcut"]
+    noc_table, _ = output.split("\n\n", 1)
+    assert [line.split()[0] for line in noc_table.splitlines() if line.startswith(("cdnet", "grabcut"))] == ["cdnet", "grabcut"]
+
+
+@pytest.mark.parametrize(("options", "repeats"), [([], 10), (["--repeats", 2], 2)])
+def test_benchmark_of_human_clicks(folder: Path, options: list[object], repeats: int) -> None:
+    command = ["benchmark", "--data", folder, "--methods", "random-walker", "--mode", "human", "--limit", 1, "--max-clicks", 1, *options]
+    code, output = invoke(*command)
+    assert code == 0, output
+    header, row = output.strip().splitlines()[-2:]
+    assert "NoC90 ± SD" in header and row.split()[:2] == ["random-walker", str(repeats)]
 
 
 def test_latency(tmp_path: Path) -> None:

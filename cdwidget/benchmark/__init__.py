@@ -3,8 +3,9 @@
 from cdwidget._deprecated import renamed_names
 from cdwidget.benchmark.latency import Latency, measure_in_new_process, measure_latency
 from cdwidget.benchmark.methods import BASELINES, Method, baseline, import_method
-from cdwidget.benchmark.protocol import MODES, Options, Result, Run, benchmark
+from cdwidget.benchmark.protocol import MODES, Options, benchmark
 from cdwidget.benchmark.report import latency_table, noc_table, plot_iou, write_csv, write_json
+from cdwidget.benchmark.results import Result, Run
 from cdwidget.benchmark.runner import run_all
 
 __all__ = [

@@ -16,6 +16,8 @@ from typing import Callable, Iterable, Protocol, Sequence
 
 import numpy as np
 
+from cdwidget.benchmark.boundary import NARROW_WIDTH_PX, boundary_iou, grown_iou
+from cdwidget.benchmark.results import IOU_CLICK_COUNTS, THRESHOLDS, Result, Run
 from cdwidget.click_simulation import core_distance, next_click, stroke_from
 from cdwidget.mask_errors import flip_superpixels
 from cdwidget.masks import bbox, iou
@@ -24,10 +26,8 @@ from cdwidget.prompts import Box, Click, Prompt
 from cdwidget.registry import lookup
 from cdwidget.session import Session
 
-THRESHOLDS = (0.85, 0.90, 0.95)  # IoU
-IOU_CLICK_COUNTS = (1, 3, 5)  # clicks
+HUMAN_MIN_DEPTH = 0.1  # fraction of the depth of the error region's core
 STROKE_RADIUS = 1 / 250  # fraction of the image's longer side, where the error region is thick enough
-BOOTSTRAP_RESAMPLES = 2000
 
 Clicker = Callable[[Prompt], np.ndarray]  # receives the next prompt, returns the mask, bool (H, W)
 
@@ -78,6 +78,11 @@ def click(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Sequen
     return next_click(gt, mask, ignore, [prompt for prompt in previous if isinstance(prompt, Click)])
 
 
+def human_click(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Sequence[Prompt], rng: np.random.Generator) -> Click | None:
+    """Click anywhere in the larger error region, except at its very border."""
+    return next_click(gt, mask, ignore, [prompt for prompt in previous if isinstance(prompt, Click)], rng, HUMAN_MIN_DEPTH)
+
+
 def box_first(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Sequence[Prompt], rng: np.random.Generator) -> Prompt | None:
     """Draw the object's bounding box, then click."""
     return click(gt, mask, ignore, previous, rng) if previous else Box(*bbox(gt))
@@ -95,6 +100,7 @@ def stroke(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, previous: Seque
 
 MODES: dict[str, Mode] = {
     "click": Mode(start_empty, click),
+    "human": Mode(start_empty, human_click),
     "box": Mode(start_empty, box_first),
     "stroke": Mode(start_empty, stroke),
     "edit": Mode(start_corrupted, click),
@@ -124,132 +130,6 @@ class Options:
         if self.max_clicks < 1:
             raise ValueError(f"max_clicks is {self.max_clicks}; it must be at least 1")
         lookup(MODES, self.mode, "mode")
-
-
-# ---- results -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Run:
-    """One object segmented by one method.
-
-    Attributes:
-        ious: IoU after each click.
-        seconds: Duration of the whole loop.
-        start: IoU before the first click.
-        encode: Seconds of each `set_image` call.
-        predict: Seconds of each `predict` call.
-        best: Highest IoU among the first prediction and its alternatives; None when the predictor was never called.
-    """
-
-    name: str
-    ious: tuple[float, ...]
-    seconds: float
-    group: str = ""
-    start: float = 0.0
-    encode: tuple[float, ...] = ()
-    predict: tuple[float, ...] = ()
-    best: float | None = None
-
-    def clicks_to(self, threshold: float) -> int | None:
-        """Return the index (from 1) of the first click with IoU >= threshold, or None."""
-        return next((index for index, iou in enumerate(self.ious, start=1) if iou >= threshold), None)
-
-    def iou_at(self, clicks: int) -> float:
-        """Return IoU after this many clicks, or after the last one if there were fewer."""
-        return self.ious[min(clicks, len(self.ious)) - 1]
-
-    @property
-    def drops(self) -> int:
-        """Number of clicks that lowered IoU."""
-        return sum(after < before for before, after in zip((self.start, *self.ious), self.ious))
-
-
-@dataclass(frozen=True)
-class Result:
-    """All objects segmented by one method."""
-
-    method: str
-    max_clicks: int
-    runs: tuple[Run, ...]
-
-    @property
-    def encode_seconds(self) -> tuple[float, ...]:
-        """Seconds of every image encoding."""
-        return tuple(seconds for run in self.runs for seconds in run.encode)
-
-    @property
-    def predict_seconds(self) -> tuple[float, ...]:
-        """Seconds of every prediction."""
-        return tuple(seconds for run in self.runs for seconds in run.predict)
-
-    def by_group(self) -> dict[str, Result]:
-        """Return the results of each data set."""
-        groups = sorted({run.group for run in self.runs})
-        return {group: Result(self.method, self.max_clicks, tuple(run for run in self.runs if run.group == group)) for group in groups}
-
-    def clicks_to(self, threshold: float) -> np.ndarray:
-        """Return the clicks of each object to the threshold, int (objects,).
-
-        An object that never reaches it counts as `max_clicks` clicks.
-        """
-        return np.array([run.clicks_to(threshold) or self.max_clicks for run in self.runs])
-
-    def noc(self, threshold: float) -> float:
-        """Return the mean number of clicks to the threshold (NoC).
-
-        An object that never reaches it counts as `max_clicks` clicks.
-        """
-        return float(self.clicks_to(threshold).mean())
-
-    def nof(self, threshold: float) -> int:
-        """Return the number of objects that never reach the threshold (NoF)."""
-        return sum(run.clicks_to(threshold) is None for run in self.runs)
-
-    def at_last(self, threshold: float) -> int:
-        """Return the number of objects that reach the threshold with the last click.
-
-        NoC counts them in the same way as the objects in `nof`.
-        """
-        return sum(run.clicks_to(threshold) == self.max_clicks for run in self.runs)
-
-    def iou_at(self, clicks: int) -> float:
-        """Return the mean IoU after this many clicks."""
-        return float(np.mean([run.iou_at(clicks) for run in self.runs]))
-
-    @property
-    def best_at_1(self) -> float | None:
-        """Mean IoU of the best of the first prediction and its alternatives.
-
-        None when no predictor was called.
-        """
-        found = [run.best for run in self.runs if run.best is not None]
-        return float(np.mean(found)) if found else None
-
-    @property
-    def drop_share(self) -> float:
-        """Fraction of all clicks that lowered IoU."""
-        return sum(run.drops for run in self.runs) / self.clicks
-
-    @property
-    def clicks(self) -> int:
-        """Total number of clicks."""
-        return sum(len(run.ious) for run in self.runs)
-
-    @property
-    def spc(self) -> float:
-        """Seconds per click of the whole loop.
-
-        The loop includes encoding, prediction, merge, IoU and choosing the next click.
-        """
-        return sum(run.seconds for run in self.runs) / self.clicks
-
-
-def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean of `values`, (n,)."""
-    chosen = np.random.default_rng(seed).integers(len(values), size=(BOOTSTRAP_RESAMPLES, len(values)))
-    low, high = np.percentile(np.asarray(values, float)[chosen].mean(1), (2.5, 97.5))
-    return float(low), float(high)
 
 
 # ---- the protocol ------------------------------------------------------------------------------------------------
@@ -307,11 +187,22 @@ def segment(target: Target, predictor: Predictor, options: Options) -> Run:
     timed = TimedPredictor(predictor)
     start = partial(_plain_clicker if options.plain else _session_clicker, image, timed, initial)
     mask = np.zeros_like(gt) if initial is None else initial
-    ious, seconds = click_through(gt, ignore, mask, start, options.max_clicks, mode, rng)
-    start_iou = iou(gt & ~ignore, mask & ~ignore)
+    ious, masks, seconds = click_through(gt, ignore, mask, start, options.max_clicks, mode, rng)
+    valid = ~ignore
     candidates = (timed.first.mask, *timed.first.alternatives) if timed.first else ()
-    best = max((iou(gt & ~ignore, candidate & ~ignore) for candidate in candidates), default=None)
-    return Run(target.name, ious, seconds, target.group, start_iou, tuple(timed.encode_seconds), tuple(timed.predict_seconds), best)
+    return Run(
+        target.name,
+        ious,
+        seconds,
+        target.group,
+        start=iou(gt & valid, mask & valid),
+        encode=tuple(timed.encode_seconds),
+        predict=tuple(timed.predict_seconds),
+        best=max((iou(gt & valid, candidate & valid) for candidate in candidates), default=None),
+        boundary_ious=tuple(boundary_iou(gt & valid, mask & valid) for mask in masks),
+        narrow_boundary_ious=tuple(boundary_iou(gt & valid, mask & valid, NARROW_WIDTH_PX) for mask in masks),
+        grown_iou=grown_iou(gt, ignore),
+    )
 
 
 def click_through(
@@ -322,7 +213,7 @@ def click_through(
     max_clicks: int,
     mode: Mode,
     rng: np.random.Generator,
-) -> tuple[tuple[float, ...], float]:
+) -> tuple[tuple[float, ...], list[np.ndarray], float]:
     """Prompt for one object until the IoU or the number of prompts reaches its limit.
 
     Args:
@@ -335,20 +226,22 @@ def click_through(
         rng: Random number generator.
 
     Returns:
-        IoU after each prompt, and the seconds of the whole loop.
+        IoU and mask after each prompt, and the seconds of the whole loop.
     """
     started = perf_counter()
     clicker = start()
     previous: list[Prompt] = []
     ious: list[float] = []
+    masks: list[np.ndarray] = []
     while len(ious) < max_clicks and not (len(ious) >= max(IOU_CLICK_COUNTS) and max(ious) >= max(THRESHOLDS)):
         prompt = mode.prompt(gt, mask, ignore, previous, rng)
         if prompt is None:
             break
         mask = clicker(prompt)
         previous.append(prompt)
+        masks.append(mask)
         ious.append(iou(gt & ~ignore, mask & ~ignore))
-    return tuple(ious), perf_counter() - started
+    return tuple(ious), masks, perf_counter() - started
 
 
 def _session_clicker(image: np.ndarray, predictor: Predictor, initial: np.ndarray | None) -> Clicker:

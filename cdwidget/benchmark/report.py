@@ -13,9 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cdwidget.benchmark.latency import Latency
-from cdwidget.benchmark.protocol import IOU_CLICK_COUNTS, THRESHOLDS, Result, bootstrap_interval
+from cdwidget.benchmark.results import IOU_CLICK_COUNTS, THRESHOLDS, Result, bootstrap_interval
 
 MAIN_THRESHOLD = 0.90  # IoU threshold whose mean is reported with an interval
+BOUNDARY_CLICK_COUNT = 5  # clicks
 
 
 def noc_table(results: Sequence[Result]) -> str:
@@ -48,13 +49,81 @@ def noc_table(results: Sequence[Result]) -> str:
 
 def group_table(results: Sequence[Result]) -> str:
     """Return NoC85/NoC90 of each method, one row per data set."""
-    groups = {group: len(part.runs) for group, part in results[0].by_group().items()}
+    return _align([["NoC85/NoC90", "objects", *(result.method for result in results)], *_group_rows(results)])
+
+
+def tolerant_table(results: Sequence[Result]) -> str:
+    """Return NoC85/NoC90 of each method on tolerant objects, by data set and of all, and on the others.
+
+    An object is tolerant if its ground truth and the same grown by one pixel have an IoU of at least 0.90.
+    """
+    tolerant, others = ([result.by_tolerance(part) for result in results] for part in (True, False))
+    rows = _group_rows(tolerant) if len(results[0].by_group()) > 1 else []
+    rows += [_noc_row(name, part) for name, part in (("tolerant", tolerant), ("not tolerant", others)) if part[0].runs]
+    return _align([["tolerant NoC85/NoC90", "objects", *(result.method for result in results)], *rows])
+
+
+def _group_rows(results: Sequence[Result]) -> list[list[str]]:
     parts = [result.by_group() for result in results]
+    return [_noc_row(group, [part[group] for part in parts]) for group in parts[0]]
+
+
+def _noc_row(name: str, results: Sequence[Result]) -> list[str]:
+    return [name, str(len(results[0].runs)), *(f"{result.noc(0.85):.2f}/{result.noc(0.90):.2f}" for result in results)]
+
+
+def boundary_table(results: Sequence[Result]) -> str:
+    """Return IoU and boundary IoU after 5 clicks and after the last one, one row per method.
+
+    The boundary is 2 % of the image diagonal or 2 pixels wide.
+    """
+    counts = sorted({BOUNDARY_CLICK_COUNT, results[0].max_clicks})
+    header = ["method", *(f"{name}@{k}" for k in counts for name in ("mIoU", "boundary-2%", "boundary-2px"))]
     rows = [
-        [group, str(count), *(f"{part[group].noc(0.85):.2f}/{part[group].noc(0.90):.2f}" for part in parts)]
-        for group, count in groups.items()
+        [result.method]
+        + [
+            "-" if value is None else f"{value:.3f}"
+            for k in counts
+            for value in (result.iou_at(k), result.boundary_iou_at(k), result.boundary_iou_at(k, narrow=True))
+        ]
+        for result in results
     ]
-    return _align([["NoC85/NoC90", "objects", *(result.method for result in results)], *rows])
+    return _align([header, *rows])
+
+
+def spread_table(repeats: Sequence[Sequence[Result]]) -> str:
+    """Return mean, standard deviation and spread of NoC over repeated runs, one row per method."""
+    percents = [round(100 * threshold) for threshold in THRESHOLDS]
+    rows = [
+        [method, str(len(repeats))]
+        + [text for noc in figures.values() for text in (f"{noc['mean']:.2f} ± {noc['standard_deviation']:.2f}", f"{noc['spread']:.1%}")]
+        for method, figures in noc_spread(repeats).items()
+    ]
+    return _align([["method", "runs", *(text for q in percents for text in (f"NoC{q} ± SD", "spread"))], *rows])
+
+
+def noc_spread(repeats: Sequence[Sequence[Result]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return how much NoC varies over runs that differ in their seed only.
+
+    Args:
+        repeats: For each run the results of all methods, in the same order.
+
+    Returns:
+        By method and threshold: mean and sample standard deviation of the NoC of the runs, and their spread, which is the difference
+        between the worst and the best run divided by the mean.
+    """
+    spread = {}
+    for results in zip(*repeats):
+        nocs = {str(q): np.array([result.noc(q) for result in results]) for q in THRESHOLDS}
+        spread[results[0].method] = {
+            q: {
+                "mean": float(noc.mean()),
+                "standard_deviation": float(noc.std(ddof=1)) if len(noc) > 1 else 0.0,
+                "spread": float(np.ptp(noc) / noc.mean()),
+            }
+            for q, noc in nocs.items()
+        }
+    return spread
 
 
 def difference_table(results: Sequence[Result]) -> str:
@@ -150,6 +219,7 @@ def write_csv(path: str | Path, results: Sequence[Result]) -> None:
 
 def _figures(result: Result, base: Result) -> dict[str, Any]:
     difference, low, high = _difference(base, result)
+    tolerant = result.by_tolerance(True)
     return {
         "objects": len(result.runs),
         "clicks": result.clicks,
@@ -157,21 +227,41 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
         "noc": {str(q): result.noc(q) for q in THRESHOLDS},
         "noc_interval": {str(q): bootstrap_interval(result.clicks_to(q)) for q in THRESHOLDS},
         "noc90_difference_to_first": {"mean": difference, "interval": [low, high]},
-        "noc_by_set": {
-            group: {"objects": len(part.runs), **{str(q): part.noc(q) for q in THRESHOLDS}} for group, part in result.by_group().items()
+        "noc_by_set": _noc_by_set(result),
+        "tolerant": {
+            "objects": len(tolerant.runs),
+            "noc": {str(q): tolerant.noc(q) for q in THRESHOLDS} if tolerant.runs else {},
+            "never_reached": {str(q): tolerant.nof(q) for q in THRESHOLDS},
+            "noc_by_set": _noc_by_set(tolerant),
         },
         "never_reached": {str(q): result.nof(q) for q in THRESHOLDS},
         "reached_at_last_click": {str(q): result.at_last(q) for q in THRESHOLDS},
         "miou_at": {str(k): result.iou_at(k) for k in IOU_CLICK_COUNTS},
+        "boundary_iou_at": {
+            str(k): {"iou": result.iou_at(k), "2%": result.boundary_iou_at(k), "2px": result.boundary_iou_at(k, narrow=True)}
+            for k in (BOUNDARY_CLICK_COUNT, result.max_clicks)
+        },
         "best_at_1": result.best_at_1,
         "drop_share": result.drop_share,
         "seconds_per_click": result.spc,
         "predict_ms": _percentiles(result.predict_seconds),
         "encode_ms": _percentiles(result.encode_seconds),
         "runs": [
-            {"name": run.name, "set": run.group, "start": run.start, "ious": list(run.ious), "seconds": run.seconds} for run in result.runs
+            {
+                "name": run.name,
+                "set": run.group,
+                "start": run.start,
+                "ious": list(run.ious),
+                "seconds": run.seconds,
+                "grown_iou": run.grown_iou,
+            }
+            for run in result.runs
         ],
     }
+
+
+def _noc_by_set(result: Result) -> dict[str, dict[str, float]]:
+    return {group: {"objects": len(part.runs), **{str(q): part.noc(q) for q in THRESHOLDS}} for group, part in result.by_group().items()}
 
 
 def _percentiles(seconds: Sequence[float]) -> dict[str, float]:

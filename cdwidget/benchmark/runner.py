@@ -18,10 +18,12 @@ from tqdm import tqdm
 
 from cdwidget._version import __version__
 from cdwidget.benchmark.methods import Method
-from cdwidget.benchmark.protocol import Options, Result, Run, Target, segment
+from cdwidget.benchmark.protocol import Options, Target, segment
+from cdwidget.benchmark.results import Result, Run
 from cdwidget.predictor import Predictor
 
 THREADS = "OMP_NUM_THREADS"
+RECORD_VERSION = 2  # Increases when a run gets a new figure, so that recorded runs without it are measured again.
 
 
 def run_all(
@@ -114,7 +116,8 @@ def _limit_threads(jobs: int) -> Iterator[None]:
 
 
 def _key(method: Method, target: Target, options: Options) -> str:
-    return hashlib.sha256(repr((__version__, method.fingerprint, options, target.image_path, target.name)).encode()).hexdigest()[:16]
+    parts = (RECORD_VERSION, __version__, method.fingerprint, options, target.image_path, target.name)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _read(record: Path) -> dict[str, Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Sequence
@@ -21,10 +21,14 @@ Out = Annotated[Path | None, typer.Option(help="Write all figures to this JSON f
 HeldOut = Annotated[bool, typer.Option("--held-out", help="The data are training sets: use objects of the images held out from training.")]
 Objects = Annotated[int, typer.Option(min=1, help="With --held-out: number of objects, spread evenly over the sets.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first images of each folder.")]
-ModeName = Annotated[str, typer.Option(help="click, box (a box first), stroke, or edit (start from a mask of IoU 0.75 to 0.85).")]
+ModeName = Annotated[
+    str, typer.Option(help="click, human (anywhere in the error), box (a box first), stroke, or edit (start from a mask of IoU 0.75-0.85).")
+]
 MaxClicks = Annotated[int, typer.Option(min=1, help="Maximum number of prompts per object.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Number of processes; with more than one, seconds are not comparable.")]
 Title = Annotated[str, typer.Option(help="Title of tables and plots.")]
+
+HUMAN_REPEATS = 10  # runs
 
 
 def benchmark(
@@ -39,6 +43,9 @@ def benchmark(
     latency: Annotated[bool, typer.Option("--latency", help="Measure encoding, clicks and memory on one photograph.")] = False,
     size: Annotated[str, typer.Option(help="Sizes of that photograph, comma-separated.")] = "1000x1000",
     title: Title = "",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Runs with different seeds, compared by NoC. Default: 10 with --mode human, else 1.")
+    ] = None,
 ) -> None:  # fmt: skip
     """Compare methods by the same clicks: number of clicks (NoC, NoF, IoU@k) on folders, or latency on a photograph."""
     from cdwidget.benchmark import Options
@@ -50,7 +57,8 @@ def benchmark(
     targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
     chosen = checked("--methods", _methods, methods)
     check_out(out)
-    typer.echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title))
+    repeats = (HUMAN_REPEATS if mode == "human" else 1) if repeats is None else repeats
+    typer.echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title, repeats=repeats))
 
 
 def ablate(
@@ -106,7 +114,7 @@ def read_sizes(text: str) -> list[tuple[int, int]]:
 
 def measure(
     methods: Sequence[Method], targets: Sequence[Target], options: Options, *, sizes: Sequence[tuple[int, int]] = (), jobs: int = 1,
-    out: Path | None = None, compare: bool = False, title: str = "",
+    out: Path | None = None, compare: bool = False, title: str = "", repeats: int = 1,
 ) -> str:  # fmt: skip
     """Run a benchmark and return the tables to print.
 
@@ -119,24 +127,42 @@ def measure(
         out: JSON file for all figures; a CSV and a PNG of the same name are written next to it, and a JSONL record while it runs.
         compare: Add the difference of each method to the first one.
         title: Title of tables and plots.
+        repeats: Number of runs. Each adds one to the seed; all tables except that of the spread are of the first run.
     """
     from cdwidget.benchmark import measure_in_new_process, noc_table, plot_iou, run_all, write_csv, write_json
-    from cdwidget.benchmark.report import difference_table, group_table, latency_table
+    from cdwidget.benchmark.report import (
+        boundary_table,
+        difference_table,
+        group_table,
+        latency_table,
+        noc_spread,
+        spread_table,
+        tolerant_table,
+    )
 
-    results = run_all(methods, targets, options, jobs=jobs, record=None if out is None else out.with_suffix(".jsonl")) if targets else []
+    record = None if out is None else out.with_suffix(".jsonl")
+    seeds = range(options.seed, options.seed + repeats) if targets else ()
+    runs = [run_all(methods, targets, replace(options, seed=seed), jobs=jobs, record=record) for seed in seeds]
+    results = runs[0] if runs else []
     latencies = [measure_in_new_process(method, width, height) for width, height in sizes for method in methods]
     tables = []
     if results:
         tables.append(noc_table(results))
         if len(results[0].by_group()) > 1:
             tables.append(group_table(results))
+        tables += [tolerant_table(results), boundary_table(results)]
+        if repeats > 1:
+            tables.append(spread_table(runs))
         if compare:
             tables.append(difference_table(results))
     if latencies:
         tables.append(latency_table(latencies))
     if out is not None:
         kind = "ablation" if compare else "benchmark"
-        write_json(out, results, latencies, cdwidget=__version__, title=title, kind=kind, jobs=jobs, **asdict(options))
+        about = {"cdwidget": __version__, "title": title, "kind": kind, "jobs": jobs, **asdict(options)}
+        if repeats > 1:
+            about |= {"repeats": repeats, "spread": noc_spread(runs)}
+        write_json(out, results, latencies, **about)
         if results:
             write_csv(out.with_suffix(".csv"), results)
             plot_iou(out.with_suffix(".png"), results, title)
