@@ -76,14 +76,14 @@ class Film:
 
 
 def annotate(lab: Lab, page: Page) -> None:
-    """Segment an astronaut, correct her with a click, label her, then segment the rocket behind her."""
+    """Segment an astronaut, remove the helmet with a right-click, label her, then segment the rocket."""
     notebook = Notebook.open(lab, page, "annotate.ipynb", [ANNOTATE])
     notebook.run_all()
     widget = notebook.widget()
     film = Film(widget.root)
     film.shoot(900)
     click(widget, film, 250, 380)
-    click(widget, film, 400, 300, button="right")
+    click(widget, film, 405, 440, button="right")
     press(widget, film, "1", 900)
     press(widget, film, "Enter", 600)
     click(widget, film, 420, 130)
