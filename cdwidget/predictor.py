@@ -11,6 +11,20 @@ from cdwidget.prompts import Prompt
 
 
 @dataclass(frozen=True)
+class FocusFactors:
+    """A second, closer prediction where the newest prompt changed the mask.
+
+    box: (x0, y0, x1, y1), the part of the image that was predicted again. pixels: uint8 (S, S, 3), its view. prior: float32 (S, S), the
+    probability before. logits: float32 (h, w), the answer, which was taken in the box.
+    """
+
+    box: tuple[int, int, int, int]
+    pixels: np.ndarray
+    prior: np.ndarray
+    logits: np.ndarray
+
+
+@dataclass(frozen=True)
 class Factors:
     """What CDNet recorded on the way to a prediction; from it every map of the inspection is rebuilt.
 
@@ -21,6 +35,7 @@ class Factors:
     logits: float32 (1 + latent heads, h, w), before pixel diffusion: the main head, then those that became alternatives.
     pixels: uint8 (S, S, 3), the view's image. seeds: float32, as large as the image that PDM works on (S over a whole number), 1 at
     positive and -1 at negative clicks. pdm_steps: rounds of PDM that made the answer, 0 for none.
+    focus: the focus view, which everything above does not include; None where there was none.
     """
 
     box: tuple[int, int, int, int]
@@ -39,6 +54,7 @@ class Factors:
     pixels: np.ndarray
     seeds: np.ndarray
     pdm_steps: int
+    focus: FocusFactors | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import torch
 
 from cdwidget.model import MODELS, load_predictor
 from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.focus import Focus, focus_box
 from cdwidget.model.predictor import CDNetPredictor
 from cdwidget.prompts import Box, Click, Stroke
 
@@ -70,8 +71,8 @@ def test_a_box_prompt_is_the_first_crop(predictor):
 
 
 def test_an_answer_that_changes_much_is_shown_to_the_network_again_and_no_other(predictor):
-    once = CDNetPredictor(predictor.model, zoom_in=False, cascade=False)
-    twice = CDNetPredictor(predictor.model, zoom_in=False)
+    once = CDNetPredictor(predictor.model, zoom_in=False, cascade=False, focus=None)
+    twice = CDNetPredictor(predictor.model, zoom_in=False, focus=None)
     for one in (once, twice):
         one.set_image(photo(32, 32))  # as large as the grid of pixel diffusion: nothing is scaled
     prompts = [Click(16, 16)]
@@ -176,3 +177,66 @@ def test_a_twin_holds_an_image_of_its_own():
     twin.set_image(photo(64, 96)[::-1].copy())
     assert twin.model is predictor.model and twin.predict([Click(90, 32)]).mask.shape == (64, 96)
     assert np.array_equal(predictor.predict([Click(32, 32)]).prob, before.prob)
+
+
+def square_prior(side=200):
+    prior = np.zeros((400, 600), np.float32)
+    prior[100 : 100 + side, 200 : 200 + side] = 1
+    return prior
+
+
+def focused_and_not(model):
+    predictors = [CDNetPredictor(model, cascade=False), CDNetPredictor(model, cascade=False, focus=None)]
+    for one in predictors:
+        one.set_image(photo(400, 600))
+    return predictors
+
+
+def test_a_correction_is_predicted_again_in_a_focus_view_and_nothing_outside_changes(predictor, monkeypatch):
+    focused, plain = focused_and_not(predictor.model)
+    x0, y0, x1, y1 = box = (190, 90, 254, 154)  # the random weights of this network would change the whole image
+    monkeypatch.setattr("cdwidget.model.predictor.focus_box", lambda *_: box)
+    prompts, prior = [Click(300, 200), Click(210, 105, False)], square_prior()
+    answer, usual = focused.predict(prompts, prior), plain.predict(prompts, prior)
+    assert answer.factors.focus.box == box
+    inside = np.zeros((400, 600), bool)
+    inside[y0:y1, x0:x1] = True
+    assert np.array_equal(answer.prob[~inside], usual.prob[~inside]) and not np.array_equal(answer.prob, usual.prob)
+    assert answer.factors.box == usual.factors.box and usual.factors.focus is None
+    assert np.array_equal(focused.predict(prompts, prior).prob, answer.prob)
+
+
+@pytest.mark.parametrize(
+    "prompts, prior", [([Click(300, 200)], None), ([Box(150, 50, 450, 350)], square_prior()), ([Click(300, 200)], square_prior(8))]
+)
+def test_there_is_no_focus_view_without_a_mask_for_a_box_and_for_a_small_object(predictor, prompts, prior):
+    focused, plain = focused_and_not(predictor.model)
+    answer = focused.predict(prompts, prior)
+    assert answer.factors.focus is None and np.array_equal(answer.prob, plain.predict(prompts, prior).prob)
+
+
+@pytest.mark.parametrize("prompt", [Click(210, 105, False), Stroke(((210, 105), (240, 108)), False, 3)])
+def test_the_focus_view_holds_the_prompt_and_the_component_that_it_changes(prompt):
+    before = square_prior() > 0.5
+    after = before.copy()
+    after[100:120, 200:260] = False  # at the prompt
+    after[280:300, 380:400] = False  # elsewhere
+    x0, y0, x1, y1 = focus_box(before, after, prompt, Focus(factor=1.5), 0.5)
+    assert x0 <= 200 and y0 <= 100 and x1 >= 260 and y1 >= 120 and (x1 - x0, y1 - y0) == (90, 90)
+
+
+def test_a_change_of_most_of_the_object_is_no_correction():
+    before = square_prior() > 0.5
+    assert focus_box(before, np.zeros_like(before), Click(210, 105, False), Focus(), 0.5) is None
+
+
+def test_a_new_detail_branch_changes_no_answer():
+    torch.manual_seed(0)
+    config = CDNetConfig(backbone="lite0", size=64, channels=32, detail=True)
+    model = CDNet(config).eval()
+    maps, image = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        encoded = model.encode(image)
+        fine, coarse = model.predict_focus(encoded, maps, image).logits, model(encoded, maps, latent=False).logits
+    assert fine.shape == (1, 1, 32, 32)
+    torch.testing.assert_close(fine, torch.nn.functional.interpolate(coarse, scale_factor=2, mode="bilinear"))

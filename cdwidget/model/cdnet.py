@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cdwidget.lookup import lookup
 from cdwidget.model.backbones import BACKBONES
 from cdwidget.model.click_maps import Encoding, encode_clicks, source_maps
+from cdwidget.model.detail import Detail
 from cdwidget.model.fdm import FDM, ClickAffinity, FDMFactors, Variant
 
 
@@ -23,7 +24,8 @@ class CDNetConfig:
     feature diffusion. pdm_steps: rounds of the pixel diffusion at inference, 0 for none. latent_heads: of diversified training.
     previous_mask: whether the third map is used. click_affinity: whether tokens are compared with the clicked ones before FDM.
     click_radius: of a click's disk in view pixels. click_encoding: what the network is shown of the disks. quality: whether each head's IoU
-    is predicted too. bits: of a weight in the file, 4 by a palette (see palette.py), 0 for fp16.
+    is predicted too. bits: of a weight in the file, 4 by a palette (see palette.py), 0 for fp16. detail: whether a detail branch adds fine
+    structure in focus views.
     """
 
     backbone: str = "tinyvit"
@@ -38,6 +40,7 @@ class CDNetConfig:
     click_encoding: Encoding = "disk"
     quality: bool = False
     bits: int = 0
+    detail: bool = False
 
 
 class Output(NamedTuple):
@@ -54,6 +57,8 @@ class Output(NamedTuple):
 
 class CDNet(nn.Module):
     """`forward(encode(image), maps)`: image (B, 3, S, S) in 0..1, maps (B, 3, S, S): positive, negative clicks, previous mask."""
+
+    fixed_size = False  # whether views of another size than the configuration's cannot be predicted
 
     def __init__(self, config: CDNetConfig):
         super().__init__()
@@ -73,6 +78,7 @@ class CDNet(nn.Module):
         heads = 1 + config.latent_heads
         self.heads = nn.Sequential(nn.Conv2d(widths[0], 8 * heads, 3, padding=1), nn.GELU(), nn.Conv2d(8 * heads, heads, 1, groups=heads))
         self.quality = Quality(config.channels) if config.quality else None
+        self.detail = Detail(widths) if config.detail and self.late else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """What can be computed before the first prompt: all of a late encoder, nothing of an early one."""
@@ -82,6 +88,23 @@ class CDNet(nn.Module):
 
     def forward(self, encoded: tuple[Tensor, ...], maps: Tensor, latent: bool = True) -> Output:
         """Ask all heads, or the main one alone: its logits are the same, and there is no quality."""
+        x, tokens, gate, factors = self._decode(encoded, maps)
+        logits = self.heads(x) if latent else self._main_head(x)
+        return Output(logits, gate, factors, self.quality(tokens, logits) if latent and self.quality is not None else None)
+
+    def predict_focus(self, encoded: tuple[Tensor, ...], maps: Tensor, image: Tensor) -> Output:
+        """Predict a focus view by the main head alone, with the detail branch where the model has one: logits (B, 1, S / 2, S / 2) then.
+
+        image: (B, 3, S, S) in 0..1, the view that was encoded.
+        """
+        x, tokens, gate, factors = self._decode(encoded, maps)
+        logits = self._main_head(x)
+        if self.detail is not None:
+            logits = self.detail(image, maps, (x, *encoded[:-1], tokens), logits)
+        return Output(logits, gate, factors, None)
+
+    def _decode(self, encoded: tuple[Tensor, ...], maps: Tensor) -> tuple[Tensor, Tensor, Tensor, FDMFactors | None]:
+        """Return the features at stride 4, the tokens, the gate's logits and FDM's factors."""
         if not self.config.previous_mask:
             maps = torch.cat([maps[:, :2], torch.zeros_like(maps[:, 2:])], 1)
         prompts = self.prompts(encode_clicks(maps, self.config.click_encoding, self.config.click_radius))
@@ -96,8 +119,7 @@ class CDNet(nn.Module):
         x = tokens = self.refine(x)
         for level, narrow, smooth in zip(levels[-2::-1], reversed(self.narrow), reversed(self.smooth)):
             x = smooth(F.interpolate(narrow(x), scale_factor=2, mode="bilinear") + level)
-        logits = self.heads(x) if latent else self._main_head(x)
-        return Output(logits, gate, factors, self.quality(tokens, logits) if latent and self.quality is not None else None)
+        return x, tokens, gate, factors
 
     def _main_head(self, x: Tensor) -> Tensor:
         first, first_bias, last, last_bias = self.heads.parameters()

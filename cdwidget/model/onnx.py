@@ -58,6 +58,8 @@ class OnnxCDNet(CDNet):
     path: the head's file. Raises FileNotFoundError, ValueError for a graph of something else, ImportError without onnxruntime.
     """
 
+    fixed_size = True
+
     def __init__(self, path: Path):
         nn.Module.__init__(self)  # and none of CDNet's layers
         self._head = _session(path)
@@ -76,6 +78,10 @@ class OnnxCDNet(CDNet):
         """As `CDNet.forward`, but that the graph always asks all heads."""
         logits, gate, *quality = _run(self._head, *encoded, maps)
         return Output(logits, gate, None, quality[0] if quality else None)
+
+    def predict_focus(self, encoded: tuple[Tensor, ...], maps: Tensor, image: Tensor) -> Output:
+        """As `CDNet.predict_focus`, without a detail branch."""
+        return self(encoded, maps)._replace(quality=None)
 
 
 class _Encoder(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple, Sequence
 
@@ -17,11 +18,10 @@ from torch import Tensor
 from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.click_maps import click_maps
+from cdwidget.model.focus import FOCUS, Focus, Rectangle, focus_box
 from cdwidget.model.precision import precision, rounded
-from cdwidget.predictor import Factors, Prediction
+from cdwidget.predictor import Factors, FocusFactors, Prediction
 from cdwidget.prompts import Box, Click, Prompt, check_prompt
-
-Rectangle = tuple[int, int, int, int]  # x0, y0, x1, y1, half-open, in image pixels
 
 SMALLEST_IMAGE = 16  # pixels a side
 EXPANSION = 2.0  # of the object's box when zooming in; on held-out images 2.0 needs fewer clicks than the published 1.4
@@ -46,6 +46,7 @@ class CDNetPredictor:
     def __init__(
         self, model: CDNet, device: str = "cpu", zoom_in: bool = True, pdm_steps: int | None = None, *,
         expansion: float = EXPANSION, reclamp: bool = False, flip: bool = False, previous_mask: bool = True, cascade: bool = True,
+        focus: Focus | None = FOCUS,
     ):  # fmt: skip
         self.model = model.eval().to(device=device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -56,9 +57,13 @@ class CDNetPredictor:
         self.pdm_steps = model.config.pdm_steps if pdm_steps is None else pdm_steps
         self.expansion, self.reclamp, self.flip, self.previous_mask = expansion, reclamp, flip, previous_mask
         self.cascade = cascade and previous_mask
+        self.focus = focus if previous_mask else None
+        if self.focus is not None:  # a graph of fixed size knows one size alone
+            view_px = model.config.size if model.fixed_size else min(self.focus.view_px, model.config.size)
+            self.focus = replace(self.focus, view_px=view_px)
         self._device = torch.device(device)
         self._image: np.ndarray | None = None
-        self._views: OrderedDict[Rectangle, View] = OrderedDict()
+        self._views: OrderedDict[tuple[int, ...], View] = OrderedDict()
 
     def twin(self) -> CDNetPredictor:
         """Return another predictor of the same model, which holds an image of its own: the weights are in memory once."""
@@ -75,7 +80,7 @@ class CDNetPredictor:
         _check_image(image)
         self._image = image
         self._views.clear()
-        self._view((0, 0, image.shape[1], image.shape[0]))
+        self._view((0, 0, image.shape[1], image.shape[0]), self.config.size)
 
     @torch.inference_mode()
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
@@ -99,6 +104,7 @@ class CDNetPredictor:
             prior = np.asarray(prior, np.float32)
             if not (prior > 0.5).any():
                 prior = None
+        before = prior
         whole = (0, 0, width, height)
         crop, outside = self._crop(prior, prompts), prior
         if crop == whole:
@@ -113,7 +119,8 @@ class CDNetPredictor:
         first = look  # whose latent heads differ; shown one answer as the prior, all of them agree with it
         if cascade and _changes_much(prior, look.prob):
             look = self._look(crop, prompts, look.fine, look.outside, latent=False)
-        return self._prediction(look, first)
+        focused = self._focused(look, before, prompts)
+        return self._prediction(look, first, focused)
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:
@@ -155,44 +162,67 @@ class CDNetPredictor:
         small = max((right - left) / width, (bottom - top) / height) <= SMALL
         return (left, top, right, bottom) if small else whole
 
-    def _view(self, box: Rectangle) -> View:
+    def _focused(self, look: Look, before: np.ndarray | None, prompts: Sequence[Prompt]) -> Look | None:
+        """Predict once more in the focus view of the newest prompt; None where there is none.
+
+        look: the answer so far, whose probability is the prior of the focus view and stays outside it. before: float32 (H, W), the mask
+        before the newest prompt, or None.
+        """
+        if self.focus is None or before is None:
+            return None
+        x0, y0, x1, y1 = look.view.box
+        scale = self.config.size / max(x1 - x0, y1 - y0)
+        box = focus_box(before > 0.5, look.prob > 0.5, prompts[-1], self.focus, scale)
+        if box is None:
+            return None
+        x0, y0, x1, y1 = box
+        return self._look(box, prompts, look.prob[y0:y1, x0:x1], look.prob, latent=False, focus_px=self.focus.view_px)
+
+    def _view(self, box: Rectangle, size: int) -> View:
         """The encoded view of a rectangle of the image, from the few that are kept."""
-        if box not in self._views:
+        key = (*box, size)
+        if key not in self._views:
             assert self._image is not None
-            self._views[box] = View(self._image, box, self._network, self._device, precision(self._device.type), self.flip)
+            self._views[key] = View(self._image, box, self._network, self._device, precision(self._device.type), self.flip, size)
             while len(self._views) > KEPT_VIEWS:
                 self._views.popitem(last=False)
-        self._views.move_to_end(box)
-        return self._views[box]
+        self._views.move_to_end(key)
+        return self._views[key]
 
     def _look(
-        self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None, latent: bool = True
-    ) -> Look:
+        self, box: Rectangle, prompts: Sequence[Prompt], prior: np.ndarray | None, outside: np.ndarray | None, latent: bool = True,
+        focus_px: int = 0,
+    ) -> Look:  # fmt: skip
         """Ask the network about one view, showing it the view's part of a prior, float32 of any size; outside keeps its probability.
 
-        latent: whether to ask the latent heads too, which takes a seventh of the time.
+        latent: whether to ask the latent heads too, which takes a seventh of the time. focus_px: side of a focus view in pixels, 0 for an
+        ordinary view.
         """
         assert self._image is not None
-        view, size = self._view(box), self.config.size
+        size = focus_px or self.config.size
+        view = self._view(box, size)
         maps = np.zeros((3, size, size), np.float32)
         maps[:2] = click_maps(prompts, box, size, self.config.click_radius)
         if prior is not None and self.previous_mask:
             maps[2] = cv2.resize(prior, (size, size), interpolation=cv2.INTER_AREA if prior.size > size**2 else cv2.INTER_LINEAR)
-        output = self._forward(view, torch.from_numpy(maps)[None].to(self._device), latent)
+        output = self._forward(view, torch.from_numpy(maps)[None].to(self._device), latent, focus_px > 0)
         fine = self._refined(view, output.logits[0, 0].float(), maps)
         return Look(view, maps, output, fine, view.to_image(fine, outside), outside)
 
-    def _prediction(self, look: Look, first: Look) -> Prediction:
+    def _prediction(self, look: Look, first: Look, focused: Look | None) -> Prediction:
         """All that a look says, but for its latent heads: they are those of the first look at the same view."""
         logits = torch.cat([look.output.logits[0, :1], first.output.logits[0, 1:]]).float()
         heads, quality = logits[1:], first.output.quality
         best_first = _best_first(heads, None if quality is None else quality[0, 1:])
         alternatives = Readings([head.sigmoid().cpu().numpy() for head in best_first], first.view, first.outside)
-        return Prediction(look.prob > 0.5, look.prob, alternatives, self._factors(look, logits))
+        prob = look.prob if focused is None else focused.prob
+        return Prediction(prob > 0.5, prob, alternatives, self._factors(look, logits, focused))
 
-    def _forward(self, view: View, maps: Tensor, latent: bool) -> Output:
-        """Ask the network: maps (1, 3, size, size)."""
+    def _forward(self, view: View, maps: Tensor, latent: bool, focus: bool = False) -> Output:
+        """Ask the network: maps (1, 3, size, size). focus: in a focus view."""
         with precision(self._device.type):
+            if focus:
+                return self._network.predict_focus(view.encoded, maps, view.image)
             output = self._network(view.encoded, maps, latent)
             if not self.flip:
                 return output
@@ -201,13 +231,13 @@ class CDNetPredictor:
 
     def _refined(self, view: View, logits: Tensor, maps: np.ndarray) -> np.ndarray:
         """Upsample the logits and let them flow over the view's pixels: probability, float32 (size / PIXEL, size / PIXEL)."""
-        fine = F.interpolate(logits[None, None], size=self.config.size // PIXEL, mode="bilinear")[0, 0]
+        fine = F.interpolate(logits[None, None], size=len(maps[0]) // PIXEL, mode="bilinear")[0, 0]
         if not self.pdm_steps:
             return fine.sigmoid().cpu().numpy()
         signed = pdm.diffuse(fine, _seeds(maps).to(fine.device), view.affinity, self.pdm_steps, self.reclamp)
         return (signed.clamp(-2, 2) / 4 + 0.5).cpu().numpy()
 
-    def _factors(self, look: Look, logits: Tensor) -> Factors | None:
+    def _factors(self, look: Look, logits: Tensor, focused: Look | None) -> Factors | None:
         view, output, f = look.view, look.output, look.output.factors
         if f is None:
             return None
@@ -232,6 +262,7 @@ class CDNetPredictor:
             pixels=view.pixels,
             seeds=_seeds(look.maps).numpy(),
             pdm_steps=self.pdm_steps,
+            focus=None if focused is None else _focus_factors(focused),
         )
 
 
@@ -239,10 +270,11 @@ class View:
     """A rectangle of the image as the network sees it: a square, encoded; with `flip` mirrored as well."""
 
     def __init__(
-        self, image: np.ndarray, box: Rectangle, model: CDNet, device: torch.device, precision: AbstractContextManager, flip: bool = False
-    ):
+        self, image: np.ndarray, box: Rectangle, model: CDNet, device: torch.device, precision: AbstractContextManager, flip: bool = False,
+        size: int | None = None,
+    ):  # fmt: skip
         x0, y0, x1, y1 = box
-        size = model.config.size
+        size = size or model.config.size
         shrinks = (x1 - x0) * (y1 - y0) > size**2
         pixels = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         self.box, self.pixels = box, pixels
@@ -292,6 +324,10 @@ class Readings(Sequence[np.ndarray]):
         if isinstance(number, slice):
             return tuple(self)[number]
         return self._view.to_image(self._probs[number], self._outside) > 0.5
+
+
+def _focus_factors(look: Look) -> FocusFactors:
+    return FocusFactors(look.view.box, look.view.pixels, look.maps[2], look.output.logits[0, 0].float().cpu().numpy())
 
 
 def _seeds(maps: np.ndarray) -> Tensor:

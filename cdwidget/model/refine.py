@@ -32,7 +32,7 @@ MEMORY = 20  # pairs that L-BFGS keeps
 class BRS(CDNetPredictor):
     """CDNet's network with its click maps refined at each prompt; each search begins anew, so that answers depend on nothing else."""
 
-    def _forward(self, view: View, maps: Tensor, latent: bool) -> Output:
+    def _forward(self, view: View, maps: Tensor, latent: bool, focus: bool = False) -> Output:
         with torch.inference_mode(False):
             encoded, maps = _differentiable(view, maps)
 
@@ -47,7 +47,7 @@ class BRS(CDNetPredictor):
 class FBRS(CDNetPredictor):
     """CDNet's network with a scale and a bias for each channel behind its context block, refined at each prompt (f-BRS-B)."""
 
-    def _forward(self, view: View, maps: Tensor, latent: bool) -> Output:
+    def _forward(self, view: View, maps: Tensor, latent: bool, focus: bool = False) -> Output:
         with torch.inference_mode(False):
             encoded, maps = _differentiable(view, maps)
             features: dict[str, Tensor | list[Tensor]] = {}

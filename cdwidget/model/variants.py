@@ -26,9 +26,10 @@ VARIANTS: dict[str, Callable[..., CDNetPredictor]] = {
     "flip": partial(CDNetPredictor, flip=True),
     "no-previous-mask": partial(CDNetPredictor, previous_mask=False),
     "no-cascade": partial(CDNetPredictor, cascade=False),
+    "no-focus": partial(CDNetPredictor, focus=None),
     "no-pdm-no-zoom": partial(CDNetPredictor, pdm_steps=0, zoom_in=False, cascade=False),
-    "brs": partial(BRS, pdm_steps=0, cascade=False),
-    "f-brs-b": partial(FBRS, pdm_steps=0, cascade=False),
+    "brs": partial(BRS, pdm_steps=0, cascade=False, focus=None),
+    "f-brs-b": partial(FBRS, pdm_steps=0, cascade=False, focus=None),
 }
 ABLATIONS = tuple(name for name in VARIANTS if name not in ("no-pdm-no-zoom", "brs", "f-brs-b"))
 
@@ -68,4 +69,4 @@ def ablations(model: str) -> list[str]:
 
 def _settings(predictor: CDNetPredictor) -> tuple[object, ...]:
     zoom = predictor.expansion if predictor.zoom_in else None
-    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask, predictor.cascade
+    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask, predictor.cascade, predictor.focus
