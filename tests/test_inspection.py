@@ -13,12 +13,12 @@ from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from cdwidget.inspection import OFFSETS, Affinity, PixelDiffusion, View, added, diagnose, disagreement, given, heads
+from cdwidget.inspection import OFFSETS, Affinity, PixelDiffusion, View, added, diagnose, disagreement, focus_change, given, heads
 from cdwidget.inspection import pixels as numpy_pdm
 from cdwidget.model import fdm, pdm
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.predictor import CDNetPredictor
-from cdwidget.predictor import Factors
+from cdwidget.predictor import Factors, FocusFactors
 from cdwidget.prompts import Click
 from cdwidget.session import Asked, Session
 
@@ -165,6 +165,14 @@ def test_both_pixel_diffusions_have_the_same_constants() -> None:
     for name in ("RINGS", "OFFSETS", "UNCERTAIN", "MARGIN", "SEED"):
         assert getattr(numpy_pdm, name) == getattr(pdm, name)
     assert len(OFFSETS) == 32 and fdm.FLOOR == 1e-3
+
+
+def test_the_change_that_a_focus_view_makes() -> None:
+    f = factors_of(3, 4)
+    assert not focus_change(f).any()
+    prior = np.full((8, 8), 0.25, np.float32)
+    focus = FocusFactors((1, 2, 5, 6), np.zeros((8, 8, 3), np.uint8), prior, np.zeros((4, 4), np.float32))
+    np.testing.assert_allclose(focus_change(Factors(**{**vars(f), "focus": focus})), 0.25)
 
 
 def test_heads_and_their_disagreement() -> None:

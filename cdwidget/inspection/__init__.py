@@ -2,7 +2,7 @@
 
 from cdwidget.inspection.affinity import Affinity, Branch, Kind, added
 from cdwidget.inspection.diagnosis import Finding, diagnose, given
-from cdwidget.inspection.heads import disagreement, heads
+from cdwidget.inspection.heads import disagreement, focus_change, heads
 from cdwidget.inspection.pixels import OFFSETS, PixelDiffusion
 from cdwidget.inspection.view import View
 
@@ -17,6 +17,7 @@ __all__ = [
     "added",
     "diagnose",
     "disagreement",
+    "focus_change",
     "given",
     "heads",
 ]

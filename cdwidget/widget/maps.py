@@ -8,7 +8,7 @@ from typing import Callable, Literal
 
 import numpy as np
 
-from cdwidget.inspection import OFFSETS, Affinity, Branch, PixelDiffusion, View, added, disagreement, heads
+from cdwidget.inspection import OFFSETS, Affinity, Branch, PixelDiffusion, View, added, disagreement, focus_change, heads
 from cdwidget.inspection.affinity import Kind
 from cdwidget.predictor import Factors
 from cdwidget.session import Asked
@@ -75,6 +75,8 @@ class Scene:
         box: Box = self.view.box
         if entry.follows == "pixel":
             box = _neighbourhood(self, query)
+        if name == "focus" and self.factors.focus is not None:
+            box = self.factors.focus.box
         low, high = entry.scale
         return Picture(values, box, low, float(np.nanmax(values)) or 1.0 if high is None else high)
 
@@ -280,6 +282,15 @@ MAPS: dict[str, Map] = {
         "Where the latent heads read the clicks differently: the next click is best placed there.",
         lambda scene, query: disagreement(scene.factors),
         "cividis",
+    ),
+    "focus": Map(
+        "Focus view: what it changes",
+        "change of the probability",
+        "σ(logits in the focus view) − the probability before",
+        "A correction is predicted once more in a crop at a higher resolution. Nothing changes where there was no focus view.",
+        lambda scene, query: focus_change(scene.factors),
+        "PiYG",
+        (-1, 1),
     ),
     "merge": Map(
         "Progressive merge: before and after",
