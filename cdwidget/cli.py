@@ -35,7 +35,9 @@ HeldOut = Annotated[
 Objects = Annotated[int, typer.Option(min=1, help="With --held-out: so many objects, of all sets alike.")]
 Seed = Annotated[int, typer.Option(help="Of the choice of objects and of all else that is random.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Take only the first images of a folder.")]
-ModeName = Annotated[str, typer.Option(help="click, box (a box first), stroke, or edit (from a mask of IoU 0.75 to 0.85).")]
+ModeName = Annotated[
+    str, typer.Option(help="click, human (clicks as people place them), box (first), stroke, or edit (a mask of IoU 0.75-0.85).")
+]
 MaxClicks = Annotated[int, typer.Option(min=1, help="Give up an object after so many prompts.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Measure in so many processes; more than one make the seconds worthless.")]
 Title = Annotated[str, typer.Option(help="What the figures are called in tables and plots.")]
@@ -55,6 +57,9 @@ def benchmark(
     latency: Annotated[bool, typer.Option("--latency", help="Measure encoding, clicks and memory on one photograph.")] = False,
     size: Annotated[str, typer.Option(help="Sizes of that photograph, comma-separated.")] = "1000x1000",
     title: Title = "",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Measure with so many seeds and report the spread of NoC; 10 with --mode human, else 1.")
+    ] = None,
 ) -> None:  # fmt: skip
     """Count clicks (NoC, NoF, IoU@k) on folders, or measure latency on a photograph, for several methods by the same clicks."""
     from cdwidget import benchmark as bench
@@ -66,7 +71,8 @@ def benchmark(
     targets = _checked("--data", bench.read_objects, data, held_out, objects, seed, limit)
     chosen = _checked("--methods", _methods, methods)
     _check_out(out)
-    typer.echo(bench.carry_out(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title))
+    repeats = (10 if mode == "human" else 1) if repeats is None else repeats
+    typer.echo(bench.carry_out(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title, repeats=repeats))
 
 
 @app.command()

@@ -25,12 +25,13 @@ def next_click(
     ignore: np.ndarray | None = None,
     clicked: Iterable[Click] = (),
     rng: np.random.Generator | None = None,
+    depth: float = 0.5,
 ) -> Click | None:
     """Where a careful user would click next: the core of the larger error region (the RITM protocol).
 
     gt, pred, ignore: bool (H, W). Pixels of `ignore` are no error; pixels already `clicked` are not clicked again. The click is at the
-    largest distance to the region's border, ties in raster order; with `rng` it is drawn from the pixels that are at least half as deep,
-    as training does. Returns None when there is no error left to click on.
+    largest distance to the region's border, ties in raster order; with `rng` it is drawn from the pixels that are at least `depth` times
+    as deep, half as deep in training. Returns None when there is no error left to click on.
     """
     if gt.shape != pred.shape:
         raise ValueError(f"gt is {gt.shape} and pred is {pred.shape}; both must be (H, W) of the same image")
@@ -40,14 +41,14 @@ def next_click(
     for click in clicked:
         missed[click.pixel] = wrong[click.pixel] = 0
     positive = bool(missed.max() >= wrong.max())
-    depth = missed if positive else wrong
-    deepest = float(depth.max())
+    distance = missed if positive else wrong
+    deepest = float(distance.max())
     if deepest == 0:
         return None
     if rng is None:
-        y, x = divmod(int(depth.argmax()), depth.shape[1])
+        y, x = divmod(int(distance.argmax()), distance.shape[1])
     else:
-        ys, xs = np.nonzero(depth >= 0.5 * deepest)
+        ys, xs = np.nonzero(distance >= depth * deepest)
         choice = int(rng.integers(len(ys)))
         y, x = int(ys[choice]), int(xs[choice])
     return Click(x, y, positive)

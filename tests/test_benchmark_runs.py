@@ -11,7 +11,8 @@ import pytest
 
 from cdwidget.benchmark import MODES, Method, Options, carry_out, imported, peer, read_objects, run_all
 from cdwidget.benchmark.intervals import interval
-from cdwidget.benchmark.noc import Run, benchmark, cut_out
+from cdwidget.benchmark.noc import Result, Run, benchmark, cut_out
+from cdwidget.benchmark.report import spread_figures
 from cdwidget.faults import HIGH, LOW, faulty_mask
 from cdwidget.formats.sets import HOLDOUT, held_out, read_set
 from cdwidget.masks import iou
@@ -82,7 +83,8 @@ def test_every_mode_cuts_the_object_out(mode: str, sets: Path) -> None:
     asked.clear()
     run = cut_out(target, Honest(), Options(mode))
     assert run.ious[-1] == 1.0 and len(run.encode) == 1 and len(run.predict) == len(asked) > 0
-    kinds = {"click": Click, "box": Box, "stroke": Stroke, "edit": Click}
+    assert len(run.boundary) == len(run.narrow) == len(run.ious) and run.boundary[-1] == run.narrow[-1] == 1.0
+    kinds = {"click": Click, "human": Click, "box": Box, "stroke": Stroke, "edit": Click}
     assert isinstance(asked[0][0], kinds[mode])
     assert (LOW <= run.start < HIGH) if mode == "edit" else run.start == 0
     assert cut_out(target, Honest(), Options(mode)).ious == run.ious
@@ -157,16 +159,38 @@ def test_all_files_and_tables_of_a_run(sets: Path, tmp_path: Path) -> None:
     targets = read_objects([sets], held_out=True, objects=4)
     out = tmp_path / "held-out.json"
     text = carry_out([HONEST, peer("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares")
-    noc, groups, differences, latency = text.split("\n\n")
+    noc, groups, tolerant, boundary, differences, latency = text.split("\n\n")
     assert noc.splitlines()[1].split()[:3] == ["honest", "4", "1.00"]
     assert [line.split()[0] for line in groups.splitlines()] == ["NoC85/NoC90", "one", "two"]
+    assert [line.split()[0] for line in tolerant.splitlines()][-1] == "all" and "bIoU2px@5" in boundary
     assert differences.splitlines()[1].startswith("grabcut")
     assert "32x24" in latency and "peak memory MB" in latency
     content = json.loads(out.read_text())
     assert content["title"] == "squares" and content["kind"] == "ablation" and content["mode"] == "click"
     assert content["methods"]["honest"]["noc_by_set"]["two"]["0.9"] == 1
+    assert content["methods"]["honest"]["boundary_iou_at"]["5"] == {"2%": 1.0, "2px": 1.0}
     assert content["latency"][0]["peak_bytes"] is None or content["latency"][0]["peak_bytes"] > content["latency"][0]["loaded_bytes"] / 2
     assert {path.suffix for path in tmp_path.glob("held-out.*")} == {".json", ".jsonl", ".csv", ".png"}
+
+
+def test_human_like_clicks_are_repeated_with_other_seeds(sets: Path, tmp_path: Path) -> None:
+    targets, out = read_objects([sets], held_out=True, objects=2), tmp_path / "human.json"
+    asked.clear()
+    text = carry_out([HONEST], targets, Options("human", max_clicks=1), out=out, repeats=3)
+    clicks = [prompts[0] for prompts in asked]
+    assert len(clicks) == 6 and len(set(clicks[::2])) > 1, "each run clicks elsewhere"
+    row = next(block for block in text.split("\n\n") if block.startswith("human-like clicks")).splitlines()[1].split()
+    assert row[:2] == ["honest", "3"] and "0.0%" in row
+    spread = json.loads(out.read_text())["spread"]["honest"]["noc"]["0.9"]
+    assert spread == {"mean": 1.0, "deviation": 0.0, "spread": 0.0, "best": 1.0, "worst": 1.0}
+
+
+def test_the_spread_compares_runs_of_the_same_objects() -> None:
+    def result(*clicks: int) -> Result:
+        return Result("one", 20, tuple(Run(str(i), (0.0,) * (n - 1) + (0.92,), 1.0) for i, n in enumerate(clicks)))
+
+    figures = spread_figures([[result(1, 3)], [result(2, 4)]])["one"]["noc"]["0.9"]
+    assert figures == {"mean": 2.5, "deviation": pytest.approx(0.5**0.5), "spread": 0.4, "best": 2.0, "worst": 3.0}
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_every_time() -> None:

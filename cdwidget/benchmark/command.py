@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Sequence
 
@@ -11,7 +11,18 @@ from cdwidget.benchmark.latency import Latency, measure_apart
 from cdwidget.benchmark.methods import Method
 from cdwidget.benchmark.noc import Options, Result, Target
 from cdwidget.benchmark.plot import plot
-from cdwidget.benchmark.report import difference_table, group_table, latency_table, noc_table, write_csv, write_json
+from cdwidget.benchmark.report import (
+    boundary_table,
+    difference_table,
+    group_table,
+    latency_table,
+    noc_table,
+    spread_figures,
+    spread_table,
+    tolerant_table,
+    write_csv,
+    write_json,
+)
 from cdwidget.benchmark.runner import run_all
 from cdwidget.formats.folders import read_targets
 from cdwidget.formats.sets import held_out_targets
@@ -37,29 +48,37 @@ def read_sizes(text: str) -> list[tuple[int, int]]:
 
 def carry_out(
     methods: Sequence[Method], targets: Sequence[Target], options: Options, *, sizes: Sequence[tuple[int, int]] = (), jobs: int = 1,
-    out: Path | None = None, compare: bool = False, title: str = "",
+    out: Path | None = None, compare: bool = False, title: str = "", repeats: int = 1,
 ) -> str:  # fmt: skip
     """Measure, and return the tables to print.
 
     out: a JSON file for all figures; a CSV and a PNG of the same name are written beside it, and a JSONL record while it runs.
-    compare: add what each method costs beside the first.
+    compare: add what each method costs beside the first. repeats: how many times all is measured, with seeds from that of the options on;
+    the tables are of the first run, and one compares the runs.
     """
-    results: list[Result] = []
+    record = None if out is None else out.with_suffix(".jsonl")
+    runs: list[list[Result]] = []
     if targets:
-        results = run_all(methods, targets, options, jobs=jobs, record=None if out is None else out.with_suffix(".jsonl"))
+        seeds = range(options.seed, options.seed + repeats)
+        runs = [run_all(methods, targets, replace(options, seed=seed), jobs=jobs, record=record) for seed in seeds]
+    results = runs[0] if runs else []
     latencies: list[Latency] = [measure_apart(method, width, height) for width, height in sizes for method in methods]
     tables = []
     if results:
         tables.append(noc_table(results))
         if len(results[0].by_group()) > 1:
             tables.append(group_table(results))
+        tables += [tolerant_table(results), boundary_table(results)]
+        if repeats > 1:
+            tables.append(spread_table(runs))
         if compare:
             tables.append(difference_table(results))
     if latencies:
         tables.append(latency_table(latencies))
     if out is not None:
         kind = "ablation" if compare else "benchmark"
-        write_json(out, results, latencies, cdwidget=__version__, title=title, kind=kind, jobs=jobs, **asdict(options))
+        about = {"cdwidget": __version__, "title": title, "kind": kind, "jobs": jobs, **asdict(options), "spread": spread_figures(runs)}
+        write_json(out, results, latencies, **about)
         if results:
             write_csv(out.with_suffix(".csv"), results)
             plot(out.with_suffix(".png"), results, title)

@@ -12,6 +12,7 @@ from cdwidget.faults import faulty_mask
 from cdwidget.masks import bbox
 from cdwidget.prompts import Box, Click, Prompt
 
+HUMAN_DEPTH = 0.1  # of the error's depth, from which on people click
 STROKE_RADIUS = 1 / 250  # of the image's longer side, where the error is thick enough
 
 
@@ -41,6 +42,11 @@ def click(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence[
     return next_click(gt, mask, ignore, [prompt for prompt in given if isinstance(prompt, Click)])
 
 
+def human_click(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence[Prompt], rng: np.random.Generator) -> Click | None:
+    """Click anywhere in the larger error that is at least a tenth as deep as its core, as people do (RClicks, NeurIPS 2024)."""
+    return next_click(gt, mask, ignore, [prompt for prompt in given if isinstance(prompt, Click)], rng, HUMAN_DEPTH)
+
+
 def box_first(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence[Prompt], rng: np.random.Generator) -> Prompt | None:
     """Draw the object's box, then click."""
     return click(gt, mask, ignore, given, rng) if given else Box(*bbox(gt))
@@ -58,6 +64,7 @@ def stroke(gt: np.ndarray, mask: np.ndarray, ignore: np.ndarray, given: Sequence
 
 MODES: dict[str, Mode] = {
     "click": Mode(from_nothing, click),
+    "human": Mode(from_nothing, human_click),
     "box": Mode(from_nothing, box_first),
     "stroke": Mode(from_nothing, stroke),
     "edit": Mode(from_faulty, click),

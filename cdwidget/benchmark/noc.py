@@ -16,6 +16,7 @@ from typing import Callable, Iterable, Protocol, Sequence
 
 import numpy as np
 
+from cdwidget.benchmark.boundary import NARROW_PX, TOLERANT_IOU, boundary_iou, tolerance
 from cdwidget.benchmark.modes import MODES, Mode
 from cdwidget.lookup import lookup
 from cdwidget.masks import iou
@@ -66,6 +67,8 @@ class Run:
     """One object under one method: IoU at the start and after each click, the seconds of the whole loop, of encoding and of predicting.
 
     best: the highest IoU of the model's first answer and the alternatives to it; None when it was never asked.
+    boundary, narrow: boundary IoU after each click, of 2 % of the image's diagonal and of 2 pixels. tolerance: IoU of the truth with itself
+    grown by one pixel.
     """
 
     name: str
@@ -76,6 +79,14 @@ class Run:
     encode: tuple[float, ...] = ()
     predict: tuple[float, ...] = ()
     best: float | None = None
+    boundary: tuple[float, ...] = ()
+    narrow: tuple[float, ...] = ()
+    tolerance: float = 1.0
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether a border one pixel off leaves IoU at 0.90 or more."""
+        return self.tolerance >= TOLERANT_IOU
 
     def clicks_to(self, threshold: float) -> int | None:
         """Index (from 1) of the first click with IoU >= threshold; None when no click reached it."""
@@ -135,6 +146,16 @@ class Result:
         """The same method on each data set alone."""
         groups = sorted({run.group for run in self.runs})
         return {group: Result(self.method, self.max_clicks, tuple(run for run in self.runs if run.group == group)) for group in groups}
+
+    def tolerant(self) -> Result:
+        """Return the same method on the objects alone that tolerate a border one pixel off."""
+        return Result(self.method, self.max_clicks, tuple(run for run in self.runs if run.tolerant))
+
+    def boundary_at(self, clicks: int, narrow: bool = False) -> float:
+        """Return the mean boundary IoU after so many clicks; NaN where none was measured."""
+        measured = [run.narrow if narrow else run.boundary for run in self.runs]
+        found = [values[min(clicks, len(values)) - 1] for values in measured if values]
+        return float(np.mean(found)) if found else float("nan")
 
     def clicks_to(self, threshold: float) -> np.ndarray:
         """Clicks of each object to the threshold, int (objects,); `max_clicks` for one that never gets there."""
@@ -196,11 +217,26 @@ def cut_out(target: Target, predictor: Predictor, options: Options) -> Run:
     timed = Timed(predictor)
     start = partial(_plain_clicker if options.plain else _session_clicker, image, timed, initial)
     mask = np.zeros_like(gt) if initial is None else initial
-    ious, seconds = click_through(gt, ignore, mask, start, options.max_clicks, mode, rng)
+    masks: list[np.ndarray] = []
+
+    def start_recorded() -> Clicker:
+        clicker = start()
+
+        def click_recorded(prompt: Prompt) -> np.ndarray:
+            masks.append(clicker(prompt))
+            return masks[-1]
+
+        return click_recorded
+
+    ious, seconds = click_through(gt, ignore, mask, start_recorded, options.max_clicks, mode, rng)
+    valid = ~ignore
+    boundary = tuple(boundary_iou(gt & valid, one & valid) for one in masks)
+    narrow = tuple(boundary_iou(gt & valid, one & valid, NARROW_PX) for one in masks)
     begin = iou(gt & ~ignore, mask & ~ignore)
     candidates = (timed.first.mask, *timed.first.alternatives) if timed.first else ()
     best = max((iou(gt & ~ignore, candidate & ~ignore) for candidate in candidates), default=None)
-    return Run(target.name, ious, seconds, target.group, begin, tuple(timed.encode_seconds), tuple(timed.predict_seconds), best)
+    times = tuple(timed.encode_seconds), tuple(timed.predict_seconds)
+    return Run(target.name, ious, seconds, target.group, begin, *times, best, boundary, narrow, tolerance(gt, ignore))
 
 
 def click_through(

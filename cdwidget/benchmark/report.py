@@ -15,6 +15,7 @@ from cdwidget.benchmark.latency import Latency
 from cdwidget.benchmark.noc import IOU_AT, THRESHOLDS, Result
 
 MAIN = 0.90  # the threshold whose mean is given with an interval
+BOUNDARY_AT = 5  # clicks after which boundary IoU is reported
 
 
 def noc_table(results: Sequence[Result]) -> str:
@@ -51,6 +52,73 @@ def group_table(results: Sequence[Result]) -> str:
         for group, count in groups.items()
     ]
     return _align([["NoC85/NoC90", "objects", *(result.method for result in results)], *rows])
+
+
+def tolerant_table(results: Sequence[Result]) -> str:
+    """One row a data set: NoC85/NoC90 of each method on the objects alone whose truth, grown by one pixel, keeps an IoU of 0.90.
+
+    The last rows are all tolerant objects, all others, and all.
+    """
+    parts = [result.tolerant().by_group() for result in results]
+    rows = [
+        [group, str(len(parts[0][group].runs)), *(f"{part[group].noc(0.85):.2f}/{part[group].noc(0.90):.2f}" for part in parts)]
+        for group in parts[0]
+    ]
+    for name, chosen in (("tolerant", lambda run: run.tolerant), ("not tolerant", lambda run: not run.tolerant), ("all", lambda run: True)):
+        some = [Result(result.method, result.max_clicks, tuple(filter(chosen, result.runs))) for result in results]
+        if some[0].runs:
+            rows.append([name, str(len(some[0].runs)), *(f"{one.noc(0.85):.2f}/{one.noc(0.90):.2f}" for one in some)])
+    return _align([["tolerant NoC85/NoC90", "objects", *(result.method for result in results)], *rows])
+
+
+def boundary_table(results: Sequence[Result]) -> str:
+    """One row a method: IoU and boundary IoU (2 % of the diagonal, and 2 px) after 5 clicks and after the last one."""
+    last = max(result.max_clicks for result in results)
+    header = ["method", *(f"{name}@{k}" for k in (BOUNDARY_AT, last) for name in ("mIoU", "bIoU2%", "bIoU2px"))]
+    rows = [
+        [result.method]
+        + [f"{x:.3f}" for k in (BOUNDARY_AT, last) for x in (result.iou_at(k), result.boundary_at(k), result.boundary_at(k, narrow=True))]
+        for result in results
+    ]
+    return _align([header, *rows])
+
+
+def spread_table(repeats: Sequence[Sequence[Result]]) -> str:
+    """One row a method: NoC over runs with different human-like clicks, as `spread_figures` computes it."""
+    header = ["human-like clicks", "runs", *(text for q in (85, 90) for text in (f"NoC{q}", "spread", "best/worst")), "drops"]
+    rows = []
+    for name, figures in spread_figures(repeats).items():
+        row = [name, str(len(repeats))]
+        for q in ("0.85", "0.9"):
+            found = figures["noc"][q]
+            row.append(f"{found['mean']:.2f} ± {found['deviation']:.2f}")
+            row += [f"{found['spread']:.1%}", f"{found['best']:.2f}/{found['worst']:.2f}"]
+        rows.append([*row, f"{figures['drop_share']:.1%}"])
+    return _align([header, *rows])
+
+
+def spread_figures(repeats: Sequence[Sequence[Result]]) -> dict[str, Any]:
+    """Compare runs that differ in their seed alone; repeats: for each run the results of all methods, in one order.
+
+    By method and threshold: mean and standard deviation of the runs' NoC; spread, the difference between the worst and the best run as a
+    share of the mean; best and worst, the means over objects of each object's fewest and most clicks.
+    """
+    figures: dict[str, Any] = {}
+    for results in zip(*repeats):
+        noc = {}
+        for q in THRESHOLDS:
+            clicks = np.stack([result.clicks_to(q) for result in results])  # (runs, objects)
+            means = clicks.mean(1)
+            noc[str(q)] = {
+                "mean": float(means.mean()),
+                "deviation": float(means.std(ddof=1)) if len(means) > 1 else 0.0,
+                "spread": float(np.ptp(means) / means.mean()),
+                "best": float(clicks.min(0).mean()),
+                "worst": float(clicks.max(0).mean()),
+            }
+        drops = float(np.mean([result.drop_share for result in results]))
+        figures[results[0].method] = {"runs": len(results), "noc": noc, "drop_share": drops}
+    return figures
 
 
 def difference_table(results: Sequence[Result]) -> str:
@@ -133,6 +201,7 @@ def write_csv(path: str | Path, results: Sequence[Result]) -> None:
 
 def _figures(result: Result, base: Result) -> dict[str, Any]:
     difference, low, high = _difference(base, result)
+    tolerant = result.tolerant()
     return {
         "objects": len(result.runs),
         "clicks": result.clicks,
@@ -143,6 +212,20 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
         "noc_by_set": {
             group: {"objects": len(part.runs), **{str(q): part.noc(q) for q in THRESHOLDS}} for group, part in result.by_group().items()
         },
+        "tolerant": {
+            "objects": len(tolerant.runs),
+            "noc": {str(q): tolerant.noc(q) for q in THRESHOLDS},
+            "never_reached": {str(q): tolerant.nof(q) for q in THRESHOLDS},
+            "noc_by_set": {
+                group: {"objects": len(part.runs), **{str(q): part.noc(q) for q in THRESHOLDS}}
+                for group, part in tolerant.by_group().items()
+            },
+        }
+        if tolerant.runs
+        else {"objects": 0},
+        "boundary_iou_at": {
+            str(k): {"2%": result.boundary_at(k), "2px": result.boundary_at(k, narrow=True)} for k in (*IOU_AT, result.max_clicks)
+        },
         "never_reached": {str(q): result.nof(q) for q in THRESHOLDS},
         "reached_at_last_click": {str(q): result.at_last(q) for q in THRESHOLDS},
         "miou_at": {str(k): result.iou_at(k) for k in IOU_AT},
@@ -152,7 +235,15 @@ def _figures(result: Result, base: Result) -> dict[str, Any]:
         "predict_ms": _percentiles(result.predict_seconds),
         "encode_ms": _percentiles(result.encode_seconds),
         "runs": [
-            {"name": run.name, "set": run.group, "start": run.start, "ious": list(run.ious), "seconds": run.seconds} for run in result.runs
+            {
+                "name": run.name,
+                "set": run.group,
+                "start": run.start,
+                "ious": list(run.ious),
+                "seconds": run.seconds,
+                "tolerance": run.tolerance,
+            }
+            for run in result.runs
         ],
     }
 
