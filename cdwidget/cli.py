@@ -290,6 +290,34 @@ def fit_scores(
     typer.echo(_checked("fit-scores", fit, data, _checked("--model", load_variant, model), judge, out, masks, plain))
 
 
+@app.command("train-detail")
+def train_detail(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Write the model with its detail branch to this .safetensors file, a log beside it.")],
+    model: Annotated[str, typer.Option(help="A model's name or file; all of it stays as it is.")] = "cdnet-tiny",
+    views: Annotated[
+        int, typer.Option(min=16, help="So many focus views are recorded first, 3 MB each, in folders beside the output.")
+    ] = 3000,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches, instead of the recipe's number.")] = None,
+    jobs: Jobs = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the state beside the output file.")] = False,
+) -> None:
+    """Train the detail branch of focus views on the errors that a model makes on training sets; no GPU is needed."""
+    from dataclasses import replace
+
+    from cdwidget.model.variants import weights_of
+    from cdwidget.train.detail import DETAIL, prepare
+    from cdwidget.train.detail import train_detail as run
+    from cdwidget.train.focus_views import collect
+
+    _check_out(out)
+    base = _checked("--model", weights_of, model)
+    recorded, prepared = out.with_suffix(".views"), out.with_suffix(".prepared")
+    _checked("--data", collect, base, data, recorded, views, jobs)
+    prepare(base, recorded, prepared)
+    typer.echo(run(base, prepared, out, DETAIL if steps is None else replace(DETAIL, steps=steps), resume=resume))
+
+
 @app.command("train-critic")
 def train_critic(
     data: Data,

@@ -45,6 +45,9 @@ class DetailRecipe:
     seed: int = 0
 
 
+DETAIL = DetailRecipe()
+
+
 def with_detail(model: CDNet) -> CDNet:
     """Return the model with a new detail branch, which changes no answer yet."""
     if model.detail is not None:
@@ -74,7 +77,7 @@ def prepare(base: Path, samples: Path, out: Path) -> None:
         os.replace(out / f".{file.name}", out / file.name)
 
 
-def train_detail(base: Path, samples: Path, out: Path, recipe: DetailRecipe = DetailRecipe(), *, resume: bool = False) -> Path:
+def train_detail(base: Path, samples: Path, out: Path, recipe: DetailRecipe = DETAIL, *, resume: bool = False) -> Path:
     """Train the detail branch of the checkpoint `base` on the files of `prepare` and write a checkpoint with it to `out`.
 
     A log (`.jsonl`) and the state (`.state`), from which `resume` continues, are written next to it.

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence
+from typing import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -20,7 +20,6 @@ from cdwidget.clicks import next_click
 from cdwidget.formats.sets import LARGEST, SMALLEST, Source, find_sets, held_out, read_set
 from cdwidget.masks import iou
 from cdwidget.model import load_predictor
-from cdwidget.model.focus import Focus
 from cdwidget.model.predictor import CDNetPredictor, Look
 from cdwidget.prompts import Click, Prompt
 from cdwidget.session import Session
@@ -30,7 +29,23 @@ MAX_CLICKS = 7
 DONE_IOU = 0.98
 HUMAN_SHARE = 0.5  # fraction of the clicks anywhere in the error region, at least HUMAN_DEPTH as deep as its core
 HUMAN_DEPTH = 0.1
-FACTOR_RANGE, FRACTION_RANGE = (1.8, 3.5), (0.35, 0.6)
+FACTOR_RANGE, FRACTION_RANGE = (1.8, 3.5), (0.35, 0.6)  # of `Focus`, so that its settings can change after training
+MAX_IMAGES_PER_SAMPLE = 4  # after so many images for each sample that was asked for, there are no more to be had
+SET_WEIGHTS = {  # sets with exact outlines and thin parts more often, sets with coarse polygons less
+    "VOC": 3.0,
+    "EndangeredAnimals": 2.5,
+    "ECSSD": 1.5,
+    "CCP": 1.5,
+    "CamVid": 0.8,
+    "ImageNetParts": 0.7,
+    "FeralCats": 0.7,
+    "CarParts": 0.7,
+    "BuildingFacade": 0.7,
+    "LabelMeFacade": 0.6,
+    "PennFudan": 0.5,
+    "COCOmini": 0.5,
+    "COCO128": 0.3,
+}
 
 
 class Recorder(CDNetPredictor):
@@ -43,21 +58,29 @@ class Recorder(CDNetPredictor):
         return self.recorded
 
 
-def collect(folders: Sequence[Path], out: Path, weights: Mapping[str, float], count: int, processes: int, seed: int = 0) -> None:
+def collect(model: Path, folders: Sequence[Path], out: Path, count: int, processes: int = 1, seed: int = 0) -> None:
     """Click on objects of training images until `count` samples are in the folder `out`, a file each; held-out images are left out.
 
-    weights: how often each data set is drawn from, relative to the others (1 by default, 0 for never).
+    What is there already counts, so that an interrupted call can be repeated. There may be fewer samples where there are too few images.
     """
     out.mkdir(parents=True, exist_ok=True)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        list(pool.map(_collect, *zip(*[(folders, out, weights, count, number, processes, seed) for number in range(processes)])))
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # each process has a core of its own
+    try:
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            list(pool.map(_collect, *zip(*[(model, folders, out, count, number, processes, seed) for number in range(processes)])))
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = threads
 
 
-def _collect(folders: Sequence[Path], out: Path, weights: Mapping[str, float], count: int, number: int, processes: int, seed: int) -> None:
+def _collect(model: Path, folders: Sequence[Path], out: Path, count: int, number: int, processes: int, seed: int) -> None:
     cv2.setNumThreads(1)
-    predictor = Recorder(load_predictor("cdnet-tiny").model)
-    for turn, (name, source) in enumerate(_images(folders, weights, seed)):
+    predictor = Recorder(load_predictor(model).model)
+    for turn, (name, source) in enumerate(_images(folders, seed)):
+        if turn >= MAX_IMAGES_PER_SAMPLE * count:
+            return
         if turn % processes != number:
             continue
         if len(list(out.glob("*.safetensors"))) >= count:
@@ -74,11 +97,10 @@ def _collect(folders: Sequence[Path], out: Path, weights: Mapping[str, float], c
                     os.replace(out / f".{file}-{click}.{number}", out / f"{file}-{click}.safetensors")
 
 
-def _images(folders: Sequence[Path], weights: Mapping[str, float], seed: int) -> Iterator[tuple[str, Source]]:
+def _images(folders: Sequence[Path], seed: int) -> Iterator[tuple[str, Source]]:
     """Yield images without end, each set as often as its weight says, in a seeded order without repetition within a set."""
     sets = [(folder.name, [source for source in read_set(folder) if not held_out(source)]) for folder in find_sets(folders)]
-    sets = [(name, sources) for name, sources in sets if weights.get(name, 1.0)]
-    shares = np.array([weights.get(name, 1.0) for name, _ in sets])
+    shares = np.array([SET_WEIGHTS.get(name, 1.0) for name, _ in sets])
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(sources)) for _, sources in sets]
     turns = [0] * len(sets)
@@ -97,7 +119,8 @@ def _samples(
     clicks: list[Click] = []
     for number in range(MAX_CLICKS):
         factor, fraction = rng.uniform(*FACTOR_RANGE), rng.uniform(*FRACTION_RANGE)
-        predictor.focus = replace(Focus(), factor=float(factor), max_fraction=float(fraction), max_change=float(fraction))
+        assert predictor.focus is not None
+        predictor.focus = replace(predictor.focus, factor=float(factor), max_fraction=float(fraction), max_change=float(fraction))
         predictor.recorded = None
         human = rng.random() < HUMAN_SHARE
         click = next_click(truth, session.mask, ignore, clicks, rng if human else None, HUMAN_DEPTH)
