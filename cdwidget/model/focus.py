@@ -29,7 +29,7 @@ class Focus:
     factor: float = 2.5
     min_side: int = 64
     max_fraction: float = 0.5
-    view_px: int = 320
+    view_px: int = 224
     max_change: float = 0.5
     min_gain: float = 1.25
 

@@ -24,6 +24,7 @@ ANOTHER = 1.1  # times as large, or as small, as the mask is an answer that mean
 # As shares of the side of a square as large as the mask. Held out, a third fewer clicks lower IoU, and none more are needed to 0.90.
 FINE = 0.03  # a click as near the border touches it up; what the model answers to it elsewhere is wrong as often as right
 NARROW = 0.15  # such an answer changes nothing farther from the border, else it is about a part of the object
+TOUCH_UP_REACH = 1.0  # radius of a touch-up as a multiple of the click's distance to the border
 MAX_THICKNESS = 32767  # of a line, OpenCV's own limit
 
 
@@ -112,7 +113,7 @@ def _touched_up(mask: np.ndarray, taken: np.ndarray, box: Bbox, click: Click) ->
     if _reaches_far(mask, taken, box, click.positive, NARROW * side):
         return taken
     rows, columns = np.ogrid[box[1] : box[3], box[0] : box[2]]
-    spot = taken & ((rows - row) ** 2 + (columns - column) ** 2 <= distances.min())
+    spot = taken & ((rows - row) ** 2 + (columns - column) ** 2 <= TOUCH_UP_REACH**2 * distances.min())
     pixel = row - box[1], column - box[0]
     return _holding(spot, [pixel]) if spot[pixel] else taken
 
