@@ -96,8 +96,8 @@ def train_detail(base: Path, samples: Path, out: Path, recipe: DetailRecipe = DE
         detail.load_state_dict(state["detail"])
         optimizer.load_state_dict(state["optimizer"])
         average.weights, start = state["average"], state["step"]
-    else:
-        log_file.write_text("")
+    logged = log_file.read_text().splitlines(keepends=True) if start else []
+    log_file.write_text("".join(logged[:start]))  # steps after the state was written are done again
     learning, validation = split(sorted(samples.glob("*.safetensors")))
     for step in range(start, recipe.steps):
         began = time.perf_counter()
@@ -129,7 +129,8 @@ def train_detail(base: Path, samples: Path, out: Path, recipe: DetailRecipe = DE
             torch.save(state, state_file.with_suffix(".partial"))
             os.replace(state_file.with_suffix(".partial"), state_file)
             detail.load_state_dict(average.weights)
-            entry["validation"] = _validated(detail, validation)
+            if validation:
+                entry["validation"] = _validated(detail, validation)
             save_checkpoint(out, model, {"detail_step": str(step + 1), "detail_recipe": repr(recipe)})
             detail.load_state_dict(learned)
         with log_file.open("a") as log:
