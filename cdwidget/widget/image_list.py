@@ -72,7 +72,7 @@ def _is_retired(session: Session) -> bool:
 
 
 class ImageList:
-    """A list of images, one of which is open.
+    """A list of images with one open image.
 
     Args:
         sources: Paths, PIL images, arrays, items or sessions.

@@ -1,4 +1,4 @@
-/** The tiles: lines in a scrolling column, of which only the visible ones exist. */
+/** The tiles: lines in a scrolling column; only the visible lines exist. */
 import { h } from "../dom";
 import type { GridHost } from "./host";
 import { type Layout, layoutTiles, rowsWithin, Scroll, TILE_GAP_PX } from "./layout";

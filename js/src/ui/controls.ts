@@ -97,7 +97,7 @@ interface ChoiceItem {
   title?: string;
 }
 
-/** A row of buttons of which one is pressed. */
+/** A row of buttons with one pressed. */
 export function choice<T extends string>(
   label: string,
   items: Record<T, ChoiceItem>,
