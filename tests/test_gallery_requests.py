@@ -7,6 +7,8 @@ import json
 import re
 import weakref
 from pathlib import Path
+from threading import Event, current_thread, main_thread
+from time import sleep
 from typing import Any
 from urllib.request import urlopen
 
@@ -20,6 +22,7 @@ import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
 from cdwidget.catalogue import Conflict, ScoreValue
 from cdwidget.widget.gallery.decisions import MAX_DECISION_S, Decisions
+from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.images import svg_path
 from support.gallery_page import GalleryPage, catalogue_of, scored
 from support.widget_page import wait_until
@@ -224,6 +227,33 @@ def test_only_the_newest_of_several_queries_is_listed(page: GalleryPage) -> None
         page.widget.set_state({"text": "5.png"[:length]})
     assert len(page.widget.ids) == 2
     wait_until(lambda: page.query["count"] == 2 and not page.widget.busy)
+
+
+def test_a_finished_query_does_not_hide_a_running_one(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished, may_run = Event(), Event()
+    query, waiting = Listing.query, Listing.is_waiting.fget
+
+    def slow_second_query(listing: Listing, **filters: Any) -> None:
+        if ("text", "contains", "5.png") in filters["where"]:
+            may_run.wait()
+        query(listing, **filters)
+
+    def pause_when_finished(listing: Listing) -> bool:
+        is_waiting = waiting(listing)
+        if current_thread() is not main_thread() and not finished.is_set():
+            finished.set()
+            sleep(0.1)  # Time for the second query to start.
+        return is_waiting
+
+    monkeypatch.setattr(Listing, "query", slow_second_query)
+    monkeypatch.setattr(Listing, "is_waiting", property(pause_when_finished))
+    page.widget.text = "5"
+    finished.wait()
+    page.widget.text = "5.png"
+    sleep(0.2)
+    assert page.widget.busy
+    may_run.set()
+    assert page.rows(0, 1) == [("cat", 6)]
 
 
 def test_view_only_refuses(catalogue: Catalogue) -> None:

@@ -90,8 +90,9 @@ class Gallery(GallerySettings):
             wait: Whether to return when the list is there; False queries in the background.
         """
         if not wait:
-            self.set_trait("busy", True)
-            self.listing.query_in_background(**self._query_filters())
+            with self.lock:  # A query that finishes now must not report that the gallery is idle.
+                self.set_trait("busy", True)
+                self.listing.query_in_background(**self._query_filters())
             return
         with self._working():
             self.listing.query(**self._query_filters())
@@ -228,7 +229,8 @@ class Gallery(GallerySettings):
         try:
             yield
         finally:
-            self.set_trait("busy", self.listing.is_waiting)
+            with self.lock:
+                self.set_trait("busy", self.listing.is_waiting)
 
     @contextmanager
     def _showing_changes(self, ids: Iterable[int]) -> Iterator[None]:
