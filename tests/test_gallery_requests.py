@@ -7,8 +7,7 @@ import json
 import re
 import weakref
 from pathlib import Path
-from threading import Event, current_thread, main_thread
-from time import sleep
+from threading import Event
 from typing import Any
 from urllib.request import urlopen
 
@@ -22,7 +21,6 @@ import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
 from cdwidget.catalogue import Conflict, ScoreValue
 from cdwidget.widget.gallery.decisions import MAX_DECISION_S, Decisions
-from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.images import svg_path
 from support.gallery_page import GalleryPage, catalogue_of, scored
 from support.widget_page import wait_until
@@ -46,7 +44,7 @@ def test_the_worst_come_first(page: GalleryPage) -> None:
     assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.query["count"] == 12
     (row, *_) = page.request("page", key=page.key, start=0, stop=1)["result"]["rows"]
     assert row == {
-        "id": 11, "item": 6, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
+        "id": 11, "item": 6, "version": row["version"], "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
     }  # fmt: skip
@@ -229,31 +227,42 @@ def test_only_the_newest_of_several_queries_is_listed(page: GalleryPage) -> None
     wait_until(lambda: page.query["count"] == 2 and not page.widget.busy)
 
 
-def test_a_finished_query_does_not_hide_a_running_one(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    finished, may_run = Event(), Event()
-    query, waiting = Listing.query, Listing.is_waiting.fget
+def test_a_gallery_is_busy_until_the_newest_list_is_shown(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_showing = Event()
+    ids, tags = Catalogue.ids, Catalogue.tags
 
-    def slow_second_query(listing: Listing, **filters: Any) -> None:
-        if ("text", "contains", "5.png") in filters["where"]:
-            may_run.wait()
-        query(listing, **filters)
+    def slow_ids(*args: Any, **filters: Any) -> Any:
+        is_showing.wait()
+        return ids(*args, **filters)
 
-    def pause_when_finished(listing: Listing) -> bool:
-        is_waiting = waiting(listing)
-        if current_thread() is not main_thread() and not finished.is_set():
-            finished.set()
-            sleep(0.1)  # Time for the second query to start.
-        return is_waiting
+    def slow_tags(catalogue: Catalogue) -> list[str]:
+        is_showing.set()  # The old list is being shown while the new query finishes.
+        page.widget.listing.wait()
+        return tags(catalogue)
 
-    monkeypatch.setattr(Listing, "query", slow_second_query)
-    monkeypatch.setattr(Listing, "is_waiting", property(pause_when_finished))
-    page.widget.text = "5"
-    finished.wait()
+    monkeypatch.setattr(Catalogue, "ids", slow_ids)
     page.widget.text = "5.png"
-    sleep(0.2)
-    assert page.widget.busy
-    may_run.set()
-    assert page.rows(0, 1) == [("cat", 6)]
+    monkeypatch.setattr(Catalogue, "tags", slow_tags)
+    with page.widget.lock:  # The new list is shown after the assertion.
+        page.widget._show_list("")
+        assert page.widget.busy and page.query["count"] == 12
+    assert page.rows(0, 1) == [("cat", 6)] and page.query["count"] == 2
+
+
+def test_a_mask_that_was_changed_in_python_has_a_new_picture(page: GalleryPage, catalogue: Catalogue) -> None:
+    def shown() -> tuple[int, int, str]:
+        (row,) = (one for one in page.request("page", key=page.key, start=0, stop=12)["result"]["rows"] if one["id"] == 1)
+        answer, buffers = page.exchange("thumbs", ids=[1, 99], size=100)
+        found, missing = answer["result"]["thumbs"]
+        assert missing["version"] is None
+        return row["version"], found["version"], bytes(buffers[1]).decode()
+
+    before, before_picture, outline = shown()
+    masks = [Instance(np.roll(one.mask, 5, 1), one.label, one.id) for one in catalogue.item(1).instances]
+    catalogue.update(1, masks)
+    page.widget.refresh()
+    after, after_picture, changed = shown()
+    assert before == before_picture < after == after_picture and outline != changed
 
 
 def test_view_only_refuses(catalogue: Catalogue) -> None:

@@ -244,6 +244,7 @@ class Gallery(GallerySettings):
 
     def _show_list(self, error: str) -> None:
         with self.lock, self.hold_sync():
+            is_waiting = self.listing.is_waiting  # Before the list is read: a query may finish at any moment.
             self._query = {"key": self.listing.key, "count": len(self.listing.ids), "error": error}
             names = self.catalogue.score_names()
             self._choices = {
@@ -253,7 +254,7 @@ class Gallery(GallerySettings):
                 "scores": [*ORDERS, *(name for name in names if name != OVERALL_SCORE)],
             }
             self._show_progress()
-            self.set_trait("busy", self.listing.is_waiting)
+            self.set_trait("busy", is_waiting)
 
     def _show_progress(self) -> None:
         counts = self.listing.counts
