@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Sequence
 
 import typer
 
-from cdwidget.cli.options import Database, Labels, Statuses, Tags, checked
+from cdwidget.cli.options import FORMAT_NAMES, Database, Labels, Statuses, Tags, checked
 
 if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
 
 MAX_LISTED_PROBLEMS = 20  # problems printed; the rest is counted
-FormatName = Annotated[str, typer.Argument(help="coco, labelme, npz, png, rgba, voc or yolo.")]
+FormatName = Annotated[str, typer.Argument(help=f"{FORMAT_NAMES}.")]
 
 
 def import_(

@@ -10,6 +10,7 @@ import typer
 
 Value = TypeVar("Value")
 
+FORMAT_NAMES = "coco, labelme, npz, png, rgba, voc or yolo"  # Importing `cdwidget.formats` for them takes 0.3 s.
 SCORING_MODEL = "cdnet@no-cascade"  # The variant that the weights of the overall score were fitted with.
 
 Database = Annotated[Path, typer.Argument(help="The catalogue file, such as labels.db.")]
