@@ -70,6 +70,11 @@ def join_bboxes(a: Bbox, b: Bbox) -> Bbox:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
+def intersects(a: Bbox, b: Bbox) -> bool:
+    """Return whether two bboxes have a pixel in common."""
+    return max(a[0], b[0]) < min(a[2], b[2]) and max(a[1], b[1]) < min(a[3], b[3])
+
+
 def expand_bbox(box: tuple[float, float, float, float], margin: float | tuple[float, float], shape: tuple[int, ...]) -> Bbox:
     """Return the bbox of a box with a margin, clipped to an image.
 

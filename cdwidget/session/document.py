@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import filterfalse
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +26,8 @@ _TOOL_SOURCES = list(dict.fromkeys(tool.source for tool in TOOLS))
 # Journals store the number of a source, so the numbers of existing sources never change.
 SOURCES = ("nobody", "model", *_TOOL_SOURCES[: IMPORT - 2], "import", *_TOOL_SOURCES[IMPORT - 2 :])
 IS_MANUAL = np.array([source in _TOOL_SOURCES for source in SOURCES])  # For each source number, whether `Lock` protects its pixels.
+
+MAX_LISTED_IDS = 20  # In an error about an unknown id.
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,32 +181,52 @@ class State:
     next_id: int
     locked: bool = False
 
+    @cached_property
+    def ids(self) -> tuple[int, ...]:
+        """The ids of the entries, in painting order."""
+        return tuple(map(attrgetter("id"), self.entries))
+
     def entry(self, instance: int | None = None) -> Entry:
         """Return an entry, by default the selected one; raise ValueError for an unknown id."""
         wanted = self.selected if instance is None else instance
-        for entry in self.entries:
-            if entry.id == wanted:
-                return entry
-        raise ValueError(f"there is no instance {wanted}; there are: {', '.join(str(entry.id) for entry in self.entries)}")
+        if wanted not in self.ids:
+            raise ValueError(f"there is no instance {wanted}; there are: {_listed(self.ids)}")
+        return self.entries[self.ids.index(wanted)]
 
     def has(self, instance: int) -> bool:
         """Return whether there is an entry with this id."""
-        return any(entry.id == instance for entry in self.entries)
+        return instance in self.ids
+
+    def missing_in(self, other: State) -> list[int]:
+        """Return the ids of the entries that another state does not have, in painting order."""
+        return [] if self.ids == other.ids else list(filterfalse(set(other.ids).__contains__, self.ids))
+
+    def copy(self, **fields: Any) -> State:
+        """Return a copy with other fields but the same ids in the same order."""
+        copy = replace(self, **fields)
+        copy.__dict__["ids"] = self.ids  # The value of the cached property.
+        return copy
 
     def with_entry(self, changed: Entry) -> State:
         """Return a copy with the entry of the same id replaced."""
-        return replace(self, entries=tuple(changed if entry.id == changed.id else entry for entry in self.entries))
+        position = self.ids.index(changed.id)
+        return self.copy(entries=(*self.entries[:position], changed, *self.entries[position + 1 :]))
 
     def without(self, instance: int) -> State:
         """Return a copy without an entry.
 
         If it was the selected one, the caller must select another.
         """
-        return replace(self, entries=tuple(entry for entry in self.entries if entry.id != instance))
+        position = self.ids.index(instance)
+        return replace(self, entries=self.entries[:position] + self.entries[position + 1 :])
 
     def with_new(self, label: str) -> State:
         """Return a copy with a new selected entry in front of all others."""
         return replace(self, entries=(*self.entries, Entry(self.next_id, label)), selected=self.next_id, next_id=self.next_id + 1)
+
+
+def _listed(ids: tuple[int, ...]) -> str:
+    return ", ".join(map(str, ids[:MAX_LISTED_IDS])) + (f" and {len(ids) - MAX_LISTED_IDS} more" if len(ids) > MAX_LISTED_IDS else "")
 
 
 @dataclass(frozen=True)
@@ -265,7 +290,7 @@ class Change:
     def nbytes(self) -> int:
         """Approximate memory of the undo step, in bytes."""
         patches = sum(difference.before.nbytes + difference.after.nbytes for difference in self.differences)
-        return patches + 1024 + 8 * len(self.new_state.entries)
+        return patches + 1024 + 16 * len(self.new_state.entries)
 
     was = renamed_property("was", "old_state")
     now = renamed_property("now", "new_state")
@@ -314,10 +339,10 @@ class Document:
 
     def change(self, action: Action, instance: int, new_state: State, *differences: Difference, progressive: bool = True) -> Change:
         """Return the change to another state; entries that it does not have lose their pixels."""
-        removed = [(entry.id, self.patch(entry.id)) for entry in self.state.entries if not new_state.has(entry.id)]
+        removed = [(id, self.patch(id)) for id in self.state.missing_in(new_state)]
         lost = [Difference(id, patch, patch.blank()) for id, patch in removed]
         real = tuple(difference for difference in (*differences, *lost) if difference.before != difference.after)
-        return Change(action, instance, self.state, replace(new_state), real, progressive)  # Readers compare states by identity.
+        return Change(action, instance, self.state, new_state.copy(), real, progressive)  # Readers compare states by identity.
 
     def with_patches(self, state: State, patches: Mapping[int, Patch]) -> Document:
         """Return the document in another state, with patches written into its instances."""
@@ -325,6 +350,7 @@ class Document:
         if state.selected != self.state.selected:
             written.setdefault(self.state.selected, self.pixels)
         pixels = written.pop(state.selected) if state.selected in written else self.pixels_of(state.selected)
-        others = {entry.id for entry in state.entries} - {state.selected}
-        packed = {**self.packed, **{id: pixels.trimmed().patch() for id, pixels in written.items() if id in others}}
-        return Document(state, pixels, {id: patch for id, patch in packed.items() if id in others}, self.box)
+        packed = {**self.packed, **{id: changed.trimmed().patch() for id, changed in written.items()}}
+        for id in (*self.state.missing_in(state), state.selected):
+            packed.pop(id, None)
+        return Document(state, pixels, packed, self.box)

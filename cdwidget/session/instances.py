@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cdwidget.masks import bbox, crop, expand_bbox, join_bboxes
+from cdwidget.masks import bbox, crop, expand_bbox, intersects, join_bboxes
 from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit, replace_pixels
@@ -166,7 +166,7 @@ def _select(document: Document, action: Select) -> Change:
     if action.instance is None:
         return _finish(document, action, document.state.entry().label)
     selected = document.state.entry(action.instance).id
-    return document.change(action, selected, _without_empty(document, replace(document.state, selected=selected)))
+    return document.change(action, selected, _without_empty(document, document.state.copy(selected=selected)))
 
 
 def _delete(document: Document, action: Delete) -> Change:
@@ -185,7 +185,7 @@ def _relabel(document: Document, action: Relabel) -> Change:
 
 
 def _lock(document: Document, action: Lock) -> Change:
-    return document.change(action, document.state.selected, replace(document.state, locked=action.on))
+    return document.change(action, document.state.selected, document.state.copy(locked=action.on))
 
 
 def _duplicate(document: Document, action: Duplicate) -> Change:
@@ -256,7 +256,7 @@ def _reorder(document: Document, action: Reorder) -> Change:
     entry, entries = document.state.entry(action.instance), list(document.state.entries)
     if not 0 <= action.position < len(entries):
         raise ValueError(f"there is no position {action.position}; allowed are 0, behind all others, to {len(entries) - 1}, in front")
-    entries.remove(entry)
+    del entries[document.state.ids.index(entry.id)]
     entries.insert(action.position, entry)
     return document.change(action, entry.id, replace(document.state, entries=tuple(entries)))
 
@@ -268,8 +268,9 @@ def _snap(document: Document, action: Snap) -> Change:
     own = bbox(mask)
     box = expand_bbox(own, min(ceil(distance) + 1, max(mask.shape)), mask.shape) if mask.any() else own
     others = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
-    for instance in document.packed:
-        others |= document.pixels_of(instance).crop(box).mask
+    for instance, patch in document.packed.items():
+        if intersects(patch.bbox, box):
+            others |= document.pixels_of(instance).crop(box).mask
     if not others.any():
         return edit_selected(document, action, NO_EDIT, "command")
     before = crop(mask, box)
@@ -310,7 +311,7 @@ def _without_empty(document: Document, state: State) -> State:
 
 def _insert_after(state: State, instance: int, *entries: Entry) -> State:
     """Return the state with new entries directly in front of an instance."""
-    position = state.entries.index(state.entry(instance)) + 1
+    position = state.ids.index(instance) + 1
     inserted = (*state.entries[:position], *entries, *state.entries[position:])
     return replace(state, entries=inserted, next_id=state.next_id + len(entries))
 

@@ -1,0 +1,88 @@
+"""The cost of an action does not grow with the number of instances."""
+
+import sys
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cdwidget.items import Instance
+from cdwidget.prompts import Click
+from cdwidget.session import Accept, Delete, Duplicate, Lock, Relabel, Reorder, Select, Session, Snap
+from cdwidget.tools import Brush
+from support.scripted_predictor import ScriptedPredictor
+
+SIDE = 120
+DRAWN = np.zeros((SIDE, SIDE), bool)
+DRAWN[100:110, 100:110] = True
+ACTIONS = (
+    Click(104, 104),
+    Brush(((104.0, 104.0), (112.0, 104.0)), 3.0),
+    Relabel("cat"),
+    Snap(2.0),
+    Duplicate(),
+    Accept("dog"),
+    Select(5),
+    Lock(True),
+    Reorder(5, 0),
+    Delete(7),
+)
+
+
+class OpcodeCounter:
+    """Counts the bytecodes that Python executes in cdwidget, a measure of work that does not depend on the machine."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
+        if "cdwidget" not in frame.f_globals.get("__name__", ""):
+            return None
+        frame.f_trace_opcodes = True
+        self.count += event == "opcode"
+        return self
+
+
+def small_squares(count: int) -> list[Instance]:
+    instances = []
+    for number in range(count):
+        mask = np.zeros((SIDE, SIDE), bool)
+        row, column = divmod(number, SIDE // 3)
+        mask[row * 3 : row * 3 + 2, column * 3 : column * 3 + 2] = True
+        instances.append(Instance(mask, "cell"))
+    return instances
+
+
+def work_of_each_action(count: int) -> dict[str, int]:
+    session = Session(np.zeros((SIDE, SIDE, 3), np.uint8), ScriptedPredictor(DRAWN), instances=small_squares(count))
+    work = {}
+    trace = sys.gettrace()
+    for action in ACTIONS:
+        for name, act in (
+            (type(action).__name__, lambda action=action: session.apply(action)),
+            ("undo", session.undo),
+            ("redo", session.redo),
+        ):
+            counter = OpcodeCounter()
+            sys.settrace(counter)
+            try:
+                act()
+            finally:
+                sys.settrace(trace)
+            work[f"{type(action).__name__}, {name}"] = counter.count
+    return work
+
+
+def test_the_work_of_an_action_does_not_grow_with_the_number_of_instances() -> None:
+    few, many = work_of_each_action(10), work_of_each_action(1000)
+    box_tests = {"Snap, Snap": 40 * 990}  # Snap compares the bounding box of each instance with its own.
+    assert {name: (few[name], many[name]) for name in few if many[name] > 1.5 * few[name] + box_tests.get(name, 0)} == {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 30])
+def test_an_unknown_id_is_named_with_the_first_of_the_known_ones(count: int) -> None:
+    session = Session(np.zeros((SIDE, SIDE, 3), np.uint8), instances=small_squares(count))
+    with pytest.raises(ValueError, match="no instance 99; there are: 1") as error:
+        session.select(99)
+    assert ("and 11 more" in str(error.value)) == (count == 30)
