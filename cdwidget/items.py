@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Sequence, Union
+from typing import Any, Mapping, Sequence, Union
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from cdwidget.masks import Bbox, bbox
 
 ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
@@ -23,12 +25,41 @@ class Instance:
         label: Its class; "" for none.
         id: Its id in a session; None for none.
         alpha: Opacity of each pixel, uint8 (H, W), 0 to 255; None if only the mask is known.
+        attributes: The user's own values, as a JSON object: {"occluded": True}.
+        score: Confidence of the model that predicted it, 0 to 1; None for none.
+        track_id: Number of the same object in the images of a sequence; None for none.
+        extra: Fields of its file that cdwidget does not use, as one JSON object per format; `write` of that format writes them back.
+
+    Example:
+        >>> instance = Instance(mask, "cat", attributes={"occluded": True})
+        >>> instance.area, instance.bbox
+        (1200, (10, 20, 50, 50))
     """
 
     mask: np.ndarray
     label: str = ""
     id: int | None = None
     alpha: np.ndarray | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    score: float | None = None
+    track_id: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels in the mask."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def bbox(self) -> Bbox:
+        """Bounding box of the mask, (x0, y0, x1, y1) in pixels, half-open."""
+        return bbox(self.mask)
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, reversed(np.shape(self.mask))))
+        optional = {"id": self.id, "score": self.score, "track_id": self.track_id, "attributes": self.attributes or None}
+        given = "".join(f", {name}={value!r}" for name, value in optional.items() if value is not None)
+        return f"{type(self).__name__}({self.label!r}, {self.area} of {size} pixels{given})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +69,16 @@ class Item:
     Args:
         path: The image file; `read_image()` reads it.
         instances: Its objects, in painting order.
+        extra: Fields of the image in its file that cdwidget does not use, as one JSON object per format; `write` of that format writes
+            them back.
     """
 
     path: str | os.PathLike[str]
     instances: Sequence[Instance] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({os.fspath(self.path)!r}, {len(self.instances)} instances)"
 
     def read_image(self) -> np.ndarray:
         """Return the image, uint8 (H, W, 3), RGB.

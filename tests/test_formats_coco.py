@@ -232,6 +232,21 @@ def test_a_crowd_stays_a_crowd(tmp_path: Path) -> None:
     assert isinstance(cdwidget.read("coco", path)[0].instances[0], coco.Crowd)
 
 
+def test_score_attributes_and_track_are_kept(tmp_path: Path) -> None:
+    mask = np.eye(4, dtype=bool)
+    given = [
+        Instance(mask, "a", attributes={"occluded": True, "color": "red"}, score=0.25, track_id=7),
+        Instance(mask, "a", score=0.0, track_id=0),
+        Instance(mask, "a"),
+    ]
+    path = cdwidget.write("coco", [Item(tmp_path / "a.png", given)], tmp_path)
+    (item,) = cdwidget.read("coco", path)
+    for old, new in zip(given, item.instances, strict=True):
+        assert (new.attributes, new.score, new.track_id) == (old.attributes, old.score, old.track_id)
+    record = json.loads(path.read_text())["annotations"][2]
+    assert not {"attributes", "score", "track_id"} & record.keys(), "absent fields stay absent"
+
+
 def test_file_names_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("photos/b").mkdir(parents=True)

@@ -136,7 +136,9 @@ class Reader:
             records = read_records(connection, item_id) if height else []
         instances: Sequence[Instance] = LazyInstances(len(records), RecordLoader(records, height, width))
         size = (height, width) if height else None
-        return CatalogueItem(self._resolve(path), instances, item_id, status, version, size, tags, records)
+        return CatalogueItem(
+            self._resolve(path), instances, id=item_id, status=status, version=version, size=size, tags=tags, records=records
+        )
 
     def items(self, ids: Iterable[int] | None = None, **filters: Any) -> Iterator[CatalogueItem]:
         """Yield items one by one, so that only one is in memory.

@@ -161,7 +161,8 @@ def _encoded_instances(item: Item) -> Iterator[_EncodedInstance | Exception]:
     for index in range(len(item.instances)):
         try:
             if isinstance(load, AnnotationLoader):  # A COCO file has masks that need not be decoded.
-                yield _EncodedInstance(*load.encoded(index), (load.height, load.width))
+                found = load.encoded(index)
+                yield _EncodedInstance(found.id, found.label, found.is_crowd, found.counts, (load.height, load.width))
             else:
                 yield _encode(item.instances[index])
         except Exception as error:  # Files are read here, and their content may be anything.

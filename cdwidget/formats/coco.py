@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
-import numpy as np
-
 from cdwidget import rle
+from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, find_problem, segmentation_of
 from cdwidget.formats.io import (
     ClassIds,
     Labels,
@@ -32,15 +29,10 @@ from cdwidget.formats.io import (
     relative_name,
 )
 from cdwidget.items import Instance, Item
-from cdwidget.masks import Bbox, bbox
+from cdwidget.masks import Bbox
 from cdwidget.polygons import parts
 
 FILE_NAME = "annotations.json"  # The file read or written when a folder is given.
-
-
-@dataclass(frozen=True, eq=False)
-class Crowd(Instance):
-    """A region of several objects, `iscrowd` in COCO; in a session an ordinary instance."""
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
@@ -69,13 +61,13 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     seen: set[int] = set()
     for record in content["annotations"]:
-        problem = _problem(record, records, labels)
+        problem = find_problem(record, records, labels)
         if problem:
             raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {problem}")
         number = record.get("id")
         number = number if type(number) is int and number > 0 and number not in seen else None
         seen.add(number or 0)
-        records[record["image_id"]].append({**record, "id": number, "segmentation": _segmentation(record)})
+        records[record["image_id"]].append({**record, "id": number, "segmentation": segmentation_of(record)})
     folder = path.parent / "images"
     if images is None and folder.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
         images = folder
@@ -85,83 +77,6 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
         load = AnnotationLoader(path, own, labels, image["height"], image["width"])
         items.append(Item(find_image(image["file_name"], path.parent, images), LazyInstances(len(own), load)))
     return items
-
-
-class EncodedInstance(NamedTuple):
-    """An annotation whose mask is compressed run lengths."""
-
-    id: int | None
-    label: str
-    is_crowd: bool
-    counts: str
-
-
-@dataclass(frozen=True)
-class AnnotationLoader:
-    """The annotations of one image, decoded on access: the `load` of `LazyInstances`.
-
-    Attributes:
-        path: The annotation file, named in error messages.
-        records: The image's annotations as in the file; "id" is None if an instance cannot have it.
-        labels: The label of each category id.
-        height: Height of the image in pixels.
-        width: Width of the image in pixels.
-    """
-
-    path: Path
-    records: Sequence[Mapping[str, Any]]
-    labels: Mapping[int, str]
-    height: int
-    width: int
-
-    def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
-        """Yield the instances at these indices; raise ValueError for a broken annotation."""
-        for index in indices:
-            record = self.records[index]
-            with self._naming_annotation(index):
-                mask = self._mask(record["segmentation"])
-            kind = Crowd if record.get("iscrowd") else Instance
-            yield kind(mask, self.labels[record["category_id"]], record["id"])
-
-    def encoded(self, index: int) -> EncodedInstance:
-        """Return an instance as compressed run lengths, unchecked if the file has them."""
-        record = self.records[index]
-        with self._naming_annotation(index):
-            counts = self._counts(record["segmentation"])
-        return EncodedInstance(record["id"], self.labels[record["category_id"]], bool(record.get("iscrowd")), counts)
-
-    def _counts(self, segmentation: Mapping[str, Any] | list[list[float]]) -> str:
-        if isinstance(segmentation, list):
-            self._check_range(segmentation)
-            return rle.encode_polygons(segmentation, self.height, self.width)
-        if isinstance(segmentation["counts"], str) and list(segmentation["size"]) == [self.height, self.width]:
-            return segmentation["counts"]
-        return rle.encode(self._mask(segmentation))
-
-    def _mask(self, segmentation: Mapping[str, Any] | list[list[float]]) -> np.ndarray:
-        if isinstance(segmentation, list):
-            self._check_range(segmentation)
-            return rle.decode_polygons(segmentation, self.height, self.width)
-        if list(segmentation["size"]) != [self.height, self.width]:
-            raise ValueError(f"its size is {segmentation['size']}, the image is [{self.height}, {self.width}] (height, width)")
-        if isinstance(segmentation["counts"], str):
-            return rle.decode(segmentation["counts"], self.height, self.width)
-        return rle.decode_uncompressed(segmentation)
-
-    def _check_range(self, polygons: list[list[float]]) -> None:
-        """Refuse coordinates that are no numbers, or so far outside that rasterizing is slow."""
-        limit = 10 * max(self.height, self.width)  # px
-        if not all(abs(coordinate) <= limit for polygon in polygons for coordinate in polygon):
-            raise ValueError(f"a polygon lies far outside the image of {self.width}x{self.height} pixels")
-
-    @contextmanager
-    def _naming_annotation(self, index: int) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # pycocotools raises errors of many types.
-            number = self.records[index]["id"]
-            name = f"{index + 1} of its image" if number is None else number
-            raise ValueError(f"{self.path}: the segmentation of annotation {name} cannot be decoded: {error}") from error
 
 
 def read_labels(path: Path) -> dict[str, int]:
@@ -201,39 +116,6 @@ def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
         raise ValueError(f"{path}: every category needs an id and a name ({type(error).__name__}: {error})") from error
 
 
-def _problem(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) -> str:
-    """Describe the first problem of an annotation that shows without decoding it; "" for none."""
-    if not isinstance(record, Mapping):
-        return "is not an object of JSON"
-    image, category, segmentation = record.get("image_id"), record.get("category_id"), _segmentation(record)
-    if not isinstance(image, (int, str)) or image not in images:
-        return f"belongs to image {image!r}, which is not in the file"
-    if not isinstance(category, int) or category not in labels:
-        return f"has category {category!r}, which is not in the file"
-    if not segmentation:
-        return "has neither a segmentation nor a bbox [x, y, width, height]; add one of them, or remove the annotation"
-    if isinstance(segmentation, Mapping):
-        return "" if {"size", "counts"} <= segmentation.keys() else "has run lengths without size or counts"
-    if not isinstance(segmentation, list):
-        return f"has {type(segmentation).__name__} for a segmentation; allowed are run lengths and a list of polygons"
-    for polygon in segmentation:
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            return "has a polygon that is not a list of at least three points: [x0, y0, x1, y1, x2, y2, ...]"
-    return ""
-
-
-def _segmentation(record: Mapping[str, Any]) -> Any:
-    """Return the segmentation without degenerate polygons, or else the box as a polygon."""
-    segmentation = record.get("segmentation")
-    if isinstance(segmentation, list):
-        segmentation = [part for part in segmentation if not isinstance(part, list) or len(part) not in (0, 2, 4)]
-    box = record.get("bbox")
-    if segmentation or not (isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) for v in box) and min(box[2:]) > 0):
-        return segmentation
-    x, y, width, height = box
-    return [[x, y, x + width, y, x + width, y + height, x, y + height]]
-
-
 # ---- writing -----------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +129,9 @@ class Annotation(NamedTuple):
         area: Number of pixels.
         bbox: (x0, y0, x1, y1) in pixels, half-open.
         is_crowd: Whether it is a region of objects that are not separated.
+        attributes: `Instance.attributes`.
+        score: `Instance.score`.
+        track_id: `Instance.track_id`.
     """
 
     id: int | None
@@ -255,6 +140,9 @@ class Annotation(NamedTuple):
     area: int
     bbox: Bbox
     is_crowd: bool
+    attributes: Mapping[str, Any] = {}
+    score: float | None = None
+    track_id: int | None = None
 
 
 class ImageEntry(NamedTuple):
@@ -358,6 +246,7 @@ def _numbered(images: Iterable[ImageEntry], classes: ClassIds) -> Iterator[tuple
 
 def _record(annotation: Annotation, id: int, image_id: int, classes: ClassIds) -> dict[str, Any]:
     x0, y0, x1, y1 = annotation.bbox
+    optional = {"attributes": dict(annotation.attributes) or None, "score": annotation.score, "track_id": annotation.track_id}
     return {
         "id": id,
         "image_id": image_id,
@@ -366,6 +255,7 @@ def _record(annotation: Annotation, id: int, image_id: int, classes: ClassIds) -
         "area": annotation.area,
         "bbox": [x0, y0, x1 - x0, y1 - y0],
         "iscrowd": int(annotation.is_crowd),
+        **{key: value for key, value in optional.items() if value is not None},
     }
 
 
@@ -395,4 +285,7 @@ def _annotation(instance: Instance) -> Annotation:
         # A border that touches itself at a corner may be rasterized differently: then the run lengths stay.
         if rle.encode_polygons([polygon], *mask.shape) == counts:
             segmentation = [polygon]
-    return Annotation(instance.id, instance.label, segmentation, int(np.count_nonzero(mask)), bbox(mask), is_crowd)
+    return Annotation(
+        instance.id, instance.label, segmentation, instance.area, instance.bbox, is_crowd,
+        instance.attributes, instance.score, instance.track_id,
+    )  # fmt: skip
