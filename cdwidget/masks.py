@@ -147,6 +147,10 @@ class Patch:
         x0, y0, x1, y1 = inner.bbox
         return Patch((left + x0, top + y0, left + x1, top + y1), inner.bits) if inner.bits else EMPTY_PATCH
 
+    def __repr__(self) -> str:
+        soft = "" if self.alpha is None else ", with alpha"
+        return f"<Patch: bbox {self.bbox}, {np.count_nonzero(self.pixels()):,} px{soft}>"
+
     @property
     def nbytes(self) -> int:
         """Memory of the compressed pixels, in bytes."""

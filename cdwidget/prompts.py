@@ -13,6 +13,8 @@ from math import floor, isfinite
 from numbers import Integral, Real
 from typing import Any, Union
 
+MAX_REPR_VALUES = 4  # Longer tuples are abbreviated in reprs.
+
 
 @dataclass(frozen=True)
 class Action:
@@ -28,6 +30,13 @@ class Action:
     def __post_init__(self) -> None:
         for field in fields(self):
             object.__setattr__(self, field.name, _CONVERTERS[field.type](field.name, getattr(self, field.name)))
+
+    def __init_subclass__(cls) -> None:
+        cls.__repr__ = Action.__repr__  # type: ignore[method-assign]  # `dataclass` keeps the `__repr__` that a class has.
+
+    def __repr__(self) -> str:
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in values)})"
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,11 @@ def check_prompt(prompt: Prompt, width: int, height: int) -> None:
             raise ValueError(
                 f"{type(prompt).__name__} at x={x:g}, y={y:g} lies outside the image; allowed are 0 <= x < {width} and 0 <= y < {height}"
             )
+
+
+def _short(value: Any) -> str:
+    """Return the repr of a value, or the length of a long tuple: a stroke may have thousands of points."""
+    return f"<{len(value):,} values>" if isinstance(value, tuple) and len(value) > MAX_REPR_VALUES else repr(value)
 
 
 def _plain(value: Any) -> Any:

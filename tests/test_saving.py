@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from traitlets import TraitError
 
 from cdwidget.formats import read, write
 from cdwidget.items import Instance, Item
@@ -164,6 +166,40 @@ def test_a_deleted_journal_loses_no_edits(tmp_path: Path, monkeypatch: pytest.Mo
     assert areas(widget.items)["a.png"] == [LEFT_HALF.sum()]
     widget.apply(DOT)
     assert (tmp_path / ".cdwidget" / "a.png.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("traits", "error"),
+    [
+        ({"label_names": ["cup"]}, TypeError),
+        ({"tool": "brsh"}, TraitError),
+        ({"label": 3}, TraitError),
+        ({"selected": 99}, ValueError),
+    ],
+)
+def test_a_failed_annotator_leaves_the_image_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traits: dict[str, Any], error: type[Exception]
+) -> None:
+    path = photo(tmp_path)
+    with pytest.raises(error) as raised:  # Like IPython, `raised` keeps the traceback and with it the failed widget.
+        annotator(path, **traits)
+    known = set(threading.enumerate())
+    failures: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    widget = annotator(path)
+    for thread in set(threading.enumerate()) - known:
+        thread.join()
+    widget.apply(DOT)
+    assert not failures and raised.value and widget.session.can_undo and widget._notice == image_list.SAVED_NOTICE
+
+
+def test_a_wrong_trait_does_not_take_the_image_from_another_annotator(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    widget = annotator(path)
+    with pytest.raises(TraitError):
+        annotator(path, tool="brsh")
+    widget.apply(DOT)
+    assert widget.mask.any()
 
 
 def test_a_name_too_long_for_a_journal(tmp_path: Path) -> None:

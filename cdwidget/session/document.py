@@ -243,6 +243,12 @@ class Difference:
     before: Patch
     after: Patch
 
+    def __repr__(self) -> str:
+        before, after = self.before.pixels(), self.after.pixels()
+        counts = ("+", np.count_nonzero(after & ~before)), ("-", np.count_nonzero(before & ~after))
+        changed = " ".join(f"{sign}{count:,}" for sign, count in counts if count)
+        return f"object {self.instance}: {changed} px" if changed else f"object {self.instance}: same mask"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -265,6 +271,10 @@ class Change:
     new_state: State
     differences: tuple[Difference, ...] = ()
     progressive: bool = True
+
+    def __repr__(self) -> str:
+        pixels = ", ".join(map(repr, self.differences)) or f"object {self.instance}: same mask"
+        return f"<Change: {self.action!r} -> {'nothing changed' if self.is_empty else pixels}>"
 
     @property
     def before(self) -> Patch:

@@ -75,6 +75,11 @@ class Session(DocumentEditor):
     def __reduce__(self) -> Any:
         raise TypeError("A session can be neither pickled nor copied. Keep session.log(), and call Session.replay(image, predictor, log).")
 
+    def __repr__(self) -> str:
+        document = self._document
+        count = sum(document.has_pixels(entry.id) for entry in document.state.entries)
+        return f"<Session: {self.width}x{self.height} pixels, {count} objects, object {document.state.selected} is selected>"
+
     @property
     def image(self) -> np.ndarray:
         """The image, uint8 (H, W, 3), RGB, read-only."""

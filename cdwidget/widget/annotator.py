@@ -85,23 +85,35 @@ class Annotator(AnnotatorSettings):
         options: dict[str, Any] = {} if mask is None else {"mask": mask}
         if instances:
             options["instances"] = instances
-        images = ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave)
         self._inspector: Inspector | None = None
         self._callbacks: dict[str, list[Callback]] = {"submit": [], "skip": []}
-        super().__init__(**{name: value for name, value in traits.items() if name not in ACTION_OF_TRAIT})
-        self.active_image = ActiveImage(images, self)
+        super().__init__(**traits)  # An unknown or wrong trait raises before an image and its journal are opened.
+        try:
+            self.active_image = ActiveImage(ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave), self)
+        except BaseException:
+            super().close()
+            raise
         self._channel = Channel(self, Requests(self.active_image, self, self._finish).operations, THREADED_REQUESTS)
         self.observe(self._on_trait, names=list(ACTION_OF_TRAIT))
         self.observe(lambda change: preload_tool(change["new"]), names=["tool"])
         preload_tool(self.tool)
         is_resumed = self.session.journal is not None and (self.session.can_undo or self.session.can_redo)
         if not is_resumed:  # A resumed session keeps its own selection, label and lock.
-            for name in ACTION_OF_TRAIT:
-                if name in traits:
-                    setattr(self, name, traits[name])
+            try:
+                for name in ACTION_OF_TRAIT:
+                    if name in traits:
+                        setattr(self, name, traits[name])
+            except BaseException:
+                self.close()
+                raise
         self._shell = get_ipython()
         if self._shell:
             self._shell.events.register("post_run_cell", self.refresh)
+
+    def __repr__(self) -> str:
+        images = self.active_image.images
+        name = f" {images.name!r}" if images.name else ""
+        return f"<Annotator: image {images.index + 1} of {len(images)}{name}, {self.session!r}>"
 
     @property
     def session(self) -> Session:

@@ -95,6 +95,9 @@ class EmbeddingMap(SharedWidget):
         if self.selected:
             self._filter_gallery(self.selected)
 
+    def __repr__(self) -> str:
+        return f"<EmbeddingMap: {self.catalogue!r}, {len(self.selected):,} selected>"
+
     def refresh(self) -> None:
         """Show the current content of the catalogue: new embeddings, labels, statuses and scores."""
         self.points.refresh()

@@ -107,6 +107,9 @@ class Inspector(widgets.VBox):
         self._stop_listening = source.listen(self._on_session)
         self.refresh()
 
+    def __repr__(self) -> str:
+        return f"<Inspector: map {self.map!r} of {self.session!r}>"
+
     @property
     def session(self) -> Session:
         """The session that is inspected."""

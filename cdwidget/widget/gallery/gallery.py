@@ -75,6 +75,9 @@ class Gallery(GallerySettings):
         self._show_list("")
         self.observe(lambda change: self.refresh(wait=False), names=list(QUERY_TRAITS))
 
+    def __repr__(self) -> str:
+        return f"<Gallery: {len(self.listing.ids):,} instances of {self.catalogue!r}>"
+
     # ---- the list ------------------------------------------------------------------------------------------------
 
     @property
