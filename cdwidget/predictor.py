@@ -12,6 +12,23 @@ from cdwidget.prompts import Prompt
 
 
 @dataclass(frozen=True)
+class FocusFactors:
+    """The second, closer prediction where the newest prompt changes the mask.
+
+    Args:
+        box: The part of the image that was predicted once more, (x0, y0, x1, y1).
+        pixels: The view, uint8 (S, S, 3), RGB.
+        prior: The prediction before, probabilities, float32 (S, S).
+        prob: The closer prediction, probabilities, float32 (h, w); it replaces the prediction in the box.
+    """
+
+    box: tuple[int, int, int, int]
+    pixels: np.ndarray
+    prior: np.ndarray
+    prob: np.ndarray
+
+
+@dataclass(frozen=True)
 class Factors:
     """Intermediate results of one forward pass of CDNet.
 
@@ -36,6 +53,7 @@ class Factors:
         pixels: The view, uint8 (S, S, 3), RGB.
         seeds: Clicks at the resolution of PDM, float32 (S / n, S / n) for a whole number n: 1 positive, -1 negative, 0 elsewhere.
         pdm_steps: Number of PDM steps; 0 for none.
+        focus: The focus view, which nothing above includes; None if there was none.
     """
 
     box: tuple[int, int, int, int]
@@ -54,6 +72,7 @@ class Factors:
     pixels: np.ndarray
     seeds: np.ndarray
     pdm_steps: int
+    focus: FocusFactors | None = None
 
 
 @dataclass(frozen=True)

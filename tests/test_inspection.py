@@ -20,6 +20,7 @@ from cdwidget.inspection import (
     View,
     click_influence,
     diagnose,
+    focus_change,
     head_disagreement,
     head_probabilities,
     relative_change,
@@ -28,7 +29,7 @@ from cdwidget.inspection import view as numpy_pdm
 from cdwidget.model import fdm, pdm
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.predictor import CDNetPredictor
-from cdwidget.predictor import Factors
+from cdwidget.predictor import Factors, FocusFactors
 from cdwidget.prompts import Click
 from cdwidget.session import PromptResult, Session
 
@@ -184,6 +185,13 @@ def test_heads_and_their_disagreement() -> None:
     np.testing.assert_allclose(head_disagreement(f), expected[1:].max(0) - expected[1:].min(0), atol=1e-6)
     alone = Factors(**{**vars(f), "logits": f.logits[:1]})
     assert not head_disagreement(alone).any()
+
+
+def test_the_change_by_the_focus_view_is_probability_minus_prior() -> None:
+    f = factors_of(3, 4)
+    assert not focus_change(f).any()
+    focus = FocusFactors((1, 2, 5, 6), np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 0.25, np.float32), np.full((4, 4), 0.5, np.float32))
+    np.testing.assert_allclose(focus_change(Factors(**{**vars(f), "focus": focus})), np.full((4, 4), 0.25))
 
 
 def test_image_points_and_tokens_correspond() -> None:

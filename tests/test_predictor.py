@@ -6,6 +6,7 @@ import torch
 
 from cdwidget.model import MODELS, load_predictor
 from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.focus import Focus, focus_box
 from cdwidget.model.predictor import CDNetPredictor
 from cdwidget.prompts import Box, Click, Stroke
 
@@ -70,8 +71,8 @@ def test_a_box_prompt_determines_the_first_crop(predictor):
 
 
 def test_a_second_pass_runs_only_after_a_large_change(predictor):
-    once = CDNetPredictor(predictor.model, zoom_in=False, cascade=False)
-    twice = CDNetPredictor(predictor.model, zoom_in=False)
+    once = CDNetPredictor(predictor.model, zoom_in=False, cascade=False, focus=None)
+    twice = CDNetPredictor(predictor.model, zoom_in=False, focus=None)
     for one in (once, twice):
         one.set_image(photo(32, 32))  # The size of the PDM grid, so that nothing is resized.
     prompts = [Click(16, 16)]
@@ -176,3 +177,79 @@ def test_a_twin_has_its_own_image():
     twin.set_image(photo(64, 96)[::-1].copy())
     assert twin.model is predictor.model and twin.predict([Click(90, 32)]).mask.shape == (64, 96)
     assert np.array_equal(predictor.predict([Click(32, 32)]).prob, before.prob)
+
+
+def square_prior(side=200):
+    prior = np.zeros((400, 600), np.float32)
+    prior[100 : 100 + side, 200 : 200 + side] = 1
+    return prior
+
+
+def with_and_without_focus(model):
+    predictors = CDNetPredictor(model, cascade=False), CDNetPredictor(model, cascade=False, focus=None)
+    for one in predictors:
+        one.set_image(photo(400, 600))
+    return predictors
+
+
+def test_a_correction_is_predicted_once_more_in_a_focus_view_and_pixels_outside_keep_their_values(predictor, monkeypatch):
+    focused, plain = with_and_without_focus(predictor.model)
+    x0, y0, x1, y1 = box = (190, 90, 254, 154)  # The random weights of this network would change the whole image.
+    monkeypatch.setattr("cdwidget.model.predictor.focus_box", lambda *_: box)
+    prompts, prior = [Click(300, 200), Click(210, 105, False)], square_prior()
+    closer, usual = focused.predict(prompts, prior), plain.predict(prompts, prior)
+    outside = np.ones((400, 600), bool)
+    outside[y0:y1, x0:x1] = False
+    assert np.array_equal(closer.prob[outside], usual.prob[outside]) and not np.array_equal(closer.prob, usual.prob)
+    assert np.array_equal(closer.mask, closer.prob > 0.5)
+    assert closer.factors.focus.box == box and closer.factors.box == usual.factors.box and usual.factors.focus is None
+    assert np.array_equal(focused.predict(prompts, prior).prob, closer.prob)
+
+
+def test_a_focus_view_is_encoded_once(predictor, monkeypatch):
+    focused, _ = with_and_without_focus(predictor.model)
+    monkeypatch.setattr("cdwidget.model.predictor.focus_box", lambda *_: (190, 90, 254, 154))
+    encoded = []
+    encode = CDNet.encode
+    monkeypatch.setattr(focused._focus_views, "_encode", lambda image: encoded.append(image) or encode(predictor.model, image))
+    for x in (210, 220, 230):
+        focused.predict([Click(300, 200), Click(x, 105, False)], square_prior())
+    assert len(encoded) == 1
+    focused.set_image(photo(400, 600, 1))
+    focused.predict([Click(300, 200), Click(210, 105, False)], square_prior())
+    assert len(encoded) == 2, "a new image has new views"
+
+
+@pytest.mark.parametrize(
+    ("prompts", "prior"),
+    [
+        ([Click(300, 200)], None),
+        ([Click(300, 200)], square_prior() * 0),
+        ([Click(210, 105, False)], square_prior() > 0.5),
+        ([Box(150, 50, 450, 350)], square_prior()),
+    ],
+    ids=["no mask", "empty mask", "edited mask", "box"],
+)
+def test_only_corrections_of_a_mask_that_the_model_has_drawn_have_a_focus_view(predictor, monkeypatch, prompts, prior):
+    focused, plain = with_and_without_focus(predictor.model)
+    if not isinstance(prompts[-1], Box):
+        monkeypatch.setattr("cdwidget.model.predictor.focus_box", lambda *_: (190, 90, 254, 154))
+    prediction = focused.predict(prompts, prior)
+    assert prediction.factors.focus is None and np.array_equal(prediction.prob, plain.predict(prompts, prior).prob)
+
+
+@pytest.mark.parametrize("prompt", [Click(210, 105, False), Stroke(((210, 105), (240, 108)), False, 3)])
+def test_the_focus_view_holds_the_prompt_and_the_component_that_it_changes(prompt):
+    before = square_prior() > 0.5
+    after = before.copy()
+    after[100:120, 200:260] = False  # at the prompt
+    after[280:300, 380:400] = False  # elsewhere
+    assert focus_box(before, after, prompt, Focus(expansion=1.5), 224, 0.5) == (185, 65, 275, 155)
+
+
+def test_a_change_of_most_of_the_object_and_a_view_that_magnifies_too_little_have_no_focus_view():
+    before = square_prior() > 0.5
+    click = Click(210, 105, False)
+    assert focus_box(before, np.zeros_like(before), click, Focus(), 224, 0.5) is None
+    assert focus_box(before, before, click, Focus(), 224, 2.7) is not None  # 224 view px for 64 image px are 3.5 per px
+    assert focus_box(before, before, click, Focus(), 224, 2.9) is None

@@ -6,7 +6,7 @@ torch is not needed.
 from cdwidget._deprecated import renamed_names
 from cdwidget.inspection.affinity import Affinity, Branch, Variant, relative_change
 from cdwidget.inspection.diagnosis import Finding, click_influence, diagnose
-from cdwidget.inspection.view import OFFSETS, PixelDiffusion, View, head_disagreement, head_probabilities
+from cdwidget.inspection.view import OFFSETS, PixelDiffusion, View, focus_change, head_disagreement, head_probabilities
 
 __all__ = [
     "OFFSETS",
@@ -18,6 +18,7 @@ __all__ = [
     "View",
     "click_influence",
     "diagnose",
+    "focus_change",
     "head_disagreement",
     "head_probabilities",
     "relative_change",

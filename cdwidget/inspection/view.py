@@ -133,6 +133,21 @@ def head_disagreement(factors: Factors) -> np.ndarray:
     return latent.max(axis=0) - latent.min(axis=0) if len(latent) else np.zeros_like(factors.logits[0])
 
 
+def focus_change(factors: Factors) -> np.ndarray:
+    """Return how much the focus view changes the probabilities in its box.
+
+    Args:
+        factors: The recorded factors of a prediction.
+
+    Returns:
+        float32 (h, w) in [-1, 1]; 0 if there was no focus view.
+    """
+    focus = factors.focus
+    if focus is None:
+        return np.zeros_like(factors.logits[0])
+    return focus.prob - cv2.resize(focus.prior, focus.prob.shape[::-1], interpolation=cv2.INTER_AREA)
+
+
 class PixelDiffusion:
     """The pixel diffusion (PDM) of one prediction, step by step.
 

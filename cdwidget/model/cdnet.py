@@ -65,7 +65,13 @@ class Output(NamedTuple):
 
 
 class CDNet(nn.Module):
-    """Conditional diffusion network: `network(network.encode(image), maps)`."""
+    """Conditional diffusion network: `network(network.encode(image), maps)`.
+
+    Attributes:
+        has_fixed_size: Whether it runs only on views of the size in its configuration.
+    """
+
+    has_fixed_size = False
 
     def __init__(self, config: CDNetConfig):
         super().__init__()

@@ -75,6 +75,8 @@ class OnnxCDNet(CDNet):
         ImportError: If onnxruntime is not installed.
     """
 
+    has_fixed_size = True
+
     def __init__(self, path: Path):
         nn.Module.__init__(self)  # Without CDNet's layers.
         self._head = _session(path)

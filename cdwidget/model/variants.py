@@ -11,6 +11,7 @@ import torch
 
 from cdwidget.model import DEFAULT, MODELS, load_predictor
 from cdwidget.model.brs import BRS, FBRS
+from cdwidget.model.focus import Focus
 from cdwidget.model.predictor import CDNetPredictor
 from cdwidget.registry import lookup
 
@@ -26,9 +27,12 @@ VARIANTS: dict[str, Callable[..., CDNetPredictor]] = {
     "flip": partial(CDNetPredictor, flip=True),
     "no-previous-mask": partial(CDNetPredictor, previous_mask=False),
     "no-cascade": partial(CDNetPredictor, cascade=False),
-    "no-pdm-no-zoom": partial(CDNetPredictor, pdm_steps=0, zoom_in=False, cascade=False),
-    "brs": partial(BRS, pdm_steps=0, cascade=False),
-    "f-brs-b": partial(FBRS, pdm_steps=0, cascade=False),
+    "no-focus": partial(CDNetPredictor, focus=None),
+    "focus-pdm-5": partial(CDNetPredictor, focus=Focus(pdm_steps=5)),
+    "focus-pdm-10": partial(CDNetPredictor, focus=Focus(pdm_steps=10)),
+    "no-pdm-no-zoom": partial(CDNetPredictor, pdm_steps=0, zoom_in=False, cascade=False, focus=None),
+    "brs": partial(BRS, pdm_steps=0, cascade=False, focus=None),
+    "f-brs-b": partial(FBRS, pdm_steps=0, cascade=False, focus=None),
 }
 ABLATIONS = tuple(name for name in VARIANTS if name not in ("no-pdm-no-zoom", "brs", "f-brs-b"))
 
@@ -84,4 +88,4 @@ def ablations(model: str) -> list[str]:
 
 def _settings(predictor: CDNetPredictor) -> tuple[object, ...]:
     zoom = predictor.expansion if predictor.zoom_in else None
-    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask, predictor.cascade
+    return predictor.pdm_steps, predictor.reclamp, zoom, predictor.flip, predictor.previous_mask, predictor.cascade, predictor.focus

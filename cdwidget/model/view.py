@@ -113,6 +113,11 @@ class ViewCache:
         """The current image, uint8 (H, W, 3), or None before the first."""
         return self._image
 
+    @property
+    def size(self) -> int:
+        """Side S of a view in pixels."""
+        return self._size
+
     def empty_copy(self) -> ViewCache:
         """Return a cache with the same encoder and no image."""
         return ViewCache(self._encode, self._size, self._device, self._mirror)

@@ -16,6 +16,7 @@ from cdwidget.inspection import (
     PixelDiffusion,
     Variant,
     View,
+    focus_change,
     head_disagreement,
     head_probabilities,
     relative_change,
@@ -113,6 +114,8 @@ class PromptMaps:
         entry = MAPS[name]
         values = entry.values(self, query)
         box: Box = _neighborhood(self, query) if entry.follows == "pixel" else self.view.box
+        if name == "focus" and self.factors.focus is not None:
+            box = self.factors.focus.box
         low, high = entry.scale
         return MapImage(values, box, low, float(np.nanmax(values)) or 1.0 if high is None else high)
 
@@ -330,6 +333,16 @@ MAPS: dict[str, Map] = {
         "Where the latent heads interpret the clicks differently; the next click helps most there.",
         lambda maps, query: head_disagreement(maps.factors),
         "cividis",
+    ),
+    "focus": Map(
+        "Focus view: change",
+        "change of the probability",
+        "p in the focus view − p before",
+        "A corrective click or stroke is predicted once more in a closer view around its change; zero without one. PDM is off in it: "
+        "on 60 held-out objects, clicks to IoU 0.90 are 4.90 without, 4.88 with 5 and 4.87 with 10 rounds, and more clicks do harm.",
+        lambda maps, query: focus_change(maps.factors),
+        "PiYG",
+        (-1, 1),
     ),
     "merge": Map(
         "Progressive merge: before and after",
