@@ -11,7 +11,9 @@ from cdwidget.catalogue.images import fetch, file_name, find_problem, is_url, lo
 from cdwidget.catalogue.records import Record
 from cdwidget.catalogue.rows import CatalogueItem, RecordLoader
 from cdwidget.formats import FORMATS, coco
-from cdwidget.formats.io import Labels, LazyInstances, relative_name, write_files
+from cdwidget.formats.class_ids import Labels
+from cdwidget.formats.instances import LazyInstances
+from cdwidget.formats.io import relative_name, write_files
 from cdwidget.registry import lookup
 
 

@@ -14,7 +14,7 @@ from typing import Any, Iterator
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import upright_size
+from cdwidget.formats.image_files import upright_size
 from cdwidget.items import ImageSource, read_image
 
 URL_SEPARATOR = "::"  # fsspec's separator of nested URLs: zip://photo.jpg::archive.zip

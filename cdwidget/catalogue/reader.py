@@ -29,7 +29,7 @@ from cdwidget.catalogue.statistics import Stats, compute_stats, rows_to_pandas
 from cdwidget.catalogue.storage import Database
 from cdwidget.catalogue.thumbnails import HeatMap, Thumbnail, Thumbnails
 from cdwidget.catalogue.writer import read_records
-from cdwidget.formats.io import LazyInstances
+from cdwidget.formats.instances import LazyInstances
 from cdwidget.items import Instance
 from cdwidget.registry import lookup
 

@@ -12,7 +12,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from cdwidget.formats.coco import AnnotationLoader, Crowd
-from cdwidget.formats.io import LazyInstances
+from cdwidget.formats.instances import LazyInstances
 from cdwidget.items import Instance, Item
 from cdwidget.masks import as_mask, pack, unpack
 from cdwidget.rle import Extent, decode, encode, measure

@@ -15,19 +15,11 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from cdwidget import rle
+from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, find_problem, segmentation_of
-from cdwidget.formats.io import (
-    ClassIds,
-    Labels,
-    LazyInstances,
-    checked_instances,
-    find_image,
-    image_path,
-    item_size,
-    open_replacement,
-    read_text,
-    relative_name,
-)
+from cdwidget.formats.image_files import find_image, image_path, item_size
+from cdwidget.formats.instances import LazyInstances, checked_instances
+from cdwidget.formats.io import open_replacement, read_text, relative_name
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
 from cdwidget.polygons import parts

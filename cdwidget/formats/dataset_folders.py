@@ -26,7 +26,9 @@ import cv2
 import numpy as np
 
 from cdwidget.formats import coco
-from cdwidget.formats.io import IMAGE_SUFFIXES, LazyInstances, files_by_stem, image_size, read_pixels
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_size, read_pixels
+from cdwidget.formats.instances import LazyInstances
+from cdwidget.formats.io import files_by_stem
 from cdwidget.items import Instance, Item, read_image
 
 MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif"}

@@ -16,19 +16,9 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import (
-    LazyInstances,
-    checked_instances,
-    find_image,
-    image_path,
-    input_files,
-    item_size,
-    output_files,
-    read_text,
-    relative_name,
-    to_png,
-    write_files,
-)
+from cdwidget.formats.image_files import find_image, image_path, item_size, output_files
+from cdwidget.formats.instances import LazyInstances, checked_instances
+from cdwidget.formats.io import input_files, read_text, relative_name, to_png, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 from cdwidget.polygons import fill, parts

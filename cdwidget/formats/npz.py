@@ -13,19 +13,9 @@ from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from cdwidget.formats.io import (
-    LazyInstances,
-    alpha_of,
-    checked_instances,
-    find_image,
-    image_path,
-    input_files,
-    item_size,
-    output_files,
-    relative_name,
-    soft_alpha,
-    write_files,
-)
+from cdwidget.formats.image_files import find_image, image_path, item_size, output_files
+from cdwidget.formats.instances import LazyInstances, alpha_of, checked_instances, soft_alpha
+from cdwidget.formats.io import input_files, relative_name, write_files
 from cdwidget.items import Instance, Item
 
 NO_ID = -1

@@ -18,18 +18,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from cdwidget._deprecated import warn_renamed
 from cdwidget.formats.dataset_folders import read_items, read_mask_values
-from cdwidget.formats.io import (
-    IMAGE_SUFFIXES,
-    LazyInstances,
-    checked_instances,
-    copy_image,
-    files_by_stem,
-    image_size,
-    open_image,
-    to_png,
-    unique_stems,
-    write_files,
-)
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, open_image, unique_stems
+from cdwidget.formats.instances import LazyInstances, checked_instances
+from cdwidget.formats.io import files_by_stem, to_png, write_files
 from cdwidget.items import Instance, Item
 
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.

@@ -13,7 +13,8 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import alpha_of, read_pixels, soft_alpha, unique_stems
+from cdwidget.formats.image_files import read_pixels, unique_stems
+from cdwidget.formats.instances import alpha_of, soft_alpha
 from cdwidget.formats.png import Draw, read_layers, write_layers
 from cdwidget.items import Instance, Item, read_image
 

@@ -18,19 +18,10 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import yaml
 
-from cdwidget.formats.io import (
-    IMAGE_SUFFIXES,
-    ClassIds,
-    Labels,
-    LazyInstances,
-    by_stem,
-    checked_instances,
-    copy_image,
-    image_size,
-    read_text,
-    unique_stems,
-    write_files,
-)
+from cdwidget.formats.class_ids import ClassIds, Labels
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
+from cdwidget.formats.instances import LazyInstances, checked_instances
+from cdwidget.formats.io import by_stem, read_text, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
 

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats import FORMATS, coco, read, write
-from cdwidget.formats.io import ClassIds, to_png, write_files
+from cdwidget.formats.class_ids import ClassIds
+from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 from cdwidget.widget.image_list import ImageList

@@ -16,7 +16,8 @@ from warnings import warn
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import LazyInstances, to_png, write_files
+from cdwidget.formats.instances import LazyInstances
+from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import ImageSource, Instance, Item, read_image
 from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
