@@ -71,7 +71,7 @@ def test_a_rotated_photograph_fits_its_upright_mask(tmp_path: Path) -> None:
     [
         (gray([0, 255]), (2, 2), r"a\.png is 2x1 pixels and its image is 2x2"),
         (gray([0, 128]), None, r"a\.png has no foreground; mark the object with 255"),
-        (np.zeros((2, 2, 3), np.uint8), None, r"a\.png has 3 channels; a mask has one"),
+        (np.eye(3, dtype=np.uint8)[None], None, r"a\.png has 3 channels that differ; a mask has one"),
     ],
 )
 def test_unusable_masks_are_named(tmp_path: Path, mask: np.ndarray, size: tuple[int, int] | None, message: str) -> None:

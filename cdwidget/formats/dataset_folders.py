@@ -2,12 +2,8 @@
 
 A data set is a folder with `images/` and `masks/`, or with `images/` and a COCO `annotations.json`.
 
-A mask file has one channel (8 or 16 bit, or a palette), the size of its image and the same stem. The masks of a folder are either
-
-- binary: 255 is the object, 0 the background and 128 is ignored; or
-- label maps: 0 is the background, 255 is void (ignored), any other value is the id of one object.
-
-They are binary if no mask has other values than 0, 128 and 255. In a COCO file objects may overlap, and crowds are void.
+The masks of a folder, each with the size of its image and the same stem, are binary or label maps (`mask_files.py`). In a COCO file objects
+may overlap, and crowds are void.
 
 `read_benchmark_objects` lists the objects to evaluate on, after checking every mask. `read_dataset` lists the images to train on, which
 are checked one by one by `DatasetImage.check`.
@@ -17,35 +13,35 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence
+from typing import Iterable, Sequence
 
 import cv2
 import numpy as np
 
 from cdwidget.formats import coco
-from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_size, read_pixels
-from cdwidget.formats.instances import LazyInstances
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_size
 from cdwidget.formats.io import files_by_stem
-from cdwidget.items import Instance, Item, read_image
+from cdwidget.formats.mask_files import (
+    FOREGROUND_VALUE,
+    MASK_SUFFIXES,
+    VOID_VALUE,
+    MaskKind,
+    are_binary,
+    foreground_pixels,
+    ignored_pixels,
+    kind_of,
+    object_ids,
+    read_mask_values,
+    void_pixels,
+)
+from cdwidget.items import Instance, read_image
 
-MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif"}
-IGNORE_VALUE, FOREGROUND_VALUE = 128, 255  # Values in binary masks.
-VOID_VALUE = 255  # Value in label maps.
 HOLDOUT_INTERVAL = 20  # One image in 20 is never trained on.
 MIN_OBJECT_SHARE, MAX_OBJECT_SHARE = 0.003, 0.95  # Fraction of the image that an object to train or evaluate on may fill.
 LAYOUT_HINT = "a benchmark folder holds images/ and masks/"
 MAX_NAMED_FILES = 5  # File names in an error message.
-
-
-def read_mask_values(path: Path) -> np.ndarray:
-    """Read a mask file with one channel, int32 (H, W); raise ValueError for anything else."""
-    values = read_pixels(path)
-    if values.ndim != 2:
-        raise ValueError(f"{path} has {values.shape[2]} channels; a mask has one (gray or palette)")
-    return values.astype(np.int32)
 
 
 # ---- benchmark folders -----------------------------------------------------------------------------------------------
@@ -80,8 +76,8 @@ class BenchmarkObject:
         image = read_image(self.image_path)
         values = read_mask_values(self.mask_path)
         if self.object_id is None:
-            return image, values == FOREGROUND_VALUE, values == IGNORE_VALUE
-        return image, values == self.object_id, values == VOID_VALUE
+            return image, foreground_pixels(values), ignored_pixels(values)
+        return image, values == self.object_id, void_pixels(values)
 
 
 def read_benchmark_objects(folder: str | Path, limit: int | None = None) -> list[BenchmarkObject]:
@@ -95,40 +91,33 @@ def read_benchmark_objects(folder: str | Path, limit: int | None = None) -> list
         FileNotFoundError: If a folder is missing, or a file has no partner.
         ValueError: If a mask cannot be used.
     """
-    pairs, values = _image_mask_pairs(Path(folder) / "images", Path(folder) / "masks")
-    binary = _are_binary(values)
+    masks = _read_masks(Path(folder) / "images", Path(folder) / "masks")
+    binary = are_binary([mask.kind for mask in masks])
     objects = []
-    for (image, mask), present in list(zip(pairs, values))[:limit]:
-        if not binary:
-            objects += [BenchmarkObject(image, mask, object_id) for object_id in sorted(present - {0, VOID_VALUE})]
-        elif FOREGROUND_VALUE in present:
-            objects.append(BenchmarkObject(image, mask))
+    for mask in masks[:limit]:
+        if not (binary and mask.kind.is_binary):
+            objects += [BenchmarkObject(mask.image_path, mask.mask_path, object_id) for object_id in mask.ids]
+        elif mask.kind.has_foreground:
+            objects.append(BenchmarkObject(mask.image_path, mask.mask_path))
         else:
-            raise ValueError(f"{mask} has no foreground; mark the object with {FOREGROUND_VALUE} or remove the image")
+            raise ValueError(f"{mask.mask_path} has no foreground; mark the object with {FOREGROUND_VALUE} or remove the image")
     if not objects:
         raise ValueError(f"{folder} holds no object; its masks are all background")
     return objects
 
 
-def read_items(images: Path, masks: Path) -> list[Item]:
-    """List the images of a folder with their masks as items; an image may be all background.
+@dataclass(frozen=True)
+class _BenchmarkMask:
+    """A mask file with its image, its kind, and its ids as a label map."""
 
-    Returns:
-        Items with one instance per binary mask, or one per id of a label map, which becomes the instance's id.
-
-    Raises:
-        FileNotFoundError: If a folder is missing, or a file has no partner.
-        ValueError: If a mask cannot be used.
-    """
-    pairs, values = _image_mask_pairs(images, masks)
-    binary = _are_binary(values)
-    background = {0, IGNORE_VALUE} if binary else {0, VOID_VALUE}
-    found = [(image, mask, sorted(present - background)) for (image, mask), present in zip(pairs, values)]
-    return [Item(image, LazyInstances(len(ids), partial(_load_instances, mask, ids, not binary))) for image, mask, ids in found]
+    image_path: Path
+    mask_path: Path
+    kind: MaskKind
+    ids: list[int]
 
 
-def _image_mask_pairs(images_folder: Path, masks_folder: Path) -> tuple[list[tuple[Path, Path]], list[set[int]]]:
-    """Return every image with its mask, and the values in each mask."""
+def _read_masks(images_folder: Path, masks_folder: Path) -> list[_BenchmarkMask]:
+    """Return the mask of every image, after checking the partners and the sizes."""
     images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT)
     masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT)
     for found, partners, missing in ((images, masks, "mask"), (masks, images, "image")):
@@ -139,27 +128,15 @@ def _image_mask_pairs(images_folder: Path, masks_folder: Path) -> tuple[list[tup
                 f"{images_folder.parent}: no {missing} for {', '.join(found[stem].name for stem in alone[:MAX_NAMED_FILES])}{more}; "
                 f"every file in images/ needs a file of the same stem in masks/, and vice versa"
             )
-    pairs = [(images[stem], masks[stem]) for stem in sorted(images)]
-    return pairs, [_checked_values(image, mask) for image, mask in pairs]
+    return [_read_mask(images[stem], masks[stem]) for stem in sorted(images)]
 
 
-def _checked_values(image_path: Path, mask_path: Path) -> set[int]:
-    """Return the values of a mask, after checking its size against the image's header."""
-    mask = read_mask_values(mask_path)
+def _read_mask(image_path: Path, mask_path: Path) -> _BenchmarkMask:
+    values = read_mask_values(mask_path)
     height, width = image_size(image_path)
-    if mask.shape != (height, width):
-        raise ValueError(f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
-    return {int(value) for value in np.unique(mask)}
-
-
-def _are_binary(values: Sequence[set[int]]) -> bool:
-    return all(present <= {0, IGNORE_VALUE, FOREGROUND_VALUE} for present in values)
-
-
-def _load_instances(mask: Path, ids: Sequence[int], keep_ids: bool, indices: Iterable[int]) -> Iterator[Instance]:
-    values = read_mask_values(mask)
-    for index in indices:
-        yield Instance(values == ids[index], id=ids[index] if keep_ids else None)
+    if values.shape != (height, width):
+        raise ValueError(f"{mask_path} is {values.shape[1]}x{values.shape[0]} pixels and its image is {width}x{height}; they must agree")
+    return _BenchmarkMask(image_path, mask_path, kind_of(values, mask_path), object_ids(values))
 
 
 # ---- training sets ---------------------------------------------------------------------------------------------------
@@ -214,8 +191,8 @@ class DatasetImage:
         void = np.zeros(size, bool)
         if self.mask_path is not None:
             values = self._mask_values(size)
-            void = values == (IGNORE_VALUE if self.binary else VOID_VALUE)
-            objects = [values == i for i in np.unique(values[self._is_object(values)])]
+            void = ignored_pixels(values) if self.binary else void_pixels(values)
+            objects = [mask for _, mask in self._objects(values)]
         else:
             objects = []
             for instance in self._checked_instances(size):
@@ -230,7 +207,7 @@ class DatasetImage:
         if self.mask_path is None:
             return [instance.label for instance in self.instances if not isinstance(instance, coco.Crowd)]
         values = self._mask_values(image_size(self.image))
-        return [str(value) for value in np.unique(values[self._is_object(values)])]
+        return [str(value) for value, _ in self._objects(values)]
 
     def check(self) -> None:
         """Raise DatasetImageError if `load` would, or if the mask is empty.
@@ -243,7 +220,7 @@ class DatasetImage:
             raise self._unreadable() from error
         if self.mask_path is None:
             next(iter(self._checked_instances(size)), None)
-        elif not self._is_object(self._mask_values(size)).any():
+        elif not self._objects(self._mask_values(size)):
             content = f"no pixel is {FOREGROUND_VALUE}" if self.binary else f"every pixel is 0, background, or {VOID_VALUE}, void"
             raise DatasetImageError("empty mask", f"{self.mask_path} holds no object ({content}); draw one, or remove the image")
 
@@ -264,8 +241,12 @@ class DatasetImage:
             raise self._mis_sized(str(self.mask_path), values.shape, size)
         return values
 
-    def _is_object(self, values: np.ndarray) -> np.ndarray:
-        return values == FOREGROUND_VALUE if self.binary else (values != 0) & (values != VOID_VALUE)
+    def _objects(self, values: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Return the value and the mask of each object."""
+        if self.binary:
+            mask = foreground_pixels(values)
+            return [(FOREGROUND_VALUE, mask)] if mask.any() else []
+        return [(value, values == value) for value in object_ids(values)]
 
     def _checked_instances(self, size: tuple[int, ...]) -> Iterable[Instance]:
         try:
@@ -289,8 +270,9 @@ def read_dataset(folder: Path) -> list[DatasetImage]:
         return [DatasetImage(Path(item.path), instances=item.instances) for item in coco.read(folder) if item.instances]
     images = list_images(folder / "images")
     masks = [folder / "masks" / f"{image.image.stem}.png" for image in images]
-    binary = all(_may_be_binary(mask) for mask in masks)
-    return [DatasetImage(image.image, mask, binary) for image, mask in zip(images, masks)]
+    kinds = [_kind_or_none(mask) for mask in masks]
+    binary = are_binary([kind for kind in kinds if kind is not None])
+    return [DatasetImage(image.image, mask, binary and (kind is None or kind.is_binary)) for image, mask, kind in zip(images, masks, kinds)]
 
 
 def list_images(folder: Path) -> list[DatasetImage]:
@@ -301,12 +283,12 @@ def list_images(folder: Path) -> list[DatasetImage]:
     return [DatasetImage(image) for image in images]
 
 
-def _may_be_binary(mask: Path) -> bool:
-    """Return whether a mask has only the values of binary masks, or cannot be read."""
+def _kind_or_none(mask: Path) -> MaskKind | None:
+    """Return the kind of a mask file, or None if it cannot be read."""
     try:
-        return set(np.unique(read_mask_values(mask)).tolist()) <= {0, IGNORE_VALUE, FOREGROUND_VALUE}
+        return kind_of(read_mask_values(mask), mask)
     except (ValueError, OSError):
-        return True
+        return None
 
 
 def find_datasets(folders: Iterable[Path]) -> list[Path]:

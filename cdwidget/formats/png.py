@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, Sequence
@@ -17,10 +18,19 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cdwidget._deprecated import warn_renamed
-from cdwidget.formats.dataset_folders import read_items, read_mask_values
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, open_image, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import files_by_stem, to_png, write_files
+from cdwidget.formats.mask_files import (
+    MASK_SUFFIXES,
+    MaskKind,
+    are_binary,
+    foreground_pixels,
+    kind_of,
+    object_ids,
+    read_mask_pages,
+    read_mask_values,
+)
 from cdwidget.items import Instance, Item
 
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
@@ -48,7 +58,54 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     masks = path / "masks"
     if masks.is_dir() and any(part.is_dir() for part in masks.iterdir()):
         return read_layers(masks, images or path / "images", _decode)
-    return read_items(images or path / "images", masks)
+    return _read_masks(images or path / "images", masks)
+
+
+def _read_masks(images_folder: Path, masks_folder: Path) -> list[Item]:
+    """List the images of a folder with one mask file each; an image without a file has no instances.
+
+    A binary mask is one instance. Each id of a label map is one, with that id. A TIFF file may hold several pages of either kind.
+    """
+    images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT)
+    masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT)
+    alone = sorted(masks.keys() - images.keys())
+    if alone:
+        names = ", ".join(masks[stem].name for stem in alone[:MAX_LISTED_NAMES])
+        raise FileNotFoundError(f"{images_folder}: no image for {names}; a mask has the stem of its image")
+    pages = {stem: [_survey(values, masks[stem], image_size(images[stem])) for values in read_mask_pages(masks[stem])] for stem in masks}
+    binary = are_binary([page.kind for own in pages.values() for page in own])
+    items = []
+    for stem, image in images.items():
+        objects = [found for number, page in enumerate(pages.get(stem, [])) for found in page.objects(number, binary)]
+        items.append(Item(image, LazyInstances(len(objects), partial(_load_objects, masks.get(stem, image), objects))))
+    return items
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page of a mask file: its kind, and its ids as a label map."""
+
+    kind: MaskKind
+    ids: list[int]
+
+    def objects(self, number: int, binary: bool) -> list[tuple[int, int | None]]:
+        """Return the page's number and the id of each object; None for the object of a binary mask."""
+        if binary and self.kind.is_binary:
+            return [(number, None)] if self.kind.has_foreground else []
+        return [(number, id) for id in self.ids]
+
+
+def _survey(values: np.ndarray, file: Path, size: tuple[int, int]) -> _Page:
+    if values.shape != size:
+        raise ValueError(f"{file} is {values.shape[1]}x{values.shape[0]} pixels and its image is {size[1]}x{size[0]}; they must agree")
+    return _Page(kind_of(values, file), object_ids(values))
+
+
+def _load_objects(file: Path, objects: Sequence[tuple[int, int | None]], indices: Iterable[int]) -> Iterator[Instance]:
+    pages = read_mask_pages(file)
+    for index in indices:
+        number, id = objects[index]
+        yield Instance(foreground_pixels(pages[number]) if id is None else pages[number] == id, id=id)
 
 
 def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one: str | None = None) -> Path:
@@ -176,7 +233,9 @@ def _load(files: Sequence[Path], image: Path, decode: Decode, indices: Iterable[
 
 def _decode(path: Path) -> tuple[np.ndarray, None]:
     values = read_mask_values(path)
-    present = set(np.unique(values).tolist())
-    if not (present <= {0, 1} or present <= {0, 255}):
-        raise ValueError(f"{path} holds the values {sorted(present)[:MAX_LISTED_NAMES]}; a mask holds 0 and 255 (or 0 and 1)")
-    return values != 0, None
+    present = np.unique(values).tolist()
+    if present[-1] <= 1:
+        return values != 0, None
+    if not kind_of(values, path).is_binary:
+        raise ValueError(f"{path} holds the values {present[:MAX_LISTED_NAMES]}; a mask holds 0 and 255 (or 0 and 1)")
+    return foreground_pixels(values), None

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.class_ids import ClassIds, Labels
-from cdwidget.formats.dataset_folders import VOID_VALUE, read_mask_values
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import files_by_stem, read_text, to_png, write_files
+from cdwidget.formats.mask_files import VOID_VALUE, read_mask_values
 from cdwidget.items import Instance, Item
 
 LABEL_MAP = "labelmap.txt"
