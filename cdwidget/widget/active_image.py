@@ -5,13 +5,16 @@ The widget and its requests both use it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 from threading import Thread
-from typing import Any, Callable, Iterator, Protocol
+from typing import Any, Protocol
 
-from cdwidget.session import Action, Change
+from cdwidget.session import Accept, Action, Change, Relabel
 from cdwidget.session.actions import PREDICTOR_ACTIONS
+from cdwidget.tools import TOOL_OF_ACTION
 from cdwidget.widget.encoder import Encoder
 from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.transport import Reply, change_reply, document_reply
@@ -21,6 +24,7 @@ class TraitHost(Protocol):
     """The members of a widget that its active image uses."""
 
     lock: AbstractContextManager[Any]
+    labels: list[str]
 
     def set_trait(self, name: str, value: Any) -> None:
         """Set a trait, also a read-only one."""
@@ -43,6 +47,7 @@ class ActiveImage:
         images: The list.
         session: The session of the image being shown.
         key: Number of the image being shown; increases whenever another image is shown.
+        next_label: The label of the first new object of every image: the label that was chosen or drawn with last.
         is_mirroring: Whether traits are being set to the values of the session.
     """
 
@@ -52,6 +57,9 @@ class ActiveImage:
         self._revision = 0
         self._subscriptions: dict[Callable[[], None], Callable[[], None]] = {}
         self.key = 0
+        self.next_label = host.labels[0] if len(host.labels) == 1 else ""
+        self._first_new: int | None = None  # Id of the new object that was selected when the image was shown.
+        self._labelings: list[Change] = []  # Relabels that were applied together with the first edit of a new object.
         self.is_mirroring = False
         self.show(images)
 
@@ -62,6 +70,7 @@ class ActiveImage:
             self.images = images
             self.session = images.session
             self.key += 1
+            self._first_new = self.session.selected if self._is_new else None
             self._sent_state = self.session.state
             size = {"width": self.session.width, "height": self.session.height}
             self._host.set_trait("_image", {"key": self.key, "name": images.name, **size, "index": images.index, "count": len(images)})
@@ -100,15 +109,21 @@ class ActiveImage:
         Raises the errors of `Session.apply`.
         """
         self.wait_for_predictor(action)
-        return self._edit(lambda: self.session.apply(action))
+        return self._edit(lambda: self._apply(action))
 
     def undo(self) -> tuple[Change | None, Reply]:
         """Undo the newest change; (None, empty reply) if there is none."""
-        return self._edit(lambda: self.session.undo(), undone=True)
+        return self._edit(self._undo, undone=True)
 
     def redo(self) -> tuple[Change | None, Reply]:
         """Redo the change undone last; (None, empty reply) if there is none."""
-        return self._edit(lambda: self.session.redo())
+        return self._edit(self._redo)
+
+    @property
+    def label(self) -> str:
+        """The label of the selected object, or the one that a new object will get with its first edit."""
+        entry = self.session.state.entry()
+        return self.next_label if entry.id == self._first_new and self._is_new and self.next_label else entry.label
 
     def document(self) -> Reply:
         """Return the whole document: all instances with their pixels."""
@@ -147,18 +162,54 @@ class ActiveImage:
         self.is_mirroring = True
         try:
             with self._host.hold_sync():
-                traits = {"label": state.entry().label, "selected": state.selected, "locked": state.locked, **history}
+                traits = {"label": self.label, "selected": state.selected, "locked": state.locked, **history}
                 for name, value in traits.items():
                     self._host.set_trait(name, value)
         finally:
             self.is_mirroring = False
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether the selected object has neither pixels nor prompts."""
+        return not self.session.prompts and not self.session.patch().any()
+
+    def _apply(self, action: Action) -> Change:
+        session = self.session
+        if isinstance(action, Relabel) and action.instance in (None, session.selected):
+            self.next_label, self._first_new = action.label, None
+        elif isinstance(action, Accept) and action.label is not None:
+            self.next_label = action.label
+        if not isinstance(action, (*PREDICTOR_ACTIONS, *TOOL_OF_ACTION)) or not self._is_new:
+            return session.apply(action)
+        label, change = self.label, session.apply(action)
+        self.next_label = label or self.next_label
+        if label == session.label or change.is_empty:
+            return change
+        self._labelings.append(session.apply(Relabel(label)))
+        return replace(change, new_state=session.state)  # The two are one step for the user.
+
+    def _undo(self) -> Change | None:
+        change = self.session.undo()
+        if any(change is labeling for labeling in self._labelings):
+            first = self.session.undo()
+            return first and change and replace(first, new_state=change.new_state)
+        return change
+
+    def _redo(self) -> Change | None:
+        change = self.session.redo()
+        if change and any(change.new_state is labeling.old_state for labeling in self._labelings):
+            labeling = self.session.redo()
+            return labeling and replace(change, new_state=labeling.new_state)
+        return change
 
     def _edit(self, edit: Callable[[], Change | None], undone: bool = False) -> tuple[Change | None, Reply]:
         with self._host.lock, self._busy():
             change = edit()
             if change is None:
                 return None, ({}, [])
-            if self._sent_state is not (change.new_state if undone else change.old_state):  # The session was changed without this widget.
+            old, new = (change.new_state, change.old_state) if undone else (change.old_state, change.new_state)
+            # Without this widget, the session may have been changed before the edit, or since.
+            if self._sent_state is not old or not (change.is_empty or self.session.state is new):
                 return change, self.document()
             return change, self._with_revision(*change_reply(change, undone))
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Sequence
+from warnings import warn
 
 import numpy as np
 from IPython import get_ipython
@@ -93,12 +94,15 @@ class Annotator(AnnotatorSettings):
         except BaseException:
             super().close()
             raise
+        self.active_image.next_label = traits.get("label", self.active_image.next_label)
         self._channel = Channel(self, Requests(self.active_image, self, self._finish).operations, THREADED_REQUESTS)
         self.observe(self._on_trait, names=list(ACTION_OF_TRAIT))
         self.observe(lambda change: preload_tool(change["new"]), names=["tool"])
         preload_tool(self.tool)
         is_resumed = self.session.journal is not None and (self.session.can_undo or self.session.can_redo)
-        if not is_resumed:  # A resumed session keeps its own selection, label and lock.
+        if is_resumed:  # It keeps its own selection, label and lock.
+            self.active_image.mirror()
+        else:
             try:
                 for name in ACTION_OF_TRAIT:
                     if name in traits:
@@ -218,7 +222,10 @@ class Annotator(AnnotatorSettings):
             ValueError: If the suffix belongs to no format.
             FileExistsError: If a COCO file holds labels of images that are not among `items`, or another image has a needed name.
         """
-        return export.save(self.active_image.images, self.labels, Path(path).expanduser(), format)
+        written = export.save(self.active_image.images, self.labels, Path(path).expanduser(), format)
+        if written.suffix != ".png":  # A mask has no labels.
+            self._warn_of_missing_labels()
+        return written
 
     def to_coco(self) -> dict[str, Any]:
         """Return the objects of `items` as the content of a COCO file."""
@@ -273,6 +280,15 @@ class Annotator(AnnotatorSettings):
             callback(self)
         images = self.active_image.images
         return self.active_image.go(1) if images.index + 1 < len(images) else []
+
+    def _warn_of_missing_labels(self) -> None:
+        """Warn if objects have no label although there are labels to choose from."""
+        counts = self.active_image.images.count_unlabeled() if self.labels else {}
+        if count := sum(counts.values()):
+            names = list(counts)
+            some = ", ".join(names[:3]) + (f" and {len(names) - 3} more images" if len(names) > 3 else "")
+            objects = f"{count} object{'s have' if count > 1 else ' has'} no class"
+            warn(f"{objects} and {'are' if count > 1 else 'is'} saved with the class '': {some}", stacklevel=3)
 
     def _register(self, event: str, callback: Callback) -> Callback:
         self._callbacks[event].append(callback)

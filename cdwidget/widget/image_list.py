@@ -183,6 +183,17 @@ class ImageList:
                 items.append(Item(path or self._array_path(index, images), instances))
         return items
 
+    def count_unlabeled(self) -> dict[str, int]:
+        """Return the number of objects without a label of each image in `items` that has such objects, by file name."""
+        counts: dict[str, int] = {}
+        for index in range(len(self)):
+            instances, closed = self._instances(index) or (), self._closed.get(index)
+            is_packed = closed is not None and isinstance(instances, LazyInstances)  # Then no mask needs to be unpacked.
+            labels = [label for _, label, _ in closed.packed] if closed and is_packed else [one.label for one in instances]
+            if count := labels.count(""):
+                counts[(self._path(index) or self._array_path(index, None)).name] = count
+        return counts
+
     def close(self) -> None:
         """Close the journals, so that others may write to them; the sessions stay."""
         for session in self._open.values():

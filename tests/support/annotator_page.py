@@ -53,7 +53,7 @@ class AnnotatorPage(WidgetPage):
         return (
             set(self.masks) == {entry.id for entry in session.state.entries}
             and all((mask == masks.get(number, np.zeros_like(mask))).all() for number, mask in self.masks.items())
-            and [self.widget.selected, self.widget.label] == [session.selected, session.label]
+            and [self.widget.selected, self.widget.label] == [session.selected, self.widget.active_image.label]
             and [self.widget.can_undo, self.widget.can_redo] == [session.can_undo, session.can_redo]
         )
 

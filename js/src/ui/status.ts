@@ -1,4 +1,4 @@
-/** The status line: state of the model, its suggestion, autosave, pointer, image size, latency; and the way to other images. */
+/** The status line: state of the model, its suggestion, objects without a class, autosave, pointer, image size, latency; and the way to other images. */
 import { h, setText } from "../dom";
 import type { CommandHost, DocumentHost, Part, StageHost } from "./host";
 import { imageNav } from "./image_nav";
@@ -18,6 +18,7 @@ export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
   const images = imageNav(host);
   const phase = h("span", { class: "cdw-phase", role: "status" });
   const suggestion = h("span", { class: "cdw-answer", role: "status" });
+  const unlabeled = h("span", { class: "cdw-unlabeled", title: "Objects without a class are saved with the class ''" });
   const file = h("span", { class: "cdw-file" });
   const saved = h("span", { class: "cdw-saved", role: "status" });
   const pointer = h("span", { class: "cdw-pointer" });
@@ -30,6 +31,7 @@ export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
     h("i", { class: "cdw-light" }),
     phase,
     suggestion,
+    unlabeled,
     file,
     saved,
     h("span", { class: "cdw-spacer" }),
@@ -72,6 +74,9 @@ export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
     suggestion.title = key
       ? `Objects that the model suggests for the click; ${key} shows the next one`
       : "Objects that the model suggests for the click";
+    const hasClasses = doc.model.get("labels").length > 0;
+    const { length: missing } = doc.instances.filter((instance) => hasClasses && instance.outline && !instance.label);
+    setText(unlabeled, missing ? `${missing} without class` : "");
     const notice = doc.model.get("_notice") ?? "";
     setText(saved, notice);
     saved.title = notice;
