@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.catalogue import ScoreValue, storage
+from cdwidget.catalogue import ScoreValue, schema
 from cdwidget.formats import FORMATS
 
 ODD_NAMES = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "%_; DROP TABLE items;--.png", "x" * 250 + ".png"]
@@ -300,18 +300,18 @@ def test_images_in_archives_and_remote_stores(tmp_path: Path) -> None:
 
 def test_upgrades_and_newer_versions(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue.close()
-    more = (*storage.MIGRATIONS, ("ALTER TABLE items ADD COLUMN note TEXT", "UPDATE items SET note = path"))
-    monkeypatch.setattr(storage, "MIGRATIONS", (*more, ("CREATE TABLE half (x)", "no SQL")))
+    more = (*schema.MIGRATIONS, ("ALTER TABLE items ADD COLUMN note TEXT", "UPDATE items SET note = path"))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*more, ("CREATE TABLE half (x)", "no SQL")))
     with pytest.raises(sqlite3.OperationalError):
         Catalogue(catalogue.path)
     raw = sqlite3.connect(catalogue.path)
-    assert raw.execute("PRAGMA user_version").fetchone() == (len(storage.MIGRATIONS) - 2,) and "note" not in str(
+    assert raw.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) - 2,) and "note" not in str(
         raw.execute("SELECT sql FROM sqlite_master").fetchall()
     )
-    monkeypatch.setattr(storage, "MIGRATIONS", more)
+    monkeypatch.setattr(schema, "MIGRATIONS", more)
     assert len(Catalogue(catalogue.path)) == 4 and raw.execute("SELECT note FROM items").fetchone() == ("images/0.png",)
     monkeypatch.undo()
-    known = len(storage.MIGRATIONS)
+    known = len(schema.MIGRATIONS)
     with pytest.raises(ValueError, match=f"its format is version {known + 1}, this cdwidget reads up to {known}"):
         Catalogue(catalogue.path)
 

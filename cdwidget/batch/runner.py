@@ -125,11 +125,15 @@ def _save(job: Job, catalogue: Catalogue, state: JobState, item: CatalogueItem, 
     elif outcome.result is None:
         report.skipped += 1
     else:
+
+        def keep(_: Any) -> bool:
+            is_kept = job.keep(catalogue, item, outcome.result)
+            if is_kept:
+                state.mark_done(item.id, job.lasting)
+            return is_kept
+
         try:
-            with catalogue.transaction():
-                kept = job.keep(catalogue, item, outcome.result)
-                if kept:
-                    state.mark_done(item.id, job.lasting)
+            kept = catalogue.database.write(keep)
         except ValueError as error:
             report.failed.append(Problem(item.id, str(item.path), str(error)))
             return

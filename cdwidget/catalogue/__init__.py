@@ -3,8 +3,8 @@
 from cdwidget._deprecated import renamed_names
 from cdwidget.catalogue.catalogue import Catalogue
 from cdwidget.catalogue.rows import OVERALL_SCORE, CatalogueItem, HistoryEntry, InstanceRow, ItemRow, Problem, ScoreValue
+from cdwidget.catalogue.schema import STATUSES
 from cdwidget.catalogue.statistics import Stats
-from cdwidget.catalogue.storage import STATUSES
 from cdwidget.catalogue.subset import Duplicate, Split, Subset
 from cdwidget.catalogue.writer import AddResult, Conflict
 

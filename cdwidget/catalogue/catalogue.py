@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Sequence, Sized, cast
+from typing import Any, ContextManager, Iterable, Sequence, Sized
 
 from tqdm.auto import tqdm
 
 from cdwidget._deprecated import renamed_property, warn_renamed
+from cdwidget.catalogue.editing import ItemEditor, checked_tags
 from cdwidget.catalogue.images import current_user, relative_to_catalogue
 from cdwidget.catalogue.integrity import check_images, relocate_images
 from cdwidget.catalogue.job_state import JobState
 from cdwidget.catalogue.open_sessions import OpenSessions
-from cdwidget.catalogue.query import Condition, RowKind, Texts
-from cdwidget.catalogue.reader import Reader
-from cdwidget.catalogue.records import encode_instances, encode_items
-from cdwidget.catalogue.rows import InstanceRow, Problem, ScoreValue
-from cdwidget.catalogue.storage import STATUSES
+from cdwidget.catalogue.query import Condition, Texts
+from cdwidget.catalogue.records import encode_items
+from cdwidget.catalogue.rows import Problem, ScoreValue
+from cdwidget.catalogue.schema import STATUSES
 from cdwidget.catalogue.subset import Subset, make_subset
-from cdwidget.catalogue.writer import (
-    KNOWN_PATHS_SQL,
-    AddResult,
-    Edit,
-    insert_items,
-    merge_records,
-    read_records,
-    undo_change,
-    with_status,
-    write_edit,
-    write_scores,
-)
+from cdwidget.catalogue.writer import KNOWN_PATHS_SQL, AddResult, insert_items, write_scores
 from cdwidget.formats import read as read_format
-from cdwidget.items import Instance, Item
-from cdwidget.predictor import Predictor
+from cdwidget.items import Item
 from cdwidget.registry import lookup
-from cdwidget.session import Session
 
 ADD_BATCH_ITEMS = 500  # items per transaction
 
 
-class Catalogue(Reader):
+class Catalogue(ItemEditor):
     """Images with their instances, scores, statuses, tags and history in one file.
 
     Image files stay where they are. Any number of threads and processes may open the catalogue. Changes are on the disk when a method
@@ -56,28 +42,45 @@ class Catalogue(Reader):
         >>> for row in catalogue.query(status="new", order_by="-score", limit=10): ...
     """
 
-    def __init__(self, path: str | os.PathLike[str], user: str | None = None, *, who: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], user: str | None = None, *, read_only: bool = False, private: bool = False,
+        who: str | None = None,
+    ) -> None:  # fmt: skip
         """Open a catalogue; the file is created if it does not exist.
 
+        A file that cannot be written is opened for reading. An older file is upgraded, and a copy of it kept.
+
         Args:
-            path: Path of the file.
+            path: Path of the file; ":memory:" for a catalogue that is not stored.
             user: Recorded in the history as the author of changes; None for the current user.
+            read_only: Only look at the catalogue: never change the file.
+            private: Make the file, and unsaved edits next to it, unreadable for other users of the computer.
             who: Deprecated name of `user`.
 
         Raises:
-            FileNotFoundError: If the file's folder does not exist.
+            FileNotFoundError: If the file's folder does not exist, or there is no file to read.
             ValueError: If the file is not a catalogue.
+
+        Example:
+            >>> Catalogue("shared/labels.db", read_only=True)
         """
         if who is not None:
             warn_renamed("Catalogue(who=...)", "Catalogue(user=...)")
-        super().__init__(Path(os.path.abspath(os.path.expanduser(path))))
+        self._options = {"read_only": read_only, "private": private}
+        super().__init__(Path(os.path.abspath(os.path.expanduser(path))), read_only=read_only, private=private)
         self.user = user or who or current_user()
-        self._open_sessions = OpenSessions(self.path)
+        self._open_sessions = OpenSessions(self.path, private, autosave=not (self.database.read_only or self.database.in_memory))
 
     who = renamed_property("who", "user")
 
     def __reduce__(self) -> Any:
-        return Catalogue, (self.path, self.user)
+        self.database.__reduce__()  # Raises for a catalogue in memory.
+        return _open, (self.path, self.user, self._options)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the catalogue can only be read."""
+        return self.database.read_only
 
     def __enter__(self) -> Catalogue:
         return self
@@ -92,8 +95,7 @@ class Catalogue(Reader):
         """Close the file; the next use opens it again."""
         self.database.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> ContextManager[Any]:
         """Commit all changes inside the block together, or none of them; faster than one by one.
 
         Other writers wait until the block ends.
@@ -102,8 +104,7 @@ class Catalogue(Reader):
             >>> with catalogue.transaction():
             ...     catalogue.tag([1, 2], "night")
         """
-        with self.database.transaction():
-            yield
+        return self.database.transaction()
 
     # ---- adding --------------------------------------------------------------------------------------------------
 
@@ -134,8 +135,7 @@ class Catalogue(Reader):
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
             while batch := list(islice(remaining, ADD_BATCH_ITEMS)):
                 encoded = encode_items(self._without_known(batch, added), status)
-                with self.database.transaction() as connection:
-                    insert_items(connection, encoded, added, status, _checked_tags(tags), self.path.parent)
+                self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
                 bar.update(len(batch))
         return added
 
@@ -177,114 +177,6 @@ class Catalogue(Reader):
         """
         return make_subset(self, status=status, label=label, where=where, **options)
 
-    # ---- editing -------------------------------------------------------------------------------------------------
-
-    def session(
-        self, item_id: int, predictor: Predictor | None = None, *, selected: int | None = None, autosave: bool = True
-    ) -> Session:  # fmt: skip
-        """Open an item for editing; `update(item_id, session)` saves the result.
-
-        Args:
-            item_id: The item's id.
-            predictor: Predicts masks from prompts; None if there will be none.
-            selected: Number of the instance to edit first; None for a new one.
-            autosave: Write every change to a file next to the catalogue. If the process ends before `update`, opening the item again
-                restores them, unless the item has changed in the meantime.
-
-        Returns:
-            The session.
-
-        Raises:
-            FileNotFoundError: If the image does not exist.
-            ValueError: If the item does not exist or its image cannot be read.
-        """
-        return self._open_sessions.open(self.item(item_id), predictor, selected, autosave)
-
-    def update(
-        self, item_id: int, session: Session | Iterable[Instance], *, status: str | None = None,
-        instance: int | Iterable[int] | None = None, version: int | None = None, overwrite: bool = False,
-    ) -> int:  # fmt: skip
-        """Replace the instances of an item.
-
-        Scores of instances whose mask or label changes are deleted.
-
-        Args:
-            item_id: The item's id.
-            session: A session, or the new instances.
-            status: New status of the instances; None keeps the old ones, and gives new instances "new".
-            instance: Numbers of the instances that get the status; None for all.
-            version: The item's version when it was read; known for a session of this catalogue. None does not detect conflicts.
-            overwrite: Write even if the item was changed in the meantime.
-
-        Returns:
-            The item's new version.
-
-        Raises:
-            Conflict: If the item was changed in the meantime; nothing is written.
-            ValueError: If the item or status does not exist, or a mask does not fit the image.
-        """
-        if status is not None:
-            lookup(dict.fromkeys(STATUSES), status, "status")
-        numbers = {instance} if isinstance(instance, int) else None if instance is None else set(instance)
-        if isinstance(session, Session):
-            origin = self._open_sessions.origin(session, item_id)
-            version, detail = origin.version if version is None else version, origin.detail(session)
-            given = encode_instances(session.instances)
-            size: tuple[int, int] | None = (session.height, session.width)
-        else:
-            given, detail = encode_instances(session), {}
-            size = given.size
-        with self.database.transaction() as connection:
-            after = merge_records(read_records(connection, item_id), given, status, numbers)
-            edit = Edit(status or "update", after, detail, status, size, None if overwrite else version)
-            new_version = write_edit(connection, item_id, edit, self.user)
-        if isinstance(session, Session):
-            self._open_sessions.mark_saved(session, new_version)
-        return new_version
-
-    def set_status(self, ids: int | Iterable[int], status: str, of: RowKind = "items") -> None:
-        """Set the status of instances, or of items with all their instances.
-
-        Args:
-            ids: One id or several.
-            status: One of STATUSES.
-            of: Whether the ids are of "items" or "instances".
-
-        Raises:
-            ValueError: If an id or the status does not exist.
-
-        Example:
-            >>> catalogue.set_status([1, 2], "accepted")
-        """
-        lookup(dict.fromkeys(STATUSES), status, "status")
-        with self.database.transaction() as connection:
-            for item, numbers in self._numbers_by_item(ids, of).items():
-                chosen = [record for record in read_records(connection, item) if numbers is None or record.number in numbers]
-                write_edit(connection, item, Edit(status, with_status(chosen, status), status=status), self.user)
-
-    def undo(self, item_id: int) -> bool:
-        """Undo the newest change of an item's masks, labels and statuses.
-
-        Deleted scores are not restored.
-
-        Returns:
-            False if there is nothing to undo.
-        """
-        with self.database.transaction() as connection:
-            return undo_change(connection, item_id, self.user)
-
-    def tag(self, ids: int | Iterable[int], *tags: str) -> None:
-        """Add tags to items; raise ValueError if an id does not exist."""
-        pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in _checked_tags(tags)]
-        with self.database.transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", pairs)
-
-    def untag(self, ids: int | Iterable[int], *tags: str) -> None:
-        """Remove tags from items; raise ValueError if an id does not exist."""
-        pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in _checked_tags(tags)]
-        with self.database.transaction() as connection:
-            connection.executemany("DELETE FROM tags WHERE item = ? AND tag = ?", pairs)
-
     # ---- scores and jobs -----------------------------------------------------------------------------------------
 
     def put_scores(
@@ -304,8 +196,7 @@ class Catalogue(Reader):
         Raises:
             ValueError: If an instance does not exist or a value is not finite.
         """
-        with self.database.transaction() as connection:
-            return write_scores(connection, item_id, scores, version, [] if names is None else list(names))
+        return self.database.write(write_scores, item_id, scores, version, [] if names is None else list(names))
 
     def job_state(self, job: str, setting: str) -> JobState:
         """Return the progress of a job.
@@ -320,11 +211,6 @@ class Catalogue(Reader):
         """Return the progress of a job; deprecated name of `job_state`."""
         warn_renamed("Catalogue.work", "Catalogue.job_state")
         return self.job_state(job, setting)
-
-    def write(self, item_id: int, edit: Edit) -> int:
-        """Apply the edit of a job and return the item's new version; raises as `update` does."""
-        with self.database.transaction() as connection:
-            return write_edit(connection, item_id, edit, self.user)
 
     # ---- image files ---------------------------------------------------------------------------------------------
 
@@ -376,23 +262,6 @@ class Catalogue(Reader):
         except ValueError:  # `insert_items` reports it.
             return None
 
-    def _numbers_by_item(self, ids: int | Iterable[int], of: RowKind) -> dict[int, set[int] | None]:
-        """Return the numbers of the chosen instances of each item; None for all."""
-        wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
-        found = self.rows(wanted, of)
-        if len(found) < len(wanted):
-            missing = sorted(set(wanted) - {row.id for row in found})
-            raise ValueError(f"there are no {of} {missing[:10]} in {self.path}")
-        numbers: dict[int, set[int] | None] = {}
-        for row in found:
-            if isinstance(row, InstanceRow):
-                cast(set[int], numbers.setdefault(row.item, set())).add(row.number)
-            else:
-                numbers[row.id] = None
-        return numbers
 
-
-def _checked_tags(tags: Sequence[str]) -> list[str]:
-    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
-        raise ValueError(f"tags must be a list of texts, not {tags!r}")
-    return list(tags)
+def _open(path: Path, user: str, options: dict[str, Any]) -> Catalogue:
+    return Catalogue(path, user, **options)

@@ -56,8 +56,8 @@ def check_images(
             checked = list(pool.map(check, rows))
             problems += [Problem(id, path, new) for id, path, new, _ in checked if new is not None]
             if changed := [(new, id) for id, _, new, old in checked if new != old]:
-                with database.transaction() as connection:
-                    connection.executemany("UPDATE items SET problem = ? WHERE id = ?", changed)
+                if not database.read_only:
+                    database.write(sqlite3.Connection.executemany, "UPDATE items SET problem = ? WHERE id = ?", changed)
             bar.update(len(rows))
     return problems
 
@@ -78,23 +78,25 @@ def relocate_images(database: Database, folder: Path, old: str, new: str, user: 
     Raises:
         ValueError: If another item already has one of the new paths; nothing is changed then.
     """
+    return database.write(_relocate, folder, old, new, user)
+
+
+def _relocate(connection: sqlite3.Connection, folder: Path, old: str, new: str, user: str) -> int:
     before, after = (_absolute(path) for path in (old, new))
     moved: list[tuple[str, int]] = []
-    with database.transaction() as connection:
-        for id, name in connection.execute("SELECT id, path FROM items"):
-            path = resolve_path(name, folder)
-            if path == before or path.startswith(before.rstrip("/") + "/"):
-                moved.append((relative_to_catalogue(after.rstrip("/") + path[len(before.rstrip("/")) :], folder), id))
-        try:
-            # Temporary unique names let two items exchange their paths.
-            connection.executemany("UPDATE items SET path = ? WHERE id = ?", [(f"\x01{id}", id) for _, id in moved])
-            connection.executemany("UPDATE items SET path = ?, problem = NULL WHERE id = ?", moved)
-        except sqlite3.IntegrityError as error:
-            raise ValueError(f"nothing was relocated: another item already has a path in {new} that one in {old} would get") from error
-        if moved:
-            detail = json.dumps({"old": old, "new": new, "items": len(moved)})
-            sql = "INSERT INTO changes (at, who, what, detail) VALUES (?, ?, 'relocate', ?)"
-            connection.execute(sql, (time(), user, detail))
+    for id, name in connection.execute("SELECT id, path FROM items"):
+        path = resolve_path(name, folder)
+        if path == before or path.startswith(before.rstrip("/") + "/"):
+            moved.append((relative_to_catalogue(after.rstrip("/") + path[len(before.rstrip("/")) :], folder), id))
+    try:
+        # Temporary unique names let two items exchange their paths.
+        connection.executemany("UPDATE items SET path = ? WHERE id = ?", [(f"\x01{id}", id) for _, id in moved])
+        connection.executemany("UPDATE items SET path = ?, problem = NULL WHERE id = ?", moved)
+    except sqlite3.IntegrityError as error:
+        raise ValueError(f"nothing was relocated: another item already has a path in {new} that one in {old} would get") from error
+    if moved:
+        detail = json.dumps({"old": old, "new": new, "items": len(moved)})
+        connection.execute("INSERT INTO changes (at, who, what, detail) VALUES (?, ?, 'relocate', ?)", (time(), user, detail))
     return len(moved)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Iterable
 
 import numpy as np
@@ -47,15 +48,13 @@ class JobState:
             lasting: Do not process the item again even if its masks change.
         """
         sql = f"INSERT OR REPLACE INTO done SELECT id, ?, ?, {'NULL' if lasting else 'drawn'} FROM items WHERE id = ?"
-        with self._database.transaction() as connection:
-            connection.execute(sql, (self._job, self._setting, item))
+        self._database.write(sqlite3.Connection.execute, sql, (self._job, self._setting, item))
 
     def reset(self, ids: Iterable[int] | None = None) -> None:
         """Record that the job has processed none of these items; None for all."""
         chosen = "" if ids is None else "AND item IN (SELECT value FROM json_each(?))"
         given = () if ids is None else (json.dumps([int(id) for id in ids]),)
-        with self._database.transaction() as connection:
-            connection.execute(f"DELETE FROM done WHERE job = ? {chosen}", (self._job, *given))
+        self._database.write(sqlite3.Connection.execute, f"DELETE FROM done WHERE job = ? {chosen}", (self._job, *given))
 
     def _ids(self, sql: str, *parameters: str) -> np.ndarray:
         rows = self._database.rows(sql, parameters)

@@ -19,6 +19,7 @@ from cdwidget.session import Session
 from cdwidget.session.autosave import FOLDER, FileJournal, can_write
 
 MAX_NAME_BYTES = 200  # File systems allow 255 bytes a name.
+PRIVATE_FOLDER_MODE = 0o700
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,16 @@ class SessionOrigin:
 class OpenSessions:
     """Opens sessions for the items of one catalogue and keeps their origins."""
 
-    def __init__(self, path: Path) -> None:
-        """path: Path of the catalogue's file."""
+    def __init__(self, path: Path, private: bool = False, autosave: bool = True) -> None:
+        """Start without sessions.
+
+        Args:
+            path: Path of the catalogue's file.
+            private: Make the folder of unsaved changes unreadable for other users.
+            autosave: Whether the catalogue can be written, so that unsaved changes are worth keeping.
+        """
         self._folder = path.parent / FOLDER / path.name
+        self._private, self._autosave = private, autosave
         self._origins: WeakKeyDictionary[Session, SessionOrigin] = WeakKeyDictionary()
 
     def open(self, item: CatalogueItem, predictor: Predictor | None, selected: int | None, autosave: bool) -> Session:
@@ -77,7 +85,10 @@ class OpenSessions:
         self._origins[session] = SessionOrigin(item.id, item.version, monotonic())
         name = file_name(str(item.path)).encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "image"
         journal = self._folder / f"{item.id}-{item.version}" / f"{name}.jsonl"  # Changes apply to this version only.
-        if autosave and can_write(journal):
+        if autosave and self._autosave and can_write(journal):
+            if self._private:
+                self._folder.mkdir(PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+                self._folder.chmod(PRIVATE_FOLDER_MODE)
             FileJournal(journal).resume(session)
         return session
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cdwidget.catalogue.storage import STATUSES, Database
+from cdwidget.catalogue.schema import STATUSES
+from cdwidget.catalogue.storage import Database
 from cdwidget.plotting import InlineFigure
 from cdwidget.registry import lookup
 

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Collection, Iterator, Literal, Sequence, Union
 
-from cdwidget.catalogue.storage import SCORE_SQL, STATUSES
+from cdwidget.catalogue.schema import SCORE_SQL, STATUSES
 from cdwidget.registry import lookup
 
 RowKind = Literal["items", "instances"]

@@ -48,10 +48,10 @@ class Reader:
         database: The file's connections, for further SQL.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file at an absolute path; it is created if it does not exist."""
+    def __init__(self, path: Path, *, read_only: bool = False, private: bool = False) -> None:
+        """Open the file at an absolute path; arguments as for `Catalogue`."""
         self.path = path
-        self.database = Database(path)
+        self.database = Database(path, read_only=read_only, private=private)
         self._thumbnails = Thumbnails(self.database)
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Iterable, NamedTuple, Sequence
 
@@ -35,9 +36,8 @@ def put_embedding(catalogue: Reader, item_id: int, vector: np.ndarray, model: st
     """
     if vector.ndim != 1 or not np.isfinite(vector).all():
         raise ValueError(f"an embedding is a vector of finite numbers (D,), not {vector.shape}")
-    with catalogue.database.transaction() as connection:
-        row = (item_id, model, vector.astype("<f2").tobytes())
-        connection.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", row)
+    row = (item_id, model, vector.astype("<f2").tobytes())
+    catalogue.database.write(sqlite3.Connection.execute, "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", row)
 
 
 def read_embeddings(catalogue: Reader, ids: Sequence[int] | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -233,8 +233,9 @@ def read_fingerprints(catalogue: Reader, ids: np.ndarray, progress: bool | None 
         for start in range(0, len(missing), FINGERPRINT_BATCH_ITEMS):
             rows = missing[start : start + FINGERPRINT_BATCH_ITEMS]
             computed = {row.id: value for row, value in zip(rows, pool.map(compute, [row.path for row in rows])) if value is not None}
-            with catalogue.database.transaction() as connection:
-                connection.executemany("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", computed.items())
+            if not catalogue.database.read_only:
+                sql = "INSERT OR REPLACE INTO fingerprints VALUES (?, ?)"
+                catalogue.database.write(sqlite3.Connection.executemany, sql, list(computed.items()))
             known |= computed
             bar.update(len(rows))
     found = np.array([id in known for id in wanted], bool)

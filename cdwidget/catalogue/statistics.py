@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Sequence
 
 from cdwidget.catalogue.query import RowKind
 from cdwidget.catalogue.rows import InstanceRow, ItemRow
-from cdwidget.catalogue.storage import STATUSES, Database
+from cdwidget.catalogue.schema import STATUSES
+from cdwidget.catalogue.storage import Database
 
 if TYPE_CHECKING:
     import pandas

@@ -1,23 +1,30 @@
-"""The SQLite file of a catalogue: connections, tables and upgrades.
+"""The SQLite file of a catalogue: queries and transactions.
 
 Any number of threads and processes may open it. Each thread borrows a connection for a query; one process writes at a time. A file of an
-older version is upgraded when it is opened.
+older version is upgraded when it is opened, and a copy of it is kept.
 """
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import sqlite3
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence, Union
+from types import FrameType
+from typing import Any, Callable, ContextManager, Iterator, Mapping, Sequence, Union
 
 import numpy as np
 
-WRITE_TIMEOUT_S = 30.0
-CACHE_KIB = 64 * 1024  # per connection
+from cdwidget.catalogue.connections import WRITE_TIMEOUT_S, Result, new_connection, retry_while_locked, roll_back
+from cdwidget.catalogue.schema import MIGRATIONS, file_version, migrate
+
+MEMORY = ":memory:"  # The name of a catalogue that is not stored.
 MAX_IDLE_CONNECTIONS = 4
+PRIVATE_MODE = 0o600
 ERROR_ADVICE = {  # a part of SQLite's message -> the advice for it
     "full": "Free some space and try again.",
     "disk I/O error": "The disk may be full, over quota or disconnected: check it and try again.",
@@ -25,36 +32,61 @@ ERROR_ADVICE = {  # a part of SQLite's message -> the advice for it
     "readonly": "Get permission to write to the file and its folder, or copy the file to a writable folder.",
     "unable to open": "Check that its folder exists, that you may write there, and that the disk is not full.",
 }
+DAMAGE_MESSAGES = ("not a database", "malformed", "no such table", "no such column")  # parts of SQLite's messages
 Parameters = Union[Sequence[Any], Mapping[str, Any]]
 
 
 class Database:
     """The SQLite file of a catalogue.
 
-    Committed changes survive a power failure; uncommitted ones leave no trace.
+    Committed changes survive a power failure; uncommitted ones leave no trace, also if the process is interrupted.
+
+    Attributes:
+        path: Path of the file; its name is MEMORY for a database in memory.
+        read_only: Whether the file can only be read.
     """
 
     _idle: list[sqlite3.Connection]
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file.
+    def __init__(self, path: Path, *, read_only: bool = False, private: bool = False) -> None:
+        """Open or create the file; one that cannot be written is opened for reading.
 
         Args:
             path: Path of the file; its folder must exist.
+            read_only: Never change the file.
+            private: Make the file unreadable for other users.
 
         Raises:
-            FileNotFoundError: If the folder does not exist.
+            FileNotFoundError: If the folder does not exist, or there is no file to read.
             ValueError: If the file is not a catalogue.
         """
         self.path = path
+        self.read_only = read_only
+        self._is_immutable = False
+        self._shared: sqlite3.Connection | None = None  # The only connection of a database in memory.
+        self._turn: ContextManager[Any] = nullcontext()  # Threads use the only connection in turn.
+        self._reset()
+        if self.in_memory:
+            migrate(self._share(new_connection(MEMORY)))
+            return
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent} for the catalogue; create it first")
-        self._reset()
-        with self._explained_errors(), self.connection():
-            pass  # The first connection creates the file.
+        if read_only and not path.is_file():
+            raise FileNotFoundError(f"there is no catalogue {path} to read")
+        if private and not read_only:
+            _make_private(path)
+        with self._explained_errors():
+            self._open()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the catalogue is not stored in a file."""
+        return self.path.name == MEMORY
 
     def __reduce__(self) -> Any:
-        return Database, (self.path,)  # A worker process opens its own connections.
+        if self.in_memory:
+            raise TypeError("a catalogue in memory cannot be used by another process; give it a file: Catalogue('labels.db')")
+        return _database, (self.path, self.read_only)  # A worker process opens its own connections.
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -62,29 +94,21 @@ class Database:
 
         Idle connections are reused, because opening one takes 3 ms.
         """
-        if self._process != os.getpid():
-            self._reset()  # SQLite connections must not be used after a fork.
-        own: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if own is not None:
-            yield own
-            return
-        idle = self._idle
-        try:
-            connection = idle.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        finally:
-            if idle is self._idle and len(idle) < MAX_IDLE_CONNECTIONS:
-                idle.append(connection)
-            else:
-                connection.close()
+        with self._turn:
+            own = self._own_connection()
+            if own is not None:
+                yield own
+                return
+            idle, connection = self._borrow()
+            try:
+                yield connection
+            finally:
+                self._give_back(idle, connection)
 
     def close(self) -> None:
         """Close idle connections now, and borrowed ones when they are returned.
 
-        The next query opens a new one.
+        The next query opens a new one. A database in memory stays.
         """
         idle, self._idle = self._idle, []
         for connection in idle:
@@ -93,7 +117,16 @@ class Database:
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Any]:
         """Return all rows of a query."""
         with self._explained_errors(), self.connection() as connection:
-            return connection.execute(sql, parameters).fetchall()
+            try:
+                return retry_while_locked(lambda: connection.execute(sql, parameters).fetchall())
+            except sqlite3.OperationalError as error:
+                if "decode to UTF-8" not in str(error):
+                    raise
+            connection.text_factory = _text  # Another program wrote the text: one value must not cost the other rows.
+            try:
+                return retry_while_locked(lambda: connection.execute(sql, parameters).fetchall())
+            finally:
+                connection.text_factory = str
 
     def ids(self, sql: str, parameters: Parameters = ()) -> np.ndarray:
         """Return the column `id` of a query in its order, int64 (N,).
@@ -103,45 +136,115 @@ class Database:
         ((text,),) = self.rows(f"SELECT group_concat(id) FROM ({sql})", parameters)
         return np.fromstring(text or "", np.int64, sep=",")
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything done inside the block, or nothing of it.
+    def write(self, change: Callable[..., Result], *arguments: Any) -> Result:
+        """Return change(connection, *arguments); all that it writes is committed, or nothing of it.
 
-        An inner transaction is a part of the outer one.
+        Inside a transaction of this thread, the change is a part of it. An interrupt at any moment leaves no transaction open, which a
+        `with` statement cannot promise: it may be interrupted between its block and its end.
 
         Raises:
             OSError: If the changes cannot be written; the message names the reason.
         """
-        with self._explained_errors(), self.connection() as connection:
-            if connection.in_transaction:
-                yield connection
-                return
-            connection.execute("BEGIN IMMEDIATE")
-            self._local.connection = connection
+        with self._explained_errors(), self._turn:
+            own = self._own_connection()
+            if own is not None:
+                return change(own, *arguments)
+            self._check_writable()
+            idle, connection = self._borrow()
             try:
-                yield connection
-                connection.execute("COMMIT")
+                retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
+                self._local.connection = connection
+                result = change(connection, *arguments)
+                retry_while_locked(lambda: connection.execute("COMMIT"))
+                return result
             except BaseException:
-                if connection.in_transaction:  # SQLite ends the transaction itself if the disk is full.
-                    connection.execute("ROLLBACK")
+                roll_back(connection)
                 raise
             finally:
-                self._local.connection = None
+                self._local.connection = self._local.owner = None
+                self._give_back(idle, connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit everything done inside the block, or nothing of it, as `write` does.
+
+        An inner transaction is a part of the outer one. If an interrupt comes between the block and its end, the transaction is rolled
+        back as soon as the error is dropped, or the function with the block has ended and the database is used again.
+
+        Raises:
+            OSError: If the changes cannot be written; the message names the reason.
+        """
+        owner = _calling_frame()
+        with self._explained_errors(), self._turn:
+            own = self._own_connection()
+            if own is not None:
+                yield own
+                return
+            self._check_writable()
+            idle, connection = self._borrow()
+            try:
+                retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
+                self._local.connection, self._local.owner = connection, owner
+                yield connection
+                retry_while_locked(lambda: connection.execute("COMMIT"))
+            except BaseException:
+                roll_back(connection)
+                raise
+            finally:
+                self._local.connection = self._local.owner = None
+                self._give_back(idle, connection)
+
+    # ---- connections ---------------------------------------------------------------------------------------------
 
     def _reset(self) -> None:
         self._process = os.getpid()
         self._idle = []
-        self._local = threading.local()  # `connection`: the connection of the thread's open transaction.
+        # `connection`: the connection of the thread's open transaction; `owner`: the function with its block.
+        self._local = threading.local()
+
+    def _own_connection(self) -> sqlite3.Connection | None:
+        """Return the connection of this thread's transaction; None outside of one."""
+        if self._process != os.getpid():
+            self._reset()  # SQLite connections must not be used after a fork.
+        own: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        owner: FrameType | None = getattr(self._local, "owner", None)
+        if own is not None and owner is not None and not _is_running(owner):
+            self._local.connection = self._local.owner = None
+            roll_back(own)
+            return None
+        return own
+
+    def _borrow(self) -> tuple[list[sqlite3.Connection], sqlite3.Connection]:
+        """Return a connection, and the list of idle ones that it returns to."""
+        idle = self._idle
+        if self._shared is not None:
+            return idle, self._shared
+        try:
+            return idle, idle.pop()
+        except IndexError:
+            return idle, self._connect()
+
+    def _give_back(self, idle: list[sqlite3.Connection], connection: sqlite3.Connection) -> None:
+        """Keep a connection for the next query; one that is inside a transaction is never lent again."""
+        roll_back(connection)
+        if connection is self._shared:
+            return
+        if connection.in_transaction or self._is_immutable or idle is not self._idle or len(idle) >= MAX_IDLE_CONNECTIONS:
+            connection.close()
+        else:
+            idle.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
-        # Threads use a connection in turn, never at the same time.
-        connection = sqlite3.connect(self.path, timeout=WRITE_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        if self.read_only:
+            # An immutable file is opened for each query, because another computer may have replaced it.
+            return new_connection(f"{self.path.as_uri()}?mode=ro{'&immutable=1' if self._is_immutable else ''}", uri=True)
+        connection = new_connection(str(self.path))
         try:
             connection.execute("PRAGMA synchronous = FULL")  # A commit survives a power failure.
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            migrate(connection)
-            connection.execute("PRAGMA journal_mode = WAL")  # Only after `migrate` has verified that the file is a catalogue.
+            migrate(connection, self.path)
+            # Only after `migrate` has verified that the file is a catalogue. SQLite does not wait for other processes here.
+            retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         except ValueError as error:
             connection.close()
             raise ValueError(f"{self.path} cannot be opened: {error}") from error
@@ -150,6 +253,40 @@ class Database:
             raise
         return connection
 
+    def _open(self) -> None:
+        """Open the first connection, which creates the file; read-only if it cannot be written."""
+        if not self.read_only:
+            try:
+                return self._give_back(*self._borrow())
+            except sqlite3.OperationalError as error:
+                if not any(part in str(error) for part in ("readonly", "unable to open", "disk I/O")) or not os.access(self.path, os.R_OK):
+                    raise
+                self.read_only = True
+        try:
+            with closing(self._connect()) as connection:
+                version = file_version(connection)
+        except sqlite3.OperationalError:  # SQLite needs a file next to it to read changes of other processes.
+            log = Path(f"{self.path}-wal")
+            if log.exists() and log.stat().st_size:
+                raise
+            self._is_immutable = True  # There are no such changes.
+            with closing(self._connect()) as connection:
+                version = file_version(connection)
+        if version < len(MIGRATIONS):
+            upgraded = self._share(new_connection(MEMORY))
+            with closing(self._connect()) as connection:
+                connection.backup(upgraded)
+            migrate(upgraded)
+
+    def _share(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Use one connection for all threads, which take turns."""
+        self._shared, self._turn = connection, threading.RLock()
+        return connection
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise OSError(f"{self.path} is open for reading only, so this change was not made. {ERROR_ADVICE['readonly']}")
+
     @contextmanager
     def _explained_errors(self) -> Iterator[None]:
         """Replace errors of SQLite by errors with advice."""
@@ -157,9 +294,11 @@ class Database:
             yield
         except sqlite3.IntegrityError:
             raise
+        except OverflowError as error:
+            raise ValueError("a number is too large for a catalogue; ids and numbers are below 2**63") from error
         except sqlite3.DatabaseError as error:
             message = str(error)
-            if "not a database" in message or "malformed" in message:
+            if any(part in message for part in DAMAGE_MESSAGES):
                 raise ValueError(f"{self.path} is not a catalogue, or is damaged ({message}); open another file or a backup") from error
             for part, advice in ERROR_ADVICE.items():
                 if part in message:
@@ -169,88 +308,34 @@ class Database:
             raise
 
 
-APPLICATION_ID = 0x63647767  # "cdwg": distinguishes a catalogue from other SQLite files.
-STATUSES = ("new", "accepted", "rejected", "skipped")
-SCORE_SQL = "ifnull(score, -9e999)"  # Rows without a score sort before all others.
-
-_STATUS_COLUMN = f"status TEXT NOT NULL DEFAULT 'new' CHECK (status IN {STATUSES})"
-
-# Masks have a separate table, so that the rows that queries filter and order stay small. There is an index for every order of
-# `query.ORDERS` combined with the filters of a review queue; SQLite appends the row id to each index.
-_VERSION_1 = (
-    f"""CREATE TABLE items (
-        id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, height INTEGER, width INTEGER, {_STATUS_COLUMN}, score REAL,
-        version INTEGER NOT NULL DEFAULT 0, changed REAL NOT NULL, problem TEXT)""",
-    f"""CREATE TABLE instances (
-        id INTEGER PRIMARY KEY, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, number INTEGER NOT NULL,
-        position INTEGER NOT NULL, label TEXT NOT NULL, {_STATUS_COLUMN}, crowd INTEGER NOT NULL, area INTEGER NOT NULL,
-        x0 INTEGER NOT NULL, y0 INTEGER NOT NULL, x1 INTEGER NOT NULL, y1 INTEGER NOT NULL, score REAL, UNIQUE (item, number))""",
-    "CREATE TABLE masks (instance INTEGER PRIMARY KEY REFERENCES instances ON DELETE CASCADE, counts TEXT NOT NULL, alpha BLOB)",
-    """CREATE TABLE scores (
-        instance INTEGER NOT NULL REFERENCES instances ON DELETE CASCADE, name TEXT NOT NULL, value REAL NOT NULL,
-        reason TEXT NOT NULL, heat BLOB, UNIQUE (instance, name))""",
-    """CREATE TABLE tags (
-        item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID""",
-    """CREATE TABLE changes (
-        id INTEGER PRIMARY KEY, item INTEGER REFERENCES items ON DELETE CASCADE, at REAL NOT NULL, who TEXT NOT NULL,
-        what TEXT NOT NULL, detail TEXT NOT NULL, before TEXT, undone INTEGER NOT NULL DEFAULT 0)""",
-    f"CREATE INDEX items_by_score ON items ({SCORE_SQL})",
-    f"CREATE INDEX items_by_status ON items (status, {SCORE_SQL})",
-    "CREATE INDEX items_by_change ON items (changed)",
-    "CREATE INDEX items_with_problems ON items (problem) WHERE problem IS NOT NULL",
-    f"CREATE INDEX instances_by_score ON instances ({SCORE_SQL})",
-    f"CREATE INDEX instances_by_status ON instances (status, {SCORE_SQL})",
-    f"CREATE INDEX instances_by_label ON instances (label, {SCORE_SQL})",
-    f"CREATE INDEX instances_by_both ON instances (status, label, {SCORE_SQL})",
-    "CREATE INDEX instances_by_area ON instances (area)",
-    "CREATE INDEX scores_by_value ON scores (name, value, instance)",
-    "CREATE INDEX tags_by_tag ON tags (tag, item)",
-    "CREATE INDEX changes_of_item ON changes (item)",
-)
-# items.drawn counts the changes of an item's masks and labels. A row of `done` records that a job with a setting has processed an item, and
-# the value of `drawn` at that time; NULL if the job need not process the item again after a change.
-_VERSION_2 = (
-    "ALTER TABLE items ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0",
-    """CREATE TABLE done (
-        item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, job TEXT NOT NULL, setting TEXT NOT NULL, drawn INTEGER,
-        PRIMARY KEY (item, job)) WITHOUT ROWID""",
-)
-# Caches of values computed from the images; see `similarity`.
-_VERSION_3 = (
-    "CREATE TABLE embeddings (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, model TEXT NOT NULL, vector BLOB NOT NULL)",
-    "CREATE TABLE fingerprints (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, value BLOB NOT NULL)",
-)
-# Statements that upgrade version 0, 1, ... to the next one. Released entries never change; new ones are appended.
-MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+def _database(path: Path, read_only: bool) -> Database:
+    return Database(path, read_only=read_only)
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Upgrade an open database to the newest version in one transaction.
-
-    Raises:
-        ValueError: If the file is not a catalogue, or was written by a newer cdwidget.
-    """
-    if _version(connection) == len(MIGRATIONS):
-        return
-    connection.execute("BEGIN IMMEDIATE")  # Another process may be upgrading the file at the same time.
-    try:
-        for statements in MIGRATIONS[_version(connection) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+def _calling_frame() -> FrameType | None:
+    """Return the function with the `with` block of a context manager; None if it may end before the block does."""
+    frame = sys._getframe(2).f_back  # Over the context manager itself, and contextlib.
+    suspended = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+    if frame is None or frame.f_code.co_filename == contextlib.__file__ or frame.f_code.co_flags & suspended:
+        return None
+    return frame
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    version, application = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != APPLICATION_ID:
-        raise ValueError("it is an SQLite file of another application, not a catalogue; give another path")
-    if version > len(MIGRATIONS):
-        raise ValueError(f"its format is version {version}, this cdwidget reads up to {len(MIGRATIONS)}; install a newer cdwidget")
-    return int(version)
+def _is_running(frame: FrameType) -> bool:
+    """Return whether a function is on the stack of this thread."""
+    found: FrameType | None = sys._getframe()
+    while found is not None and found is not frame:
+        found = found.f_back
+    return found is not None
+
+
+def _make_private(path: Path) -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_MODE))
+    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(FileNotFoundError):
+            os.chmod(name, PRIVATE_MODE)
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -1,0 +1,160 @@
+"""Editing items of a catalogue: sessions, masks, statuses and tags."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Iterable, Sequence, cast
+
+from cdwidget.catalogue.open_sessions import OpenSessions
+from cdwidget.catalogue.query import RowKind
+from cdwidget.catalogue.reader import Reader
+from cdwidget.catalogue.records import encode_instances
+from cdwidget.catalogue.rows import InstanceRow
+from cdwidget.catalogue.schema import STATUSES
+from cdwidget.catalogue.writer import Edit, merge_records, read_records, undo_change, with_status, write_edit
+from cdwidget.items import Instance
+from cdwidget.predictor import Predictor
+from cdwidget.registry import lookup
+from cdwidget.session import Session
+
+
+class ItemEditor(Reader):
+    """Changes items; each change is recorded in the history of its item and can be undone."""
+
+    user: str
+    _open_sessions: OpenSessions
+
+    def session(
+        self, item_id: int, predictor: Predictor | None = None, *, selected: int | None = None, autosave: bool = True
+    ) -> Session:  # fmt: skip
+        """Open an item for editing; `update(item_id, session)` saves the result.
+
+        Args:
+            item_id: The item's id.
+            predictor: Predicts masks from prompts; None if there will be none.
+            selected: Number of the instance to edit first; None for a new one.
+            autosave: Write every change to a file next to the catalogue. If the process ends before `update`, opening the item again
+                restores them, unless the item has changed in the meantime.
+
+        Returns:
+            The session.
+
+        Raises:
+            FileNotFoundError: If the image does not exist.
+            ValueError: If the item does not exist or its image cannot be read.
+        """
+        return self._open_sessions.open(self.item(item_id), predictor, selected, autosave)
+
+    def update(
+        self, item_id: int, session: Session | Iterable[Instance], *, status: str | None = None,
+        instance: int | Iterable[int] | None = None, version: int | None = None, overwrite: bool = False,
+    ) -> int:  # fmt: skip
+        """Replace the instances of an item.
+
+        Scores of instances whose mask or label changes are deleted.
+
+        Args:
+            item_id: The item's id.
+            session: A session, or the new instances.
+            status: New status of the instances; None keeps the old ones, and gives new instances "new".
+            instance: Numbers of the instances that get the status; None for all.
+            version: The item's version when it was read; known for a session of this catalogue. None does not detect conflicts.
+            overwrite: Write even if the item was changed in the meantime.
+
+        Returns:
+            The item's new version.
+
+        Raises:
+            Conflict: If the item was changed in the meantime; nothing is written.
+            ValueError: If the item or status does not exist, or a mask does not fit the image.
+        """
+        if status is not None:
+            lookup(dict.fromkeys(STATUSES), status, "status")
+        numbers = {instance} if isinstance(instance, int) else None if instance is None else set(instance)
+        if isinstance(session, Session):
+            origin = self._open_sessions.origin(session, item_id)
+            version, detail = origin.version if version is None else version, origin.detail(session)
+            given = encode_instances(session.instances)
+            size: tuple[int, int] | None = (session.height, session.width)
+        else:
+            given, detail = encode_instances(session), {}
+            size = given.size
+
+        def write(connection: sqlite3.Connection) -> int:
+            after = merge_records(read_records(connection, item_id), given, status, numbers)
+            edit = Edit(status or "update", after, detail, status, size, None if overwrite else version)
+            return write_edit(connection, item_id, edit, self.user)
+
+        new_version = self.database.write(write)
+        if isinstance(session, Session):
+            self._open_sessions.mark_saved(session, new_version)
+        return new_version
+
+    def set_status(self, ids: int | Iterable[int], status: str, of: RowKind = "items") -> None:
+        """Set the status of instances, or of items with all their instances.
+
+        Args:
+            ids: One id or several.
+            status: One of STATUSES.
+            of: Whether the ids are of "items" or "instances".
+
+        Raises:
+            ValueError: If an id or the status does not exist.
+
+        Example:
+            >>> catalogue.set_status([1, 2], "accepted")
+        """
+        lookup(dict.fromkeys(STATUSES), status, "status")
+
+        def write(connection: sqlite3.Connection) -> None:
+            for item, numbers in self._numbers_by_item(ids, of).items():
+                chosen = [record for record in read_records(connection, item) if numbers is None or record.number in numbers]
+                write_edit(connection, item, Edit(status, with_status(chosen, status), status=status), self.user)
+
+        self.database.write(write)
+
+    def undo(self, item_id: int) -> bool:
+        """Undo the newest change of an item's masks, labels and statuses.
+
+        Deleted scores are not restored.
+
+        Returns:
+            False if there is nothing to undo.
+        """
+        return self.database.write(undo_change, item_id, self.user)
+
+    def tag(self, ids: int | Iterable[int], *tags: str) -> None:
+        """Add tags to items; raise ValueError if an id does not exist."""
+        pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in checked_tags(tags)]
+        self.database.write(sqlite3.Connection.executemany, "INSERT OR IGNORE INTO tags VALUES (?, ?)", pairs)
+
+    def untag(self, ids: int | Iterable[int], *tags: str) -> None:
+        """Remove tags from items; raise ValueError if an id does not exist."""
+        pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in checked_tags(tags)]
+        self.database.write(sqlite3.Connection.executemany, "DELETE FROM tags WHERE item = ? AND tag = ?", pairs)
+
+    def write(self, item_id: int, edit: Edit) -> int:
+        """Apply the edit of a job and return the item's new version; raises as `update` does."""
+        return self.database.write(write_edit, item_id, edit, self.user)
+
+    def _numbers_by_item(self, ids: int | Iterable[int], of: RowKind) -> dict[int, set[int] | None]:
+        """Return the numbers of the chosen instances of each item; None for all."""
+        wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
+        found = self.rows(wanted, of)
+        if len(found) < len(wanted):
+            missing = sorted(set(wanted) - {row.id for row in found})
+            raise ValueError(f"there are no {of} {missing[:10]} in {self.path}")
+        numbers: dict[int, set[int] | None] = {}
+        for row in found:
+            if isinstance(row, InstanceRow):
+                cast(set[int], numbers.setdefault(row.item, set())).add(row.number)
+            else:
+                numbers[row.id] = None
+        return numbers
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """Return tags as a list; raise ValueError if they are not texts."""
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise ValueError(f"tags must be a list of texts, not {tags!r}")
+    return list(tags)
