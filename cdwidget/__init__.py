@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
     from cdwidget.formats import read, to_frame, write
     from cdwidget.items import Instance, Item, read_image
+    from cdwidget.limits import Limits
     from cdwidget.model import load_predictor
     from cdwidget.predictor import Prediction, Predictor
     from cdwidget.prompts import Box, Click, Stroke
@@ -43,6 +44,7 @@ _MODULE_OF_NAME = {
     "Inspector": "cdwidget.widget.inspector",
     "Instance": "cdwidget.items",
     "Item": "cdwidget.items",
+    "Limits": "cdwidget.limits",
     "Prediction": "cdwidget.predictor",
     "Predictor": "cdwidget.predictor",
     "Prelabel": "cdwidget.batch",
@@ -68,6 +70,7 @@ __all__ = [
     "Inspector",
     "Instance",
     "Item",
+    "Limits",
     "Prediction",
     "Predictor",
     "Prelabel",

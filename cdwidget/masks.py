@@ -35,7 +35,7 @@ def as_mask(value: Any, height: int, width: int) -> np.ndarray:
     if mask.shape != (height, width):
         raise ValueError(f"the mask has shape {mask.shape}, the image needs ({height}, {width}); give one 2-D mask of the image's size")
     if mask.dtype == bool:
-        return mask.copy()
+        return mask.view(np.uint8) != 0  # An array viewed as bool may hold other bytes than 0 and 1.
     if np.issubdtype(mask.dtype, np.integer):
         return mask != 0
     if np.issubdtype(mask.dtype, np.floating):

@@ -14,10 +14,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cdwidget.limits import DEFAULT_LIMITS, Limits
 from cdwidget.masks import EMPTY_BBOX, bbox
 
+CROSSINGS_PER_BATCH = 2**18  # Their arrays take 25 MB.
 
-def fill(polygons: Sequence[npt.ArrayLike], height: int, width: int) -> np.ndarray:
+
+def fill(polygons: Sequence[npt.ArrayLike], height: int, width: int, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
     """Return the mask of the pixels whose centers are inside an odd number of polygons.
 
     Args:
@@ -25,22 +28,31 @@ def fill(polygons: Sequence[npt.ArrayLike], height: int, width: int) -> np.ndarr
             edge counts as right of it, or below.
         height: Rows of the mask.
         width: Columns of the mask.
+        limits: The largest numbers of pixels, points and rows crossed by edges.
 
     Returns:
         bool (height, width).
 
     Raises:
-        ValueError: If a polygon has another shape, or a coordinate is not finite.
+        ValueError: If a polygon has another shape, a coordinate is not finite, or a limit is exceeded.
     """
-    rows, columns = _crossings(_edges(polygons), height, width)
+    limits.check("max_pixels", height * width, "the mask of a polygon")
+    edges = _edges(polygons, limits)
+    first, last = (np.clip(np.ceil(edges[:, end, 1] - 0.5), 0, height).astype(np.int64) for end in (0, 1))
+    edges, first, last = (values[first < last] for values in (edges, first, last))
     mask = np.zeros((height, width), np.uint8)
-    if rows.size == 0:
+    if not len(edges):
         return mask.view(bool)
-    first, last, left = rows.min(), rows.max() + 1, columns.min()
-    inside = columns < width  # A crossing right of the image changes none of its pixels.
-    flips = mask[first:last]
-    np.bitwise_xor.at(flips, (rows[inside] - first, columns[inside]), np.uint8(1))
-    box = flips[:, left : columns.max() + 1]
+    total = np.cumsum(last - first)
+    limits.check("max_edge_length", int(total[-1]), "the polygon")
+    left, right = width, 0
+    bounds = np.flatnonzero(np.diff(total // CROSSINGS_PER_BATCH)) + 1
+    for batch in zip(np.split(edges, bounds), np.split(first, bounds), np.split(last, bounds)):
+        rows, columns = _crossings(*batch, width)
+        inside = columns < width  # A crossing right of the image changes none of its pixels.
+        np.bitwise_xor.at(mask, (rows[inside], columns[inside]), np.uint8(1))
+        left, right = min(left, columns.min()), max(right, columns.max())
+    box = mask[first.min() : last.max(), left : right + 1]
     np.bitwise_xor.accumulate(box, axis=1, out=box)
     return mask.view(bool)
 
@@ -74,16 +86,18 @@ def parts(mask: np.ndarray) -> list[list[np.ndarray]]:
     return list(found.values())
 
 
-def _edges(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
+def _edges(polygons: Sequence[npt.ArrayLike], limits: Limits) -> np.ndarray:
     """Return all edges, float64 (E, 2, 2).
 
     The upper end comes first, so that an edge in both directions cancels itself exactly.
     """
-    edges = [np.empty((0, 2, 2))]
+    edges, count = [np.empty((0, 2, 2))], 0
     for polygon in polygons:
         points = np.asarray(polygon, dtype=np.float64)
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
             raise ValueError(f"a polygon has shape {points.shape}; allowed is (N, 2): one (x, y) per point")
+        count += len(points)
+        limits.check("max_points", count, "the polygon")
         if not np.isfinite(points).all():
             raise ValueError("a polygon holds NaN or infinite coordinates; its points must be finite (x, y) image pixels")
         if points.size:
@@ -94,15 +108,12 @@ def _edges(polygons: Sequence[npt.ArrayLike]) -> np.ndarray:
     return found
 
 
-def _crossings(edges: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where edges cross the rows of pixel centers.
+def _crossings(edges: np.ndarray, first: np.ndarray, last: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where edges cross the centers of their rows, `first` to `last`.
 
     Returns the rows, and the first column (0..width) right of each crossing.
     """
     (ax, ay), (bx, by) = edges[:, 0].T, edges[:, 1].T
-    first, last = (np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64) for y in (ay, by))
-    crosses = first < last
-    ax, ay, bx, by, first, last = (values[crosses] for values in (ax, ay, bx, by, first, last))
     count = last - first
     edge = np.repeat(np.arange(count.size), count)
     rows = np.arange(edge.size) - np.repeat(np.cumsum(count) - count, count) + first[edge]

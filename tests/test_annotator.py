@@ -200,6 +200,8 @@ def test_the_requests_of_tools() -> None:
     reply, (file,) = page.exchange("tile", box=[2, 3, 12, 13], width=5, height=5)
     assert Image.open(io.BytesIO(file)).size == (5, 5)
     assert "does not lie" in page.exchange("tile", box=[2, 3, 99, 13], width=5, height=5)[0]["error"]
+    for width, height in ((20_000, 20_000), (0, 5), (5, -1)):
+        assert "allowed are 1 to 16000000 pixels" in page.exchange("tile", box=[2, 3, 12, 13], width=width, height=height)[0]["error"]
 
 
 def test_page_and_cells_may_write_at_the_same_time() -> None:

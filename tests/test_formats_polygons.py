@@ -1,5 +1,8 @@
 """Masks to polygons and back, compared with OpenCV, scikit-image and pycocotools."""
 
+import tracemalloc
+from unittest import mock
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 from skimage import draw
 
+from cdwidget.limits import Limits
 from cdwidget.polygons import fill, outlines, parts
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
@@ -98,3 +102,40 @@ def test_polygons_far_outside_the_image() -> None:
 def test_invalid_polygons_are_refused(polygon: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fill([polygon], 2, 3)
+
+
+@given(st.lists(polygons, max_size=3), st.integers(1, 20))
+def test_filling_in_batches_changes_no_pixel(several: list, crossings: int) -> None:
+    expected = fill(several, 16, 20)
+    with mock.patch("cdwidget.polygons.CROSSINGS_PER_BATCH", crossings):
+        assert np.array_equal(fill(several, 16, 20), expected)
+
+
+def test_a_polygon_that_crosses_many_rows_needs_little_memory() -> None:
+    zigzag = [(float(number % 640), 480.0 * (number % 2)) for number in range(4000)]
+    tracemalloc.start()
+    mask = fill([zigzag], 480, 640)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert mask.any() and peak < 64 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(max_pixels=5), "the mask of a polygon has 6 pixels; the limit is 5.*limits=cdwidget.Limits.max_pixels=6"),
+        (Limits(max_points=3), "has 4 points; the limit is 3"),
+        (Limits(max_edge_length=3), "has 4 pixels of edges; the limit is 3"),
+    ],
+)
+def test_a_polygon_over_a_limit_is_refused(limits: Limits, message: str) -> None:
+    square = [(0, -9), (1, -9), (1, 9), (0, 9)]
+    assert fill([square], 2, 3).sum() == 2
+    with pytest.raises(ValueError, match=message):
+        fill([square], 2, 3, limits)
+
+
+def test_limits_are_whole_numbers_from_1() -> None:
+    for wrong in (0, 1.5, True, "1"):
+        with pytest.raises(ValueError, match="max_depth is a whole number from 1"):
+            Limits(max_depth=wrong)  # type: ignore[arg-type]

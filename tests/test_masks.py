@@ -105,6 +105,12 @@ def test_as_mask_refuses_other_arrays(value, message):
         as_mask(value, 1, 2)
 
 
+def test_a_bool_view_of_other_numbers_is_a_mask_of_zeros_and_ones():
+    labels = np.array([[0, 2, 4], [1, 0, 255]], np.uint8)
+    mask = as_mask(labels.view(bool), 2, 3)
+    assert mask.view(np.uint8).tolist() == [[0, 1, 1], [1, 0, 1]]
+
+
 @given(masks, st.booleans())
 def test_as_mask_never_shares_memory(mask, contiguous):
     given_mask = mask if contiguous else mask[::-1]

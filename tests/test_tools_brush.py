@@ -76,6 +76,22 @@ def test_a_long_stroke_on_a_large_image():
     assert np.array_equal(where, dense(points, 40.0, 300, 350))
 
 
+def test_the_runs_of_a_long_stroke_are_joined_before_they_fill_the_memory(monkeypatch):
+    points = [(float(x), float(y)) for x in range(0, 40, 3) for y in (0, 39)]
+    monkeypatch.setattr("cdwidget.tools.brush.RUNS_PER_BATCH", 50)
+    monkeypatch.setattr("cdwidget.tools.brush.MAX_SEPARATE_RUNS", 60)
+    _, where = draw(Brush(tuple(points), 2.0), np.zeros((40, 40), bool))
+    assert np.array_equal(where, dense(points, 2.0, 40, 40))
+    assert not draw(Brush(((-50.0, -50.0), (-50.0, 90.0)), 2.0), np.zeros((40, 40), bool))[1].any()
+
+
+def test_a_stroke_that_would_take_minutes_is_refused(monkeypatch):
+    points = ((0.0, 0.0), (0.0, 499.0)) * 5_000
+    monkeypatch.setattr("cdwidget.tools.brush.MAX_ROWS", 3_000_000)
+    with pytest.raises(ValueError, match="too long: its segments cover 4999500 rows, at most 3000000"):
+        draw(Brush(points, 2.0), np.zeros((500, 5), bool))
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [
@@ -85,6 +101,7 @@ def test_a_long_stroke_on_a_large_image():
         (Brush(((1, 1), (1e300, 1)), 3), "at most 1048576 from"),
         (Brush(((1, 1),), 0.4), "radius is 0.4; allowed are 0.5 to 1024"),
         (Brush(((1, 1),), nan), "radius is nan"),
+        (Brush(((1, 1),) * 100_001, 3), "100001 points; at most 100000 are allowed"),
         (Brush(((1, 1),), 1025), "radius is 1025"),
     ],
 )

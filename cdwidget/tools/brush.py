@@ -16,7 +16,9 @@ from cdwidget.masks import Bbox, expand_bbox
 from cdwidget.tools.canvas import NO_EDIT, Canvas, PixelEdit, Tool, ToolAction, check_points, check_radius, set_pixels
 
 MIN_RADIUS_PX = 0.5
+MAX_ROWS = 5_000_000  # Of all segments together; their runs take a few seconds.
 RUNS_PER_BATCH = 2**14  # Their arrays fit into the processor's cache.
+MAX_SEPARATE_RUNS = 2**22  # More are joined before the next batch.
 
 
 @dataclass(frozen=True)
@@ -54,23 +56,37 @@ def cover(points: np.ndarray, radius: float, shape: tuple[int, ...]) -> tuple[Bb
 
     Returns:
         The bbox, and the pixels in it, bool (h, w).
+
+    Raises:
+        ValueError: If the line is too long.
     """
     box = x0, y0, x1, y1 = expand_bbox((*points.min(axis=0), *points.max(axis=0)), radius, shape)
     where = np.zeros((y1 - y0, x1 - x0), bool)
     a, b = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
-    rows = np.cumsum(np.abs(b[:, 1] - a[:, 1]) + 2 * radius)
+    rows = np.cumsum(np.minimum(np.abs(b[:, 1] - a[:, 1]) + 2 * radius, y1 - y0))
+    if rows[-1] > MAX_ROWS:
+        raise ValueError(f"the line is too long: its segments cover {rows[-1]:.0f} rows, at most {MAX_ROWS} are allowed")
     bounds = np.flatnonzero(np.diff(rows // RUNS_PER_BATCH)) + 1
-    runs = [_runs(*batch, radius, box) for batch in zip(np.split(a, bounds), np.split(b, bounds))]
-    starts, ends = (np.concatenate(side) for side in zip(*runs))
-    if not starts.size:
-        return box, where
-    order = np.argsort(starts)
-    starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    apart = np.r_[True, starts[1:] > ends[:-1]]  # Runs of adjacent segments overlap; they are joined so that each pixel is written once.
+    runs: list[tuple[np.ndarray, np.ndarray]] = []
+    for batch in zip(np.split(a, bounds), np.split(b, bounds)):
+        runs.append(_runs(*batch, radius, box))
+        if sum(starts.size for starts, _ in runs) > MAX_SEPARATE_RUNS:
+            runs = [_joined(runs)]
     flat = where.reshape(-1)
-    for start, end in zip(starts[apart].tolist(), ends[np.roll(apart, -1)].tolist()):
+    for start, end in zip(*(side.tolist() for side in _joined(runs))):
         flat[start:end] = True
     return box, where
+
+
+def _joined(runs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Join runs that overlap, as those of adjacent segments do; return the starts and ends."""
+    starts, ends = (np.concatenate(side) for side in zip(*runs))
+    if not starts.size:
+        return starts, ends
+    order = np.argsort(starts)
+    starts, ends = starts[order], np.maximum.accumulate(ends[order])
+    apart = np.r_[True, starts[1:] > ends[:-1]]
+    return starts[apart], ends[np.roll(apart, -1)]
 
 
 def _runs(a: np.ndarray, b: np.ndarray, radius: float, box: Bbox) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from cdwidget.prompts import Action
 
 Points = tuple[tuple[float, float], ...]
 MAX_COORDINATE_PX = 2.0**20  # Below this, arithmetic on coordinates is exact.
+MAX_POINTS = 100_000  # A pointer gives 1000 a second at most.
 MAX_RADIUS_PX = 1024.0  # Up to this radius, all distances between pixel centers are distinguishable.
 
 
@@ -94,11 +95,13 @@ def check_points(action: Any, min_count: int) -> np.ndarray:
     """Return the points of an action as float64 (n, 2).
 
     Raises:
-        ValueError: If there are fewer than `min_count`, or one is not finite or too far from the image.
+        ValueError: If there are fewer than `min_count` or too many, or one is not finite or too far from the image.
     """
     name, points = type(action).__name__, action.points
     if len(points) < min_count:
         raise ValueError(f"a {name} has {len(points)} points; it needs at least {min_count}, each (x, y) in image pixels")
+    if len(points) > MAX_POINTS:
+        raise ValueError(f"a {name} has {len(points)} points; at most {MAX_POINTS} are allowed, so draw it in several parts")
     for x, y in points:
         if not (isfinite(x) and isfinite(y) and max(abs(x), abs(y)) <= MAX_COORDINATE_PX):
             raise ValueError(

@@ -51,11 +51,13 @@ def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int) -> tuple[
         The file and its MIME type.
 
     Raises:
-        ValueError: If the box does not lie in the image.
+        ValueError: If the box does not lie in the image, or the tile is empty or too large.
     """
     x0, y0, x1, y1 = box
     if not (0 <= x0 < x1 <= image.shape[1] and 0 <= y0 < y1 <= image.shape[0]):
         raise ValueError(f"the box {tuple(box)} does not lie in the image of {image.shape[1]}x{image.shape[0]} pixels")
+    if not (0 < width and 0 < height and width * height <= MAX_BROWSER_PIXELS):
+        raise ValueError(f"a tile of {width}x{height} pixels was requested; allowed are 1 to {MAX_BROWSER_PIXELS} pixels")
     part = image[y0:y1, x0:x1]
     shrinks = width < x1 - x0
     return _encode(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
