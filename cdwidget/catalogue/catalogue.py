@@ -22,7 +22,7 @@ from cdwidget.catalogue.rows import Problem, ScoreValue
 from cdwidget.catalogue.schema import STATUSES
 from cdwidget.catalogue.subset import Subset, make_subset
 from cdwidget.catalogue.writer import KNOWN_PATHS_SQL, AddResult, insert_items, write_scores
-from cdwidget.formats import read as read_format
+from cdwidget.formats import load
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 
@@ -149,16 +149,19 @@ class Catalogue(ItemEditor):
             options: Arguments of `add`.
 
         Returns:
-            Counts, and descriptions of the items that could not be added.
+            Counts, and descriptions of the entries that could not be read or added.
 
         Raises:
             FileNotFoundError: If a file does not exist.
-            ValueError: If the data set cannot be read.
+            ValueError: If nothing in the data set can be read.
 
         Example:
             >>> catalogue.import_("coco", "annotations.json", tags=["night"])
         """
-        return self.add(read_format(format, path, images), **options)
+        dataset = load(format, path, images)
+        added = self.add(dataset, **options)
+        added.problems[:0] = map(str, dataset.problems)
+        return added
 
     def subset(self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), **options: Any) -> Subset:
         """Choose items for training.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable
 
 from cdwidget._deprecated import renamed_property
 from cdwidget.formats import coco, labelme, npz, png, rgba, voc, yolo
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
 from cdwidget.items import Item
 from cdwidget.registry import lookup
@@ -24,13 +25,13 @@ class Format:
     """A format: its functions and its properties.
 
     Attributes:
-        read: `read(path, images)` returns items.
+        read: `read(path, images, problems)` returns the data set and reports unusable entries to `problems`.
         write: `write(items, path, **options)` returns the path of the written file or folder.
         copies_images: Whether it stores a copy of every image.
         has_class_ids: Whether it numbers the labels; `write` then has an option `labels`.
     """
 
-    read: Callable[[Path, Path | None], list[Item]]
+    read: Callable[[Path, Path | None, Problems], Dataset]
     write: Callable[..., Path]
     copies_images: bool = False
     has_class_ids: bool = False
@@ -49,26 +50,42 @@ FORMATS = {
 }
 
 
-def read(format: str, path: StrPath, images: StrPath | None = None) -> list[Item]:
+def read(format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False) -> Dataset:
     """Read a data set.
+
+    An entry that cannot be read is left out, shown in a warning and listed in the data set's `problems`.
 
     Args:
         format: A name in `FORMATS`.
         path: The file or folder of the data set.
         images: The folder of the images, if they are not in the format's usual place.
+        strict: Raise an error at the first entry that cannot be read.
 
     Returns:
-        One item per image. Images and masks are read when they are accessed.
+        One item per image, with the classes and the problems. Images and masks are read when they are accessed.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
-        ValueError: If a file is broken; the message names file and entry. Broken masks raise it when they are accessed.
+        ValueError: If nothing can be read, or with `strict` an entry; the message names file and entry.
 
     Example:
-        >>> items = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
-        >>> mask = items[0].instances[0].mask  # bool (H, W)  # doctest: +SKIP
+        >>> dataset = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
+        >>> mask = dataset[0].instances[0].mask  # bool (H, W)  # doctest: +SKIP
     """
-    return lookup(FORMATS, format, "format").read(Path(path).expanduser(), None if images is None else Path(images).expanduser())
+    dataset = load(format, path, images, strict=strict)
+    dataset.problems.warn(stacklevel=2)
+    return dataset
+
+
+def load(format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False) -> Dataset:
+    """Read a data set as `read` does, without a warning: the caller shows the problems."""
+    problems = Problems(strict=strict)
+    chosen = lookup(FORMATS, format, "format")
+    dataset = chosen.read(Path(path).expanduser(), None if images is None else Path(images).expanduser(), problems)
+    if problems and not dataset:
+        raise ValueError(f"nothing in {path} can be read: {problems}")
+    dataset.problems, dataset.format = problems, format
+    return dataset
 
 
 def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> Path:

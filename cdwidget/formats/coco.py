@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTu
 from cdwidget import rle
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, find_problem, segmentation_of
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import find_image, image_path, item_size
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import open_replacement, read_text, relative_name
@@ -30,7 +31,7 @@ FILE_NAME = "annotations.json"  # The file read or written when a folder is give
 # ---- reading -----------------------------------------------------------------------------------------------------
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read an annotation file, or `annotations.json` of a folder.
 
     An instance keeps its annotation's id if that is a positive whole number and occurs once. Polygons of fewer than three points are
@@ -39,6 +40,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     Args:
         path: The annotation file or its folder.
         images: The folder of the images; by default the file's folder, or `images/` in it.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per image; its masks are decoded on access.
@@ -68,7 +70,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
         own = records[image["id"]]
         load = AnnotationLoader(path, own, labels, image["height"], image["width"])
         items.append(Item(find_image(image["file_name"], path.parent, images), LazyInstances(len(own), load)))
-    return items
+    return Dataset(items, {label: number for number, label in labels.items()})
 
 
 def read_labels(path: Path) -> dict[str, int]:

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from cdwidget.formats import coco
+from cdwidget.formats.dataset import Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_size
 from cdwidget.formats.io import files_by_stem
 from cdwidget.formats.mask_files import (
@@ -267,7 +268,11 @@ class DatasetImage:
 def read_dataset(folder: Path) -> list[DatasetImage]:
     """List the images of a data set unchecked; from a COCO file, the annotated ones."""
     if (folder / coco.FILE_NAME).is_file():
-        return [DatasetImage(Path(item.path), instances=item.instances) for item in coco.read(folder) if item.instances]
+        return [
+            DatasetImage(Path(item.path), instances=item.instances)
+            for item in coco.read(folder, None, Problems(strict=True))
+            if item.instances
+        ]
     images = list_images(folder / "images")
     masks = [folder / "masks" / f"{image.image.stem}.png" for image in images]
     kinds = [_kind_or_none(mask) for mask in masks]

@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import find_image, image_path, item_size, output_files
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import input_files, read_text, relative_name, to_png, write_files
@@ -27,7 +28,7 @@ Points = Sequence[Sequence[float]]  # (x, y) each.
 VERSION = "5.5.0"  # Version of LabelMe that reads the files.
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a LabelMe file, or all of a folder.
 
     Polygons, rectangles, circles and masks are read; shapes with the same label and group id are one instance.
@@ -35,6 +36,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     Args:
         path: The file or folder.
         images: The folder of the images; by default the files name them.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per file; its masks are decoded on access.
@@ -43,7 +45,11 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
         FileNotFoundError: If there is no such file.
         ValueError: If a shape has no area (points and lines) or is broken; the message names the file and the shape.
     """
-    return [_read_item(file, images) for file in input_files(path, ".json")]
+    items = []
+    for file in input_files(path, ".json"):
+        with problems.skipping(file):
+            items.append(_read_item(file, images))
+    return Dataset(items)
 
 
 def write(items: Sequence[Item], path: Path) -> Path:

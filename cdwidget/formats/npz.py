@@ -13,6 +13,7 @@ from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import find_image, image_path, item_size, output_files
 from cdwidget.formats.instances import LazyInstances, alpha_of, checked_instances, soft_alpha
 from cdwidget.formats.io import input_files, relative_name, write_files
@@ -22,12 +23,13 @@ NO_ID = -1
 REQUIRED_ARRAYS = {"masks", "labels", "ids", "image"}
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a `.npz` file, or all of a folder.
 
     Args:
         path: The file or folder.
         images: The folder of the images; by default the files name them.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per file; its masks are decoded on access.
@@ -38,9 +40,10 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     """
     items = []
     for file in input_files(path, ".npz"):
-        labels, image = _read_arrays(file, "labels", "image")
-        items.append(Item(find_image(str(image), file.parent, images), LazyInstances(len(labels), partial(_load, file))))
-    return items
+        with problems.skipping(file):
+            labels, image = _read_arrays(file, "labels", "image")
+            items.append(Item(find_image(str(image), file.parent, images), LazyInstances(len(labels), partial(_load, file))))
+    return Dataset(items)
 
 
 def write(items: Sequence[Item], path: Path) -> Path:

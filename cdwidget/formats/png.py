@@ -18,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cdwidget._deprecated import warn_renamed
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, open_image, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import files_by_stem, to_png, write_files
@@ -41,12 +42,13 @@ Draw = Callable[[Instance], Image.Image]
 Decode = Callable[[Path], tuple[np.ndarray, "np.ndarray | None"]]
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a folder in either layout, including label maps with instance ids.
 
     Args:
         path: The folder.
         images: The folder of the images; by default `images/` in it.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per image; its masks are decoded on access.
@@ -57,8 +59,8 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     """
     masks = path / "masks"
     if masks.is_dir() and any(part.is_dir() for part in masks.iterdir()):
-        return read_layers(masks, images or path / "images", _decode)
-    return _read_masks(images or path / "images", masks)
+        return Dataset(read_layers(masks, images or path / "images", _decode))
+    return Dataset(_read_masks(images or path / "images", masks))
 
 
 def _read_masks(images_folder: Path, masks_folder: Path) -> list[Item]:

@@ -13,6 +13,7 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import read_pixels, unique_stems
 from cdwidget.formats.instances import alpha_of, soft_alpha
 from cdwidget.formats.png import Draw, read_layers, write_layers
@@ -22,12 +23,13 @@ FOLDER = "cutouts"
 MIN_MASK_ALPHA = 128  # Pixels with at least this alpha are in the mask.
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a folder of cut-outs.
 
     Args:
         path: The folder.
         images: The folder of the images; by default `images/` in it.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per image; its masks are decoded on access.
@@ -38,7 +40,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     """
     if not (path / FOLDER).is_dir():
         raise FileNotFoundError(f"there is no folder {path / FOLDER}; a folder of cut-outs holds images/ and {FOLDER}/<image>/*.png")
-    return read_layers(path / FOLDER, images or path / "images", _decode)
+    return Dataset(read_layers(path / FOLDER, images or path / "images", _decode))
 
 
 def write(items: Sequence[Item], path: Path) -> Path:

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.class_ids import ClassIds, Labels
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import files_by_stem, read_text, to_png, write_files
@@ -33,7 +34,7 @@ VOC_LABELS = (
 )
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a VOC folder.
 
     An object has the class of most of its pixels. Without `SegmentationObject/`, all pixels of a class are one instance. Without
@@ -42,6 +43,7 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     Args:
         path: The folder.
         images: The folder of the images; by default `JPEGImages/` in it.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per file in `SegmentationClass/`; its masks are decoded on access. An object's value is its instance's id.
@@ -55,13 +57,14 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
     found_images = files_by_stem(images or path / IMAGES, IMAGE_SUFFIXES, f"it holds the images of {path}; name their folder: images=...")
     items = []
     for stem, file in classes.items():
-        if stem not in found_images:
-            raise FileNotFoundError(f"{images or path / IMAGES} holds no image for {file}")
-        objects = path / OBJECTS / file.name
-        values = objects if objects.is_file() else file
-        numbers = [number for number in np.unique(_read_values(values, found_images[stem])).tolist() if number not in (0, VOID_VALUE)]
-        items.append(Item(found_images[stem], LazyInstances(len(numbers), partial(_load, values, file, numbers, labels))))
-    return items
+        with problems.skipping(file):
+            if stem not in found_images:
+                raise FileNotFoundError(f"{images or path / IMAGES} holds no image for {file}")
+            objects = path / OBJECTS / file.name
+            values = objects if objects.is_file() else file
+            numbers = [number for number in np.unique(_read_values(values, found_images[stem])).tolist() if number not in (0, VOID_VALUE)]
+            items.append(Item(found_images[stem], LazyInstances(len(numbers), partial(_load, values, file, numbers, labels))))
+    return Dataset(items, {label: number for number, label in labels.items()})
 
 
 def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 0) -> Path:

@@ -19,6 +19,7 @@ import numpy as np
 import yaml
 
 from cdwidget.formats.class_ids import ClassIds, Labels
+from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import by_stem, read_text, write_files
@@ -31,12 +32,13 @@ MIN_COORDINATE, MAX_COORDINATE = -0.01, 1.01  # Fractions of the image's sides; 
 BOX_CORNERS = [(-1, -1), (1, -1), (1, 1), (-1, 1)]  # In units of half a box's sides, around its center.
 
 
-def read(path: Path, images: Path | None = None) -> list[Item]:
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a YOLO folder or its `data.yaml`.
 
     Args:
         path: The folder or the file.
         images: The folder of the images, overriding `data.yaml`; the labels are then in `labels/`.
+        problems: Receives the entries that cannot be read.
 
     Returns:
         One item per image; its masks are decoded on access. An image without a label file has no instances.
@@ -58,7 +60,11 @@ def read(path: Path, images: Path | None = None) -> list[Item]:
         pairs = [(image, _label_file(image)) for entry in entries for image in _images_in(entry)]
     if not pairs:
         raise FileNotFoundError(f"{path} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
-    return [_read_item(image, file, labels) for image, file in dict(pairs).items()]
+    items = []
+    for image, file in dict(pairs).items():
+        with problems.skipping(file, image.name):
+            items.append(_read_item(image, file, labels))
+    return Dataset(items, {label: number for number, label in labels.items()})
 
 
 def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
