@@ -134,7 +134,6 @@ def test_readers_that_draw_outlines_see_holes_and_parts() -> None:
 def test_yolo_files_match_the_trainers_layout(tmp_path: Path) -> None:
     cdwidget.write("yolo", [item(tmp_path, Instance(SQUARE, "dog"), Instance(RING_MASK, "cat"), name="b.jpg")], tmp_path / "y")
     assert yaml.safe_load((tmp_path / "y/data.yaml").read_text()) == {
-        "path": ".",
         "train": "images",
         "val": "images",
         "names": {0: "dog", 1: "cat"},
@@ -175,21 +174,22 @@ def test_a_yolo_data_set_of_boxes_from_roboflow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("0 0.5 0.5", "line 2: 3 numbers are no polygon"),
-        ("0 0 0 1 0 1 1 1", "line 2: 8 numbers are no polygon"),
-        ("7 0 0 1 0 1 1", r"line 2: there is no class 7; data\.yaml has 0"),
-        ("-1 0 0 1 0 1 1", "line 2: there is no class -1"),
-        ("0 0 0 x 0 1 1", "line 2: could not convert"),
-        ("0 0 0 nan 0 1 1", "line 2: .*fractions"),
-        ("0 0 0 60 0 60 50", "line 2: coordinates from 0 to 60; they are fractions"),
+        ("0 0.5 0.5", "3 numbers are no polygon"),
+        ("0 0 0 1 0 1 1 1.5", "ends in 1.5, which is neither a coordinate nor a confidence"),
+        ("7 0 0 1 0 1 1", r"there is no class 7, data\.yaml has 0"),
+        ("-1 0 0 1 0 1 1", "there is no class -1"),
+        ("0.5 0 0 1 0 1 1", "there is no class 0.5"),
+        ("0 0 0 x 0 1 1", "could not convert"),
+        ("0 0 0 nan 0 1 1", "fractions"),
+        ("0 0 0 60 0 60 50", "coordinates from 0 to 60; they are fractions"),
     ],
 )
 def test_broken_yolo_lines_are_named(tmp_path: Path, line: str, message: str) -> None:
     cdwidget.write("yolo", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "y")
     file = tmp_path / "y/labels/a.txt"
     file.write_text(file.read_text() + line)
-    with pytest.raises(ValueError, match=rf"a\.txt, {message}"):
-        list(cdwidget.read("yolo", tmp_path / "y")[0].instances)
+    with pytest.raises(ValueError, match=rf"a\.txt, image a\.png, annotation in line 2: .*{message}"):
+        cdwidget.read("yolo", tmp_path / "y", strict=True)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,7 @@ def test_broken_yolo_lines_are_named(tmp_path: Path, line: str, message: str) ->
         ("names: [a", "is not YAML"),
         ("- a", "names no classes"),
         ("train: images", "names no classes"),
-        ("names: {a: b}\ntrain: images", "needs a different label for every class"),
-        ("names: [a, a]\ntrain: images", "needs a different label for every class"),
+        ("names: {a: b}\ntrain: images", "needs a number from 0 for every class"),
         ("names: [a]", "lists no image"),
         ("names: [a]\ntrain: nowhere", "there is no folder .*nowhere"),
     ],

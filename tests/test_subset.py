@@ -278,7 +278,7 @@ def test_all_parts_of_a_split_have_the_same_class_ids(catalogue: Catalogue, tmp_
     assert contents["train"]["categories"] == contents["val"]["categories"]
     assert [one["name"] for one in contents["val"]["categories"]] == ["cat", "dog", "horse"]
     folders = parts.export("yolo", tmp_path / "yolo")
-    assert all((folder / "data.yaml").is_file() or folder.name == "data.yaml" for folder in folders.values())
+    assert (tmp_path / "yolo/data.yaml").is_file() and {path.name for path in folders.values()} == {"train", "val"}
     assert len(list((tmp_path / "yolo" / "val" / "images").iterdir())) == len(parts.val)
 
 

@@ -327,7 +327,8 @@ class Split:
 
         Args:
             format: A name of `cdwidget.formats.FORMATS`.
-            folder: Folder for `train.json`, `val.json` and `test.json` of COCO, and for one folder per part of other formats.
+            folder: Folder for `train.json`, `val.json` and `test.json` of COCO, and for one folder per part of other formats,
+                with a common `data.yaml` for YOLO.
             options: Arguments of `Catalogue.export`.
 
         Returns:
@@ -337,7 +338,10 @@ class Split:
         if kind.has_class_ids and "labels" not in options:
             options["labels"] = sorted({label for part in self.parts.values() for label in part.labels})
         paths = {name: Path(folder) / (f"{name}.json" if format == "coco" else name) for name in self.parts}
-        return {name: part.export(format, paths[name], **options) for name, part in self.parts.items()}
+        written = {name: part.export(format, paths[name], **options) for name, part in self.parts.items()}
+        if kind.join_parts is not None:
+            kind.join_parts(Path(folder), list(self.parts))
+        return written
 
 
 def make_subset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from cdwidget._deprecated import renamed_property
 from cdwidget.formats import coco, labelme, npz, png, rgba, voc, yolo
@@ -29,12 +29,15 @@ class Format:
         write: `write(items, path, **options)` returns the path of the written file or folder.
         copies_images: Whether it stores a copy of every image.
         has_class_ids: Whether it numbers the labels; `write` then has an option `labels`.
+        join_parts: `join_parts(folder, names)` makes one data set of the parts of a split, in folders of these names; None if they stay
+            separate data sets.
     """
 
     read: Callable[[Path, Path | None, Problems], Dataset]
     write: Callable[..., Path]
     copies_images: bool = False
     has_class_ids: bool = False
+    join_parts: Callable[[Path, Sequence[str]], None] | None = None
     copies = renamed_property("copies", "copies_images")
     numbers = renamed_property("numbers", "has_class_ids")
 
@@ -46,7 +49,7 @@ FORMATS = {
     "png": Format(png.read, png.write, copies_images=True),
     "rgba": Format(rgba.read, rgba.write, copies_images=True),
     "voc": Format(voc.read, voc.write, copies_images=True, has_class_ids=True),
-    "yolo": Format(yolo.read, yolo.write, copies_images=True, has_class_ids=True),
+    "yolo": Format(yolo.read, yolo.write, copies_images=True, has_class_ids=True, join_parts=yolo.join_parts),
 }
 
 
@@ -97,7 +100,8 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
         format: A name in `FORMATS`.
         items: The images with their instances.
         path: A folder; or a file for "coco", "labelme" and "npz".
-        **options: Options of the format: `labels` ("coco", "voc", "yolo"), `border` ("voc"), `file_per` ("png").
+        **options: Options of the format: `labels` ("coco", "voc", "yolo"), `scores` ("yolo"), `border` ("voc"), `file_per`
+            ("png").
 
     Returns:
         The path of the written file or folder.

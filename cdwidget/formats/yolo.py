@@ -1,82 +1,76 @@
 """YOLO-seg: `data.yaml`, `images/`, and `labels/` with one polygon per instance.
 
-A line of a label file is the class id and the polygon in fractions of the image's sides.
+A line of a label file is the class id and the polygon in fractions of the image's sides. Predictions have a confidence at the end, and
+perhaps a track id. A line of four numbers, a box's center, width and height, is read as a rectangle, and so is a line of a pose data set.
 
 The one polygon must express holes and parts too. Each hole is joined to the boundary around it, and each further part to the first one,
 by a bridge: a line back and forth between their nearest corners. By the even-odd rule a bridge has no area, so `polygons.fill`
 gives the same mask; readers that draw polygons with an outline show it as a line one pixel wide.
-
-A line of four numbers, a box's center, width and height, is read as a rectangle.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 import yaml
 
 from cdwidget.formats.class_ids import ClassIds, Labels
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
+from cdwidget.formats.dataset import Dataset, Problems, naming
+from cdwidget.formats.image_files import copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
-from cdwidget.formats.io import by_stem, read_text, write_files
+from cdwidget.formats.io import read_text, write_files
+from cdwidget.formats.yolo_layout import BOX_VALUES, DATA_FILE, Layout, data_file, ids_by_label, read_labels, read_layout
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
 
-DATA_FILE = "data.yaml"
-SPLITS = ("train", "val", "test")
-MIN_COORDINATE, MAX_COORDINATE = -0.01, 1.01  # Fractions of the image's sides; some exporters round beyond the image.
+MIN_COORDINATE, MAX_COORDINATE = -1, 2  # Fractions of the image's sides; objects may leave the image, but pixels are no fractions.
 BOX_CORNERS = [(-1, -1), (1, -1), (1, 1), (-1, 1)]  # In units of half a box's sides, around its center.
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a YOLO folder or its `data.yaml`.
 
+    Without `data.yaml`, the classes are the lines of `classes.txt`, or are called "class_0" and so on.
+
     Args:
         path: The folder or the file.
-        images: The folder of the images, overriding `data.yaml`; the labels are then in `labels/`.
-        problems: Receives the entries that cannot be read.
+        images: The folder of the images, overriding `data.yaml`; the labels are then in `labels/`, or in the folder that replaces
+            `images` in its path.
+        problems: Receives the lines and splits that cannot be read.
 
     Returns:
         One item per image; its masks are decoded on access. An image without a label file has no instances.
 
     Raises:
         FileNotFoundError: If there is no such file, or it lists no image.
-        ValueError: If a line is not a polygon or has an unknown class; the message names file and line.
+        ValueError: If `data.yaml` is broken.
     """
-    path = _data_file(path)
-    content = _read_content(path)
-    labels = _labels(path, content)
-    if images is not None:
-        pairs = [(image, path.parent / "labels" / f"{image.stem}.txt") for image in _images_in(images)]
-    else:
-        root = path.parent / str(content.get("path") or ".")
-        root = root if root.is_dir() else path.parent  # `path` may be relative to a user's folder of data sets instead of this file.
-        names = [name for split in SPLITS for name in _split_entries(content.get(split))]
-        entries = [_resolve_entry(root, name) for name in dict.fromkeys(names)]
-        pairs = [(image, _label_file(image)) for entry in entries for image in _images_in(entry)]
-    if not pairs:
-        raise FileNotFoundError(f"{path} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
+    layout = read_layout(path, images, problems)
+    if layout.keypoint_values:
+        problems.add("it is a pose data set: its boxes are read and its keypoints are not", file=layout.file)
     items = []
-    for image, file in dict(pairs).items():
+    for image, file in layout.pairs.items():
+        rows: list[_Row] = []
         with problems.skipping(file, image.name):
-            items.append(_read_item(image, file, labels))
-    return Dataset(items, {label: number for number, label in labels.items()})
+            rows = _read_rows(file, image, layout, problems)
+        items.append(Item(image, LazyInstances(len(rows), partial(_load, image, file, rows))))
+    return Dataset(items, ids_by_label(layout.labels))
 
 
-def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
+def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool = False) -> Path:
     """Write a YOLO folder with copies of the images, all listed as train and val.
 
-    Instances without pixels are skipped; alpha mattes and ids are not stored.
+    Instances without pixels are skipped; alpha mattes, ids and attributes are not stored.
 
     Args:
         items: The images with their instances.
         path: The folder.
         labels: The classes in order, from 0, or with their ids; new labels are appended. The classes of a folder that is replaced keep
             their ids, unless ids are given.
+        scores: End the line of an instance that has a score with it, as predictions of Ultralytics do. Trainers do not read such files.
 
     Returns:
         The folder.
@@ -84,8 +78,7 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     Raises:
         ValueError: If a mask does not fit its image.
     """
-    data_file = path / DATA_FILE
-    classes = ClassIds(labels, read_labels(path) if data_file.is_file() else None, first=0)
+    classes = ClassIds(labels, read_labels(path) if data_file(path) is not None else None, first=0)
 
     def files() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, unique_stems(items, path / "images")):
@@ -94,19 +87,37 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
             for instance in checked_instances(item, height, width):
                 if instance.mask.any():
                     points = (bridged_polygon(instance.mask) / (width, height)).ravel()
-                    lines.append(" ".join([str(classes.id_of(instance.label)), *map("{:.6f}".format, points.tolist())]) + "\n")
+                    words = [str(classes.id_of(instance.label)), *map("{:.6f}".format, points.tolist())]
+                    if scores and instance.score is not None:
+                        words.append(f"{instance.score:.6f}")
+                    lines.append(" ".join(words) + "\n")
             yield path / "labels" / f"{stem}.txt", "".join(lines).encode()
-        content = {"path": ".", "train": "images", "val": "images", "names": dict(classes.in_order())}
-        yield data_file, yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
+        yield path / DATA_FILE, _encode_data_file({"train": "images", "val": "images"}, classes)
 
     write_files(files())
     return path
 
 
-def read_labels(path: Path) -> dict[str, int]:
-    """Return the class id of each label in a YOLO folder or `data.yaml`."""
-    path = _data_file(path)
-    return {label: number for number, label in _labels(path, _read_content(path)).items()}
+def join_parts(folder: Path, names: Sequence[str]) -> None:
+    """Replace the `data.yaml` of each part of a split by one of the whole, which trainers need.
+
+    Args:
+        folder: The folder with a data set per part.
+        names: The names of the parts and of their folders: "train", "val" and "test".
+    """
+    classes = ClassIds(read_labels(folder / names[0]), first=0)
+    for name in names[1:]:
+        for label, number in read_labels(folder / name).items():
+            classes.ids.setdefault(label, number)
+    write_files([(folder / DATA_FILE, _encode_data_file({name: f"{name}/images" for name in names}, classes))])
+    for name in names:
+        (folder / name / DATA_FILE).unlink()
+
+
+def _encode_data_file(splits: dict[str, str], classes: ClassIds) -> bytes:
+    """Return a `data.yaml`; without the key `path`, trainers take the paths as relative to the file."""
+    content: dict[str, Any] = {**splits, "names": dict(classes.in_order())}
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
 
 
 # ---- polygons with bridges -------------------------------------------------------------------------------------------
@@ -139,94 +150,72 @@ def _join_loops(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([*pieces, loop[done:]])
 
 
-# ---- data.yaml -------------------------------------------------------------------------------------------------------
-
-
-def _data_file(path: Path) -> Path:
-    return path if path.suffix.lower() in (".yaml", ".yml") else path / DATA_FILE
-
-
-def _read_content(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
-        raise ValueError(f"{path} names no classes; it needs names: a list, or a map of numbers to labels")
-    return content
-
-
-def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
-    """Return the label of each class id."""
-    names = content["names"]
-    labels = {number: str(label) for number, label in (enumerate(names) if isinstance(names, list) else names.items())}
-    wrong = [number for number in labels if type(number) is not int or number < 0]
-    if wrong or len(set(labels.values())) != len(labels):
-        raise ValueError(f"{path} needs a different label for every class, numbered from 0; its names are {names}")
-    return labels
-
-
-def _split_entries(entries: Any) -> list[str]:
-    """Return the entries of a split: one, a list of them, or none."""
-    return [str(entry) for entry in (entries if isinstance(entries, list) else [entries] if entries else [])]
-
-
-def _resolve_entry(root: Path, name: str) -> Path:
-    """Return the path of a split's entry.
-
-    Roboflow writes `../train/images` for the `train/images` in the same folder.
-    """
-    path = root / name
-    same_folder = root / name.removeprefix("../")
-    return same_folder if same_folder.exists() and not path.exists() else path
-
-
-def _images_in(entry: Path) -> list[Path]:
-    """Return the images in a folder and its subfolders, or the images listed in a text file."""
-    if entry.is_dir():
-        found = (path for path in entry.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
-        return sorted(found, key=by_stem)
-    if entry.suffix != ".txt":
-        raise FileNotFoundError(f"there is no folder {entry} of images")
-    return [entry.parent / line.strip() for line in read_text(entry).splitlines() if line.strip()]
-
-
 # ---- label files -----------------------------------------------------------------------------------------------------
 
 
-def _label_file(image: Path) -> Path:
-    """Return an image's label file: the last folder `images` in its path becomes `labels`."""
-    folders = list(image.parent.parts)
-    if "images" in folders:
-        folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
-    return Path(*folders) / f"{image.stem}.txt"
+class _Row(NamedTuple):
+    """A line of a label file: its number, label, polygon in fractions of the image's sides, confidence and track."""
+
+    line: int
+    label: str
+    points: np.ndarray
+    score: float | None
+    track_id: int | None
 
 
-def _read_item(image: Path, file: Path, labels: Mapping[int, str]) -> Item:
-    lines = [line.split() for line in read_text(file).splitlines()] if file.is_file() else []
-    rows = [(number, words) for number, words in enumerate(lines, 1) if words]
-    for number, words in rows:
-        if len(words) < 5 or len(words) % 2 == 0:
-            raise ValueError(
-                f"{file}, line {number}: {len(words)} numbers are no polygon; it takes a class and at least three points x y, or a box"
-            )
-        if not words[0].isdecimal() or int(words[0]) not in labels:
-            raise ValueError(f"{file}, line {number}: there is no class {words[0]}; {DATA_FILE} has {', '.join(map(str, sorted(labels)))}")
-    return Item(image, LazyInstances(len(rows), partial(_load, image, file, rows, labels)))
+def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> list[_Row]:
+    rows = []
+    for line, text in enumerate(read_text(file).splitlines() if file.is_file() else [], 1):
+        words = text.split()
+        if words:
+            with problems.skipping(file, image.name, f"in line {line}"):
+                number = _class_number(words[0])
+                points, score, track_id = _parse_values(words[1:], layout.keypoint_values)
+                label = layout.labels.get(number, f"class_{number}")
+                if layout.labels and number not in layout.labels:
+                    known = ", ".join(map(str, sorted(layout.labels)))
+                    message = f"there is no class {number}, {layout.file.name} has {known}; it is called {label!r}"
+                    problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
+                rows.append(_Row(line, label, points, score, track_id))
+    return rows
 
 
-def _load(
-    image: Path, file: Path, rows: Sequence[tuple[int, list[str]]], labels: Mapping[int, str], indices: Iterable[int]
-) -> Iterator[Instance]:
+def _class_number(word: str) -> int:
+    number = float(word)
+    if not (number >= 0 and number.is_integer()):
+        raise ValueError(f"there is no class {word}; classes are numbered from 0")
+    return int(number)
+
+
+def _parse_values(words: Sequence[str], keypoint_values: int) -> tuple[np.ndarray, float | None, int | None]:
+    """Return the polygon (N, 2), the confidence and the track id of a line without its class."""
+    if keypoint_values and len(words) >= BOX_VALUES + keypoint_values:
+        end, tail = BOX_VALUES, words[BOX_VALUES + keypoint_values :]
+    else:
+        ends_in_number = len(words) > BOX_VALUES and words[-1].isdecimal() and int(words[-1]) > MAX_COORDINATE
+        has_track = ends_in_number and max(map(float, words[:-1])) <= MAX_COORDINATE
+        values = len(words) - has_track
+        # An odd number of values ends in a confidence, and so does a box with a track.
+        end = values - values % 2
+        tail = words[end:]
+    if len(tail) > 2 or end < BOX_VALUES:
+        raise ValueError(f"{1 + len(words)} numbers are no polygon; it takes a class and at least three points x y, or a box")
+    points = np.array(words[:end], np.float64).reshape(-1, 2)
+    if end == BOX_VALUES:
+        points = points[0] + points[1] / 2 * BOX_CORNERS
+    if not (MIN_COORDINATE <= points.min() and points.max() <= MAX_COORDINATE):
+        raise ValueError(f"coordinates from {points.min():g} to {points.max():g}; they are fractions of the image's sides, 0 to 1")
+    track_id = int(tail[-1]) if tail and tail[-1].isdecimal() and int(tail[-1]) > 1 else None
+    score = float(tail[0]) if len(tail) > (track_id is not None) else None
+    if score is not None and not 0 <= score <= 1:
+        raise ValueError(f"it ends in {tail[0]}, which is neither a coordinate nor a confidence from 0 to 1")
+    return points, score, track_id
+
+
+def _load(image: Path, file: Path, rows: Sequence[_Row], indices: Iterable[int]) -> Iterator[Instance]:
     height, width = image_size(image)
     for index in indices:
-        number, words = rows[index]
-        try:
-            points = np.array(words[1:], np.float64).reshape(-1, 2)
-            if len(points) == 2:  # A box: its center, then its width and height.
-                points = points[0] + points[1] / 2 * BOX_CORNERS
-            if not (MIN_COORDINATE <= points.min() and points.max() <= MAX_COORDINATE):
-                raise ValueError(f"coordinates from {points.min():g} to {points.max():g}; they are fractions of the image's sides, 0 to 1")
-            yield Instance(fill([points * (width, height)], height, width), labels[int(words[0])])
-        except ValueError as error:
-            raise ValueError(f"{file}, line {number}: {error}") from error
+        row = rows[index]
+        with naming(file, image.name, f"in line {row.line}"):
+            mask = fill([row.points * (width, height)], height, width)
+        yield Instance(mask, row.label, score=row.score, track_id=row.track_id)

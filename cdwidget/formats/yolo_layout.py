@@ -1,0 +1,212 @@
+"""The files of a YOLO data set: `data.yaml` or a list of classes, the images, and the label file of each image."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Mapping
+
+import yaml
+
+from cdwidget.formats.dataset import Problems
+from cdwidget.formats.image_files import IMAGE_SUFFIXES
+from cdwidget.formats.io import by_stem, read_text
+
+DATA_FILE = "data.yaml"
+DATA_FILES = (DATA_FILE, "data.yml", "dataset.yaml")
+CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")  # Lists of classes of data sets without `data.yaml`.
+SPLITS = ("train", "val", "test")
+MAX_YAML_DEPTH = 50
+BOX_VALUES = 4  # Center, width and height of a box.
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a data set.
+
+    Attributes:
+        file: The file with the classes, or the folder if there is none.
+        labels: The label of each class id; empty if the classes have no names.
+        pairs: Every image with its label file, which need not exist.
+        keypoint_values: Numbers of the keypoints at the end of each row of a pose data set, else 0.
+    """
+
+    file: Path
+    labels: Mapping[int, str]
+    pairs: Mapping[Path, Path]
+    keypoint_values: int = 0
+
+
+def read_layout(path: Path, images: Path | None, problems: Problems) -> Layout:
+    """Find the files of a data set.
+
+    Args:
+        path: The folder, or its `data.yaml`.
+        images: The folder of the images, overriding `data.yaml`.
+        problems: Receives the splits that cannot be found.
+
+    Raises:
+        FileNotFoundError: If there is no such file or no image.
+        ValueError: If `data.yaml` is broken.
+    """
+    file = data_file(path)
+    if file is None:
+        return _without_data_file(path, images)
+    content = _read_content(file)
+    labels = _labels(file, content)
+    shape: Any = content.get("kpt_shape")
+    is_pose = isinstance(shape, list) and all(type(count) is int and count > 0 for count in shape)
+    pairs = _pairs_in(images, file.parent) if images is not None else _pairs_of_splits(file, content, problems)
+    if not pairs:
+        raise FileNotFoundError(f"{file} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
+    return Layout(file, labels, pairs, prod(shape) if is_pose else 0)
+
+
+def data_file(path: Path) -> Path | None:
+    """Return the `data.yaml` that a path means: itself, or the one in a folder, or None."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return path
+    others = sorted(path.glob("*.yaml")) if path.is_dir() else []
+    return next((path / name for name in DATA_FILES if (path / name).is_file()), others[0] if len(others) == 1 else None)
+
+
+def read_labels(path: Path) -> dict[str, int]:
+    """Return the class id of each label in a folder or `data.yaml`; of two classes with one name, the first."""
+    file = data_file(path)
+    labels = _class_list(path)[1] if file is None else _labels(file, _read_content(file))
+    return ids_by_label(labels)
+
+
+def ids_by_label(labels: Mapping[int, str]) -> dict[str, int]:
+    """Return the class id of each label; of two classes with one name, the first."""
+    ids: dict[str, int] = {}
+    for number, label in sorted(labels.items()):
+        ids.setdefault(label, number)
+    return ids
+
+
+# ---- classes ---------------------------------------------------------------------------------------------------------
+
+
+def _read_content(path: Path) -> Mapping[str, Any]:
+    """Read `data.yaml`, after checking that it stays small in memory."""
+    text = read_text(path)
+    depth = 0
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_YAML_DEPTH or isinstance(event, yaml.AliasEvent):
+                problem = "aliases (*name)" if isinstance(event, yaml.AliasEvent) else f"more than {MAX_YAML_DEPTH} levels of nesting"
+                raise ValueError(f"{path} has {problem}, which {DATA_FILE} does not need; write the values out")
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
+        raise ValueError(f"{path} names no classes; it needs names: a list, or a map of numbers to labels")
+    return content
+
+
+def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
+    names = content["names"]
+    labels: dict[int, str] = {}
+    for number, label in enumerate(names) if isinstance(names, list) else names.items():
+        if not str(number).isdecimal():
+            raise ValueError(f"{path} needs a number from 0 for every class; its names are {names}")
+        labels[int(number)] = str(label)
+    return labels
+
+
+def _class_list(folder: Path) -> tuple[Path, dict[int, str]]:
+    """Return the file with a class per line and its labels, or the folder and none."""
+    for name in CLASS_FILES:
+        if (folder / name).is_file():
+            lines = read_text(folder / name).splitlines()
+            return folder / name, {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+    return folder, {}
+
+
+# ---- images and label files ------------------------------------------------------------------------------------------
+
+
+def _without_data_file(path: Path, images: Path | None) -> Layout:
+    """Find the files of a folder with label files and, perhaps, a list of the classes, or of one part of a split."""
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no folder {path}, nor a file {path / DATA_FILE} (looked in {Path.cwd()})")
+    if not any(file.name not in ("classes.txt", "notes.txt") for file in path.rglob("*.txt")):
+        raise FileNotFoundError(f"{path} holds neither {DATA_FILE} nor label files (.txt); give the folder of a YOLO data set")
+    file, labels = _class_list(path)
+    parent = data_file(path.parent)
+    if not labels and parent is not None:
+        file, labels = parent, _labels(parent, _read_content(parent))
+    pairs = _pairs_in(images or path, path)
+    if not pairs:
+        raise FileNotFoundError(f"{images or path} holds no image; name the folder of the images: images=...")
+    return Layout(file, labels, pairs)
+
+
+def _pairs_in(images: Path, root: Path) -> dict[Path, Path]:
+    """Return the images of a folder with their label files, in `labels/` of the data set or next to it."""
+    pairs = {}
+    for image in _images_in(images):
+        inside = image.parent.relative_to(images) if image.is_relative_to(images) else Path()
+        candidates = [root / "labels" / inside / f"{image.stem}.txt", root / "labels" / f"{image.stem}.txt", label_file(image)]
+        pairs[image] = next((file for file in candidates if file.is_file()), candidates[-1])
+    return pairs
+
+
+def _pairs_of_splits(file: Path, content: Mapping[str, Any], problems: Problems) -> dict[Path, Path]:
+    """Return the images of all splits with their label files; report a split that is not there if another one is."""
+    root = file.parent / str(content.get("path") or ".")
+    root = root if root.is_dir() else file.parent  # `path` may be relative to a user's folder of data sets instead of this file.
+    names = dict.fromkeys((name, split) for split in SPLITS for name in _split_entries(content.get(split)))
+    found: dict[str, list[Path]] = {}
+    missing: dict[str, tuple[str, FileNotFoundError]] = {}
+    for name, split in names:
+        try:
+            found.setdefault(name, _images_in(_resolve_entry(root, name)))
+        except FileNotFoundError as error:
+            missing[name] = (split, error)
+    if not found and missing:
+        raise next(iter(missing.values()))[1]
+    for split, problem in missing.values():
+        problems.add(str(problem), file=file, annotation=split, advice=f"add it, or remove {split} from {file.name}")
+    return {image: label_file(image) for images in found.values() for image in images}
+
+
+def _split_entries(entries: Any) -> list[str]:
+    """Return the entries of a split: one, a list of them, or none."""
+    return [str(entry) for entry in (entries if isinstance(entries, list) else [entries] if entries else [])]
+
+
+def _resolve_entry(root: Path, name: str) -> Path:
+    """Return the path of a split's entry.
+
+    Roboflow writes `../train/images` for the `train/images` in the same folder, and other tools an absolute path of another machine: then
+    the longest end of the path that exists in the folder is meant.
+    """
+    path = root / name
+    if path.exists():
+        return path
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    ends = (root / Path(*parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if end.exists()), path)
+
+
+def _images_in(entry: Path) -> list[Path]:
+    """Return the images in a folder and its subfolders, or the images listed in a text file."""
+    if entry.is_dir():
+        found = (path for path in entry.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
+        return sorted(found, key=by_stem)
+    if entry.suffix != ".txt" or not entry.is_file():
+        raise FileNotFoundError(f"there is no folder {entry} of images")
+    return [entry.parent / line.strip() for line in read_text(entry).splitlines() if line.strip()]
+
+
+def label_file(image: Path) -> Path:
+    """Return an image's label file: the last folder `images` in its path becomes `labels`."""
+    folders = list(image.parent.parts)
+    if "images" in folders:
+        folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
+    return Path(os.path.join(*folders, f"{image.stem}.txt")) if folders else Path(f"{image.stem}.txt")
