@@ -24,7 +24,7 @@ def test_labelme_shapes_match_labelme_files(tmp_path: Path) -> None:
     assert [content[key] for key in ("imagePath", "imageData", "imageHeight", "imageWidth")] == ["../photos/a.png", None, 5, 6]
     dog, *cats, ring = content["shapes"]
     assert (dog["shape_type"], dog["group_id"], dog["points"]) == ("polygon", None, [[1, 1], [4, 1], [4, 3], [1, 3]])
-    assert [(cat["shape_type"], cat["group_id"], cat["label"]) for cat in cats] == [("polygon", 2, "cat")] * 2
+    assert [(cat["shape_type"], cat["group_id"], cat["label"]) for cat in cats] == [("polygon", 1, "cat")] * 2
     assert (ring["shape_type"], ring["points"]) == ("mask", [[0, 0], [5, 4]])
     with Image.open(io.BytesIO(base64.b64decode(ring["mask"]))) as png:
         assert np.array_equal(np.asarray(png).astype(bool), RING_MASK)
@@ -56,19 +56,31 @@ def test_shapes_of_other_tools(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ({"label": "x", "points": [[1, 1]], "shape_type": "point"}, r"shape 1 \('x'\) is a point, which has no area; allowed are polygon"),
-        ({"label": "x"}, "shape 1 needs a label and points"),
-        ({"points": []}, "shape 1 needs a label and points"),
-        ({"label": "x", "points": [[1, 1], [2, 2]]}, "'x' cannot be read: a polygon of 2 points"),
-        ({"label": "x", "points": [[1, 1], [2, 2], ["a", 0]]}, "'x' cannot be read"),
-        ({"label": "x", "points": [[0, 0], [9, 9]], "shape_type": "mask", "mask": None}, "'x' cannot be read"),
-        ({"label": "x", "points": [[0, 0], [9, 9]], "shape_type": "mask", "mask": "AAAA"}, "'x' cannot be read"),
-        ({"label": "x", "points": [[1, 1]], "shape_type": "circle"}, "'x' cannot be read"),
+        ({"label": "x", "points": [[1, 1]], "shape_type": "point"}, r"annotation 1 \('x'\): a point has no area, so it is no instance"),
+        ({"label": "x"}, r"annotation 1 \('x'\): it needs a label and points"),
+        ({"points": []}, "annotation 1: it needs a label and points"),
+        ({"label": "x", "points": [], "shape_type": []}, r"its shape_type is \[\]; allowed are polygon, rotation"),
+        ({"label": "x", "points": [[1, 1], [2, 2]]}, "a polygon of 2 points"),
+        ({"label": "x", "points": [[1, 1], [2, 2], ["a", 0]]}, "could not convert"),
+        ({"label": "x", "points": [[1, 1], [2, 2], [float("inf"), 0]]}, "points must be finite numbers"),
+        ({"label": "x", "points": [[1, 1]], "shape_type": "circle"}, "a circle of 1 points; it needs 2"),
     ],
 )
-def test_broken_labelme_shapes_are_named(tmp_path: Path, shape: object, message: str) -> None:
-    with pytest.raises(ValueError, match=rf"a\.json: .*{message}"):
-        list(cdwidget.read("labelme", labelme(tmp_path, shape))[0].instances)
+def test_broken_labelme_shapes_cost_only_themselves(tmp_path: Path, shape: object, message: str) -> None:
+    good = {"label": "good", "points": [[1, 1], [4, 3]], "shape_type": "rectangle"}
+    file = labelme(tmp_path, shape, good)
+    with pytest.raises(ValueError, match=rf"a\.json, image .*{message}"):
+        cdwidget.read("labelme", file, strict=True)
+    with pytest.warns(UserWarning, match=message):
+        (found,) = cdwidget.read("labelme", file)
+    assert [(each.label, each.area) for each in found.instances] == [("good", 6)]
+
+
+@pytest.mark.parametrize("mask", [None, "AAAA", 3])
+def test_a_broken_labelme_mask_is_named(tmp_path: Path, mask: object) -> None:
+    shape = {"label": "x", "points": [[0, 0], [9, 9]], "shape_type": "mask", "mask": mask}
+    with pytest.raises(ValueError, match=r"a\.json, annotation 'x': its mask is not a PNG file in base64"):
+        list(cdwidget.read("labelme", labelme(tmp_path, shape), strict=True)[0].instances)
 
 
 def test_a_labelme_mask_outside_the_image(tmp_path: Path) -> None:

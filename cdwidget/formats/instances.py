@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Callable, Iterable, Iterator, Sequence, overload
 
 import numpy as np
@@ -60,6 +61,11 @@ def checked_instances(item: Item, height: int, width: int) -> Iterator[Instance]
 def alpha_of(instance: Instance) -> np.ndarray:
     """Return the alpha matte of an instance, uint8 (H, W), by default 255 in the mask."""
     return instance.mask * np.uint8(255) if instance.alpha is None else instance.alpha
+
+
+def mask_digest(mask: np.ndarray) -> str:
+    """Return a digest of a mask, bool (H, W): shapes of a file are written back while their mask has the digest it had when read."""
+    return blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
 
 
 def soft_alpha(alpha: np.ndarray) -> np.ndarray | None:

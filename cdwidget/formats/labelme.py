@@ -1,54 +1,66 @@
 """LabelMe: a JSON file per image.
 
-An instance is a polygon, or several with the same label and group id if it has several parts. An instance with holes is a mask.
+An instance is a shape with an area, or several with the same label and group id if it has several parts. New instances are polygons, or
+masks if they have holes. All other content of a file is kept in `extra` and written back, and so are the shapes of an instance while its
+mask is the same. Attributes and scores are stored as X-AnyLabeling stores them; LabelMe keeps these fields.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from functools import partial
-from math import hypot
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import find_image, image_path, item_size, output_files
-from cdwidget.formats.instances import LazyInstances, checked_instances
+from cdwidget.formats.dataset import Dataset, Problems, naming
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, find_image, image_path, image_size, item_size, output_files
+from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import input_files, read_text, relative_name, to_png, write_files
+from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, save_embedded_image
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
-from cdwidget.polygons import fill, parts
+from cdwidget.polygons import parts
 
-Points = Sequence[Sequence[float]]  # (x, y) each.
+FORMAT = "labelme"  # Key in `Instance.extra` and `Item.extra`.
 VERSION = "5.5.0"  # Version of LabelMe that reads the files.
+NEW_SHAPE: dict[str, Any] = {
+    "label": "",
+    "points": [],
+    "group_id": None,
+    "description": "",
+    "shape_type": "polygon",
+    "flags": {},
+    "mask": None,
+}
+INSTANCE_FIELDS = ("attributes", "score", "track_id")  # Fields of a shape that are fields of an instance.
+ITEM_FIELDS = ("shapes", "imagePath", "imageData", "imageHeight", "imageWidth")  # Fields of a file that `write` makes anew.
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a LabelMe file, or all of a folder.
 
-    Polygons, rectangles, circles and masks are read; shapes with the same label and group id are one instance.
+    Polygons, rectangles, rotated rectangles, circles and masks are read; shapes with the same label and group id are one instance. Points
+    and lines have no area: they are no instances, but `write` keeps them. An image that is only in the JSON file is saved next to it.
 
     Args:
         path: The file or folder.
-        images: The folder of the images; by default the files name them.
-        problems: Receives the entries that cannot be read.
+        images: The folder of the images; by default the files name them, or they lie next to the files.
+        problems: Receives the files and shapes that cannot be read.
 
     Returns:
         One item per file; its masks are decoded on access.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a shape has no area (points and lines) or is broken; the message names the file and the shape.
     """
     items = []
     for file in input_files(path, ".json"):
-        with problems.skipping(file):
-            items.append(_read_item(file, images))
+        with problems.skipping(file, advice="remove the file from the folder if it is no LabelMe file"):
+            items.append(_read_item(file, images, problems))
     return Dataset(items)
 
 
@@ -72,12 +84,20 @@ def write(items: Sequence[Item], path: Path) -> Path:
     return path
 
 
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
 def _encode(item: Item, folder: Path) -> bytes:
     height, width = item_size(item)
-    content: dict[str, Any] = {
-        "version": VERSION,
-        "flags": {},
-        "shapes": [shape for number, each in enumerate(checked_instances(item, height, width), 1) for shape in _shapes(each, number)],
+    extra = dict(item.extra.get(FORMAT, {}))
+    others = extra.pop("shapes", [])
+    instances = list(checked_instances(item, height, width))
+    taken = {shape.get("group_id") for each in instances for shape in _own_shapes(each)} | {shape.get("group_id") for shape in others}
+    free_groups = (number for number in range(1, len(taken) + len(instances) + 1) if number not in taken)
+    shapes = [shape for each in instances for shape in _encode_shapes(each, free_groups)]
+    content = {
+        **{"version": VERSION, "flags": {}, **extra},
+        "shapes": [*shapes, *others],
         "imagePath": relative_name(image_path(item), folder),
         "imageData": None,
         "imageHeight": height,
@@ -86,89 +106,99 @@ def _encode(item: Item, folder: Path) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def _shapes(instance: Instance, number: int) -> list[dict[str, Any]]:
-    """Return one polygon per part, or one mask if there are holes."""
+def _own_shapes(instance: Instance) -> Sequence[Mapping[str, Any]]:
+    """Return the shapes that the instance was read from, if any."""
+    shapes: Sequence[Mapping[str, Any]] = instance.extra.get(FORMAT, {}).get("shapes", ())
+    return shapes
+
+
+def _encode_shapes(instance: Instance, free_groups: Iterator[int]) -> list[dict[str, Any]]:
+    """Return the instance's own shapes if its mask is as it was, else one polygon per part, or one mask if there are holes."""
+    own = _own_shapes(instance)
+    fields = {name: value for name in INSTANCE_FIELDS if (value := getattr(instance, name)) not in (None, {})}
+    if own and instance.extra[FORMAT].get("digest") == mask_digest(instance.mask):
+        return [{**shape, "label": instance.label, **fields} for shape in own]
+    template = {**NEW_SHAPE, **(own[0] if own else {}), "label": instance.label, "mask": None, **fields}
     rings = parts(instance.mask)
     if all(len(part) == 1 for part in rings):
-        group = number if len(rings) > 1 else None
-        return [_shape(instance.label, "polygon", part[0].tolist(), group) for part in rings]
+        group = template["group_id"]
+        if len(rings) > 1 and group is None:
+            group = next(free_groups)
+        return [{**template, "shape_type": "polygon", "points": part[0].tolist(), "group_id": group} for part in rings]
     x0, y0, x1, y1 = bbox(instance.mask)
     png = to_png(Image.fromarray(instance.mask[y0:y1, x0:x1]))
     corners = [[x0, y0], [x1 - 1, y1 - 1]]  # LabelMe's corners are pixels, the last one included.
-    return [{**_shape(instance.label, "mask", corners, None), "mask": b64encode(png).decode("ascii")}]
+    return [{**template, "shape_type": "mask", "points": corners, "mask": b64encode(png).decode("ascii")}]
 
 
-def _shape(label: str, kind: str, points: Points, group: int | None) -> dict[str, Any]:
-    return {"label": label, "points": points, "group_id": group, "description": "", "shape_type": kind, "flags": {}, "mask": None}
+# ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read_item(file: Path, images: Path | None) -> Item:
+def _read_item(file: Path, images: Path | None, problems: Problems) -> Item:
     try:
         content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
-    sides: list[Any] = [content.get(side) for side in ("imageHeight", "imageWidth")] if isinstance(content, dict) else []
-    if not sides or not isinstance(content.get("shapes"), list) or not isinstance(content.get("imagePath"), str):
-        raise ValueError(f"{file} is not a LabelMe file; it needs shapes, imagePath, imageHeight and imageWidth")
-    if not all(type(side) is int and side > 0 for side in sides):
-        raise ValueError(f"{file}: imageHeight and imageWidth are {sides}; they must be whole pixels")
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        raise ValueError(f"{file} is not a LabelMe file; it needs a list of shapes")
+    image = _find_image(file, content, images)
+    height, width = _size(file, content, image)
     groups: dict[Any, list[Mapping[str, Any]]] = {}
+    others = []
     for number, shape in enumerate(content["shapes"], 1):
-        if not isinstance(shape, Mapping) or not isinstance(shape.get("label"), str) or not isinstance(shape.get("points"), list):
-            raise ValueError(f"{file}: shape {number} needs a label and points")
-        if shape.get("shape_type", "polygon") not in DECODERS:
-            problem = f"is a {shape['shape_type']}, which has no area; allowed are {', '.join(DECODERS)}"
-            raise ValueError(f"{file}: shape {number} ({shape['label']!r}) {problem}")
-        group = shape.get("group_id")
-        groups.setdefault(number if group is None else ("group", group, shape["label"]), []).append(shape)
+        name = f"{number} ({shape['label']!r})" if isinstance(shape, Mapping) and "label" in shape else number
+        with problems.skipping(file, image.name, name):
+            check_shape(shape)
+            if shape.get("shape_type") in POINT_SHAPES:
+                others.append(shape)
+                raise ValueError(f"a {shape['shape_type']} has no area, so it is no instance; `write` keeps it")
+            group = shape.get("group_id")
+            groups.setdefault(number if group is None else ("group", str(group), shape["label"]), []).append(shape)
+    extra = {name: value for name, value in content.items() if name not in ITEM_FIELDS}
     shapes = list(groups.values())
-    return Item(
-        find_image(content["imagePath"], file.parent, images), LazyInstances(len(shapes), partial(_load, file, shapes, sides[0], sides[1]))
-    )
+    instances = LazyInstances(len(shapes), partial(_load, file, shapes, height, width))
+    return Item(image, instances, {FORMAT: {**extra, **({"shapes": others} if others else {})}})
+
+
+def _find_image(file: Path, content: Mapping[str, Any], images: Path | None) -> Path:
+    """Return the image that a file names, the one next to it with its stem, or the one that it holds, saved next to it."""
+    named = content.get("imagePath")
+    path = find_image(named if isinstance(named, str) and named else file.stem, file.parent, images)
+    if path.is_file():
+        return path
+    for folder in [images, file.parent] if images is not None else [file.parent]:
+        found = [other for suffix in sorted(IMAGE_SUFFIXES) if (other := folder / f"{file.stem}{suffix}").is_file()]
+        if found:
+            return found[0]
+    data = content.get("imageData")
+    return save_embedded_image(data, file, path.name) if isinstance(data, str) and data else path
+
+
+def _size(file: Path, content: Mapping[str, Any], image: Path) -> tuple[int, int]:
+    """Return (height, width) as in the file, or else of the image."""
+    sides = [content.get(side) for side in ("imageHeight", "imageWidth")]
+    if sides == [None, None]:
+        return image_size(image)
+    if not all(isinstance(side, (int, float)) and not isinstance(side, bool) and side > 0 and side == int(side) for side in sides):
+        raise ValueError(f"{file}: imageHeight and imageWidth are {sides}; they must be whole pixels")
+    height, width = (int(side) for side in sides if side is not None)
+    return height, width
 
 
 def _load(file: Path, groups: Sequence[Sequence[Mapping[str, Any]]], height: int, width: int, indices: Iterable[int]) -> Iterator[Instance]:
     for index in indices:
-        mask, label = np.zeros((height, width), bool), str(groups[index][0]["label"])
-        for shape in groups[index]:
-            try:
-                mask |= DECODERS[shape.get("shape_type", "polygon")](shape, height, width)
-            except Exception as error:  # base64, Pillow and NumPy raise errors of many types.
-                raise ValueError(f"{file}: a shape called {label!r} cannot be read: {error}") from error
-        yield Instance(mask, label)
-
-
-def _decode_polygon(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
-    if len(shape["points"]) < 3:
-        raise ValueError(f"a polygon of {len(shape['points'])} points; it needs at least three")
-    return fill([shape["points"]], height, width)
-
-
-def _decode_rectangle(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
-    (ax, ay), (bx, by) = shape["points"]
-    return fill([[(ax, ay), (bx, ay), (bx, by), (ax, by)]], height, width)
-
-
-def _decode_circle(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
-    (x, y), (bx, by) = shape["points"]
-    rows, columns = np.ogrid[:height, :width]
-    return np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= hypot(bx - x, by - y)
-
-
-def _decode_mask(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
-    with Image.open(io.BytesIO(b64decode(shape["mask"], validate=True))) as png:
-        pixels = np.asarray(png) != 0
-    (x, y), (last_x, last_y) = ((int(a), int(b)) for a, b in shape["points"])
-    if pixels.shape != (last_y - y + 1, last_x - x + 1) or not (0 <= x <= last_x < width and 0 <= y <= last_y < height):
-        raise ValueError(f"its mask is {pixels.shape} (rows, columns), its corners are {shape['points']} in an image of {width}x{height}")
-    mask = np.zeros((height, width), bool)
-    mask[y : last_y + 1, x : last_x + 1] = pixels
-    return mask
-
-
-DECODERS: dict[str, Callable[[Mapping[str, Any], int, int], np.ndarray]] = {
-    "polygon": _decode_polygon,
-    "rectangle": _decode_rectangle,
-    "circle": _decode_circle,
-    "mask": _decode_mask,
-}
+        shapes = groups[index]
+        label = str(shapes[0]["label"])
+        mask = np.zeros((height, width), bool)
+        with naming(file, annotation=f"{label!r}"):
+            for shape in shapes:
+                mask |= decode_shape(shape, height, width)
+        score, track_id, attributes = (shapes[0].get(name) for name in ("score", "track_id", "attributes"))
+        yield Instance(
+            mask,
+            label,
+            attributes=attributes if isinstance(attributes, Mapping) else {},
+            score=float(score) if isinstance(score, (int, float)) else None,
+            track_id=track_id if isinstance(track_id, int) else None,
+            extra={FORMAT: {"shapes": list(shapes), "digest": mask_digest(mask)}},
+        )
