@@ -44,7 +44,7 @@ def test_the_worst_come_first(page: GalleryPage) -> None:
     assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.query["count"] == 12
     (row, *_) = page.request("page", key=page.key, start=0, stop=1)["result"]["rows"]
     assert row == {
-        "id": 11, "item": 6, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
+        "id": 11, "item": 6, "drawn": 0, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
     }  # fmt: skip
@@ -111,6 +111,19 @@ def test_a_tile_has_a_picture_and_a_mask(page: GalleryPage) -> None:
     assert answer["result"] == {"id": 11, "name": "edges", "width": 40, "height": 30}
     assert np.asarray(Image.open(io.BytesIO(heat)))[4:12, 3:11].min() == 200
     assert page.request("heat", instance=2)["result"] is None
+
+
+def test_a_picture_is_numbered_by_the_changes_of_its_masks(page: GalleryPage, catalogue: Catalogue) -> None:
+    def drawn() -> tuple[int, int]:
+        picture = page.exchange("thumbs", ids=[11], size=50)[0]["result"]["thumbs"][0]["drawn"]
+        return picture, page.widget.requests.rows([11])[0]["drawn"]
+
+    before = drawn()
+    page.widget.set_status(11, "accepted")
+    assert drawn() == before
+    item = catalogue.item(catalogue.rows([11], of="instances")[0].item)
+    catalogue.update(item.id, [Instance(np.roll(one.mask, 3, 0), one.label, one.id) for one in item.instances])
+    assert drawn() == (before[0] + 1, before[1] + 1)
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (144, 192), (512, 300)])

@@ -63,6 +63,7 @@ class InstanceRow:
         height: Height of the image in pixels.
         width: Width of the image in pixels.
         version: The item's number of changes so far.
+        drawn: The item's number of changes of masks and labels so far; a decision does not increase it.
     """
 
     id: int
@@ -77,13 +78,14 @@ class InstanceRow:
     height: int
     width: int
     version: int
+    drawn: int
 
 
 _INSTANCE_COUNT = "(SELECT count(*) FROM instances WHERE item = items.id)"
 ROW_SQL = {
     "items": f"SELECT items.id, path, items.status, items.score, {_INSTANCE_COUNT}, height, width, version, changed, problem FROM items",
     "instances": "SELECT instances.id, item, number, path, label, instances.status, instances.score, area, x0, y0, x1, y1, height, width, "
-    "version FROM instances JOIN items ON items.id = item",
+    "version, drawn FROM instances JOIN items ON items.id = item",
 }
 
 
@@ -94,8 +96,8 @@ def item_row(columns: Sequence[Any], path: str) -> ItemRow:
 
 def instance_row(columns: Sequence[Any], path: str) -> InstanceRow:
     """Return the row for the columns of ROW_SQL, with the resolved path of the image."""
-    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version = columns
-    return InstanceRow(id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version)
+    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version, drawn = columns
+    return InstanceRow(id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version, drawn)
 
 
 @dataclass(frozen=True, eq=False)

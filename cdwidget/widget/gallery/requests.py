@@ -15,7 +15,16 @@ from cdwidget.widget.transport import Operation, Reply
 THREADED_REQUESTS = ("thumbs", "heat")  # They take long, and a decision must not wait for them.
 MAX_PAGE_ROWS = 2_000
 MAX_THUMBNAILS = 200  # Maximum per request.
-MISSING_ROW = {"item": 0, "number": 0, "label": "", "status": "rejected", "score": None, "name": "no longer there", "chips": []}
+MISSING_ROW = {
+    "item": 0,
+    "drawn": 0,
+    "number": 0,
+    "label": "",
+    "status": "rejected",
+    "score": None,
+    "name": "no longer there",
+    "chips": [],
+}
 
 
 class Host(Protocol):
@@ -97,19 +106,23 @@ class Requests:
         return [_row_to_json(rows[id], reasons[id]) if id in rows else {**MISSING_ROW, "id": id} for id in ids]
 
     def thumbs(self, ids: list[int], size: int) -> Reply:
-        """Return thumbnails of at most `size` pixels per side: {thumbs}, and two buffers for each.
+        """Return thumbnails of at most `size` pixels per side, with `drawn` of their rows: {thumbs}, and two buffers for each.
 
         The buffers are text as the page needs it: the `data:` address of a JPEG, and the SVG path of its mask.
         """
         if len(ids) > MAX_THUMBNAILS:
             raise ValueError(f"{len(ids)} thumbnails were requested; request at most {MAX_THUMBNAILS} at a time")
-        by_id = {one.id: one for one in self._gallery.catalogue.thumbnails(ids, size)}
+        catalogue = self._gallery.catalogue
+        # Read before the pictures: a number that is too small loads a picture again, one that is too large keeps an old picture.
+        drawn = {row.id: row.drawn for row in cast(list[InstanceRow], catalogue.rows(ids, of="instances"))}
+        by_id = {one.id: one for one in catalogue.thumbnails(ids, size)}
         thumbs: list[dict[str, Any]] = []
         buffers: list[bytes] = []
         for id in ids:
             one = by_id.get(id)
             error = one.error if one else "It is not in the catalogue any more."
-            thumbs.append({"id": id, "width": one.width if one else 0, "height": one.height if one else 0, "error": error})
+            shape = {"width": one.width if one else 0, "height": one.height if one else 0}
+            thumbs.append({"id": id, "drawn": drawn.get(id, 0), **shape, "error": error})
             if one and not error:
                 buffers += [b"data:image/jpeg;base64," + b64encode(one.picture), svg_path(one.mask).encode()]
         return {"thumbs": thumbs}, buffers
@@ -167,6 +180,7 @@ def _row_to_json(row: InstanceRow, reasons: Sequence[ScoreValue]) -> dict[str, A
     return {
         "id": row.id,
         "item": row.item,
+        "drawn": row.drawn,
         "number": row.number,
         "label": row.label,
         "status": row.status,

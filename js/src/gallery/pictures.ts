@@ -1,5 +1,6 @@
 /** The pictures of tiles: thumbnails with the outlines of masks, and heatmaps of scores. The least recently used ones are dropped. */
 import { context2d } from "../dom";
+import type { Row } from "./rows";
 
 export interface Thumbnail {
   url: string; // a `data:` URL, so that it is displayed at once; "" if there is an error
@@ -8,13 +9,12 @@ export interface Thumbnail {
   outline: string; // outline of the mask, as SVG path data
   error: string;
   size: number; // requested size, device pixels
-  isStale: boolean; // displayed until the new one has arrived
+  drawn: number; // `drawn` of the row when the picture was made; an older picture is displayed until the new one has arrived
 }
-
-type NewThumbnail = Omit<Thumbnail, "isStale">;
 
 export interface ThumbnailReply {
   id: number;
+  drawn: number;
   width: number;
   height: number;
   error?: string | null;
@@ -34,13 +34,13 @@ export class Thumbnails {
     return this.thumbnails.get(id);
   }
 
-  /** Return the thumbnails to request next, at most `limit`; ids: the needed ones, the most urgent first. */
-  next(ids: number[], size: number, limit: number): number[] {
+  /** Return the thumbnails to request next, at most `limit`; rows: the needed ones, the most urgent first. */
+  next(rows: Pick<Row, "id" | "drawn">[], size: number, limit: number): number[] {
     const missing: number[] = [];
-    for (const id of ids) {
+    for (const { id, drawn } of rows) {
       const thumbnail = this.thumbnails.get(id);
       if (thumbnail && this.thumbnails.delete(id)) this.thumbnails.set(id, thumbnail); // moves it to the end
-      const isGood = thumbnail && !thumbnail.isStale && (!thumbnail.url || thumbnail.size >= size);
+      const isGood = thumbnail && (thumbnail.error || (thumbnail.drawn >= drawn && thumbnail.size >= size));
       if (isGood || missing.length === limit || this.inFlight.has(id)) continue;
       this.inFlight.add(id);
       missing.push(id);
@@ -51,14 +51,14 @@ export class Thumbnails {
   /** Add the reply to a request; buffers: URL and outline of each thumbnail without an error. */
   add(replies: ThumbnailReply[], size: number, buffers: DataView<ArrayBuffer>[]) {
     let next = 0;
-    for (const { id, width, height, error } of replies) {
+    for (const { id, drawn, width, height, error } of replies) {
       if (error) {
         this.put(id, thumbnailWithError(error, size));
         continue;
       }
       const [url, outline] = buffers.slice(next, next + 2).map((buffer) => decoder.decode(buffer));
       next += 2;
-      this.put(id, { url, width, height, outline, error: "", size });
+      this.put(id, { url, width, height, outline, error: "", size, drawn });
     }
   }
 
@@ -72,15 +72,14 @@ export class Thumbnails {
     for (const id of ids) this.inFlight.delete(id);
   }
 
-  /** The mask or the image has changed. */
-  markStale(id: number) {
-    const thumbnail = this.thumbnails.get(id);
-    if (thumbnail) thumbnail.isStale = true;
+  /** Request thumbnails with an error again: the cause may be gone. */
+  dropErrors(ids: Iterable<number> = [...this.thumbnails.keys()]) {
+    for (const id of ids) if (this.thumbnails.get(id)?.error) this.drop(id);
   }
 
-  private put(id: number, thumbnail: NewThumbnail) {
+  private put(id: number, thumbnail: Thumbnail) {
     this.drop(id);
-    this.thumbnails.set(id, { ...thumbnail, isStale: false });
+    this.thumbnails.set(id, thumbnail);
     this.pixels += pixelsOf(thumbnail);
     for (const old of this.thumbnails.keys()) {
       if (this.pixels <= MAX_THUMBNAIL_PIXELS || old === id) break;
@@ -96,11 +95,11 @@ export class Thumbnails {
   }
 }
 
-function thumbnailWithError(error: string, size: number): NewThumbnail {
-  return { url: "", width: 0, height: 0, outline: "", error, size };
+function thumbnailWithError(error: string, size: number): Thumbnail {
+  return { url: "", width: 0, height: 0, outline: "", error, size, drawn: 0 };
 }
 
-function pixelsOf({ url, width, height }: NewThumbnail): number {
+function pixelsOf({ url, width, height }: Thumbnail): number {
   return url ? width * height : ERROR_PIXELS;
 }
 

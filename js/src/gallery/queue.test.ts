@@ -84,6 +84,7 @@ class FakeModel {
 const row = (id: number, change: Partial<Row> = {}): Row => ({
   id,
   item: id,
+  drawn: 0,
   number: 1,
   label: "cup",
   status: "new",
@@ -112,7 +113,24 @@ beforeEach(async () => {
 });
 
 const status = (id: number): Status => queue.statusOf(queue.rows.find(id)!);
-const thumbs = (ids: number[]) => ({ result: { thumbs: ids.map((id) => ({ id, width: 4, height: 4, error: null })) } });
+const thumbs = (ids: number[], drawn = 0) => ({
+  result: { thumbs: ids.map((id) => ({ id, drawn, width: 4, height: 4, error: null })) },
+});
+/** Answer all requests for pictures. Returns the requested ids. */
+const loadPictures = async () => {
+  const loaded: number[] = [];
+  while (model.requested("thumbs").length) {
+    const [{ ids }] = model.requested("thumbs");
+    loaded.push(...ids);
+    const drawn = ids.map((id: number) => queue.rows.find(id)!.drawn);
+    await model.answer(
+      "thumbs",
+      { result: { thumbs: ids.flatMap((id: number, i: number) => thumbs([id], drawn[i]).result.thumbs) } },
+      files(ids.length),
+    );
+  }
+  return loaded;
+};
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 const files = (count: number) =>
   Array.from({ length: count }, () =>
@@ -154,7 +172,7 @@ test("rows that have scrolled out of view are not requested", async () => {
 
 test("an error is shown on its tile and not requested again", async () => {
   await model.answer("thumbs", {
-    result: { thumbs: [{ id: 1, width: 0, height: 0, error: "there is no file a.jpg" }] },
+    result: { thumbs: [{ id: 1, drawn: 0, width: 0, height: 0, error: "there is no file a.jpg" }] },
   });
   await model.answer("thumbs", { ok: false, error: "OSError: disk" });
   expect(queue.thumbnails.get(1)).toMatchObject({ url: "", error: "there is no file a.jpg" });
@@ -189,20 +207,33 @@ test("the newer of two decisions counts, even if the older one fails", async () 
   expect(status(1)).toBe("accepted");
 });
 
-test("changes by Python, another page or undo are applied and reload the picture", async () => {
-  await model.answer("thumbs", thumbs([1]), files(1));
+test("changes by Python, another page or undo are applied and reload a changed picture", async () => {
+  await loadPictures();
   const { url } = queue.thumbnails.get(1)!;
   await model.receive({
     id: null,
     ok: true,
     result: {
-      changed: [row(1, { status: "skipped", label: "cat" })],
+      changed: [row(1, { status: "skipped", label: "cat", drawn: 1 }), row(2, { status: "accepted" })],
       progress: { done: 1, total: 2, per_hour: 60, by_status: {} },
     },
   });
   expect(queue.rows.find(1)).toMatchObject({ status: "skipped", label: "cat" });
   expect(queue.progress.done).toBe(1);
-  expect(queue.thumbnails.get(1)).toMatchObject({ url, isStale: true }); // shown until the new one is here
+  expect(queue.thumbnails.get(1)).toMatchObject({ url, drawn: 0 }); // shown until the new one is here
+  expect(await loadPictures()).toEqual([1]); // a decision alone changes no picture
+});
+
+test("a new list reloads only the pictures that have changed, and retries those with an error", async () => {
+  await model.answer("thumbs", {
+    result: { thumbs: [{ id: 5, drawn: 0, width: 0, height: 0, error: "there is no file" }] },
+  });
+  await loadPictures();
+  model.change("_query", { key: 2, count: 6, error: "" });
+  await model.answer("page", {
+    result: { key: 2, start: 0, rows: range(1, 6).map((id) => row(id, { drawn: id === 2 ? 5 : 0 })) },
+  });
+  expect((await loadPictures()).sort()).toEqual([2, 5]);
 });
 
 test("undo reports its instances", async () => {

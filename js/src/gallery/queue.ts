@@ -255,6 +255,8 @@ export class Queue {
     const { error } = this.model.get("_query");
     const rows = this.emptyRows();
     const isShown = this.rows.blocksOf({ start: 0, stop: BLOCK_SIZE }).some((block) => this.rows.has(block));
+    this.thumbnails.dropErrors();
+    this.heatmaps.clear(); // the masks may have been scored again
     this.nextRows = isShown && rows.count > 0 && rows.key !== this.rows.key ? rows : null;
     if (!this.nextRows) this.rows = rows;
     this.blocksInFlight.clear();
@@ -315,20 +317,20 @@ export class Queue {
     const size = Math.max(0, ...viewports.map(({ thumbnailSize }) => thumbnailSize));
     const limit = this.hasFastPictures ? MANY_THUMBNAILS : FEW_THUMBNAILS;
     for (const part of ["visible", "prefetched"] as const) {
-      const ids = viewports.flatMap((viewport) => this.loadedIdsOf(viewport[part]));
-      const needed = this.thumbnails.next(ids, size, limit);
+      const rows = viewports.flatMap((viewport) => this.loadedRowsOf(viewport[part]));
+      const needed = this.thumbnails.next(rows, size, limit);
       if (needed.length) return () => this.fetchThumbnails(needed, size);
     }
     return null;
   }
 
-  private loadedIdsOf({ start, stop }: Range): number[] {
-    const ids: number[] = [];
+  private loadedRowsOf({ start, stop }: Range): Row[] {
+    const rows: Row[] = [];
     for (let index = start; index < stop; index++) {
       const row = this.rows.at(index);
-      if (row) ids.push(row.id);
+      if (row) rows.push(row);
     }
-    return ids;
+    return rows;
   }
 
   private async fetchThumbnails(ids: number[], size: number) {
@@ -371,7 +373,7 @@ export class Queue {
 
   private onRowChange(row: Row) {
     this.rows.update(row);
-    this.thumbnails.markStale(row.id);
+    this.thumbnails.dropErrors([row.id]);
     this.heatmaps.drop(row.id);
   }
 }

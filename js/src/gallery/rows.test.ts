@@ -4,6 +4,7 @@ import { BLOCK_SIZE, type Row, Rows } from "./rows";
 const row = (id: number): Row => ({
   id,
   item: id,
+  drawn: 0,
   number: 1,
   label: "cup",
   status: "new",

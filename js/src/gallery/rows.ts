@@ -13,6 +13,7 @@ export interface Reason {
 export interface Row {
   id: number;
   item: number;
+  drawn: number; // increases with every change of the item's masks and labels
   number: number; // within its item
   label: string;
   status: Status;
