@@ -36,13 +36,12 @@ test("panning keeps part of the image visible", () => {
   expect(camera.y).toBe(24 - image.height * camera.scale);
 });
 
-function zoomedTo(box: Box) {
+function zoomedTo(box: Box, scale = 0.5, stage = { clientWidth: 800, clientHeight: 600 }) {
   const done: number[][] = [];
-  const stage = { clientWidth: 800, clientHeight: 600 };
   zoomToBox(
     {
       stage,
-      camera: { scale: 0.5, x: 0, y: 0 },
+      camera: { scale, x: 0, y: 0 },
       zoom: (factor) => done.push([factor]),
       center: (x, y) => done.push([x, y]),
     },
@@ -59,4 +58,9 @@ test("zoomToBox fits a small object by its tighter side", () => {
 test("zoomToBox does not zoom in on a large object", () => {
   expect(zoomedTo([0, 0, 700, 300])).toEqual([]);
   expect(zoomedTo([0, 0, 300, 300])).toEqual([]);
+});
+
+test("zoomToBox leaves a stage alone that is not laid out yet", () => {
+  expect(zoomedTo([100, 200, 140, 220], 0)).toEqual([]);
+  expect(zoomedTo([100, 200, 140, 220], 0, { clientWidth: 800, clientHeight: 0 })).toEqual([]);
 });

@@ -64,6 +64,7 @@ interface Zoomable {
 export function zoomToBox(viewer: Zoomable, [x0, y0, x1, y1]: Box) {
   const { clientWidth, clientHeight } = viewer.stage;
   const { scale } = viewer.camera;
+  if (!scale || !clientWidth || !clientHeight) return; // the stage is not laid out yet
   const factor = OBJECT_SHARE * Math.min(clientWidth / ((x1 - x0) * scale), clientHeight / ((y1 - y0) * scale));
   if (factor < MIN_OBJECT_ZOOM) return;
   viewer.zoom(factor);

@@ -74,13 +74,14 @@ class GalleryNotebook:
 
     @classmethod
     def open(
-        cls, lab: Lab, page: Page, name: str, images: int = 20, traits: str = "", more: Sequence[str] = (), cell: str = CELL
-    ) -> GalleryNotebook:
-        """Open a notebook whose first cell creates and shows a catalogue; `more` are additional cells."""
+        cls, lab: Lab, page: Page, name: str, images: int = 20, traits: str = "", more: Sequence[str] = (), cell: str = CELL,
+        before: Sequence[str] = (),
+    ) -> GalleryNotebook:  # fmt: skip
+        """Open a notebook with a cell that creates and shows a catalogue, between the cells `before` and `more`."""
         values = {"{tests!r}": repr(str(Path(__file__).parents[1])), "{folder!r}": repr(name), "{images}": str(images), "{traits}": traits}
         for placeholder, text in values.items():
             cell = cell.replace(placeholder, text)
-        notebook = Notebook.open(lab, page, f"{name}.ipynb", [cell, *more])
+        notebook = Notebook.open(lab, page, f"{name}.ipynb", [*before, cell, *more])
         notebook.run_all()
         root = page.locator(".cdw-gallery").first
         root.scroll_into_view_if_needed(timeout=120_000)
