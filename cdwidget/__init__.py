@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
     from cdwidget.catalogue import Catalogue
     from cdwidget.formats import read, to_frame, write
-    from cdwidget.items import Instance, Item, read_image
+    from cdwidget.images import read_image
+    from cdwidget.items import Instance, Item
     from cdwidget.limits import Limits
     from cdwidget.model import load_predictor
     from cdwidget.predictor import Prediction, Predictor
@@ -53,7 +54,7 @@ _MODULE_OF_NAME = {
     "Stroke": "cdwidget.prompts",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
-    "read_image": "cdwidget.items",
+    "read_image": "cdwidget.images",
     "run": "cdwidget.batch",
     "to_frame": "cdwidget.formats",
     "write": "cdwidget.formats",

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.image_files import upright_size
-from cdwidget.items import ImageSource, read_image
+from cdwidget.images import ImageSource, read_image
 
 URL_SEPARATOR = "::"  # fsspec's separator of nested URLs: zip://photo.jpg::archive.zip
 

@@ -19,7 +19,7 @@ from PIL import Image
 from cdwidget.catalogue.images import fetch, is_url
 from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, png_to_heat
 from cdwidget.catalogue.storage import Database
-from cdwidget.items import read_image
+from cdwidget.images import read_image
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.rle import decode_box
 

@@ -37,7 +37,8 @@ from cdwidget.formats.mask_files import (
     read_mask_values,
     void_pixels,
 )
-from cdwidget.items import Instance, read_image
+from cdwidget.images import read_image
+from cdwidget.items import Instance
 
 HOLDOUT_INTERVAL = 20  # One image in 20 is never trained on.
 MIN_OBJECT_SHARE, MAX_OBJECT_SHARE = 0.003, 0.95  # Fraction of the image that an object to train or evaluate on may fill.

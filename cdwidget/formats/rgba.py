@@ -17,7 +17,8 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import read_pixels, unique_stems
 from cdwidget.formats.instances import alpha_of, soft_alpha
 from cdwidget.formats.png import Draw, read_layers, write_layers
-from cdwidget.items import Instance, Item, read_image
+from cdwidget.images import read_image
+from cdwidget.items import Instance, Item
 
 FOLDER = "cutouts"
 MIN_MASK_ALPHA = 128  # Pixels with at least this alpha are in the mask.

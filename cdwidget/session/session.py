@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cdwidget._deprecated import warn_renamed
-from cdwidget.items import ImageSource, Instance, read_image
+from cdwidget.images import ImageSource, read_image
+from cdwidget.items import Instance
 from cdwidget.masks import Patch, crop
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click, Prompt

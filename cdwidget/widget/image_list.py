@@ -18,7 +18,8 @@ from PIL import Image
 
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import to_png, write_files
-from cdwidget.items import ImageSource, Instance, Item, read_image
+from cdwidget.images import ImageSource, read_image
+from cdwidget.items import Instance, Item
 from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session

@@ -1,0 +1,6 @@
+"""Images of any depth, read as 8-bit RGB through an intensity window."""
+
+from cdwidget.images.reading import ImageSource, read_image
+from cdwidget.images.window import Window, WindowLike
+
+__all__ = ["ImageSource", "Window", "WindowLike", "read_image"]
