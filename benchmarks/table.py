@@ -130,12 +130,12 @@ def latency(content: dict[str, Any]) -> str:
         [
             m["method"],
             f"{m['width']}×{m['height']}",
-            *(milliseconds(m[key]) for key in ("encode_ms", "click_ms", "predict_ms")),
+            *(milliseconds(m.get(key)) for key in ("encode_ms", "click_ms", "focus_click_ms", "predict_ms")),
             "–" if m["peak_bytes"] is None else f"{m['peak_bytes'] / 2**20:.0f} ({m['loaded_bytes'] / 2**20:.0f})",
         ]
         for m in content["latency"]
     ]
-    header = ["p50/p95 in ms", "size", "encode", "click", "predict", "peak memory MB (after loading)"]
+    header = ["p50/p95 in ms", "size", "encode", "click", "focus click", "predict", "peak memory MB (after loading)"]
     return markdown(header, rows) if rows else ""
 
 
@@ -151,7 +151,7 @@ def decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def milliseconds(figures: dict[str, float]) -> str:
+def milliseconds(figures: dict[str, float] | None) -> str:
     """Return p50/p95, or a dash if it was not measured."""
     return f"{figures['p50']:.0f}/{figures['p95']:.0f}" if figures else "–"
 

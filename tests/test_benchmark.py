@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from cdwidget.benchmark import (
 from cdwidget.benchmark.methods import GrabCut
 from cdwidget.benchmark.protocol import MODES, click_through
 from cdwidget.formats.dataset_folders import read_benchmark_objects
-from cdwidget.predictor import Prediction
+from cdwidget.predictor import Factors, Prediction
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 
 TRUE_MASK = np.zeros((12, 27), bool)
@@ -173,7 +175,7 @@ def test_table(result: Result) -> None:
 
 def test_json_holds_all_figures_and_each_run(result: Result, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    write_json(out, [result], [Latency("scripted", 640, 480, (0.2,), (0.1, 0.3), (0.1, 0.2), 2**20, 2**21)], title="somewhere")
+    write_json(out, [result], [Latency("scripted", 640, 480, (0.2,), (0.1, 0.3), (0.1, 0.2), 2**20, 2**21, (0.4,))], title="somewhere")
     content = json.loads(out.read_text())
     figures = content["methods"]["scripted"]
     assert content["title"] == "somewhere"
@@ -182,6 +184,7 @@ def test_json_holds_all_figures_and_each_run(result: Result, tmp_path: Path) -> 
     assert figures["runs"][1]["name"] == "1" and figures["runs"][1]["ious"] == [0.5, 0.4, 0.88, 0.88, 0.88, 0.9]
     (latency,) = content["latency"]
     assert latency["method"] == "scripted" and latency["click_ms"]["p50"] == pytest.approx(200) and latency["peak_bytes"] == 2**21
+    assert latency["focus_click_ms"]["p50"] == pytest.approx(400)
     low, high = figures["noc_interval"]["0.9"]
     assert 1 <= low < figures["noc"]["0.9"] < high <= 6
     assert list(figures["noc_by_set"].values()) == [{"objects": 3, **figures["noc"]}]
@@ -208,8 +211,22 @@ def test_latency_counts_clicks_after_a_warm_up_round() -> None:
     latency = measure_latency("grabcut", GrabCut(), 32, 24, rounds=2)
     assert len(latency.encode) == 2 and len(latency.click) == 16 and len(latency.predict) == 16
     assert "32x24" in latency_table([latency])
+    assert latency.focus_click == ()
     with pytest.raises(ValueError, match="allowed are at least 16, 16 and 1"):
         measure_latency("grabcut", GrabCut(), 8, 24)
+
+
+def test_latency_counts_clicks_with_a_focus_view_separately() -> None:
+    class EveryThirdCloser(GrabCut):
+        calls = 0
+
+        def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+            self.calls += 1
+            factors = SimpleNamespace(focus=None if self.calls % 3 else object())
+            return replace(super().predict(prompts, prior), factors=cast(Factors, factors))
+
+    latency = measure_latency("closer", EveryThirdCloser(), 32, 24, rounds=2)  # 24 clicks, 8 of them in the warm-up round
+    assert len(latency.focus_click) == 6 and len(latency.click) == 10 and len(latency.predict) == 16
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def arguments(tmp_path: Path) -> list[str]:
     other = Result("other", 20, tuple(Run(run.name, (1.0,), 1.0, run.group) for run in runs))
     common = {"kind": "benchmark", "mode": "edit", "title": "held out"}
     write_json(results / "a.json", [fine, other], **common)
-    write_json(results / "b.json", [], [Latency("cdnet", 1000, 800, (0.1,), (0.05,), (0.04,), 2**20, 2**21)], **common)
+    write_json(results / "b.json", [], [Latency("cdnet", 1000, 800, (0.1,), (0.05,), (0.04,), 2**20, 2**21, (0.09,))], **common)
     page = tmp_path / "benchmarks.md"
     page.write_text(f"before\n{SCRIPT['BEGIN']}\nold\n{SCRIPT['END']}\nafter\n")
     return ["--results", str(results), "--page", str(page)]
@@ -37,7 +37,7 @@ def test_the_page_shows_the_figures(arguments: list[str], tmp_path: Path) -> Non
     assert tables["held out, 2 objects, edit mode"][1:3] == ["NoC85", "NoC90 (95 %)"]
     assert cells[2][:6] == ["cdnet", "1.50", "**11.00** (2.00–20.00)", "11.50", "1+0", "0.830"]
     assert tables["one"] == ["one", "1", "2.00/2.00", "1.00/1.00"]
-    assert cells[-1] == ["cdnet", "1000×800", "100/100", "50/50", "40/40", "2 (1)"]
+    assert cells[-1] == ["cdnet", "1000×800", "100/100", "50/50", "90/90", "40/40", "2 (1)"]
 
 
 def test_the_page_shows_tolerant_objects_boundary_and_spread(tmp_path: Path) -> None:

@@ -136,13 +136,14 @@ class Options:
 
 
 class TimedPredictor:
-    """Wrap a predictor, record the seconds of each call and keep its first prediction."""
+    """Wrap a predictor, record the seconds of each call, keep its first prediction and count its focus views."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.encode_seconds: list[float] = []
         self.predict_seconds: list[float] = []
         self.first: Prediction | None = None
+        self.focus_views = 0
 
     def set_image(self, image: np.ndarray) -> None:
         started = perf_counter()
@@ -154,6 +155,7 @@ class TimedPredictor:
         prediction = self.predictor.predict(prompts, prior)
         self.predict_seconds.append(perf_counter() - started)
         self.first = self.first or prediction
+        self.focus_views += prediction.factors is not None and prediction.factors.focus is not None
         return prediction
 
 

@@ -146,15 +146,17 @@ def _difference(base: Result, other: Result) -> tuple[float, float, float]:
 def latency_table(latencies: Sequence[Latency]) -> str:
     """Return latencies, one row per method.
 
-    A click is the whole `Session.apply`, predict the model's share of it.
+    A click is the whole `Session.apply` without a focus view, a focus click one with it, predict the model's share of all clicks.
     """
-    header = ["method", "size", "encode p50/p95 ms", "click p50/p95 ms", "predict p50/p95 ms", "peak memory MB", "after loading"]
+    measured = ("encode", "click", "focus click", "predict")
+    header = ["method", "size", *(f"{name} p50/p95 ms" for name in measured), "peak memory MB", "after loading"]
     rows = [
         [
             latency.method,
             f"{latency.width}x{latency.height}",
             _milliseconds(latency.encode),
             _milliseconds(latency.click),
+            _milliseconds(latency.focus_click),
             _milliseconds(latency.predict),
             _megabytes(latency.peak_bytes),
             _megabytes(latency.loaded_bytes),
@@ -183,6 +185,7 @@ def write_json(path: str | Path, results: Sequence[Result] = (), latencies: Sequ
                 "height": latency.height,
                 "encode_ms": _percentiles(latency.encode),
                 "click_ms": _percentiles(latency.click),
+                "focus_click_ms": _percentiles(latency.focus_click),
                 "predict_ms": _percentiles(latency.predict),
                 "peak_bytes": latency.peak_bytes,
                 "loaded_bytes": latency.loaded_bytes,
