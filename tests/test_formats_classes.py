@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import cdwidget
-from cdwidget.formats.voc import palette
+from cdwidget.formats.voc_files import palette
 from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.items import Instance
 from cdwidget.polygons import fill
@@ -100,15 +100,17 @@ def test_instances_that_voc_cannot_store(tmp_path: Path, instances: list[Instanc
         (lambda folder: write_gray(folder / "SegmentationClass/a.png", [[9]]), "of different sizes"),
         (lambda folder: (folder / "labelmap.txt").write_text("dog\n"), "the line 'dog' is not label:red,green,blue"),
         (lambda folder: (folder / "SegmentationClass/a.png").write_bytes(b"no"), "cannot be read as an image"),
-        (lambda folder: (folder / "JPEGImages/a.png").rename(folder / "JPEGImages/b.png"), "holds no image for .*a.png"),
-        (lambda folder: (folder / "JPEGImages/a.png").unlink(), "JPEGImages is empty"),
+        (lambda folder: (folder / "JPEGImages/a.png").rename(folder / "JPEGImages/b.png"), "a.png: .*holds no image for it"),
+        (lambda folder: (folder / "labelmap.txt").write_text("# none\n"), "labelmap.txt lists no class"),
+        (lambda folder: (folder / "labelmap.txt").write_text("dog:300,0,0::\n"), "the color '300,0,0' is not red,green,blue"),
+        (lambda folder: (folder / "SegmentationClass/a.png").unlink(), "there is no PNG file in .*SegmentationClass"),
     ],
 )
 def test_broken_voc_folders(tmp_path: Path, damage, message: str) -> None:
     cdwidget.write("voc", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "v")
     damage(tmp_path / "v")
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        list(cdwidget.read("voc", tmp_path / "v")[0].instances)
+        list(cdwidget.read("voc", tmp_path / "v", strict=True)[0].instances)
 
 
 # --- YOLO ------------------------------------------------------------------------------------------------------------------------

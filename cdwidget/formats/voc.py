@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Iterable, Iterator, Mapping, Sequence
+from typing import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -20,51 +20,70 @@ from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
-from cdwidget.formats.io import files_by_stem, read_text, to_png, write_files
-from cdwidget.formats.mask_files import VOID_VALUE, read_mask_values
+from cdwidget.formats.io import to_png, write_files
+from cdwidget.formats.mask_files import VOID_VALUE
+from cdwidget.formats.voc_files import (
+    BACKGROUND,
+    LABEL_MAP,
+    Classes,
+    find_files,
+    palette,
+    read_class_ids,
+    read_classes,
+    read_object_numbers,
+)
 from cdwidget.items import Instance, Item
 
-LABEL_MAP = "labelmap.txt"
 IMAGES, CLASSES, OBJECTS = "JPEGImages", "SegmentationClass", "SegmentationObject"
 IMAGE_SET = Path("ImageSets") / "Segmentation" / "default.txt"
-BACKGROUND = "background"
-VOC_LABELS = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
-)
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
-    """Read a VOC folder.
+    """Read a VOC folder, also as CVAT ("Segmentation mask"), Datumaro and labelme2voc write it.
 
-    An object has the class of most of its pixels. Without `SegmentationObject/`, all pixels of a class are one instance. Without
-    `labelmap.txt`, the classes are the 20 of VOC.
+    Files may have the class ids or the colors of `labelmap.txt`. Without it, the classes are the lines of `class_names.txt`, or the 20 of
+    VOC. An object has the class of most of its pixels. Without `SegmentationObject/`, all pixels of a class are one instance.
 
     Args:
         path: The folder.
         images: The folder of the images; by default `JPEGImages/` in it.
-        problems: Receives the entries that cannot be read.
+        problems: Receives the files that cannot be read.
 
     Returns:
         One item per file in `SegmentationClass/`; its masks are decoded on access. An object's value is its instance's id.
 
     Raises:
-        FileNotFoundError: If a folder or an image is missing.
-        ValueError: If a file is broken.
+        FileNotFoundError: If there is no file of classes.
+        ValueError: If the list of classes is broken.
     """
-    labels = {number: label for label, number in read_labels(path).items()}
-    classes = files_by_stem(path / CLASSES, {".png"}, f"a VOC folder holds {IMAGES}/, {CLASSES}/ and {OBJECTS}/")
-    found_images = files_by_stem(images or path / IMAGES, IMAGE_SUFFIXES, f"it holds the images of {path}; name their folder: images=...")
+    classes = read_classes(path)
+    class_files = _first_files(path, CLASSES)
+    if not class_files:
+        raise FileNotFoundError(f"there is no PNG file in {path / CLASSES}; a VOC folder holds {IMAGES}/, {CLASSES}/ and {OBJECTS}/")
+    object_files = _first_files(path, OBJECTS)
+    folder = images or path / IMAGES
+    found_images: dict[str, Path] = {}
+    for name, image in find_files(folder, IMAGE_SUFFIXES):
+        if found_images.setdefault(name, image) != image:
+            problems.add(f"{found_images[name].name} has the same stem, so this image is not used", file=image)
     items = []
-    for stem, file in classes.items():
+    for name, file in class_files.items():
         with problems.skipping(file):
-            if stem not in found_images:
-                raise FileNotFoundError(f"{images or path / IMAGES} holds no image for {file}")
-            objects = path / OBJECTS / file.name
-            values = objects if objects.is_file() else file
-            numbers = [number for number in np.unique(_read_values(values, found_images[stem])).tolist() if number not in (0, VOID_VALUE)]
-            items.append(Item(found_images[stem], LazyInstances(len(numbers), partial(_load, values, file, numbers, labels))))
-    return Dataset(items, {label: number for number, label in labels.items()})
+            image = found_images.get(name, folder / f"{name}.jpg")
+            values = object_files.get(name, file)
+            numbers = read_object_numbers(values) if values != file else read_class_ids(file, classes)
+            if name in found_images:
+                _check_size(numbers, values, image)
+            else:
+                problems.add(f"{folder} holds no image for it", file=file, advice="add the image, or name the folder: images=...")
+            ids = np.unique(numbers[numbers != 0]).tolist()
+            items.append(Item(image, LazyInstances(len(ids), partial(_load, values, file, ids, classes))))
+    return Dataset(items, classes.by_label)
+
+
+def _first_files(path: Path, name: str) -> dict[str, Path]:
+    """Return the PNG files by name; old versions of labelme2voc put them into folders called `...PNG`."""
+    return dict(find_files(path / name, {".png"})) or dict(find_files(path / f"{name}PNG", {".png"}))
 
 
 def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 0) -> Path:
@@ -112,28 +131,7 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 
 
 def read_labels(path: Path) -> dict[str, int]:
     """Return the class id of each label except the background; by default the VOC ids."""
-    file = path / LABEL_MAP
-    if not file.is_file():
-        return {label: number for number, label in enumerate(VOC_LABELS, 1)}
-    lines = read_text(file).split("\n")
-    if lines[0].startswith("#"):
-        lines = lines[1:]
-    labels = [line.rstrip("\r").rsplit(":", 3) for line in lines if line.strip()]
-    for fields in labels:
-        if len(fields) != 4:
-            raise ValueError(f"{file}: the line {':'.join(fields)!r} is not label:red,green,blue:parts:actions")
-    return {fields[0]: number for number, fields in enumerate(labels) if number or fields[0] != BACKGROUND}
-
-
-def palette() -> np.ndarray:
-    """Return the colors of VOC by class id, uint8 (256, 3).
-
-    The bits of the id alternate between red, green and blue, which fill from their highest bit.
-    """
-    colors = np.zeros((256, 3), np.uint8)
-    for bit in range(8):  # Bits 0, 3 and 6 belong to red, 1, 4 and 7 to green, 2 and 5 to blue.
-        colors[:, bit % 3] |= ((np.arange(256) >> bit & 1) << (7 - bit // 3)).astype(np.uint8)
-    return colors
+    return read_classes(path).by_label
 
 
 def _draw_layers(item: Item, height: int, width: int, classes: ClassIds, border: int) -> np.ndarray:
@@ -157,24 +155,23 @@ def _erode(mask: np.ndarray, pixels: int) -> np.ndarray:
     return cv2.erode(mask.view(np.uint8), kernel).view(bool)
 
 
-def _read_values(file: Path, image: Path) -> np.ndarray:
-    """Read an indexed PNG file and check its size against the image."""
-    values, (height, width) = read_mask_values(file), image_size(image)
+def _check_size(values: np.ndarray, file: Path, image: Path) -> None:
+    height, width = image_size(image)
     if values.shape != (height, width):
         raise ValueError(f"{file} is {values.shape[1]}x{values.shape[0]} pixels and its image is {width}x{height}; they must agree")
-    return values
 
 
-def _load(objects: Path, classes: Path, numbers: Sequence[int], labels: Mapping[int, str], indices: Iterable[int]) -> Iterator[Instance]:
-    object_numbers, class_ids = read_mask_values(objects), read_mask_values(classes)
+def _load(objects: Path, file: Path, numbers: Sequence[int], classes: Classes, indices: Iterable[int]) -> Iterator[Instance]:
+    class_ids = read_class_ids(file, classes)
+    object_numbers = read_object_numbers(objects) if objects != file else class_ids
     if object_numbers.shape != class_ids.shape:
-        raise ValueError(f"{objects} and {classes} are of different sizes, {object_numbers.shape} and {class_ids.shape}; they must agree")
+        raise ValueError(f"{objects} and {file} are of different sizes, {object_numbers.shape} and {class_ids.shape}; they must agree")
     for index in indices:
         mask = object_numbers == numbers[index]
-        votes = np.bincount(class_ids[mask], minlength=VOID_VALUE + 1)
-        votes[[0, VOID_VALUE]] = 0
+        votes = np.bincount(class_ids[mask], minlength=1)
+        votes[0] = 0
         class_id = int(votes.argmax())
-        if class_id not in labels:
-            known = ", ".join(map(str, sorted(labels)))
-            raise ValueError(f"{classes}: object {numbers[index]} is of class {class_id}; {LABEL_MAP} has {known}")
-        yield Instance(mask, labels[class_id], numbers[index] if objects != classes else None)
+        if class_id not in classes.labels:
+            known = ", ".join(map(str, sorted(classes.labels)))
+            raise ValueError(f"{file}: object {numbers[index]} is of class {class_id}; {classes.file.name} has {known}")
+        yield Instance(mask, classes.labels[class_id], numbers[index] if objects != file else None)
