@@ -9,6 +9,14 @@ settings.register_profile("cdwidget", deadline=None)  # A busy machine must not 
 settings.load_profile("cdwidget")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def private_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the folders that tests add images from out of the state of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def close_widgets() -> Iterator[None]:
     """Close a module's widgets: ipywidgets keeps a reference to each, and thereby to open files of catalogues and journals."""

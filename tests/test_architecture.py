@@ -11,7 +11,7 @@ from support.import_graph import find_circle
 ROOT = Path(__file__).parents[1] / "cdwidget"
 LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("_version", "_deprecated", "limits"),
-    ("prompts", "masks", "registry", "plotting", "images"),
+    ("prompts", "masks", "registry", "plotting", "images", "tables"),
     ("items", "predictor", "polygons", "rle"),
     ("click_simulation", "mask_errors", "default_predictor", "tools", "formats", "model"),
     ("session",),

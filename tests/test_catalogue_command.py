@@ -53,9 +53,32 @@ def test_import_stats_and_export(folder: Path) -> None:
         (["import", "labels.db", "cocoo", "ann.json"], "did you mean 'coco'?"),
         (["import", "nowhere/labels.db", "coco", "ann.json"], "there is no folder"),
         (["import", "labels.db", "coco", "ann.json", "--status", "good"], "no status named 'good'"),
+        (["import", "labels.db", "coco", "missing.json"], "missing.json"),
     ],
 )
 def test_wrong_options_are_explained(folder: Path, arguments: list[str], message: str) -> None:
     code, output = invoke(*arguments)
     assert code == 2 and message in output
-    assert not (folder / "nowhere.db").exists()
+    assert not list(folder.glob("*.db")), "a failed import leaves no empty catalogue"
+
+
+def test_control_characters_are_printed_as_escapes(folder: Path) -> None:
+    """A label could otherwise clear the terminal, or rewrite what was printed."""
+    red, tag = "\x1b[31mcat\x1b]0;title\x07", "\x9b2Jnight"
+    Catalogue("labels.db").add([Item("a.png", [Instance(np.ones((20, 30), bool), red)]), "\x1b[2J.png"], tags=[tag])
+    commands = (["stats", "labels.db", "--check"], ["stats", "\x1b[2J.db"], ["export", "labels.db", "\x1b[2J", "out"])
+    for arguments in commands:
+        _, output = invoke(*arguments)
+        assert "\\x1b[" in output and not set(output) & {"\x1b", "\x07", "\x9b"}, arguments
+
+
+def test_images_outside_of_the_folder_need_consent(folder: Path) -> None:
+    own, foreign = folder / "own", folder / "foreign"
+    own.mkdir()
+    foreign.mkdir()
+    Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(own / "a.png")
+    with Catalogue(foreign / "labels.db") as catalogue:
+        catalogue.add([Item("nowhere.png", [Instance(np.ones((20, 30), bool), "cat")])])
+        catalogue.database.write(lambda connection: connection.execute("UPDATE items SET path = ?", (str(own / "a.png"),)))
+    assert "item 1: blocked: " in invoke("stats", str(foreign / "labels.db"), "--check")[1]
+    assert "item 1" not in invoke("stats", str(foreign / "labels.db"), "--check", "--external")[1]

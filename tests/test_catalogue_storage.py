@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import cdwidget
 from cdwidget import Catalogue, Instance, Item
 from cdwidget.catalogue import ScoreValue, connections, schema, storage
 from support.interrupts import interrupt_everywhere
@@ -260,3 +262,16 @@ def test_a_file_that_cannot_be_written_is_opened_for_reading(
 def test_workers_open_the_catalogue_in_the_same_way(catalogue: Catalogue) -> None:
     found = pickle.loads(pickle.dumps(Catalogue(catalogue.path, user="ben", read_only=True)))
     assert found.read_only and found.user == "ben"
+
+
+def test_the_history_has_readable_times(catalogue: Catalogue) -> None:
+    before = datetime.now().astimezone()
+    catalogue.set_status(1, "accepted")
+    (entry,) = catalogue.history(1)
+    assert before <= entry.time <= datetime.now().astimezone()
+    assert repr(entry) == f"HistoryEntry('accepted' by ana, {entry.time:%Y-%m-%d %H:%M:%S}, detail={{}})"
+
+
+def test_swapped_arguments_of_run_are_explained(catalogue: Catalogue) -> None:
+    with pytest.raises(TypeError, match=r"a job and a catalogue, run\(Score\(\), catalogue\); its second argument is a Score"):
+        cdwidget.run(catalogue, cdwidget.Score())  # type: ignore[arg-type]

@@ -77,12 +77,15 @@ def run(
         Counts, failures and seconds.
 
     Raises:
+        TypeError: If `catalogue` is no catalogue.
         ValueError: If an argument is not allowed.
         OSError: If the catalogue cannot be written, or the same job is already running on it.
 
     Example:
         >>> print(cdwidget.run(cdwidget.Score(), catalogue, workers=2))
     """
+    if not isinstance(catalogue, Catalogue):
+        raise TypeError(f"run takes a job and a catalogue, run(Score(), catalogue); its second argument is a {type(catalogue).__name__}")
     execute = lookup(BACKENDS, backend, "backend")
     if workers < 1:
         raise ValueError(f"workers is {workers}; at least 1 is needed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cdwidget import tables
 from cdwidget.benchmark.latency import Latency
 from cdwidget.benchmark.results import IOU_CLICK_COUNTS, THRESHOLDS, Result, bootstrap_interval
 
@@ -207,17 +207,14 @@ def write_csv(path: str | Path, results: Sequence[Result]) -> None:
 
     Its columns are clicks to each threshold (empty if never reached), IoU, clicks, drops and seconds.
     """
-    with Path(path).open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(
-            ["method", "set", "object", *(f"clicks to {q}" for q in THRESHOLDS), "IoU at start", *(f"IoU@{k}" for k in IOU_CLICK_COUNTS)]
-            + ["clicks", "drops", "seconds"]
-        )
-        for result in results:
-            for run in result.runs:
-                reached = [run.clicks_to(q) for q in THRESHOLDS]
-                ious = [f"{iou:.4f}" for iou in (run.start, *(run.iou_at(k) for k in IOU_CLICK_COUNTS))]
-                rows.writerow([result.method, run.group, run.name, *reached, *ious, len(run.ious), run.drops, f"{run.seconds:.3f}"])
+    header = ["method", "set", "object", *(f"clicks to {q}" for q in THRESHOLDS), "IoU at start", *(f"IoU@{k}" for k in IOU_CLICK_COUNTS)]
+    rows = []
+    for result in results:
+        for run in result.runs:
+            reached = [run.clicks_to(q) for q in THRESHOLDS]
+            ious = [f"{iou:.4f}" for iou in (run.start, *(run.iou_at(k) for k in IOU_CLICK_COUNTS))]
+            rows.append([result.method, run.group, run.name, *reached, *ious, len(run.ious), run.drops, f"{run.seconds:.3f}"])
+    tables.write_csv(Path(path), [*header, "clicks", "drops", "seconds"], rows)
 
 
 def _figures(result: Result, base: Result) -> dict[str, Any]:

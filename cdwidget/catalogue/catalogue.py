@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 
 from cdwidget._deprecated import renamed_property, warn_renamed
 from cdwidget.catalogue.editing import ItemEditor, checked_tags
-from cdwidget.catalogue.images import current_user, relative_to_catalogue
+from cdwidget.catalogue.external import ImageAccess
+from cdwidget.catalogue.images import current_user, expand_paths, relative_to_catalogue
 from cdwidget.catalogue.integrity import check_images, relocate_images
 from cdwidget.catalogue.job_state import JobState
 from cdwidget.catalogue.open_sessions import OpenSessions
@@ -43,8 +44,8 @@ class Catalogue(ItemEditor):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], user: str | None = None, *, read_only: bool = False, private: bool = False,
-        who: str | None = None,
+        self, path: str | os.PathLike[str], user: str | None = None, *, read_only: bool = False, external: bool = False,
+        private: bool = False, who: str | None = None,
     ) -> None:  # fmt: skip
         """Open a catalogue; the file is created if it does not exist.
 
@@ -54,6 +55,8 @@ class Catalogue(ItemEditor):
             path: Path of the file; ":memory:" for a catalogue that is not stored.
             user: Recorded in the history as the author of changes; None for the current user.
             read_only: Only look at the catalogue: never change the file.
+            external: Open all images. By default, images on servers, and in folders outside of the catalogue's from which you have
+                not added images on this computer, are not opened: a catalogue from somebody else may name any file.
             private: Make the file, and unsaved edits next to it, unreadable for other users of the computer.
             who: Deprecated name of `user`.
 
@@ -66,8 +69,8 @@ class Catalogue(ItemEditor):
         """
         if who is not None:
             warn_renamed("Catalogue(who=...)", "Catalogue(user=...)")
-        self._options = {"read_only": read_only, "private": private}
-        super().__init__(Path(os.path.abspath(os.path.expanduser(path))), read_only=read_only, private=private)
+        self._options = {"read_only": read_only, "external": external, "private": private}
+        super().__init__(Path(os.path.abspath(os.path.expanduser(path))), read_only=read_only, private=private, external=external)
         self.user = user or who or current_user()
         self._open_sessions = OpenSessions(self.path, private, autosave=not (self.database.read_only or self.database.in_memory))
 
@@ -75,7 +78,7 @@ class Catalogue(ItemEditor):
 
     def __reduce__(self) -> Any:
         self.database.__reduce__()  # Raises for a catalogue in memory.
-        return _open, (self.path, self.user, self._options)
+        return _open, (self.path, self.user, self._options, self.images)
 
     @property
     def read_only(self) -> bool:
@@ -109,15 +112,16 @@ class Catalogue(ItemEditor):
     # ---- adding --------------------------------------------------------------------------------------------------
 
     def add(
-        self, items: Iterable[Item | str | os.PathLike[str]], *, status: str = "new", tags: Sequence[str] = (), progress: bool | None = None
-    ) -> AddResult:
+        self, items: Iterable[Item | str | os.PathLike[str]] | str | os.PathLike[str], *, status: str = "new", tags: Sequence[str] = (),
+        progress: bool | None = None,
+    ) -> AddResult:  # fmt: skip
         """Add images, with or without instances.
 
         Images already in the catalogue are skipped, so an interrupted call can be repeated; one that has no instances and was never changed
         gets the given ones. Instances that cannot be encoded are omitted.
 
         Args:
-            items: Items, or paths and URLs of images.
+            items: Items, or paths and URLs of images; or a folder, with its subfolders, or a pattern such as "photos/*.jpg".
             status: Status of the new items and instances.
             tags: Tags of the new items.
             progress: Show a progress bar; None shows it only in a terminal or notebook.
@@ -126,14 +130,19 @@ class Catalogue(ItemEditor):
             Counts, and descriptions of the items that could not be added.
 
         Raises:
+            FileNotFoundError: If a folder or pattern has no images.
             ValueError: If the status does not exist.
+
+        Example:
+            >>> catalogue.add("photos/", tags=["night"])
         """
         lookup(dict.fromkeys(STATUSES), status, "status")
         added = AddResult()
-        total = len(items) if isinstance(items, Sized) else None
-        remaining = (item if isinstance(item, Item) else Item(item) for item in items)
+        total = len(items) if isinstance(items, Sized) and not isinstance(items, str) else None
+        remaining = (item if isinstance(item, Item) else Item(item) for item in expand_paths(items))
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
             while batch := list(islice(remaining, ADD_BATCH_ITEMS)):
+                self.images.allow(item.path for item in batch)
                 encoded = encode_items(self._without_known(batch, added), status)
                 self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
                 bar.update(len(batch))
@@ -266,5 +275,7 @@ class Catalogue(ItemEditor):
             return None
 
 
-def _open(path: Path, user: str, options: dict[str, Any]) -> Catalogue:
-    return Catalogue(path, user, **options)
+def _open(path: Path, user: str, options: dict[str, Any], images: ImageAccess) -> Catalogue:
+    catalogue = Catalogue(path, user, **options)
+    catalogue.images = images
+    return catalogue

@@ -6,18 +6,38 @@ A catalogue stores paths below its folder relative to it, so that both can be mo
 from __future__ import annotations
 
 import getpass
+import glob
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator
 
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.image_files import upright_size
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, upright_size
 from cdwidget.images import ImageSource, read_image
+from cdwidget.items import Item
 
+PATTERN_CHARACTERS = {"*", "?"}  # Not "[", which is common in file names.
 URL_SEPARATOR = "::"  # fsspec's separator of nested URLs: zip://photo.jpg::archive.zip
+
+
+class BlockedPath(str):
+    """The path or URL of an image that must not be opened, because the user has not consented; see `external`."""
+
+    def __str__(self) -> BlockedPath:
+        return self
+
+
+def check_allowed(path: str) -> None:
+    """Raise PermissionError if an image must not be opened."""
+    if isinstance(path, BlockedPath):
+        kind = "is not on this computer" if is_url(path) else "is outside of the catalogue's folder"
+        raise PermissionError(
+            f"{path:s} {kind} and was not opened, because a catalogue from somebody else may name any file. "
+            "If you trust this catalogue, open it with Catalogue(path, external=True)"
+        )
 
 
 def is_url(path: str) -> bool:
@@ -56,6 +76,39 @@ def relative_to_catalogue(path: str | os.PathLike[str], folder: Path) -> str:
     return (absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute).as_posix()
 
 
+def expand_paths(source: Any) -> Iterable[Any]:
+    """Return the items that one or several paths mean.
+
+    Args:
+        source: Items, paths and URLs; or one item, image, folder, glob pattern or URL. A folder means the images in it and below.
+
+    Raises:
+        FileNotFoundError: If a folder or pattern has no images.
+    """
+    if isinstance(source, Item):
+        return [source]
+    if isinstance(source, (str, os.PathLike)):
+        found = _expanded(os.fspath(source))
+        if not found:
+            raise FileNotFoundError(f"there are no images in {source}; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
+        return found
+    return (found for one in source for found in (_expanded(os.fspath(one)) if isinstance(one, (str, os.PathLike)) else [one]))
+
+
+def _expanded(path: str) -> list[str]:
+    if is_url(path):
+        return [path]
+    expanded = os.path.expanduser(path)
+    if os.path.isdir(expanded):
+        walk = (one for one in os.walk(expanded) if not any(part.startswith(".") for part in Path(one[0]).relative_to(expanded).parts))
+        found = [os.path.join(folder, name) for folder, _, names in walk for name in names]
+    elif PATTERN_CHARACTERS & set(expanded) and not os.path.lexists(expanded):
+        found = glob.glob(expanded, recursive=True)
+    else:
+        return [path]
+    return sorted(name for name in found if Path(name).suffix.lower() in IMAGE_SUFFIXES and not Path(name).name.startswith("."))
+
+
 def resolve_path(name: str, folder: Path) -> str:
     """Return the path or URL that a catalogue in `folder` stores under `name`."""
     inner, separator, outer = name.rpartition(URL_SEPARATOR)
@@ -75,8 +128,10 @@ def load_image(path: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        PermissionError: If the user has not consented to open it.
         ValueError: If it cannot be opened or is not an image.
     """
+    check_allowed(path)
     if not is_url(path):
         return read_image(path)
     with fetch(path) as file:
@@ -85,6 +140,7 @@ def load_image(path: str) -> np.ndarray:
 
 def image_source(path: str) -> ImageSource:
     """Return an image for a Session: a path unchanged, or the pixels of a URL."""
+    check_allowed(path)
     return load_image(path) if is_url(path) else path
 
 
@@ -94,8 +150,10 @@ def fetch(url: str) -> Iterator[Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        PermissionError: If the user has not consented to open it.
         ValueError: If the URL cannot be reached.
     """
+    check_allowed(url)
     import fsspec
 
     try:
@@ -130,9 +188,10 @@ def find_problem(path: str, size: tuple[int, int] | None, decode: bool) -> str |
         decode: Read all pixels, not only the header.
 
     Returns:
-        A description that begins with "missing", "changed" or "corrupt"; None if the image is fine.
+        A description that begins with "missing", "blocked", "changed" or "corrupt"; None if the image is fine.
     """
     try:
+        check_allowed(path)
         if not is_url(path):
             if not os.path.exists(path):
                 return f"missing: there is no file {path}"
@@ -149,6 +208,8 @@ def find_problem(path: str, size: tuple[int, int] | None, decode: bool) -> str |
                 read_image(image)
     except FileNotFoundError as error:
         return f"missing: {error}"
+    except PermissionError as error:
+        return f"blocked: {error}"
     except Exception as error:  # A remote store may raise its own error types while it is read.
         return f"corrupt: {error}"
     return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, Union, cast
 
 import numpy as np
 
 from cdwidget.catalogue.export import export_items
+from cdwidget.catalogue.external import ImageAccess
 from cdwidget.catalogue.images import resolve_path
 from cdwidget.catalogue.query import Condition, Query, RowKind, Texts
 from cdwidget.catalogue.rows import (
@@ -46,12 +48,14 @@ class Reader:
     Attributes:
         path: Absolute path of the file.
         database: The file's connections, for further SQL.
+        images: Decides which images may be opened.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, private: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, private: bool = False, external: bool = False) -> None:
         """Open the file at an absolute path; arguments as for `Catalogue`."""
         self.path = path
         self.database = Database(path, read_only=read_only, private=private)
+        self.images = ImageAccess(path.parent, external)
         self._thumbnails = Thumbnails(self.database)
 
     def __len__(self) -> int:
@@ -168,7 +172,10 @@ class Reader:
         """Return the changes of an item, newest last."""
         sql = "SELECT what, who, at, detail, undone FROM changes WHERE item = ? ORDER BY id"
         rows = self.database.rows(sql, (item_id,))
-        return [HistoryEntry(action, user, time, json.loads(detail), bool(undone)) for action, user, time, detail, undone in rows]
+        return [
+            HistoryEntry(action, user, datetime.fromtimestamp(time).astimezone(), json.loads(detail), bool(undone))
+            for action, user, time, detail, undone in rows
+        ]
 
     def scores(self, item_id: int) -> list[ScoreValue]:
         """Return the scores of an item's instances."""
@@ -296,7 +303,7 @@ class Reader:
         return export_items(items, format, Path(path).expanduser(), rejected, options)
 
     def _resolve(self, name: str) -> str:
-        return resolve_path(name, self.path.parent)
+        return self.images.marked(resolve_path(name if isinstance(name, str) else repr(name), self.path.parent))
 
     def _query(
         self, status: Texts, label: Texts, tag: Texts, order_by: str, where: Sequence[Condition], of: RowKind, after: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Iterable, Iterator, Sequence
 
 import cv2
@@ -182,16 +183,20 @@ class HistoryEntry:
     Attributes:
         action: The kind of change, such as "update", "accepted" or "undo".
         user: The author of the change.
-        time: Time of the change, in seconds since 1970.
+        time: Local time of the change.
         detail: Plain JSON; for an edit the actions and the duration of the session.
         undone: Whether the change was undone.
     """
 
     action: str
     user: str
-    time: float
+    time: datetime
     detail: dict[str, Any]
     undone: bool
+
+    def __repr__(self) -> str:
+        undone = ", undone" if self.undone else ""
+        return f"HistoryEntry({self.action!r} by {self.user}, {self.time:%Y-%m-%d %H:%M:%S}{undone}, detail={self.detail!r})"
 
     what = renamed_property("what", "action")
     who = renamed_property("who", "user")

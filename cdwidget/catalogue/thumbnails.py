@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cdwidget.catalogue.images import fetch, is_url
+from cdwidget.catalogue.images import check_allowed, fetch, is_url
 from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, png_to_heat
 from cdwidget.catalogue.storage import Database
 from cdwidget.images import read_image
@@ -125,11 +125,14 @@ class Thumbnails:
             rows_of_image[row.path].append(row)
         found: dict[int, Thumbnail] = {}
         for path, own in rows_of_image.items():
-            frames = [ThumbnailFrame.of(row, size) for row in own]
             try:
+                frames = [ThumbnailFrame.of(row, size) for row in own]
                 image = self._images.read(path, own[0], min((f.box[2] - f.box[0]) / f.width for f in frames))
             except Exception as error:  # A remote store may raise its own error types.
-                found.update((row.id, Thumbnail(row.id, error=str(error))) for row in own)
+                if len(own) > 1:  # One row with damaged numbers must not cost the others.
+                    found.update((row.id, self.render([row], size)[0]) for row in own)
+                else:
+                    found[own[0].id] = Thumbnail(own[0].id, error=str(error) or type(error).__name__)
                 continue
             for row, frame in zip(own, frames):
                 found[row.id] = _thumbnail(row, frame, image, counts.get(row.id, ""))
@@ -197,6 +200,7 @@ class ImageCache:
 
 def _decode(path: str, scale: int) -> tuple[np.ndarray, int]:
     """Return an image and its reduction; decoding a reduced JPEG is much faster."""
+    check_allowed(path)
     if not is_url(path) and not os.path.isfile(path):
         raise FileNotFoundError(f"there is no file {path}; if the images were moved, call catalogue.relocate(old, new)")
     with fetch(path) if is_url(path) else open(path, "rb") as file:
@@ -221,8 +225,8 @@ def _thumbnail(row: InstanceRow, frame: ThumbnailFrame, image: np.ndarray, count
         picture = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
         mask = decode_box(counts, row.height, row.width, frame.box).view(np.uint8) * np.uint8(255)
         return Thumbnail(row.id, frame.width, frame.height, picture, _resized(mask, frame))
-    except ValueError as error:
-        return Thumbnail(row.id, error=str(error))
+    except Exception as error:  # Another program may have written anything into the row.
+        return Thumbnail(row.id, error=str(error) or type(error).__name__)
 
 
 def _resized(pixels: np.ndarray, frame: ThumbnailFrame) -> np.ndarray:

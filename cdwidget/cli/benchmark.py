@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Sequence
 import typer
 
 from cdwidget._version import __version__
-from cdwidget.cli.options import Data, Seed, check_out, checked
+from cdwidget.cli.options import Data, Seed, check_out, checked, echo
 from cdwidget.registry import lookup
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def benchmark(
     chosen = checked("--methods", _methods, methods)
     check_out(out)
     repeats = (HUMAN_REPEATS if mode == "human" else 1) if repeats is None else repeats
-    typer.echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title, repeats=repeats))
+    echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title, repeats=repeats))
 
 
 def ablate(
@@ -89,7 +89,7 @@ def ablate(
     else:
         names = [model, *(f"{model}@{variant}" for variant in checked("--model", ablations, model)), *map(str, weights)]
         chosen = checked("--weights", _methods, ",".join(names))
-    typer.echo(measure(chosen, targets, options, jobs=jobs, out=out, compare=True, title=title))
+    echo(measure(chosen, targets, options, jobs=jobs, out=out, compare=True, title=title))
 
 
 def read_objects(data: Sequence[Path], held_out: bool = False, objects: int = 320, seed: int = 0, limit: int | None = None) -> list[Target]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 import typer
 
-from cdwidget.cli.options import FORMAT_NAMES, Database, Labels, Statuses, Tags, checked
+from cdwidget.cli.options import FORMAT_NAMES, Database, External, Labels, Statuses, Tags, checked, echo
 
 if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
@@ -26,7 +26,7 @@ def import_(
     tag: Tags = [],  # noqa: B006
 ) -> None:
     """Add a data set to a catalogue, creating it if needed. Images already in the catalogue are skipped."""
-    typer.echo(checked("import", _import, database, format, path, images, status, tag))
+    echo(checked("import", _import, database, format, path, images, status, tag))
 
 
 def export(
@@ -37,23 +37,28 @@ def export(
     label: Labels = [],  # noqa: B006
     tag: Tags = [],  # noqa: B006
     rejected: Annotated[bool, typer.Option("--rejected", help="Include rejected instances.")] = False,
+    external: External = False,
 ) -> None:
     """Write the items of a catalogue as a data set."""
-    typer.echo(checked("export", _export, database, format, path, status, label, tag, rejected))
+    echo(checked("export", _export, database, format, path, given_filters(status, label, tag), rejected, external))
 
 
-def stats(database: Database, check: Annotated[bool, typer.Option("--check", help="Check every image and list problems.")] = False) -> None:
+def stats(
+    database: Database,
+    check: Annotated[bool, typer.Option("--check", help="Check every image and list problems.")] = False,
+    external: External = False,
+) -> None:
     """Show catalogue statistics."""
-    typer.echo(checked("stats", _stats, database, check))
+    echo(checked("stats", _stats, database, check, external))
 
 
-def open_existing(database: Path) -> Catalogue:
+def open_existing(database: Path, external: bool = False) -> Catalogue:
     """Open a catalogue; raise FileNotFoundError if the file does not exist."""
     from cdwidget.catalogue import Catalogue
 
     if not database.is_file():
         raise FileNotFoundError(f"there is no catalogue {database} in {Path.cwd()}; create one with `cdwidget import`")
-    return Catalogue(database)
+    return Catalogue(database, external=external)
 
 
 def given_filters(status: Sequence[str], label: Sequence[str], tag: Sequence[str]) -> dict[str, Any]:
@@ -68,23 +73,26 @@ def with_problems(summary: str, problems: Sequence[str]) -> str:
 
 
 def _import(database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str]) -> str:
-    from cdwidget.catalogue import Catalogue
+    from cdwidget.catalogue import STATUSES, Catalogue
+    from cdwidget.formats import load
+    from cdwidget.registry import lookup
 
+    lookup(dict.fromkeys(STATUSES), status, "status")
+    dataset = load(format, path, images)  # Before the catalogue is created: a wrong path must leave no empty file.
     with Catalogue(database) as catalogue:
-        added = catalogue.import_(format, path, images, status=status, tags=tags)
+        added = catalogue.add(dataset, status=status, tags=tags)
+    added.problems[:0] = map(str, dataset.problems)
     return with_problems(str(added), added.problems)
 
 
-def _export(
-    database: Path, format: str, path: Path, status: Sequence[str], label: Sequence[str], tag: Sequence[str], rejected: bool
-) -> str:
-    with open_existing(database) as catalogue, warnings.catch_warnings(record=True) as caught:
+def _export(database: Path, format: str, path: Path, filters: Mapping[str, Any], rejected: bool, external: bool) -> str:
+    with open_existing(database, external) as catalogue, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        written = catalogue.export(format, path, rejected=rejected, **given_filters(status, label, tag))
+        written = catalogue.export(format, path, rejected=rejected, **filters)
     return with_problems(f"wrote {written}", [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)])
 
 
-def _stats(database: Path, check: bool) -> str:
-    with open_existing(database) as catalogue:
+def _stats(database: Path, check: bool, external: bool) -> str:
+    with open_existing(database, external) as catalogue:
         problems = [f"item {problem.item}: {problem.description}" for problem in catalogue.check()] if check else []
         return with_problems(str(catalogue.stats()), problems)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cdwidget.cli.options import FORMAT_NAMES, checked
+from cdwidget.cli.options import FORMAT_NAMES, checked, echo
 
 
 def convert(
@@ -19,7 +19,7 @@ def convert(
     classes: Annotated[Path | None, typer.Option(help="Text file with a class per line, in the order of their numbers.")] = None,
 ) -> None:
     """Convert a data set to another format."""
-    typer.echo(checked("convert", _convert, source, target, from_, to, images, classes))
+    echo(checked("convert", _convert, source, target, from_, to, images, classes))
 
 
 def _convert(source: Path, target: Path, from_: str, to: str, images: Path | None, classes: Path | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Sequence
 import typer
 
 from cdwidget.cli.catalogue import given_filters, open_existing, with_problems
-from cdwidget.cli.options import SCORING_MODEL, Database, Labels, ModelName, Statuses, Tags, checked
+from cdwidget.cli.options import SCORING_MODEL, Database, External, Labels, ModelName, Statuses, Tags, checked, echo
 
 if TYPE_CHECKING:
     from cdwidget.batch import Job
@@ -29,13 +29,14 @@ def prelabel(
     status: Statuses = [],  # noqa: B006
     tag: Tags = [],  # noqa: B006
     model: ModelName = "cdnet", backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
+    external: External = False,
 ) -> None:  # fmt: skip
     """Predict masks from boxes, coarse masks or points, or propose objects. An interrupted run resumes."""
     from cdwidget.batch import Prelabel
 
     job = Prelabel(from_, model, points, label, overwrite)
-    start = partial(run_job, backend=backend, workers=workers, address=address, again=again)
-    typer.echo(checked("prelabel", start, database, job, status, [], tag))
+    start = partial(run_job, external=external, backend=backend, workers=workers, address=address, again=again)
+    echo(checked("prelabel", start, database, job, status, [], tag))
 
 
 def score(
@@ -46,17 +47,19 @@ def score(
     tag: Tags = [],  # noqa: B006
     model: ModelName = SCORING_MODEL,
     quick: Annotated[bool, typer.Option("--quick", help="Use the quality model only, without predicting masks from clicks.")] = False,
-    backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
+    backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False, external: External = False,
 ) -> None:  # fmt: skip
     """Score all masks without ground truth, so that the worst can be reviewed first. An interrupted run resumes."""
     from cdwidget.batch import Score
 
     job = Score([name.strip() for name in names.split(",") if name.strip()] or None, None if quick else model, quick or None)
-    start = partial(run_job, backend=backend, workers=workers, address=address, again=again)
-    typer.echo(checked("score", start, database, job, status, label, tag))
+    start = partial(run_job, external=external, backend=backend, workers=workers, address=address, again=again)
+    echo(checked("score", start, database, job, status, label, tag))
 
 
-def run_job(database: Path, job: Job, status: Sequence[str], label: Sequence[str], tag: Sequence[str], **options: Any) -> str:
+def run_job(
+    database: Path, job: Job, status: Sequence[str], label: Sequence[str], tag: Sequence[str], external: bool = False, **options: Any
+) -> str:  # fmt: skip
     """Run a job on the selected items of a catalogue and return its report.
 
     Args:
@@ -65,11 +68,12 @@ def run_job(database: Path, job: Job, status: Sequence[str], label: Sequence[str
         status: Only items with one of these statuses; all if empty.
         label: Only items with one of these labels; all if empty.
         tag: Only items with one of these tags; all if empty.
+        external: Open all images, see `Catalogue`.
         **options: Keyword arguments of `cdwidget.run`.
     """
     from cdwidget.batch import run
 
     filters = given_filters(status, label, tag)
-    with open_existing(database) as catalogue:
+    with open_existing(database, external) as catalogue:
         report = run(job, catalogue, catalogue.ids(**filters) if filters else None, **options)
     return with_problems(str(report), [f"item {failure.item}, {failure.path}: {failure.description}" for failure in report.failed])

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how wrong values become messages."""
+"""Options that several commands share, how wrong values become messages, and how results are printed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ Data = Annotated[list[Path], typer.Option(help="Folder with images/ and masks/, 
 Tags = Annotated[list[str], typer.Option(help="A tag of the items. Repeatable.")]
 Statuses = Annotated[list[str], typer.Option("--status", help="Only items with this status. Repeatable.")]
 Labels = Annotated[list[str], typer.Option("--label", help="Only items that contain an instance with this label. Repeatable.")]
+External = Annotated[
+    bool, typer.Option("--external", help="Also open images on servers and in folders from which you have not added images here.")
+]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 ModelName = Annotated[str, typer.Option(help="Model name, optionally with @variant, or a weights file.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")]
@@ -28,7 +31,17 @@ def checked(option: str, read: Callable[..., Value], *args: object) -> Value:
     try:
         return read(*args)
     except (ValueError, OSError, ImportError) as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+        raise typer.BadParameter(printable(str(error)), param_hint=option) from error
+
+
+def printable(text: str) -> str:
+    r"""Return a text for a terminal: characters that would control it are written as escapes such as \x1b."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def echo(text: str) -> None:
+    """Print a result, which may hold labels, paths and tags of any origin."""
+    typer.echo(printable(text))
 
 
 def check_out(out: Path | None) -> None:

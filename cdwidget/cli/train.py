@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cdwidget.cli.options import SCORING_MODEL, Data, Device, ModelName, Seed, check_out, checked
+from cdwidget.cli.options import SCORING_MODEL, Data, Device, ModelName, Seed, check_out, checked, echo
 from cdwidget.registry import lookup
 
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of batches; default: the recipe's.")]
@@ -50,7 +50,7 @@ def train(
         start_from=None if start_from is None else checked("--start-from", weights_of, start_from),
         teacher=None if teacher is None else checked("--teacher", weights_of, teacher),
     )  # fmt: skip
-    typer.echo(f"wrote {checked('train', start, chosen, folders, out)}")
+    echo(f"wrote {checked('train', start, chosen, folders, out)}")
 
 
 def round_weights(
@@ -66,7 +66,7 @@ def round_weights(
 
     check_out(out)
     network = checked("MODEL", lambda: load_checkpoint(weights_of(model)))
-    typer.echo(checked("--data", run, network, data, out, views))
+    echo(checked("--data", run, network, data, out, views))
 
 
 def export_onnx(
@@ -80,7 +80,7 @@ def export_onnx(
 
     network = checked("MODEL", lambda: load_checkpoint(weights_of(model)))
     for path in checked("OUT", run, network, out):
-        typer.echo(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
+        echo(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def train_quality(
@@ -96,7 +96,7 @@ def train_quality(
 
     check_out(out)
     recipe = replace(QUALITY_RECIPE, steps=steps or QUALITY_RECIPE.steps, first=first)
-    typer.echo(checked("--data", train_quality_model, data, out, recipe, start_from, device))
+    echo(checked("--data", train_quality_model, data, out, recipe, start_from, device))
 
 
 def fit_scores(
@@ -116,7 +116,7 @@ def fit_scores(
 
     check_out(out)
     quality_model = checked("--quality", load_quality_model, quality or WEIGHTS)
-    typer.echo(checked("fit-scores", run, data, checked("--model", load_variant, model), quality_model, out, masks, plain))
+    echo(checked("fit-scores", run, data, checked("--model", load_variant, model), quality_model, out, masks, plain))
 
 
 def score_quality(
@@ -133,4 +133,4 @@ def score_quality(
 
     check_out(out)
     scored = checked("--data", measure_scores, data, checked("--model", load_variant, model), load_quality_model(), masks, seed)
-    typer.echo(write(scored, out, model=model, seed=seed))
+    echo(write(scored, out, model=model, seed=seed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from cdwidget.scoring.context import ImageContext, MaskContext
 from cdwidget.scoring.overall import overall
 from cdwidget.scoring.population import Population
 from cdwidget.scoring.registry import CLASS_SCORES, PREDICTOR_SCORES, QUALITY_SCORES, compute_scores
+from cdwidget.tables import write_csv
 from cdwidget.train.corruption import CLEAN_KIND, CorruptedImage, corrupted_images, read_populations
 
 BAD_SHARE = 0.15  # fraction of bad masks in the simulated reviews
@@ -205,14 +205,13 @@ def write(masks: Sequence[ScoredMask], out: Path, **conditions: Any) -> str:
     """
     figures = {**conditions, **summarize(masks)}
     out.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
-    with out.with_suffix(".csv").open("w", newline="") as file:
-        names = list(dict.fromkeys(name for mask in masks for name in mask.scores))
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["group", "image", "number", "kind", "iou", "made", "chance", "estimate", *names])
-        for mask in masks:
-            scores = (f"{mask.scores[name]:.4f}" if name in mask.scores else "" for name in names)
-            numbers = (f"{value:.4f}" for value in (mask.iou, mask.source_iou, mask.bad_probability, mask.estimated_iou))
-            rows.writerow([mask.group, mask.image, mask.number, mask.kind, *numbers, *scores])
+    names = list(dict.fromkeys(name for mask in masks for name in mask.scores))
+    rows = []
+    for mask in masks:
+        scores = (f"{mask.scores[name]:.4f}" if name in mask.scores else "" for name in names)
+        numbers = (f"{value:.4f}" for value in (mask.iou, mask.source_iou, mask.bad_probability, mask.estimated_iou))
+        rows.append([mask.group, mask.image, mask.number, mask.kind, *numbers, *scores])
+    write_csv(out.with_suffix(".csv"), ["group", "image", "number", "kind", "iou", "made", "chance", "estimate", *names], rows)
     lines = [f"{figures['masks']} masks of {figures['images']} held-out images, {figures['bad']} of them bad (IoU < {GOOD_IOU})"]
     for name in (*VARIANTS, BY_NUMBER):
         row = figures[name]
