@@ -86,7 +86,7 @@ def test_invalid_masks_are_reported_and_omitted(tmp_path: Path) -> None:
     bad = [Instance(np.zeros((3, 3)) + 7.0), Instance(square(1, 1)), Instance(np.ones((5, 5), bool)), Instance(square(2, 2), "\ud800")]
     added = Catalogue(tmp_path / "labels.db").add([Item("a.png", bad), Item("b\udc80.png"), Item("c.png")])
     assert (added.items, added.instances, len(added.problems)) == (2, 1, 4)
-    assert all("a.png" in problem for problem in added.problems[:3]) and "not valid Unicode" in added.problems[3]
+    assert all("a.png" in str(problem) for problem in added.problems[:3]) and "not valid Unicode" in str(added.problems[3])
 
 
 @pytest.mark.parametrize("name", [*ODD_NAMES, "a" * 300 + ".png"])
@@ -237,7 +237,7 @@ def test_run_lengths_of_coco_are_stored_unchanged(tmp_path: Path) -> None:
         (8, 2, (0, 0, 2, 2)),
     ]
     assert catalogue.item(1).records[0].counts == "123", "as it was in the file"
-    assert len(added.problems) == 1 and "9" in added.problems[0]
+    assert len(added.problems) == 1 and "9" in str(added.problems[0])
 
 
 def test_data_frames(catalogue: Catalogue) -> None:

@@ -188,8 +188,11 @@ def write_old_file(path: Path, version: int) -> Path:
         for statement in statements:
             raw.execute(statement)
     raw.execute("INSERT INTO items (path, height, width, changed) VALUES ('a.png', 30, 40, 0)")
-    raw.execute("INSERT INTO instances VALUES (1, 1, 1, 0, 'cat', 'new', 0, 1200, 0, 0, 40, 30, NULL)")
-    raw.execute("INSERT INTO masks VALUES (1, '0`U1', NULL)")
+    raw.execute(
+        "INSERT INTO instances (id, item, number, position, label, crowd, area, x0, y0, x1, y1) "
+        "VALUES (1, 1, 1, 0, 'cat', 0, 1200, 0, 0, 40, 30)"
+    )
+    raw.execute("INSERT INTO masks (instance, counts) VALUES (1, '0`U1')")
     raw.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     raw.execute(f"PRAGMA user_version = {version}")
     raw.commit()
@@ -203,7 +206,7 @@ def test_an_upgrade_keeps_a_copy(tmp_path: Path, version: int) -> None:
     path.chmod(0o640)
     catalogue = Catalogue(path)
     (row,) = catalogue.query(of="instances")
-    assert row.label == "cat" and catalogue.item(1).instances[0].mask.all()
+    assert (row.label, row.confidence, row.attributes) == ("cat", None, {}) and catalogue.item(1).instances[0].mask.all()
     catalogue.set_status(1, "accepted")
     assert catalogue.undo(1)
     copy = tmp_path / f"labels.db.v{version}"
@@ -257,6 +260,26 @@ def test_a_file_that_cannot_be_written_is_opened_for_reading(
     monkeypatch.undo()
     assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (version,)
     assert [one.name for one in tmp_path.iterdir()] == ["labels.db"]
+
+
+def test_one_damaged_row_does_not_cost_the_others(catalogue: Catalogue) -> None:
+    """As another program, or a damaged disk, may leave it."""
+
+    def damage(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE masks SET counts = ? WHERE instance = 1", (b"\xff\xfe",))
+        connection.execute("UPDATE instances SET x0 = 'left' WHERE id = 2")
+        connection.execute("UPDATE instances SET label = cast(x'ff00fe' AS TEXT), attributes = '[1' WHERE id = 3")
+
+    catalogue.database.write(damage)
+    assert [bool(one.error) for one in catalogue.thumbnails([1, 2, 3, 4])] == [True, True, False, False]
+    rows = catalogue.query(of="instances", limit=None)
+    assert len(rows) == 6 and rows[2].attributes == {} and rows[3].label == "dog"
+    with pytest.raises(ValueError):
+        list(catalogue.item(1).instances)
+    assert [one.label for one in catalogue.item(3).instances] == ["cat", "dog"]
+    catalogue.database.write(lambda connection: connection.execute("DROP TABLE scores"))
+    with pytest.raises(ValueError, match=r"labels.db is not a catalogue, or is damaged \(no such table: scores\)"):
+        catalogue.scores(1)
 
 
 def test_workers_open_the_catalogue_in_the_same_way(catalogue: Catalogue) -> None:

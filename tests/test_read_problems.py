@@ -29,7 +29,7 @@ def test_a_broken_file_does_not_cost_the_others(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"b\.json"):
         cdwidget.read("labelme", tmp_path, strict=True)
     added = cdwidget.Catalogue(tmp_path / "labels.db").import_("labelme", tmp_path)
-    assert (added.items, added.problems) == (1, [str(problem)])
+    assert (added.items, list(added.problems)) == (1, [problem])
 
 
 def test_a_data_set_without_a_readable_entry_raises(tmp_path: Path) -> None:

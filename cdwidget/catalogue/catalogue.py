@@ -11,6 +11,7 @@ from typing import Any, ContextManager, Iterable, Sequence, Sized
 from tqdm.auto import tqdm
 
 from cdwidget._deprecated import renamed_property, warn_renamed
+from cdwidget.catalogue.adding import KNOWN_PATHS_SQL, AddResult, insert_items, record_dataset
 from cdwidget.catalogue.editing import ItemEditor, checked_tags
 from cdwidget.catalogue.external import ImageAccess
 from cdwidget.catalogue.images import current_user, expand_paths, relative_to_catalogue
@@ -22,8 +23,9 @@ from cdwidget.catalogue.records import encode_items
 from cdwidget.catalogue.rows import Problem, ScoreValue
 from cdwidget.catalogue.schema import STATUSES
 from cdwidget.catalogue.subset import Subset, make_subset
-from cdwidget.catalogue.writer import KNOWN_PATHS_SQL, AddResult, insert_items, write_scores
+from cdwidget.catalogue.writer import write_scores
 from cdwidget.formats import load
+from cdwidget.formats.dataset import Dataset
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 
@@ -121,7 +123,8 @@ class Catalogue(ItemEditor):
         gets the given ones. Instances that cannot be encoded are omitted.
 
         Args:
-            items: Items, or paths and URLs of images; or a folder, with its subfolders, or a pattern such as "photos/*.jpg".
+            items: Items, or paths and URLs of images; a data set of `cdwidget.read`; or a folder, with its subfolders, or a pattern such
+                as "photos/*.jpg".
             status: Status of the new items and instances.
             tags: Tags of the new items.
             progress: Show a progress bar; None shows it only in a terminal or notebook.
@@ -138,6 +141,8 @@ class Catalogue(ItemEditor):
         """
         lookup(dict.fromkeys(STATUSES), status, "status")
         added = AddResult()
+        if isinstance(items, Dataset):
+            added.problems.extend(items.problems)
         total = len(items) if isinstance(items, Sized) and not isinstance(items, str) else None
         remaining = (item if isinstance(item, Item) else Item(item) for item in expand_paths(items))
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
@@ -146,10 +151,15 @@ class Catalogue(ItemEditor):
                 encoded = encode_items(self._without_known(batch, added), status)
                 self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
                 bar.update(len(batch))
+        if isinstance(items, Dataset):
+            self.database.write(record_dataset, items, added.problems)
         return added
 
     def import_(self, format: str, path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None, **options: Any) -> AddResult:
         """Add a data set.
+
+        Its classes and their numbers, and fields that cdwidget does not use, are kept for `export`. Entries that cannot be read are left
+        out and listed by `problems`.
 
         Args:
             format: A name of `cdwidget.formats.FORMATS`.
@@ -167,10 +177,7 @@ class Catalogue(ItemEditor):
         Example:
             >>> catalogue.import_("coco", "annotations.json", tags=["night"])
         """
-        dataset = load(format, path, images)
-        added = self.add(dataset, **options)
-        added.problems[:0] = map(str, dataset.problems)
-        return added
+        return self.add(load(format, path, images), **options)
 
     def subset(self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), **options: Any) -> Subset:
         """Choose items for training.

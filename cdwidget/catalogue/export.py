@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
 from cdwidget.catalogue.images import fetch, file_name, find_problem, is_url, load_image
-from cdwidget.catalogue.records import Record
+from cdwidget.catalogue.records import Record, from_json
 from cdwidget.catalogue.rows import CatalogueItem, RecordLoader
 from cdwidget.formats import FORMATS, coco
 from cdwidget.formats.class_ids import Labels
@@ -100,4 +100,7 @@ def _coco_images(items: Iterable[CatalogueItem], folder: Path, omitted: list[str
 
 def _coco_annotation(record: Record, height: int, width: int) -> coco.Annotation:
     segmentation = {"size": [height, width], "counts": record.counts}
-    return coco.Annotation(record.number, record.label, segmentation, record.area, record.bbox, record.crowd)
+    return coco.Annotation(
+        record.number, record.label, segmentation, record.area, record.bbox, record.crowd,
+        from_json(record.attributes), record.confidence, record.track_id,
+    )  # fmt: skip

@@ -28,10 +28,15 @@ OPERATORS = {
 }
 _ITEM_COLUMNS = {name: f"items.{name}" for name in ("path", "height", "width", "changed", "version", "problem")}
 COLUMNS = {  # the columns of a `where` condition
-    "items": {"id": "items.id", "status": "items.status", "score": "items.score", **_ITEM_COLUMNS},
+    "items": {
+        **{name: f"items.{name}" for name in ("id", "status", "score")},
+        **_ITEM_COLUMNS,
+        "instances": "(SELECT count(*) FROM instances WHERE item = items.id)",
+    },
     "instances": {
         **{name: f"instances.{name}" for name in ("id", "item", "number", "label", "status", "score", "area", "x0", "y0", "x1", "y1")},
         **_ITEM_COLUMNS,
+        **{name: f"instances.{name}" for name in ("confidence", "track_id")},
         "text": "(items.path || char(10) || instances.label)",
     },
 }
@@ -41,8 +46,15 @@ assert _SCORE_KEY.replace("{}.", "") == SCORE_SQL
 _COMMON_ORDERS = {"id": ("{}.id",), "score": (_SCORE_KEY, "{}.id"), "status": ("{}.status", _SCORE_KEY, "{}.id")}
 ORDERS = {
     "items": {**_COMMON_ORDERS, "path": ("{}.path",), "changed": ("{}.changed", "{}.id")},
-    "instances": {**_COMMON_ORDERS, "label": ("{}.label", _SCORE_KEY, "{}.id"), "area": ("{}.area", "{}.id")},
+    "instances": {
+        **_COMMON_ORDERS,
+        "label": ("{}.label", _SCORE_KEY, "{}.id"),
+        "area": ("{}.area", "{}.id"),
+        "confidence": ("{}.confidence", "{}.id"),
+    },
 }
+ATTRIBUTE_PREFIX = "attributes."  # before the name of an attribute in a condition
+_ATTRIBUTE = "json_extract(instances.attributes, ?)"
 _NAMED_SCORE = "(SELECT value FROM scores WHERE instance = instances.id AND name = ?)"
 MAX_SELECTIVE_ROWS = 5000  # A filter that leaves fewer rows is applied first, and its rows sorted: faster than a scan of the order's index.
 
@@ -57,7 +69,7 @@ class Query:
         label: One or several labels; an item matches if any of its instances does.
         tag: One or several tags of the item.
         order_by: A key of ORDERS, or for instances the name of a score; "-" before it for descending. Rows without an overall score sort
-            below all others; rows without another score that is ordered by are omitted.
+            below all others; rows without another score, or without a confidence, that is ordered by are omitted.
         where: Conditions that must all hold.
         after: The id of the last row of the previous page.
         scores: The names of all scores in the catalogue.
@@ -171,6 +183,8 @@ class Query:
             filters.append(text.format(_placeholders(values)))
             parameters.extend(values)
 
+        if self.order_by.removeprefix("-") == "confidence":
+            filters.append("instances.confidence IS NOT NULL")
         for name, given in (("status", self.status), ("label", self.label)):
             if given is None or (name == "label" and self.of == "items"):
                 continue
@@ -198,12 +212,16 @@ class Query:
         columns = COLUMNS[self.of]
         if self.of == "instances":
             columns = {**{score: "scores.value" if score == self._order()[1] else _NAMED_SCORE for score in self.scores}, **columns}
+            if name.startswith(ATTRIBUTE_PREFIX):
+                columns = {**columns, name: _ATTRIBUTE}
         column = lookup(columns, name, "column of " + self.of)
         text = lookup(OPERATORS, operator, "operator").format(column)
         if operator == "in":
             value = json.dumps([int(one) for one in value])
         elif not isinstance(value, (str, int, float, type(None))):
             raise ValueError(f"{value!r} cannot be compared with {name}; allowed are text, numbers and None")
+        if column is _ATTRIBUTE:
+            return text, [f"$.{json.dumps(name.removeprefix(ATTRIBUTE_PREFIX), ensure_ascii=False)}", value]
         return text, [name, value] if column is _NAMED_SCORE else [value]
 
 

@@ -14,6 +14,7 @@ from cdwidget.catalogue.export import export_items
 from cdwidget.catalogue.external import ImageAccess
 from cdwidget.catalogue.images import resolve_path
 from cdwidget.catalogue.query import Condition, Query, RowKind, Texts
+from cdwidget.catalogue.records import from_json
 from cdwidget.catalogue.rows import (
     OVERALL_SCORE,
     ROW_SQL,
@@ -31,6 +32,7 @@ from cdwidget.catalogue.statistics import Stats, compute_stats, rows_to_pandas
 from cdwidget.catalogue.storage import Database
 from cdwidget.catalogue.thumbnails import HeatMap, Thumbnail, Thumbnails
 from cdwidget.catalogue.writer import read_records
+from cdwidget.formats.dataset import ReadProblem
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.items import Instance
 from cdwidget.registry import lookup
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Union[ItemRow, InstanceRow]
+MAX_ATTRIBUTE_VALUES = 100
 
 
 class Reader:
@@ -72,10 +75,11 @@ class Reader:
         Args:
             status: One or several statuses.
             label: One or several labels; an item matches if any of its instances does.
-            order_by: "id", "score" or "status"; for items also "path" or "changed"; for instances also "label", "area" or the name of a
-                score. "-" before it for descending.
+            order_by: "id", "score" or "status"; for items also "path" or "changed"; for instances also "label", "area", "confidence" or
+                the name of a score. "-" before it for descending.
             where: Conditions (column, operator, value) that must all hold, such as ("area", "<", 100). Operators are = != < <= > >=
-                contains in. Columns of instances include the names of scores, and "text", which is the path and the label.
+                contains in. Columns of instances include the names of scores, "confidence", "track_id", "attributes.<name>", and "text",
+                which is the path and the label. Items have "instances", the number of their instances.
             limit: Maximum number of rows; None for all.
             offset: Number of rows to skip.
             tag: One or several tags.
@@ -90,6 +94,8 @@ class Reader:
 
         Example:
             >>> catalogue.query("new", "cat", "-score", of="instances")
+            >>> catalogue.query(of="instances", where=[("attributes.occluded", "=", True)])
+            >>> catalogue.query(where=[("instances", "=", 0)])  # Images without objects.
         """
         query = self._query(status, label, tag, order_by, where, of, after)
         return self.rows((row[0] for row in self.database.rows(*query.sql(self._selective(query), limit, offset))), of)
@@ -130,19 +136,20 @@ class Reader:
         Raises:
             ValueError: If it does not exist.
         """
-        sql = "SELECT path, status, version, height, width FROM items WHERE id = ?"
+        sql = "SELECT path, status, version, height, width, extra FROM items WHERE id = ?"
         found = self.database.rows(sql, (item_id,))
         if not found:
             raise ValueError(f"there is no item {item_id!r} in {self.path}")
-        ((path, status, version, height, width),) = found
+        ((path, status, version, height, width, extra),) = found
         tags = tuple(tag for (tag,) in self.database.rows("SELECT tag FROM tags WHERE item = ?", (item_id,)))
         with self.database.connection() as connection:
             records = read_records(connection, item_id) if height else []
         instances: Sequence[Instance] = LazyInstances(len(records), RecordLoader(records, height, width))
         size = (height, width) if height else None
         return CatalogueItem(
-            self._resolve(path), instances, id=item_id, status=status, version=version, size=size, tags=tags, records=records
-        )
+            self._resolve(path), instances, from_json(extra), id=item_id, status=status, version=version, size=size, tags=tags,
+            records=records,
+        )  # fmt: skip
 
     def items(self, ids: Iterable[int] | None = None, **filters: Any) -> Iterator[CatalogueItem]:
         """Yield items one by one, so that only one is in memory.
@@ -155,8 +162,24 @@ class Reader:
             yield self.item(int(item_id))
 
     def labels(self) -> list[str]:
-        """Return all labels, sorted."""
-        return self._distinct("instances", "label")
+        """Return all labels, sorted, also of classes without an instance."""
+        return sorted({*self._distinct("instances", "label"), *self.classes()})
+
+    def classes(self) -> dict[str, int]:
+        """Return the classes with a number, by number: from imported data sets and `set_classes`."""
+        return dict(self.database.rows("SELECT label, number FROM classes ORDER BY number"))
+
+    def attributes(self) -> dict[str, list[Any]]:
+        """Return the values of each attribute, sorted; at most the first 100 of each."""
+        sql = """SELECT key, value, type FROM instances, json_each(instances.attributes) WHERE instances.attributes IS NOT NULL
+            AND json_valid(instances.attributes) AND type NOT IN ('object', 'array', 'null')
+            GROUP BY key, value, type ORDER BY key, value"""
+        found: dict[str, list[Any]] = {}
+        for name, value, kind in self.database.rows(sql):
+            values = found.setdefault(name, [])
+            if len(values) < MAX_ATTRIBUTE_VALUES:
+                values.append(kind == "true" if kind in ("true", "false") else value)
+        return found
 
     def tags(self) -> list[str]:
         """Return all tags, sorted."""
@@ -165,6 +188,14 @@ class Reader:
     def score_names(self) -> list[str]:
         """Return the names of all scores, sorted."""
         return self._distinct("scores", "name")
+
+    def problems(self) -> list[ReadProblem]:
+        """Return the entries of imported data sets that could not be read as they are.
+
+        Each import keeps at most the first 10,000; importing a data set again replaces its problems.
+        """
+        rows = self.database.rows("SELECT file, image, annotation, message, advice FROM problems ORDER BY id")
+        return [ReadProblem(*row) for row in rows]
 
     # ---- one item or instance ------------------------------------------------------------------------------------
 

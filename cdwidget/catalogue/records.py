@@ -5,13 +5,18 @@ The instances of items are encoded without decoding the run lengths that they ha
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import astuple, dataclass, fields
-from numbers import Integral
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from cdwidget.formats.coco import AnnotationLoader, Crowd
+from cdwidget.catalogue.images import file_name
+from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, EncodedInstance
+from cdwidget.formats.dataset import ReadProblem
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.items import Instance, Item
 from cdwidget.masks import as_mask, pack, unpack
@@ -37,6 +42,10 @@ class Record:
         y1: Bottom of the bbox in pixels, exclusive.
         counts: Compressed run lengths of the mask.
         alpha: Alpha matte as packed by `masks.pack`; None for none.
+        confidence: `Instance.score`; None for none.
+        track_id: `Instance.track_id`; None for none.
+        attributes: `Instance.attributes` as JSON; None for none.
+        extra: `Instance.extra` as JSON; None for none.
     """
 
     number: int
@@ -51,6 +60,10 @@ class Record:
     y1: int
     counts: str
     alpha: bytes | None = None
+    confidence: float | None = None
+    track_id: int | None = None
+    attributes: str | None = None
+    extra: str | None = None
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -59,13 +72,18 @@ class Record:
 
     def instance(self, height: int, width: int) -> Instance:
         """Decode the instance for an image size in pixels; raise ValueError if it is damaged."""
+        if not isinstance(self.counts, str) or not isinstance(self.label, str):
+            raise ValueError(f"instance {self.number} is damaged: its label or mask is not text")
         kind = Crowd if self.crowd else Instance
         alpha = None if self.alpha is None else unpack(self.alpha, height, width)
-        return kind(decode(self.counts, height, width), self.label, self.number, alpha)
+        return kind(
+            decode(self.counts, height, width), self.label, self.number, alpha,
+            attributes=from_json(self.attributes), score=self.confidence, track_id=self.track_id, extra=from_json(self.extra),
+        )  # fmt: skip
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-MASK_COLUMNS = ("counts", "alpha")  # Columns of the table `masks`.
+MASK_COLUMNS = ("counts", "alpha", "extra")  # Columns of the table `masks`.
 INSTANCE_COLUMNS = tuple(name for name in COLUMNS if name not in MASK_COLUMNS)  # Columns of the table `instances`.
 
 
@@ -84,6 +102,38 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
     return Record(**{**data, "alpha": None if data["alpha"] is None else bytes.fromhex(data["alpha"])})
 
 
+def to_json(values: Mapping[str, Any]) -> str | None:
+    """Return a JSON object as text that SQLite can search; None for an empty one.
+
+    Numbers that JSON does not have become null; values of other types become text.
+    """
+    if not values:
+        return None
+    try:
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False, default=_plain)
+        text.encode()
+        return text
+    except ValueError:
+        finite = json.loads(json.dumps(values, default=_plain), parse_constant=lambda _: None)
+        return json.dumps(finite)
+
+
+def from_json(text: str | None) -> dict[str, Any]:
+    """Return the JSON object of a text of `to_json`; empty for None or another value."""
+    if not text:
+        return {}
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError, TypeError):  # Another program wrote it.
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _plain(value: Any) -> Any:
+    """Convert a value that is not JSON: NumPy scalars and arrays to plain ones, others to text."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
+
+
 @dataclass(frozen=True)
 class EncodedItem:
     """An item ready to be stored.
@@ -92,13 +142,13 @@ class EncodedItem:
         item: The item.
         size: (height, width) of its masks in pixels; None without masks.
         records: Its instances.
-        problems: Descriptions of the instances that could not be encoded.
+        problems: The instances that could not be encoded.
     """
 
     item: Item
     size: tuple[int, int] | None
     records: list[Record]
-    problems: list[str]
+    problems: list[ReadProblem]
 
 
 def encode_items(items: Sequence[Item], status: str) -> list[EncodedItem]:
@@ -112,12 +162,13 @@ def encode_items(items: Sequence[Item], status: str) -> list[EncodedItem]:
         One encoded item each; instances that cannot be encoded are omitted and described in `problems`.
     """
     encoded: list[list[_EncodedInstance]] = []
-    problems: list[list[str]] = [[] for _ in items]
+    problems: list[list[ReadProblem]] = [[] for _ in items]
     for item, described in zip(items, problems):
         own = []
-        for result in _encoded_instances(item):
+        for position, result in enumerate(_encoded_instances(item), 1):
             if isinstance(result, Exception):
-                described.append(str(result))
+                known = getattr(result, "problem", None)
+                described.append(known if isinstance(known, ReadProblem) else _problem(item, position, str(result)))
             else:
                 own.append(result)
         encoded.append(own)
@@ -133,7 +184,7 @@ def encode_instances(instances: Iterable[Instance]) -> EncodedItem:
     """Encode the instances of one item with status "new"; raise ValueError if one cannot be encoded."""
     (encoded,) = encode_items([Item("", list(instances))], "new")
     if encoded.problems:
-        raise ValueError("; ".join(encoded.problems))
+        raise ValueError("; ".join(f"instance {problem.annotation}: {problem.message}" for problem in encoded.problems))
     return encoded
 
 
@@ -147,6 +198,20 @@ class _EncodedInstance:
     counts: str
     size: tuple[int, int]
     alpha: bytes | None = None
+    confidence: float | None = None
+    track_id: int | None = None
+    attributes: str | None = None
+    extra: str | None = None
+
+    @classmethod
+    def of(
+        cls, instance: Instance | EncodedInstance, counts: str, size: tuple[int, int], is_crowd: bool, alpha: bytes | None = None
+    ) -> _EncodedInstance:
+        """Return an instance with encoded mask."""
+        return cls(
+            instance.id, instance.label, is_crowd, counts, size, alpha,
+            _confidence(instance.score), _track(instance.track_id), to_json(instance.attributes), to_json(instance.extra),
+        )  # fmt: skip
 
     def __post_init__(self) -> None:
         try:
@@ -162,7 +227,7 @@ def _encoded_instances(item: Item) -> Iterator[_EncodedInstance | Exception]:
         try:
             if isinstance(load, AnnotationLoader):  # A COCO file has masks that need not be decoded.
                 found = load.encoded(index)
-                yield _EncodedInstance(found.id, found.label, found.is_crowd, found.counts, (load.height, load.width))
+                yield _EncodedInstance.of(found, found.counts, (load.height, load.width), found.is_crowd)
             else:
                 yield _encode(item.instances[index])
         except Exception as error:  # Files are read here, and their content may be anything.
@@ -177,19 +242,21 @@ def _encode(instance: Instance) -> _EncodedInstance:
     if instance.alpha is not None and (instance.alpha.shape != shape or instance.alpha.dtype != np.uint8):
         raise ValueError(f"the alpha is {instance.alpha.dtype} {instance.alpha.shape}, not uint8 {shape}")
     alpha = None if instance.alpha is None else pack(instance.alpha)
-    return _EncodedInstance(instance.id, instance.label, isinstance(instance, Crowd), encode(mask), (shape[0], shape[1]), alpha)
+    return _EncodedInstance.of(instance, encode(mask), (shape[0], shape[1]), isinstance(instance, Crowd), alpha)
 
 
 def _encoded_item(
-    item: Item, encoded: Sequence[_EncodedInstance], extents: Sequence[Extent | None], status: str, problems: list[str]
+    item: Item, encoded: Sequence[_EncodedInstance], extents: Sequence[Extent | None], status: str, problems: list[ReadProblem]
 ) -> EncodedItem:
     size = encoded[0].size if encoded else None
     valid = []
     for position, (instance, extent) in enumerate(zip(encoded, extents), 1):
         if extent is None:
-            problems.append(f"instance {instance.id or position}: its run lengths do not fill {instance.size[1]}x{instance.size[0]} pixels")
+            message = f"its run lengths do not fill {instance.size[1]}x{instance.size[0]} pixels, so it was left out"
+            problems.append(_problem(item, instance.id or position, message))
         elif instance.size != size:
-            problems.append(f"instance {instance.id or position}: its mask is {instance.size}, the first one is {size} (height, width)")
+            message = f"its mask is {instance.size}, the first one is {size} (height, width), so it was left out"
+            problems.append(_problem(item, instance.id or position, message))
         else:
             valid.append((instance, extent))
     given = {instance.id for instance, _ in valid if _is_number(instance.id)}
@@ -200,9 +267,26 @@ def _encoded_item(
             number, free = free, free + 1
         used.add(number)
         records.append(
-            Record(int(number), position, instance.label, status, instance.crowd, *extent, instance.counts, instance.alpha)
+            Record(
+                int(number), position, instance.label, status, instance.crowd, *extent, instance.counts, instance.alpha,
+                instance.confidence, instance.track_id, instance.attributes, instance.extra,
+            )
         )  # fmt: skip
     return EncodedItem(item, size, records, problems)
+
+
+def _problem(item: Item, annotation: object, message: str) -> ReadProblem:
+    path = os.fspath(item.path)
+    return ReadProblem(path, file_name(path), str(annotation), message)
+
+
+def _confidence(score: Any) -> float | None:
+    return float(score) if isinstance(score, Real) and not isinstance(score, bool) and isfinite(score) else None
+
+
+def _track(number: Any) -> int | None:
+    is_whole = isinstance(number, Integral) and not isinstance(number, bool)
+    return int(number) if is_whole and abs(int(number)) <= MAX_SQLITE_INTEGER else None
 
 
 def _is_number(value: Any) -> bool:

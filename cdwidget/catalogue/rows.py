@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from cdwidget._deprecated import renamed_property
 from cdwidget.catalogue.images import load_image
-from cdwidget.catalogue.records import Record
+from cdwidget.catalogue.records import Record, from_json
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
 
@@ -65,6 +65,9 @@ class InstanceRow:
         width: Width of the image in pixels.
         version: The item's number of changes so far.
         drawn: The item's number of changes of masks and labels so far; a decision does not increase it.
+        confidence: Confidence of the model that predicted it, in [0, 1], which is `Instance.score`; None for none.
+        track_id: Number of the same object in the images of a sequence; None for none.
+        attributes: Values of the user's own.
     """
 
     id: int
@@ -80,13 +83,16 @@ class InstanceRow:
     width: int
     version: int
     drawn: int
+    confidence: float | None = None
+    track_id: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 _INSTANCE_COUNT = "(SELECT count(*) FROM instances WHERE item = items.id)"
 ROW_SQL = {
     "items": f"SELECT items.id, path, items.status, items.score, {_INSTANCE_COUNT}, height, width, version, changed, problem FROM items",
     "instances": "SELECT instances.id, item, number, path, label, instances.status, instances.score, area, x0, y0, x1, y1, height, width, "
-    "version, drawn FROM instances JOIN items ON items.id = item",
+    "version, drawn, confidence, track_id, attributes FROM instances JOIN items ON items.id = item",
 }
 
 
@@ -97,8 +103,12 @@ def item_row(columns: Sequence[Any], path: str) -> ItemRow:
 
 def instance_row(columns: Sequence[Any], path: str) -> InstanceRow:
     """Return the row for the columns of ROW_SQL, with the resolved path of the image."""
-    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version, drawn = columns
-    return InstanceRow(id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version, drawn)
+    id, item, number, _, label, status, score, area, x0, y0, x1, y1, height, width, version, drawn, *more = columns
+    confidence, track_id, attributes = more
+    return InstanceRow(
+        id, item, number, path, label, status, score, area, (x0, y0, x1, y1), height, width, version, drawn,
+        confidence, track_id, from_json(attributes),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

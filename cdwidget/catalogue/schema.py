@@ -62,8 +62,25 @@ _VERSION_3 = (
     "CREATE TABLE embeddings (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, model TEXT NOT NULL, vector BLOB NOT NULL)",
     "CREATE TABLE fingerprints (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, value BLOB NOT NULL)",
 )
+# Version 4: values of instances, items and data sets that formats carry, kept for export. `confidence` is `Instance.score`. `attributes`
+# and `extra` are JSON, NULL for none. `problems` are entries of an imported data set that were not read as they are.
+_VERSION_4 = (
+    "ALTER TABLE instances ADD COLUMN confidence REAL",
+    "ALTER TABLE instances ADD COLUMN track_id INTEGER",
+    "ALTER TABLE instances ADD COLUMN attributes TEXT",
+    "ALTER TABLE masks ADD COLUMN extra TEXT",
+    "ALTER TABLE items ADD COLUMN extra TEXT",
+    "CREATE INDEX instances_by_confidence ON instances (confidence) WHERE confidence IS NOT NULL",
+    "CREATE TABLE classes (label TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE) WITHOUT ROWID",
+    """CREATE TABLE datasets (
+        id INTEGER PRIMARY KEY, format TEXT NOT NULL, path TEXT NOT NULL, at REAL NOT NULL, extra TEXT NOT NULL)""",
+    """CREATE TABLE problems (
+        id INTEGER PRIMARY KEY, dataset INTEGER NOT NULL REFERENCES datasets ON DELETE CASCADE, file TEXT NOT NULL, image TEXT NOT NULL,
+        annotation TEXT NOT NULL, message TEXT NOT NULL, advice TEXT NOT NULL)""",
+    "CREATE INDEX problems_of_dataset ON problems (dataset)",
+)
 # Statements that upgrade version 0, 1, ... to the next one. Released entries never change; new ones are appended.
-MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 
 
 def migrate(connection: sqlite3.Connection, path: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Writes to a catalogue: new items, and changes of items that can be undone."""
+"""Changes of the items of a catalogue that can be undone, and their scores."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import sqlite3
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import isfinite
-from pathlib import Path
 from time import time
 from typing import Any, Collection, Iterable, Mapping, Sequence
 
-from cdwidget.catalogue.images import file_name, relative_to_catalogue
+from cdwidget.catalogue.images import file_name
 from cdwidget.catalogue.records import (
     COLUMNS,
     INSTANCE_COLUMNS,
@@ -25,83 +24,9 @@ from cdwidget.catalogue.records import (
 from cdwidget.catalogue.rows import OVERALL_SCORE, ScoreValue, heat_to_png
 from cdwidget.rle import decode
 
-# An item that was changed or has instances; `insert_items` leaves it as it is.
-_IS_TOUCHED_SQL = "(version > 0 OR EXISTS (SELECT 1 FROM instances WHERE item = items.id))"
-KNOWN_PATHS_SQL = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND {_IS_TOUCHED_SQL}"
-
 
 class Conflict(RuntimeError):
     """An item was changed by someone else since it was read; nothing was written."""
-
-
-@dataclass
-class AddResult:
-    """The result of `Catalogue.add`.
-
-    Attributes:
-        items: Number of new items.
-        instances: Number of new instances.
-        known: Number of items that were in the catalogue already.
-        problems: Descriptions of items and instances that could not be added.
-    """
-
-    items: int = 0
-    instances: int = 0
-    known: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        problems = f", {len(self.problems)} problems" if self.problems else ""
-        return f"{self.items} items and {self.instances} instances added, {self.known} items known already{problems}"
-
-
-def insert_items(
-    connection: sqlite3.Connection, batch: Sequence[EncodedItem], added: AddResult, status: str, tags: Sequence[str], folder: Path
-) -> None:
-    """Insert items with new paths.
-
-    A known item without instances gets the given instances; other known items do not change.
-
-    Args:
-        connection: A connection in a transaction.
-        batch: The items.
-        added: Counts of added items and instances; changed in place.
-        status: Status of the new items.
-        tags: Tags of the new items.
-        folder: The folder of the catalogue's file.
-    """
-    now = time()
-    (next_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM instances").fetchone()
-    instances, masks = [], []
-    for encoded in batch:
-        added.problems += [f"{encoded.item.path}: {problem}" for problem in encoded.problems]
-        try:
-            path = relative_to_catalogue(encoded.item.path, folder)
-        except ValueError as error:
-            added.problems.append(str(error))
-            continue
-        height, width = encoded.size or (None, None)
-        sql = "INSERT INTO items (path, height, width, status, changed) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        cursor = connection.execute(sql, (path, height, width, status, now))
-        if cursor.rowcount == 1:
-            added.items += 1
-            item = cursor.lastrowid
-        else:
-            item, touched = connection.execute(f"SELECT id, {_IS_TOUCHED_SQL} FROM items WHERE path = ?", (path,)).fetchone()
-            if touched or not encoded.records:
-                added.known += 1
-                continue
-            sql = "UPDATE items SET height = ?, width = ?, status = ?, changed = ?, drawn = drawn + 1 WHERE id = ?"
-            connection.execute(sql, (height, width, status, now, item))
-        if tags:
-            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
-        for record in encoded.records:
-            instances.append((next_id, item, *columns(record, INSTANCE_COLUMNS)))
-            masks.append((next_id, *columns(record, MASK_COLUMNS)))
-            next_id += 1
-    added.instances += len(instances)
-    connection.executemany(_insert_sql("instances", "id", "item", *INSTANCE_COLUMNS), instances)
-    connection.executemany(_insert_sql("masks", "instance", *MASK_COLUMNS), masks)
 
 
 def read_records(connection: sqlite3.Connection, item: int) -> list[Record]:
@@ -288,8 +213,8 @@ def _replace(connection: sqlite3.Connection, item: int, number: int, old: Record
         connection.execute("DELETE FROM instances WHERE item = ? AND number = ?", (item, number))
         return True
     if old is None:
-        cursor = connection.execute(_insert_sql("instances", "item", *INSTANCE_COLUMNS), (item, *columns(new, INSTANCE_COLUMNS)))
-        connection.execute(_insert_sql("masks", "instance", *MASK_COLUMNS), (cursor.lastrowid, *columns(new, MASK_COLUMNS)))
+        cursor = connection.execute(insert_sql("instances", "item", *INSTANCE_COLUMNS), (item, *columns(new, INSTANCE_COLUMNS)))
+        connection.execute(insert_sql("masks", "instance", *MASK_COLUMNS), (cursor.lastrowid, *columns(new, MASK_COLUMNS)))
         return True
     (row,) = connection.execute("SELECT id FROM instances WHERE item = ? AND number = ?", (item, number)).fetchone()
     for table, key, names in (("instances", "id", INSTANCE_COLUMNS), ("masks", "instance", MASK_COLUMNS)):
@@ -321,5 +246,6 @@ def _conflict_message(connection: sqlite3.Connection, item: int, path: str) -> s
     )
 
 
-def _insert_sql(table: str, *names: str) -> str:
+def insert_sql(table: str, *names: str) -> str:
+    """Return the statement that inserts a row with these columns."""
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"

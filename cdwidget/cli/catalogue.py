@@ -66,9 +66,16 @@ def given_filters(status: Sequence[str], label: Sequence[str], tag: Sequence[str
     return {name: list(values) for name, values in (("status", status), ("label", label), ("tag", tag)) if values}
 
 
-def with_problems(summary: str, problems: Sequence[str]) -> str:
-    """Append the first problems to a summary, one per line, and the number of further problems."""
-    rest = [f"... and {len(problems) - MAX_LISTED_PROBLEMS} more"] if len(problems) > MAX_LISTED_PROBLEMS else []
+def with_problems(summary: str, problems: Sequence[str], total: int = 0) -> str:
+    """Append the first problems to a summary, one per line, and the number of further problems.
+
+    Args:
+        summary: The summary.
+        problems: Descriptions of problems.
+        total: Number of problems, also of those that are not described.
+    """
+    more = max(total, len(problems)) - MAX_LISTED_PROBLEMS
+    rest = [f"... and {more:,} more"] if more > 0 else []
     return "\n".join([summary, *problems[:MAX_LISTED_PROBLEMS], *rest])
 
 
@@ -81,8 +88,7 @@ def _import(database: Path, format: str, path: Path, images: Path | None, status
     dataset = load(format, path, images)  # Before the catalogue is created: a wrong path must leave no empty file.
     with Catalogue(database) as catalogue:
         added = catalogue.add(dataset, status=status, tags=tags)
-    added.problems[:0] = map(str, dataset.problems)
-    return with_problems(str(added), added.problems)
+    return with_problems(str(added), [str(problem) for problem in added.problems], added.problems.total)
 
 
 def _export(database: Path, format: str, path: Path, filters: Mapping[str, Any], rejected: bool, external: bool) -> str:

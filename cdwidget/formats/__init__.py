@@ -87,7 +87,7 @@ def load(format: str, path: StrPath, images: StrPath | None = None, *, strict: b
     dataset = chosen.read(Path(path).expanduser(), None if images is None else Path(images).expanduser(), problems)
     if problems and not dataset:
         raise ValueError(f"nothing in {path} can be read: {problems}")
-    dataset.problems, dataset.format = problems, format
+    dataset.problems, dataset.format, dataset.path = problems, format, os.path.abspath(os.path.expanduser(path))
     return dataset
 
 

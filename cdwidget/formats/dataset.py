@@ -123,6 +123,11 @@ class Problems(Sequence[ReadProblem]):
         if len(self._kept) < MAX_KEPT_PROBLEMS:
             self._kept.append(problem)
 
+    def extend(self, others: Problems) -> None:
+        """Add the problems of another collector; its total counts those that it has not kept."""
+        self.total += others.total
+        self._kept += others[: MAX_KEPT_PROBLEMS - len(self._kept)]
+
     @contextmanager
     def skipping(self, file: str | Path, image: object = "", annotation: object = "", advice: str = "") -> Iterator[None]:
         """Report any error of the block as a problem of this entry, and continue after the block.
@@ -178,6 +183,7 @@ class Dataset(list[Item]):
             back.
         problems: The entries that could not be read as they are. Masks are decoded on access, and broken ones are added then.
         format: The format it was read from.
+        path: The absolute path that it was read from.
 
     Example:
         >>> dataset = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
@@ -193,6 +199,7 @@ class Dataset(list[Item]):
         self.extra: dict[str, Any] = dict(extra or {})
         self.problems = Problems()
         self.format = ""
+        self.path = ""
 
     def __repr__(self) -> str:
         return f"<Dataset {self.format}: {len(self)} items, {len(self.classes)} classes, {self.problems.total} problems>"

@@ -1,0 +1,130 @@
+"""Adding items and data sets to a catalogue."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+from typing import Mapping, Sequence
+
+from cdwidget.catalogue.images import relative_to_catalogue
+from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, columns, to_json
+from cdwidget.catalogue.writer import insert_sql
+from cdwidget.formats.dataset import Dataset, Problems
+
+# An item that was changed or has instances; `insert_items` leaves it as it is.
+IS_TOUCHED_SQL = "(version > 0 OR EXISTS (SELECT 1 FROM instances WHERE item = items.id))"
+KNOWN_PATHS_SQL = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND {IS_TOUCHED_SQL}"
+MAX_CLASS_NUMBER = 2**62
+
+
+@dataclass
+class AddResult:
+    """The result of `Catalogue.add`.
+
+    Attributes:
+        items: Number of new items.
+        instances: Number of new instances.
+        known: Number of items that were in the catalogue already.
+        problems: The entries that could not be read, and the items and instances that could not be added; `problems.total` counts them.
+    """
+
+    items: int = 0
+    instances: int = 0
+    known: int = 0
+    problems: Problems = field(default_factory=Problems)
+
+    def __str__(self) -> str:
+        problems = f", {self.problems.total:,} problems" if self.problems.total else ""
+        return f"{self.items:,} items and {self.instances:,} instances added, {self.known:,} items known already{problems}"
+
+
+def insert_items(
+    connection: sqlite3.Connection, batch: Sequence[EncodedItem], added: AddResult, status: str, tags: Sequence[str], folder: Path
+) -> None:
+    """Insert items with new paths.
+
+    A known item without instances gets the given instances; other known items do not change.
+
+    Args:
+        connection: A connection in a transaction.
+        batch: The items.
+        added: Counts of added items and instances; changed in place.
+        status: Status of the new items.
+        tags: Tags of the new items.
+        folder: The folder of the catalogue's file.
+    """
+    now = time()
+    (next_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM instances").fetchone()
+    instances, masks = [], []
+    for encoded in batch:
+        for problem in encoded.problems:
+            added.problems.report(problem)
+        try:
+            path = relative_to_catalogue(encoded.item.path, folder)
+        except ValueError as error:
+            added.problems.add(f"{error}, so the image was not added", file=repr(os.fspath(encoded.item.path)))
+            continue
+        height, width = encoded.size or (None, None)
+        extra = to_json(encoded.item.extra)
+        sql = "INSERT INTO items (path, height, width, status, changed, extra) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        cursor = connection.execute(sql, (path, height, width, status, now, extra))
+        if cursor.rowcount == 1:
+            added.items += 1
+            item = cursor.lastrowid
+        else:
+            item, touched = connection.execute(f"SELECT id, {IS_TOUCHED_SQL} FROM items WHERE path = ?", (path,)).fetchone()
+            if touched or not encoded.records:
+                added.known += 1
+                continue
+            sql = (
+                "UPDATE items SET height = ?, width = ?, status = ?, changed = ?, extra = ifnull(extra, ?), drawn = drawn + 1 WHERE id = ?"
+            )
+            connection.execute(sql, (height, width, status, now, extra, item))
+        if tags:
+            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
+        for record in encoded.records:
+            instances.append((next_id, item, *columns(record, INSTANCE_COLUMNS)))
+            masks.append((next_id, *columns(record, MASK_COLUMNS)))
+            next_id += 1
+    added.instances += len(instances)
+    connection.executemany(insert_sql("instances", "id", "item", *INSTANCE_COLUMNS), instances)
+    connection.executemany(insert_sql("masks", "instance", *MASK_COLUMNS), masks)
+
+
+def record_dataset(connection: sqlite3.Connection, dataset: Dataset, problems: Problems) -> None:
+    """Store the classes, fields and problems of a data set inside the open transaction.
+
+    Fields and problems replace those of an earlier import of the same data set.
+
+    Args:
+        connection: A connection in a transaction.
+        dataset: The data set.
+        problems: Its problems, and those of adding it.
+    """
+    _merge_classes(connection, dataset.classes)
+    connection.execute("DELETE FROM datasets WHERE format = ? AND path = ?", (dataset.format, dataset.path))
+    row = (dataset.format, dataset.path, time(), to_json(dataset.extra) or "{}")
+    (number,) = connection.execute("INSERT INTO datasets (format, path, at, extra) VALUES (?, ?, ?, ?) RETURNING id", row).fetchone()
+    names = ("file", "image", "annotation", "message", "advice")
+    rows = ((number, *(_storable(getattr(problem, name)) for name in names)) for problem in problems)
+    connection.executemany(insert_sql("problems", "dataset", *names), rows)
+
+
+def _merge_classes(connection: sqlite3.Connection, classes: Mapping[str, int]) -> None:
+    """Add classes; one whose number another class has gets the next free number."""
+    known = dict(connection.execute("SELECT label, number FROM classes").fetchall())
+    used = set(known.values())
+    for label, number in classes.items():
+        if label in known:
+            continue
+        number = number if number not in used and abs(number) < MAX_CLASS_NUMBER else max(used, default=0) + 1
+        used.add(number)
+        connection.execute("INSERT INTO classes VALUES (?, ?)", (label, number))
+
+
+def _storable(text: str) -> str:
+    """Return a text with escapes for what SQLite cannot store: file names need not be valid Unicode."""
+    return text.encode(errors="backslashreplace").decode()

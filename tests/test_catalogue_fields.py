@@ -1,0 +1,116 @@
+"""What a catalogue keeps besides masks: attributes, confidence, tracks, fields of files, classes and problems of data sets."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cdwidget
+from cdwidget import Catalogue, Instance, Item
+from cdwidget.formats.dataset import MAX_KEPT_PROBLEMS, Dataset, ReadProblem
+
+FIELDS = {"attributes": {"occluded": True, "note": "Ä"}, "score": 0.25, "track_id": 7, "extra": {"coco": {"area_m2": 1.5}}}
+
+
+def square(x: int, y: int) -> np.ndarray:
+    mask = np.zeros((30, 40), bool)
+    mask[y : y + 8, x : x + 8] = True
+    return mask
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    """A cat with all fields, and a dog with none."""
+    Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    found = Catalogue(tmp_path / "labels.db", user="ana")
+    instances = [Instance(square(3, 4), "cat", **FIELDS), Instance(square(20, 10), "dog")]
+    found.add([Item(tmp_path / "a.png", instances, extra={"coco": {"license": 3}}), "b.png"])
+    return found
+
+
+def fields_of(instance: Instance) -> dict[str, Any]:
+    return {name: getattr(instance, name) for name in FIELDS}
+
+
+def test_fields_survive_edits_and_undo(catalogue: Catalogue) -> None:
+    assert [fields_of(one) for one in catalogue.item(1).instances] == [FIELDS, fields_of(Instance(square(0, 0)))]
+    assert catalogue.item(1).extra == {"coco": {"license": 3}}
+    catalogue.set_status(1, "accepted")
+    catalogue.update(1, [Instance(square(3, 4), "lion", 1, attributes={"occluded": False}), Instance(square(20, 10), "dog", 2)])
+    assert catalogue.item(1).instances[0].attributes == {"occluded": False} and catalogue.item(1).instances[0].score is None
+    assert catalogue.undo(1) and fields_of(catalogue.item(1).instances[0]) == FIELDS
+    catalogue.update(1, [])
+    assert catalogue.undo(1) and fields_of(catalogue.item(1).instances[0]) == FIELDS
+
+
+def test_an_attribute_is_changed_without_deleting_scores(catalogue: Catalogue) -> None:
+    catalogue.put_scores(1, [cdwidget.catalogue.ScoreValue(1, "edges", 0.5)])
+    dog = catalogue.item(1).instances[1]
+    catalogue.update(1, [Instance(square(3, 4), "cat", 1, attributes={"occluded": False}), dog])
+    assert len(catalogue.scores(1)) == 1 and catalogue.history(1)[-1].action == "update"
+
+
+def test_queries_filter_and_order_by_fields(catalogue: Catalogue) -> None:
+    def found(*where: tuple[str, str, Any], order_by: str = "id") -> list[int]:
+        return [row.id for row in catalogue.query(of="instances", where=where, order_by=order_by)]
+
+    assert found(("confidence", "<", 0.5)) == found(("track_id", "=", 7)) == found(("attributes.occluded", "=", True)) == [1]
+    assert found(("attributes.note", "contains", "Ä")) == [1] and found(('attributes.no "name', "=", None)) == [1, 2]
+    assert found(("attributes.occluded", "=", False)) == [] and found(("confidence", "=", None)) == [2]
+    assert found(order_by="-confidence") == [1], "instances without a confidence are left out"
+    assert [row.id for row in catalogue.query(where=[("instances", "=", 0)])] == [2]
+    (row, _) = catalogue.query(of="instances")
+    assert (row.confidence, row.track_id, row.attributes) == (0.25, 7, FIELDS["attributes"])
+    assert catalogue.attributes() == {"note": ["Ä"], "occluded": [True]}
+
+
+def test_an_export_has_the_fields(catalogue: Catalogue, tmp_path: Path) -> None:
+    (cat, dog) = json.loads(catalogue.export("coco", tmp_path / "out.json", status="new", ids=[1]).read_text())["annotations"]
+    assert (cat["attributes"], cat["score"], cat["track_id"]) == (FIELDS["attributes"], 0.25, 7) and "score" not in dog
+
+
+def test_values_that_json_or_sqlite_lack_are_stored_as_near_as_possible(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path / "labels.db")
+    odd = {"count": np.int64(3), "box": np.arange(2), "depth": math.inf, "path": Path("a"), "name": "\ud800"}
+    catalogue.add([Item("a.png", [Instance(square(1, 1), "cat", attributes=odd, score=math.nan, track_id=2**70)])])
+    (instance,) = catalogue.item(1).instances
+    assert instance.attributes == {"count": 3, "box": [0, 1], "depth": None, "path": "a", "name": "\ud800"}
+    assert instance.score is None and instance.track_id is None
+
+
+def test_problems_and_classes_of_data_sets_are_kept(catalogue: Catalogue, tmp_path: Path) -> None:
+    def data_set(count: int, **classes: int) -> Dataset:
+        dataset = Dataset([Item("a.png")], classes)
+        dataset.format, dataset.path = "coco", str(tmp_path / "ann.json")
+        for number in range(count):
+            dataset.problems.add("it has no mask", file="ann.json", image="a.png", annotation=number, advice="draw it")
+        return dataset
+
+    added = catalogue.add(data_set(MAX_KEPT_PROBLEMS + 5, bird=4))
+    assert added.problems.total == MAX_KEPT_PROBLEMS + 5 and "10,005 problems" in str(added)
+    assert len(catalogue.problems()) == MAX_KEPT_PROBLEMS
+    catalogue.add(data_set(1, bird=4, fish=9, bat=4))
+    assert catalogue.problems() == [ReadProblem("ann.json", "a.png", "0", "it has no mask", "draw it")]
+    assert catalogue.classes() == {"bird": 4, "fish": 9, "bat": 10} and catalogue.labels() == ["bat", "bird", "cat", "dog", "fish"]
+
+
+def test_an_import_keeps_what_could_not_be_read(tmp_path: Path) -> None:
+    annotation = {"image_id": 1, "category_id": 3, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 30, "width": 40}],
+        "categories": [{"id": 3, "name": "cat"}, {"id": 8, "name": "unused"}],
+        "annotations": [
+            {**annotation, "id": 1, "segmentation": [[1, 1, 6, 1, 6, 6, 1, 6]], "score": 0.5},
+            {**annotation, "id": 2, "segmentation": {"size": [9, 9], "counts": "zzz"}},
+        ],
+    }
+    (tmp_path / "ann.json").write_text(json.dumps(content))
+    catalogue = Catalogue(tmp_path / "labels.db")
+    added = catalogue.import_("coco", tmp_path / "ann.json")
+    assert added.instances == 1 and added.problems.total == 1
+    assert {problem.annotation for problem in catalogue.problems()} == {"2"}
+    assert catalogue.item(1).instances[0].score == 0.5 and catalogue.classes() == {"cat": 3, "unused": 8}
