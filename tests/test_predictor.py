@@ -80,14 +80,14 @@ def test_a_second_pass_runs_only_after_a_large_change(predictor):
     again = once.predict(prompts, first.prob)
     assert first.mask.any() and not np.array_equal(first.prob, again.prob)
     both = twice.predict(prompts)
-    assert np.array_equal(both.prob, again.prob)
+    assert np.allclose(both.prob, again.prob, atol=1e-6)  # Without the latent heads, the last bit may differ.
     assert np.array_equal(both.alternatives, first.alternatives), "alternatives come from the first pass"
-    assert np.array_equal(both.factors.logits[0], again.factors.logits[0])
+    assert np.allclose(both.factors.logits[0], again.factors.logits[0], atol=1e-5)
     assert np.array_equal(both.factors.logits[1:], first.factors.logits[1:])
     near, prediction = first.mask, once.predict(prompts, first.mask)
     while np.count_nonzero(prediction.mask ^ near) > 0.03 * near.sum():
         near, prediction = prediction.mask, once.predict(prompts, prediction.mask)
-    assert np.array_equal(twice.predict(prompts, near.astype(np.float32)).prob, prediction.prob)
+    assert np.allclose(twice.predict(prompts, near.astype(np.float32)).prob, prediction.prob, atol=1e-6)
     far = np.zeros((32, 32), bool)
     far[:3] = True
     assert np.array_equal(twice.predict(prompts, far).prob, once.predict(prompts, far).prob), "no second pass for a hard prior"
