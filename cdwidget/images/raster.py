@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 import numpy as np
 
 from cdwidget.images.window import Window, apply_window, automatic_window
 
 COLOR_BANDS = 3
+BAND_COUNTS = (1, 2, 3, 4)  # Gray, gray and alpha, RGB, RGBA.
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,62 +20,80 @@ class Raster:
     Args:
         pixels: (H, W, bands), bool, whole numbers or floats.
         alpha: Opacity, uint8 (H, W); None if all pixels are opaque.
+        nodata: Value of pixels without a measurement; None if all pixels have one.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
+    nodata: float | None = None
 
     @classmethod
-    def of(cls, pixels: np.ndarray, name: str) -> Raster:
-        """Take an array: (H, W), or (H, W, 1..4) as gray, gray and alpha, RGB or RGBA.
+    def of(cls, pixels: np.ndarray, name: str, any_bands: bool = False) -> Raster:
+        """Take an array: (H, W), or (H, W, 1..4) as gray, gray and alpha, RGB or RGBA; or (1, H, W), (3, H, W), (4, H, W).
 
         Args:
             pixels: The array.
             name: Its name in error messages.
+            any_bands: Whether the last axis is bands, of any number, and none of them is alpha.
 
         Raises:
             ValueError: If it has another shape, or a dtype that is not a real number.
         """
+        shape = pixels.shape
         if pixels.ndim == 2:
             pixels = pixels[:, :, None]
-        if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4):
-            hint = "; move the channels to the end: image.transpose(1, 2, 0)" if pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4) else ""
-            raise ValueError(f"{name} has shape {pixels.shape}; allowed are (H, W) and (H, W, 1..4){hint}")
+        elif pixels.ndim == 3 and not any_bands and shape[2] not in BAND_COUNTS and shape[0] in (1, 3, 4):  # As PyTorch has it.
+            pixels = np.moveaxis(pixels, 0, -1)
+        if pixels.ndim != 3 or not (any_bands or pixels.shape[2] in BAND_COUNTS):
+            hint = "; for more bands, give bands=(0, 1, 2), and for several images a list" if pixels.ndim in (3, 4) else ""
+            raise ValueError(f"{name} has shape {shape}; allowed are (H, W), (H, W, 1..4) and (1, H, W), (3, H, W) or (4, H, W){hint}")
         if pixels.dtype.kind not in "biuf":
             raise ValueError(f"{name} has dtype {pixels.dtype}; allowed are bool, whole numbers and floats")
         if pixels.size == 0:
-            raise ValueError(f"{name} has no pixels, its shape is {pixels.shape}; both sides must be at least 1")
-        if pixels.shape[2] in (2, 4):
-            return cls(pixels[:, :, :-1], _opacity(pixels[:, :, -1]))
+            raise ValueError(f"{name} has no pixels, its shape is {shape}; both sides must be at least 1")
+        if pixels.shape[2] in (2, 4) and not any_bands:
+            return cls(pixels[:, :, :-1], opacity(pixels[:, :, -1]))
         return cls(pixels)
 
-    def window(self, name: str) -> Window:
-        """Return the automatic window; `name` is the image's in error messages."""
-        try:
-            return automatic_window(self.pixels)
-        except ValueError as error:
-            raise ValueError(f"{name} cannot be shown: {error}; replace NaN and infinite pixels, e.g. with numpy.nan_to_num") from None
-
-    def rgb(self, window: Window | str | None, name: str) -> np.ndarray:
+    def rgb(self, window: Window | str | None, bands: int | Sequence[int] | None, name: str) -> np.ndarray:
         """Return the image, uint8 (H, W, 3), C-contiguous, a copy.
 
         Args:
             window: The window; "auto" for the automatic one; None to keep 8-bit pixels and choose it for all others.
+            bands: One band for gray, or three for red, green and blue, counted from 0. None for the first three, or the first of two.
             name: The image's name in error messages.
+
+        Raises:
+            ValueError: If there is no such band, or no pixel has a finite value.
         """
-        pixels = self.pixels
+        pixels = self._bands(bands, name)
+        empty = None if self.nodata is None else (pixels == self.nodata).all(axis=2)
         if pixels.dtype.kind == "b":
             pixels = pixels.view(np.uint8) * np.uint8(255)
-        elif isinstance(window, Window):
-            pixels = apply_window(pixels, window)
-        elif pixels.dtype != np.uint8 or window == "auto":
-            pixels = apply_window(pixels, self.window(name))
+        elif isinstance(window, Window) or pixels.dtype != np.uint8 or window == "auto":
+            try:
+                chosen = window if isinstance(window, Window) else automatic_window(pixels, empty)
+            except ValueError as error:
+                raise ValueError(f"{name} cannot be shown: {error}; replace NaN and infinite pixels, e.g. with numpy.nan_to_num") from None
+            pixels = apply_window(pixels, chosen)
+            if empty is not None:
+                pixels[empty] = 0
         if self.alpha is not None:
             pixels = _on_white(pixels, self.alpha)
         return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], COLOR_BANDS)), order="C")
 
+    def _bands(self, bands: int | Sequence[int] | None, name: str) -> np.ndarray:
+        """Return the pixels of the bands to show, (H, W, 1) or (H, W, 3)."""
+        count = self.pixels.shape[2]
+        if bands is None:
+            return self.pixels[:, :, : COLOR_BANDS if count >= COLOR_BANDS else 1]
+        chosen = [bands] if isinstance(bands, int) else list(bands)
+        if len(chosen) not in (1, COLOR_BANDS) or not all(isinstance(band, int) and 0 <= band < count for band in chosen):
+            raise ValueError(f"bands is {bands!r}; {name} has {count}, so give one or three whole numbers from 0 to {count - 1}")
+        return self.pixels[:, :, chosen]
 
-def _opacity(alpha: np.ndarray) -> np.ndarray:
+
+def opacity(alpha: np.ndarray) -> np.ndarray:
     """Return an alpha band of any dtype as uint8; its white is the white of the dtype, or 1 of floats."""
     if alpha.dtype.kind == "b":
         return alpha.view(np.uint8) * np.uint8(255)

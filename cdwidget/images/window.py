@@ -59,7 +59,7 @@ def to_window(value: WindowLike) -> Window | str | None:
     return Window(low, high, *gamma)
 
 
-def automatic_window(pixels: np.ndarray) -> Window:
+def automatic_window(pixels: np.ndarray, empty: np.ndarray | None = None) -> Window:
     """Choose a window for pixels of unknown depth.
 
     It is 0 to the white of a usual depth, such as 4095 for 12 bits, if the image nearly reaches it. Otherwise it leaves out the darkest
@@ -67,14 +67,15 @@ def automatic_window(pixels: np.ndarray) -> Window:
 
     Args:
         pixels: Whole numbers or floats, (H, W) or (H, W, bands). Values that are not finite are left out.
+        empty: Pixels that are left out, bool (H, W); None for none.
 
     Raises:
         ValueError: If no value is finite.
     """
     step = max(1, ceil(sqrt(pixels.shape[0] * pixels.shape[1] / MAX_SAMPLED_PIXELS)))
-    values = _finite(pixels[::step, ::step])
+    values = _finite(pixels[::step, ::step], None if empty is None else empty[::step, ::step])
     if not values.size:
-        values = _finite(pixels)
+        values = _finite(pixels, empty)
     if not values.size:
         raise ValueError("no pixel has a finite value")
     low, high = (float(value) for value in np.percentile(values, [LOW_PERCENTILE, HIGH_PERCENTILE]))
@@ -83,7 +84,7 @@ def automatic_window(pixels: np.ndarray) -> Window:
             if fraction * white <= high <= white:
                 return Window(0, white)
     if not low < high:  # Nearly all pixels have one value; the others are what there is to see.
-        values = _finite(pixels)
+        values = _finite(pixels, empty)
         low, high = float(values.min()), float(values.max())
     if not low < high:  # All pixels have one value.
         low, high = (low, 0.0) if low < 0 else (0.0, next((white for white in FULL_RANGES if high <= white), 2 * high))
@@ -116,5 +117,6 @@ def _levels(values: np.ndarray, window: Window) -> np.ndarray:
     return np.minimum(values, LEVELS - 1, out=values).astype(np.uint8)
 
 
-def _finite(pixels: np.ndarray) -> np.ndarray:
-    return pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels.ravel()
+def _finite(pixels: np.ndarray, empty: np.ndarray | None) -> np.ndarray:
+    values = pixels.ravel() if empty is None else pixels[~empty].ravel()
+    return values[np.isfinite(values)] if pixels.dtype.kind == "f" else values
