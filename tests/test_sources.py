@@ -206,6 +206,22 @@ def test_alternatives_are_cycled_and_each_is_a_step():
     assert not session.mask.any() and session.alternatives == 0
 
 
+def test_alternatives_are_in_order_of_size_and_never_two_alike():
+    squares = {side: np.zeros((100, 100), bool) for side in (20, 40, 41, 60, 80)}
+    for side, square in squares.items():
+        square[50 - side // 2 : 50 - side // 2 + side, 50 - side // 2 : 50 - side // 2 + side] = True
+    others = [squares[side] for side in (80, 20, 41, 60)]
+    session = Session(np.zeros((100, 100, 3), np.uint8), ScriptedPredictor(squares[40], alternatives=others))
+    session.apply(Click(50, 50))
+    sides = []
+    for number in range(5):
+        session.apply(Alternative(number))
+        sides.append(round(session.mask.sum() ** 0.5))
+    assert sides == [40, 60, 80, 20, 40] and session.alternatives == 4
+    session.apply(Alternative(-1))
+    assert round(session.mask.sum() ** 0.5) == 20, "the previous one is smaller"
+
+
 def test_the_first_alternative_of_a_border_click_is_the_unrestricted_prediction():
     columns = np.broadcast_to(np.arange(300), (300, 300))
     wide, narrow = columns < 150, columns < 144

@@ -31,6 +31,7 @@ SHORTCUTS = {
     "larger": ["]"],
     "lock": ["T"],
     "alternative": ["Tab"],
+    "previous_alternative": ["Shift+Tab"],
     "duplicate": ["Ctrl+D"],
     "merge": ["Ctrl+E"],
     "rename": ["F2"],

@@ -288,7 +288,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     if (target.matches("button, input") && ["Enter", "Space"].includes(key)) return; // the browser presses the button
     if (label !== undefined) this.setLabel(label);
     else if (!command) return;
-    else if (key === "Tab" && (target !== this.root || !this.commands.can(command)))
+    else if (["Tab", "Shift+Tab"].includes(key) && (target !== this.root || !this.commands.can(command)))
       return; // the focus moves to the next control
     else this.commands.press(command, event.repeat);
     event.preventDefault();

@@ -236,7 +236,11 @@ def test_alternatives_are_cycled_by_tab(w: Widget) -> None:
         w.press("Tab")
         expect(answer).to_have_text(f"suggestion {number} / 3")
         areas.append(w.area)
-    assert areas == [1600, 400, 80 * 80, 1600]
+    assert areas == [1600, 80 * 80, 400, 1600]
+    w.press("Shift+Tab")
+    expect(answer).to_have_text("suggestion 3 / 3")
+    assert w.area == 400
+    w.press("Tab")
     w.press("Tab")
     forth_and_back(w, first)
     w.root.locator('[data-command="fit"]').focus()

@@ -59,9 +59,14 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
   },
   cancel: { title: "Cancel, or leave the widget", run: (view) => view.cancel() },
   alternative: {
-    title: "Next suggestion (part / whole)",
+    title: "Next larger suggestion (part / whole)",
     icon: ICONS.alternative,
     run: ({ doc }) => doc.apply({ type: "alternative", number: doc.alternatives.chosen + 1 }),
+    isEnabled: ({ doc }) => doc.isEditable && doc.hasAlternatives,
+  },
+  previous_alternative: {
+    title: "Next smaller suggestion",
+    run: ({ doc }) => doc.apply({ type: "alternative", number: doc.alternatives.chosen - 1 }),
     isEnabled: ({ doc }) => doc.isEditable && doc.hasAlternatives,
   },
   lock: {

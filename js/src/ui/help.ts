@@ -53,7 +53,7 @@ const IMAGE_LINES: HelpLine[] = [
   ["Zoom at the pointer", ["Wheel", "Ctrl+Wheel"]],
   ["Choose a class", ["1–9"]],
 ];
-const MASK_COMMANDS = ["undo", "redo", "alternative", "lock", "smaller", "larger"];
+const MASK_COMMANDS = ["undo", "redo", "alternative", "previous_alternative", "lock", "smaller", "larger"];
 const OBJECT_COMMANDS = ["finish", "delete_last", "delete", "duplicate", "merge", "rename", "forward", "backward"];
 
 export function annotatorHelp(host: CommandHost & ModeHost & { shortcuts(): Shortcuts }): Part {
