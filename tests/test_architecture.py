@@ -23,7 +23,7 @@ LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("review",),  # The deprecated name of catalogue.
 ]
 ALLOWED_IMPORTERS = {  # import -> the only modules that may have it; __init__ imports for type checkers only, see test_import.py
-    "torch": ("model", "train"),
+    "torch": ("model", "train", "catalogue.torch_dataset"),
     "anywidget": ("widget",),
     "traitlets": ("widget",),
     "ipywidgets": ("widget",),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Iterable, Sequence, cast
 
+from cdwidget.catalogue.labels import LabelEditor
 from cdwidget.catalogue.open_sessions import OpenSessions
 from cdwidget.catalogue.query import RowKind
-from cdwidget.catalogue.reader import Reader
 from cdwidget.catalogue.records import encode_instances
 from cdwidget.catalogue.rows import InstanceRow
 from cdwidget.catalogue.schema import STATUSES
@@ -18,10 +18,9 @@ from cdwidget.registry import lookup
 from cdwidget.session import Session
 
 
-class ItemEditor(Reader):
+class ItemEditor(LabelEditor):
     """Changes items; each change is recorded in the history of its item and can be undone."""
 
-    user: str
     _open_sessions: OpenSessions
 
     def session(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence, Union, cast
+from typing import Any, Iterable, Iterator, Sequence, Union, cast
 
 import numpy as np
 
-from cdwidget.catalogue.export import export_items
 from cdwidget.catalogue.external import ImageAccess
 from cdwidget.catalogue.images import resolve_path
 from cdwidget.catalogue.query import Condition, Query, RowKind, Texts
@@ -28,7 +26,6 @@ from cdwidget.catalogue.rows import (
     item_row,
     png_to_heat,
 )
-from cdwidget.catalogue.statistics import Stats, compute_stats, rows_to_pandas
 from cdwidget.catalogue.storage import Database
 from cdwidget.catalogue.thumbnails import HeatMap, Thumbnail, Thumbnails
 from cdwidget.catalogue.writer import read_records
@@ -36,10 +33,6 @@ from cdwidget.formats.dataset import ReadProblem
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.items import Instance
 from cdwidget.registry import lookup
-
-if TYPE_CHECKING:
-    import pandas
-    from matplotlib.figure import Figure
 
 Row = Union[ItemRow, InstanceRow]
 MAX_ATTRIBUTE_VALUES = 100
@@ -280,58 +273,7 @@ class Reader:
         rows = cast(list[InstanceRow], self.rows([instance], of="instances"))
         return self._thumbnails.heat_map(rows[0], name, size) if rows else None
 
-    # ---- summaries and export ------------------------------------------------------------------------------------
-
-    def stats(self) -> Stats:
-        """Return counts of items, instances, labels, tags, scores and changes."""
-        return compute_stats(self.database)
-
-    def to_pandas(self, of: RowKind = "instances", **filters: Any) -> pandas.DataFrame:
-        """Return the rows of a query as a data frame, with a column per score.
-
-        Args:
-            of: "items" or "instances".
-            filters: Arguments of `query`.
-
-        Raises:
-            ModuleNotFoundError: If pandas is not installed.
-        """
-        rows = self.query(of=of, limit=None, **filters)
-        return rows_to_pandas(self.database, of, rows)
-
-    def figure(self, kind: str) -> Figure:
-        """Draw a matplotlib figure.
-
-        Args:
-            kind: "scores", "labels", "sizes" or "effort" (prompts and seconds per object).
-
-        Raises:
-            ValueError: If the kind does not exist.
-        """
-        from cdwidget.catalogue.plots import draw_figure  # matplotlib takes long to import.
-
-        return draw_figure(self.database, kind)
-
-    def export(self, format: str, path: str | os.PathLike[str], *, rejected: bool = False, **options: Any) -> Path:
-        """Write the items of a query as a data set.
-
-        Items whose image the format needs and that is not available are omitted with a warning.
-
-        Args:
-            format: A name of `cdwidget.formats.FORMATS`.
-            path: The file or folder to write.
-            rejected: Write rejected instances too.
-            options: `status`, `label`, `tag`, `where` as for `query`, or `ids` of items; all others are options of the format.
-
-        Returns:
-            The path of the written file or folder.
-
-        Example:
-            >>> catalogue.export("coco", "out/", status="accepted")
-        """
-        filters = {name: options.pop(name) for name in ("status", "label", "tag", "where") if name in options}
-        items = self.items(options.pop("ids", None), **filters)
-        return export_items(items, format, Path(path).expanduser(), rejected, options)
+    # ---- internals -----------------------------------------------------------------------------------------------
 
     def _resolve(self, name: str) -> str:
         return self.images.marked(resolve_path(name if isinstance(name, str) else repr(name), self.path.parent))

@@ -63,14 +63,17 @@ _VERSION_3 = (
     "CREATE TABLE fingerprints (item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, value BLOB NOT NULL)",
 )
 # Version 4: values of instances, items and data sets that formats carry, kept for export. `confidence` is `Instance.score`. `attributes`
-# and `extra` are JSON, NULL for none. `problems` are entries of an imported data set that were not read as they are.
+# and `extra` are JSON, NULL for none. `problems` are entries of an imported data set that were not read as they are. `changes.bulk` numbers
+# the changes of one bulk change.
 _VERSION_4 = (
     "ALTER TABLE instances ADD COLUMN confidence REAL",
     "ALTER TABLE instances ADD COLUMN track_id INTEGER",
     "ALTER TABLE instances ADD COLUMN attributes TEXT",
     "ALTER TABLE masks ADD COLUMN extra TEXT",
     "ALTER TABLE items ADD COLUMN extra TEXT",
+    "ALTER TABLE changes ADD COLUMN bulk INTEGER",
     "CREATE INDEX instances_by_confidence ON instances (confidence) WHERE confidence IS NOT NULL",
+    "CREATE INDEX changes_of_bulk ON changes (bulk) WHERE bulk IS NOT NULL",
     "CREATE TABLE classes (label TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE) WITHOUT ROWID",
     """CREATE TABLE datasets (
         id INTEGER PRIMARY KEY, format TEXT NOT NULL, path TEXT NOT NULL, at REAL NOT NULL, extra TEXT NOT NULL)""",

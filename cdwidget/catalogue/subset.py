@@ -14,7 +14,7 @@ import numpy as np
 from cdwidget._deprecated import renamed_property
 from cdwidget.catalogue import similarity
 from cdwidget.catalogue.images import file_name
-from cdwidget.catalogue.reader import Reader
+from cdwidget.catalogue.output import Exporter
 from cdwidget.catalogue.rows import ItemRow
 from cdwidget.catalogue.sampling import balance_classes, count_labels, stratified_split
 from cdwidget.catalogue.statistics import rows_to_pandas
@@ -63,7 +63,7 @@ class Subset:
         >>> parts.export("coco", "out/")  # Writes out/train.json and out/val.json.
     """
 
-    catalogue: Reader
+    catalogue: Exporter
     ids: np.ndarray
     duplicates: tuple[Duplicate, ...] = ()
 
@@ -335,17 +335,26 @@ class Split:
             The path of each part.
         """
         kind = lookup(FORMATS, format, "format")
-        if kind.has_class_ids and "labels" not in options:
-            options["labels"] = sorted({label for part in self.parts.values() for label in part.labels})
+        if kind.has_class_ids and "labels" not in options and options.get("classes") is None:
+            options["classes"] = self._class_numbers(format)
         paths = {name: Path(folder) / (f"{name}.json" if format == "coco" else name) for name in self.parts}
         written = {name: part.export(format, paths[name], **options) for name, part in self.parts.items()}
         if kind.join_parts is not None:
             kind.join_parts(Path(folder), list(self.parts))
         return written
 
+    def _class_numbers(self, format: str) -> dict[str, int] | list[str]:
+        """Return the classes of the catalogue, then the other labels of all parts, sorted."""
+        known = next(iter(self.parts.values())).catalogue.class_numbers(format)
+        more = sorted({label for part in self.parts.values() for label in part.labels} - set(known))
+        if isinstance(known, dict) and known:
+            free = max(known.values()) + 1
+            return {**known, **{label: number for number, label in enumerate(more, free)}}
+        return [*known, *more]
+
 
 def make_subset(
-    catalogue: Reader, ids: Iterable[int] | None = None, below: float | None = None, above: float | None = None, **filters: Any
+    catalogue: Exporter, ids: Iterable[int] | None = None, below: float | None = None, above: float | None = None, **filters: Any
 ) -> Subset:
     """Return the items of a query as a subset.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 import typer
 
-from cdwidget.cli.options import FORMAT_NAMES, Database, External, Labels, Statuses, Tags, checked, echo
+from cdwidget.cli.options import FORMAT_NAMES, ClassFile, Database, External, Labels, Statuses, Tags, checked, echo, read_class_file
 
 if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
@@ -37,10 +37,11 @@ def export(
     label: Labels = [],  # noqa: B006
     tag: Tags = [],  # noqa: B006
     rejected: Annotated[bool, typer.Option("--rejected", help="Include rejected instances.")] = False,
+    classes: ClassFile = None,
     external: External = False,
 ) -> None:
-    """Write the items of a catalogue as a data set."""
-    echo(checked("export", _export, database, format, path, given_filters(status, label, tag), rejected, external))
+    """Write the items of a catalogue as a data set. Imported classes keep their numbers, unless --classes fixes them."""
+    echo(checked("export", _export, database, format, path, given_filters(status, label, tag), rejected, classes, external))
 
 
 def stats(
@@ -91,10 +92,13 @@ def _import(database: Path, format: str, path: Path, images: Path | None, status
     return with_problems(str(added), [str(problem) for problem in added.problems], added.problems.total)
 
 
-def _export(database: Path, format: str, path: Path, filters: Mapping[str, Any], rejected: bool, external: bool) -> str:
+def _export(
+    database: Path, format: str, path: Path, filters: Mapping[str, Any], rejected: bool, classes: Path | None, external: bool
+) -> str:  # fmt: skip
+    numbered = None if classes is None else read_class_file(classes)
     with open_existing(database, external) as catalogue, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        written = catalogue.export(format, path, rejected=rejected, **filters)
+        written = catalogue.export(format, path, rejected=rejected, classes=numbered, **filters)
     return with_problems(f"wrote {written}", [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)])
 
 

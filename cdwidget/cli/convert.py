@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cdwidget.cli.options import FORMAT_NAMES, checked, echo
+from cdwidget.cli.options import FORMAT_NAMES, ClassFile, checked, echo, read_class_file
 
 
 def convert(
@@ -16,7 +16,7 @@ def convert(
     from_: Annotated[str, typer.Option("--from", help=f"Format of the data set: {FORMAT_NAMES}.")],
     to: Annotated[str, typer.Option("--to", help=f"Format to write: {FORMAT_NAMES}.")],
     images: Annotated[Path | None, typer.Option(help="Image folder, if not where the data set has them.")] = None,
-    classes: Annotated[Path | None, typer.Option(help="Text file with a class per line, in the order of their numbers.")] = None,
+    classes: ClassFile = None,
 ) -> None:
     """Convert a data set to another format."""
     echo(checked("convert", _convert, source, target, from_, to, images, classes))
@@ -29,19 +29,10 @@ def _convert(source: Path, target: Path, from_: str, to: str, images: Path | Non
     options: dict[str, Any] = {}
     if lookup(FORMATS, to, "format").has_class_ids:
         if classes is not None:
-            options["labels"] = _read_classes(classes)
+            options["labels"] = read_class_file(classes)
     elif classes is not None:
         numbered = ", ".join(name for name, format in FORMATS.items() if format.has_class_ids)
         raise ValueError(f"{to} does not number its classes, so --classes has no effect; it is for {numbered}")
     items = read(from_, source, images)
     written = write(to, items, target, **options)
     return f"wrote {written}: {len(items)} images, {sum(len(item.instances) for item in items)} instances"
-
-
-def _read_classes(path: Path) -> list[str]:
-    from cdwidget.formats.io import read_text
-
-    labels = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    if not labels or len(set(labels)) != len(labels):
-        raise ValueError(f"{path} needs a different class on every line; it has {len(labels)} names, {len(set(labels))} of them different")
-    return labels

@@ -21,6 +21,7 @@ Labels = Annotated[list[str], typer.Option("--label", help="Only items that cont
 External = Annotated[
     bool, typer.Option("--external", help="Also open images on servers and in folders from which you have not added images here.")
 ]
+ClassFile = Annotated[Path | None, typer.Option("--classes", help="Text file with a class per line, in the order of their numbers.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 ModelName = Annotated[str, typer.Option(help="Model name, optionally with @variant, or a weights file.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")]
@@ -42,6 +43,16 @@ def printable(text: str) -> str:
 def echo(text: str) -> None:
     """Print a result, which may hold labels, paths and tags of any origin."""
     typer.echo(printable(text))
+
+
+def read_class_file(path: Path) -> list[str]:
+    """Return the classes of a text file, one per line; raise ValueError if there are none, or one occurs twice."""
+    from cdwidget.formats.io import read_text
+
+    labels = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not labels or len(set(labels)) != len(labels):
+        raise ValueError(f"{path} needs a different class on every line; it has {len(labels)} names, {len(set(labels))} of them different")
+    return labels
 
 
 def check_out(out: Path | None) -> None:
