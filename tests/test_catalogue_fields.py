@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
 from cdwidget.formats.dataset import MAX_KEPT_PROBLEMS, Dataset, ReadProblem
+from cdwidget.formats.instances import LazyInstances
 
 FIELDS = {"attributes": {"occluded": True, "note": "Ä"}, "score": 0.25, "track_id": 7, "extra": {"coco": {"area_m2": 1.5}}}
 
@@ -114,3 +116,17 @@ def test_an_import_keeps_what_could_not_be_read(tmp_path: Path) -> None:
     assert added.instances == 1 and added.problems.total == 1
     assert {problem.annotation for problem in catalogue.problems()} == {"2"}
     assert catalogue.item(1).instances[0].score == 0.5 and catalogue.classes() == {"cat": 3, "unused": 8}
+
+
+def test_masks_are_encoded_one_by_one(catalogue: Catalogue) -> None:
+    """300 masks of 1000 x 1000 pixels have 300 MB."""
+    mask = np.zeros((1000, 1000), bool)
+    mask[500:510, 20:30] = True
+    many = LazyInstances(300, lambda indices: (Instance(mask.copy(), "cat") for _ in indices))
+    tracemalloc.start()
+    try:
+        catalogue.update(2, many)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20e6 and len(catalogue.item(2).instances) == 300

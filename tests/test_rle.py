@@ -58,6 +58,12 @@ def test_compressed_run_lengths_match_pycocotools(mask):
     assert measure([counts], [mask.shape]) == [Extent(np.count_nonzero(mask), *bbox(mask))]
 
 
+@given(masks, st.integers(0, 40), st.integers(0, 40))
+def test_small_objects_are_encoded_as_pycocotools_does(mask, left, right):
+    mask = np.pad(mask, ((0, 0), (left, right)))
+    assert encode(mask) == reference.encode(np.asfortranarray(mask.view(np.uint8)))["counts"].decode()
+
+
 def test_runs_of_millions_of_pixels():
     mask = np.zeros((3000, 4000), bool)
     mask[100:2900, 5:3990] = True

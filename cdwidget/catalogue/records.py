@@ -182,7 +182,8 @@ def encode_items(items: Sequence[Item], status: str) -> list[EncodedItem]:
 
 def encode_instances(instances: Iterable[Instance]) -> EncodedItem:
     """Encode the instances of one item with status "new"; raise ValueError if one cannot be encoded."""
-    (encoded,) = encode_items([Item("", list(instances))], "new")
+    listed = instances if isinstance(instances, Sequence) else list(instances)  # Those of a session are unpacked one by one.
+    (encoded,) = encode_items([Item("", listed)], "new")
     if encoded.problems:
         raise ValueError("; ".join(f"instance {problem.annotation}: {problem.message}" for problem in encoded.problems))
     return encoded
