@@ -11,6 +11,7 @@ from cdwidget._deprecated import renamed_property
 from cdwidget.formats import coco, labelme, npz, png, rgba, voc, yolo
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
+from cdwidget.formats.replacement import finish_interrupted
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 
@@ -84,6 +85,7 @@ def load(format: str, path: StrPath, images: StrPath | None = None, *, strict: b
     """Read a data set as `read` does, without a warning: the caller shows the problems."""
     problems = Problems(strict=strict)
     chosen = lookup(FORMATS, format, "format")
+    finish_interrupted(_folder_of(Path(path).expanduser()))
     dataset = chosen.read(Path(path).expanduser(), None if images is None else Path(images).expanduser(), problems)
     if problems and not dataset:
         raise ValueError(f"nothing in {path} can be read: {problems}")
@@ -121,3 +123,7 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
         if not isinstance(item, Item):
             raise TypeError(f"items are Item(path, instances), not {type(item).__name__}")
     return chosen.write(listed, Path(path).expanduser(), **options)
+
+
+def _folder_of(path: Path) -> Path:
+    return path if path.is_dir() else path.parent

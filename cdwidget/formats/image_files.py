@@ -11,7 +11,7 @@ from typing import Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import draft_of
+from cdwidget.formats.replacement import replacing
 from cdwidget.items import Item
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
@@ -130,13 +130,8 @@ def copy_image(item: Item, folder: Path, stem: str) -> Path:
         raise ValueError(f"{source} ends in {source.suffix!r}; this format keeps images ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
     target = folder / f"{stem}{source.suffix}"
     if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = draft_of(target)
-        try:
-            shutil.copy2(source, draft)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        with replacing(is_durable=False) as replacement:
+            shutil.copy2(source, replacement.draft(target))
     elif not (target.samefile(source) or filecmp.cmp(source, target)):
         raise FileExistsError(f"{target} is another image than {source}; write to another folder, or remove the old image")
     return target

@@ -7,10 +7,11 @@ import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Iterable, Iterator
-from uuid import uuid4
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from cdwidget.formats.replacement import naming_file, replacing
 
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
@@ -21,45 +22,31 @@ def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
     Raises:
         OSError: If a file cannot be written; the error names the file, not its draft.
     """
-    drafts: list[tuple[Path, Path]] = []
-    try:
+    with replacing() as replacement:
         for path, content in files:
-            draft = draft_of(path)
-            with _naming(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                drafts.append((draft, path))
-                draft.write_bytes(content)
-        for draft, path in drafts:
-            with _naming(path):
-                os.replace(draft, path)
-    finally:
-        for draft, _ in drafts:
-            draft.unlink(missing_ok=True)
+            with naming_file(path):
+                replacement.draft(path).write_bytes(content)
 
 
 @contextmanager
 def open_replacement(path: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` if the block ends without an error."""
-    draft = draft_of(path)
     is_new_folder = not path.parent.exists()
     try:
-        with _naming(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(draft, "wb")
-        with file:
-            try:
-                yield file
-            except OSError as error:
-                if error.errno is None or error.filename is not None:  # The error is about another file, and its message already names it.
-                    raise
-                with _naming(path):
-                    raise
-            with _naming(path):
-                file.close()
-        with _naming(path):
-            os.replace(draft, path)
+        with replacing() as replacement:
+            with naming_file(path):
+                file = replacement.draft(path).open("wb")
+            with file:
+                try:
+                    yield file
+                except OSError as error:
+                    if error.errno is None or error.filename is not None:  # The error is about another file, and names it.
+                        raise
+                    with naming_file(path):
+                        raise
+                with naming_file(path):
+                    file.close()
     except BaseException:
-        draft.unlink(missing_ok=True)
         if is_new_folder:
             with suppress(OSError):
                 path.parent.rmdir()
@@ -71,20 +58,6 @@ def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
-
-
-def draft_of(path: Path) -> Path:
-    """Return a free name next to a file, for its next content."""
-    return path.with_name(f".{uuid4().hex}.tmp")
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Make an error name the file that could not be written instead of its draft."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}, so the previous file is kept", str(path)) from error
 
 
 # ---- reading files ---------------------------------------------------------------------------------------------------

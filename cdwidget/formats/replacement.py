@@ -1,0 +1,174 @@
+"""Replacing several files at once: all of the new files, or all of the old ones, whenever the process or the computer stops.
+
+The new files are written as drafts, which are listed in a log. When all drafts are on the disk, the log gets its last line, and the drafts
+are renamed. What a process that was killed has left is completed or removed by the next one that writes or reads the folder: completed if
+the log has its last line, else removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Iterable, Iterator
+from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # On Windows, where a file that is open cannot be removed.
+    fcntl = None  # type: ignore[assignment]
+
+LOG_PREFIX = ".cdwidget-"
+LOG_SUFFIX = ".files"
+LAST_LINE = b'"complete"\n'
+MAX_SYNCED_FILES = 100  # More files are flushed by one call for the whole system, which is faster.
+ABANDONED_AFTER_S = 24 * 3600.0  # Where files cannot be locked, an older log is that of a process that was killed.
+LOG_DEPTH = 2  # Data sets have their files in subfolders of this depth at most.
+
+
+class Replacement:
+    """New files that replace old ones together; use it with `replacing`."""
+
+    def __init__(self, is_durable: bool = True) -> None:
+        """Start without files; arguments as for `replacing`."""
+        self._is_durable = is_durable
+        self._drafts: list[tuple[Path, Path]] = []
+        self._log: BinaryIO | None = None
+        self._log_path = Path()
+
+    def draft(self, path: Path) -> Path:
+        """Return the path of the draft to write for a file; its folder is created."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._log is None:
+            finish_interrupted(path.parent, depth=0)
+            self._log_path = path.with_name(f"{LOG_PREFIX}{uuid4().hex}{LOG_SUFFIX}")
+            self._log = open(self._log_path, "xb")
+            if fcntl is not None:
+                with suppress(OSError):  # Not every file system can lock.
+                    fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft = path.with_name(f".{uuid4().hex}.tmp")
+        self._log.write(json.dumps([_relative(name, self._log_path.parent) for name in (draft, path)]).encode() + b"\n")
+        self._log.flush()
+        self._drafts.append((draft, path))
+        return draft
+
+    def commit(self) -> None:
+        """Replace the files."""
+        if self._log is None:
+            return
+        if self._is_durable:
+            _flush([draft for draft, _ in self._drafts])
+        self._log.write(LAST_LINE)
+        self._log.flush()
+        if self._is_durable:
+            os.fsync(self._log.fileno())
+        for draft, path in self._drafts:
+            with naming_file(path):
+                os.replace(draft, path)
+        if self._is_durable:
+            _flush_folders({path.parent for _, path in self._drafts})
+        self.close()
+
+    def close(self) -> None:
+        """Remove the drafts that are left, and the log."""
+        for draft, _ in self._drafts:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        if self._log is not None:
+            self._log.close()
+            with suppress(OSError):
+                self._log_path.unlink()
+            self._log = None
+
+
+@contextmanager
+def replacing(is_durable: bool = True) -> Iterator[Replacement]:
+    """Replace files together if the block ends without an error; else the old ones stay.
+
+    Args:
+        is_durable: Whether the files must survive a power failure, which takes time; copies of other files need not.
+    """
+    files = Replacement(is_durable)
+    try:
+        yield files
+        files.commit()
+    finally:
+        files.close()
+
+
+def finish_interrupted(folder: Path, depth: int = LOG_DEPTH) -> None:
+    """Complete or undo what processes that were killed have left in a folder.
+
+    Args:
+        folder: The folder.
+        depth: Number of levels of subfolders that are looked through.
+    """
+    for level in range(depth + 1):
+        with suppress(OSError):
+            for log in folder.glob("*/" * level + f"{LOG_PREFIX}*{LOG_SUFFIX}"):
+                with suppress(OSError, ValueError):  # The folder need not be writable, and another process may do the same.
+                    _finish(log)
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Make an error name the file that could not be written instead of its draft."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}, so the previous file is kept", str(path)) from error
+
+
+def _finish(log: Path) -> None:
+    with log.open("r+b") as file:
+        if not _is_abandoned(file, log):
+            return
+        *lines, rest = file.read().split(b"\n")
+        is_complete = bool(lines) and lines[-1] + b"\n" == LAST_LINE and not rest
+        for line in lines[:-1] if is_complete else lines:
+            draft, path = (log.parent / name for name in json.loads(line))
+            if is_complete and draft.exists():
+                os.replace(draft, path)
+            draft.unlink(missing_ok=True)
+        log.unlink()
+
+
+def _is_abandoned(file: BinaryIO, path: Path) -> bool:
+    """Return whether no process writes to a log any more; its lock is held then, until the file is closed."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError:  # Not every file system can lock.
+            pass
+    return time.time() - path.stat().st_mtime > ABANDONED_AFTER_S
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a name that stays right if the data set is moved."""
+    return os.path.relpath(path, folder)
+
+
+def _flush(paths: list[Path]) -> None:
+    """Write files to the disk, so that a power failure after the renaming cannot empty them."""
+    if len(paths) > MAX_SYNCED_FILES and hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in paths:
+        with naming_file(path), path.open("r+b") as file:
+            os.fsync(file.fileno())
+
+
+def _flush_folders(folders: Iterable[Path]) -> None:
+    """Write the names of files to the disk, where the system can."""
+    for folder in folders:
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

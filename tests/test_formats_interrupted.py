@@ -1,0 +1,94 @@
+"""Data sets that a process writes when it is killed: all of the new files or all of the old ones, and no drafts."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cdwidget
+from cdwidget import Instance, Item
+from cdwidget.formats import replacement
+
+IMAGES = 3
+
+
+def items(folder: Path, label: str, side: int) -> list[Item]:
+    folder.mkdir(exist_ok=True)
+    mask = np.zeros((30, 40), bool)
+    mask[5 : 5 + side, 5 : 5 + side] = True
+    found = []
+    for number in range(IMAGES):
+        path = folder / f"{number}.png"
+        Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(path)
+        found.append(Item(path, [Instance(mask, label)]))
+    return found
+
+
+def sizes(format: str, path: Path) -> list[int]:
+    return [instance.area for item in cdwidget.read(format, path) for instance in item.instances]
+
+
+def killed(write: Callable[[], Any], name: str, call: int) -> bool:
+    """Write in a process that is killed at a call of a function of `os`; return whether it got there."""
+    pid = os.fork()
+    if pid == 0:
+        calls = 0
+        original = getattr(os, name)
+
+        def counted(*arguments: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls > call:
+                os._exit(9)
+            return original(*arguments)
+
+        setattr(replacement.os, name, counted)
+        try:
+            write()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+def drafts(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob(".*") if path.name.startswith(replacement.LOG_PREFIX) or path.suffix == ".tmp"]
+
+
+@pytest.mark.parametrize("format", ["coco", "labelme", "npz", "png", "voc", "yolo"])
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+def test_a_killed_export_leaves_the_old_or_the_new_data_set(tmp_path: Path, format: str, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    path = {"coco": out / "a.json"}.get(format, out)
+    old, new = items(tmp_path / "images", "cat", 10), items(tmp_path / "images", "cat", 20)
+    for call in range(30):
+        cdwidget.write(format, old, path)
+        if not killed(lambda: cdwidget.write(format, new, path), name, call):
+            break
+        assert drafts(out)
+        found = set(sizes(format, path))
+        assert found == {400} if name == "replace" else found in ({100}, {400})
+        assert not drafts(out)
+    assert call >= 1 and sizes(format, path) == [400] * IMAGES and not drafts(out)
+
+
+def test_the_next_export_removes_drafts(tmp_path: Path) -> None:
+    files = {tmp_path / "a": b"1", tmp_path / "b": b"2"}
+    with pytest.raises(AssertionError), replacement.replacing() as unfinished:
+        unfinished.draft(tmp_path / "a").write_bytes(b"0")
+        with replacement.replacing() as other:  # Another process that writes at the same time is left alone.
+            for path, content in files.items():
+                other.draft(path).write_bytes(content)
+        assert len(drafts(tmp_path)) == 2
+        raise AssertionError
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_a_damaged_log_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / f"{replacement.LOG_PREFIX}1{replacement.LOG_SUFFIX}").write_bytes(b"\xff\n")
+    path = cdwidget.write("npz", items(tmp_path / "images", "cat", 10), tmp_path)
+    assert sizes("npz", path) == [100] * IMAGES
