@@ -21,7 +21,8 @@ class Action:
     """Base of all user actions: a frozen dataclass whose fields hold plain values.
 
     NumPy numbers, arrays and lists become plain numbers and tuples when an action is made. Fields are annotated with one of
-    `float`, `int`, `bool`, `str`, `int | None`, `str | None`, `tuple[int, ...]` and `tuple[tuple[float, float], ...]`, as text.
+    `float`, `int`, `bool`, `str`, `int | None`, `int | Sequence[int] | None`, `str | None`, `tuple[int, ...]` and
+    `tuple[tuple[float, float], ...]`, as text.
 
     Raises:
         ValueError: If a field has another type.
@@ -184,6 +185,11 @@ def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
     return tuple(_whole_number(name, number) for number in value)
 
 
+def _id_or_ids(name: str, value: Any) -> int | tuple[int, ...]:
+    value = _plain(value)
+    return _whole_numbers(name, value) if isinstance(value, (list, tuple)) else _whole_number(name, value)
+
+
 def _optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else convert(name, value)
 
@@ -194,6 +200,7 @@ _CONVERTERS: Mapping[Any, Callable[[str, Any], Any]] = {  # Converter of each an
     "bool": _flag,
     "str": _text,
     "int | None": _optional(_whole_number),
+    "int | Sequence[int] | None": _optional(_id_or_ids),
     "str | None": _optional(_text),
     "tuple[int, ...]": _whole_numbers,
     "tuple[tuple[float, float], ...]": _points,

@@ -39,7 +39,7 @@ def set_dot(canvas: Canvas, action: OneDot) -> PixelEdit:
     return set_pixels(box, np.ones((1, 1), bool), action.add)
 
 
-DOT = Tool("dot", "Dot", OneDot, set_dot, source="dot", key="J")
+DOT = Tool("dot", "Dot", OneDot, set_dot, source="dot", key="N")
 '''
 IMPORT = "from cdwidget.tools.dot import DOT\n"
 EXAMPLE = {"tool": "dot", "action": {"type": "one_dot", "column": 3, "row": 2, "add": True}}
@@ -92,4 +92,4 @@ def test_a_new_tool_needs_its_file_and_one_line(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["sources"] == [*EARLIER_SOURCES, "dot"], "journals store these numbers"
-    assert {"name": "dot", "label": "Dot", "source": "dot", "key": "J"} in found["tools"] and found["keys"] == ["J"]
+    assert {"name": "dot", "label": "Dot", "source": "dot", "key": "N"} in found["tools"] and found["keys"] == ["N"]

@@ -5,8 +5,8 @@ Finish, select, delete, relabel, lock, copy, merge, split, reorder and snap need
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil, isfinite
 from typing import Any
 
@@ -47,26 +47,28 @@ class Select(Action):
 
 @dataclass(frozen=True)
 class Delete(Action):
-    """Delete an instance. If it was the selected one, a new one starts.
+    """Delete one or several instances in one step.
+
+    If the selected one is among them, a new one starts.
 
     Args:
-        instance: Its id; None for the selected instance.
+        instance: Its id, or a sequence of ids; None for the selected instance.
     """
 
-    instance: int | None = None
+    instance: int | Sequence[int] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)
 class Relabel(Action):
-    """Change the label of an instance.
+    """Change the label of an instance, or of several in one step.
 
     Args:
         label: The label; "" for none.
-        instance: Its id; None for the selected instance.
+        instance: Its id, or a sequence of ids; None for the selected instance.
     """
 
     label: str
-    instance: int | None = None
+    instance: int | Sequence[int] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)
@@ -170,18 +172,30 @@ def _select(document: Document, action: Select) -> Change:
 
 
 def _delete(document: Document, action: Delete) -> Change:
-    state = document.state
-    entry = state.entry(action.instance)
-    if entry.id != state.selected:
-        new_state = state.without(entry.id)
-    else:
-        new_state = state if _is_new(document) else state.without(entry.id).with_new(entry.label)
-    return document.change(action, entry.id, new_state)
+    state, deleted = document.state, _entries(document.state, action.instance)
+    new_state, selected = state, state.entry()
+    for entry in deleted:
+        if entry != selected or not _is_new(document):
+            new_state = new_state.without(entry.id)
+    if not new_state.has(selected.id):
+        new_state = new_state.with_new(selected.label)
+    return document.change(action, deleted[0].id, new_state)
 
 
 def _relabel(document: Document, action: Relabel) -> Change:
-    entry = document.state.entry(action.instance)
-    return document.change(action, entry.id, document.state.with_entry(replace(entry, label=action.label)))
+    state, relabeled = document.state, _entries(document.state, action.instance)
+    for entry in relabeled:
+        state = state.with_entry(replace(entry, label=action.label))
+    return document.change(action, relabeled[0].id, state)
+
+
+def _entries(state: State, instances: int | Sequence[int] | None) -> list[Entry]:
+    """Return the entries of an action on one or several instances, each once."""
+    if isinstance(instances, Sequence):
+        if not instances:
+            raise ValueError("an action on several instances needs at least one id")
+        return [state.entry(id) for id in dict.fromkeys(instances)]
+    return [state.entry(instances)]
 
 
 def _lock(document: Document, action: Lock) -> Change:

@@ -91,4 +91,4 @@ def check_count(count: int) -> None:
         raise ValueError(f"the count is {count} superpixels; allowed are {MIN_COUNT} to {MAX_COUNT}")
 
 
-SUPERPIXEL = Tool("superpixel", "Superpixel", Superpixel, set_superpixels, source="superpixel", key="S")
+SUPERPIXEL = Tool("superpixel", "Superpixel", Superpixel, set_superpixels, source="superpixel", key="U")

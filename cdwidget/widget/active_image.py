@@ -12,6 +12,7 @@ from dataclasses import replace
 from threading import Thread
 from typing import Any, Protocol
 
+from cdwidget.registry import unknown_name
 from cdwidget.session import Accept, Action, Change, Relabel
 from cdwidget.session.actions import PREDICTOR_ACTIONS
 from cdwidget.tools import TOOL_OF_ACTION
@@ -25,6 +26,7 @@ class TraitHost(Protocol):
 
     lock: AbstractContextManager[Any]
     labels: list[str]
+    closed_labels: bool
 
     def set_trait(self, name: str, value: Any) -> None:
         """Set a trait, also a read-only one."""
@@ -92,6 +94,13 @@ class ActiveImage:
             self.show(self.images)
         return skipped
 
+    def goto(self, index: int | None) -> list[str]:
+        """Show the image at a position, as `ImageList.goto`."""
+        with self._host.lock:
+            skipped = self.images.goto(index)
+            self.show(self.images)
+        return skipped
+
     def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback()` after every change and when another image is shown.
 
@@ -106,8 +115,9 @@ class ActiveImage:
     def apply(self, action: Action) -> tuple[Change | None, Reply]:
         """Apply an action, and wait for the encoder first if it needs the predictor.
 
-        Raises the errors of `Session.apply`.
+        Raises the errors of `Session.apply`; ValueError if the action gives a label that is not allowed.
         """
+        self._check_label(action)
         self.wait_for_predictor(action)
         return self._edit(lambda: self._apply(action))
 
@@ -173,6 +183,11 @@ class ActiveImage:
         """Whether the selected object has neither pixels nor prompts."""
         return not self.session.prompts and not self.session.patch().any()
 
+    def _check_label(self, action: Action) -> None:
+        label = action.label if isinstance(action, (Relabel, Accept)) else None
+        if label and self._host.closed_labels and label not in self._host.labels:
+            raise unknown_name(dict.fromkeys(self._host.labels), label, "label")
+
     def _apply(self, action: Action) -> Change:
         session = self.session
         if isinstance(action, Relabel) and action.instance in (None, session.selected):
@@ -217,7 +232,8 @@ class ActiveImage:
         self._sent_state = self.session.state
         self._revision += 1
         self.mirror()
-        return {"document": {**document, "key": self.key, "revision": self._revision}}, buffers
+        history = {"can_undo": self.session.can_undo, "can_redo": self.session.can_redo}
+        return {"document": {**document, **history, "key": self.key, "revision": self._revision}}, buffers
 
     @contextmanager
     def _busy(self) -> Iterator[None]:

@@ -15,9 +15,10 @@ from cdwidget.default_predictor import DEFAULT_PREDICTOR
 from cdwidget.formats import to_frame
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session
+from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session, State
 from cdwidget.widget import export
 from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.colors import object_color
 from cdwidget.widget.encoder import preload_tool
 from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
@@ -51,6 +52,7 @@ class Annotator(AnnotatorSettings):
         instances: Initial objects.
         autosave: True to save every edit of an image file to .cdwidget/<file name>.jsonl next to it; the next Annotator of the
             file resumes there, including undo. A path to save there instead, also for an array. False not to save.
+        index: Position of the image to show first, from 0; None for the first one without objects.
         **traits: Initial values of public traits, such as `labels=["cup", "cat"]`.
 
     Raises:
@@ -78,6 +80,7 @@ class Annotator(AnnotatorSettings):
         mask: Any = None,
         instances: Sequence[Instance] = (),
         autosave: Autosave = True,
+        index: int | None = 0,
         **traits: Any,
     ) -> None:
         if predictor is not None and isinstance(image, Session):
@@ -88,9 +91,10 @@ class Annotator(AnnotatorSettings):
             options["instances"] = instances
         self._inspector: Inspector | None = None
         self._callbacks: dict[str, list[Callback]] = {"submit": [], "skip": []}
+        self._finished: dict[int, tuple[str, State]] = {}  # The decision about each image, and its state then.
         super().__init__(**traits)  # An unknown or wrong trait raises before an image and its journal are opened.
         try:
-            self.active_image = ActiveImage(ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave), self)
+            self.active_image = ActiveImage(ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave, index), self)
         except BaseException:
             super().close()
             raise
@@ -144,8 +148,27 @@ class Annotator(AnnotatorSettings):
 
     @property
     def index(self) -> int:
-        """Position of the image being shown in the list, from 0."""
+        """Position of the image being shown in the list, from 0; set it to show another one."""
         return self.active_image.images.index
+
+    @index.setter
+    def index(self, index: int) -> None:
+        self.goto(index)
+
+    def goto(self, index: int | None) -> None:
+        """Show any image of the list.
+
+        Args:
+            index: Its position, from 0; None for the next image without objects, also from the start of the list.
+
+        Raises:
+            ValueError: If there is no such image, or it cannot be decoded; then the current one stays.
+            OSError: If it cannot be read.
+
+        Example:
+            >>> w.goto(236)
+        """
+        self.active_image.goto(index)
 
     def next(self) -> None:
         """Show the next image; raises ValueError at the end of the list."""
@@ -179,6 +202,39 @@ class Annotator(AnnotatorSettings):
         change = self._notify(*self.active_image.apply(action))
         assert change is not None
         return change
+
+    def select(self, instance: int | None = None) -> Change:
+        """Edit another object of the image being shown, as `Session.select`.
+
+        Args:
+            instance: Its id; None for a new object.
+
+        Returns:
+            The change.
+
+        Raises:
+            ValueError: If there is no such object.
+
+        Example:
+            >>> w.select(w.instances[0].id)
+        """
+        return self.apply(Select(instance))
+
+    def on_change(self, callback: Callback) -> Callback:
+        """Call `callback(widget)` after every change, and when another image is shown.
+
+        This works as a decorator.
+
+        Returns:
+            The callback.
+
+        Example:
+            >>> @w.on_change
+            ... def count(w):
+            ...     print(len(w.instances))
+        """
+        self.active_image.listen(lambda: callback(self))
+        return callback
 
     def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback()` after every change and when another image is shown.
@@ -272,14 +328,27 @@ class Annotator(AnnotatorSettings):
             self.active_image.mirror()
             raise
 
-    def _finish(self, event: str) -> list[str]:
-        """Call the callbacks of "submit" or "skip", then show the next image, as `ActiveImage.go`."""
-        if event == "submit" and not self.view_only and self.session.mask_patch().bits:
+    def _finish(self, event: str) -> tuple[list[str], int]:
+        """Call the callbacks of "submit" or "skip", then show the next image.
+
+        An image that was finished so and has not changed since calls no callback again.
+
+        Args:
+            event: "submit" or "skip".
+
+        Returns:
+            The problems of images that were passed over, and the number of images that are neither submitted nor skipped.
+        """
+        if event == "submit" and not self.view_only and self.session.mask_patch().any():
             self.apply(Accept())
-        for callback in self._callbacks[event]:
-            callback(self)
         images = self.active_image.images
-        return self.active_image.go(1) if images.index + 1 < len(images) else []
+        decision = event, self.session.state
+        if self._finished.get(images.index) != decision:
+            for callback in self._callbacks[event]:
+                callback(self)
+            self._finished[images.index] = decision
+        passed = self.active_image.go(1) if images.index + 1 < len(images) else []
+        return passed, len(images) - len(self._finished)
 
     def _warn_of_missing_labels(self) -> None:
         """Warn if objects have no label although there are labels to choose from."""
@@ -304,5 +373,4 @@ class Annotator(AnnotatorSettings):
         return bundle
 
     def _color(self, instance: Instance) -> str:
-        number = self.labels.index(instance.label) if instance.label in self.labels else (instance.id or 1) - 1
-        return self.colors[number % len(self.colors)]
+        return object_color(instance.label, instance.id or 1, self.labels, self.colors)

@@ -81,6 +81,7 @@ class ImageList:
         predictor: The predictor of the sessions that are opened here.
         options: `mask=` and `instances=` of the first session.
         autosave: Whether sessions of image files keep a journal, or the path of the journal of the only image.
+        index: Position of the image to open first; None for the first one without objects.
 
     Attributes:
         index: Position of the open image, from 0.
@@ -92,7 +93,9 @@ class ImageList:
         TypeError: If `autosave` is neither a bool nor a path.
     """
 
-    def __init__(self, sources: Sequence[Source], predictor: Predictor, options: dict[str, Any], autosave: Autosave) -> None:
+    def __init__(
+        self, sources: Sequence[Source], predictor: Predictor, options: dict[str, Any], autosave: Autosave, index: int | None = 0
+    ) -> None:
         if not sources:
             raise ValueError("the list of images is empty; give at least one path, array, PIL image, Item or Session")
         if len(sources) > 1 and options:
@@ -115,8 +118,8 @@ class ImageList:
         self._options = options
         self._autosave = autosave
         self.on_notice: Callable[[], None] = lambda: None
-        self.index = 0
-        self.session = self._session(0)
+        self.index = self._first_unlabeled() if index is None else self._checked(index)
+        self.session = self._session(self.index)
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -151,20 +154,25 @@ class ImageList:
         Raises:
             ValueError: If there is no such image; then the open one stays.
         """
-        problems: list[str] = []
-        index = self.index + step
-        while 0 <= index < len(self):
-            try:
-                self.session = self._session(index)
-            except (OSError, ValueError) as error:
-                path = self._path(index)
-                is_named = path is None or path.name in str(error)
-                problems.append(str(error) if is_named else f"{path}: {error}")
-                index += step
-                continue
-            self.index = index
-            return problems
-        raise ValueError("; ".join([*problems, f"this is the {'last' if step > 0 else 'first'} image that can be opened"]))
+        last = len(self) if step > 0 else -1
+        return self._open_first(range(self.index + step, last, step), f"this is the {'last' if step > 0 else 'first'} image")
+
+    def goto(self, index: int | None) -> list[str]:
+        """Open any image; return the problems of skipped ones.
+
+        Args:
+            index: Its position, from 0; None for the next readable image without objects, also from the start of the list.
+
+        Raises:
+            ValueError: If there is no such image, or it cannot be decoded; then the open one stays.
+            OSError: If it cannot be read.
+        """
+        if index is None:
+            others = (*range(self.index + 1, len(self)), *range(self.index))
+            return self._open_first((one for one in others if not self._is_labeled(one)), "all other images have objects")
+        self.session = self._session(self._checked(index))
+        self.index = index
+        return []
 
     def items(self, include_arrays: bool = False, images: Path | None = None) -> list[Item]:
         """Return all given items and all images opened or labeled, in the order of the list.
@@ -217,6 +225,41 @@ class ImageList:
         if index in self._closed:
             return self._closed[index].instances
         return source.instances if isinstance(source, Item) else None
+
+    def _open_first(self, indices: Iterable[int], message: str) -> list[str]:
+        """Open the first readable one of some images; return the problems of the others, or raise ValueError with a message."""
+        problems: list[str] = []
+        for index in indices:
+            try:
+                self.session = self._session(index)
+            except (OSError, ValueError) as error:
+                path = self._path(index)
+                is_named = path is None or path.name in str(error)
+                problems.append(str(error) if is_named else f"{path}: {error}")
+                continue
+            self.index = index
+            return problems
+        raise ValueError("; ".join([*problems, f"{message} that can be opened" if problems else message]))
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise ValueError(f"there is no image {index}; the positions of these images are 0 to {len(self) - 1}")
+        return index
+
+    def _first_unlabeled(self) -> int:
+        return next((index for index in range(len(self)) if not self._is_labeled(index)), 0)
+
+    def _is_labeled(self, index: int) -> bool:
+        """Return whether an image has objects; an image that is not open has some if there is a journal, which is not read."""
+        source = self._sources[index]
+        session = source if isinstance(source, Session) else self._open.get(index)
+        if session is not None and not _is_retired(session):
+            return any(session.patch(entry.id).any() for entry in session.state.entries)
+        if self._journal_version(index):
+            return True
+        if index in self._closed:
+            return bool(self._closed[index].packed)
+        return isinstance(source, Item) and len(source.instances) > 0
 
     def _array_path(self, index: int, images: Path | None) -> Path:
         """Return a name for an image that is not a file, and write it to `images`, if given."""

@@ -23,20 +23,24 @@ class Host(Protocol):
     view_only: bool
 
 
+class ImageChanged(ValueError):
+    """A request was made for an image that is no longer shown, so it was not carried out."""
+
+
 class Requests:
     """Operations on the active image.
 
     Args:
         active_image: The image being shown.
         host: The widget.
-        finish: Submits or skips the image, given "submit" or "skip", and shows the next one; returns the problems of images that
-            were passed over.
+        finish: Submits or skips the image, given "submit" or "skip", and shows the next one. Returns the problems of images that
+            were passed over, and the number of images that are neither submitted nor skipped.
 
     Attributes:
         operations: The function for each name.
     """
 
-    def __init__(self, active_image: ActiveImage, host: Host, finish: Callable[[str], list[str]]) -> None:
+    def __init__(self, active_image: ActiveImage, host: Host, finish: Callable[[str], tuple[list[str], int]]) -> None:
         self._active = active_image
         self._host = host
         self._scissors: tuple[Session, Scissors] | None = None  # For the image on which they were used last.
@@ -49,12 +53,14 @@ class Requests:
             "superpixels": self.superpixels,
             "scissors": self.scissors,
             "sources": self.sources,
-            "undo": lambda: self._edit(self._active.undo),
-            "redo": lambda: self._edit(self._active.redo),
+            "undo": lambda key=None: self._edit(self._active.undo, key),
+            "redo": lambda key=None: self._edit(self._active.redo, key),
             "go": self.go,
-            "submit": lambda: ({"passed": finish("submit")}, []),
-            "skip": lambda: ({"passed": finish("skip")}, []),
+            "goto": self.goto,
+            "submit": lambda key=None: self._finish("submit", key),
+            "skip": lambda key=None: self._finish("skip", key),
         }
+        self._finish_image = finish
 
     def image(self) -> Reply:
         """Return the image as a file, reduced if it is very large: {key, mime}."""
@@ -72,9 +78,9 @@ class Requests:
         self._active.encode()
         return self._active.document()
 
-    def apply(self, action: dict[str, Any]) -> Reply:
-        """Apply an action, given as JSON: {document} with its changes."""
-        return self._edit(lambda: self._active.apply(action_from_json(action)))
+    def apply(self, action: dict[str, Any], key: int | None = None) -> Reply:
+        """Apply an action, given as JSON, to the image with a key: {document} with its changes."""
+        return self._edit(lambda: self._active.apply(action_from_json(action)), key)
 
     def peek(self, action: dict[str, Any]) -> Reply:
         """Return the change that a prompt would make: {box} and the packed pixels in it."""
@@ -110,13 +116,30 @@ class Requests:
         return {"box": box}, [_deflate(crop(sources, box))]
 
     def go(self, step: int) -> Reply:
-        """Show the next (1) or previous (-1) image: {passed}, the problems of skipped ones."""
-        return {"passed": self._active.go(step)}, []
+        """Show the next (1) or previous (-1) image: {passed, key}, the problems of skipped ones and the key of the new one."""
+        return {"passed": self._active.go(step), "key": self._active.key}, []
 
-    def _edit(self, edit: Callable[[], tuple[Change | None, Reply]]) -> Reply:
+    def goto(self, index: int | None) -> Reply:
+        """Show the image at a position from 0, None for the next one without objects: {passed, key}, as for `go`."""
+        return {"passed": self._active.goto(index), "key": self._active.key}, []
+
+    def _finish(self, event: str, key: int | None) -> Reply:
+        """Submit or skip the image: {passed, key, left}, as for `go`, and the number of images that are not finished."""
+        self._check_key(key)
+        before = self._active.key
+        passed, left = self._finish_image(event)
+        return {"passed": passed, "key": self._active.key, "left": left, "is_last": before == self._active.key}, []
+
+    def _edit(self, edit: Callable[[], tuple[Change | None, Reply]], key: int | None) -> Reply:
         if self._host.view_only:
             raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
+        self._check_key(key)
         return edit()[1]
+
+    def _check_key(self, key: int | None) -> None:
+        """Raise ImageChanged if the page has requested a change of an image that is no longer shown."""
+        if key is not None and key != self._active.key:
+            raise ImageChanged("Another image is shown now, so this change was not made. Repeat it here, or go back.")
 
 
 def _deflate(array: np.ndarray) -> bytes:

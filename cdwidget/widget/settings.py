@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import traitlets as t
@@ -17,27 +18,53 @@ PROMPT_TOOLS = (
     {"name": "stroke", "label": "Stroke", "source": "model", "key": "K"},
 )
 MANUAL_TOOLS = tuple({"name": tool.name, "label": tool.label, "source": tool.source, "key": tool.key} for tool in TOOLS if tool.key)
+VIEW_TOOLS = ({"name": "select", "label": "Select", "source": "", "key": "X"},)
 COMMANDS = tuple({"name": tool.name, "label": tool.label, "source": tool.source, "key": ""} for tool in TOOLS if not tool.key)
-COLORS = ["#3b82f6", "#f97316", "#10b981", "#d946ef", "#eab308", "#06b6d4", "#ef4444", "#8b5cf6", "#84cc16", "#ec4899"]
+# Each color is as far as possible from all earlier ones in OKLab, so any number of classes from the start is distinct.
+COLORS = [
+    f"#{color}"
+    for color in """
+    3b82f6 f97316 10b981 d946ef eab308 06b6d4 ef4444 8b5cf6 84cc16 ec4899 686000 f8b8f8 90f8e0 884078 006888 2830f8
+    a888b8 d0f840 b01000 a08838 009000 8800c0 f8d8a8 f890a0 a0c8a0 c000a0 5850b8 209088 00f890 a86058 f880f0 a0b8f8
+    d00860 6878a8 00e0f8 c8a078 b000f8 7018f8 a858b8 b880f8 00b800 007848 d07878 a8a800 c0d860 8098f0 08d8b0 904808
+    c86800 00f800 f8b088 5058f8 688028 f000c0 1070c0 0090c8 68a038 d0a0d0 e078b8 88a878 a80070 c05888 a0d8f8 986800
+    605888 c84020 d09000 b8f8a0 8078d8 f8e060 98e808 906088 a83858 9830a0 f058d0 8848c8 0850d0 00a0f8 18d070 f86888
+    7098c0 f80068 f89840 80e8a8 70c8d0 c028d0 88c068 38a8a0 f8b0c0 885058 d048b8 00d800 109058 c0e0b0 e0c878 7860b0
+    """.split()
+]
+NO_MATTING = "needs: pip install 'cdwidget[matting]'"
 SHORTCUTS = {
     "undo": ["Ctrl+Z"],
     "redo": ["Ctrl+Shift+Z", "Ctrl+Y"],
-    "finish": ["Enter", "N"],
+    "finish": ["Enter"],
+    "submit": ["Ctrl+Enter", "Y"],
+    "skip": ["S"],
     "cancel": ["Escape"],
     "delete_last": ["Backspace"],
     "delete": ["Delete"],
-    **{tool["name"]: [tool["key"]] for tool in (*PROMPT_TOOLS, *MANUAL_TOOLS)},
+    **{tool["name"]: [tool["key"]] for tool in (*VIEW_TOOLS, *PROMPT_TOOLS, *MANUAL_TOOLS)},
     "smaller": ["["],
     "larger": ["]"],
     "lock": ["T"],
     "alternative": ["Tab"],
     "previous_alternative": ["Shift+Tab"],
+    "classes": ["/"],
+    "rename": ["F2"],
+    "select_all": ["Ctrl+A"],
     "duplicate": ["Ctrl+D"],
     "merge": ["Ctrl+E"],
-    "rename": ["F2"],
+    "split": ["Ctrl+Shift+E"],
+    "fill_holes": ["H"],
+    "keep_largest": ["Shift+H"],
+    "smooth": ["J"],
+    "snap": ["Shift+J"],
+    "grow": ["G"],
+    "shrink": ["Shift+G"],
     "forward": ["Alt+ArrowUp"],
     "backward": ["Alt+ArrowDown"],
     "sources": ["O"],
+    "names": ["I"],
+    "color_by_object": ["Shift+I"],
     "pan": ["Space"],
     "fit": ["0"],
     "zoom_in": ["+", "="],
@@ -46,6 +73,8 @@ SHORTCUTS = {
     "preview": ["Q"],
     "next": ["D"],
     "previous": ["A"],
+    "goto": ["Ctrl+G"],
+    "next_unlabeled": ["Shift+D"],
     "fullscreen": ["F"],
     "help": ["?"],
 }
@@ -56,10 +85,12 @@ class AnnotatorSettings(SharedWidget):
 
     _commands = SHORTCUTS
 
-    tool = t.Enum([tool["name"] for tool in (*PROMPT_TOOLS, *MANUAL_TOOLS)], "click", help="the active tool").tag(sync=True)
+    tool = t.Enum([tool["name"] for tool in (*VIEW_TOOLS, *PROMPT_TOOLS, *MANUAL_TOOLS)], "click", help="the active tool").tag(sync=True)
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
     labels = t.List(t.Unicode(), help="the labels to choose from; keys 1-9").tag(sync=True)
-    colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colors of the labels, or of the objects without one of them").tag(sync=True)
+    closed_labels = t.Bool(False, help="whether objects can only have a label from `labels`, or none").tag(sync=True)
+    label_finishes = t.Bool(False, help="whether choosing a label by its key or name also finishes the object").tag(sync=True)
+    colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colors of the labels; of the objects if there are no labels").tag(sync=True)
     selected = t.Int(1, help="the id of the object being edited").tag(sync=True)
     locked = t.Bool(False, help="whether manually drawn pixels are protected from the model").tag(sync=True)
     brush_size = t.Float(20.0, min=1, max=2048, help="diameter of the brush in image pixels").tag(sync=True)
@@ -76,10 +107,27 @@ class AnnotatorSettings(SharedWidget):
     _phase = t.Dict({"name": "idle", "error": ""}, help="progress of loading the model and encoding the image").tag(sync=True)
     _buttons = t.List(t.Unicode(), help="the buttons of submit and skip that have a callback").tag(sync=True)
     _tools = t.List(
-        t.Dict(), [*PROMPT_TOOLS, *MANUAL_TOOLS, *COMMANDS], read_only=True, help="name, label, source and key of each tool and command"
+        t.Dict(), read_only=True, help="name, label, source and key of each tool and command; why_off: why it does not work"
     ).tag(sync=True)
     _sources = t.List(t.Unicode(), list(SOURCES), read_only=True, help="names of the pixel sources, by number").tag(sync=True)
     _notice = t.Unicode("", help="save status of the image").tag(sync=True)
+
+    @t.default("_tools")
+    def _available_tools(self) -> list[dict[str, str]]:
+        tools = [dict(tool) for tool in (*VIEW_TOOLS, *PROMPT_TOOLS, *MANUAL_TOOLS, *COMMANDS)]
+        for tool in tools:
+            if tool["name"] == "matte" and not find_spec("pymatting"):
+                tool["why_off"] = NO_MATTING
+        return tools
+
+    @t.validate("labels")
+    def _valid_labels(self, proposal: Any) -> list[str]:
+        labels = proposal["value"]
+        if blank := [label for label in labels if not label.strip()]:
+            raise t.TraitError(f"labels has an empty name {blank[0]!r}; an object without a class has the label ''")
+        if double := sorted({label for label in labels if labels.count(label) > 1}):
+            raise t.TraitError(f"labels has {', '.join(map(repr, double))} twice; give each class once")
+        return list(labels)
 
     @t.validate("colors")
     def _known_colors(self, proposal: Any) -> list[str]:

@@ -4,8 +4,8 @@
 export interface Actions {
   accept: { type: "accept"; label?: string };
   select: { type: "select"; instance: number | null };
-  delete: { type: "delete"; instance?: number };
-  relabel: { type: "relabel"; label: string; instance?: number };
+  delete: { type: "delete"; instance?: number | readonly number[] };
+  relabel: { type: "relabel"; label: string; instance?: number | readonly number[] };
   duplicate: { type: "duplicate"; instance?: number };
   split: { type: "split"; instance?: number };
   merge: { type: "merge"; instance: number };

@@ -1,6 +1,7 @@
 /** Entry point of the annotator. */
-import { type AnnotatorModel, ImageDocument } from "./document";
+import { ImageDocument } from "./document";
 import { widgetModule } from "./kernel";
+import type { AnnotatorModel } from "./traits";
 import { AnnotatorView } from "./view";
 
 export default widgetModule(

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { type AnnotatorModel, ImageDocument } from "./document";
+import { ImageDocument } from "./document";
+import type { AnnotatorModel } from "./traits";
 
 vi.stubGlobal(
   "Path2D",
@@ -80,6 +81,8 @@ const update = (revision: number, change: object = {}) => ({
     locked: false,
     instances: [{ id: 1, label: "" }],
     prompts: [],
+    can_undo: true,
+    can_redo: false,
     alternatives: { count: 0, chosen: 0 },
     patches: [],
     ...change,
@@ -127,7 +130,7 @@ test("a failed click leaves no dot and shows the error", async () => {
   await model.answer("apply", { ok: false, error: "ValueError: no" });
   expect(doc.pending).toEqual([]);
   expect(doc.kernel.notice).toEqual({ kind: "error", text: "ValueError: no" });
-  void doc.kernel.run("undo");
+  void doc.undo();
   expect(doc.kernel.notice).toBeNull();
 });
 
@@ -218,4 +221,28 @@ test("the next stroke stays over the reply to the previous one and over a reload
   expect(shown()).toEqual(["0000", "0010", "0110", "0000"]);
   doc.discard(second);
   expect(shown()).toEqual(["0000", "0110", "0110", "0000"]);
+});
+
+test("a click that changes nothing says so, and a click on another object names it", async () => {
+  void doc.commit(click, dot);
+  await model.answer("apply", { result: update(2) });
+  expect(doc.message).toContain("already agrees");
+  const instances = [
+    { id: 1, label: "coin" },
+    { id: 2, label: "" },
+  ];
+  await model.receive({ id: null, ok: true, result: update(3, { ...square, instances, selected: 2 }) }, [0b11110000]);
+  void doc.commit(click, dot);
+  const patches = [{ id: 2, box: [1, 1, 3, 3] }];
+  await model.answer("apply", { result: update(4, { patches, instances, selected: 2 }) }, [0b11110000]);
+  expect(doc.message).toBe("Object 1 (coin) is already here. Ctrl+click selects it.");
+});
+
+test("no gesture starts while another image is being opened", async () => {
+  expect(doc.acceptsGestures()).toBe(true);
+  const going = doc.edit(() => doc.changeImage("go", { step: 1 }), { changesImage: true });
+  expect(doc.acceptsGestures()).toBe(false);
+  await model.answer("go", { result: { passed: [], key: 1 } });
+  await going;
+  expect(doc.acceptsGestures()).toBe(true);
 });

@@ -1,98 +1,29 @@
 /** The browser's copy of the document in Python: one per model, shared by all its views. It changes only by replies and updates. */
 import type { Action, Prompt } from "./actions";
 import { type Box, difference, type Patch, unpack } from "./bitmap";
+import { EditQueue } from "./edit_queue";
 import { Draft, Instance } from "./instance";
-import { type Fields, Kernel, Listeners, type Model, type Reply } from "./kernel";
+import { type Fields, Kernel, Listeners, type Reply } from "./kernel";
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
 import { type FetchTile, Pyramid } from "./pyramid";
 import { inflate, LabelMap } from "./superpixels";
 import type { Preview } from "./tools/tool";
+import {
+  type Alternatives,
+  type AnnotatorModel,
+  type AnnotatorTraits,
+  type ImageInfo,
+  type ImageReply,
+  type Update,
+  WATCHED_TRAITS,
+} from "./traits";
 
-interface ImageInfo {
-  key: number;
-  name: string;
-  width: number;
-  height: number;
-  index: number;
-  count: number;
-}
-
-/** The declaration of a tool or command in Python. */
-interface ToolInfo {
-  name: string;
-  label: string;
-  source: string; // source of its pixels
-}
-
-/** The synchronized traits of the annotator. */
-export interface AnnotatorTraits {
-  _image: ImageInfo;
-  _phase: { name: string; error: string }; // phase of encoding the image with the model
-  _buttons: string[]; // "submit" and "skip", if they have a callback
-  _notice: string;
-  _tools: ToolInfo[];
-  _sources: string[]; // names of the pixel sources, by number
-  tool: string;
-  label: string;
-  labels: string[];
-  colors: string[];
-  brush_size: number;
-  tolerance: number;
-  superpixels: number;
-  locked: boolean;
-  opacity: number;
-  view_only: boolean;
-  shortcuts: Record<string, string[]>;
-  capture_scroll: boolean;
-  height: number | null;
-  busy: boolean;
-  can_undo: boolean;
-  can_redo: boolean;
-}
-export type AnnotatorModel = Model<AnnotatorTraits>;
-
-/** The model's suggestions for the newest prompt; count is null until they are computed, on the first request for another one. */
-interface Alternatives {
-  count: number | null;
-  chosen: number;
-}
-
-/** A change of the document, or all of it. */
-interface Update {
-  whole: boolean;
-  key: number;
-  revision: number;
-  selected: number;
-  locked: boolean; // manual edits are protected from the model
-  instances: { id: number; label: string }[];
-  prompts: Prompt[]; // prompts of the selected object
-  patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
-  alternatives: Alternatives;
-}
-
-const WATCHED_TRAITS = [
-  "tool",
-  "label",
-  "labels",
-  "colors",
-  "brush_size",
-  "tolerance",
-  "superpixels",
-  "locked",
-  "opacity",
-  "view_only",
-  "shortcuts",
-  "height",
-  "busy",
-  "can_undo",
-  "can_redo",
-  "_buttons",
-  "_notice",
-] satisfies (keyof AnnotatorTraits)[];
 const MODEL_SOURCE = "model"; // source of pixels set by prompt tools
 const MODEL_FLASH_STRENGTH = 0.65;
 const MANUAL_FLASH_STRENGTH = 0.25; // weaker, because users expect the change that they drew
+const MESSAGE_MS = 4_000;
+const MAX_RECENT_LABELS = 8;
 
 export class ImageDocument {
   instances: Instance[] = [];
@@ -103,10 +34,18 @@ export class ImageDocument {
   flash: Flash | null = null;
   change: Outline | null = null; // the pixels that the previewed action would change
   locked = false;
+  canUndo = false;
+  canRedo = false;
+  message = ""; // a short message for the user, which disappears by itself
+  recentLabels: string[] = []; // the newest first
   alternatives: Alternatives = { count: 0, chosen: 0 };
   latency: number | null = null; // ms from the last click to its painted mask
   revision = -1;
   readonly kernel: Kernel;
+  private readonly edits: EditQueue;
+  private messageTimer?: ReturnType<typeof setTimeout>;
+  private loaded: Promise<unknown> = Promise.resolve(); // settles when the objects of the image are here
+  private hasChanged = false; // whether pixels have changed since an edit was sent
   private previewedAction: Action | null = null;
   private superpixelMap: { count: number; map: LabelMap | null; loaded: Promise<unknown> } | null = null;
   private flashStrength = MODEL_FLASH_STRENGTH; // strength of the next change's flash
@@ -116,6 +55,7 @@ export class ImageDocument {
 
   constructor(readonly model: AnnotatorModel) {
     const { notify } = this.listeners;
+    this.edits = new EditQueue(notify);
     this.kernel = new Kernel(model, {
       probe: () => ({ op: "document" }),
       changed: notify,
@@ -134,13 +74,25 @@ export class ImageDocument {
     return this.model.get("_phase");
   }
   get isBusy(): boolean {
-    return this.kernel.isBusy || this.model.get("busy");
+    return this.edits.isBusy || this.kernel.isBusy || this.model.get("busy");
   }
   get isLost() {
     return this.kernel.isLost;
   }
   get isEditable() {
-    return !this.isLost && !this.model.get("view_only");
+    return this.whyReadOnly === "";
+  }
+  get whyReadOnly(): string {
+    if (this.isLost) return "The kernel is not running";
+    return this.model.get("view_only") ? "This widget is for viewing only" : "";
+  }
+  /** Whether edits wait for the reply to others. */
+  get hasPendingEdits() {
+    return this.edits.isBusy;
+  }
+  /** Settles when all edits so far have their reply; null if there are none. */
+  get pendingEdits(): Promise<void> | null {
+    return this.edits.isBusy ? this.edits.add(() => {}) : null;
   }
   get hasAlternatives() {
     return this.alternatives.count === null || this.alternatives.count > 1;
@@ -167,6 +119,43 @@ export class ImageDocument {
     return this.model.get("_tools").some(({ name, source }) => name === tool && source === MODEL_SOURCE);
   }
 
+  /** Why a tool does not work here; "" if it does. */
+  whyToolOff(tool: string): string {
+    return this.model.get("_tools").find(({ name }) => name === tool)?.why_off ?? "";
+  }
+
+  /** The objects with pixels at an image point, the front one first. */
+  instancesAt(x: number, y: number): Instance[] {
+    const found = this.instances.filter((instance) => instance.pixels.at(Math.floor(x), Math.floor(y)));
+    return found.reverse();
+  }
+
+  /** Show a short message, which disappears by itself. */
+  say(text: string) {
+    clearTimeout(this.messageTimer);
+    this.message = text;
+    if (text) this.messageTimer = setTimeout(() => this.say(""), MESSAGE_MS);
+    this.listeners.notify();
+  }
+
+  rememberLabel(label: string) {
+    if (label)
+      this.recentLabels = [label, ...this.recentLabels.filter((other) => other !== label)].slice(0, MAX_RECENT_LABELS);
+  }
+
+  /** Run an edit after all edits before it, so that it sees the document that they leave. */
+  edit(edit: () => unknown, { changesImage = false } = {}): Promise<void> {
+    const done = this.edits.add(edit, { changesImage });
+    this.listeners.notify();
+    return done;
+  }
+
+  /** Whether a gesture may start: its positions must belong to the image that is shown. */
+  acceptsGestures(): boolean {
+    if (this.edits.isChangingImage && this.isEditable) this.say("Another image is being opened");
+    return this.isEditable && !!this.picture && !this.edits.isChangingImage;
+  }
+
   /** Fetch image and document when the first view appears. */
   open() {
     if (this.isOpen) return;
@@ -189,13 +178,26 @@ export class ImageDocument {
       if (draft) this.ownerOf(draft)?.forget(draft);
       if (!this.isPrompt(action.type)) this.flashStrength = MANUAL_FLASH_STRENGTH;
     };
-    const reply = await this.kernel.run("apply", { action }, { settled });
+    let covered: Instance | undefined;
+    let reply: Reply | null = null;
+    const { key } = this.image;
+    await this.edit(async () => {
+      covered = this.coveredBy(action);
+      this.hasChanged = false;
+      reply = await this.kernel.run("apply", { action, key }, { settled });
+    });
     this.pending = this.pending.filter((other) => other !== preview);
     if (draft) this.ownerOf(draft)?.settle();
     if (reply) this.unpaintedSince = since;
     else this.change = null;
     this.flashStrength = MODEL_FLASH_STRENGTH;
-    this.listeners.notify();
+    if (reply && covered)
+      this.say(
+        `Object ${covered.id}${covered.label ? ` (${covered.label})` : ""} is already here. Ctrl+click selects it.`,
+      );
+    else if (reply && this.isPrompt(action.type) && !this.hasChanged)
+      this.say("Nothing changed: the mask already agrees with this prompt");
+    else this.listeners.notify();
   }
 
   /** Show pixels while a tool paints them: a draft over the selected object, by default a new one. */
@@ -235,11 +237,24 @@ export class ImageDocument {
     return Promise.resolve(this.superpixelMap?.loaded);
   }
 
-  /** Go to another image: by a step, or because this one was submitted or skipped. */
-  async changeImage(op: "go" | "submit" | "skip", fields: { step?: number } = {}) {
-    const reply = await this.kernel.run<{ passed: string[] }>(op, fields);
-    if (reply?.result.passed.length) this.kernel.showError(`Skipped: ${reply.result.passed.join("; ")}`);
+  /** Go to another image: by a step, or because this one was submitted or skipped. Settles when its objects are here. */
+  async changeImage(op: "go" | "goto" | "submit" | "skip", fields: Fields = {}) {
+    const isDecision = op === "submit" || op === "skip";
+    const reply = await this.kernel.run<ImageReply>(op, isDecision ? { ...fields, key: this.image.key } : fields);
+    if (!reply) return;
+    const { key, passed = [], left, is_last: isLast } = reply.result;
+    await this.untilShown(key);
+    if (passed.length) this.kernel.showError(`Skipped: ${passed.join("; ")}`);
+    else if (isLast) this.say(this.endMessage(left ?? 0));
     else this.listeners.notify();
+  }
+
+  undo() {
+    return this.kernel.run("undo", { key: this.image.key });
+  }
+
+  redo() {
+    return this.kernel.run("redo", { key: this.image.key });
   }
 
   set<Name extends keyof AnnotatorTraits>(trait: Name, value: AnnotatorTraits[Name]) {
@@ -248,7 +263,7 @@ export class ImageDocument {
   }
 
   apply(action: Action) {
-    return this.kernel.run("apply", { action });
+    return this.kernel.run("apply", { action, key: this.image.key });
   }
 
   /** Show the pixels that an action would change, without applying it; null hides them. */
@@ -282,9 +297,29 @@ export class ImageDocument {
 
   close() {
     this.kernel.close();
+    clearTimeout(this.messageTimer);
     this.picture?.close();
     this.picture = null; // a view may paint once more
     this.listeners.clear();
+  }
+
+  /** The other object that a click on a new object is in. */
+  private coveredBy(action: Action): Instance | undefined {
+    if (action.type !== "click" || !action.positive || this.current?.outline) return undefined;
+    return this.instancesAt(action.x, action.y).find((instance) => instance.id !== this.selected);
+  }
+
+  private endMessage(left: number): string {
+    const { count } = this.image;
+    if (count < 2) return "Finished";
+    if (!left) return `Done: all ${count} images are finished`;
+    return `This is the last image. ${left} of ${count} ${left === 1 ? "is" : "are"} neither submitted nor skipped.`;
+  }
+
+  /** Wait until the image with a key, or a later one, is shown and its objects are here. */
+  private async untilShown(key: number) {
+    while (this.image.key < key && !this.isLost) await new Promise((resolve) => setTimeout(resolve));
+    await this.loaded;
   }
 
   private ownerOf(draft: Draft) {
@@ -303,7 +338,7 @@ export class ImageDocument {
     this.superpixelMap = null;
     this.latency = null;
     this.revision = -1;
-    void this.kernel.load("document");
+    this.loaded = this.kernel.load("document");
     const reply = await this.kernel.load<{ mime: string }>("image");
     if (!reply || key !== this.image.key) return;
     const fileOf = ({ result, buffers }: Reply<{ mime: string }>) => new Blob([buffers[0]], { type: result.mime });
@@ -327,6 +362,8 @@ export class ImageDocument {
     this.selected = update.selected;
     this.prompts = update.prompts;
     this.locked = update.locked;
+    this.canUndo = update.can_undo;
+    this.canRedo = update.can_redo;
     this.alternatives = update.alternatives;
     this.change = null;
     this.previewedAction = null;
@@ -341,6 +378,7 @@ export class ImageDocument {
     for (const [i, { id, box, soft }] of update.patches.entries()) {
       const alpha = soft ? (alphas.shift() ?? null) : null;
       const changed = this.instances.find((one) => one.id === id)?.write(unpack(box, buffers[i]), alpha);
+      if (changed) this.hasChanged = true;
       if (changed && !update.whole) this.flash = flashOf(changed, this.flashStrength);
     }
     this.listeners.notify();

@@ -42,7 +42,7 @@ export class Instance {
   readonly bitmap = new Bitmap();
   private painted: Bitmap | null = null; // the bitmap with the drafts over it, once there was a draft
   private stale = EMPTY_BOX; // where `painted` is out of date
-  private cachedArea: number | null = null;
+  private measured: { area: number; bounds: Box } | null = null;
   private alpha: Bitmap | null = null; // opacity of each pixel, 0 to 255; null: the mask is hard
   private tinted: { picture: OffscreenCanvas; box: Box; color: string } | null = null;
   private readonly border = new Outline(this.bitmap);
@@ -66,12 +66,12 @@ export class Instance {
 
   /** The number of pixels in the kernel. */
   get area(): number {
-    if (this.cachedArea === null) {
-      const { bits } = this.bitmap;
-      this.cachedArea = 0;
-      for (let i = 0; i < bits.length; i++) this.cachedArea += bits[i];
-    }
-    return this.cachedArea;
+    return this.measure().area;
+  }
+
+  /** The smallest box around the pixels in the kernel. */
+  get bounds(): Box {
+    return this.measure().bounds;
   }
 
   /** Return the soft mask as a picture in a color; null if the mask is hard or is being painted. */
@@ -94,7 +94,7 @@ export class Instance {
 
   /** Write pixels from the kernel. Returns the visible change. */
   write(patch: Patch, alpha: DataView | null = null): Patch | null {
-    this.cachedArea = null;
+    this.measured = null;
     this.writeAlpha(patch.box, alpha);
     if (this.drafts.length || this.painted) {
       this.bitmap.write(patch);
@@ -145,6 +145,26 @@ export class Instance {
     } else this.alpha = null;
     this.tinted = null;
     this.border.touch(box);
+  }
+
+  private measure() {
+    if (this.measured) return this.measured;
+    const { bits, width, box } = this.bitmap;
+    let area = 0;
+    let [left, top, right, bottom] = [width, -1, -1, -1];
+    for (let start = 0, y = 0; start < bits.length; start += width, y++) {
+      for (let x = 0; x < width; x++) {
+        if (!bits[start + x]) continue;
+        area++;
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (top < 0) top = y;
+        bottom = y;
+      }
+    }
+    const bounds: Box = area ? [box[0] + left, box[1] + top, box[0] + right + 1, box[1] + bottom + 1] : EMPTY_BOX;
+    this.measured = { area, bounds };
+    return this.measured;
   }
 
   private copy(): Bitmap {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { commandOf, keyName } from "./keys";
+import { belongsToHost, commandOf, keyName } from "./keys";
+import { isChoice, isSecondary } from "./pointers";
 
 const press = (key: string, o: Partial<KeyboardEvent> = {}) =>
   keyName({ key, code: "", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...o });
@@ -21,4 +22,38 @@ test("a command is found by any of its keys, in any case", () => {
   expect(commandOf("Ctrl+Y", shortcuts)).toBe("redo");
   expect(commandOf("V", shortcuts)).toBe("peek");
   expect(commandOf("Shift+V", shortcuts)).toBeUndefined();
+});
+
+test("while the widget has the focus, the notebook receives only keys that leave it, and chords without Enter", () => {
+  const belongs = (key: string, ctrlKey = false) => belongsToHost({ key, ctrlKey, metaKey: false });
+  expect(["d", "Enter", "ArrowDown", "F9"].map((key) => belongs(key))).toEqual([false, false, false, false]);
+  expect([belongs("Tab"), belongs("Escape"), belongs("s", true), belongs("Enter", true)]).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+});
+
+test("Ctrl+click chooses an object, on a Mac Cmd+click; there, Ctrl+click is the second button", () => {
+  const press = { button: 0, ctrlKey: false, metaKey: false };
+  expect([isChoice({ ...press, ctrlKey: true }, false), isChoice({ ...press, ctrlKey: true }, true)]).toEqual([
+    true,
+    false,
+  ]);
+  expect(isChoice({ ...press, metaKey: true }, true)).toBe(true);
+  const state = {
+    clientX: 0,
+    clientY: 0,
+    altKey: false,
+    shiftKey: false,
+    pointerType: "mouse",
+    pressure: 0,
+    button: 0,
+  };
+  expect([isSecondary({ ...state, ctrlKey: true }, false), isSecondary({ ...state, ctrlKey: true }, true)]).toEqual([
+    false,
+    true,
+  ]);
+  expect(isSecondary({ ...state, button: 2 }, false)).toBe(true);
 });

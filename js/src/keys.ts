@@ -20,11 +20,17 @@ export function commandOf(key: string, shortcuts: Shortcuts): string | undefined
   );
 }
 
+/** Whether a key that means nothing to a widget may reach the notebook while the widget has the focus: only keys that leave it, and chords. */
+export function belongsToHost(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey">): boolean {
+  return event.key === "Tab" || event.key === "Escape" || ((event.ctrlKey || event.metaKey) && event.key !== "Enter");
+}
+
 /** JupyterLab handles every key before a widget does, except on or inside elements with this attribute. */
 const SUPPRESS_ATTRIBUTE = "data-lm-suppress-shortcuts";
 
 /**
  * Keep the notebook's shortcuts off a widget, except chords that mean nothing there, such as Ctrl+S: `passes` returns whether a key is one.
+ * No chord with Enter passes, because notebooks run the cell for it, which would make a new widget.
  * JupyterLab looks up some shortcuts on the focused element first, so that element also gets the attribute.
  */
 export function guardShortcuts(root: HTMLElement, passes: (event: KeyboardEvent) => boolean, signal: AbortSignal) {
@@ -34,7 +40,8 @@ export function guardShortcuts(root: HTMLElement, passes: (event: KeyboardEvent)
     (event) => {
       const target = event.composedPath()[0];
       if (!(target instanceof Element) || !root.contains(target)) return;
-      const isChord = (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt"].includes(event.key);
+      const isChord =
+        (event.ctrlKey || event.metaKey) && !["Control", "Meta", "Shift", "Alt", "Enter"].includes(event.key);
       const isPassed = isChord && passes(event);
       for (const element of [target, root]) {
         if (isPassed) element.removeAttribute(SUPPRESS_ATTRIBUTE);

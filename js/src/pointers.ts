@@ -10,7 +10,7 @@ const DOUBLE_PRESS_PX = 6;
 export type PointerState = Pick<
   PointerEvent,
   "clientX" | "clientY" | "altKey" | "shiftKey" | "pointerType" | "pressure"
-> & { button?: number; buttons?: number };
+> & { button?: number; buttons?: number; ctrlKey?: boolean };
 
 const ERASER_BUTTON = 5;
 const ERASER_BUTTONS_MASK = 32;
@@ -18,6 +18,18 @@ const ERASER_BUTTONS_MASK = 32;
 /** Whether a pen draws with its eraser. */
 export function isEraser({ button, buttons = 0 }: PointerState): boolean {
   return button === ERASER_BUTTON || (buttons & ERASER_BUTTONS_MASK) !== 0;
+}
+
+const IS_MAC = typeof navigator !== "undefined" && /Mac|iP(hone|ad)/.test(navigator.platform);
+
+/** Whether a press means the second button: also Shift, a pen's eraser, and Ctrl on a Mac. */
+export function isSecondary(event: PointerState, isMac = IS_MAC): boolean {
+  return event.button === 2 || isEraser(event) || event.shiftKey || (isMac && event.ctrlKey === true);
+}
+
+/** Whether a press selects the object under the pointer with every tool: Ctrl, on a Mac Cmd. */
+export function isChoice(event: Pick<PointerEvent, "button" | "ctrlKey" | "metaKey">, isMac = IS_MAC): boolean {
+  return event.button === 0 && (isMac ? event.metaKey : event.ctrlKey);
 }
 
 /** The effects of pointers on a stage; positions are CSS pixels of the page. */

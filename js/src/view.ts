@@ -1,10 +1,14 @@
 /** One view of a document: toolbar, stage, object list, status line and keys. Its state ends with it. */
+import { objectColor } from "./colors";
 import type { ImageDocument } from "./document";
 import { FullScreen, h, isPointerClickOnFocusedButton, leave } from "./dom";
 import type { Instance } from "./instance";
-import { guardShortcuts, keyName, type Shortcuts } from "./keys";
+import { belongsToHost, guardShortcuts, keyName, type Shortcuts } from "./keys";
+import { ObjectSelection } from "./object_selection";
 import type { Pyramid } from "./pyramid";
+import type { Tag } from "./tags";
 import { DIAMETER_RANGE } from "./tools/brush";
+import { type ClassPicker, classPicker } from "./ui/class_picker";
 import { CommandSet } from "./ui/command_set";
 import { COMMANDS } from "./ui/commands";
 import { refreshAll } from "./ui/controls";
@@ -23,28 +27,40 @@ import type {
   ViewOptions,
 } from "./ui/host";
 import { minimap } from "./ui/minimap";
-import { type ObjectPanel, sidePanel } from "./ui/objects";
+import { sidePanel } from "./ui/objects";
 import { optionRow } from "./ui/options";
 import { overlay } from "./ui/overlay";
 import { sourceLayer } from "./ui/sources";
-import { statusLine } from "./ui/status";
+import { type StatusLine, statusLine } from "./ui/status";
 import { toolbar } from "./ui/toolbar";
-import { Viewer, type ViewerHost } from "./viewer";
+import { Viewer } from "./viewer";
+import type { ViewerHost } from "./viewer_host";
 
-const AUTO_HEIGHT_PX = { min: 260, max: 560 }; // CSS pixels of a stage whose height follows the shape of the image
+const MIN_HEIGHT_PX = 260; // CSS pixels of a stage whose height follows the shape of the image
+const MAX_WINDOW_SHARE = 0.62; // of the window's height, so that toolbars and status line are visible too
+const LIST_SHAPE = 2 / 3; // height by width of the stage for a list: the same for all its images
+const DOUBLE_ESCAPE_MS = 2_000; // two Escapes within this time leave the widget
 const TEXT_FIELDS = "input:is([type=text], [type=number])";
 
 export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, ObjectHost, DisplayHost, FocusHost {
-  readonly hidden = new Set<number>(); // ids of objects
-  readonly marked = new Set<number>(); // ids of objects selected in addition to the current one
+  readonly objects: ObjectSelection;
   readonly options: ViewOptions = { add: true, straight: false, pressure: false, amount: 2 };
   readonly display: Display = { ...DEFAULT_DISPLAY };
-  readonly modes: Modes = { peeking: false, previewing: false, tracing: false, helping: false };
+  readonly modes: Modes = {
+    peeking: false,
+    previewing: false,
+    tracing: false,
+    helping: false,
+    naming: false,
+    coloringObjects: false,
+  };
   readonly viewer: Viewer;
   readonly commands: CommandSet<AnnotatorHost>;
-  private highlighted: number | null = null; // id of the object whose row the pointer is on
   private readonly root: HTMLElement;
-  private readonly side: ObjectPanel;
+  private readonly side: Part;
+  private readonly picker: ClassPicker;
+  private readonly status: StatusLine;
+  private escapedAt = -DOUBLE_ESCAPE_MS;
   private readonly parts: Part[];
   private hasFocus = false;
   private readonly screen: FullScreen;
@@ -58,31 +74,37 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     signal: AbortSignal,
     private readonly frame?: Frame,
   ) {
+    this.objects = new ObjectSelection(doc, () => this.refresh());
     this.viewer = new Viewer(this, signal);
     this.commands = new CommandSet<AnnotatorHost>({
       table: COMMANDS,
       host: this,
       shortcuts: () => this.shortcuts(),
       interceptor: this.viewer,
+      queue: doc,
+      refused: (reason) => reason && doc.say(reason),
     });
     this.side = sidePanel(this);
+    this.picker = classPicker(this);
     const stageParts = [colorFilter(this), sourceLayer(this), overlay(this), minimap(this)];
     const rows = [toolbar(this), optionRow(this)];
-    const status = statusLine(this);
+    this.status = statusLine(this);
     const help = annotatorHelp(this);
-    this.parts = [...rows, ...stageParts, this.side, help, status];
+    this.parts = [...rows, ...stageParts, this.side, this.picker, help, this.status];
     this.viewer.stage.append(...stageParts.map((part) => part.element));
     this.root = h(
       "div",
       { class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator" },
       ...rows.map((part) => part.element),
       h("div", { class: "cdw-body" }, this.viewer.stage, this.side.element, help.element),
-      status.element,
+      this.status.element,
+      this.picker.element,
     );
     this.listenToRoot(signal);
     this.screen = new FullScreen(this.root, () => this.refresh(), signal);
     const observer = new ResizeObserver(() => this.updateHeight());
     observer.observe(this.root);
+    addEventListener("resize", () => this.updateHeight(), { signal });
     signal.addEventListener("abort", () => observer.disconnect());
     host.append(this.root);
     doc.listen(() => this.refresh(), signal);
@@ -97,18 +119,22 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     return this.frame?.isFullscreen ?? this.screen.isOn;
   }
 
-  /** The object that "delete last" deletes: the one being edited, else the newest. */
-  get newest(): Instance | undefined {
-    const { current } = this.doc;
-    if (current?.outline) return current;
-    return this.drawn.reduce<Instance | undefined>(
-      (newest, one) => (newest && newest.id > one.id ? newest : one),
-      undefined,
-    );
+  get hidden(): Set<number> {
+    return this.objects.hidden;
   }
 
-  get drawn(): Instance[] {
-    return this.doc.instances.filter((instance) => instance.outline);
+  /** The names that are shown over the image: of the object under the pointer or of all. */
+  get tags(): Tag[] {
+    const { highlighted, hovered, hidden, drawn } = this.objects;
+    const isNamed = ({ id }: Instance) =>
+      this.modes.naming || id === highlighted || (id === hovered && id !== this.doc.selected);
+    return drawn
+      .filter((instance) => !hidden.has(instance.id) && isNamed(instance))
+      .map((instance) => ({
+        text: `${instance.id}  ${instance.label || "no class"}`,
+        color: this.color(instance),
+        box: instance.bounds,
+      }));
   }
 
   shortcuts(): Shortcuts {
@@ -116,9 +142,13 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
   }
 
   color(instance: Pick<Instance, "id" | "label">): string {
-    const colors = this.doc.model.get("colors");
-    const labelIndex = this.doc.model.get("labels").indexOf(instance.label);
-    return colors[(labelIndex >= 0 ? labelIndex : instance.id - 1) % colors.length];
+    const { model } = this.doc;
+    const { coloringObjects } = this.modes;
+    return objectColor(
+      coloringObjects ? { id: instance.id, label: "" } : instance,
+      coloringObjects ? [] : model.get("labels"),
+      model.get("colors"),
+    );
   }
 
   setOptions(change: Partial<ViewOptions>) {
@@ -145,75 +175,44 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     this.refresh();
   }
 
-  setLabel(label: string) {
-    if (this.doc.isEditable) void this.doc.apply({ type: "relabel", label });
+  setLabel(label: string, targets?: number[]) {
+    if (this.doc.isEditable) void this.doc.edit(() => this.objects.setLabel(label, targets));
   }
 
-  deleteNewest() {
-    if (this.newest) void this.doc.apply({ type: "delete", instance: this.newest.id });
+  pickClass(targets?: number[]) {
+    this.picker.open(targets);
+  }
+
+  askImage() {
+    this.status.askImage();
+  }
+
+  choose(x: number, y: number, isAdded: boolean) {
+    void this.doc.edit(() => this.objects.choose(x, y, isAdded));
   }
 
   isHighlighted(id: number) {
-    return this.highlighted === id || this.marked.has(id);
+    const { highlighted, hovered, marked } = this.objects;
+    return highlighted === id || marked.has(id) || (hovered === id && this.doc.model.get("tool") === "select");
   }
 
   highlight(id: number | null) {
-    this.highlighted = id;
+    this.objects.highlighted = id;
     this.viewer.invalidate();
-  }
-
-  toggleHidden(id: number) {
-    if (!this.hidden.delete(id)) this.hidden.add(id);
-    this.refresh();
-  }
-
-  /** Hide all objects but one or, if they are hidden, show all. */
-  showOnly(id: number) {
-    const others = this.drawn.filter((instance) => instance.id !== id);
-    const isAlone = others.every((instance) => this.hidden.has(instance.id));
-    this.hidden.clear();
-    if (!isAlone) for (const other of others) this.hidden.add(other.id);
-    this.refresh();
-  }
-
-  mark(id: number) {
-    if (!this.marked.delete(id) && id !== this.doc.selected) this.marked.add(id);
-    this.refresh();
-  }
-
-  clearMarks() {
-    this.marked.clear();
-  }
-
-  async mergeMarked() {
-    for (const instance of [...this.marked]) await this.doc.apply({ type: "merge", instance });
-    this.marked.clear();
-    this.refresh();
-  }
-
-  rename(id: number) {
-    this.side.rename(id);
-  }
-
-  canReorder(id: number, step: number) {
-    const position = this.doc.instances.findIndex((instance) => instance.id === id) + step;
-    return position >= 0 && position < this.doc.instances.length;
-  }
-
-  /** Move an object by a number of positions, forward if positive. */
-  reorder(id: number, step: number) {
-    const position = this.doc.instances.findIndex((instance) => instance.id === id) + step;
-    if (step && this.doc.isEditable && this.canReorder(id, step))
-      void this.doc.apply({ type: "reorder", instance: id, position });
   }
 
   /** Escape: cancel one thing at a time, from the inside out. */
   cancel() {
     if (this.modes.helping) return this.setModes({ helping: false }); // the sheet covers the image
     if (this.viewer.cancel()) return;
-    if (this.frame) this.frame.leave();
-    else if (this.isFullscreen) this.toggleFullscreen();
-    else leave(this.root);
+    if (this.objects.marked.size) return this.objects.clearMarks();
+    if (this.frame) return this.frame.leave();
+    if (this.isFullscreen) return this.toggleFullscreen();
+    const now = performance.now();
+    const isSecond = now - this.escapedAt < DOUBLE_ESCAPE_MS;
+    this.escapedAt = isSecond ? -DOUBLE_ESCAPE_MS : now;
+    this.doc.say(isSecond ? "" : "Press Esc again to leave the widget");
+    if (isSecond) leave(this.root);
   }
 
   focus() {
@@ -229,16 +228,16 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     const { doc } = this;
     if (this.imageKey !== doc.image.key) {
       this.imageKey = doc.image.key;
-      this.hidden.clear();
-      this.marked.clear();
+      this.objects.reset();
       this.viewer.reset();
     }
-    for (const id of this.marked)
-      if (id === doc.selected || !doc.instances.some((instance) => instance.id === id)) this.marked.delete(id);
+    this.objects.update();
+    const { pointer, isDrawing } = this.viewer;
+    this.objects.hovered = pointer && !isDrawing ? (this.objects.at(...pointer)[0]?.id ?? null) : null;
     this.viewer.use(doc.model.get("tool"));
     this.root.classList.toggle("cdw-fullscreen", this.isFullscreen && !this.frame);
     this.root.classList.toggle("cdw-lost", doc.isLost);
-    this.root.classList.toggle("cdw-view-only", doc.model.get("view_only"));
+    this.root.classList.toggle("cdw-view-only", !doc.isEditable);
     this.viewer.stage.classList.toggle("cdw-loading", !doc.picture && !doc.isLost);
     refreshAll(this.parts);
     this.updateHeight();
@@ -261,7 +260,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
       this.commands.releaseAll();
     });
     on("pointerdown", (event) => {
-      if (!(event.target as Element).closest("input, button, label, .cdw-popover")) this.focus();
+      if (!(event.target as Element).closest("input, select, button, label, .cdw-popover")) this.focus();
     });
     on("click", (event) => {
       if (isPointerClickOnFocusedButton(event)) this.focus(); // Enter then finishes the object
@@ -272,8 +271,9 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
   private updateHeight() {
     const { stage } = this.viewer;
     const { width, height } = this.doc.image;
-    const byShape = (stage.clientWidth * height) / width;
-    const automatic = Math.min(Math.max(byShape, AUTO_HEIGHT_PX.min), AUTO_HEIGHT_PX.max);
+    const shape = this.doc.image.count > 1 ? LIST_SHAPE : height / width;
+    const max = Math.max(innerHeight * MAX_WINDOW_SHARE, MIN_HEIGHT_PX);
+    const automatic = Math.min(Math.max(stage.clientWidth * shape, MIN_HEIGHT_PX), max);
     const fillsScreen = this.isFullscreen || !!this.frame;
     const pixels = fillsScreen ? "" : `${Math.round(this.doc.model.get("height") ?? automatic)}px`;
     if (stage.style.height !== pixels) stage.style.height = pixels;
@@ -281,16 +281,18 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
 
   private onKeyDown(event: KeyboardEvent) {
     const target = event.target as Element;
-    if (target.matches(TEXT_FIELDS)) return;
+    if (target.matches(TEXT_FIELDS)) return event.stopPropagation();
     const key = keyName(event);
     const command = this.commands.commandOf(event);
     const label = /^[1-9]$/.test(key) ? this.doc.model.get("labels")[Number(key) - 1] : undefined;
-    if (target.matches("button, input") && ["Enter", "Space"].includes(key)) return; // the browser presses the button
+    if (target.matches("button, input, select") && ["Enter", "Space"].includes(key)) return event.stopPropagation(); // the browser presses it
+    const movesFocus = /^(Shift\+)?Tab$/.test(key) && (target !== this.root || !command || !this.commands.can(command));
     if (label !== undefined) this.setLabel(label);
-    else if (!command) return;
-    else if (["Tab", "Shift+Tab"].includes(key) && (target !== this.root || !this.commands.can(command)))
-      return; // the focus moves to the next control
-    else this.commands.press(command, event.repeat);
+    else if (command && !movesFocus) this.commands.press(command, event.repeat);
+    else {
+      if (!belongsToHost(event)) event.stopPropagation();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
   }

@@ -4,30 +4,18 @@
  */
 import type { Action } from "./actions";
 import { type Camera, fitCamera, pan, type Size, toImage, toScreen, wheelFactor, zoomAt } from "./camera";
-import type { ImageDocument } from "./document";
 import { context2d, h, resizeCanvases } from "./dom";
 import type { Draft, Instance } from "./instance";
 import * as layers from "./layers";
-import { isEraser, type PointerHandler, type PointerState, Pointers } from "./pointers";
+import { isChoice, isSecondary, type PointerHandler, type PointerState, Pointers } from "./pointers";
 import { type PaintState, paintChange, paintPreview } from "./previews";
+import { paintTags } from "./tags";
 import { TOOLS } from "./tools";
 import { isInside, type Preview, type ToolContext, ToolDriver, type ToolEvent, type ToolSettings } from "./tools/tool";
+import type { ViewerHost } from "./viewer_host";
 
 const REST_MS = 80; // the pointer rests this long before an action is previewed
 const GESTURE_KEYS: Record<string, ToolEvent["key"]> = { finish: "Enter", delete_last: "Backspace", undo: "Backspace" };
-
-/** The members of the view that the stage uses. */
-export interface ViewerHost {
-  readonly doc: ImageDocument;
-  readonly hidden: Set<number>;
-  readonly modes: { readonly peeking: boolean; readonly previewing: boolean };
-  readonly wheelZooms: boolean;
-  readonly options: Pick<ToolSettings, "add" | "straight" | "pressure">;
-  readonly display: layers.PixelStyle;
-  color(instance: Instance): string;
-  isHighlighted(id: number): boolean;
-  refresh(): void;
-}
 
 export class Viewer {
   readonly stage = h("div", { class: "cdw-stage" });
@@ -118,6 +106,10 @@ export class Viewer {
     this.updateHover();
   }
 
+  get isDrawing() {
+    return this.driver.isBusy;
+  }
+
   holdPan(isHeld: boolean) {
     this.isPanHeld = isHeld;
     this.updateCursor();
@@ -159,7 +151,7 @@ export class Viewer {
   private cursorName(isEditable: boolean, isMoving: boolean): string {
     if (isMoving) return "grabbing";
     if (this.isPanHeld) return "grab";
-    if (!isEditable) return "default";
+    if (!isEditable || this.driver.tool.cursor === "default") return "default";
     return this.lastPointer?.shiftKey ? "remove" : "add";
   }
 
@@ -235,6 +227,7 @@ export class Viewer {
     for (const preview of traces) paintPreview(ctx, preview, state);
     for (const preview of doc.pending) paintPreview(ctx, preview, { ...state, isPending: true });
     if (this.gesturePreview) paintPreview(ctx, this.gesturePreview, state);
+    paintTags(ctx, this.host.tags, camera, ratio);
     const showsPointer = doc.isEditable && !this.isPanHeld && !this.pointers.isMoving;
     if (this.pointerPreview && showsPointer) paintPreview(ctx, this.pointerPreview, state);
     return isFlashing || doc.pending.length > 0;
@@ -260,6 +253,10 @@ export class Viewer {
         return doc.superpixels(doc.model.get("superpixels"));
       },
       superpixelsLoaded: () => doc.superpixelsLoaded,
+      get pendingEdits() {
+        return doc.pendingEdits;
+      },
+      choose: (x, y, isAdded) => viewer.host.choose(x, y, isAdded),
       set: (trait, value) => doc.set(trait, value),
       preview(preview) {
         viewer.gesturePreview = preview;
@@ -296,7 +293,11 @@ export class Viewer {
       },
       press(event, double) {
         viewer.track(event);
-        if (!doc.isEditable || !doc.picture) return false;
+        if (!doc.acceptsGestures()) return false;
+        if (isChoice(event)) {
+          viewer.host.choose(...toImage(viewer.camera, ...viewer.onStage(event)), event.shiftKey);
+          return false;
+        }
         hidden.delete(doc.selected); // the edited object must be visible
         viewer.driver.send({ ...viewer.toToolEvent("down", event), double });
         viewer.updateHover();
@@ -333,7 +334,7 @@ export class Viewer {
   private toToolEvent(type: ToolEvent["type"], event: PointerState): ToolEvent {
     const [x, y] = toImage(this.camera, ...this.onStage(event));
     const { altKey: alt, shiftKey: shift, pointerType, pressure } = event;
-    return { type, x, y, secondary: event.button === 2 || isEraser(event) || shift, shift, alt, pointerType, pressure };
+    return { type, x, y, secondary: isSecondary(event), shift, alt, pointerType, pressure };
   }
 
   private track(event: PointerEvent) {
@@ -373,7 +374,7 @@ export class Viewer {
     const { doc, modes } = this.host;
     clearTimeout(this.restTimer);
     if (now) void doc.previewAction(action);
-    else if (modes.previewing && doc.isEditable)
+    else if ((modes.previewing || this.driver.isBusy) && doc.isEditable)
       this.restTimer = setTimeout(() => void doc.previewAction(action), REST_MS);
   }
 

@@ -188,8 +188,8 @@ class Widget:
 
     @property
     def latency(self) -> float:
-        """Milliseconds from the last click to its painted mask, from the status line."""
-        return float(self.root.locator(".cdw-latency").inner_text().split()[0])
+        """Milliseconds from the last click to its painted mask."""
+        return float((self.root.locator(".cdw-status").get_attribute("data-latency") or "").split()[0])
 
     @property
     def area(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from time import sleep
 from typing import Any, Sequence
 from zlib import crc32
 
@@ -42,6 +43,31 @@ class ScriptedPredictor:
         self.calls.append((tuple(prompts), prior))
         mask = self.masks.pop(0) if len(self.masks) > 1 else self.masks[0]
         return Prediction(mask, mask.astype(np.float32), self.alternatives)
+
+
+class SquarePredictor:
+    """Predicts a square around the newest click.
+
+    Args:
+        side: Its side in pixels.
+        seconds: Time that a prediction takes.
+    """
+
+    def __init__(self, side: int = 20, seconds: float = 0) -> None:
+        self.side = side
+        self.seconds = seconds
+        self.shape = (0, 0)
+
+    def set_image(self, image: np.ndarray) -> None:
+        self.shape = image.shape[:2]
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+        sleep(self.seconds)
+        click, half = prompts[-1], self.side // 2
+        assert isinstance(click, Click)
+        mask = np.zeros(self.shape, bool)
+        mask[max(0, int(click.y) - half) : int(click.y) + half, max(0, int(click.x) - half) : int(click.x) + half] = True
+        return Prediction(mask, mask.astype(np.float32))
 
 
 class OracleQualityModel:

@@ -117,7 +117,7 @@ def test_a_click_before_the_superpixels_are_loaded_is_applied_later(pointer: Poi
     w = pointer.widget
     pointer.set("superpixels", 400)
     pointer.move(330, 180)
-    pointer.page.keyboard.press("s")
+    pointer.page.keyboard.press("u")
     pointer.page.mouse.down()
     pointer.page.mouse.up()
     w.wait_until_ready()
@@ -130,7 +130,7 @@ def test_a_click_before_the_superpixels_are_loaded_is_applied_later(pointer: Poi
 def test_superpixels(pointer: Pointer) -> None:
     w = pointer.widget
     pointer.set("superpixels", 300)
-    pointer.select_tool("s", "superpixel")
+    pointer.select_tool("u", "superpixel")
     w.wait_until_ready()
     before, requested = w.mask_hash(), len(ops(pointer))
     empty = pointer.painted_hash()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from support.jupyterlab import Lab, Notebook
+from support.jupyterlab import Lab, Notebook, Widget
 
 CELL = """
 import cdwidget, skimage.data
@@ -25,6 +25,12 @@ def notebook(lab: Lab, module_page: Page) -> Iterator[Notebook]:
     yield notebook
 
 
+def leave(w: Widget) -> None:
+    """Give the focus back to the notebook."""
+    w.press("Escape")
+    w.press("Escape")
+
+
 def test_keys_of_the_notebook_still_work(notebook: Notebook) -> None:
     w = notebook.widget()
     before = notebook.cells()
@@ -32,7 +38,7 @@ def test_keys_of_the_notebook_still_work(notebook: Notebook) -> None:
     for key in ("d", "d", "a", "b", "x", "z", "m"):
         w.press(key)
     assert notebook.cells() == before and w.area
-    w.press("Escape")
+    leave(w)
     w.press("b")  # In command mode: a new cell below.
     assert notebook.cells() == before + 1
 
@@ -52,7 +58,7 @@ def test_the_wheel_scrolls_the_page_until_the_widget_has_the_focus(notebook: Not
     zoom = w.root.locator(".cdw-zoom")
     w.root.focus()
     w.press("0")
-    w.press("Escape")
+    leave(w)
     fitted, top = zoom.inner_text(), page.evaluate(SCROLL)
 
     w.stage.hover(position=w.position(300, 200))
@@ -69,7 +75,7 @@ def test_the_wheel_scrolls_the_page_until_the_widget_has_the_focus(notebook: Not
     page.wait_for_timeout(300)
     assert page.evaluate(SCROLL) == top and zoom.inner_text() == "4800 %"
 
-    w.press("Escape")
+    leave(w)
     page.keyboard.down("Control")
     page.mouse.wheel(0, 120)
     page.keyboard.up("Control")

@@ -34,11 +34,11 @@ def test_objects(lab: Lab, page: Page) -> None:
     assert w.value("{}.label") == "cup" and objects(w) == [[1, "cup", True]]
     w.press("Enter")
     assert w.value("[{0}.selected, {0}.label]") == [2, "cup"] and w.area == 0
-    expect(names).to_have_text(["cup", "cup"])  # The new one inherits the label and is in front.
+    expect(names).to_have_text(["New: cup", "cup"])  # The new one inherits the label and is in front.
 
     w.click(100, 150)
     w.press("2")
-    w.press("n")
+    w.press("Enter")
     assert [label for _, label, _ in objects(w)] == ["cup", "saucer"]
 
     w.press("Backspace")  # No object is being edited: the newest one is removed.
@@ -68,7 +68,7 @@ def test_objects(lab: Lab, page: Page) -> None:
     w.press("Control+z")
 
     names.first.dblclick()
-    rows.first.get_by_label("Class or name").fill("plate")
+    w.root.get_by_role("combobox", name="Class").fill("plate")
     w.press("Enter")
     expect(names.first).to_have_text("plate")
     assert [label for _, label, _ in objects(w)] == ["cup", "plate"]

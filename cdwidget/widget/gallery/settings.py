@@ -15,7 +15,7 @@ from cdwidget.widget.transport import SharedWidget
 
 ORDERS = ("score", "id", "label", "area", "status")  # Orders in addition to the names of scores.
 SHORTCUTS = {
-    "accept": ["Y"],
+    "accept": ["Y", "Ctrl+Enter"],
     "reject": ["N"],
     "skip": ["S"],
     "undo": ["U", "Ctrl+Z"],
@@ -27,9 +27,9 @@ SHORTCUTS = {
     "peek": ["V"],
     "refresh": ["R"],
     "search": ["/"],
-    "accept_edit": ["Ctrl+Enter"],
-    "reject_edit": ["Ctrl+Backspace"],
-    "skip_edit": ["Alt+S"],
+    "accept_edit": ["Ctrl+Enter", "Y"],
+    "reject_edit": ["Ctrl+Backspace", "N"],
+    "skip_edit": ["Alt+S", "S"],
     "next": ["D"],
     "previous": ["A"],
     "back": [],

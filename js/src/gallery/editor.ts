@@ -1,9 +1,9 @@
 /** The editor over the tiles: Python selects the instance, and the annotator is shown with the decisions about it. */
 
 import { zoomToBox } from "../camera";
-import type { AnnotatorModel, AnnotatorTraits } from "../document";
 import { ImageDocument } from "../document";
 import { context2d, h, setText } from "../dom";
+import type { AnnotatorModel, AnnotatorTraits } from "../traits";
 import { commandButton, refreshAll } from "../ui/controls";
 import type { Frame, Part } from "../ui/host";
 import { noticeBanner } from "../ui/notice";

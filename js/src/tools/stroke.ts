@@ -1,5 +1,5 @@
 import { onGrid, type Point } from "../cover";
-import { extendLine, linePointOf, type Tool, toneOf } from "./tool";
+import { adds, extendLine, linePointOf, type Tool, toneOf } from "./tool";
 
 declare module "../actions" {
   interface Prompts {
@@ -14,8 +14,9 @@ export const stroke: Tool = {
   name: "stroke",
   hint: "scribble on the object; right-drag on background",
   icon: '<path d="M3.5 13.5c2-6 4-8 5.25-7.25S8 11 9.25 12s3.25-4.5 5-4"/><path d="M14.5 13v4M12.5 15h4"/>',
+  options: ["add"],
   *gesture(context, down) {
-    const positive = !down.secondary;
+    const positive = adds(context, down);
     const radius = Math.max(1, onGrid(RADIUS_PX / context.scale));
     const points = [linePointOf(context, down)];
     const action = () => ({ type: "stroke" as const, points, positive, radius });

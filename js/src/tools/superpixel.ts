@@ -44,6 +44,7 @@ export const superpixel: Tool = {
     }
     const map = context.superpixels;
     if (map?.at(down.x, down.y) === undefined) return;
+    if (context.pendingEdits) yield context.pendingEdits; // whether it adds depends on them
     const add = adding(context, down);
     const segments = new Set<number>();
     let last = down;

@@ -56,11 +56,13 @@ export interface ToolContext {
   readonly pixels: Bitmap | undefined; // pixels of the object being edited
   readonly superpixels: LabelMap | null; // null: not loaded yet
   superpixelsLoaded(): Promise<unknown>; // also settles if loading fails
+  readonly pendingEdits: Promise<unknown> | null; // settles when `pixels` are up to date; null if they are
   set(trait: "tolerance", value: number): void;
   preview(preview: Preview | null): void;
   paint(patch: Patch, add: boolean): void; // shown at once; the reply to `commit` replaces it
-  previewAction(action: Action, now?: boolean): void; // shows the effect of the action once the pointer rests, or now
+  previewAction(action: Action, now?: boolean): void; // shows the effect of the action once the pointer rests, or now; also without "Preview" while drawing
   requestLatest<Result>(op: string, fields: Record<string, unknown>): Promise<Reply<Result> | null>; // null: replaced or failed
+  choose(x: number, y: number, isAdded: boolean): void; // selects the object at a point, or adds it to the selection
   commit(action: Action): void; // previews and paint stay until the kernel has replied
   ended(): void; // the gesture is over: everything that was not committed disappears
 }
@@ -74,7 +76,7 @@ export interface Tool {
   icon: string; // SVG paths on a grid of 20 x 20
   options?: ToolOption[];
   color?: string; // color of its pixels in the view of pixel sources
-  cursor?: "none"; // `hover` draws the cursor
+  cursor?: "none" | "default"; // none: `hover` draws the cursor
   hasSteps?: boolean; // one gesture has several presses
   selected?(context: ToolContext): Promise<unknown> | undefined; // the pointer is drawn again once this settles
   gesture(context: ToolContext, down: ToolEvent): Gesture;

@@ -34,6 +34,7 @@ function drive(
     pixels: painted,
     superpixels: HALVES,
     superpixelsLoaded: async () => {},
+    pendingEdits: null,
     set(name, value) {
       this.settings[name] = value;
     },
@@ -41,6 +42,7 @@ function drive(
     paint: (patch, add) => painted.paint(patch, add ? 1 : 0),
     previewAction() {},
     requestLatest: async () => null,
+    choose() {},
     commit: (action) => actions.push(action),
     ended: () => previews.push(null),
     ...change,
@@ -63,7 +65,8 @@ test.each(examples)("$tool: one gesture is one action", ({ tool, gesture, action
 });
 
 test("every tool has an example", () => {
-  expect(new Set(examples.map((example) => example.tool))).toEqual(new Set(Object.keys(TOOLS)));
+  const acting = Object.keys(TOOLS).filter((name) => name !== "select");
+  expect(new Set(examples.map((example) => example.tool))).toEqual(new Set(acting));
   for (const [id, tool] of Object.entries(TOOLS)) expect(tool.name).toBe(id);
 });
 
@@ -75,6 +78,64 @@ test.each(examples)("$tool: Escape in the middle commits nothing and clears the 
   ]);
   expect(done.actions).toEqual([]);
   expect(done.previews.at(-1)).toBeNull();
+});
+
+test("the option Remove, Alt and the second button swap the sign of a click", () => {
+  const clicks = (add: boolean, event: Partial<ToolEvent>) =>
+    drive(
+      TOOLS.click,
+      [
+        { type: "down", x: 1, y: 1, ...event },
+        { type: "up", x: 1, y: 1 },
+      ],
+      { add },
+    ).actions;
+  for (const [add, event, positive] of [
+    [true, {}, true],
+    [true, { secondary: true }, false],
+    [false, {}, false],
+    [false, { secondary: true }, true],
+    [true, { alt: true }, false],
+  ] as const)
+    expect(clicks(add, event)).toEqual([{ type: "click", x: 1, y: 1, positive }]);
+});
+
+test("the select tool chooses the object under the pointer, with Shift one more", () => {
+  const chosen: unknown[] = [];
+  const change = { choose: (...args: unknown[]) => void chosen.push(args) };
+  for (const shift of [false, true])
+    drive(
+      TOOLS.select,
+      [
+        { type: "down", x: 2, y: 3, shift },
+        { type: "up", x: 9, y: 9 },
+      ],
+      {},
+      change,
+    );
+  expect(chosen).toEqual([
+    [2, 3, false],
+    [2, 3, true],
+  ]);
+});
+
+test("a superpixel waits for the edits before it, which decide whether it adds", async () => {
+  let finish = () => {};
+  const pendingEdits = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const inside = new Bitmap([0, 0, 18, 14]);
+  inside.bits.fill(1);
+  const events: ToolEvent[] = [
+    { type: "down", x: 2, y: 3 },
+    { type: "up", x: 2, y: 3 },
+  ];
+  const done = drive(TOOLS.superpixel, events, {}, { pendingEdits, pixels: inside });
+  expect(done.actions).toEqual([]);
+  inside.bits.fill(0); // the edits before it start a new object
+  finish();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(done.actions).toMatchObject([{ type: "superpixel", add: true }]);
 });
 
 test("the dot is drawn on press", () => {

@@ -4,10 +4,13 @@ import { commandOf, keyName, type Shortcuts } from "../keys";
 export interface Command<Host> {
   title: string | ((host: Host) => string);
   icon?: string; // SVG paths
-  run(host: Host): void;
+  run(host: Host): unknown;
   isEnabled?(host: Host): boolean;
+  whyOff?(host: Host): string; // why it does nothing now, for the user; "" if it works
   isPressed?(host: Host): boolean;
   hold?(host: Host, down: boolean): void; // called on key down and key up, instead of `run`
+  isEdit?: boolean; // it runs after the edits before it
+  changesImage?: boolean; // it may show another image
 }
 
 /** Runs commands and describes them for buttons. */
@@ -16,6 +19,7 @@ export interface CommandRunner {
   iconOf(name: string): string | undefined;
   keyOf(name: string): string | undefined;
   can(name: string): boolean;
+  whyOff(name: string): string;
   isPressed(name: string): boolean | undefined;
   run(name: string): void;
 }
@@ -26,6 +30,15 @@ interface Setup<Host> {
   shortcuts(): Shortcuts;
   isActive?(name: string): boolean; // whether the key of a command works now
   interceptor?: { takes(name: string): boolean; take(name: string): void }; // a gesture that uses a command itself
+  queue?: EditRunner;
+  refused?(reason: string): void; // a command did nothing
+}
+
+/** Runs edits one after another. */
+export interface EditRunner {
+  readonly hasPendingEdits: boolean;
+  readonly isEditable: boolean;
+  edit(edit: () => unknown, options: { changesImage?: boolean }): Promise<void>;
 }
 
 export class CommandSet<Host> implements CommandRunner {
@@ -46,9 +59,15 @@ export class CommandSet<Host> implements CommandRunner {
     return this.setup.shortcuts()[name]?.[0];
   }
 
+  /** Whether a command does something now. An edit that will run after others may: only its turn will tell. */
   can(name: string) {
-    const { table, host, interceptor } = this.setup;
-    return interceptor?.takes(name) || (table[name].isEnabled?.(host) ?? true);
+    const { table, queue } = this.setup;
+    const waits = table[name].isEdit && queue?.hasPendingEdits && queue.isEditable;
+    return waits || this.works(name);
+  }
+
+  whyOff(name: string) {
+    return this.can(name) ? "" : (this.setup.table[name].whyOff?.(this.setup.host) ?? "");
   }
 
   isPressed(name: string) {
@@ -56,9 +75,15 @@ export class CommandSet<Host> implements CommandRunner {
   }
 
   run(name: string) {
-    const { table, host, interceptor } = this.setup;
+    const { table, host, interceptor, queue, refused } = this.setup;
+    const command = table[name];
+    const run = () => {
+      const works = this.works(name);
+      return works ? command.run(host) : refused?.(command.whyOff?.(host) ?? "");
+    };
     if (interceptor?.takes(name)) interceptor.take(name);
-    else if (this.can(name)) table[name].run(host);
+    else if (command.isEdit && queue) void queue.edit(run, command);
+    else run();
   }
 
   /** The command of a key press. */
@@ -87,5 +112,11 @@ export class CommandSet<Host> implements CommandRunner {
   releaseAll() {
     for (const name of this.held) this.setup.table[name].hold?.(this.setup.host, false);
     this.held.clear();
+  }
+
+  private works(name: string): boolean {
+    const { table, host, interceptor } = this.setup;
+    const { isEnabled, whyOff } = table[name];
+    return interceptor?.takes(name) || ((isEnabled?.(host) ?? true) && !whyOff?.(host));
   }
 }

@@ -5,155 +5,194 @@ import type { Command } from "./command_set";
 import type { AnnotatorHost } from "./host";
 import { ICONS } from "./icons";
 
-const isEditable = ({ doc }: AnnotatorHost) => doc.isEditable;
-const hasObject = ({ doc }: AnnotatorHost) => doc.isEditable && !!doc.current?.outline;
+const readOnly = ({ doc }: AnnotatorHost) => doc.whyReadOnly;
+const needsObject = ({ doc }: AnnotatorHost) =>
+  doc.whyReadOnly || (doc.current?.outline ? "" : "No object with pixels is selected");
+const needs = (condition: (view: AnnotatorHost) => unknown, otherwise: string) => (view: AnnotatorHost) =>
+  needsObject(view) || (condition(view) ? "" : otherwise);
+
+const needsImages = ({ doc }: AnnotatorHost) => (doc.image.count > 1 ? "" : "There is no other image");
+
+/** A command that changes the document: it runs after the edits before it. */
+const edit = (command: Command<AnnotatorHost>): Command<AnnotatorHost> => ({
+  whyOff: needsObject,
+  ...command,
+  isEdit: true,
+});
+const imageChange = (command: Command<AnnotatorHost>): Command<AnnotatorHost> => ({
+  ...command,
+  isEdit: true,
+  changesImage: true,
+});
 
 const activate = ({ name, hint, icon }: Tool): Command<AnnotatorHost> => ({
   title: ({ doc }) => `${doc.labelOf(name)}: ${hint}`,
   icon,
   run: ({ doc }) => doc.set("tool", name),
-  isEnabled: isEditable,
+  whyOff: (view) => readOnly(view) || view.doc.whyToolOff(name),
   isPressed: ({ doc }) => doc.model.get("tool") === name,
 });
 
 export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
   ...Object.fromEntries(Object.values(TOOLS).map((tool) => [tool.name, activate(tool)])),
-  smaller: { title: "Smaller brush", run: (view) => view.scaleBrush(0.8), isEnabled: isEditable },
-  larger: { title: "Larger brush", run: (view) => view.scaleBrush(1.25), isEnabled: isEditable },
+  smaller: { title: "Smaller brush", run: (view) => view.scaleBrush(0.8), whyOff: readOnly },
+  larger: { title: "Larger brush", run: (view) => view.scaleBrush(1.25), whyOff: readOnly },
   pressure: {
     title: "Scale the brush by the pen's pressure",
     icon: ICONS.pressure,
     run: (view) => view.setOptions({ pressure: !view.options.pressure }),
-    isEnabled: isEditable,
+    whyOff: readOnly,
     isPressed: (view) => view.options.pressure,
   },
-  undo: {
+  undo: edit({
     title: "Undo",
     icon: ICONS.undo,
-    run: ({ doc }) => doc.kernel.run("undo"),
-    isEnabled: ({ doc }) => doc.isEditable && doc.model.get("can_undo"),
-  },
-  redo: {
+    run: ({ doc }) => doc.undo(),
+    whyOff: (view) => readOnly(view) || (view.doc.canUndo ? "" : "There is nothing to undo"),
+  }),
+  redo: edit({
     title: "Redo",
     icon: ICONS.redo,
-    run: ({ doc }) => doc.kernel.run("redo"),
-    isEnabled: ({ doc }) => doc.isEditable && doc.model.get("can_redo"),
-  },
-  finish: {
+    run: ({ doc }) => doc.redo(),
+    whyOff: (view) => readOnly(view) || (view.doc.canRedo ? "" : "There is nothing to redo"),
+  }),
+  finish: edit({
     title: "Finish object",
     icon: ICONS.finish,
     run: ({ doc }) => doc.apply({ type: "accept" }),
-    isEnabled: hasObject,
-  },
-  delete_last: {
+  }),
+  submit: imageChange({
+    title: ({ doc }) => {
+      if (doc.model.get("_buttons").includes("submit")) return "Submit and go to the next image";
+      return doc.image.count > 1 ? "Finish the object and go to the next image" : "Finish the object";
+    },
+    icon: ICONS.finish,
+    run: ({ doc }) => doc.changeImage("submit"),
+    whyOff: ({ doc }) => (doc.isLost ? doc.whyReadOnly : ""),
+  }),
+  skip: imageChange({
+    title: "Skip this image",
+    icon: ICONS.skip,
+    run: ({ doc }) => doc.changeImage("skip"),
+    whyOff: ({ doc }) => {
+      if (doc.isLost) return doc.whyReadOnly;
+      const isUseful = doc.image.count > 1 || doc.model.get("_buttons").includes("skip");
+      return isUseful ? "" : "There is no other image";
+    },
+  }),
+  delete_last: edit({
     title: "Delete the last object",
+    icon: ICONS.backspace,
+    run: ({ doc, objects }) => doc.apply({ type: "delete", instance: objects.newest?.id }),
+    whyOff: (view) => readOnly(view) || (view.objects.newest ? "" : "There is no object"),
+  }),
+  delete: edit({
+    title: "Delete the selected objects",
     icon: ICONS.delete,
-    run: (view) => view.deleteNewest(),
-    isEnabled: (view) => view.doc.isEditable && view.newest !== undefined,
-  },
-  delete: {
-    title: "Delete the selected object",
-    icon: ICONS.delete,
-    run: ({ doc }) => doc.apply({ type: "delete" }),
-    isEnabled: hasObject,
-  },
-  cancel: { title: "Cancel, or leave the widget", run: (view) => view.cancel() },
-  alternative: {
+    run: ({ objects }) => objects.delete(),
+    whyOff: (view) => (view.objects.marked.size ? readOnly(view) : needsObject(view)),
+  }),
+  cancel: { title: "Cancel; twice: leave the widget", run: (view) => view.cancel() },
+  alternative: edit({
     title: "Next larger suggestion (part / whole)",
     icon: ICONS.alternative,
     run: ({ doc }) => doc.apply({ type: "alternative", number: doc.alternatives.chosen + 1 }),
-    isEnabled: ({ doc }) => doc.isEditable && doc.hasAlternatives,
-  },
-  previous_alternative: {
+    whyOff: (view) => readOnly(view) || (view.doc.hasAlternatives ? "" : "The model has one suggestion"),
+  }),
+  previous_alternative: edit({
     title: "Next smaller suggestion",
     run: ({ doc }) => doc.apply({ type: "alternative", number: doc.alternatives.chosen - 1 }),
-    isEnabled: ({ doc }) => doc.isEditable && doc.hasAlternatives,
-  },
-  lock: {
+    whyOff: (view) => readOnly(view) || (view.doc.hasAlternatives ? "" : "The model has one suggestion"),
+  }),
+  lock: edit({
     title: "Protect manual edits from the model",
     icon: ICONS.lock,
     run: ({ doc }) => doc.apply({ type: "lock", on: !doc.locked }),
-    isEnabled: isEditable,
+    whyOff: readOnly,
     isPressed: ({ doc }) => doc.locked,
-  },
-  fill_holes: {
+  }),
+  fill_holes: edit({
     title: "Fill holes",
     icon: ICONS.fill_holes,
     run: ({ doc }) => doc.apply({ type: "fill_holes" }),
-    isEnabled: hasObject,
-  },
-  keep_largest: {
+  }),
+  keep_largest: edit({
     title: "Keep the largest part",
     icon: ICONS.keep_largest,
     run: ({ doc }) => doc.apply({ type: "keep_largest" }),
-    isEnabled: hasObject,
-  },
-  smooth: {
+  }),
+  smooth: edit({
     title: "Smooth the border",
     icon: ICONS.smooth,
     run: ({ doc, options }) => doc.apply({ type: "smooth", radius: options.amount }),
-    isEnabled: hasObject,
-  },
-  grow: {
+  }),
+  grow: edit({
     title: "Grow",
     icon: ICONS.grow,
     run: ({ doc, options }) => doc.apply({ type: "grow", pixels: options.amount }),
-    isEnabled: hasObject,
-  },
-  shrink: {
+  }),
+  shrink: edit({
     title: "Shrink",
     icon: ICONS.shrink,
     run: ({ doc, options }) => doc.apply({ type: "shrink", pixels: options.amount }),
-    isEnabled: hasObject,
-  },
-  snap: {
+  }),
+  snap: edit({
     title: "Snap to neighboring objects",
     icon: ICONS.snap,
     run: ({ doc, options }) => doc.apply({ type: "snap", distance: options.amount }),
-    isEnabled: (view) => hasObject(view) && view.drawn.length > 1,
-  },
-  new: {
+    whyOff: needs(({ objects }) => objects.drawn.length > 1, "There is no other object"),
+  }),
+  new: edit({
     title: "New object",
     icon: ICONS.plus,
     run: ({ doc }) => doc.apply({ type: "select", instance: null }),
-    isEnabled: hasObject,
-  },
-  duplicate: {
+    whyOff: (view) => readOnly(view) || (view.doc.current?.outline ? "" : "A new object is selected already"),
+  }),
+  duplicate: edit({
     title: "Duplicate the object",
     icon: ICONS.duplicate,
     run: ({ doc }) => doc.apply({ type: "duplicate" }),
-    isEnabled: hasObject,
-  },
-  merge: {
-    title: "Merge with the objects selected by Ctrl+click",
+  }),
+  merge: edit({
+    title: "Merge the selected objects",
     icon: ICONS.merge,
-    run: (view) => void view.mergeMarked(),
-    isEnabled: (view) => hasObject(view) && view.marked.size > 0,
-  },
-  split: {
+    run: ({ objects }) => objects.merge(),
+    whyOff: needs(({ objects }) => objects.marked.size, "Select more objects first: Ctrl+click in the list"),
+  }),
+  split: edit({
     title: "Split into its parts",
     icon: ICONS.split,
     run: ({ doc }) => doc.apply({ type: "split" }),
-    isEnabled: hasObject,
+  }),
+  classes: {
+    title: "Find a class by name",
+    icon: ICONS.search,
+    run: (view) => view.pickClass(),
+    whyOff: readOnly,
   },
   rename: {
-    title: "Rename the object",
+    title: "Change the class of the object",
     icon: ICONS.rename,
-    run: (view) => view.rename(view.doc.selected),
-    isEnabled: ({ doc }) => doc.isEditable && !!doc.current,
+    run: (view) => view.pickClass(),
+    whyOff: readOnly,
   },
-  forward: {
+  select_all: edit({
+    title: "Select all objects",
+    run: ({ objects }) => objects.markAll(objects.drawn),
+    whyOff: (view) => readOnly(view) || (view.objects.drawn.length ? "" : "There is no object"),
+  }),
+  forward: edit({
     title: "Bring the object forward",
     icon: ICONS.forward,
-    run: (view) => view.reorder(view.doc.selected, 1),
-    isEnabled: (view) => hasObject(view) && view.canReorder(view.doc.selected, 1),
-  },
-  backward: {
+    run: ({ doc, objects }) => objects.reorder(doc.selected, 1),
+    whyOff: needs(({ doc, objects }) => objects.canReorder(doc.selected, 1), "It is in front of all others"),
+  }),
+  backward: edit({
     title: "Send the object backward",
     icon: ICONS.backward,
-    run: (view) => view.reorder(view.doc.selected, -1),
-    isEnabled: (view) => hasObject(view) && view.canReorder(view.doc.selected, -1),
-  },
+    run: ({ doc, objects }) => objects.reorder(doc.selected, -1),
+    whyOff: needs(({ doc, objects }) => objects.canReorder(doc.selected, -1), "It is behind all others"),
+  }),
   peek: {
     title: "Show the image without masks",
     icon: ICONS.eye,
@@ -167,11 +206,23 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
     run: (view) => view.setModes({ tracing: !view.modes.tracing }),
     isPressed: (view) => view.modes.tracing,
   },
+  names: {
+    title: "Show the names of all objects",
+    icon: ICONS.names,
+    run: (view) => view.setModes({ naming: !view.modes.naming }),
+    isPressed: (view) => view.modes.naming,
+  },
+  color_by_object: {
+    title: "Color each object differently instead of by class",
+    icon: ICONS.color_by_object,
+    run: (view) => view.setModes({ coloringObjects: !view.modes.coloringObjects }),
+    isPressed: (view) => view.modes.coloringObjects,
+  },
   preview: {
-    title: "Preview the effect of a click",
+    title: "Preview the effect of a click while the pointer rests",
     icon: ICONS.preview,
     run: (view) => view.setModes({ previewing: !view.modes.previewing }),
-    isEnabled: isEditable,
+    whyOff: readOnly,
     isPressed: (view) => view.modes.previewing,
   },
   pan: {
@@ -182,18 +233,29 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
   fit: { title: "Fit the image", run: ({ viewer }) => viewer.fit() },
   zoom_in: { title: "Zoom in", icon: ICONS.zoom_in, run: ({ viewer }) => viewer.zoom(1.25) },
   zoom_out: { title: "Zoom out", icon: ICONS.zoom_out, run: ({ viewer }) => viewer.zoom(0.8) },
-  previous: {
+  previous: imageChange({
     title: "Previous image",
     icon: ICONS.previous,
     run: ({ doc }) => doc.changeImage("go", { step: -1 }),
-    isEnabled: ({ doc }) => doc.image.index > 0,
-  },
-  next: {
+    whyOff: ({ doc }) => (doc.image.index > 0 ? "" : "This is the first image"),
+  }),
+  next: imageChange({
     title: "Next image",
     icon: ICONS.next,
     run: ({ doc }) => doc.changeImage("go", { step: 1 }),
-    isEnabled: ({ doc }) => doc.image.index + 1 < doc.image.count,
+    whyOff: ({ doc }) => (doc.image.index + 1 < doc.image.count ? "" : "This is the last image"),
+  }),
+  goto: {
+    title: "Go to an image by its number",
+    run: (view) => view.askImage(),
+    whyOff: needsImages,
   },
+  next_unlabeled: imageChange({
+    title: "Next image without objects",
+    icon: ICONS.next_unlabeled,
+    run: ({ doc }) => doc.changeImage("goto", { index: null }),
+    whyOff: needsImages,
+  }),
   fullscreen: {
     title: "Full screen",
     icon: ICONS.fullscreen,

@@ -30,7 +30,7 @@ export function commandButton(
     const isPressed = commands.isPressed(name);
     element.disabled = !commands.can(name);
     if (isPressed !== undefined) element.setAttribute("aria-pressed", String(isPressed));
-    setTooltip(element, commands.titleOf(name), commands.keyOf(name));
+    setTooltip(element, commands.titleOf(name), commands.keyOf(name), commands.whyOff(name));
   };
   return { element, refresh };
 }
@@ -155,15 +155,6 @@ export function popover(
     { class: "cdw-popover", popover: "auto", role: "dialog", "aria-label": title },
     content.element,
   );
-  const place = () => {
-    const from = opener.getBoundingClientRect();
-    const edge = Math.min(opener.closest(".cdw")?.getBoundingClientRect().right ?? innerWidth, innerWidth);
-    const { offsetWidth: width, offsetHeight: height } = panel;
-    const fitsBelow = from.bottom + POPOVER_GAP_PX + height <= innerHeight || from.top < height + POPOVER_GAP_PX;
-    const top = fitsBelow ? from.bottom + POPOVER_GAP_PX : from.top - POPOVER_GAP_PX - height;
-    panel.style.left = `${Math.max(POPOVER_GAP_PX, Math.min(from.left, edge - width - POPOVER_GAP_PX))}px`;
-    panel.style.top = `${top}px`;
-  };
   const hide = () => panel.hidePopover();
   panel.addEventListener("beforetoggle", (event) => {
     if ((event as ToggleEvent).newState === "open") content.refresh();
@@ -172,7 +163,7 @@ export function popover(
     const isOpen = (event as ToggleEvent).newState === "open";
     opener.setAttribute("aria-expanded", String(isOpen));
     if (!isOpen) return removeEventListener("scroll", onScroll, true);
-    place();
+    placePopover(panel, opener);
     const first = panel.querySelector<HTMLElement>(":is(button, input):enabled:not([hidden])");
     first?.focus({ focusVisible: false } as FocusOptions);
     addEventListener("scroll", onScroll, true);
@@ -196,6 +187,52 @@ export function popover(
   return { element: h("div", { class: "cdw-opens" }, opener, panel), button: opener, refresh };
 }
 
+/** Place an open popover below an element, or above it if there is no room, within the widget. */
+export function placePopover(panel: HTMLElement, anchor: Element) {
+  const from = anchor.getBoundingClientRect();
+  const edge = Math.min(anchor.closest(".cdw")?.getBoundingClientRect().right ?? innerWidth, innerWidth);
+  const { offsetWidth: width, offsetHeight: height } = panel;
+  const fitsBelow = from.bottom + POPOVER_GAP_PX + height <= innerHeight || from.top < height + POPOVER_GAP_PX;
+  const top = fitsBelow ? from.bottom + POPOVER_GAP_PX : from.top - POPOVER_GAP_PX - height;
+  const lowest = Math.max(POPOVER_GAP_PX, innerHeight - height - POPOVER_GAP_PX);
+  panel.style.left = `${Math.max(POPOVER_GAP_PX, Math.min(from.left, edge - width - POPOVER_GAP_PX))}px`;
+  panel.style.top = `${Math.min(top, lowest)}px`;
+}
+
+/** Make a toolbar one stop of the Tab key: the arrow keys move between its controls. Returns the function that refreshes it. */
+export function rovingFocus(toolbar: HTMLElement): () => void {
+  const controls = () =>
+    [...toolbar.querySelectorAll<HTMLElement>("button, input")].filter(
+      (control) => !control.closest("[popover]") && control.checkVisibility?.() !== false,
+    );
+  const canFocus = (control: HTMLElement) => control.matches(":enabled");
+  let current: HTMLElement | null = null;
+  const refresh = () => {
+    const all = controls();
+    const usable = all.filter(canFocus);
+    if (!current || !usable.includes(current)) current = usable[0] ?? null;
+    for (const control of all) control.tabIndex = control === current ? 0 : -1;
+  };
+  toolbar.addEventListener("focusin", (event) => {
+    const control = (event.target as Element).closest<HTMLElement>("button, input");
+    if (!control || control.closest("[popover]")) return;
+    current = control;
+    refresh();
+  });
+  toolbar.addEventListener("keydown", (event) => {
+    const isRange = (event.target as Element).matches("input");
+    if (isRange || (event.target as Element).closest("[popover]")) return;
+    const all = controls().filter(canFocus);
+    const at = all.indexOf(event.target as HTMLElement);
+    const targets: Record<string, number> = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 };
+    if (at < 0 || !(event.key in targets) || event.altKey || event.ctrlKey || event.metaKey) return;
+    all.at(targets[event.key] % all.length)?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  return refresh;
+}
+
 export function group(label: string, ...parts: Part[]): Part {
   const element = h(
     "div",
@@ -214,8 +251,9 @@ export function refreshAll(parts: Part[]) {
   for (const part of parts) part.refresh();
 }
 
-export function setTooltip(element: HTMLElement, text: string, key?: string) {
-  const full = key ? `${text}  (${key})` : text;
+/** Set a tooltip; `note`, on a second line, says why the control is off. */
+export function setTooltip(element: HTMLElement, text: string, key?: string, note?: string) {
+  const full = (key ? `${text}  (${key})` : text) + (note ? `\n${note}` : "");
   if (element.dataset.tip === full) return;
   element.dataset.tip = full;
   element.setAttribute("aria-label", text);

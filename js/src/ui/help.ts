@@ -47,19 +47,35 @@ function section({ title, lines }: HelpSection): HTMLElement {
 }
 
 const IMAGE_LINES: HelpLine[] = [
+  ["Select the object under the pointer", ["Ctrl+Click"]],
+  ["Add it to the selection", ["Ctrl+Shift+Click"]],
   ["Add to the object", ["Left click"]],
   ["Remove from the object", ["Right click", "Shift+Left click"]],
   ["Invert a manual tool (add ↔ remove)", ["Alt"]],
   ["Zoom at the pointer", ["Wheel", "Ctrl+Wheel"]],
   ["Choose a class", ["1–9"]],
 ];
-const MASK_COMMANDS = ["undo", "redo", "alternative", "previous_alternative", "lock", "smaller", "larger"];
-const OBJECT_COMMANDS = ["finish", "delete_last", "delete", "duplicate", "merge", "rename", "forward", "backward"];
+const LIST_LINES: HelpLine[] = [
+  ["Edit the object", ["Click"]],
+  ["Add to the selection, or a range", ["Ctrl+Click", "Shift+Click"]],
+  ["Change its class", ["Double-click"]],
+  ["Move it forward or backward", ["Drag"]],
+  ["Hide all others", ["Alt+Click on the eye"]],
+];
+const MASK_COMMANDS = [
+  ...["undo", "redo", "alternative", "previous_alternative", "lock", "smaller", "larger"],
+  ...["fill_holes", "keep_largest", "smooth", "grow", "shrink", "snap"],
+];
+const OBJECT_COMMANDS = [
+  ...["finish", "classes", "rename", "delete_last", "delete", "select_all", "duplicate", "merge", "split"],
+  ...["forward", "backward"],
+];
+const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled"];
 
 export function annotatorHelp(host: CommandHost & ModeHost & { shortcuts(): Shortcuts }): Part {
   const tools = Object.keys(TOOLS);
   const others = Object.keys(COMMANDS).filter(
-    (name) => ![...tools, ...MASK_COMMANDS, ...OBJECT_COMMANDS].includes(name),
+    (name) => ![...tools, ...MASK_COMMANDS, ...OBJECT_COMMANDS, ...IMAGE_COMMANDS].includes(name),
   );
   const lines = (names: string[]) => commandLines(names, host.commands, host.shortcuts());
   return helpSheet(
@@ -70,6 +86,8 @@ export function annotatorHelp(host: CommandHost & ModeHost & { shortcuts(): Shor
       { title: "Tools", lines: lines(tools) },
       { title: "Mask", lines: lines(MASK_COMMANDS) },
       { title: "Objects", lines: lines(OBJECT_COMMANDS) },
+      { title: "In the list of objects", lines: LIST_LINES },
+      { title: "Images", lines: lines(IMAGE_COMMANDS) },
       { title: "View", lines: lines(others) },
     ],
   );

@@ -1,6 +1,7 @@
 /** The parts of the annotator, and the members of its view that they use. Each part declares the few interfaces that it needs. */
 import type { ImageDocument } from "../document";
 import type { Instance } from "../instance";
+import type { ObjectSelection } from "../object_selection";
 import type { ToolSettings } from "../tools/tool";
 import type { Viewer } from "../viewer";
 import type { CommandRunner } from "./command_set";
@@ -29,6 +30,8 @@ export interface Modes {
   previewing: boolean; // the effect of a click is shown while the pointer rests
   tracing: boolean; // pixels are colored by their source
   helping: boolean; // the help sheet is open
+  naming: boolean; // the names of all objects are over the image
+  coloringObjects: boolean; // objects of one class have different colors
 }
 
 /** How a view shows the image. */
@@ -73,36 +76,25 @@ export interface FocusHost {
 
 /** The class palette's view of the objects. */
 export interface LabelHost {
-  setLabel(label: string): void;
+  setLabel(label: string, targets?: number[]): void;
+  pickClass(targets?: number[]): void; // opens the list of classes for these objects, by default the selected ones
   color(instance: Pick<Instance, "id" | "label">): string;
 }
 
 /** The object list's view of the objects. */
 export interface ObjectHost extends LabelHost {
-  readonly hidden: ReadonlySet<number>;
-  readonly marked: ReadonlySet<number>; // selected in addition to the current object
-  readonly drawn: Instance[]; // objects with pixels, the front one last
-  mark(id: number): void;
-  clearMarks(): void;
+  readonly objects: ObjectSelection;
   highlight(id: number | null): void;
-  toggleHidden(id: number): void;
-  showOnly(id: number): void;
-  reorder(id: number, step: number): void;
   refresh(): void;
 }
 
 /** The members that the commands of the annotator use. */
 export interface AnnotatorHost extends DocumentHost, StageHost, ModeHost, OptionHost {
-  readonly marked: ReadonlySet<number>;
-  readonly drawn: Instance[];
-  readonly newest: Instance | undefined;
+  readonly objects: ObjectSelection;
   readonly isFullscreen: boolean;
   toggleFullscreen(): void;
   scaleBrush(factor: number): void;
-  deleteNewest(): void;
-  mergeMarked(): Promise<void>;
-  rename(id: number): void;
-  canReorder(id: number, step: number): boolean;
-  reorder(id: number, step: number): void;
+  pickClass(): void;
+  askImage(): void; // opens the field for the number of an image
   cancel(): void;
 }

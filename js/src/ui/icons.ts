@@ -30,6 +30,13 @@ export const ICONS = {
   redo: '<path d="M12.5 4L16 7.5 12.5 11"/><path d="M16 7.5H8.5a4.25 4.25 0 000 8.5H12"/>',
   finish: '<path d="M4 10.5l4 4 8-9"/>',
   delete: '<path d="M4 5.5h12M8 5.5V3.75h4V5.5M5.5 5.5l.75 11h7.5l.75-11M8.5 8.5v5M11.5 8.5v5"/>',
+  backspace: '<path d="M7 4.75h9.75v10.5H7L2.75 10z"/><path d="M9.75 7.75l4.5 4.5M14.25 7.75l-4.5 4.5"/>',
+  next_unlabeled: '<path d="M4.5 5l5 5-5 5M10 5l5 5-5 5"/>',
+  names: '<path d="M3.25 5.25h8l5.5 4.75-5.5 4.75h-8z"/><circle cx="6.75" cy="10" r="1" fill="currentColor"/>',
+  color_by_object:
+    '<circle cx="7" cy="7" r="3.5" fill="currentColor"/><circle cx="13.25" cy="8.75" r="3.5"/><circle cx="8.75" cy="13.25" r="3.5" stroke-dasharray="1.8 1.5"/>',
+  palette:
+    '<path d="M10 3.25a6.75 6.75 0 100 13.5c1.25 0 1.6-.8 1.25-1.7-.5-1.3.2-2.3 1.6-2.3h1.9c1.25 0 2-1 2-2.5 0-4-3-7-6.75-7z"/><path d="M6.75 8.5v.1M9.75 6.5v.1M13 8v.1M6.5 12v.1" stroke-width="2.2"/>',
   eye: '<path d="M2.5 10S5.25 5 10 5s7.5 5 7.5 5-2.75 5-7.5 5-7.5-5-7.5-5z"/><circle cx="10" cy="10" r="2.25"/>',
   hidden:
     '<path d="M3.5 3.5l13 13M8.2 5.2A7 7 0 0110 5c4.75 0 7.5 5 7.5 5a13 13 0 01-2.2 2.7M5.3 6.7A12.6 12.6 0 002.5 10s2.75 5 7.5 5a7 7 0 003-.7"/>',

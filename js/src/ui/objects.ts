@@ -3,31 +3,38 @@
 import { focusedNear, h, setText } from "../dom";
 import type { Instance } from "../instance";
 import { classPalette } from "./classes";
-import { commandButton, refreshAll, setTooltip } from "./controls";
+import { commandButton, refreshAll, rovingFocus, setTooltip } from "./controls";
 import type { CommandHost, DocumentHost, FocusHost, ObjectHost, Part } from "./host";
 import { ICONS, icon } from "./icons";
+import { Thumbnails } from "./thumbnails";
 
 const DRAG_THRESHOLD_PX = 5; // CSS pixels: a shorter movement is a click
 const BAR_COMMANDS = ["duplicate", "merge", "split", "snap", "forward", "backward", "delete"];
 
 type Host = DocumentHost & CommandHost & ObjectHost & FocusHost;
 
-export interface ObjectPanel extends Part {
-  rename(id: number): void;
+export function sidePanel(host: Host): Part {
+  const parts = [classPalette(host), objectList(host)];
+  const element = h(
+    "aside",
+    { class: "cdw-side", "aria-label": "Classes and objects" },
+    ...parts.map((part) => part.element),
+  );
+  return { element, refresh: () => refreshAll(parts) };
 }
 
-export function sidePanel(host: Host): ObjectPanel {
-  const palette = classPalette(host);
-  const list = objectList(host);
-  const element = h("aside", { class: "cdw-side", "aria-label": "Classes and objects" }, palette.element, list.element);
-  return { element, refresh: () => refreshAll([palette, list]), rename: list.rename };
+interface Row {
+  state: string;
+  element: HTMLElement;
+  canvas: HTMLCanvasElement;
 }
 
-function objectList(host: Host): ObjectPanel {
-  const { doc } = host;
+function objectList(host: Host): Part {
+  const { doc, objects } = host;
   const { model } = doc;
   const count = h("span", { class: "cdw-count" });
-  const newButton = commandButton(host.commands, "new", { isSmall: true });
+  const newButton = commandButton(host.commands, "new", { text: "New object" });
+  newButton.element.classList.add("cdw-new-object");
   const rows = h("div", {
     class: "cdw-rows",
     role: "grid",
@@ -40,27 +47,36 @@ function objectList(host: Host): ObjectPanel {
     { class: "cdw-bar", role: "toolbar", "aria-label": "Change objects" },
     ...buttons.map((part) => part.element),
   );
-  const names = h("datalist", { id: `cdw-labels-${Math.random().toString(36).slice(2)}` });
   const element = h(
     "section",
     { class: "cdw-objects", "aria-label": "Objects" },
-    h("div", { class: "cdw-title" }, "Objects", count, newButton.element),
+    h("div", { class: "cdw-title" }, "Objects", count),
+    newButton.element,
     rows,
     bar,
-    names,
   );
+  const refreshStops = rovingFocus(bar);
+  const thumbnails = new Thumbnails(doc);
+  const known = new Map<number, Row>();
   let shown = "";
   let revealed = ""; // the row that was scrolled into view last
-  let isRenaming = false;
   let focused: number | null = null;
+  let clicked: number | null = null; // the object of the last single click: rows may move before the second one
 
-  function createRow(instance: Instance) {
+  /** The text of a row; a new object has the class that it will get. */
+  function nameOf({ id, label, outline }: Instance): string {
+    if (outline) return label || "no class";
+    const next = id === doc.selected ? model.get("label") : label;
+    return next ? `New: ${next}` : "New object";
+  }
+
+  function createRow(instance: Instance): Row {
     const { id } = instance;
-    const isHidden = host.hidden.has(id);
+    const isHidden = objects.hidden.has(id);
     const isDraft = !instance.outline;
     const isCurrent = id === doc.selected;
-    const isMarked = host.marked.has(id);
-    const title = instance.label || (isDraft ? "New object" : `Object ${id}`);
+    const isMarked = objects.marked.has(id);
+    const title = nameOf(instance);
     const eye = h(
       "button",
       { type: "button", class: `cdw-button cdw-small${isHidden ? "" : " cdw-late"}`, "aria-pressed": String(isHidden) },
@@ -73,7 +89,15 @@ function objectList(host: Host): ObjectPanel {
     trash.disabled = !doc.isEditable;
     const area = h("span", { class: "cdw-area", title: "Pixels" }, isDraft ? "" : instance.area.toLocaleString("en"));
     const cell = (child: HTMLElement) => h("div", { role: "gridcell" }, child);
-    const classes = ["cdw-row", isDraft && "cdw-draft", isHidden && "cdw-hidden", isMarked && "cdw-marked"];
+    const isUnlabeled = !isDraft && !instance.label;
+    const classes = [
+      "cdw-row",
+      isDraft && "cdw-draft",
+      isHidden && "cdw-hidden",
+      isMarked && "cdw-marked",
+      isUnlabeled && "cdw-unlabeled",
+    ];
+    const canvas = thumbnails.create();
     const row = h(
       "div",
       {
@@ -83,8 +107,7 @@ function objectList(host: Host): ObjectPanel {
         "data-id": String(id),
         tabindex: "-1",
         style: `--swatch: ${host.color(instance)}`,
-        onclick: (event: MouseEvent) => select(id, event.ctrlKey || event.metaKey),
-        ondblclick: () => rename(id),
+        onclick: (event: MouseEvent) => onClick(event, id),
         onpointerdown: (event: PointerEvent) => startDrag(event, row),
         onfocus: () => {
           focused = id;
@@ -93,7 +116,9 @@ function objectList(host: Host): ObjectPanel {
       h(
         "div",
         { role: "gridcell", class: "cdw-what" },
+        isDraft ? null : canvas,
         h("i", { class: "cdw-swatch" }),
+        isDraft ? null : h("span", { class: "cdw-number" }, String(id)),
         h("span", { class: "cdw-name", title }, title),
       ),
       cell(area),
@@ -103,22 +128,40 @@ function objectList(host: Host): ObjectPanel {
     if (isCurrent) row.setAttribute("aria-current", "true");
     eye.addEventListener("click", (event) => {
       event.stopPropagation();
-      if (event.altKey) host.showOnly(id);
-      else host.toggleHidden(id);
+      if (event.altKey) objects.showOnly(id);
+      else objects.toggleHidden(id);
     });
     trash.addEventListener("click", (event) => {
       event.stopPropagation();
-      void doc.apply({ type: "delete", instance: id });
+      void doc.edit(() => doc.apply({ type: "delete", instance: id }));
     });
-    return row;
+    return { state: stateOf(instance), element: row, canvas };
   }
 
-  function select(id: number, isAdded: boolean) {
+  function stateOf(instance: Instance): string {
+    const { id, label, area, outline } = instance;
+    const isSet = [id === doc.selected, objects.hidden.has(id), objects.marked.has(id), doc.isEditable, !!outline];
+    return JSON.stringify([label, area, ...isSet, nameOf(instance), host.color(instance)]);
+  }
+
+  /** The second click of a double-click belongs to the row of the first: selecting an object may have moved the rows. */
+  function onClick(event: MouseEvent, id: number) {
     if (!doc.isEditable) return;
-    if (isAdded) return host.mark(id);
-    host.clearMarks();
-    if (id !== doc.selected) void doc.apply({ type: "select", instance: id });
-    else host.refresh();
+    if (event.detail > 1 && clicked !== null) return host.pickClass([clicked]);
+    const last = clicked;
+    clicked = id;
+    select(id, event.ctrlKey || event.metaKey, event.shiftKey ? last : null);
+  }
+
+  /** Edit an object, or add it to the selection, or add all rows from another one to it. */
+  function select(id: number, isAdded: boolean, from: number | null = null) {
+    if (!doc.isEditable) return;
+    const ids = [...doc.instances].reverse().map((instance) => instance.id);
+    const range = [ids.indexOf(from ?? doc.selected), ids.indexOf(id)].sort((a, b) => a - b);
+    if (from !== null)
+      objects.markAll(objects.drawn.filter((one) => ids.slice(range[0], range[1] + 1).includes(one.id)));
+    else if (isAdded) objects.mark(id);
+    else void doc.edit(() => objects.select(id));
   }
 
   /** Drag a row to a new position; the object moves when the row is dropped. */
@@ -156,7 +199,7 @@ function objectList(host: Host): ObjectPanel {
         shown = "";
         refresh();
       });
-      if (ended.type === "pointerup") host.reorder(Number(row.dataset.id), from - to); // the list is front to back
+      if (ended.type === "pointerup") reorder(Number(row.dataset.id), from - to); // the list is front to back
     };
     const stop = new AbortController();
     const { signal } = stop;
@@ -188,13 +231,14 @@ function objectList(host: Host): ObjectPanel {
     const actions: Record<string, () => void> = {
       ArrowUp: () => focus(row.previousElementSibling),
       ArrowDown: () => focus(row.nextElementSibling),
-      "Alt+ArrowUp": () => host.reorder(id, 1),
-      "Alt+ArrowDown": () => host.reorder(id, -1),
+      "Alt+ArrowUp": () => reorder(id, 1),
+      "Alt+ArrowDown": () => reorder(id, -1),
       Enter: () => select(id, false),
       " ": () => select(id, event.ctrlKey || event.metaKey),
-      F2: () => rename(id),
-      Delete: () => doc.isEditable && void doc.apply({ type: "delete", instance: id }),
+      F2: () => host.pickClass(),
+      Delete: () => doc.isEditable && void doc.edit(() => doc.apply({ type: "delete", instance: id })),
     };
+    if (event.key === "F2" && !objects.marked.size) actions.F2 = () => host.pickClass([id]);
     const act = actions[`${event.altKey ? "Alt+" : ""}${event.key}`];
     if (!act) return;
     event.preventDefault();
@@ -202,72 +246,59 @@ function objectList(host: Host): ObjectPanel {
     act();
   });
 
-  function rename(id: number) {
-    const instance = doc.instances.find((one) => one.id === id);
-    const name = rows.querySelector(`[data-id="${id}"] .cdw-name`);
-    if (!instance || !name || !doc.isEditable) return;
-    const input = h("input", {
-      type: "text",
-      class: "cdw-typed",
-      "aria-label": "Class or name",
-      placeholder: "name",
-      list: names.id,
-      onkeydown: (event: KeyboardEvent) => {
-        event.stopPropagation();
-        if (event.key === "Escape") input.value = instance.label;
-        if (event.key === "Enter" || event.key === "Escape") input.blur();
-      },
-      onpointerdown: (event: Event) => event.stopPropagation(),
-      onclick: (event: Event) => event.stopPropagation(),
-      onblur: () => {
-        isRenaming = false;
-        shown = "";
-        const label = input.value.trim();
-        if (label !== instance.label) void doc.apply({ type: "relabel", label, instance: id });
-        host.refresh();
-        host.focus();
-      },
-    });
-    names.replaceChildren(...model.get("labels").map((value) => h("option", { value })));
-    input.value = instance.label;
-    isRenaming = true;
-    name.replaceWith(input);
-    input.focus();
-    input.select();
+  function reorder(id: number, step: number) {
+    if (doc.isEditable) void doc.edit(() => objects.reorder(id, step));
   }
 
-  /** Rebuild the rows only after a change, so that a row under the pointer stays the same element. */
+  rows.addEventListener("scroll", () => paintVisible());
+
+  /** Paint the thumbnails of the rows that are in view. */
+  function paintVisible() {
+    const bottom = rows.scrollTop + rows.clientHeight;
+    for (const instance of doc.instances) {
+      const row = known.get(instance.id);
+      const top = row?.element.offsetTop ?? 0;
+      const isVisible = top < bottom && top + (row?.element.offsetHeight ?? 0) > rows.scrollTop;
+      if (row && isVisible && instance.outline) thumbnails.paint(row.canvas, instance, host.color(instance));
+    }
+  }
+
+  /** Rebuild only the rows that have changed, so that a row under the pointer stays the same element. */
   function refresh() {
     refreshAll([newButton, ...buttons]);
-    bar.hidden = !doc.isEditable;
+    refreshStops();
+    bar.hidden = newButton.element.hidden = !doc.isEditable;
+    for (const [id, { element: row }] of known) row.classList.toggle("cdw-hovered", id === objects.hovered);
     const all = [...doc.instances].reverse();
-    const state = JSON.stringify([
-      all.map(({ id, label, area }) => [id, label, area, host.hidden.has(id), host.marked.has(id)]),
-      doc.selected,
-      doc.isEditable,
-      model.get("labels"),
-      model.get("colors"),
-    ]);
-    if (state === shown || isRenaming) return;
+    const states = all.map(stateOf);
+    const state = JSON.stringify([all.map(({ id }) => id), states, doc.selected, doc.picture?.width]);
+    if (state === shown) return;
     shown = state;
-    setText(count, String(host.drawn.length));
+    setText(count, String(objects.drawn.length));
     const hadFocus = rows.contains(focusedNear(rows));
     const { scrollTop } = rows;
-    rows.replaceChildren(...all.map(createRow));
-    const rowOf = (id: number | null) => rows.querySelector<HTMLElement>(`[data-id="${id}"]`);
+    for (const [i, instance] of all.entries())
+      if (known.get(instance.id)?.state !== states[i]) known.set(instance.id, createRow(instance));
+    for (const id of known.keys()) if (!doc.instances.some((one) => one.id === id)) known.delete(id);
+    rows.replaceChildren(...all.flatMap(({ id }) => known.get(id)?.element ?? []));
+    const rowOf = (id: number | null) => (id === null ? undefined : known.get(id)?.element);
     const current = rowOf(doc.selected);
-    (rowOf(focused) ?? current)?.setAttribute("tabindex", "0");
-    if (hadFocus) (rowOf(focused) ?? current)?.focus();
+    for (const { element: row } of known.values()) row.tabIndex = -1;
+    const stop = rowOf(focused) ?? current;
+    if (stop) stop.tabIndex = 0;
+    if (hadFocus) stop?.focus();
     rows.scrollTop = scrollTop;
     const position = `${doc.selected} ${all.findIndex(({ id }) => id === doc.selected)} ${all.length}`;
-    if (position === revealed || !current) return; // the user may have scrolled to other rows
-    revealed = position;
-    // Scroll the list only: scrollIntoView would also scroll the page.
-    rows.scrollTop = Math.min(
-      Math.max(scrollTop, current.offsetTop + current.offsetHeight - rows.clientHeight),
-      current.offsetTop,
-    );
+    if (position !== revealed && current) {
+      // The user may have scrolled to other rows. Scroll the list only: scrollIntoView would also scroll the page.
+      revealed = position;
+      rows.scrollTop = Math.min(
+        Math.max(scrollTop, current.offsetTop + current.offsetHeight - rows.clientHeight),
+        current.offsetTop,
+      );
+    }
+    paintVisible();
   }
 
-  return { element, refresh, rename };
+  return { element, refresh };
 }

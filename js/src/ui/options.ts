@@ -32,8 +32,8 @@ export function optionRow(host: Host): Part {
     add: choice(
       "Effect of the tool",
       {
-        add: { icon: ICONS.plus, text: "Add", title: "Add to the mask; hold Alt to remove" },
-        remove: { icon: ICONS.minus, text: "Remove", title: "Remove from the mask; hold Alt to add" },
+        add: { icon: ICONS.plus, text: "Add", title: "Add to the object; Alt or the right button removes" },
+        remove: { icon: ICONS.minus, text: "Remove", title: "Remove from the object; Alt or the right button adds" },
       },
       () => (host.options.add ? "add" : "remove"),
       (value) => host.setOptions({ add: value === "add" }),
@@ -54,7 +54,7 @@ export function optionRow(host: Host): Part {
       (straight) => host.setOptions({ straight }),
     ),
     pressure: commandButton(host.commands, "pressure"),
-    preview: commandButton(host.commands, "preview", { text: "Preview" }),
+    preview: commandButton(host.commands, "preview", { text: "Preview on hover" }),
   };
   const name = h("b", { class: "cdw-tool" });
   const hint = h("span", { class: "cdw-soft" });
@@ -106,6 +106,8 @@ function displayGroup(host: Host): Part {
     "Display",
     staticPart(opacity, refresh),
     commandButton(host.commands, "peek"),
+    commandButton(host.commands, "names"),
+    commandButton(host.commands, "color_by_object"),
     commandButton(host.commands, "sources"),
     colorPopover(host),
   );

@@ -2,13 +2,14 @@
 
 import { h, setText } from "../dom";
 import { TOOLS } from "../tools";
-import type { DocumentHost, ModeHost, Part } from "./host";
+import type { DocumentHost, ModeHost, Part, StageHost } from "./host";
 import { noticeBanner } from "./notice";
 
 const PHASES: Record<string, string> = { loading: "Loading the model", encoding: "Encoding the image" };
 
-export function overlay(host: DocumentHost & ModeHost): Part {
+export function overlay(host: DocumentHost & ModeHost & StageHost): Part {
   const { doc } = host;
+  const message = h("div", { class: "cdw-pill cdw-message", role: "status" });
   const notice = noticeBanner(doc.kernel);
   const phaseText = h("span", {});
   const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), phaseText);
@@ -20,7 +21,7 @@ export function overlay(host: DocumentHost & ModeHost): Part {
     h("span", {}, "wheel zooms"),
     h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"),
   );
-  const element = h("div", { class: "cdw-overlay" }, notice.element, progress, hint);
+  const element = h("div", { class: "cdw-overlay" }, notice.element, progress, hint, message);
 
   function refresh() {
     notice.refresh();
@@ -28,7 +29,16 @@ export function overlay(host: DocumentHost & ModeHost): Part {
     progress.hidden = !phase || doc.isLost;
     if (phase) setText(phaseText, phase);
     const isUntouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
-    hint.hidden = !isUntouched || !doc.picture || !doc.isEditable || host.modes.helping || host.modes.tracing;
+    setText(message, doc.message);
+    message.hidden = !doc.message;
+    hint.hidden =
+      !isUntouched ||
+      !!doc.message ||
+      host.viewer.isDrawing ||
+      !doc.picture ||
+      !doc.isEditable ||
+      host.modes.helping ||
+      host.modes.tracing;
     const tool = TOOLS[doc.model.get("tool")];
     if (!hint.hidden) setText(toolText, `${doc.labelOf(tool.name)}: ${tool.hint}`);
   }

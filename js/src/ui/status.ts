@@ -1,7 +1,7 @@
-/** The status line: state of the model, its suggestion, objects without a class, autosave, pointer, image size, latency; and the way to other images. */
+/** The status line: state of the model, its suggestion, missing classes, autosave, object and pixel under the pointer; and the way to other images. */
 import { h, setText } from "../dom";
-import type { CommandHost, DocumentHost, Part, StageHost } from "./host";
-import { imageNav } from "./image_nav";
+import type { CommandHost, DocumentHost, FocusHost, ObjectHost, StageHost } from "./host";
+import { type ImageNav, imageNav } from "./image_nav";
 
 const PHASES: Record<string, string> = {
   idle: "Waiting",
@@ -13,18 +13,28 @@ const PHASES: Record<string, string> = {
 
 type State = "ready" | "working" | "failed";
 
-export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
-  const { doc } = host;
+export type StatusLine = ImageNav;
+
+export function statusLine(
+  host: DocumentHost & CommandHost & StageHost & FocusHost & Pick<ObjectHost, "objects">,
+): StatusLine {
+  const { doc, objects } = host;
   const images = imageNav(host);
   const phase = h("span", { class: "cdw-phase", role: "status" });
   const suggestion = h("span", { class: "cdw-answer", role: "status" });
-  const unlabeled = h("span", { class: "cdw-unlabeled", title: "Objects without a class are saved with the class ''" });
+  const unlabeled = h("button", {
+    type: "button",
+    class: "cdw-button cdw-small cdw-without",
+    title: "Select the objects without a class",
+    onclick: () => void doc.edit(() => objects.selectAll(objects.unlabeled)),
+  });
+  const under = h("span", { class: "cdw-under" });
   const file = h("span", { class: "cdw-file" });
-  const saved = h("span", { class: "cdw-saved", role: "status" });
+  const savedState = h("b", {});
+  const savedReason = h("span", {});
+  const saved = h("span", { class: "cdw-saved", role: "status" }, savedState, savedReason);
   const pointer = h("span", { class: "cdw-pointer" });
   const size = h("span", { class: "cdw-size" });
-  const latency = h("span", { class: "cdw-latency" });
-  latency.title = "From the last click to its mask on the screen";
   const element = h(
     "div",
     { class: "cdw-status" },
@@ -32,12 +42,12 @@ export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
     phase,
     suggestion,
     unlabeled,
-    file,
     saved,
+    file,
     h("span", { class: "cdw-spacer" }),
+    under,
     pointer,
     size,
-    latency,
     images.element,
   );
 
@@ -63,6 +73,16 @@ export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
     return `${width} × ${height}${reduced}`;
   }
 
+  /** "Not saved" is always readable; its reason may be cut off, and is in the tooltip. */
+  function refreshSaved(notice: string) {
+    const isSaved = /^saved/i.test(notice);
+    const [, state = "", reason = ""] = /^(Not saved|Saved)?(.*)$/is.exec(notice) ?? [];
+    setText(savedState, state);
+    setText(savedReason, isSaved ? "" : reason);
+    saved.title = notice;
+    saved.classList.toggle("cdw-unsaved", notice !== "" && !isSaved);
+  }
+
   function refresh() {
     const [state, text] = modelState();
     element.dataset.state = state;
@@ -74,19 +94,20 @@ export function statusLine(host: DocumentHost & CommandHost & StageHost): Part {
     suggestion.title = key
       ? `Objects that the model suggests for the click; ${key} shows the next one`
       : "Objects that the model suggests for the click";
-    const hasClasses = doc.model.get("labels").length > 0;
-    const { length: missing } = doc.instances.filter((instance) => hasClasses && instance.outline && !instance.label);
-    setText(unlabeled, missing ? `${missing} without class` : "");
-    const notice = doc.model.get("_notice") ?? "";
-    setText(saved, notice);
-    saved.title = notice;
-    saved.classList.toggle("cdw-unsaved", notice !== "" && !/^saved/i.test(notice));
+    refreshSaved(doc.model.get("_notice") ?? "");
+    const { length } = doc.model.get("labels").length ? objects.unlabeled : [];
+    setText(unlabeled, length ? `${length} without class` : "");
+    unlabeled.hidden = !length;
+    const hovered = objects.drawn.find(({ id }) => id === objects.hovered);
+    setText(under, hovered ? `${hovered.id} ${hovered.label || "no class"}` : "");
     const point = host.viewer.pointer;
     setText(pointer, point ? `${Math.floor(point[0])}, ${Math.floor(point[1])}` : "");
     setText(size, sizeText());
-    setText(latency, doc.latency === null ? "" : `${Math.round(doc.latency)} ms`);
+    const latency = doc.latency === null ? "" : `${Math.round(doc.latency)} ms`;
+    element.dataset.latency = latency;
+    phase.title = latency && `${latency} from the last click to its mask on the screen`;
     images.refresh();
   }
 
-  return { element, refresh };
+  return { element, refresh, askImage: images.askImage };
 }

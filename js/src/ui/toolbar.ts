@@ -2,7 +2,7 @@
 
 import { h, setText } from "../dom";
 import { TOOLS } from "../tools";
-import { commandButton, group, popover, refreshAll, slider, staticPart } from "./controls";
+import { commandButton, group, popover, refreshAll, rovingFocus, slider, staticPart } from "./controls";
 import type { CommandHost, DocumentHost, OptionHost, Part, StageHost } from "./host";
 import { ICONS, icon } from "./icons";
 
@@ -14,9 +14,10 @@ export function toolbar(host: Host): Part {
   const button = (name: string, text?: string) => commandButton(host.commands, name, { text });
   const tools = (arePrompts: boolean) =>
     Object.keys(TOOLS)
-      .filter((name) => host.doc.isPrompt(name) === arePrompts)
+      .filter((name) => name !== "select" && host.doc.isPrompt(name) === arePrompts)
       .map((name) => button(name));
   const parts = [
+    group("Selection", button("select")),
     group("Prompts to the model", ...tools(true)),
     group("Manual tools", ...tools(false), maskCommands(host)),
     group("History", button("undo"), button("redo")),
@@ -30,7 +31,12 @@ export function toolbar(host: Host): Part {
     { class: "cdw-toolbar", role: "toolbar", "aria-label": "Tools" },
     ...parts.map((part) => part.element),
   );
-  return { element, refresh: () => refreshAll(parts) };
+  const refreshStops = rovingFocus(element);
+  const refresh = () => {
+    refreshAll(parts);
+    refreshStops();
+  };
+  return { element, refresh };
 }
 
 function zoomGroup({ commands, viewer }: Host): Part {

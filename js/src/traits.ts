@@ -1,0 +1,101 @@
+/** The state of an annotator that Python sends: synchronized traits, and the replies to requests. */
+import type { Prompt } from "./actions";
+import type { Box } from "./bitmap";
+import type { Model } from "./kernel";
+
+export interface ImageInfo {
+  key: number;
+  name: string;
+  width: number;
+  height: number;
+  index: number;
+  count: number;
+}
+
+/** The declaration of a tool or command in Python. */
+interface ToolInfo {
+  name: string;
+  label: string;
+  source: string; // source of its pixels
+  why_off?: string; // why it does not work here; "" if it does
+}
+
+/** The synchronized traits of the annotator. */
+export interface AnnotatorTraits {
+  _image: ImageInfo;
+  _phase: { name: string; error: string }; // phase of encoding the image with the model
+  _buttons: string[]; // "submit" and "skip", if they have a callback
+  _notice: string;
+  _tools: ToolInfo[];
+  _sources: string[]; // names of the pixel sources, by number
+  tool: string;
+  label: string;
+  labels: string[];
+  closed_labels: boolean;
+  label_finishes: boolean;
+  colors: string[];
+  brush_size: number;
+  tolerance: number;
+  superpixels: number;
+  locked: boolean;
+  opacity: number;
+  view_only: boolean;
+  shortcuts: Record<string, string[]>;
+  capture_scroll: boolean;
+  height: number | null;
+  busy: boolean;
+  can_undo: boolean;
+  can_redo: boolean;
+}
+export type AnnotatorModel = Model<AnnotatorTraits>;
+
+/** The model's suggestions for the newest prompt; count is null until they are computed, on the first request for another one. */
+export interface Alternatives {
+  count: number | null;
+  chosen: number;
+}
+
+/** A change of the document, or all of it. */
+export interface Update {
+  whole: boolean;
+  key: number;
+  revision: number;
+  selected: number;
+  locked: boolean; // manual edits are protected from the model
+  can_undo: boolean;
+  can_redo: boolean;
+  instances: { id: number; label: string }[];
+  prompts: Prompt[]; // prompts of the selected object
+  patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
+  alternatives: Alternatives;
+}
+
+/** The reply to a request that may show another image. */
+export interface ImageReply {
+  key: number; // key of the image that is shown now
+  passed?: string[]; // problems of images that were passed over
+  left?: number; // images that are neither submitted nor skipped
+  is_last?: boolean; // no image follows
+}
+
+export const WATCHED_TRAITS = [
+  "tool",
+  "label",
+  "labels",
+  "closed_labels",
+  "label_finishes",
+  "colors",
+  "brush_size",
+  "tolerance",
+  "superpixels",
+  "locked",
+  "opacity",
+  "view_only",
+  "shortcuts",
+  "height",
+  "busy",
+  "can_undo",
+  "can_redo",
+  "_buttons",
+  "_notice",
+] satisfies (keyof AnnotatorTraits)[];

@@ -1,0 +1,101 @@
+"""The way through a list of images: goto, the first one without objects, submit and skip, and edits of another image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cdwidget.items import Instance, Item
+from cdwidget.prompts import Click
+from cdwidget.widget import Annotator
+from support.annotator_page import AnnotatorPage
+from support.scripted_predictor import HEIGHT, LEFT_HALF, WIDTH, ScriptedPredictor
+
+PROMPT = {"x": 1, "y": 1, "positive": True}
+
+
+def photos(folder: Path, count: int) -> list[Path]:
+    paths = [folder / f"{number}.png" for number in range(count)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.full((HEIGHT, WIDTH, 3), 10 * number, np.uint8)).save(path)
+    return paths
+
+
+def test_any_image_is_shown_by_its_position(tmp_path: Path) -> None:
+    paths = photos(tmp_path, 5)
+    widget = Annotator(paths, ScriptedPredictor(LEFT_HALF), index=3)
+    page = AnnotatorPage(widget)
+    assert widget.index == 3 and page.trait("_image")["name"] == "3.png"
+    widget.index = 1
+    assert page.request("goto", index=4)["result"] == {"passed": [], "key": widget.active_image.key} and widget.index == 4
+    for wrong in (-1, 5):
+        with pytest.raises(ValueError, match=f"no image {wrong}.*0 to 4"):
+            widget.goto(wrong)
+    with pytest.raises(ValueError, match="no image 9"):
+        Annotator(paths, ScriptedPredictor(LEFT_HALF), index=9)
+    paths[2].unlink()
+    with pytest.raises(FileNotFoundError):
+        widget.goto(2)
+    assert widget.index == 4
+
+
+def test_work_resumes_at_the_first_image_without_objects(tmp_path: Path) -> None:
+    paths = photos(tmp_path, 5)
+    sources = [paths[0], Item(paths[1], [Instance(LEFT_HALF, "cat")]), *paths[2:]]
+    first = Annotator(sources, ScriptedPredictor(LEFT_HALF), index=None)
+    assert first.index == 0
+    first.apply(Click(1, 1))
+    paths[2].write_bytes(b"no image")
+    page = AnnotatorPage(first)
+    assert page.request("goto", index=None)["result"]["passed"] != [] and first.index == 3
+    page.request("document")
+    first.apply(Click(1, 1))
+    first.close()
+    second = Annotator(sources, ScriptedPredictor(LEFT_HALF), index=3)
+    second.goto(None)
+    assert second.index == 4
+    second.apply(Click(1, 1))
+    with pytest.raises(ValueError, match="all other images have objects that can be opened"):
+        second.goto(None)
+    assert second.index == 4
+
+
+def test_callbacks_are_told_of_changes_and_images(tmp_path: Path) -> None:
+    widget, seen = Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF)), []
+
+    @widget.on_change
+    def count(changed: Annotator) -> None:
+        seen.append((changed.index, len(changed.instances)))
+
+    widget.apply(Click(1, 1))
+    widget.select()
+    widget.select(1)
+    widget.next()
+    assert seen == [(0, 1), (0, 1), (0, 1), (1, 0)] and widget.session.selected == 1
+
+
+def test_a_change_for_another_image_is_refused(tmp_path: Path) -> None:
+    page = AnnotatorPage(Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF)))
+    page.request("document")
+    key = page.widget.active_image.key
+    reply = page.request("go", step=1)
+    assert reply["result"]["key"] == key + 1
+    for op, fields in (("apply", {"action": {"type": "click", **PROMPT}}), ("undo", {}), ("submit", {})):
+        reply = page.request(op, key=key, **fields)
+        assert not reply["ok"] and reply["kind"] == "ImageChanged" and not page.widget.can_undo and page.widget.index == 1
+
+
+def test_submit_calls_back_once_and_counts_the_images_that_are_left(tmp_path: Path) -> None:
+    widget = Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF))
+    page, submitted = AnnotatorPage(widget), []
+    widget.on_submit(lambda w: submitted.append(w.index))
+    page.request("document")
+    results = [page.request("submit")["result"] for _ in range(4)]
+    assert submitted == [0, 1]
+    assert [(one["left"], one["is_last"]) for one in results] == [(1, False), (0, True), (0, True), (0, True)]
+    page.apply("click", **PROMPT)
+    page.request("submit")
+    assert submitted == [0, 1, 1]  # It has changed since.
