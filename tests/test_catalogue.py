@@ -226,6 +226,7 @@ def test_run_lengths_of_coco_are_stored_unchanged(tmp_path: Path) -> None:
     shapes = [{"size": [2, 3], "counts": "123"}, {"size": [2, 3], "counts": "02100"}, polygon, plain, {"size": [2, 3], "counts": "12P"}]
     annotations = [{"id": n, "image_id": 1, "category_id": 1, "segmentation": shape} for n, shape in enumerate(shapes, 5)]
     images = [{"id": 1, "file_name": "a.png", "height": 2, "width": 3}]
+    Image.new("RGB", (3, 2)).save(tmp_path / "a.png")
     (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "x"}]}))
     catalogue = Catalogue(tmp_path / "labels.db")
     added = catalogue.import_("coco", tmp_path / "a.json")

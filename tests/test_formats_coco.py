@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from pycocotools.coco import COCO
 
 import cdwidget
 from cdwidget.formats import coco
+from cdwidget.formats.coco_writer import UniqueIds
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 from cdwidget.polygons import parts
 from cdwidget.rle import encode_uncompressed
 from cdwidget.session import Session
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*not found .*only the annotations were read")
 masks = hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
 
@@ -87,31 +90,40 @@ def write(folder: Path, annotation: object, height: int = 2, width: int = 3, **c
     }
     path = folder / "ann.json"
     path.write_text(json.dumps(whole))
+    if not (folder / "a.png").exists():
+        Image.new("RGB", (width, height)).save(folder / "a.png")
     return path
 
 
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ({}, "annotation 5 has neither a segmentation nor a bbox"),
-        ({"segmentation": []}, "annotation 5 has neither"),
-        ({"segmentation": None, "bbox": [0, 0, 0, 1]}, "annotation 5 has neither"),
-        ({"segmentation": None, "bbox": [0, 0, "1", 1]}, "annotation 5 has neither"),
-        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 5 has neither"),
-        ({"segmentation": [[1, 2, 3]]}, "annotation 5 has a polygon that is not a list of at least three points"),
-        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "annotation 5 has a polygon"),
-        ({"segmentation": [1, 2, 3, 4, 5, 6]}, "annotation 5 has a polygon"),
-        ({"segmentation": "x"}, "annotation 5 has str for a segmentation"),
-        ({"segmentation": {"counts": [6]}}, "annotation 5 has run lengths without size or counts"),
-        ({"image_id": 2, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 5 belongs to image 2, which is not in the file"),
-        ({"image_id": [1], "segmentation": [[0, 0, 1, 0, 1, 1]]}, r"annotation 5 belongs to image \[1\]"),
-        ({"category_id": 1, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 5 has category 1, which is not in the file"),
-        ([], r"annotation \[\] is not an object"),
+        ({}, "annotation 5: it has neither a segmentation nor a bbox"),
+        ({"segmentation": []}, "annotation 5: it has neither"),
+        ({"segmentation": None, "bbox": [0, 0, 0, 1]}, "annotation 5: it has neither"),
+        ({"segmentation": None, "bbox": [0, 0, "1", 1]}, "annotation 5: it has neither"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 5: it has neither"),
+        ({"segmentation": [[1, 2, 3]]}, "annotation 5: it has a polygon that is not a list of at least three points"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "annotation 5: it has a polygon"),
+        ({"segmentation": [1, 2, 3, 4, 5, 6]}, "annotation 5: it has a polygon"),
+        ({"segmentation": "x"}, "annotation 5: it has str for a segmentation"),
+        ({"segmentation": {"counts": [6]}}, "annotation 5: it has run lengths without size or counts"),
+        ({"image_id": 2, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 5: it belongs to image 2, which is not in the file"),
+        ({"image_id": [1], "segmentation": [[0, 0, 1, 0, 1, 1]]}, r"annotation 5: it belongs to image \[1\]"),
+        ({"category_id": 1, "segmentation": [[0, 0, 1, 0, 1, 1]]}, "annotation 5: it has category 1, which is not in the file"),
+        ([], "annotation number 1: it is not an object"),
     ],
 )
-def test_reading_names_a_broken_annotation(tmp_path: Path, annotation: object, message: str) -> None:
-    with pytest.raises(ValueError, match=f"ann.json: {message}"):
-        cdwidget.read("coco", write(tmp_path, annotation))
+def test_a_broken_annotation_is_listed_and_left_out(tmp_path: Path, annotation: object, message: str) -> None:
+    path = write(tmp_path, annotation)
+    content = json.loads(path.read_text())
+    good = {"id": 6, "image_id": 1, "category_id": 90, "segmentation": [[0, 0, 2, 0, 2, 2]]}
+    path.write_text(json.dumps({**content, "annotations": [*content["annotations"], good]}))
+    with pytest.warns(UserWarning, match=f"1 problem: .*ann.json, {message}"):
+        dataset = cdwidget.read("coco", path)
+    assert [instance.id for instance in dataset[0].instances] == [6] and len(dataset.problems) == 1
+    with pytest.raises(ValueError, match=f"ann.json, {message}"):
+        cdwidget.read("coco", path, strict=True)
 
 
 @pytest.mark.parametrize("nothing", [[], [[]], None, [[1, 1]], [[0, 0, 3, 2]]])
@@ -155,8 +167,16 @@ def test_invalid_and_repeated_ids_are_dropped(tmp_path: Path) -> None:
     ],
 )
 def test_decoding_names_a_broken_mask(tmp_path: Path, shape: object, message: str) -> None:
-    (item,) = cdwidget.read("coco", write(tmp_path, {"segmentation": shape}))
-    with pytest.raises(ValueError, match=f"(?s)ann.json: the segmentation of annotation 5 cannot be decoded: .*{message}"):
+    (item,) = dataset = cdwidget.read("coco", write(tmp_path, {"segmentation": shape}))
+    with pytest.raises(ValueError, match=f"(?s)ann.json, image a.png, annotation 5: .*{message}"):
+        item.instances[0]
+    for _ in range(2):
+        with warnings.catch_warnings(record=True):
+            assert list(item.instances) == []
+    (problem,) = dataset.problems
+    assert (problem.image, problem.annotation) == ("a.png", "5")
+    (item,) = cdwidget.read("coco", tmp_path / "ann.json", strict=True)
+    with pytest.raises(ValueError, match="annotation 5"):
         list(item.instances)
 
 
@@ -165,11 +185,13 @@ def test_decoding_names_a_broken_mask(tmp_path: Path, shape: object, message: st
     [
         ("{", "is not JSON"),
         ("[]", "lacks images, annotations, categories"),
-        ('{"images": [], "categories": []}', "lacks annotations"),
-        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "needs an id, a file_name"),
+        ('{"annotations": [], "categories": []}', "lacks images"),
+        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "needs an id and a file_name"),
         ('{"images": [{"id": 1, "file_name": "a", "height": 0, "width": 2}], "annotations": [], "categories": []}', "whole pixels"),
-        ('{"images": [{"file_name": "a", "height": 1, "width": 2}], "annotations": [], "categories": []}', "has the id None"),
-        ('{"images": [], "annotations": [], "categories": [{"id": 1}]}', "every category needs an id and a name"),
+        ('{"images": [{"file_name": "a", "height": 1, "width": 2}], "annotations": [], "categories": []}', "needs an id"),
+        ('{"images": [], "annotations": [], "categories": [{"id": 1}]}', "needs a whole number as id, and a name"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"images": [' + "9" * 5000 + "]}", "is not JSON"),
     ],
 )
 def test_files_that_are_not_coco(tmp_path: Path, text: str, message: str) -> None:
@@ -219,7 +241,7 @@ def test_annotation_ids_are_unique_and_kept_if_possible(tmp_path: Path) -> None:
 
 
 def test_a_hundred_thousand_annotations_are_numbered_quickly() -> None:
-    ids = coco.AnnotationIds()
+    ids = UniqueIds()
     started = time.process_time()
     assert [ids.take(None) for _ in range(100_000)] == list(range(1, 100_001))
     assert time.process_time() - started < 5  # Comparing each id with all others would take minutes.

@@ -10,8 +10,9 @@ from typing import Any, Iterable, Iterator, Mapping
 from cdwidget.catalogue.images import fetch, file_name, find_problem, is_url, load_image
 from cdwidget.catalogue.records import Record, from_json
 from cdwidget.catalogue.rows import CatalogueItem, RecordLoader
-from cdwidget.formats import FORMATS, coco
+from cdwidget.formats import FORMATS, coco, coco_writer
 from cdwidget.formats.class_ids import Labels
+from cdwidget.formats.coco_annotations import EncodedInstance
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import relative_name, write_files
 from cdwidget.registry import lookup
@@ -84,10 +85,10 @@ def _with_files(items: Iterable[CatalogueItem], copies: bool, images: Path, omit
 
 def _write_coco(items: Iterable[CatalogueItem], path: Path, omitted: list[str], labels: Labels = ()) -> Path:
     path = coco.file_of(path)
-    return coco.write_images(_coco_images(items, path.parent, omitted), path, labels)
+    return coco_writer.write_images(_coco_images(items, path.parent, omitted), path, labels)
 
 
-def _coco_images(items: Iterable[CatalogueItem], folder: Path, omitted: list[str]) -> Iterator[coco.ImageEntry]:
+def _coco_images(items: Iterable[CatalogueItem], folder: Path, omitted: list[str]) -> Iterator[coco_writer.ImageEntry]:
     for item in items:
         try:
             height, width = item.size or load_image(str(item.path)).shape[:2]
@@ -95,12 +96,13 @@ def _coco_images(items: Iterable[CatalogueItem], folder: Path, omitted: list[str
             omitted.append(f"item {item.id}: {error}")
             continue
         name = str(item.path) if is_url(str(item.path)) else relative_name(Path(item.path), folder)
-        yield coco.ImageEntry(name, height, width, [_coco_annotation(record, height, width) for record in item.records])
+        annotations = (_coco_annotation(record, height, width) for record in item.records)
+        yield coco_writer.ImageEntry(name, height, width, annotations, item.extra)
 
 
-def _coco_annotation(record: Record, height: int, width: int) -> coco.Annotation:
-    segmentation = {"size": [height, width], "counts": record.counts}
-    return coco.Annotation(
-        record.number, record.label, segmentation, record.area, record.bbox, record.crowd,
-        from_json(record.attributes), record.confidence, record.track_id,
+def _coco_annotation(record: Record, height: int, width: int) -> coco_writer.Annotation:
+    instance = EncodedInstance(
+        record.number, record.label, record.crowd, record.counts,
+        from_json(record.attributes), record.confidence, record.track_id, from_json(record.extra),
     )  # fmt: skip
+    return coco_writer.annotation_of(instance, height, width, record.area, record.bbox)

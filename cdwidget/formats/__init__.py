@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from cdwidget._deprecated import renamed_property
-from cdwidget.formats import coco, labelme, npz, png, rgba, voc, yolo
+from cdwidget.formats import coco, coco_writer, labelme, npz, png, rgba, voc, yolo
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
 from cdwidget.formats.replacement import finish_interrupted
 from cdwidget.items import Item
+from cdwidget.limits import DEFAULT_LIMITS, Limits
 from cdwidget.registry import lookup
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Format:
 
 
 FORMATS = {
-    "coco": Format(coco.read, coco.write, has_class_ids=True),
+    "coco": Format(coco.read, coco_writer.write, has_class_ids=True),
     "labelme": Format(labelme.read, labelme.write),
     "npz": Format(npz.read, npz.write),
     "png": Format(png.read, png.write, copies_images=True),
@@ -54,7 +55,9 @@ FORMATS = {
 }
 
 
-def read(format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False) -> Dataset:
+def read(
+    format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS
+) -> Dataset:  # fmt: skip
     """Read a data set.
 
     An entry that cannot be read is left out, shown in a warning and listed in the data set's `problems`.
@@ -64,6 +67,7 @@ def read(format: str, path: StrPath, images: StrPath | None = None, *, strict: b
         path: The file or folder of the data set.
         images: The folder of the images, if they are not in the format's usual place.
         strict: Raise an error at the first entry that cannot be read.
+        limits: The sizes that are accepted; larger entries are not read, so that a damaged file cannot exhaust the memory.
 
     Returns:
         One item per image, with the classes and the problems. Images and masks are read when they are accessed.
@@ -76,14 +80,16 @@ def read(format: str, path: StrPath, images: StrPath | None = None, *, strict: b
         >>> dataset = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
         >>> mask = dataset[0].instances[0].mask  # bool (H, W)  # doctest: +SKIP
     """
-    dataset = load(format, path, images, strict=strict)
+    dataset = load(format, path, images, strict=strict, limits=limits)
     dataset.problems.warn(stacklevel=2)
     return dataset
 
 
-def load(format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False) -> Dataset:
+def load(
+    format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS
+) -> Dataset:  # fmt: skip
     """Read a data set as `read` does, without a warning: the caller shows the problems."""
-    problems = Problems(strict=strict)
+    problems = Problems(strict=strict, limits=limits)
     chosen = lookup(FORMATS, format, "format")
     finish_interrupted(_folder_of(Path(path).expanduser()))
     dataset = chosen.read(Path(path).expanduser(), None if images is None else Path(images).expanduser(), problems)
@@ -96,7 +102,8 @@ def load(format: str, path: StrPath, images: StrPath | None = None, *, strict: b
 def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> Path:
     """Write a data set.
 
-    Either all of its files are written or none, except copies of images. Other files in the folder stay.
+    A `Dataset` keeps its classes, and what it was read with: the numbers of the classes and the fields that cdwidget does not use, if its
+    format is the same. Either all files are written or none, except copies of images. Other files in the folder stay.
 
     Args:
         format: A name in `FORMATS`.
@@ -118,10 +125,13 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     chosen = lookup(FORMATS, format, "format")
     if isinstance(items, Item):
         raise TypeError("items is one Item; give a list of them: [item]")
-    listed = list(items)
+    listed = items if isinstance(items, Dataset) else list(items)
     for item in listed:
         if not isinstance(item, Item):
             raise TypeError(f"items are Item(path, instances), not {type(item).__name__}")
+    if isinstance(listed, Dataset) and chosen.has_class_ids and listed.classes:
+        classes = listed.classes if listed.format == format else sorted(listed.classes, key=listed.classes.__getitem__)
+        options = {"labels": classes, **options}
     return chosen.write(listed, Path(path).expanduser(), **options)
 
 

@@ -1,81 +1,79 @@
 """COCO: one JSON file of images, categories and annotations, with run lengths or polygons.
 
-A mask in one part without holes is written as a polygon along its pixels' edges, any other mask as compressed run lengths; pycocotools
-decodes both to the same pixels. Compressed and uncompressed run lengths, lists of polygons, and boxes without a segmentation (as
-rectangles) are read.
+Compressed and uncompressed run lengths, lists of polygons, and boxes without a segmentation (as rectangles) are read. `coco_writer` writes
+the file; fields that cdwidget does not use are kept for it in `extra`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, TypeGuard
 
-from cdwidget import rle
-from cdwidget.formats.class_ids import ClassIds, Labels
-from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, find_problem, segmentation_of
+from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, find_problem
 from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import find_image, image_path, item_size
-from cdwidget.formats.instances import LazyInstances, checked_instances
-from cdwidget.formats.io import open_replacement, read_text, relative_name
-from cdwidget.items import Instance, Item
-from cdwidget.masks import Bbox
-from cdwidget.polygons import parts
+from cdwidget.formats.image_files import image_size
+from cdwidget.formats.image_finder import ImageFinder, is_url
+from cdwidget.formats.instances import LazyInstances
+from cdwidget.formats.io import read_json
+from cdwidget.items import Item
+from cdwidget.limits import Limits
+
+__all__ = ["FILE_NAME", "AnnotationLoader", "Crowd", "file_of", "read", "read_labels"]
 
 FILE_NAME = "annotations.json"  # The file read or written when a folder is given.
-
-
-# ---- reading -----------------------------------------------------------------------------------------------------
+OTHER_FILE_NAMES = ("_annotations.coco.json", "labels.json", "result.json")  # As Roboflow, FiftyOne and Label Studio write it.
+NAME_KEYS = ("file_name", "coco_url", "flickr_url", "url")  # LVIS has URLs only.
+LIST_KEYS = ("images", "annotations", "categories")
+MAX_ID = 2**53  # Larger whole numbers are not exact in all JSON readers.
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
-    """Read an annotation file, or `annotations.json` of a folder.
+    """Read an annotation file, or the one in a folder.
 
     An instance keeps its annotation's id if that is a positive whole number and occurs once. Polygons of fewer than three points are
-    skipped.
+    skipped. Several records of one image become one item.
 
     Args:
         path: The annotation file or its folder.
-        images: The folder of the images; by default the file's folder, or `images/` in it.
-        problems: Receives the entries that cannot be read.
+        images: The folder of the images; by default the file's folder and the usual places near it.
+        problems: Receives the images, annotations and categories that cannot be used.
 
     Returns:
         One item per image; its masks are decoded on access.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If an annotation has neither a segmentation nor a box, or belongs to no image or no category.
+        ValueError: If it is not a COCO file.
     """
-    path = file_of(path)
-    content = _content(path)
-    labels = _labels(path, content)
-    records: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    path = _input_file(path)
+    content = _content(path, problems.limits)
+    labels, classes = _labels(path, content, problems)
+    finder = ImageFinder(path, images)
+    found = _images(path, content, finder, problems)
+    finder.warn_missing()
     seen: set[int] = set()
-    for record in content["annotations"]:
-        problem = find_problem(record, records, labels)
+    for position, record in enumerate(content["annotations"], 1):
+        problem = find_problem(record, found, labels)
         if problem:
-            raise ValueError(f"{path}: annotation {record.get('id') if isinstance(record, Mapping) else record!r} {problem}")
+            name = record.get("id") if isinstance(record, Mapping) else None
+            problems.add(problem, file=path, annotation=f"number {position}" if name is None else name)
+            continue
         number = record.get("id")
-        number = number if type(number) is int and number > 0 and number not in seen else None
+        number = number if type(number) is int and 0 < number < MAX_ID and number not in seen else None
         seen.add(number or 0)
-        records[record["image_id"]].append({**record, "id": number, "segmentation": segmentation_of(record)})
-    folder = path.parent / "images"
-    if images is None and folder.is_dir() and not any(os.path.exists(path.parent / image["file_name"]) for image in content["images"][:1]):
-        images = folder
-    items = []
-    for image in content["images"]:
-        own = records[image["id"]]
-        load = AnnotationLoader(path, own, labels, image["height"], image["width"])
-        items.append(Item(find_image(image["file_name"], path.parent, images), LazyInstances(len(own), load)))
-    return Dataset(items, {label: number for number, label in labels.items()})
+        found[record["image_id"]].add(record, number)
+    distinct = {id(image): image for image in found.values()}.values()
+    items = [image.item(str(path), labels, problems) for image in distinct]
+    extra = {key: value for key, value in content.items() if key not in LIST_KEYS}
+    return Dataset(items, classes, {FORMAT: {**extra, "categories": _category_fields(content)}})
 
 
 def read_labels(path: Path) -> dict[str, int]:
     """Return the category id of each label in an annotation file."""
-    return {label: number for number, label in _labels(path, _content(path)).items()}
+    problems = Problems()
+    return _labels(path, _content(path, problems.limits), problems)[1]
 
 
 def file_of(path: Path) -> Path:
@@ -83,203 +81,128 @@ def file_of(path: Path) -> Path:
     return path if path.suffix.lower() == ".json" else path / FILE_NAME
 
 
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    lists = content if isinstance(content, dict) else {}
-    absent = [key for key in ("images", "annotations", "categories") if not isinstance(lists.get(key), list)]
-    if absent:
-        raise ValueError(f"{path} is not a COCO file; it needs lists of images, annotations and categories, and lacks {', '.join(absent)}")
-    seen: set[Any] = set()
-    for image in content["images"]:
-        sides = (image.get("height"), image.get("width")) if isinstance(image, dict) else ()
-        if not sides or not all(type(side) is int and side > 0 for side in sides) or not isinstance(image.get("file_name"), str):
-            raise ValueError(f"{path}: image {image!r} needs an id, a file_name, and a height and width in whole pixels")
-        if not isinstance(image.get("id"), (int, str)) or image["id"] in seen:
-            raise ValueError(f"{path}: image {image['file_name']!r} has the id {image.get('id')!r}; each image needs its own id")
-        seen.add(image["id"])
-    return content
+# ---- parts of the file -------------------------------------------------------------------------------------------
 
 
-def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
-    try:
-        return {int(category["id"]): str(category["name"]) for category in content["categories"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: every category needs an id and a name ({type(error).__name__}: {error})") from error
+@dataclass
+class ImageRecord:
+    """One image of an annotation file, with its annotations."""
 
-
-# ---- writing -----------------------------------------------------------------------------------------------------
-
-
-class Annotation(NamedTuple):
-    """One instance to write.
-
-    Attributes:
-        id: The wanted annotation id; None for the next free one.
-        label: Its category.
-        segmentation: A list of polygons, or a dict of "size" and "counts".
-        area: Number of pixels.
-        bbox: (x0, y0, x1, y1) in pixels, half-open.
-        is_crowd: Whether it is a region of objects that are not separated.
-        attributes: `Instance.attributes`.
-        score: `Instance.score`.
-        track_id: `Instance.track_id`.
-    """
-
-    id: int | None
-    label: str
-    segmentation: Any
-    area: int
-    bbox: Bbox
-    is_crowd: bool
-    attributes: Mapping[str, Any] = {}
-    score: float | None = None
-    track_id: int | None = None
-
-
-class ImageEntry(NamedTuple):
-    """One image to write: its file name or URL, its size in pixels, and its annotations."""
-
-    file_name: str
+    name: str
+    path: str | Path
     height: int
     width: int
-    annotations: Iterable[Annotation]
+    fields: Mapping[str, Any]
+    annotations: list[Mapping[str, Any]] = field(default_factory=list)
+    ids: list[int | None] = field(default_factory=list)
+
+    def add(self, annotation: Mapping[str, Any], id: int | None) -> None:
+        """Add an annotation with the id that its instance gets."""
+        self.annotations.append(annotation)
+        self.ids.append(id)
+
+    def item(self, file: str, labels: Mapping[Any, str], problems: Problems) -> Item:
+        """Return the image as an item with instances that are decoded on access."""
+        load = AnnotationLoader(file, self.name, self.annotations, self.ids, labels, self.height, self.width, problems.limits)
+        return Item(self.path, LazyInstances(len(self.annotations), load, problems), {FORMAT: self.fields})
 
 
-def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
-    """Write an annotation file, or `annotations.json` into a folder.
-
-    Images are named relative to the file, not copied. Alpha mattes are not stored. An instance keeps its id as its annotation's unless
-    another annotation has it.
-
-    Args:
-        items: The images with their instances.
-        path: The annotation file or its folder.
-        labels: The categories in order, or with their ids; new labels are appended. The categories of a file that is replaced keep their
-            ids, unless ids are given.
-
-    Returns:
-        The path of the annotation file.
-
-    Raises:
-        ValueError: If a mask does not fit its image.
-    """
-    path = file_of(path)
-    return write_images((_entry(item, relative_name(image_path(item), path.parent)) for item in items), path, labels)
+def _input_file(path: Path) -> Path:
+    """Return the annotation file to read: in a folder, `annotations.json`, one that another tool wrote, or the only JSON file."""
+    file = file_of(path)
+    if file == path or file.is_file() or not path.is_dir():
+        return file
+    for folder in (path, path / "annotations"):
+        named = [folder / name for name in OTHER_FILE_NAMES if (folder / name).is_file()]
+        files = named or sorted(folder.glob("*.json"))
+        if len(files) > 1:
+            raise ValueError(f"{folder} holds several JSON files: {', '.join(each.name for each in files[:10])}; give the path of one")
+        if files:
+            return files[0]
+    return file
 
 
-def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = ()) -> Path:
-    """Write any number of images one by one; return the path of the annotation file.
-
-    Args:
-        images: The images; their annotations are iterated once.
-        path: The annotation file or its folder. An existing file is replaced when all of the new one is written.
-        labels: The categories as for `write`.
-    """
-    path = file_of(path)
-    classes = ClassIds(labels, read_labels(path) if path.is_file() else None)
-    with open_replacement(path) as file, TemporaryFile(dir=path.parent) as annotations:
-        file.write(b'{"info": {}, "licenses": [],\n"images": [')
-        first_image, first_annotation = True, True
-        for image, own in _numbered(images, classes):
-            _append(file, image, first_image)
-            first_image = False
-            for annotation in own:
-                _append(annotations, annotation, first_annotation)
-                first_annotation = False
-        file.write(b'],\n"annotations": [')
-        annotations.seek(0)
-        shutil.copyfileobj(annotations, file)
-        file.write(f'],\n"categories": {json.dumps(_categories(classes), ensure_ascii=False)}}}'.encode())
-    return path
+def _content(path: Path, limits: Limits) -> dict[str, Any]:
+    content = read_json(path, limits)
+    lists = content if isinstance(content, dict) else {}
+    if isinstance(lists.get("images"), list) and "annotations" not in lists:
+        lists = {"annotations": [], "categories": [], **lists}  # As of images to be annotated.
+    if isinstance(lists.get("annotations"), list) and "categories" not in lists:
+        lists = {"categories": [], **lists}
+    absent = [key for key in LIST_KEYS if not isinstance(lists.get(key), list)]
+    if absent:
+        raise ValueError(f"{path} is not a COCO file; it needs lists of images, annotations and categories, and lacks {', '.join(absent)}")
+    return lists
 
 
-def to_json(items: Iterable[Item], classes: ClassIds, name: Callable[[Item], str]) -> dict[str, Any]:
-    """Return the content of a COCO file as plain JSON.
-
-    Args:
-        items: The images with their instances.
-        classes: The numbers of the labels; new labels are added.
-        name: Returns the file name of an item's image.
-
-    Returns:
-        A dict of "info", "licenses", "images", "annotations" and "categories".
-    """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image, own in _numbered((_entry(item, name(item)) for item in items), classes):
-        images.append(image)
-        annotations += own
-    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": _categories(classes)}
+def _labels(path: Path, content: Mapping[str, Any], problems: Problems) -> tuple[dict[Any, str], dict[str, int]]:
+    """Return the label of each category id, and the number of each label."""
+    labels: dict[Any, str] = {}
+    classes: dict[str, int] = {}
+    for position, category in enumerate(content["categories"], 1):
+        number, name = (category.get("id"), category.get("name")) if isinstance(category, Mapping) else (None, None)
+        if name is None or not (_is_whole(number) or isinstance(number, str)):
+            problems.add(f"category number {position} needs a whole number as id, and a name", file=path)
+            continue
+        label = str(name)
+        if labels.setdefault(number, label) != label:
+            problems.add(f"the categories {labels[number]!r} and {label!r} have the same id {number}; the first one is used", file=path)
+        elif _is_whole(number) and classes.setdefault(label, int(number)) != number:
+            problems.add(f"two categories have the name {label!r}; they become one, with the id {classes[label]}", file=path)
+    return labels, classes
 
 
-class AnnotationIds:
-    """Unique annotation ids of one file."""
-
-    def __init__(self) -> None:
-        self._taken: set[int] = set()
-        self._highest = 0
-
-    def take(self, wanted: int | None) -> int:
-        """Return `wanted` if it is positive and free, else the id above the highest one."""
-        id = self._highest + 1 if wanted is None or wanted < 1 or wanted in self._taken else wanted
-        self._taken.add(id)
-        self._highest = max(self._highest, id)
-        return id
+def _category_fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of each category that cdwidget does not use, such as its supercategory, by label."""
+    fields: dict[str, Any] = {}
+    for category in content["categories"]:
+        if isinstance(category, Mapping):
+            own = {key: value for key, value in category.items() if key not in ("id", "name")}
+            fields.setdefault(str(category.get("name")), own)
+    return fields
 
 
-def _numbered(images: Iterable[ImageEntry], classes: ClassIds) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
-    """Yield each image and its annotations as they are written, with unique ids."""
-    ids = AnnotationIds()
-    for number, image in enumerate(images, 1):
-        record = {"id": number, "file_name": image.file_name, "height": image.height, "width": image.width}
-        yield record, (_record(annotation, ids.take(annotation.id), number, classes) for annotation in image.annotations)
+def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problems: Problems) -> dict[Any, ImageRecord]:
+    """Return the image of each id; the ids of several records of one image have the same one."""
+    found: dict[Any, ImageRecord] = {}
+    by_path: dict[str, ImageRecord] = {}
+    for position, record in enumerate(content["images"], 1):
+        name = _image_name(record)
+        with problems.skipping(path, name or f"number {position}"):
+            image_id = record.get("id") if isinstance(record, Mapping) else None
+            if not name or not (_is_whole(image_id) or isinstance(image_id, str)):
+                raise ValueError("an image needs an id and a file_name")
+            if image_id in found and found[image_id].name != name:
+                raise ValueError(f"the image {found[image_id].name} has the same id {image_id!r}; each image needs its own")
+            file = finder.find(name)
+            height, width = _size(record, file)
+            problems.limits.check("max_pixels", height * width, "the image")
+            image = by_path.setdefault(str(file), ImageRecord(name, file, height, width, record))
+            if os.path.normpath(image.name) != os.path.normpath(name):
+                raise ValueError(f"the only file that is found for it is {file}, which is found for {image.name} too")
+            if (image.height, image.width) != (height, width):
+                raise ValueError(
+                    f"it has {width}x{height} pixels here, and {image.width}x{image.height} in another record of the same image"
+                )
+            found[image_id] = image
+    return found
 
 
-def _record(annotation: Annotation, id: int, image_id: int, classes: ClassIds) -> dict[str, Any]:
-    x0, y0, x1, y1 = annotation.bbox
-    optional = {"attributes": dict(annotation.attributes) or None, "score": annotation.score, "track_id": annotation.track_id}
-    return {
-        "id": id,
-        "image_id": image_id,
-        "category_id": classes.id_of(annotation.label),
-        "segmentation": annotation.segmentation,
-        "area": annotation.area,
-        "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "iscrowd": int(annotation.is_crowd),
-        **{key: value for key, value in optional.items() if value is not None},
-    }
+def _image_name(record: Any) -> str:
+    """Return the file name or URL of an image; "" for none."""
+    names = (record.get(key) for key in NAME_KEYS) if isinstance(record, Mapping) else ()
+    return next((name for name in names if isinstance(name, str) and name), "")
 
 
-def _categories(classes: ClassIds) -> list[dict[str, Any]]:
-    return [{"id": number, "name": label, "supercategory": ""} for number, label in classes.in_order()]
+def _size(record: Mapping[str, Any], file: str | Path) -> tuple[int, int]:
+    """Return (height, width) of an image, from its file if the record does not have them."""
+    height, width = record.get("height"), record.get("width")
+    if _is_whole(height) and _is_whole(width) and min(int(height), int(width)) > 0:
+        return int(height), int(width)
+    if is_url(str(file)) or not os.path.isfile(file):
+        raise ValueError(f"its width and height are {width!r} and {height!r}, which are not whole pixels, and there is no file to measure")
+    return image_size(Path(file))
 
 
-def _append(file: BinaryIO, record: Mapping[str, Any], first: bool) -> None:
-    """Write one element of a JSON array."""
-    file.write(b"" if first else b",\n")
-    file.write(json.dumps(record, ensure_ascii=False).encode())
-
-
-def _entry(item: Item, file_name: str) -> ImageEntry:
-    height, width = item_size(item)
-    return ImageEntry(file_name, height, width, map(_annotation, checked_instances(item, height, width)))
-
-
-def _annotation(instance: Instance) -> Annotation:
-    mask = instance.mask
-    is_crowd = isinstance(instance, Crowd)
-    counts = rle.encode(mask)
-    rings = parts(mask)
-    segmentation: Any = {"size": list(mask.shape), "counts": counts}
-    if len(rings) == 1 and len(rings[0]) == 1 and not is_crowd:
-        polygon = rings[0][0].ravel().tolist()
-        # A border that touches itself at a corner may be rasterized differently: then the run lengths stay.
-        if rle.encode_polygons([polygon], *mask.shape) == counts:
-            segmentation = [polygon]
-    return Annotation(
-        instance.id, instance.label, segmentation, instance.area, instance.bbox, is_crowd,
-        instance.attributes, instance.score, instance.track_id,
-    )  # fmt: skip
+def _is_whole(value: object) -> TypeGuard[float]:
+    return type(value) is int or (isinstance(value, float) and value.is_integer())

@@ -1,17 +1,25 @@
-"""The annotations of one COCO image: checked when the file is read, decoded on access."""
+"""The annotations of one COCO image: checked when the file is read, decoded on access, and written back as they were."""
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence, TypeGuard
+from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, Sequence, TypeGuard
 
 import numpy as np
 
 from cdwidget import rle
+from cdwidget.formats.dataset import naming
 from cdwidget.items import Instance
+from cdwidget.limits import Limits
+
+FORMAT = "coco"
+REACH = 10  # Coordinates may lie this many image sides outside the image.
+DIGEST_BYTES = 8
+DIGEST_KEY = "mask_digest"
+INSTANCE_KEYS = {"id", "image_id", "category_id", "iscrowd"}  # Written from the fields of an instance.
+SHAPE_KEYS = {"segmentation", "bbox", "area"}  # Written back as they were while the mask is unchanged.
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,16 +28,16 @@ class Crowd(Instance):
 
 
 class EncodedInstance(NamedTuple):
-    """An annotation whose mask is compressed run lengths; its other fields are those of `Instance`."""
+    """An instance whose mask is compressed run lengths; its other fields are those of `Instance`."""
 
     id: int | None
     label: str
     is_crowd: bool
     counts: str
-    attributes: Mapping[str, Any]
-    score: float | None
-    track_id: int | None
-    extra: Mapping[str, Any]
+    attributes: Mapping[str, Any] = {}
+    score: float | None = None
+    track_id: int | None = None
+    extra: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -38,114 +46,172 @@ class AnnotationLoader:
 
     Attributes:
         path: The annotation file, named in error messages.
-        records: The image's annotations as in the file; "id" is None if an instance cannot have it.
+        image: The image's name in the file, named in error messages.
+        records: The image's annotations as in the file.
+        ids: The id of each instance; None if it cannot have its annotation's.
         labels: The label of each category id.
         height: Height of the image in pixels.
         width: Width of the image in pixels.
+        limits: The sizes that are accepted.
     """
 
-    path: Path
+    path: str
+    image: str
     records: Sequence[Mapping[str, Any]]
-    labels: Mapping[int, str]
+    ids: Sequence[int | None]
+    labels: Mapping[Any, str]
     height: int
     width: int
+    limits: Limits
 
     def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
-        """Yield the instances at these indices; raise ValueError for a broken annotation."""
+        """Yield the instances at these indices; raise ReadError for a broken annotation."""
         for index in indices:
-            record = self.records[index]
-            with self._naming_annotation(index):
-                mask = self._mask(record["segmentation"])
-            kind = Crowd if record.get("iscrowd") else Instance
-            yield kind(mask, self.labels[record["category_id"]], record["id"], **_optional_fields(record))
+            found = self.encoded(index)
+            with self._naming(index):
+                mask = rle.decode(found.counts, self.height, self.width)
+            kind = Crowd if found.is_crowd else Instance
+            yield kind(
+                mask, found.label, found.id,
+                attributes=found.attributes, score=found.score, track_id=found.track_id, extra=found.extra,
+            )  # fmt: skip
 
     def encoded(self, index: int) -> EncodedInstance:
-        """Return an instance as compressed run lengths, unchecked if the file has them."""
+        """Return an instance as compressed run lengths, unchecked if the file has them; raise ReadError for a broken annotation."""
         record = self.records[index]
-        with self._naming_annotation(index):
-            counts = self._counts(record["segmentation"])
+        segmentation = usable_segmentation(record)
+        with self._naming(index):
+            counts = self._counts(segmentation)
+        attributes, score, track_id = record.get("attributes"), record.get("score"), record.get("track_id")
+        used = set(INSTANCE_KEYS)
+        if attributes and isinstance(attributes, Mapping):
+            used.add("attributes")
+        if is_finite(score):
+            used.add("score")
+        if type(track_id) is int:
+            used.add("track_id")
+        if isinstance(segmentation, Mapping):
+            used |= SHAPE_KEYS
+        extra = {key: value for key, value in record.items() if key not in used}
+        if self.ids[index] is None and "id" in record:
+            extra["id"] = record["id"]
+        if isinstance(segmentation, list):
+            extra[DIGEST_KEY] = _digest(counts, self.height, self.width)
         return EncodedInstance(
-            record["id"], self.labels[record["category_id"]], bool(record.get("iscrowd")), counts, **_optional_fields(record)
+            self.ids[index],
+            self.labels.get(record.get("category_id"), ""),
+            bool(record.get("iscrowd")),
+            counts,
+            attributes if attributes and isinstance(attributes, Mapping) else {},
+            float(score) if is_finite(score) else None,
+            track_id if type(track_id) is int else None,
+            {FORMAT: extra} if extra else {},
         )
+
+    def _naming(self, index: int) -> Any:
+        number = self.records[index].get("id")
+        return naming(self.path, self.image, f"number {index + 1}" if number is None else number)
 
     def _counts(self, segmentation: Mapping[str, Any] | list[list[float]]) -> str:
         if isinstance(segmentation, list):
-            self._check_range(segmentation)
+            check_polygons(segmentation, self.height, self.width, self.limits)
             return rle.encode_polygons(segmentation, self.height, self.width)
-        if isinstance(segmentation["counts"], str) and list(segmentation["size"]) == [self.height, self.width]:
-            return segmentation["counts"]
-        return rle.encode(self._mask(segmentation))
-
-    def _mask(self, segmentation: Mapping[str, Any] | list[list[float]]) -> np.ndarray:
-        if isinstance(segmentation, list):
-            self._check_range(segmentation)
-            return rle.decode_polygons(segmentation, self.height, self.width)
         if list(segmentation["size"]) != [self.height, self.width]:
             raise ValueError(f"its size is {segmentation['size']}, the image is [{self.height}, {self.width}] (height, width)")
         if isinstance(segmentation["counts"], str):
-            return rle.decode(segmentation["counts"], self.height, self.width)
-        return rle.decode_uncompressed(segmentation)
-
-    def _check_range(self, polygons: list[list[float]]) -> None:
-        """Refuse coordinates that are no numbers, or so far outside that rasterizing is slow."""
-        limit = 10 * max(self.height, self.width)  # px
-        if not all(abs(coordinate) <= limit for polygon in polygons for coordinate in polygon):
-            raise ValueError(f"a polygon lies far outside the image of {self.width}x{self.height} pixels")
-
-    @contextmanager
-    def _naming_annotation(self, index: int) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # pycocotools raises errors of many types.
-            number = self.records[index]["id"]
-            name = f"{index + 1} of its image" if number is None else number
-            raise ValueError(f"{self.path}: the segmentation of annotation {name} cannot be decoded: {error}") from error
+            return segmentation["counts"]
+        return rle.encode(rle.decode_uncompressed(segmentation))
 
 
-def _optional_fields(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `Instance` that few annotations have; values of another type are ignored."""
-    attributes, score, track_id = record.get("attributes"), record.get("score"), record.get("track_id")
-    return {
-        "attributes": attributes if isinstance(attributes, Mapping) else {},
-        "score": float(score) if is_finite(score) else None,
-        "track_id": track_id if type(track_id) is int else None,
-        "extra": {},
-    }
+# ---- checks --------------------------------------------------------------------------------------------------------
 
 
-def find_problem(record: Any, images: Mapping[Any, Any], labels: Mapping[int, str]) -> str:
+def find_problem(record: Any, images: Container[Any], labels: Mapping[Any, str]) -> str:
     """Describe the first problem of an annotation that shows without decoding it; "" for none."""
     if not isinstance(record, Mapping):
-        return "is not an object of JSON"
-    image, category, segmentation = record.get("image_id"), record.get("category_id"), segmentation_of(record)
-    if not isinstance(image, (int, str)) or image not in images:
-        return f"belongs to image {image!r}, which is not in the file"
-    if not isinstance(category, int) or category not in labels:
-        return f"has category {category!r}, which is not in the file"
+        return "it is not an object of JSON"
+    image, category, segmentation = record.get("image_id"), record.get("category_id"), usable_segmentation(record)
+    if not isinstance(image, (int, float, str)) or image not in images:
+        return f"it belongs to image {image!r}, which is not in the file or was left out"
+    if not (category is None and not labels) and not (isinstance(category, (int, float, str)) and category in labels):
+        return f"it has category {category!r}, which is not in the file"
     if not segmentation:
-        return "has neither a segmentation nor a bbox [x, y, width, height]; add one of them, or remove the annotation"
+        return "it has neither a segmentation nor a bbox [x, y, width, height] with pixels in it"
     if isinstance(segmentation, Mapping):
-        return "" if {"size", "counts"} <= segmentation.keys() else "has run lengths without size or counts"
+        return "" if {"size", "counts"} <= segmentation.keys() else "it has run lengths without size or counts"
     if not isinstance(segmentation, list):
-        return f"has {type(segmentation).__name__} for a segmentation; allowed are run lengths and a list of polygons"
+        return f"it has {type(segmentation).__name__} for a segmentation; allowed are run lengths and a list of polygons"
     for polygon in segmentation:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            return "has a polygon that is not a list of at least three points: [x0, y0, x1, y1, x2, y2, ...]"
+            return "it has a polygon that is not a list of at least three points: [x0, y0, x1, y1, x2, y2, ...]"
     return ""
 
 
-def segmentation_of(record: Mapping[str, Any]) -> Any:
-    """Return the segmentation without degenerate polygons, or else the box as a polygon."""
+def usable_segmentation(record: Mapping[str, Any]) -> Any:
+    """Return the segmentation without polygons of fewer than three points, or else the box as a polygon."""
     segmentation = record.get("segmentation")
     if isinstance(segmentation, list):
         segmentation = [part for part in segmentation if not isinstance(part, list) or len(part) not in (0, 2, 4)]
     box = record.get("bbox")
-    if segmentation or not (isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) for v in box) and min(box[2:]) > 0):
+    if segmentation or not (isinstance(box, list) and len(box) == 4 and all(map(is_finite, box)) and min(box[2:]) > 0):
         return segmentation
     x, y, width, height = box
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
 
 
+def check_polygons(polygons: Sequence[Sequence[float]], height: int, width: int, limits: Limits) -> None:
+    """Refuse polygons that cannot be rasterized in bounded memory; pycocotools ends the process for lack of memory.
+
+    Raises:
+        ValueError: If a coordinate is not a number or lies far outside the image, or points or edges exceed the limits.
+    """
+    limits.check("max_points", sum(map(len, polygons)) // 2, "the segmentation")
+    reach = REACH * max(height, width)  # px
+    arrays = [np.asarray(polygon, np.float64) for polygon in polygons]
+    if not all(np.abs(points).max() <= reach for points in arrays):  # Not true for NaN either.
+        raise ValueError(f"a polygon lies far outside the image of {width}x{height} pixels, or has a coordinate that is not a number")
+    if sum(2 * reach * len(points) for points in arrays) > limits.max_edge_length:  # The exact length takes longer.
+        corners = [points.reshape(-1, 2) for points in arrays]
+        lengths = [np.abs(own - np.roll(own, -1, axis=0)).max(axis=1).sum() for own in corners]
+        limits.check("max_edge_length", int(sum(lengths)), "the segmentation")
+
+
 def is_finite(value: object) -> TypeGuard[float]:
     """Return whether a value is a number that a float can hold, not a bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+# ---- writing back --------------------------------------------------------------------------------------------------
+
+
+def shape_as_read(counts: str, height: int, width: int, extra: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return segmentation, bbox and area as they were in the file, while the mask is unchanged.
+
+    Args:
+        counts: The mask as compressed run lengths.
+        height: Its height in pixels.
+        width: Its width in pixels.
+        extra: `Instance.extra`.
+
+    Returns:
+        The fields that the file had; None if the mask has changed, or the file had run lengths.
+    """
+    own = fields_of(extra)
+    if own.get(DIGEST_KEY) != _digest(counts, height, width):
+        return None
+    return {key: own[key] for key in ("segmentation", "bbox", "area") if key in own}
+
+
+def other_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `Instance.extra` that do not depend on the mask."""
+    return {key: value for key, value in fields_of(extra).items() if key != DIGEST_KEY and key not in SHAPE_KEYS}
+
+
+def fields_of(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of COCO files in the `extra` of an instance, an item or a data set."""
+    own = extra.get(FORMAT)
+    return own if isinstance(own, Mapping) else {}
+
+
+def _digest(counts: str, height: int, width: int) -> str:
+    return hashlib.blake2b(f"{height}x{width}:{counts}".encode(), digest_size=DIGEST_BYTES).hexdigest()

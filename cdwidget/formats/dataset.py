@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence, overload
 
 from cdwidget.items import Item
+from cdwidget.limits import DEFAULT_LIMITS, Limits
 
 MAX_KEPT_PROBLEMS = 10_000
 MAX_SHOWN_PROBLEMS = 3
@@ -92,11 +93,13 @@ class Problems(Sequence[ReadProblem]):
 
     Attributes:
         strict: Whether the first problem raises.
+        limits: The sizes that readers accept.
         total: Number of problems, with those that are not kept.
     """
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
         self.strict = strict
+        self.limits = limits
         self.total = 0
         self._kept: list[ReadProblem] = []
 

@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Callable, Iterable, Iterator, Sequence, overload
+from typing import Any, Callable, Iterable, Iterator, Sequence, overload
 
 import numpy as np
 
+from cdwidget.formats.dataset import MAX_SHOWN_PROBLEMS, Problems, ReadError, ReadProblem
 from cdwidget.items import Instance, Item
 from cdwidget.masks import as_mask
+
+STRICT = Problems(strict=True)
 
 
 class LazyInstances(Sequence[Instance]):
     """A sequence of instances that are decoded at every access.
 
+    Iterating leaves out an instance that cannot be decoded and adds it to the problems of its data set, once; the first few are shown as
+    warnings. Accessing it by its index raises ValueError.
+
     Attributes:
-        load: Yields the instances at the given indices; a value that can be pickled.
+        load: Yields the instances at the given indices, and raises `ReadError` for one that is broken; a value that can be pickled.
     """
 
-    def __init__(self, count: int, load: Callable[[Iterable[int]], Iterator[Instance]]) -> None:
+    def __init__(self, count: int, load: Callable[[Iterable[int]], Iterator[Instance]], problems: Problems = STRICT) -> None:
+        """Describe instances of a file.
+
+        Args:
+            count: Number of instances.
+            load: Yields the instances at the given indices.
+            problems: Receives the instances that cannot be decoded; by default iterating raises.
+        """
         self._indices = range(count)
         self.load = load
+        self._problems = problems
+        self._left_out: set[int] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process has its own problems: those of a data set may be many.
+        return {**self.__dict__, "_problems": Problems(strict=self._problems.strict)}
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __iter__(self) -> Iterator[Instance]:
-        return self.load(self._indices)
+        next_index = 0
+        while next_index < len(self._indices):
+            try:
+                for instance in self.load(self._indices[next_index:]):
+                    next_index += 1
+                    yield instance
+                return
+            except ReadError as error:
+                if self._problems.strict:
+                    raise
+                self._leave_out(next_index, error.problem)
+                next_index += 1
+
+    def _leave_out(self, index: int, problem: ReadProblem) -> None:
+        if index in self._left_out:
+            return
+        self._left_out.add(index)
+        self._problems.report(problem)
+        if self._problems.total <= MAX_SHOWN_PROBLEMS:
+            warnings.warn(f"an instance was left out: {problem}", UserWarning, stacklevel=3)
 
     @overload
     def __getitem__(self, index: int) -> Instance: ...
@@ -36,7 +75,7 @@ class LazyInstances(Sequence[Instance]):
     def __getitem__(self, index: int | slice) -> Instance | list[Instance]:
         if isinstance(index, slice):
             return list(self.load(self._indices[index]))
-        return next(self.load([self._indices[index]]))
+        return next(iter(self.load([self._indices[index]])))
 
     def __repr__(self) -> str:
         return f"<{len(self)} instances, decoded on access>"

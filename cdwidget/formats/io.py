@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Iterable, Iterator
+from typing import Any, BinaryIO, Iterable, Iterator
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cdwidget.formats.replacement import naming_file, replacing
+from cdwidget.limits import DEFAULT_LIMITS, Limits
 
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
@@ -71,6 +73,27 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error}") from error
+
+
+def read_json(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        limits: The sizes that are accepted.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not JSON, too large, or nested too deeply.
+    """
+    text = read_text(path)
+    limits.check("max_file_bytes", len(text), str(path))
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply for JSON data") from error
+    except ValueError as error:  # Also for a number of more than 4,300 digits.
+        raise ValueError(f"{path} is not JSON: {error}") from error
 
 
 # ---- finding files ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ mask is the same. Attributes and scores are stored as X-AnyLabeling stores them;
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64encode
 from functools import partial
 from pathlib import Path
@@ -164,10 +165,10 @@ def _find_image(file: Path, content: Mapping[str, Any], images: Path | None) -> 
     """Return the image that a file names, the one next to it with its stem, or the one that it holds, saved next to it."""
     named = content.get("imagePath")
     path = find_image(named if isinstance(named, str) and named else file.stem, file.parent, images)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     for folder in [images, file.parent] if images is not None else [file.parent]:
-        found = [other for suffix in sorted(IMAGE_SUFFIXES) if (other := folder / f"{file.stem}{suffix}").is_file()]
+        found = [other for suffix in sorted(IMAGE_SUFFIXES) if os.path.isfile(other := folder / f"{file.stem}{suffix}")]
         if found:
             return found[0]
     data = content.get("imageData")

@@ -9,7 +9,7 @@ from typing import Any, Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats import FORMATS, coco, read, write
+from cdwidget.formats import FORMATS, coco_writer, read, write
 from cdwidget.formats.class_ids import ClassIds
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import Item
@@ -66,4 +66,4 @@ def _check_other_images(items: Sequence[Item], path: Path) -> None:
 
 def to_coco(images: ImageList, labels: Sequence[str]) -> dict[str, Any]:
     """Return the content of a COCO file of the items, with image paths as they were given."""
-    return coco.to_json(images.items(include_arrays=True), ClassIds(labels), lambda item: str(item.path))
+    return coco_writer.to_json(images.items(include_arrays=True), ClassIds(labels), lambda item: str(item.path))
