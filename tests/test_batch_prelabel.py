@@ -1,6 +1,7 @@
 """Masks predicted from boxes, coarse masks and points, and object proposals."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,16 @@ def test_instances_are_refined_and_it_can_be_undone(catalogue: Catalogue, from_:
     assert prelabel(catalogue, from_).skipped == 3, "finished items are skipped"
     assert catalogue.undo(1) and (masks(catalogue, 1)[0] == square(10, 24)).all()
     assert prelabel(catalogue, from_).skipped == 3, "an undone result is not predicted again"
+
+
+@pytest.mark.parametrize("from_", ["boxes", "masks", "points"])
+def test_a_prediction_has_a_confidence_and_keeps_the_other_fields(catalogue: Catalogue, from_: str) -> None:
+    (one,) = catalogue.item(1).instances
+    catalogue.update(1, [replace(one, attributes={"occluded": True}, track_id=3, extra={"coco": {"id": 9}})])
+    prelabel(catalogue, from_)
+    (found,) = catalogue.item(1).instances
+    assert (found.mask == square()).all() and found.score is not None and 0.5 < found.score <= 1
+    assert (found.attributes, found.track_id, found.extra) == ({"occluded": True}, 3, {"coco": {"id": 9}})
 
 
 def test_reviewed_masks_stay_unless_overwritten(catalogue: Catalogue) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 
 from cdwidget.batch.jobs import Model, Worker, fingerprint_of, load
 from cdwidget.batch.points import Point, Points, assign_points, digest, group_by_object
-from cdwidget.batch.proposals import DUPLICATE_IOU, Search, propose
+from cdwidget.batch.proposals import DUPLICATE_IOU, Search, propose, threshold_stability
 from cdwidget.catalogue import Catalogue, CatalogueItem, Conflict
 from cdwidget.catalogue.records import Record, encode_instances
 from cdwidget.catalogue.writer import Edit
 from cdwidget.click_simulation import next_click
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox, iou
-from cdwidget.predictor import Predictor
+from cdwidget.predictor import Prediction, Predictor
 from cdwidget.prompts import Box, Click, Prompt
 from cdwidget.registry import lookup
 
@@ -27,7 +27,8 @@ SAME_OBJECT_IOU = 0.6  # IoU with a coarse mask from which a prediction shows th
 class Prelabel:
     """Predict masks for the items of a catalogue.
 
-    The masks get the status "new" and can be undone like any change.
+    The masks get the status "new" and can be undone like any change. Their `score` is a confidence in [0, 1]: for boxes and coarse masks
+    the IoU with them, for points the stability of the mask, for proposals their quality.
 
     Args:
         from_: "boxes" predicts from each instance's bounding box and replaces its mask. "masks" clicks in the core of each coarse mask.
@@ -117,7 +118,10 @@ class Prelabel:
         for record, one in zip(encode_instances([replace(one, id=None) for one in found]).records, found):
             if one.id is not None:
                 before = old[one.id]
-                after[one.id] = replace(record, number=one.id, position=before.position, label=before.label, crowd=before.crowd)
+                after[one.id] = replace(
+                    record, number=one.id, position=before.position, label=before.label, crowd=before.crowd,
+                    track_id=before.track_id, attributes=before.attributes, extra=before.extra,
+                )  # fmt: skip
             else:
                 number, position = number + 1, position + 1
                 after[number] = replace(record, number=number, position=position)
@@ -149,7 +153,9 @@ def refine_boxes(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> 
         prior[y0:y1, x0:x1] = True
         box, middle = Box(x0, y0, x1, y1), Click((x0 + x1) / 2, (y0 + y1) / 2)
         candidates = [*_candidates(predictor, [box]), *_candidates(predictor, [box, middle]), *_candidates(predictor, [box, middle], prior)]
-        yield Instance(max(candidates, key=lambda mask: _box_iou(bbox(mask), record.bbox)) & prior, id=record.number)
+        best = max(candidates, key=lambda mask: _box_iou(bbox(mask), record.bbox))
+        score = _box_iou(bbox(best), record.bbox)
+        yield Instance(best & prior, id=record.number, score=score)
 
 
 def refine_masks(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> Iterator[Instance]:
@@ -163,7 +169,7 @@ def refine_masks(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> 
         assert click is not None  # Replaceable instances are not empty.
         best = max(_candidates(predictor, [click], coarse), key=lambda mask: iou(mask, coarse))
         if iou(best, coarse) >= SAME_OBJECT_IOU:
-            yield replace(instance, mask=best, alpha=None)
+            yield replace(instance, mask=best, alpha=None, score=iou(best, coarse))
 
 
 def click_points(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> Iterator[Instance]:
@@ -172,16 +178,18 @@ def click_points(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> 
         for instance in source.instances():
             click = next_click(instance.mask, np.zeros_like(instance.mask))
             assert click is not None  # Replaceable instances are not empty.
-            yield replace(instance, mask=predictor.predict([click]).mask, alpha=None)
+            prediction = predictor.predict([click])
+            yield replace(instance, mask=prediction.mask, alpha=None, score=threshold_stability(prediction))
         return
     for label, clicks in group_by_object(job.item_points[source.item.id]):
-        yield Instance(_predict_clicks(predictor, clicks), label or job.label)
+        prediction = _predict_clicks(predictor, clicks)
+        yield Instance(prediction.mask, label or job.label, score=threshold_stability(prediction))
 
 
 def find_proposals(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> Iterator[Instance]:
     """Propose objects, large ones first, so that objects inside them are painted above."""
-    for mask in propose(predictor, source.image, job.search):
-        yield Instance(mask, job.label)
+    for mask, quality in propose(predictor, source.image, job.search):
+        yield Instance(mask, job.label, score=quality)
 
 
 PROMPT_SOURCES: dict[str, Callable[[Prelabel, Predictor, PrelabelInput], Iterable[Instance]]] = {
@@ -198,13 +206,13 @@ def _candidates(predictor: Predictor, prompts: Sequence[Prompt], prior: np.ndarr
     return [prediction.mask, *prediction.alternatives]
 
 
-def _predict_clicks(predictor: Predictor, clicks: Sequence[Click]) -> np.ndarray:
-    """Return the mask after the clicks are given one after the other."""
+def _predict_clicks(predictor: Predictor, clicks: Sequence[Click]) -> Prediction:
+    """Return the prediction after the clicks are given one after the other."""
     prior: np.ndarray | None = None
     for count in range(1, len(clicks) + 1):
         prediction = predictor.predict(clicks[:count], prior)
         prior = prediction.prob
-    return prediction.mask
+    return prediction
 
 
 def _box_iou(a: Bbox, b: Bbox) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 import cv2
 import numpy as np
@@ -45,8 +45,15 @@ class _Candidate:
     quality: float
 
 
-def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.ndarray]:
-    """Return the masks of objects found in an image, bool (H, W), the largest first; they may be nested.
+class Proposal(NamedTuple):
+    """A proposed object: its mask, bool (H, W), and its quality in [0, 1]."""
+
+    mask: np.ndarray
+    quality: float
+
+
+def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[Proposal]:
+    """Return the objects found in an image, the largest first; they may be nested.
 
     Predicts a mask for every click of a grid, in the whole image and then in its cells. If masks show the same object (IoU >= 0.7), only
     the mask with the highest quality is kept. A mask that touches all four image borders is background.
@@ -78,7 +85,7 @@ def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[np.
             if quality >= search.quality:
                 found.append(replace(one, quality=quality))
     best = sorted(found, key=lambda one: -one.quality)[: search.most]
-    return sorted((_full(one, height, width) for one in best), key=lambda mask: -int(mask.sum()))
+    return sorted((Proposal(_full(one, height, width), one.quality) for one in best), key=lambda found: -int(found.mask.sum()))
 
 
 def _views(height: int, width: int, cells: int) -> Iterator[Bbox]:
@@ -102,8 +109,13 @@ def _grid(height: int, width: int, count: int) -> Iterator[Click]:
 def _mask_and_stability(prediction: Prediction) -> tuple[np.ndarray, float]:
     """Return the mask and its stability: its mean IoU with the alternatives or, if there are none, the IoU of two thresholds."""
     if not prediction.alternatives:
-        return prediction.mask, iou(prediction.prob > 0.5 - PROBABILITY_MARGIN, prediction.prob > 0.5 + PROBABILITY_MARGIN)
+        return prediction.mask, threshold_stability(prediction)
     return prediction.mask, float(np.mean([iou(prediction.mask, other) for other in prediction.alternatives]))
+
+
+def threshold_stability(prediction: Prediction) -> float:
+    """Return the IoU of the masks at a lower and a higher threshold, in [0, 1]."""
+    return iou(prediction.prob > 0.5 - PROBABILITY_MARGIN, prediction.prob > 0.5 + PROBABILITY_MARGIN)
 
 
 def _cleaned(mask: np.ndarray, click: Click) -> np.ndarray:
