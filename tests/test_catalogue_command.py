@@ -82,3 +82,15 @@ def test_images_outside_of_the_folder_need_consent(folder: Path) -> None:
         catalogue.database.write(lambda connection: connection.execute("UPDATE items SET path = ?", (str(own / "a.png"),)))
     assert "item 1: blocked: " in invoke("stats", str(foreign / "labels.db"), "--check")[1]
     assert "item 1" not in invoke("stats", str(foreign / "labels.db"), "--check", "--external")[1]
+
+
+def test_import_recognizes_the_format_and_writes_problems(folder: Path) -> None:
+    content = json.loads((folder / "ann.json").read_text())
+    (folder / "b.png").unlink()
+    content["annotations"].append({"id": 91, "image_id": 99})
+    (folder / "ann.json").write_text(json.dumps(content))
+    code, output = invoke("import", "labels.db", "auto", "ann.json", "--problems", "problems.csv")
+    assert code == 0 and output.startswith("coco: 2 items and 2 instances added")
+    assert "1 image was not found (b.png)" in output and "annotation 91: it belongs to image 99" in output
+    header, row = (folder / "problems.csv").read_text().splitlines()
+    assert header == "file,image,annotation,message,advice" and row.startswith("ann.json,,91,")

@@ -184,6 +184,14 @@ def test_a_file_without_categories_has_instances_without_label(tmp_path: Path) -
     assert item.instances[0].label == "" and item.instances[0].area == 100
 
 
+def test_a_file_without_annotations_has_images_and_classes(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    path = tmp_path / "image_info.json"
+    path.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 4, "name": "cat"}]}))
+    dataset = cdwidget.read("coco", path)
+    assert len(dataset) == 1 and len(dataset[0].instances) == 0 and dataset.classes == {"cat": 4}
+
+
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 HUGE = [{"width": w, "height": h} for w, h in ((48, 2**39), (10**9, 10**9), (2**70, 1), (64, 412316860417))]

@@ -77,3 +77,21 @@ def test_a_broken_data_set_is_named(tmp_path: Path) -> None:
     file.write_text(json.dumps({"images": []}))
     result = run(file, tmp_path / "out", "--from", "coco", "--to", "yolo")
     assert result.exit_code == 2 and "is not a COCO file" in result.output
+
+
+def test_entries_that_cannot_be_read_are_listed_and_written_to_a_file(tmp_path: Path) -> None:
+    file = data_set(tmp_path / "in")
+    content = json.loads(file.read_text())
+    bad = [{"id": 91, "image_id": 99}, {**content["annotations"][0], "id": 92, "segmentation": {"size": [1, 1], "counts": "x"}}]
+    file.write_text(json.dumps({**content, "annotations": [*content["annotations"], *bad]}))
+    result = run(file, tmp_path / "out", "--to", "png", "--problems", tmp_path / "problems.csv")
+    assert result.exit_code == 0, result.output
+    summary, *problems = result.output.splitlines()
+    assert summary.startswith("coco: wrote ") and summary.endswith("1 images, 3 instances")
+    assert ["annotation 91: " in problems[0], "image a.png, annotation 92: its size is [1, 1]" in problems[1]] == [True, True] and len(
+        problems
+    ) == 2
+    rows = [line.split(",")[:3] for line in (tmp_path / "problems.csv").read_text().splitlines()]
+    assert rows == [["file", "image", "annotation"], [str(file), "", "91"], [str(file), "a.png", "92"]]
+    (found,) = cdwidget.read("png", tmp_path / "out")
+    assert len(found.instances) == 2

@@ -186,6 +186,8 @@ def test_decoding_names_a_broken_mask(tmp_path: Path, shape: object, message: st
         ("{", "is not JSON"),
         ("[]", "lacks images, annotations, categories"),
         ('{"annotations": [], "categories": []}', "lacks images"),
+        ('{"images": [], "categories": []}', "lacks annotations"),
+        ('{"images": [{"id": 1, "file_name": "a.png"}]}', "lacks annotations, categories"),
         ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "needs an id and a file_name"),
         ('{"images": [{"id": 1, "file_name": "a", "height": 0, "width": 2}], "annotations": [], "categories": []}', "whole pixels"),
         ('{"images": [{"file_name": "a", "height": 1, "width": 2}], "annotations": [], "categories": []}', "needs an id"),

@@ -226,3 +226,27 @@ def test_a_data_frame_of_instances(tmp_path: Path) -> None:
     assert list(frame.columns)[:3] == ["path", "id", "label"]
     assert frame["id"][0] == 7 and frame["id"].isna().tolist() == [False, True]
     assert list(cdwidget.to_frame([]).columns) == list(frame.columns)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_format_is_recognized_by_its_content(format: str, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")]), ("b.png", (3, 4), [])])
+    written = cdwidget.write(format, items, tmp_path / "to")
+    for dataset in (cdwidget.read(written), cdwidget.read("auto", tmp_path / "to")):
+        assert dataset.format == format and len(dataset) == 2
+    (tmp_path / "notes.txt").write_text("images, annotations, shapes")
+    (tmp_path / "notes.json").write_text("{}")
+    for other in (tmp_path / "from", tmp_path / "notes.txt", tmp_path / "notes.json", tmp_path):
+        with pytest.raises(ValueError, match=r"looks like no format that can be read; name the format: coco, "):
+            cdwidget.read(other)
+    with pytest.raises(FileNotFoundError, match="there is no file or folder .*nothing"):
+        cdwidget.read(tmp_path / "nothing")
+
+
+def test_a_folder_of_two_formats_needs_the_name_of_one(tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("a.png", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")])])
+    for format in ("coco", "png"):
+        cdwidget.write(format, items, tmp_path / "to")
+    with pytest.raises(ValueError, match="looks like coco and png; name the format"):
+        cdwidget.read(tmp_path / "to")
+    assert cdwidget.read("coco", tmp_path / "to").format == "coco"

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 import typer
 
-from cdwidget.cli.options import FORMAT_NAMES, ClassFile, Database, External, Labels, Statuses, Tags, checked, echo, read_class_file
+from cdwidget.cli.options import (
+    FORMAT_NAMES,
+    ClassFile,
+    Database,
+    External,
+    Labels,
+    ProblemFile,
+    Statuses,
+    Tags,
+    checked,
+    echo,
+    read_class_file,
+    write_problems,
+)
 
 if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
@@ -19,14 +32,15 @@ FormatName = Annotated[str, typer.Argument(help=f"{FORMAT_NAMES}.")]
 
 def import_(
     database: Database,
-    format: FormatName,
+    format: Annotated[str, typer.Argument(help=f"{FORMAT_NAMES}; or auto, to recognize it by the content.")],
     path: Annotated[Path, typer.Argument(help="File or folder of the data set.")],
     images: Annotated[Path | None, typer.Option(help="Image folder, if not where the data set has them.")] = None,
     status: Annotated[str, typer.Option(help="Status of all instances: new, accepted, rejected or skipped.")] = "new",
     tag: Tags = [],  # noqa: B006
+    problems: ProblemFile = None,
 ) -> None:
-    """Add a data set to a catalogue, creating it if needed. Images already in the catalogue are skipped."""
-    echo(checked("import", _import, database, format, path, images, status, tag))
+    """Add a data set to a catalogue, creating it if needed. Known images are skipped, and entries that cannot be read are listed."""
+    echo(checked("import", _import, database, format, path, images, status, tag, problems))
 
 
 def export(
@@ -80,16 +94,22 @@ def with_problems(summary: str, problems: Sequence[str], total: int = 0) -> str:
     return "\n".join([summary, *problems[:MAX_LISTED_PROBLEMS], *rest])
 
 
-def _import(database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str]) -> str:
+def _import(
+    database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str], problems: Path | None
+) -> str:  # fmt: skip
     from cdwidget.catalogue import STATUSES, Catalogue
     from cdwidget.formats import load
     from cdwidget.registry import lookup
 
     lookup(dict.fromkeys(STATUSES), status, "status")
-    dataset = load(format, path, images)  # Before the catalogue is created: a wrong path must leave no empty file.
-    with Catalogue(database) as catalogue:
-        added = catalogue.add(dataset, status=status, tags=tags)
-    return with_problems(str(added), [str(problem) for problem in added.problems], added.problems.total)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        dataset = load(format, path, images)  # Before the catalogue is created: a wrong path must leave no empty file.
+        with Catalogue(database) as catalogue:
+            added = catalogue.add(dataset, status=status, tags=tags)
+    write_problems(problems, added.problems)
+    messages = [*(str(warning.message) for warning in caught), *map(str, added.problems)]
+    return with_problems(f"{dataset.format}: {added}", messages, added.problems.total + len(caught))
 
 
 def _export(

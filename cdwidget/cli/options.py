@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from cdwidget.formats.dataset import ReadProblem
 
 Value = TypeVar("Value")
 
@@ -20,6 +24,9 @@ Statuses = Annotated[list[str], typer.Option("--status", help="Only items with t
 Labels = Annotated[list[str], typer.Option("--label", help="Only items that contain an instance with this label. Repeatable.")]
 External = Annotated[
     bool, typer.Option("--external", help="Also open images on servers and in folders from which you have not added images here.")
+]
+ProblemFile = Annotated[
+    Path | None, typer.Option("--problems", help="CSV file to write: the entries that could not be read, and what to do.")
 ]
 ClassFile = Annotated[Path | None, typer.Option("--classes", help="Text file with a class per line, in the order of their numbers.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
@@ -53,6 +60,14 @@ def read_class_file(path: Path) -> list[str]:
     if not labels or len(set(labels)) != len(labels):
         raise ValueError(f"{path} needs a different class on every line; it has {len(labels)} names, {len(set(labels))} of them different")
     return labels
+
+
+def write_problems(path: Path | None, problems: Iterable[ReadProblem]) -> None:
+    """Write the problems of a data set into a CSV file; None for none."""
+    if path is not None:
+        from cdwidget.tables import write_csv
+
+        write_csv(path, ("file", "image", "annotation", "message", "advice"), map(astuple, problems))
 
 
 def check_out(out: Path | None) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Format", "read", "to_frame", "write"]
 
+AUTO = "auto"  # The format's name for one that is recognized.
+
 
 @dataclass(frozen=True)
 class Format:
@@ -28,6 +30,7 @@ class Format:
 
     Attributes:
         read: `read(path, images, problems)` returns the data set and reports unusable entries to `problems`.
+        matches: `matches(path)` returns whether a file or folder looks like this format.
         write: `write(items, path, **options)` returns the path of the written file or folder.
         copies_images: Whether it stores a copy of every image.
         has_class_ids: Whether it numbers the labels; `write` then has an option `labels`.
@@ -36,6 +39,7 @@ class Format:
     """
 
     read: Callable[[Path, Path | None, Problems], Dataset]
+    matches: Callable[[Path], bool]
     write: Callable[..., Path]
     copies_images: bool = False
     has_class_ids: bool = False
@@ -45,42 +49,46 @@ class Format:
 
 
 FORMATS = {
-    "coco": Format(coco.read, coco_writer.write, has_class_ids=True),
-    "labelme": Format(labelme.read, labelme.write),
-    "npz": Format(npz.read, npz.write),
-    "png": Format(png.read, png.write, copies_images=True),
-    "rgba": Format(rgba.read, rgba.write, copies_images=True),
-    "voc": Format(voc.read, voc.write, copies_images=True, has_class_ids=True),
-    "yolo": Format(yolo.read, yolo.write, copies_images=True, has_class_ids=True, join_parts=yolo.join_parts),
+    "coco": Format(coco.read, coco.matches, coco_writer.write, has_class_ids=True),
+    "labelme": Format(labelme.read, labelme.matches, labelme.write),
+    "npz": Format(npz.read, npz.matches, npz.write),
+    "png": Format(png.read, png.matches, png.write, copies_images=True),
+    "rgba": Format(rgba.read, rgba.matches, rgba.write, copies_images=True),
+    "voc": Format(voc.read, voc.matches, voc.write, copies_images=True, has_class_ids=True),
+    "yolo": Format(yolo.read, yolo.matches, yolo.write, copies_images=True, has_class_ids=True, join_parts=yolo.join_parts),
 }
 
 
 def read(
-    format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS
+    format: StrPath, path: StrPath | None = None, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS
 ) -> Dataset:  # fmt: skip
     """Read a data set.
 
     An entry that cannot be read is left out, shown in a warning and listed in the data set's `problems`.
 
     Args:
-        format: A name in `FORMATS`.
+        format: A name in `FORMATS`; "auto" recognizes the format by the content, and `read(path)` is short for `read("auto", path)`.
         path: The file or folder of the data set.
         images: The folder of the images, if they are not in the format's usual place.
         strict: Raise an error at the first entry that cannot be read.
         limits: The sizes that are accepted; larger entries are not read, so that a damaged file cannot exhaust the memory.
 
     Returns:
-        One item per image, with the classes and the problems. Images and masks are read when they are accessed.
+        One item per image, with the classes, the problems and the format's name. Images and masks are read when they are accessed.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If nothing can be read, or with `strict` an entry; the message names file and entry.
 
     Example:
-        >>> dataset = cdwidget.read("coco", "annotations.json")  # doctest: +SKIP
+        >>> dataset = cdwidget.read("annotations.json")  # doctest: +SKIP
+        >>> dataset  # doctest: +SKIP
+        <Dataset coco: 1200 items, 80 classes, 0 problems>
         >>> mask = dataset[0].instances[0].mask  # bool (H, W)  # doctest: +SKIP
     """
-    dataset = load(format, path, images, strict=strict, limits=limits)
+    if path is None:
+        format, path = AUTO, format
+    dataset = load(str(format), path, images, strict=strict, limits=limits)
     dataset.problems.warn(stacklevel=2)
     return dataset
 
@@ -90,13 +98,34 @@ def load(
 ) -> Dataset:  # fmt: skip
     """Read a data set as `read` does, without a warning: the caller shows the problems."""
     problems = Problems(strict=strict, limits=limits)
-    chosen = lookup(FORMATS, format, "format")
-    finish_interrupted(_folder_of(Path(path).expanduser()))
-    dataset = chosen.read(Path(path).expanduser(), None if images is None else Path(images).expanduser(), problems)
+    path = Path(path).expanduser()
+    chosen = None if format == AUTO else lookup(FORMATS, format, "format")  # Before a wrong name changes files.
+    finish_interrupted(_folder_of(path))
+    if chosen is None:
+        format = recognize(path)
+        chosen = FORMATS[format]
+    dataset = chosen.read(path, None if images is None else Path(images).expanduser(), problems)
     if problems and not dataset:
         raise ValueError(f"nothing in {path} can be read: {problems}")
-    dataset.problems, dataset.format, dataset.path = problems, format, os.path.abspath(os.path.expanduser(path))
+    dataset.problems, dataset.format, dataset.path = problems, format, os.path.abspath(path)
     return dataset
+
+
+def recognize(path: StrPath) -> str:
+    """Return the name of the format that a file or folder has, judged by its content.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If no format matches, or several do.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path} (looked in {Path.cwd()})")
+    found = [name for name, format in FORMATS.items() if format.matches(path)]
+    if len(found) != 1:
+        finding = f"looks like {' and '.join(found)}" if found else "looks like no format that can be read"
+        raise ValueError(f"{path} {finding}; name the format: {', '.join(FORMATS)}")
+    return found[0]
 
 
 def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> Path:

@@ -16,7 +16,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder, is_url
 from cdwidget.formats.instances import LazyInstances
-from cdwidget.formats.io import read_json
+from cdwidget.formats.io import peek, read_json
 from cdwidget.items import Item
 from cdwidget.limits import Limits
 
@@ -68,6 +68,16 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     items = [image.item(str(path), labels, problems) for image in distinct]
     extra = {key: value for key, value in content.items() if key not in LIST_KEYS}
     return Dataset(items, classes, {FORMAT: {**extra, "categories": _category_fields(content)}})
+
+
+def matches(path: Path) -> bool:
+    """Return whether a file, or the file that `read` takes of a folder, looks like COCO's."""
+    try:
+        file = _input_file(path)
+    except ValueError:  # Several files; LabelMe has one per image.
+        return False
+    text = peek(file) if file.is_file() else ""
+    return any(f'"{key}"' in text for key in ("images", "image_id")) and any(f'"{key}"' in text for key in ("annotations", "categories"))
 
 
 def read_labels(path: Path) -> dict[str, int]:
@@ -125,10 +135,8 @@ def _input_file(path: Path) -> Path:
 def _content(path: Path, limits: Limits) -> dict[str, Any]:
     content = read_json(path, limits)
     lists = content if isinstance(content, dict) else {}
-    if isinstance(lists.get("images"), list) and "annotations" not in lists:
-        lists = {"annotations": [], "categories": [], **lists}  # As of images to be annotated.
-    if isinstance(lists.get("annotations"), list) and "categories" not in lists:
-        lists = {"categories": [], **lists}
+    if lists.get("images") and ("annotations" in lists or "categories" in lists):
+        lists = {"annotations": [], "categories": [], **lists}  # Images to be annotated, or masks without classes.
     absent = [key for key in LIST_KEYS if not isinstance(lists.get(key), list)]
     if absent:
         raise ValueError(f"{path} is not a COCO file; it needs lists of images, annotations and categories, and lacks {', '.join(absent)}")

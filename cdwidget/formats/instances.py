@@ -16,6 +16,10 @@ from cdwidget.masks import as_mask
 STRICT = Problems(strict=True)
 
 
+class InstanceWarning(UserWarning):
+    """An instance of a data set was left out, because it cannot be decoded."""
+
+
 class LazyInstances(Sequence[Instance]):
     """A sequence of instances that are decoded at every access.
 
@@ -66,7 +70,7 @@ class LazyInstances(Sequence[Instance]):
         self._left_out.add(index)
         self._problems.report(problem)
         if self._problems.total <= MAX_SHOWN_PROBLEMS:
-            warnings.warn(f"an instance was left out: {problem}", UserWarning, stacklevel=3)
+            warnings.warn(f"an instance was left out: {problem}", InstanceWarning, stacklevel=3)
 
     @overload
     def __getitem__(self, index: int) -> Instance: ...

@@ -15,6 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 from cdwidget.formats.replacement import naming_file, replacing
 from cdwidget.limits import DEFAULT_LIMITS, Limits
 
+PEEK_BYTES = 2**16
+
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
 
@@ -73,6 +75,14 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error}") from error
+
+
+def peek(path: Path) -> str:
+    """Return the first and the last 64 KB of a text file; bytes that are no text are left out."""
+    with path.open("rb") as file:
+        first = file.read(PEEK_BYTES)
+        file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - PEEK_BYTES))
+        return (first + file.read()).decode(errors="ignore")
 
 
 def read_json(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:

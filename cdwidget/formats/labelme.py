@@ -20,7 +20,7 @@ from PIL import Image
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, find_image, image_path, image_size, item_size, output_files
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
-from cdwidget.formats.io import input_files, read_text, relative_name, to_png, write_files
+from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_png, write_files
 from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, save_embedded_image
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
@@ -37,6 +37,7 @@ NEW_SHAPE: dict[str, Any] = {
     "flags": {},
     "mask": None,
 }
+MAX_EXAMINED_FILES = 5
 INSTANCE_FIELDS = ("attributes", "score", "track_id")  # Fields of a shape that are fields of an instance.
 ITEM_FIELDS = ("shapes", "imagePath", "imageData", "imageHeight", "imageWidth")  # Fields of a file that `write` makes anew.
 
@@ -63,6 +64,12 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         with problems.skipping(file, advice="remove the file from the folder if it is no LabelMe file"):
             items.append(_read_item(file, images, problems))
     return Dataset(items)
+
+
+def matches(path: Path) -> bool:
+    """Return whether a file, or a file of a folder, looks like LabelMe's."""
+    files = [path] if path.is_file() else sorted(path.glob("*.json"))[:MAX_EXAMINED_FILES]
+    return any(file.suffix.lower() == ".json" and '"shapes"' in peek(file) for file in files)
 
 
 def write(items: Sequence[Item], path: Path) -> Path:

@@ -46,6 +46,12 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     return Dataset(items)
 
 
+def matches(path: Path) -> bool:
+    """Return whether a path is an `.npz` file with masks, or a folder with some."""
+    files = [path] if path.is_file() else sorted(path.glob("*.npz"))[:1]
+    return any(file.suffix.lower() == ".npz" and b"masks" in file.read_bytes() for file in files)
+
+
 def write(items: Sequence[Item], path: Path) -> Path:
     """Write a file per item.
 

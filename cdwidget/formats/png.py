@@ -110,6 +110,11 @@ def _load_objects(file: Path, objects: Sequence[tuple[int, int | None]], indices
         yield Instance(foreground_pixels(pages[number]) if id is None else pages[number] == id, id=id)
 
 
+def matches(path: Path) -> bool:
+    """Return whether a folder holds `masks/` and images."""
+    return (path / "masks").is_dir()
+
+
 def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one: str | None = None) -> Path:
     """Write a folder of image copies and masks, 255 in the object and 0 elsewhere.
 

@@ -44,6 +44,11 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     return Dataset(read_layers(path / FOLDER, images or path / "images", _decode))
 
 
+def matches(path: Path) -> bool:
+    """Return whether a folder holds cut-outs."""
+    return (path / FOLDER).is_dir()
+
+
 def write(items: Sequence[Item], path: Path) -> Path:
     """Write a folder of cut-outs with copies of the images.
 

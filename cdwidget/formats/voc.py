@@ -86,6 +86,11 @@ def _first_files(path: Path, name: str) -> dict[str, Path]:
     return dict(find_files(path / name, {".png"})) or dict(find_files(path / f"{name}PNG", {".png"}))
 
 
+def matches(path: Path) -> bool:
+    """Return whether a folder holds class masks in VOC's layout."""
+    return (path / CLASSES).is_dir()
+
+
 def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 0) -> Path:
     """Write a VOC folder with copies of the images.
 

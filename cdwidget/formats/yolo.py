@@ -60,6 +60,11 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     return Dataset(items, ids_by_label(layout.labels))
 
 
+def matches(path: Path) -> bool:
+    """Return whether a path is a `data.yaml`, or a folder with one or with label files."""
+    return data_file(path) is not None or any((path / "labels").rglob("*.txt"))
+
+
 def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool = False) -> Path:
     """Write a YOLO folder with copies of the images, all listed as train and val.
 
