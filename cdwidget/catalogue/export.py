@@ -10,15 +10,20 @@ from typing import Any, Iterable, Iterator, Mapping
 from cdwidget.catalogue.images import fetch, file_name, find_problem, is_url, load_image
 from cdwidget.catalogue.records import Record, from_json
 from cdwidget.catalogue.rows import CatalogueItem, RecordLoader
+from cdwidget.catalogue.storage import Database
 from cdwidget.formats import FORMATS, coco, coco_writer
 from cdwidget.formats.class_ids import Labels
 from cdwidget.formats.coco_annotations import EncodedInstance
+from cdwidget.formats.dataset import Dataset
+from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances
-from cdwidget.formats.io import relative_name, write_files
+from cdwidget.formats.io import write_files
 from cdwidget.registry import lookup
 
 
-def export_items(items: Iterable[CatalogueItem], format: str, path: Path, rejected: bool, options: Mapping[str, Any]) -> Path:
+def export_items(
+    items: Iterable[CatalogueItem], format: str, path: Path, rejected: bool, extra: Mapping[str, Any], options: Mapping[str, Any]
+) -> Path:  # fmt: skip
     """Write items as a data set.
 
     Items whose image the format needs and that is not available are omitted with a warning.
@@ -29,6 +34,7 @@ def export_items(items: Iterable[CatalogueItem], format: str, path: Path, reject
         format: A name of FORMATS.
         path: The file or folder to write.
         rejected: Write rejected instances too.
+        extra: Fields of the whole data set, as `Dataset.extra`.
         options: Options of the format.
 
     Returns:
@@ -38,14 +44,31 @@ def export_items(items: Iterable[CatalogueItem], format: str, path: Path, reject
     chosen = items if rejected else map(_without_rejected, items)
     omitted: list[str] = []
     if format == "coco":
-        written = _write_coco(chosen, path, omitted, **options)
+        written = _write_coco(chosen, path, omitted, extra, **options)
     else:
         folder = path.parent if path.suffix else path
-        written = kind.write(list(_with_files(chosen, kind.copies_images, folder / "images", omitted)), path, **options)
+        available = Dataset(_with_files(chosen, kind.copies_images, folder / "images", omitted), extra=extra)
+        written = kind.write(available, path, **options)
     if omitted:
         more = f" and {len(omitted) - 3} more" if len(omitted) > 3 else ""
         warnings.warn(f"{len(omitted)} items were not exported: {'; '.join(omitted[:3])}{more}; check() lists them", UserWarning, 3)
     return written
+
+
+def dataset_fields(database: Database, format: str) -> dict[str, Any]:
+    """Return the fields of all imported data sets of a format; the first value of a field stays, and lists are joined."""
+    merged: dict[str, Any] = {}
+    for (text,) in database.rows("SELECT extra FROM datasets WHERE format = ? ORDER BY id", (format,)):
+        merged = _merged(merged, from_json(text))
+    return merged
+
+
+def _merged(first: Any, second: Any) -> Any:
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {**second, **{key: _merged(value, second[key]) if key in second else value for key, value in first.items()}}
+    if isinstance(first, list) and isinstance(second, list):
+        return first + [value for value in second if value not in first]
+    return first
 
 
 def _without_rejected(item: CatalogueItem) -> CatalogueItem:
@@ -83,19 +106,20 @@ def _with_files(items: Iterable[CatalogueItem], copies: bool, images: Path, omit
         yield item
 
 
-def _write_coco(items: Iterable[CatalogueItem], path: Path, omitted: list[str], labels: Labels = ()) -> Path:
+def _write_coco(items: Iterable[CatalogueItem], path: Path, omitted: list[str], extra: Mapping[str, Any], labels: Labels = ()) -> Path:
     path = coco.file_of(path)
-    return coco_writer.write_images(_coco_images(items, path.parent, omitted), path, labels)
+    return coco_writer.write_images(_coco_images(items, path, omitted), path, labels, extra)
 
 
-def _coco_images(items: Iterable[CatalogueItem], folder: Path, omitted: list[str]) -> Iterator[coco_writer.ImageEntry]:
+def _coco_images(items: Iterable[CatalogueItem], file: Path, omitted: list[str]) -> Iterator[coco_writer.ImageEntry]:
+    finder = ImageFinder(file)
     for item in items:
         try:
             height, width = item.size or load_image(str(item.path)).shape[:2]
         except (OSError, ValueError) as error:
             omitted.append(f"item {item.id}: {error}")
             continue
-        name = str(item.path) if is_url(str(item.path)) else relative_name(Path(item.path), folder)
+        name = coco_writer.image_name(item, file, finder)
         annotations = (_coco_annotation(record, height, width) for record in item.records)
         yield coco_writer.ImageEntry(name, height, width, annotations, item.extra)
 

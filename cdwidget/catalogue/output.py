@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from cdwidget.catalogue.export import export_items
+from cdwidget.catalogue.export import dataset_fields, export_items
 from cdwidget.catalogue.query import RowKind
 from cdwidget.catalogue.reader import Reader
 from cdwidget.catalogue.statistics import Stats, compute_stats, rows_to_pandas
@@ -61,7 +61,8 @@ class Exporter(Reader):
     ) -> Path:  # fmt: skip
         """Write the items of a query as a data set.
 
-        Items whose image the format needs and that is not available are omitted with a warning.
+        Items whose image the format needs and that is not available are omitted with a warning. Fields that were imported from the same
+        format are written back.
 
         Args:
             format: A name of `cdwidget.formats.FORMATS`.
@@ -85,7 +86,7 @@ class Exporter(Reader):
         elif classes is not None:
             formats = ", ".join(name for name, kind in FORMATS.items() if kind.has_class_ids)
             raise ValueError(f"{format} does not number its classes, so classes= has no effect; it is for {formats}")
-        return export_items(items, format, Path(path).expanduser(), rejected, options)
+        return export_items(items, format, Path(path).expanduser(), rejected, dataset_fields(self.database, format), options)
 
     def class_numbers(self, format: str) -> dict[str, int] | list[str]:
         """Return the classes for an export: with their numbers if these are of the format, else in their order."""

@@ -97,7 +97,7 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     path = file_of(path)
     finder = ImageFinder(path)
     extra = items.extra if isinstance(items, Dataset) else {}
-    return write_images((_entry(item, _file_name(item, path, finder)) for item in items), path, labels, extra)
+    return write_images((_entry(item, image_name(item, path, finder)) for item in items), path, labels, extra)
 
 
 def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), extra: Mapping[str, Any] | None = None) -> Path:
@@ -194,7 +194,7 @@ def _categories(classes: ClassIds, fields: Mapping[str, Mapping[str, Any]]) -> l
     return [{"id": number, "name": label, **fields.get(label, {"supercategory": ""})} for number, label in classes.in_order()]
 
 
-def _file_name(item: Item, file: Path, finder: ImageFinder) -> str:
+def image_name(item: Item, file: Path, finder: ImageFinder) -> str:
     """Return the name of an item's image in a file: the one it was read with if it leads there, a URL, or a path relative to the file."""
     name = fields_of(item.extra).get("file_name")
     if isinstance(name, str) and name and os.path.abspath(finder.find(name)) == os.path.abspath(image_path(item)):
