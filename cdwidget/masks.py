@@ -108,12 +108,45 @@ def pack(values: np.ndarray) -> bytes:
 
 
 def unpack(packed: bytes, height: int, width: int) -> np.ndarray:
-    """Return the uint8 (height, width) array that `pack` compressed; zeros for b""."""
+    """Return the uint8 (height, width) array that `pack` compressed; zeros for b"".
+
+    Raises:
+        ValueError: If the bytes are damaged, or hold an array of another size.
+    """
     if not packed:
         return np.zeros((height, width), np.uint8)
-    runs = zlib.decompress(packed)
-    count = len(runs) // 5
-    return np.repeat(np.frombuffer(runs, np.uint8, count), np.frombuffer(runs, "<u4", count, count)).reshape(height, width)
+    values, lengths = check_packed(packed, height, width)
+    return np.repeat(values, lengths).reshape(height, width)
+
+
+def check_packed(packed: bytes, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values, uint8, and the lengths, uint32, of the runs that `pack` compressed.
+
+    Raises:
+        ValueError: If the bytes are damaged, or hold an array of another size.
+    """
+    runs = inflate(packed, 5 * height * width)  # At most one run a pixel.
+    count, rest = divmod(len(runs), 5)
+    lengths = np.frombuffer(runs, "<u4", count, count)
+    if rest or int(lengths.sum(dtype=np.int64)) != height * width:
+        raise ValueError(f"the packed pixels do not fill {width}x{height} pixels")
+    return np.frombuffer(runs, np.uint8, count), lengths
+
+
+def inflate(data: bytes, max_bytes: int) -> bytes:
+    """Decompress deflated bytes.
+
+    Raises:
+        ValueError: If they are damaged, or hold more than `max_bytes`.
+    """
+    decoder = zlib.decompressobj()
+    try:
+        found = decoder.decompress(data, max_bytes + 1)
+    except zlib.error as error:
+        raise ValueError(f"the compressed pixels are damaged ({error})") from error
+    if len(found) > max_bytes or not decoder.eof:
+        raise ValueError(f"the compressed pixels are incomplete or hold more than {max_bytes} bytes")
+    return found
 
 
 @dataclass(frozen=True)

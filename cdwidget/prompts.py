@@ -7,6 +7,7 @@ Arrays are indexed [y, x].
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import floor, isfinite
@@ -21,8 +22,8 @@ class Action:
     """Base of all user actions: a frozen dataclass whose fields hold plain values.
 
     NumPy numbers, arrays and lists become plain numbers and tuples when an action is made. Fields are annotated with one of
-    `float`, `int`, `bool`, `str`, `int | None`, `int | Sequence[int] | None`, `str | None`, `tuple[int, ...]` and
-    `tuple[tuple[float, float], ...]`, as text.
+    `float`, `int`, `bool`, `str`, `int | None`, `int | Sequence[int] | None`, `str | None`, `tuple[int, ...]`,
+    `tuple[tuple[float, float], ...]` and `Mapping[str, Any]` (a JSON object, copied), as text.
 
     Raises:
         ValueError: If a field has another type.
@@ -185,6 +186,23 @@ def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
     return tuple(_whole_number(name, number) for number in value)
 
 
+def json_object(name: str, value: Any, allow_nan: bool = False) -> dict[str, Any]:
+    """Return a copy of an object that JSON can hold; raise ValueError for any other value.
+
+    Args:
+        name: Its name in errors.
+        value: The object.
+        allow_nan: Whether NaN and infinite numbers become None; by default they are refused.
+    """
+    try:
+        copy = json.loads(json.dumps(dict(value), allow_nan=allow_nan), parse_constant=lambda _: None)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{name} must be an object that JSON can hold, not {value!r} ({error})") from error
+    if copy.keys() != value.keys():
+        raise ValueError(f"the keys of {name} must be text, not {list(value)!r}")
+    return dict(copy)
+
+
 def _id_or_ids(name: str, value: Any) -> int | tuple[int, ...]:
     value = _plain(value)
     return _whole_numbers(name, value) if isinstance(value, (list, tuple)) else _whole_number(name, value)
@@ -204,4 +222,5 @@ _CONVERTERS: Mapping[Any, Callable[[str, Any], Any]] = {  # Converter of each an
     "str | None": _optional(_text),
     "tuple[int, ...]": _whole_numbers,
     "tuple[tuple[float, float], ...]": _points,
+    "Mapping[str, Any]": json_object,
 }

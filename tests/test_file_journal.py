@@ -14,7 +14,8 @@ import pytest
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Accept, Alternative, Lock, Merge, Select, Session, autosave
-from cdwidget.session.autosave import FileJournal, InUse, journal_path
+from cdwidget.session.autosave import FileJournal, InUse
+from cdwidget.session.files import journal_path
 from cdwidget.tools import Brush, FillHoles, Matte
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, ScriptedPredictor
 

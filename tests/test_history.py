@@ -7,7 +7,7 @@ import pytest
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from cdwidget.session.serialization import change_from_json, change_to_json
+from cdwidget.session.journal_json import change_from_json, change_to_json
 from cdwidget.tools import Brush
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, ScriptedPredictor, any_action
 

@@ -1,5 +1,8 @@
 """Actions on instances: copy, merge, split, reorder, snap."""
 
+import json
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -214,3 +217,62 @@ def test_replies_hold_the_pixels_of_a_copy_but_no_empty_instances():
     reply, buffers = change_reply(session.apply(Duplicate(1)), undone=False)
     assert [instance["id"] for instance in reply["instances"]] == [1, 3]
     assert [patch["id"] for patch in reply["patches"]] == [3] and reply["patches"][0]["box"] == (0, 0, 6, HEIGHT) and len(buffers) == 1
+
+
+def test_several_instances_are_deleted_and_relabeled_in_one_step():
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF, "cat"), Instance(RIGHT_HALF, "dog"), Instance(LEFT_HALF | RIGHT_HALF, "cow")])
+    session.relabel("pig", [1, 3])
+    assert [(one.id, one.label) for one in session.instances] == [(1, "pig"), (2, "dog"), (3, "pig")]
+    session.select(3)
+    session.delete([3, 1, 3])
+    assert [one.id for one in session.instances] == [2] and session.selected not in (1, 2, 3) and session.label == "pig"
+    session.undo()
+    assert [one.id for one in session.instances] == [1, 2, 3] and session.selected == 3
+    for wrong, message in (([], "at least one id"), ([1, 9], "no instance 9"), ("ab", "whole number")):
+        with pytest.raises(ValueError, match=message):
+            session.delete(wrong)
+    assert len(session.instances) == 3
+
+
+def test_values_of_an_instance_are_kept_through_edits():
+    values = {
+        "attributes": {"pose": "left"},
+        "score": np.float32(0.5),
+        "track_id": np.int64(7),
+        "extra": {"coco": {"id": 3, "x": math.nan}},
+    }
+    session = Session(IMAGE, instances=[Instance(LEFT_HALF, "cat", **values)], selected=1)
+    session.apply(Brush(((9.0, 9.0),), 3.0))
+    session.relabel("dog")
+    session.accept()
+    (edited,) = session.instances
+    assert (edited.attributes, edited.score, edited.track_id) == ({"pose": "left"}, 0.5, 7)
+    assert edited.extra == {"coco": {"id": 3, "x": None}}, "NaN is no JSON"
+    edited.attributes["pose"] = "right"
+    assert session.instances[0].attributes == {"pose": "left"}, "an instance is a copy"
+    change = session.set_attributes({"occluded": True}, 1)
+    assert change.instance == 1 and session.instances[0].attributes == {"occluded": True}
+    session.apply(Duplicate(1))
+    copy = session.instances[1]
+    assert copy.attributes == {"occluded": True} and copy.score is None and copy.track_id is None and copy.extra == {}
+    again = Session.replay(IMAGE, None, json.loads(json.dumps(session.log())))
+    assert [one.attributes for one in again.instances] == [one.attributes for one in session.instances]
+    session.undo()
+    session.undo()
+    assert session.instances[0].attributes == {"pose": "left"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"attributes": {"a": object()}}, "attributes must be an object that JSON can hold"),
+        ({"attributes": {"a": math.nan}}, "attributes must be an object that JSON can hold"),
+        ({"attributes": {1: 2}}, "keys of attributes must be text"),
+        ({"attributes": [1]}, "attributes must be an object"),
+        ({"score": "high"}, "score of an instance must be a number"),
+        ({"track_id": 1.5}, "track_id of an instance must be a whole number"),
+    ],
+)
+def test_values_that_cannot_be_saved_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Session(IMAGE, instances=[Instance(LEFT_HALF, "cat", **values)])

@@ -12,7 +12,7 @@ from cdwidget.catalogue import AddResult, Duplicate, HistoryEntry, ScoreValue
 from cdwidget.catalogue.similarity import read_embeddings
 from cdwidget.formats.coco import Crowd
 from cdwidget.session import Session
-from cdwidget.session.autosave import FOLDER
+from cdwidget.session.files import FOLDER
 from cdwidget.tools import Brush
 
 OLD_CATALOGUE = Path(__file__).parent / "data" / "old_catalogue"  # Four images of 40 x 30 pixels.

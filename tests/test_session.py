@@ -48,7 +48,7 @@ def test_the_predictor_gets_all_prompts_of_the_instance_and_its_mask():
 
 def test_several_instances():
     session = Session(IMAGE, ScriptedPredictor(LEFT_HALF | RIGHT_HALF))
-    assert session.selected == 1 and session.instances == []
+    assert session.selected == 1 and not session.instances
     session.apply(Click(2, 3))
     session.relabel("cat")
     assert [(instance.id, instance.label) for instance in session.instances] == [(1, "cat")], "the one being edited counts"
@@ -66,7 +66,7 @@ def test_several_instances():
     session.delete(2)
     assert session.selected == 1 and [instance.id for instance in session.instances] == [1]
     session.delete()
-    assert session.instances == [] and session.selected == 4 and session.label == "cat"
+    assert not session.instances and session.selected == 4 and session.label == "cat"
     for _ in range(2):
         session.undo()
     assert [instance.id for instance in session.instances] == [1, 2]
@@ -95,7 +95,7 @@ def test_accepting_an_instance_with_prompts_but_no_pixels_starts_a_new_one():
     session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(3, 3, False))
     session.accept()
-    assert session.prompts == () and session.instances == []
+    assert session.prompts == () and not session.instances
     session.undo()
     assert session.clicks == (Click(3, 3, False),)
 

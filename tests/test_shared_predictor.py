@@ -110,7 +110,7 @@ def test_reading_does_not_wait_for_the_predictor():
     thread = threading.Thread(target=session.apply, args=(Click(2, 3),))
     thread.start()
     assert started.wait(60)
-    assert not session.mask.any() and session.instances == [] and session.clicks == () and not session.can_undo
+    assert not session.mask.any() and not session.instances and session.clicks == () and not session.can_undo
     finish.set()
     thread.join()
     assert np.array_equal(session.mask, LEFT_HALF)

@@ -17,7 +17,7 @@ from cdwidget.batch.ray import run_on_ray
 from cdwidget.catalogue import Catalogue, CatalogueItem, Problem
 from cdwidget.catalogue.job_state import JobState
 from cdwidget.registry import lookup
-from cdwidget.session.autosave import FOLDER
+from cdwidget.session.files import FOLDER
 
 Outcomes = Generator[tuple[CatalogueItem, Outcome], Any, None]
 Backend = Callable[[Job, Catalogue, np.ndarray, int, "str | None"], Outcomes]

@@ -16,7 +16,8 @@ from cdwidget.catalogue.images import file_name, image_source
 from cdwidget.catalogue.rows import CatalogueItem
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
-from cdwidget.session.autosave import FOLDER, FileJournal, can_write
+from cdwidget.session.autosave import FileJournal
+from cdwidget.session.files import FOLDER, can_write
 
 MAX_NAME_BYTES = 200  # File systems allow 255 bytes a name.
 PRIVATE_FOLDER_MODE = 0o700
@@ -40,7 +41,7 @@ class SessionOrigin:
 
     def detail(self, session: Session) -> dict[str, Any]:
         """Return an edit's detail for the history: unsaved actions, seconds since opening."""
-        return {"seconds": round(monotonic() - self.opened_at, 3), "actions": session.log()["actions"][self.saved_actions :]}
+        return {"seconds": round(monotonic() - self.opened_at, 3), "actions": session.actions[self.saved_actions :]}
 
 
 class OpenSessions:
@@ -75,7 +76,7 @@ class OpenSessions:
             ValueError: If the image cannot be read.
         """
         try:
-            session = Session(image_source(str(item.path)), predictor, instances=list(item.instances), selected=selected)
+            session = Session(image_source(str(item.path)), predictor, instances=item.instances, selected=selected)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"item {item.id}: {error}; if the images were moved, call relocate(old, new). check() lists all missing images"
@@ -105,7 +106,7 @@ class OpenSessions:
         if found is None:
             return
         self._origins[session] = replace(
-            found, version=version, opened_at=monotonic(), saved_actions=len(session.log()["actions"])
+            found, version=version, opened_at=monotonic(), saved_actions=len(session.actions)
         )  # fmt: skip
         journal = session.journal
         if isinstance(journal, FileJournal) and self._folder in journal.path.parents:

@@ -5,7 +5,7 @@ from cdwidget.prompts import Action
 from cdwidget.session.actions import action_from_json, action_to_json
 from cdwidget.session.document import SOURCES, Change, Choice, Difference, Entry, State
 from cdwidget.session.editor import Journal, Kind
-from cdwidget.session.instances import Accept, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Snap, Split
+from cdwidget.session.instances import Accept, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, SetAttributes, Snap, Split
 from cdwidget.session.prediction import Alternative, PromptResult
 from cdwidget.session.session import Session
 
@@ -29,6 +29,7 @@ __all__ = [
     "Reorder",
     "Select",
     "Session",
+    "SetAttributes",
     "Snap",
     "Split",
     "State",

@@ -1,63 +1,55 @@
 """Autosave: each change is written to a file before it is made.
 
-So a kernel may stop at any time.
-
-The file is JSON lines: the initial document, then one step a line, {"kind": "apply" | "undo" | "redo", "change": ...}. A line without
-its newline is incomplete and ignored. The writer holds a lock file next to it; readers need no lock.
+So a kernel may stop at any time. `journal` describes the lines of the file; a line without its newline is incomplete and ignored. The
+writer holds a lock file next to it; readers need no lock.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
-import shutil
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import IO, Any
+from weakref import WeakValueDictionary, ref
 
-import cv2
-import numpy as np
 from filelock import FileLock, Timeout
 
-from cdwidget.masks import Patch
 from cdwidget.session.document import Change
 from cdwidget.session.editor import Kind
-from cdwidget.session.serialization import change_to_json, read_log
+from cdwidget.session.files import (
+    FOLDER,
+    check_no_linked_folder,
+    check_regular,
+    copy_to_free_name,
+    open_regular,
+    read_regular,
+    replace_file,
+    write_all,
+)
+from cdwidget.session.files import (
+    journal_path as journal_path,  # Both names are imported from here together.
+)
+from cdwidget.session.journal import (
+    Position,
+    header_line,
+    session_lines,
+    snapshot_line,
+    step_line,
+)
+from cdwidget.session.journal_match import Fingerprint, restore_session
 from cdwidget.session.session import Session
 
-VERSION = 1
-COMPACTION_THRESHOLD_BYTES = (
-    16 * 2**20
-)  # A larger file is compacted when it is resumed: steps that can be neither undone nor redone are removed.
-MAX_NAME_BYTES = 255  # Limit of file systems.
-FOLDER = ".cdwidget"
-FIRST_BYTES = b'{"journal":'
-PREVIEW_SIDE = 16  # Pixels of the reduced image that identifies an image whose pixels differ slightly.
-MAX_PREVIEW_DIFFERENCE = 2  # Gray levels.
+COMPACTION_THRESHOLD_BYTES = 16 * 2**20  # A larger file is compacted when it is resumed, if that halves it.
+MIN_SNAPSHOT_DISTANCE_BYTES = 2**16  # A snapshot follows so many bytes after the one before it,
+SNAPSHOT_DISTANCE_RATIO = 4  # or this many times its own size, so that snapshots add at most a quarter to a file.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # Errors of disks that cannot lock files.
 
 
 class InUse(OSError):
     """The session is being edited elsewhere, so the change was not made."""
-
-
-def journal_path(image: str | os.PathLike[str]) -> Path:
-    """Return the path of an image file's journal: .cdwidget/<file name>.jsonl next to it."""
-    path = Path(image).expanduser()
-    return path.parent / FOLDER / f"{path.name}.jsonl"
-
-
-def can_write(path: Path) -> bool:
-    """Return whether a file can be written, or created if there is none."""
-    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
-        return False
-    found = path
-    while not os.path.exists(found) and found != found.parent:
-        found = found.parent
-    return os.access(found, os.W_OK)
 
 
 class FileJournal:
@@ -73,6 +65,7 @@ class FileJournal:
         notice: A message for the user, or "".
         on_notice: Called when `notice` changes, from any thread. Its caller may hold locks of another widget, so it must not wait.
         retired: Whether another session of this process writes to the file now.
+        is_in_use: Whether another session or process edits the image, so that changes here are refused.
 
     Example:
         >>> session = Session("photo.jpg", load_predictor())
@@ -80,19 +73,27 @@ class FileJournal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser().resolve()
+        given = Path(path).expanduser()
+        self.path = given.parent.resolve() / given.name  # A link to a folder of images is followed, one in its place is not.
+        self._given = Path(os.path.abspath(given))
         self.notice = ""
         self.on_notice: Callable[[], None] = lambda: None
         self._mutex = RLock()
         self._lock = FileLock(self.path.with_suffix(".lock"), timeout=0, thread_local=False)
-        self._file: Any = None
-        self._header = b""
-        self._end = 0  # Bytes of the file that are valid.
-        self._found = 0  # Bytes of the file when it was read.
-        self._has_other_content = False  # Whether the file must be copied before it is changed.
+        self._process = os.getpid()
+        self._session: ref[Session] | None = None
+        self._file: IO[bytes] | None = None
+        self._image = Fingerprint(0, [])
+        self._header = b""  # The first line of the file, if it is a journal of this session.
+        self._before = self._after = Position()  # The places before and after the newest line.
+        self._found: tuple[int, int, int] | None = None  # Device, inode and bytes of the file when it was read.
+        self._is_rewritten = False  # Whether the first change replaces the whole file,
+        self._is_copied = False  # after copying it to a free name.
+        self._may_have_tail = True  # Whether an incomplete line, or one that the session did not follow, may end the file.
         self.retired = False
+        self.is_in_use = False
 
-    def resume(self, session: Session) -> None:
+    def resume(self, session: Session, take_over: bool = False) -> None:
         """Restore a session that was just opened, and record its changes from now on.
 
         A journal of another image, or with other masks at its start and end than the session, is not used; the first change copies it
@@ -100,65 +101,79 @@ class FileJournal:
 
         Args:
             session: The session, without changes.
+            take_over: Whether to take the file over from another process that has it open; the next change there is refused.
 
         Raises:
-            ValueError: If the file is not a journal.
+            ValueError: If the file is not a journal, was written by a newer version of cdwidget, or is a link.
+            OSError: If the file cannot be taken over.
         """
         with _OPEN_LOCK:
             older = _OPEN_JOURNALS.get(str(self.path))
             _OPEN_JOURNALS[str(self.path)] = self
         if older is not None:
             older.retire()
+        if take_over:
+            self._take_over()
         self.restore(session)
-        if self._is_locked_elsewhere():
+        if not take_over and self._is_locked_elsewhere():
+            self.is_in_use = True
             self._set_notice(f"{self._image_name} is already open in another notebook, so it is read-only here. {_HOW_TO_EDIT}")
+        elif self._after.end > COMPACTION_THRESHOLD_BYTES and not self._is_rewritten:
+            self._compact(session)
         session.journal = self
 
     def restore(self, session: Session) -> None:
         """Restore a session that was just opened, without recording its changes.
 
         Raises:
-            ValueError: If the file is not a journal.
+            ValueError: If the file is not a journal, was written by a newer version of cdwidget, or is a link.
         """
-        if self.path.is_dir():
-            raise ValueError(f"{self.path} is a folder. Set autosave to a file in it, ending in .jsonl.")
-        checksum, preview = zlib.crc32(session.image.data), _preview(session.image)
-        header = {"journal": VERSION, "pixels": checksum, "look": preview, "first": session.log()}
-        self._header = _line(header)
-        self._read(session, header)
+        check_no_linked_folder(self._given, FOLDER)
+        for path in (self.path, Path(self._lock.lock_file)):
+            check_regular(path)
+        self._session = ref(session)
+        self._image = Fingerprint.of(session.image)
+        self._read(session)
 
     def record(self, change: Change, kind: Kind) -> None:
         """Write a change that is about to be made.
 
-        If this raises, nothing is written, and it may be called again.
+        If this raises, the change is not saved, and it may be called again.
 
         Raises:
             InUse: If another session or process edits the image.
             OSError: If the disk is full or not writable.
         """
-        line = _line({"kind": kind, "change": change_to_json(change)} if kind == "apply" else {"kind": kind})
         with self._mutex:
             if self.retired:
                 raise InUse(
                     f"{self._image_name} was opened again in another cell, so this change was not made. "
                     "Continue there, or run this cell again."
                 )
+            if self._process != os.getpid():
+                raise InUse(
+                    f"{self._image_name} was opened before this process was forked, so this change was not made. "
+                    "Open it again here to edit it."
+                )
             try:
                 if self._file is None:
                     self._begin()
-                self._append(line if self._end else self._header + line)
-            except InUse:
+                self._check_file()
+                self._append(change, kind)
+            except InUse as error:
+                self.is_in_use = True
+                self._set_notice(str(error))
                 raise
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 raise OSError(
-                    f"This change could not be saved to {self.path} ({error.strerror or error}), so it was not made. "
+                    f"This change could not be saved to {self.path} ({getattr(error, 'strerror', None) or error}), so it was not made. "
                     "Free disk space or change the permissions and repeat it, or set autosave=False."
                 ) from error
 
     def retire(self) -> None:
         """Refuse all further changes, because another session writes to the file now."""
         with self._mutex:
-            self.retired = True
+            self.retired = self.is_in_use = True
             self.close()
         self._set_notice(f"{self._image_name} was opened again in another cell, so it is read-only here.")
 
@@ -169,10 +184,25 @@ class FileJournal:
         """
         with self._mutex:
             if self._file is not None:
+                self._found = _identity(os.fstat(self._file.fileno()))
                 self._file.close()
                 self._file = None
-                self._found = self._end
-            self._lock.release()
+            if self._process == os.getpid():  # The lock of a forked process is the one of its parent.
+                self._lock.release(force=True)
+
+    def discard(self) -> None:
+        """Delete the file after its changes were stored elsewhere, and close it.
+
+        A file that another session edits, or that holds edits which the session did not restore, stays.
+        """
+        with self._mutex, suppress(OSError):  # Timeout is an OSError.
+            if not self.retired and not self._is_copied:
+                self._acquire(0)
+                if self._found is not None or self._file is not None:
+                    self.path.unlink(missing_ok=True)
+                self.close()
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+                self.path.parent.rmdir()  # Only if it is empty.
 
     @property
     def _image_name(self) -> str:
@@ -188,117 +218,174 @@ class FileJournal:
         if not lock.exists() or not os.access(lock, os.W_OK):
             return False
         try:
-            with self._lock:
-                return False
+            if self._acquire(0):
+                self._lock.release()
+            return False
         except Timeout:
             return True
 
-    def _read(self, session: Session, header: Mapping[str, Any]) -> None:
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return
-        self._found = len(data)
-        if data.strip(b"\0") and data[: len(FIRST_BYTES)] != FIRST_BYTES[: len(data)]:  # A power failure may leave zeros.
-            raise ValueError(f"{self.path} is not a journal, so it was not changed. Set autosave to another file, ending in .jsonl.")
-        complete = data[: data.rfind(b"\n") + 1]
-        lines = complete.splitlines(keepends=True)
-        if not lines:
-            return
-        if not self._fits(lines, session, header):
-            self._has_other_content = True
-            return self._set_notice(
-                f"Earlier edits of {self._image_name} started from other masks or another image. To continue them, open it without masks; "
-                f"your first change here moves them to {self._free_name()}."
-            )
-        self._header = lines[0]
-        done, error = _repeat(session, lines)
-        if error is not None:
-            self._has_other_content = True
-            self._set_notice(
-                f"{self.path} is damaged in line {len(done) + 2} ({type(error).__name__}: {error}). "
-                "The steps before it were restored, and your first change keeps a copy."
-            )
-        self._end = len(lines[0]) + sum(map(len, done))
-        if self._end > COMPACTION_THRESHOLD_BYTES and not self._has_other_content:
-            self._rewrite([lines[0], *_compact(done)])
+    def _acquire(self, timeout: float) -> bool:
+        """Acquire the lock; return whether the disk can lock files.
 
-    def _fits(self, lines: Sequence[bytes], session: Session, header: Mapping[str, Any]) -> bool:
-        """Return whether a journal belongs to the image and initial masks of a session.
-
-        These may be the masks at its start or at its end.
+        Raises:
+            Timeout: If another process holds it.
         """
         try:
-            found = json.loads(lines[0])
-            read_log(found["first"])
-        except (ValueError, KeyError, TypeError):
-            return False
-        first = json.loads(_line(header))["first"]
-        same_image = found.get("pixels") == header["pixels"] or _is_similar(found.get("look"), header["look"])
-        if found["journal"] != VERSION or not same_image or any(found["first"][name] != first[name] for name in ("width", "height")):
-            return False
-        if first["mask"] is None and not first["instances"]:
+            self._lock.acquire(timeout=timeout)
             return True
-        if all(found["first"][name] == first[name] for name in ("mask", "instances")):
-            return True
-        restored = Session(session.image)
-        _repeat(restored, lines)
-        return _labels_and_masks(restored) == _labels_and_masks(session)
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, Timeout) or getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
+                raise
+        self._set_notice(
+            f"The disk of {self.path.parent} cannot lock files, so another notebook that edits {self._image_name} is not noticed in time. "
+            "Your changes are saved; edit each image in one notebook only."
+        )
+        return False
+
+    def _read(self, session: Session) -> None:
+        data = read_regular(self.path)
+        if data is None:
+            return
+        self._found = (*_identity(self.path.lstat())[:2], len(data))
+        found = restore_session(self.path, data, session, self._image)
+        self._header, self._before, self._after = found.header, found.position, found.position
+        self._is_copied, self._is_rewritten = found.is_copied, found.is_rewritten
+        if found.notice:
+            self._set_notice(found.notice)
 
     def _begin(self) -> None:
-        """Acquire the lock and open the file for writing after its valid part."""
+        """Acquire the lock and open the file for writing."""
+        session = self._opened_session()
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
         try:
-            self._lock.acquire(timeout=1)  # Another process may hold it for a moment to check whether it is locked.
-        except Timeout:
-            raise InUse(f"{self._image_name} is already open in another notebook, so this change was not made. {_HOW_TO_EDIT}") from None
-        try:
-            size = self.path.stat().st_size if self.path.exists() else 0
-            if size != self._found:
+            found = _identity(self.path.lstat()) if check_regular(self.path) else None
+            if found is not None and (self._found is None or found[2] != self._found[2]):
                 raise InUse(
                     f"{self._image_name} was changed in another notebook, so this change was not made. "
                     "Run this cell again to load that version."
                 )
-            if self._has_other_content:
-                shutil.copyfile(self.path, self._free_name())
-                self._has_other_content = False
-            self._file = open(self.path, "r+b" if size else "w+b", buffering=0)  # noqa: SIM115, open as long as the session.
-            self._file.truncate(self._end)
-            _sync_folder(self.path.parent)
+            if found is None and self._found is not None:
+                self._is_copied, self._is_rewritten = False, True  # It was deleted; the session holds all of it.
+            if self._is_copied:
+                copy_to_free_name(self.path, read_regular(self.path) or b"")
+                self._is_copied = False
+            if found is None or self._is_rewritten:
+                self._rewrite(session)
+            else:
+                self._file = open_regular(self.path, os.O_RDWR)
         except BaseException:
-            self._lock.release()
+            self._lock.release(force=True)
             raise
 
-    def _append(self, data: bytes) -> None:
+    def _opened_session(self) -> Session:
+        session = None if self._session is None else self._session()
+        assert session is not None, "restore or resume comes first"
+        return session
+
+    def _take_lock(self) -> None:
         try:
-            self._file.seek(self._end)
-            _write(self._file, data)
+            self._acquire(1)  # Another process may hold it for a moment to check whether it is locked.
+        except Timeout:
+            raise InUse(f"{self._image_name} is already open in another notebook, so this change was not made. {_HOW_TO_EDIT}") from None
+
+    def _take_over(self) -> None:
+        """Lock and replace the file: the process that had it open notices both before it writes again."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._lock.lock_file)
+        self._take_lock()
+        data = read_regular(self.path)
+        if data is not None:
+            replace_file(self.path, data)
+
+    def _rewrite(self, session: Session) -> None:
+        """Replace the file by a journal of the session as it is, and open it for writing."""
+        if not self._header:
+            self._header = header_line(*self._image, session.width, session.height, session._initial)
+        lines = session_lines(self._header, session._initial, session._version)
+        self._install(b"".join(lines))
+        self._before = self._after = Position.after(lines, len(lines))
+        self._is_rewritten = False
+
+    def _install(self, data: bytes) -> None:
+        replace_file(self.path, data)
+        file = open_regular(self.path, os.O_RDWR)
+        if self._file is not None:
+            self._file.close()
+        self._file = file
+        self._may_have_tail = False
+
+    def _compact(self, session: Session) -> None:
+        """Replace a large file by a smaller one; leave it as it is if another process writes to it or the disk does not allow it."""
+        with suppress(OSError, ValueError), self._mutex:  # Timeout is an OSError.
+            lines = session_lines(self._header, session._initial, session._version)
+            if sum(map(len, lines)) > self._after.end / 2:
+                return
+            try:
+                self._acquire(0)
+                if _identity(self.path.lstat()) == self._found:
+                    self._install(b"".join(lines))
+                    self._before = self._after = Position.after(lines, len(lines))
+            finally:
+                self.close()
+
+    def _check_file(self) -> None:
+        """Check that the open file is still the one with the name of the journal and has only its own lines.
+
+        If it was deleted or replaced, its lines are written again.
+        """
+        assert self._file is not None
+        mine = _identity(os.fstat(self._file.fileno()))
+        try:
+            named = _identity(self.path.lstat())
+        except FileNotFoundError:
+            named = None
+        if named is not None and named[:2] == mine[:2]:
+            if mine[2] > self._after.end and not self._may_have_tail:
+                raise InUse(
+                    f"{self._image_name} was changed in another notebook, so this change was not made. "
+                    "Run this cell again to load that version."
+                )
+            if mine[2] < self._after.end:
+                self._rewrite(self._opened_session())  # Another program cut it off.
+            return
+        self._file.seek(0)
+        data = self._file.read(self._after.end)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.release(force=True)  # The lock file may have been deleted too.
+        self._take_lock()
+        other = read_regular(self.path)
+        if other is not None and other != data:
+            copy = copy_to_free_name(self.path, other)
+            self._set_notice(f"Another program replaced the saved edits of {self._image_name}. Its version is in {copy}; yours is saved.")
+        self._install(data)
+
+    def _append(self, change: Change, kind: Kind) -> None:
+        """Write the line of a change after the newest line that the session followed."""
+        session = self._opened_session()
+        old, new = (change.new_state, change.old_state) if kind == "undo" else (change.old_state, change.new_state)
+        start = self._before if self._before.state is old else self._after
+        distance = max(MIN_SNAPSHOT_DISTANCE_BYTES, SNAPSHOT_DISTANCE_RATIO * start.snapshot_bytes)
+        data, position = b"", start
+        if start.end - start.snapshot_end > distance:
+            data = snapshot_line(start.number, session._document)
+            position = Position(start.end + len(data), start.number + 1, start.end + len(data), len(data), old)
+        line = step_line(position.number, kind, change)
+        data += line
+        after = Position(start.end + len(data), position.number + 1, position.snapshot_end, position.snapshot_bytes, new)
+        file: Any = self._file
+        self._may_have_tail = True
+        try:
+            if os.fstat(file.fileno()).st_size > start.end:
+                file.truncate(start.end)  # A line that the session did not follow, or an incomplete one.
+            file.seek(start.end)
+            write_all(file, data)
         except BaseException:  # Also if the kernel is interrupted.
             with suppress(OSError):
-                self._file.truncate(self._end)
+                file.truncate(start.end)
             raise
-        self._end += len(data)
-
-    def _rewrite(self, lines: Iterable[bytes]) -> None:
-        """Replace the file atomically.
-
-        The file does not change if it cannot be replaced or another process writes to it.
-        """
-        new = self.path.with_suffix(".new")
-        with suppress(OSError), self._lock:  # Timeout is an OSError.
-            if self.path.stat().st_size != self._found:
-                return
-            with open(new, "wb", buffering=0) as file:
-                _write(file, b"".join(lines))
-            os.replace(new, self.path)
-            _sync_folder(self.path.parent)
-            self._end = self._found = self.path.stat().st_size
-
-    def _free_name(self) -> Path:
-        number = 1
-        while (path := self.path.with_suffix(f".{number}.jsonl")).exists():
-            number += 1
-        return path
+        self._before, self._after = start._replace(state=old), after
+        self._may_have_tail = False
 
 
 _OPEN_JOURNALS: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # The journal of this process that may write to each file.
@@ -306,73 +393,5 @@ _OPEN_LOCK = RLock()
 _HOW_TO_EDIT = "Close it there and run this cell again, or use autosave=False to start over without saving."
 
 
-def _repeat(session: Session, lines: Sequence[bytes]) -> tuple[list[bytes], Exception | None]:
-    """Repeat the steps of a journal.
-
-    Returns the lines of the steps that were possible, and the error of the next one.
-    """
-    done: list[bytes] = []
-
-    def steps() -> Iterator[Any]:
-        for line in lines[1:]:
-            yield json.loads(line)
-            done.append(line)
-
-    try:
-        session.restore(read_log(json.loads(lines[0])["first"])[0], steps())
-    except (ValueError, KeyError, TypeError) as error:
-        return done, error
-    return done, None
-
-
-def _compact(lines: Iterable[bytes]) -> list[bytes]:
-    """Return the lines of steps that were not undone or can still be redone."""
-    done: list[bytes] = []
-    undone: list[bytes] = []
-    for line in lines:
-        kind = json.loads(line)["kind"]
-        if kind == "apply":
-            done.append(line)
-            undone.clear()
-        elif kind == "undo":
-            undone.append(done.pop())
-        else:
-            done.append(undone.pop())
-    return [*done, *reversed(undone), *[_line({"kind": "undo"})] * len(undone)]
-
-
-def _labels_and_masks(session: Session) -> list[tuple[str, Patch]]:
-    """Return the label and the mask of each instance that has pixels, in painting order."""
-    found = ((entry.label, session.mask_patch(entry.id)) for entry in session.state.entries)
-    return [(label, patch) for label, patch in found if patch.bits]
-
-
-def _preview(image: np.ndarray) -> list[int]:
-    """Return a reduced image that identifies a file decoded or compressed differently."""
-    return cv2.resize(image, (PREVIEW_SIDE, PREVIEW_SIDE), interpolation=cv2.INTER_AREA).ravel().tolist()
-
-
-def _is_similar(a: Any, b: list[int]) -> bool:
-    return isinstance(a, list) and len(a) == len(b) and all(abs(one - other) <= MAX_PREVIEW_DIFFERENCE for one, other in zip(a, b))
-
-
-def _line(data: Mapping[str, Any]) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode() + b"\n"
-
-
-def _write(file: Any, data: bytes) -> None:
-    """Write all data and wait until it is on the disk."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write the name of a new file to the disk, if the system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size

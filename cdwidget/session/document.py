@@ -6,6 +6,7 @@ A document is immutable, so readers need no lock, and an action that fails chang
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import filterfalse
@@ -157,12 +158,26 @@ class Entry:
         label: Its label; "" for none.
         prompts: Its prompts, oldest first.
         choice: The prediction that is used for the newest prompt; None if it cannot be changed.
+        attributes: The user's own values, a JSON object; never written to.
+        score: As in `Instance`.
+        track_id: As in `Instance`.
+        extra: As in `Instance`; never written to.
     """
 
     id: int
     label: str = ""
     prompts: tuple[Prompt, ...] = ()
     choice: Choice | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    score: float | None = None
+    track_id: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def instance(self, pixels: Pixels, box: Bbox) -> Instance:
+        """Return the entry with new arrays of the size of an image, whose bbox is `box`."""
+        whole = pixels.crop(box)
+        attributes, extra = deepcopy(self.attributes), deepcopy(self.extra)
+        return Instance(whole.mask, self.label, self.id, whole.alpha, attributes, self.score, self.track_id, extra)
 
 
 @dataclass(frozen=True)
@@ -344,8 +359,7 @@ class Document:
 
     def instance(self, entry: Entry) -> Instance:
         """Return an entry with new arrays of the image's size."""
-        pixels = self.pixels_of(entry.id).crop(self.box)
-        return Instance(pixels.mask, entry.label, entry.id, pixels.alpha)
+        return entry.instance(self.pixels_of(entry.id), self.box)
 
     def change(self, action: Action, instance: int, new_state: State, *differences: Difference, progressive: bool = True) -> Change:
         """Return the change to another state; entries that it does not have lose their pixels."""

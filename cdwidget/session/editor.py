@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import lru_cache, partial
 from threading import Lock, RLock
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from cdwidget.predictor import Predictor
 from cdwidget.prompts import Action
 from cdwidget.session.actions import PREDICTOR_ACTIONS, not_an_action
 from cdwidget.session.document import Change, Document, State
+from cdwidget.session.history import History
 from cdwidget.session.instances import INSTANCE_ACTIONS, edit_selected
 from cdwidget.session.prediction import ImagePredictor
 from cdwidget.tools import TOOL_OF_ACTION, Canvas, superpixels
@@ -29,59 +29,11 @@ class Journal(Protocol):
         """Record a change that is applied, undone or redone."""
 
 
-class History:
-    """The undo and redo steps of a session.
+class Version(NamedTuple):
+    """A document and its history, which always change together."""
 
-    They use at most `limit` bytes: the oldest are discarded first, the newest is always kept.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._nbytes = 0
-        self._discarded: list[tuple[Action, bool]] = []
-        self._done: deque[Change] = deque()
-        self._undone: list[Change] = []
-
-    @property
-    def newest(self) -> Change | None:
-        """The change to undo next; None if there is none."""
-        return self._done[-1] if self._done else None
-
-    @property
-    def undone(self) -> Change | None:
-        """The change to redo next, the one undone last; None if there is none."""
-        return self._undone[-1] if self._undone else None
-
-    @property
-    def applied(self) -> list[tuple[Action, bool]]:
-        """All actions that were not undone, oldest first, also discarded ones.
-
-        Each comes with whether its prediction was merged progressively.
-        """
-        return [*self._discarded, *((change.action, change.progressive) for change in self._done)]
-
-    @property
-    def undoable(self) -> list[Change]:
-        """The changes that can be undone, oldest first."""
-        return list(self._done)
-
-    def push(self, change: Change) -> None:
-        """Add a change; undone changes can no longer be redone."""
-        self._nbytes += change.nbytes - sum(undone.nbytes for undone in self._undone)
-        self._undone.clear()
-        self._done.append(change)
-        while self._nbytes > self._limit and len(self._done) > 1:
-            oldest = self._done.popleft()
-            self._nbytes -= oldest.nbytes
-            self._discarded.append((oldest.action, oldest.progressive))
-
-    def undo(self) -> None:
-        """Move the newest change to the changes to redo."""
-        self._undone.append(self._done.pop())
-
-    def redo(self) -> None:
-        """Move the change undone last back."""
-        self._done.append(self._undone.pop())
+    document: Document
+    history: History
 
 
 class DocumentEditor:
@@ -94,12 +46,26 @@ class DocumentEditor:
         self.journal = journal
         self._image = read_only(image)
         self._predictor = None if predictor is None else ImagePredictor(image, predictor)
-        self._initial = self._document = document
-        self._history = History(history_limit)
+        self._initial = document
+        self._version = Version(document, History(history_limit))  # Replaced as a whole: an interrupt cannot part the two.
         self._listeners: list[Callable[[], None]] = []
         self._lock = RLock()
         self._superpixels = lru_cache(MAX_SUPERPIXEL_MAPS)(partial(superpixels, image))
         self._superpixels_lock = Lock()
+
+    @property
+    def _document(self) -> Document:
+        return self._version.document
+
+    @property
+    def _history(self) -> History:
+        return self._version.history
+
+    def _start_from(self, initial: Document, version: Version | None = None) -> None:
+        """Replace the document and its history, by default by an empty one, without recording it."""
+        with self._lock:
+            self._initial = initial
+            self._version = version or Version(initial, History(self._history.limit))
 
     @property
     def state(self) -> State:
@@ -109,7 +75,7 @@ class DocumentEditor:
     @property
     def can_undo(self) -> bool:
         """Whether `undo` can undo a change."""
-        return self._history.newest is not None
+        return self._history.done is not None
 
     @property
     def can_redo(self) -> bool:
@@ -155,7 +121,7 @@ class DocumentEditor:
     def redo(self) -> Change | None:
         """Redo the change undone last and return it; None if there is none."""
         with self._lock:
-            change = self._history.undone
+            change = self._history.newest_undone
             if change:
                 self._write(change, "redo")
         self._notify(change)
@@ -202,19 +168,19 @@ class DocumentEditor:
         raise not_an_action(action)
 
     def _write(self, change: Change, kind: Kind) -> None:
-        """Apply, undo or redo a change: completely, or not at all if the journal raises."""
+        """Apply, undo or redo a change: completely, or not at all if the journal raises.
+
+        An interrupt between the journal and the last line leaves a line in the journal that the session did not follow; the journal
+        removes it before it writes the next one.
+        """
         undo = kind == "undo"
         patches = {difference.instance: difference.before if undo else difference.after for difference in change.differences}
         document = self._document.with_patches(change.old_state if undo else change.new_state, patches)
+        history = self._history
+        version = Version(document, history.push(change) if kind == "apply" else history.undo(change) if undo else history.redo(change))
         if self.journal is not None:
             self.journal.record(change, kind)
-        if kind == "apply":
-            self._history.push(change)
-        elif undo:
-            self._history.undo()
-        else:
-            self._history.redo()
-        self._document = document
+        self._version = version
 
     def _notify(self, change: Change | None) -> None:
         if change is not None:

@@ -5,7 +5,7 @@ Finish, select, delete, relabel, lock, copy, merge, split, reorder and snap need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, isfinite
 from typing import Any
@@ -69,6 +69,19 @@ class Relabel(Action):
 
     label: str
     instance: int | Sequence[int] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True)
+class SetAttributes(Action):
+    """Replace the attributes of an instance: the user's own values.
+
+    Args:
+        instance: Its id; None for the selected instance.
+        attributes: A JSON object: {"occluded": True, "pose": "left"}.
+    """
+
+    instance: int | None
+    attributes: Mapping[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -198,6 +211,11 @@ def _entries(state: State, instances: int | Sequence[int] | None) -> list[Entry]
     return [state.entry(instances)]
 
 
+def _set_attributes(document: Document, action: SetAttributes) -> Change:
+    entry = document.state.entry(action.instance)
+    return document.change(action, entry.id, document.state.with_entry(replace(entry, attributes=action.attributes)))
+
+
 def _lock(document: Document, action: Lock) -> Change:
     return document.change(action, document.state.selected, document.state.copy(locked=action.on))
 
@@ -208,7 +226,7 @@ def _duplicate(document: Document, action: Duplicate) -> Change:
     pixels = document.patch(entry.id)
     if not pixels.any():
         raise ValueError(f"instance {entry.id} has no pixels to copy")
-    copy = Entry(state.next_id, entry.label)
+    copy = Entry(state.next_id, entry.label, attributes=entry.attributes)
     new_state = _without_empty(document, replace(_insert_after(state, entry.id, copy), selected=copy.id))
     return document.change(action, copy.id, new_state, Difference(copy.id, pixels.blank(), pixels))
 
@@ -245,7 +263,7 @@ def _split(document: Document, action: Split) -> Change:
         is_part = owner == part
         alpha = None if pixels.alpha is None else pixels.alpha * is_part
         patch = Pixels(pixels.box, pixels.mask & is_part, pixels.sources * is_part, alpha).trimmed().patch()
-        entries.append(Entry(id, entry.label))
+        entries.append(Entry(id, entry.label, attributes=entry.attributes))
         differences.append(Difference(id, patch.blank(), patch))
     removed = np.isin(owner, parts[1:])
     rest = Difference(entry.id, *pixels.edit(PixelEdit(pixels.box, removed, np.zeros_like(removed)), "command"))
@@ -335,6 +353,7 @@ INSTANCE_ACTIONS: dict[type[Action], Callable[[Document, Any], Change]] = {
     Select: _select,
     Delete: _delete,
     Relabel: _relabel,
+    SetAttributes: _set_attributes,
     Lock: _lock,
     Duplicate: _duplicate,
     Merge: _merge,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral
+from collections.abc import Iterable
+from dataclasses import replace
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from cdwidget.items import Instance
-from cdwidget.masks import EMPTY_PATCH, as_mask
+from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, crop
+from cdwidget.prompts import json_object
 from cdwidget.session.document import IMPORT, Document, Entry, Pixels, State
 
 
-def open_document(height: int, width: int, mask: Any, instances: Sequence[Instance], selected: int | None = None) -> Document:
+def open_document(height: int, width: int, mask: Any, instances: Iterable[Instance], selected: int | None = None) -> Document:
     """Return the document that a session starts with: given instances, and a new selected one.
 
     Args:
@@ -24,28 +27,24 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
         selected: Id of the instance to select instead of a new one, if it has pixels.
 
     Raises:
-        ValueError: If an array does not fit the image, or two instances have one id.
+        ValueError: If an array does not fit the image, two instances have one id, or a field holds another type.
     """
-    found = [_id(instance) for instance in ([None] if isinstance(instances, Instance) else instances)]
-    given = [id for id in found if id is not None]
-    if wrong := [id for id in given if isinstance(id, bool) or not isinstance(id, Integral) or id < 1]:
-        raise ValueError(f"instance ids must be whole numbers from 1, not {wrong}; leave them None to have them numbered")
+    found = [
+        _packed(instance, height, width)  # One at a time: a mask may be large.
+        for instance in ([None] if isinstance(instances, Instance) else instances)
+    ]
+    given = [entry.id for entry, _ in found if entry.id is not None]
     if len(set(given)) < len(given):
         raise ValueError(f"two instances have one id: {sorted(given)}; give each its own, or leave them None")
     next_id = max(given, default=0) + 1
     entries, packed = [], {}
-    for instance in instances:
-        pixels = _imported(height, width, instance.mask, instance.alpha)
-        if not isinstance(instance.label, str):
-            raise ValueError(f'a label must be text ("" for none), not {instance.label!r}')
-        if not pixels.mask.any():
+    for entry, patch in found:
+        if not patch.any():
             continue
-        if instance.id is None:
-            id, next_id = next_id, next_id + 1
-        else:
-            id = int(instance.id)
-        entries.append(Entry(id, instance.label))
-        packed[id] = pixels.patch()
+        if entry.id is None:
+            entry, next_id = replace(entry, id=next_id), next_id + 1
+        entries.append(entry)
+        packed[entry.id] = patch
     box = (0, 0, width, height)
     if selected is not None and selected in packed:
         return Document(State(tuple(entries), selected, next_id), Pixels.of(packed.pop(selected)), packed, box, selected)
@@ -53,17 +52,34 @@ def open_document(height: int, width: int, mask: Any, instances: Sequence[Instan
     return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, packed, box)
 
 
-def _id(instance: object) -> int | None:
+def _packed(instance: Any, height: int, width: int) -> tuple[Entry, Patch]:
+    """Return the entry of an instance, whose id may still be None, and its pixels."""
     if not isinstance(instance, Instance):
         raise TypeError("instances is a list of cdwidget.Instance(mask, label), also for a single one; for a bare mask give mask=")
-    return instance.id
+    id: Any = instance.id
+    if id is not None and (isinstance(id, bool) or not isinstance(id, Integral) or id < 1):
+        raise ValueError(f"instance ids must be whole numbers from 1, not {[id]}; leave them None to have them numbered")
+    if not isinstance(instance.label, str):
+        raise ValueError(f'a label must be text ("" for none), not {instance.label!r}')
+    attributes, extra = json_object("attributes", instance.attributes), json_object("extra", instance.extra, allow_nan=True)
+    if instance.score is not None and not isinstance(instance.score, Real):
+        raise ValueError(f"the score of an instance must be a number or None, not {instance.score!r}")
+    if instance.track_id is not None and not isinstance(instance.track_id, Integral):
+        raise ValueError(f"the track_id of an instance must be a whole number or None, not {instance.track_id!r}")
+    score = None if instance.score is None or not isfinite(instance.score) else float(instance.score)
+    track_id = None if instance.track_id is None else int(instance.track_id)
+    number: Any = None if id is None else int(id)
+    entry = Entry(number, instance.label, (), None, attributes, score, track_id, extra)
+    return entry, _imported(height, width, instance.mask, instance.alpha).patch()
 
 
-def _imported(height: int, width: int, mask: object, alpha: object = None) -> Pixels:
+def _imported(height: int, width: int, mask: Any, alpha: object = None) -> Pixels:
     """Return given arrays as imported pixels; raise ValueError if they do not fit the image."""
     pixels, box = as_mask(mask, height, width), (0, 0, width, height)
     if alpha is None:
-        return Pixels(box, pixels, pixels * np.uint8(IMPORT)).trimmed()
+        inner = bbox(pixels)
+        pixels = crop(pixels, inner).copy()
+        return Pixels(inner, pixels, pixels * np.uint8(IMPORT))
     values = np.array(alpha)
     if values.dtype != np.uint8 or values.shape != pixels.shape:
         raise ValueError(f"the alpha is {values.dtype} {values.shape}; it must be uint8 ({height}, {width}): 0 outside, 255 inside")

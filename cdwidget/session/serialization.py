@@ -1,64 +1,24 @@
-"""The JSON of logs and journals.
-
-A log holds the initial document and all actions; a journal holds the changes that they made.
-"""
+"""The JSON of logs: the initial document and all actions. `journal_json` holds the changes that they made."""
 
 from __future__ import annotations
 
-import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cdwidget.items import Instance
-from cdwidget.masks import Patch, pack, unpack
+from cdwidget.limits import DEFAULT_LIMITS
+from cdwidget.masks import pack, unpack
 from cdwidget.prompts import Action
 from cdwidget.rle import decode_uncompressed, encode_uncompressed
 from cdwidget.session.actions import PREDICTOR_ACTIONS, action_from_json, action_to_json
-from cdwidget.session.document import Change, Choice, Difference, Document, Entry, State
+from cdwidget.session.document import Document, Entry
 from cdwidget.session.opening import open_document
 
 LOG_VERSION = 3  # Version 1 had no alpha and ordered instances by id; version 2 had no `selected`.
 READABLE_VERSIONS = (1, 2, 3)
-
-
-def change_to_json(change: Change) -> dict[str, Any]:
-    """Return a change as JSON, without the state before it and entries that did not change."""
-    unchanged, new_state = set(change.old_state.entries), change.new_state
-    return {
-        "action": action_to_json(change.action),
-        "instance": change.instance,
-        "progressive": change.progressive,
-        "state": {
-            "order": [entry.id for entry in new_state.entries],
-            "entries": [_entry_to_json(entry) for entry in new_state.entries if entry not in unchanged],
-            "selected": new_state.selected,
-            "next_id": new_state.next_id,
-            "locked": new_state.locked,
-        },
-        "differences": [
-            {"instance": one.instance, "before": _patch_to_json(one.before), "after": _patch_to_json(one.after)}
-            for one in change.differences
-        ],
-    }
-
-
-def change_from_json(data: Mapping[str, Any], old_state: State) -> Change:
-    """Return the change that `change_to_json` wrote; raise ValueError if `old_state` is another."""
-    try:
-        state = data["state"]
-        entries = {entry.id: entry for entry in (*old_state.entries, *map(_entry_from_json, state["entries"]))}
-        new_state = State(tuple(entries[id] for id in state["order"]), state["selected"], state["next_id"], state["locked"])
-        new_state.entry()
-        differences = tuple(
-            Difference(one["instance"], _patch_from_json(one["before"]), _patch_from_json(one["after"])) for one in data["differences"]
-        )
-        return Change(action_from_json(data["action"]), data["instance"], old_state, new_state, differences, data["progressive"])
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
-        raise ValueError(f"the change does not fit the session ({type(error).__name__}: {error})") from error
 
 
 def write_log(initial: Document, applied: Sequence[tuple[Action, bool]], progressive: bool) -> dict[str, Any]:
@@ -77,7 +37,7 @@ def write_log(initial: Document, applied: Sequence[tuple[Action, bool]], progres
     """
     height, width = initial.mask.shape
     is_new = initial.initial_selected is None
-    instances = [initial.instance(entry) for entry in initial.state.entries if entry.id != initial.state.selected or not is_new]
+    instances = (initial.instance(entry) for entry in initial.state.entries if entry.id != initial.state.selected or not is_new)
     return {
         "version": LOG_VERSION,
         "width": width,
@@ -85,15 +45,34 @@ def write_log(initial: Document, applied: Sequence[tuple[Action, bool]], progres
         "progressive": progressive,
         "mask": encode_uncompressed(initial.mask) if is_new and initial.mask.any() else None,
         "instances": [
-            {"id": one.id, "label": one.label, "mask": encode_uncompressed(one.mask), "alpha": _alpha_to_json(one.alpha)}
+            {
+                **{"id": one.id, "label": one.label, "mask": encode_uncompressed(one.mask), "alpha": _alpha_to_json(one.alpha)},
+                **details_to_json(one),
+            }
             for one in instances
         ],
         "selected": initial.initial_selected,
-        "actions": [
-            {**action_to_json(action), "progressive": merged} if isinstance(action, PREDICTOR_ACTIONS) else action_to_json(action)
-            for action, merged in applied
-        ],
+        "actions": actions_to_json(applied),
     }
+
+
+def actions_to_json(applied: Iterable[tuple[Action, bool]]) -> list[dict[str, Any]]:
+    """Return the `actions` of a log."""
+    return [
+        {**action_to_json(action), "progressive": merged} if isinstance(action, PREDICTOR_ACTIONS) else action_to_json(action)
+        for action, merged in applied
+    ]
+
+
+def details_to_json(of: Instance | Entry) -> dict[str, Any]:
+    """Return attributes, score, track id and extra fields of an instance or entry, without those that it does not have."""
+    found = {"attributes": dict(of.attributes), "score": of.score, "track_id": of.track_id, "extra": dict(of.extra)}
+    return {name: value for name, value in found.items() if value is not None and value != {}}
+
+
+def details_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `details_to_json` wrote, as fields of an instance or entry."""
+    return {name: data[name] for name in ("attributes", "score", "track_id", "extra") if name in data}
 
 
 def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]], bool]:
@@ -104,40 +83,15 @@ def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]
         raise ValueError(f"this is not a log of version {versions} ({found!r}); give the result of Session.log()")
     try:
         height, width, progressive = _size(log["height"]), _size(log["width"]), _flag(log["progressive"])
-        mask = None if log["mask"] is None else decode_uncompressed(log["mask"])
-        instances = [
-            Instance(decode_uncompressed(entry["mask"]), entry["label"], entry["id"], _alpha_from_json(entry.get("alpha"), height, width))
-            for entry in log["instances"]
-        ]
-        actions = [_logged_action(entry) for entry in log["actions"]]
+        DEFAULT_LIMITS.check("max_pixels", height * width, "the image of the log")
+        mask = None if log["mask"] is None else _decode(log["mask"], height, width)
+        instances = (_logged_instance(entry, height, width) for entry in log["instances"])
+        actions = actions_from_json(log["actions"])
         return open_document(height, width, mask, instances, log.get("selected")), actions, progressive
     except KeyError as error:
         raise ValueError(f"the log is not valid: {error} is missing; give the result of Session.log()") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"the log is not valid: {error}") from error
-
-
-def _entry_to_json(entry: Entry) -> dict[str, Any]:
-    choice = entry.choice and {**vars(entry.choice), "before": _patch_to_json(entry.choice.before)}
-    return {"id": entry.id, "label": entry.label, "prompts": [action_to_json(prompt) for prompt in entry.prompts], "choice": choice}
-
-
-def _entry_from_json(data: Mapping[str, Any]) -> Entry:
-    choice = data["choice"] and Choice(**{**data["choice"], "before": _patch_from_json(data["choice"]["before"])})
-    prompts: Any = tuple(action_from_json(prompt) for prompt in data["prompts"])
-    return Entry(data["id"], data["label"], prompts, choice)
-
-
-def _patch_to_json(patch: Patch) -> dict[str, Any]:
-    packed = {**asdict(patch), "bits": zlib.compress(patch.bits, 1)}  # Sources and alpha are compressed already.
-    return {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in packed.items()}
-
-
-def _patch_from_json(data: Mapping[str, Any]) -> Patch:
-    x0, y0, x1, y1 = data["bbox"]
-    alpha = data["alpha"]
-    bits = zlib.decompress(b64decode(data["bits"]))
-    return Patch((x0, y0, x1, y1), bits, b64decode(data["sources"]), None if alpha is None else b64decode(alpha))
 
 
 def _alpha_to_json(alpha: np.ndarray | None) -> str | None:
@@ -153,10 +107,27 @@ def _alpha_from_json(value: Any, height: int, width: int) -> np.ndarray | None:
         raise ValueError(f"the alpha of an instance cannot be read ({type(error).__name__}: {error})") from error
 
 
+def actions_from_json(data: Any) -> list[tuple[Action, bool]]:
+    """Return what `actions_to_json` received; raise ValueError or TypeError if an action is not valid."""
+    return [_logged_action(entry) for entry in data]
+
+
 def _logged_action(entry: Mapping[str, Any]) -> tuple[Action, bool]:
     fields = dict(entry)
     progressive = _flag(fields.pop("progressive", True))
     return action_from_json(fields), progressive
+
+
+def _logged_instance(entry: Mapping[str, Any], height: int, width: int) -> Instance:
+    alpha = _alpha_from_json(entry.get("alpha"), height, width)
+    return Instance(_decode(entry["mask"], height, width), entry["label"], entry["id"], alpha, **details_from_json(entry))
+
+
+def _decode(mask: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+    """Decode a mask, whose size is checked first: a short text may ask for any amount of memory."""
+    if isinstance(mask, Mapping) and "size" in mask and mask["size"] != [height, width]:
+        raise ValueError(f"the run lengths are of shape {mask['size']}, the image needs {[height, width]}")
+    return decode_uncompressed(mask)
 
 
 def _size(value: Any) -> int:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cdwidget._deprecated import warn_renamed
+from cdwidget.formats.instances import LazyInstances
 from cdwidget.images import ImageSource, read_image
 from cdwidget.items import Instance
 from cdwidget.masks import Patch, crop
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click, Prompt
-from cdwidget.session.document import Change, Document
+from cdwidget.session.document import Change, Document, Entry
 from cdwidget.session.editor import DocumentEditor, Journal, read_only
-from cdwidget.session.instances import Accept, Delete, Relabel, Select
+from cdwidget.session.instances import Accept, Delete, Relabel, Select, SetAttributes
 from cdwidget.session.opening import open_document
 from cdwidget.session.prediction import Alternative, PromptResult
-from cdwidget.session.serialization import change_from_json, read_log, write_log
+from cdwidget.session.serialization import actions_to_json, read_log, write_log
 
 HISTORY_LIMIT_BYTES = 256 * 2**20  # More than 1000 full repaints of a 1000x1000 mask, 20 of a 6000x8000 one.
 
@@ -121,13 +123,15 @@ class Session(DocumentEditor):
         return None if alpha is None else read_only(alpha)
 
     @property
-    def instances(self) -> list[Instance]:
+    def instances(self) -> Sequence[Instance]:
         """All instances that have pixels, in painting order, also the selected one.
 
-        Each access makes new arrays.
+        A sequence of their present state, which later actions do not change. Masks are unpacked at each access, so that an image with
+        many objects needs little memory.
         """
         document = self._document
-        return [document.instance(entry) for entry in document.state.entries if document.has_pixels(entry.id)]
+        entries = [entry for entry in document.state.entries if document.has_pixels(entry.id)]
+        return LazyInstances(len(entries), partial(_unpack, document, entries))
 
     @property
     def selected(self) -> int:
@@ -153,6 +157,11 @@ class Session(DocumentEditor):
     def locked(self) -> bool:
         """Whether prompts keep the pixels that a manual tool set."""
         return self._document.state.locked
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        """All actions that were not undone, oldest first, as JSON; the last part of `log()`."""
+        return actions_to_json(self._history.applied)
 
     @property
     def alternatives(self) -> int:
@@ -222,8 +231,7 @@ class Session(DocumentEditor):
             IndexError: If there is no such prompt.
             ValueError: If there is no predictor, or the undo step of the prompt was discarded.
         """
-        with self._lock:
-            document, steps = self._document, self._history.undoable
+        document, history = self._version
         entry = document.state.entry()
         if not entry.prompts and number == -1:
             return None
@@ -231,7 +239,7 @@ class Session(DocumentEditor):
             raise ValueError("This session has no predictor. Open it with Session(image, load_predictor()).")
         prompts = entry.prompts[: range(1, len(entry.prompts) + 1)[number]]
         after = document.pixels
-        for change in reversed(steps):
+        for change in history.undoable():
             patch = next((difference.before for difference in change.differences if difference.instance == entry.id), None)
             before = after if patch is None else after.paste(patch)
             if change.instance == entry.id and change.action == prompts[-1] and change.new_state.entry(entry.id).prompts == prompts:
@@ -248,13 +256,17 @@ class Session(DocumentEditor):
         """Apply `Select`: edit another instance, or start a new one."""
         return self.apply(Select(instance))
 
-    def delete(self, instance: int | None = None) -> Change:
-        """Apply `Delete`: delete an instance, by default the selected one."""
+    def delete(self, instance: int | Sequence[int] | None = None) -> Change:
+        """Apply `Delete`: delete one or several instances, by default the selected one."""
         return self.apply(Delete(instance))
 
-    def relabel(self, label: str, instance: int | None = None) -> Change:
-        """Apply `Relabel`: change the label of an instance, by default of the selected one."""
+    def relabel(self, label: str, instance: int | Sequence[int] | None = None) -> Change:
+        """Apply `Relabel`: change the label of instances, by default of the selected one."""
         return self.apply(Relabel(label, instance))
+
+    def set_attributes(self, attributes: Mapping[str, Any], instance: int | None = None) -> Change:
+        """Apply `SetAttributes`: replace attributes, by default of the selected instance."""
+        return self.apply(SetAttributes(instance, attributes))
 
     def encode(self) -> None:
         """Encode the image now, in a background thread, so that the first click need not wait.
@@ -271,8 +283,7 @@ class Session(DocumentEditor):
 
         Undone actions are not included; discarded undo steps are. Masks are uncompressed COCO run lengths.
         """
-        with self._lock:
-            return write_log(self._initial, self._history.applied, self.progressive)
+        return write_log(self._initial, self._history.applied, self.progressive)
 
     @classmethod
     def replay(cls, image: ImageSource, predictor: Predictor | None, log: Mapping[str, Any], **options: Any) -> Session:
@@ -294,7 +305,7 @@ class Session(DocumentEditor):
         height, width = initial.mask.shape
         if (height, width) != (session.height, session.width):
             raise ValueError(f"the log was made on an image of {width}x{height} pixels, this one has {session.width}x{session.height}")
-        session._initial = session._document = initial
+        session._start_from(initial)
         for number, (action, session.progressive) in enumerate(actions):
             try:
                 session.apply(action)
@@ -302,34 +313,6 @@ class Session(DocumentEditor):
                 raise ValueError(f"action {number} of the log, {action}, cannot be applied: {error}") from error
         session.progressive = options.get("progressive", progressive)
         return session
-
-    def restore(self, initial: Document, steps: Iterable[Mapping[str, Any]]) -> None:
-        """Start from another document and repeat the steps of a journal.
-
-        The session must just have been opened. Neither predictor nor tools are used.
-
-        Args:
-            initial: The document to start from.
-            steps: {"kind": "apply", "change": from `change_to_json`} or {"kind": "undo"} or {"kind": "redo"}, oldest first.
-
-        Raises:
-            ValueError: If a step is not possible; the steps before it stay.
-            KeyError: If a step has no such field.
-            TypeError: If a step is not an object.
-        """
-        with self._lock:
-            self._initial = self._document = initial
-            for step in steps:
-                kind = step["kind"]
-                if kind == "apply":
-                    change: Change | None = change_from_json(step["change"], self.state)
-                elif kind in ("undo", "redo"):
-                    change = self._history.newest if kind == "undo" else self._history.undone
-                else:
-                    raise ValueError(f"{kind!r} is not a kind of step; allowed are apply, undo and redo")
-                if change is None:
-                    raise ValueError(f"there is nothing to {kind}")
-                self._write(change, kind)
 
     def packed(self, instance: int) -> Patch:
         """Return `patch(instance)`; the deprecated name."""
@@ -340,3 +323,8 @@ class Session(DocumentEditor):
         """Return `prompt_result(number)`; the deprecated name."""
         warn_renamed("Session.asked", "Session.prompt_result")
         return self.prompt_result(number)
+
+
+def _unpack(document: Document, entries: Sequence[Entry], indices: Iterable[int]) -> Iterator[Instance]:
+    for index in indices:
+        yield document.instance(entries[index])

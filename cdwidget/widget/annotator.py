@@ -134,7 +134,7 @@ class Annotator(AnnotatorSettings):
         return self.session.mask
 
     @property
-    def instances(self) -> list[Instance]:
+    def instances(self) -> Sequence[Instance]:
         """The objects of the image being shown: mask bool (H, W), label, id."""
         return self.session.instances
 

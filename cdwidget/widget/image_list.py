@@ -23,8 +23,9 @@ from cdwidget.items import Instance, Item
 from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
-from cdwidget.session.autosave import FileJournal, can_write, journal_path
-from cdwidget.session.document import Pixels
+from cdwidget.session.autosave import FileJournal
+from cdwidget.session.document import Entry, Pixels
+from cdwidget.session.files import can_write, journal_path
 
 Source = Union[ImageSource, Item, Session]
 Autosave = Union[bool, str, "os.PathLike[str]"]
@@ -40,20 +41,20 @@ class ClosedImage:
     Args:
         height: Rows of the image.
         width: Columns of the image.
-        packed: Id, label and pixels of each instance that has pixels.
+        packed: The entry and the pixels of each instance that has pixels.
         journal: Version of the journal file when the session was closed; None if there was none.
     """
 
     height: int
     width: int
-    packed: list[tuple[int, str, Patch]]
+    packed: list[tuple[Entry, Patch]]
     journal: Version | None
 
     @classmethod
     def of(cls, session: Session, journal: Version | None) -> ClosedImage:
         """Pack the instances of a session."""
-        packed = [(entry.id, entry.label, session.patch(entry.id)) for entry in session.state.entries]
-        return cls(session.height, session.width, [one for one in packed if one[2].any()], journal)
+        packed = [(entry, session.patch(entry.id)) for entry in session.state.entries]
+        return cls(session.height, session.width, [one for one in packed if one[1].any()], journal)
 
     @property
     def instances(self) -> Sequence[Instance]:
@@ -63,9 +64,8 @@ class ClosedImage:
 
 def _unpack(closed: ClosedImage, indices: Iterable[int]) -> Iterator[Instance]:
     for index in indices:
-        id, label, patch = closed.packed[index]
-        pixels = Pixels.of(patch).crop((0, 0, closed.width, closed.height))
-        yield Instance(pixels.mask, label, id, pixels.alpha)
+        entry, patch = closed.packed[index]
+        yield entry.instance(Pixels.of(patch), (0, 0, closed.width, closed.height))
 
 
 def _is_retired(session: Session) -> bool:
@@ -198,7 +198,7 @@ class ImageList:
         for index in range(len(self)):
             instances, closed = self._instances(index) or (), self._closed.get(index)
             is_packed = closed is not None and isinstance(instances, LazyInstances)  # Then no mask needs to be unpacked.
-            labels = [label for _, label, _ in closed.packed] if closed and is_packed else [one.label for one in instances]
+            labels = [entry.label for entry, _ in closed.packed] if closed and is_packed else [one.label for one in instances]
             if count := labels.count(""):
                 counts[(self._path(index) or self._array_path(index, None)).name] = count
         return counts

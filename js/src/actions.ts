@@ -6,6 +6,7 @@ export interface Actions {
   select: { type: "select"; instance: number | null };
   delete: { type: "delete"; instance?: number | readonly number[] };
   relabel: { type: "relabel"; label: string; instance?: number | readonly number[] };
+  set_attributes: { type: "set_attributes"; instance: number | null; attributes: Record<string, unknown> };
   duplicate: { type: "duplicate"; instance?: number };
   split: { type: "split"; instance?: number };
   merge: { type: "merge"; instance: number };

@@ -12,7 +12,22 @@ import numpy as np
 from cdwidget.masks import iou
 from cdwidget.predictor import GOOD_IOU, Prediction, QualityEstimate
 from cdwidget.prompts import Box, Click, Prompt, Stroke
-from cdwidget.session import Accept, Action, Alternative, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, Session, Snap, Split
+from cdwidget.session import (
+    Accept,
+    Action,
+    Alternative,
+    Delete,
+    Duplicate,
+    Lock,
+    Merge,
+    Relabel,
+    Reorder,
+    Select,
+    Session,
+    SetAttributes,
+    Snap,
+    Split,
+)
 from cdwidget.tools import Brush, FillHoles, Grow, KeepLargest, Lasso, Matte, Polygon, Shrink, Smooth, Superpixel, Wand
 
 HEIGHT, WIDTH = 14, 18
@@ -120,8 +135,9 @@ def any_action(random: Random, session: Session) -> Action:
         lambda: Alternative(random.randint(-1, 3)),
         lambda: Accept(random.choice([None, "", "cat", "dog"])),
         lambda: Select(random.choice([None, random_id()])),
-        lambda: Delete(random.choice([None, random_id()])),
-        lambda: Relabel(random.choice(["", "cat", "dog"]), random.choice([None, random_id()])),
+        lambda: Delete(random.choice([None, random_id(), (random_id(), random_id())])),
+        lambda: Relabel(random.choice(["", "cat", "dog"]), random.choice([None, random_id(), (random_id(), random_id())])),
+        lambda: SetAttributes(random.choice([None, random_id()]), random.choice([{}, {"occluded": add}, {"pose": ["left", 1.5, None]}])),
         lambda: Lock(add),
         lambda: Duplicate(random.choice([None, random_id()])),
         lambda: Merge(random_id()),
