@@ -108,11 +108,67 @@ def test_autosave_options(tmp_path: Path) -> None:
     array = Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), autosave=tmp_path / "mine.jsonl")
     array.apply(Click(1, 1))
     assert (Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), autosave=tmp_path / "mine.jsonl").mask == array.mask).all()
-    assert AnnotatorPage(Annotator(IMAGE, ScriptedPredictor(LEFT_HALF))).notice == ""
-    with pytest.raises(ValueError, match="one file"):
+    assert AnnotatorPage(Annotator(IMAGE, ScriptedPredictor(LEFT_HALF))).notice.startswith("Not saved, as this image is not a file")
+    assert AnnotatorPage(Annotator(Session(IMAGE, ScriptedPredictor(LEFT_HALF)))).notice == ""
+    with pytest.raises(ValueError, match="one file.*give a folder, such as autosave='labels/'"):
         Annotator([path, path], ScriptedPredictor(LEFT_HALF), autosave="mine.jsonl")
     with pytest.raises(ValueError, match="its own journal"):
         Annotator(Session(IMAGE), autosave="mine.jsonl")
+
+
+def test_a_journal_folder_saves_images_that_are_not_files(tmp_path: Path) -> None:
+    file = photo(tmp_path)
+    images = [IMAGE, Image.fromarray(IMAGE[::-1].copy()), file, Item(file), {"image": IMAGE[:, ::-1]}]
+    folder = tmp_path / "labels"
+
+    def opened(autosave: object = folder) -> Annotator:
+        return Annotator(images, ScriptedPredictor(LEFT_HALF), autosave=autosave)  # type: ignore[arg-type]
+
+    first = opened()
+    page = AnnotatorPage(first)
+    for index in range(len(images)):
+        assert first.index == index and page.notice == "Saved after every change"
+        first.apply(Click(1 + index, 1))
+        if index + 1 < len(images):
+            first.next()
+    assert sorted(path.name for path in folder.iterdir() if path.suffix == ".jsonl") == [
+        "image-1.jsonl",
+        "image-2.jsonl",
+        "image-5.jsonl",
+        "photo.png-2.jsonl",
+        "photo.png.jsonl",
+    ]
+    assert not (tmp_path / ".cdwidget").exists()
+    first.close()
+    again = opened(f"{folder}/")
+    for index in range(len(images)):
+        assert [prompt.x for prompt in again.session.prompts] == [1 + index]  # type: ignore[union-attr]
+        if index + 1 < len(images):
+            again.next()
+
+
+@pytest.mark.parametrize("name", ["labels", "labels/", "a.b/"])
+def test_a_path_without_suffix_or_with_a_slash_is_a_journal_folder(tmp_path: Path, name: str) -> None:
+    Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), autosave=f"{tmp_path}/{name}").apply(Click(1, 1))
+    assert (tmp_path / name / "image-1.jsonl").is_file()
+
+
+def test_images_may_be_given_as_a_folder(tmp_path: Path) -> None:
+    paths = [photo(tmp_path, f"photo{number}.png") for number in (10, 2, 1)]
+    widget = Annotator(str(tmp_path), ScriptedPredictor(LEFT_HALF))
+    widget.apply(Click(1, 1))
+    widget.next()
+    assert widget.session.image.shape == IMAGE.shape and [Path(item.path) for item in widget.items] == [paths[2], paths[1]]
+
+
+def test_a_url_is_fetched_and_not_taken_for_a_file(tmp_path: Path) -> None:
+    url = photo(tmp_path).as_uri()
+    widget = Annotator([url, photo(tmp_path, "b.png")], ScriptedPredictor(LEFT_HALF))
+    assert np.array_equal(widget.session.image, IMAGE) and AnnotatorPage(widget).notice.startswith("Not saved, as this image is not a file")
+    widget.apply(Click(1, 1))
+    saved = read("coco", widget.save(tmp_path / "out" / "a.json"))
+    assert [(Path(item.path).name, len(item.instances)) for item in saved] == [("image-1.png", 1)]
+    assert np.array_equal(saved[0].read_image(), IMAGE)
 
 
 def test_a_read_only_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,7 @@ class Catalogue(ItemEditor):
         Raises:
             FileNotFoundError: If a folder or pattern has no images.
             ValueError: If the status does not exist.
+            TypeError: If `items` is a table instead of one of its columns.
 
         Example:
             >>> catalogue.add("photos/", tags=["night"])

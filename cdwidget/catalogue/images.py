@@ -6,7 +6,6 @@ A catalogue stores paths below its folder relative to it, so that both can be mo
 from __future__ import annotations
 
 import getpass
-import glob
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any, Iterable, Iterator
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.image_files import IMAGE_SUFFIXES, upright_size
+from cdwidget.formats.image_files import upright_size
 from cdwidget.images import ImageSource, read_image
+from cdwidget.images.sources import IMAGE_SUFFIXES, find_images, refuse_table
 from cdwidget.items import Item
 
-PATTERN_CHARACTERS = {"*", "?"}  # Not "[", which is common in file names.
 URL_SEPARATOR = "::"  # fsspec's separator of nested URLs: zip://photo.jpg::archive.zip
 
 
@@ -84,29 +83,17 @@ def expand_paths(source: Any) -> Iterable[Any]:
 
     Raises:
         FileNotFoundError: If a folder or pattern has no images.
+        TypeError: If the source is a table.
     """
     if isinstance(source, Item):
         return [source]
+    refuse_table(source)
     if isinstance(source, (str, os.PathLike)):
-        found = _expanded(os.fspath(source))
+        found = find_images(source)
         if not found:
             raise FileNotFoundError(f"there are no images in {source}; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
         return found
-    return (found for one in source for found in (_expanded(os.fspath(one)) if isinstance(one, (str, os.PathLike)) else [one]))
-
-
-def _expanded(path: str) -> list[str]:
-    if is_url(path):
-        return [path]
-    expanded = os.path.expanduser(path)
-    if os.path.isdir(expanded):
-        walk = (one for one in os.walk(expanded) if not any(part.startswith(".") for part in Path(one[0]).relative_to(expanded).parts))
-        found = [os.path.join(folder, name) for folder, _, names in walk for name in names]
-    elif PATTERN_CHARACTERS & set(expanded) and not os.path.lexists(expanded):
-        found = glob.glob(expanded, recursive=True)
-    else:
-        return [path]
-    return sorted(name for name in found if Path(name).suffix.lower() in IMAGE_SUFFIXES and not Path(name).name.startswith("."))
+    return (found for one in source for found in (find_images(one) if isinstance(one, (str, os.PathLike)) else [one]))
 
 
 def resolve_path(name: str, folder: Path) -> str:
@@ -162,7 +149,7 @@ def fetch(url: str) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no {url}") from error
     except ImportError as error:
-        raise ValueError(f"{url} cannot be opened: {error} (pip install 'cdwidget[remote]' for s3:// and gs://)") from error
+        raise ValueError(f"{url} cannot be opened: {error} (pip install 'cdwidget[remote]' for https://, s3:// and gs://)") from error
     except Exception as error:  # Each kind of store has its own error types.
         raise ValueError(f"{url} cannot be opened: {type(error).__name__}: {error}") from error
     try:

@@ -24,12 +24,13 @@ def decode(file: BinaryIO, name: str) -> Raster:
     """Read an image file.
 
     Args:
-        file: The file, at its start, opened for reading bytes.
+        file: The file, opened for reading bytes.
         name: Its name in error messages.
 
     Raises:
         ValueError: If it is damaged, too large or of an unknown kind, or another package is needed.
     """
+    file.seek(0)
     header = file.read(HEADER_BYTES)
     file.seek(0)
     if header[:4] in tiff.SIGNATURES:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from cdwidget.images.files import decode, from_pil
 from cdwidget.images.raster import Raster
+from cdwidget.images.sources import DatasetImage
 from cdwidget.images.window import WindowLike, to_window
 
-ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray, bytes, BinaryIO]
+ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray, bytes, BinaryIO, DatasetImage]
 
 
 def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequence[int] | None = None) -> np.ndarray:
@@ -54,6 +55,8 @@ def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequ
 
 def _raster(source: ImageSource, any_bands: bool) -> tuple[Raster, str]:
     """Return the pixels of an image as stored, and its name in error messages."""
+    if isinstance(source, DatasetImage):
+        return _raster(source.load(), any_bands)
     if isinstance(source, Image.Image):
         return from_pil(source, "the PIL image"), "the PIL image"
     if isinstance(source, (str, os.PathLike)):
@@ -66,7 +69,7 @@ def _raster(source: ImageSource, any_bands: bool) -> tuple[Raster, str]:
     if hasattr(source, "read") and hasattr(source, "seek"):
         return decode(source, "the open file"), "the open file"
     raise TypeError(
-        f"an image is a path, a PIL image or a numpy array, not {type(source).__name__}; several are a list: sorted(folder.glob('*.jpg'))"
+        f"an image is a path, a PIL image or a numpy array, not {type(source).__name__}; an Annotator takes lists, folders and patterns"
     )
 
 
@@ -74,6 +77,6 @@ def _from_file(path: Path) -> Raster:
     if not path.exists():
         raise FileNotFoundError(f"there is no file {str(path)!r} (looked in {Path.cwd()}); give the path of an image file on this machine")
     if not path.is_file():
-        raise ValueError(f"{str(path)!r} is a folder; give the path of an image file, or a list: sorted(folder.glob('*.jpg'))")
+        raise ValueError(f"{str(path)!r} is a folder; give the path of an image file (an Annotator takes folders)")
     with path.open("rb") as file:
         return decode(file, repr(str(path)))

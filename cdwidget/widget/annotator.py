@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 from warnings import warn
 
 import numpy as np
@@ -13,6 +13,7 @@ from IPython import get_ipython
 
 from cdwidget.default_predictor import DEFAULT_PREDICTOR
 from cdwidget.formats import to_frame
+from cdwidget.images import list_images
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session, State
@@ -46,12 +47,14 @@ class Annotator(AnnotatorSettings):
     lists all keys.
 
     Args:
-        image: A path, PIL image or array (as for `read_image`), an Item, a Session, or a list of these.
+        image: A path, PIL image or array (as for `read_image`), an Item, a Session or a URL; a list, iterator or column of these; a folder
+            or a pattern such as "photos/*.jpg"; a data set of Hugging Face; or a stack of images, (N, H, W) or (N, H, W, 3).
         predictor: The model that predicts masks; None for the embedded CDNet. A Session brings its own.
         mask: Initial mask of the object being edited, (H, W); None for none.
         instances: Initial objects.
         autosave: True to save every edit of an image file to .cdwidget/<file name>.jsonl next to it; the next Annotator of the
-            file resumes there, including undo. A path to save there instead, also for an array. False not to save.
+            file resumes there, including undo. A folder such as "labels/" to save there instead, also for images that are not files; or
+            a file, for one image. False not to save.
         index: Position of the image to show first, from 0; None for the first one without objects.
         **traits: Initial values of public traits, such as `labels=["cup", "cat"]`.
 
@@ -74,7 +77,7 @@ class Annotator(AnnotatorSettings):
 
     def __init__(
         self,
-        image: Source | Sequence[Source],
+        image: Source | Iterable[Source],
         predictor: Predictor | None = None,
         *,
         mask: Any = None,
@@ -85,7 +88,7 @@ class Annotator(AnnotatorSettings):
     ) -> None:
         if predictor is not None and isinstance(image, Session):
             raise ValueError("a Session brings its own predictor; leave `predictor` out, or give the image itself")
-        sources: Any = image if isinstance(image, (list, tuple)) else [image]
+        sources = list_images(image, (Item, Session))
         options: dict[str, Any] = {} if mask is None else {"mask": mask}
         if instances:
             options["instances"] = instances

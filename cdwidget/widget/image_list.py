@@ -16,6 +16,7 @@ from warnings import warn
 import numpy as np
 from PIL import Image
 
+from cdwidget.catalogue.images import is_url, load_image
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.images import ImageSource, read_image
@@ -68,6 +69,19 @@ def _unpack(closed: ClosedImage, indices: Iterable[int]) -> Iterator[Instance]:
         yield entry.instance(Pixels.of(patch), (0, 0, closed.width, closed.height))
 
 
+def _as_folder(path: str | os.PathLike[str]) -> Path | None:
+    """Return a path that means a folder: it exists, ends with a slash or has no suffix; None for a file."""
+    text = os.path.expanduser(os.fspath(path))
+    is_folder = os.path.isdir(text) or text.endswith(("/", os.sep)) or not (os.path.exists(text) or Path(text).suffix)
+    return Path(text) if is_folder else None
+
+
+def _image_of(source: Any) -> ImageSource:
+    """Return the image of an item, of a URL or of itself."""
+    image = source.path if isinstance(source, Item) else source
+    return load_image(image) if isinstance(image, str) and is_url(image) else image
+
+
 def _is_retired(session: Session) -> bool:
     """Return whether another session of this process has taken over the journal."""
     return isinstance(session.journal, FileJournal) and session.journal.retired
@@ -77,10 +91,11 @@ class ImageList:
     """A list of images with one open image.
 
     Args:
-        sources: Paths, PIL images, arrays, items or sessions.
+        sources: Images as `list_images` returns them, items or sessions.
         predictor: The predictor of the sessions that are opened here.
         options: `mask=` and `instances=` of the first session.
-        autosave: Whether sessions of image files keep a journal, or the path of the journal of the only image.
+        autosave: Whether sessions of image files keep a journal; or the folder of the journals of all images; or the file of the journal
+            of the only image.
         index: Position of the image to open first; None for the first one without objects.
 
     Attributes:
@@ -102,16 +117,18 @@ class ImageList:
             names = " and ".join(f"{name}=" for name in options)
             raise ValueError(f"{names} works for a single image; got {len(sources)}. Give Item(path, instances) for each.")
         if not isinstance(autosave, (bool, str, os.PathLike)):
-            raise TypeError(f"autosave is {autosave!r}; allowed are True, False and the path of a file")
-        if len(sources) > 1 and not isinstance(autosave, bool):
+            raise TypeError(f"autosave is {autosave!r}; allowed are True, False, the path of a folder and, for one image, of a file")
+        self._journal_folder = None if isinstance(autosave, bool) else _as_folder(autosave)
+        if len(sources) > 1 and not isinstance(autosave, bool) and not self._journal_folder:
             raise ValueError(
-                f"autosave={str(autosave)!r} is one file, but there are {len(sources)} images. True keeps a file next to each image."
+                f"autosave={str(autosave)!r} is one file, but there are {len(sources)} images; give a folder, such as autosave='labels/'"
             )
         if options and isinstance(sources[0], (Session, Item)):
             raise ValueError(f"{' and '.join(options)} cannot be given with a {type(sources[0]).__name__}, which brings its own")
         if isinstance(sources[0], Session) and not isinstance(autosave, bool):
             raise ValueError("a Session brings its own journal; leave autosave out, and call FileJournal(path).resume(session) beforehand")
         self._sources = list(sources)
+        self._journal_names = self._name_journals()
         self._open: OrderedDict[int, Session] = OrderedDict()
         self._closed: dict[int, ClosedImage] = {}
         self._predictor = predictor
@@ -137,16 +154,18 @@ class ImageList:
 
     @property
     def notice(self) -> str:
-        """The save status of the open image, for the user; "" if it is not a file."""
+        """The save status of the open image, for the user; "" for a session, which its owner saves."""
         journal = self.session.journal
         if isinstance(journal, FileJournal):
             return journal.notice or SAVED_NOTICE
-        if self._path(self.index) is None or journal is not None:
+        if journal is not None or isinstance(self._sources[self.index], Session):
             return ""
         path = self._journal_path(self.index)
-        if path is None:
-            return "Not saved: autosave is off"
-        return f"Not saved: {path.parent} cannot be written to; give autosave='a file elsewhere.jsonl'"
+        if path is not None:
+            return f"Not saved: {path.parent} cannot be written to; give autosave='another folder/'"
+        if self._autosave:
+            return "Not saved, as this image is not a file: call save(), or give autosave='a folder/'"
+        return "Not saved: autosave is off"
 
     def go(self, step: int) -> list[str]:
         """Open the next (1) or previous (-1) readable image; return the problems of skipped ones.
@@ -266,7 +285,7 @@ class ImageList:
         path = (images or Path()) / f"image-{index + 1}.png"
         if images is not None:
             source: Any = self._sources[index]
-            pixels = source.image if isinstance(source, Session) else read_image(source)
+            pixels = source.image if isinstance(source, Session) else read_image(_image_of(source))
             if not path.exists():
                 write_files([(path, to_png(Image.fromarray(pixels)))])
             elif not np.array_equal(read_image(path), pixels):
@@ -275,9 +294,8 @@ class ImageList:
 
     def _path(self, index: int) -> Path | None:
         source = self._sources[index]
-        if isinstance(source, Item):
-            return Path(source.path)
-        return Path(source) if isinstance(source, (str, os.PathLike)) else None
+        name = source.path if isinstance(source, Item) else source
+        return Path(name) if isinstance(name, (str, os.PathLike)) and not is_url(os.fspath(name)) else None
 
     def _session(self, index: int) -> Session:
         if index not in self._open or _is_retired(self._open[index]):
@@ -305,7 +323,7 @@ class ImageList:
             options: dict[str, Any] = {"instances": closed.instances}
         else:
             options = {"instances": source.instances} if isinstance(source, Item) else self._options
-        session = Session(source.path if isinstance(source, Item) else source, self._predictor, **options)
+        session = Session(_image_of(source), self._predictor, **options)
         if path is not None and is_saved:
             journal = FileJournal(path)
             journal.resume(session)
@@ -321,10 +339,25 @@ class ImageList:
 
     def _journal_path(self, index: int) -> Path | None:
         """Return the path of an image's journal, existing or not; None if it is not saved."""
+        if self._journal_folder is not None:
+            return self._journal_folder / self._journal_names[index]
         if not isinstance(self._autosave, bool):
             return Path(self._autosave).expanduser()
         path = self._path(index)
         return journal_path(path) if self._autosave and path is not None else None
+
+    def _name_journals(self) -> list[str]:
+        """Return the name of each image's journal in a folder: of its file, or image-1 and so on; a name given twice is numbered."""
+        names: dict[str, None] = {}
+        for index in range(len(self)):
+            path = self._path(index)
+            first = name = path.name if path else f"image-{index + 1}"
+            number = 1
+            while name in names:
+                number += 1
+                name = f"{first}-{number}"
+            names[name] = None
+        return [f"{name}.jsonl" for name in names]
 
     def _journal_version(self, index: int) -> Version | None:
         """Return the version of an image's journal file; None if there is no such file."""

@@ -1,0 +1,165 @@
+"""The ways to give several images: folders, patterns, iterables, columns of tables, rows of data sets, stacks."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cdwidget.images.raster import BAND_COUNTS
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif"}
+PATTERN_CHARACTERS = {"*", "?"}  # Not "[", which is common in file names.
+IMAGE_FIELDS = ("image", "img", "pixel_values", "path", "file_name")  # Usual names of the image in a row of a data set.
+NO_IMAGE = "an image is a path, a PIL image, an array, bytes or a row with an 'image'"
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetImage:
+    """The image of one row of a data set, which is decoded when it is read.
+
+    Args:
+        rows: A data set of Hugging Face.
+        index: The row.
+    """
+
+    rows: Any
+    index: int
+
+    def load(self) -> Any:
+        """Return the image of the row: a PIL image, an array, bytes or a path."""
+        return image_of_row(self.rows[self.index])
+
+
+def list_images(source: Any, others: tuple[type, ...] = ()) -> list[Any]:
+    """Return the images that are given as one value.
+
+    Args:
+        source: One image; a folder, with its subfolders, or a pattern such as "photos/*.jpg", in natural order (2 before 10); a list,
+            iterator or array of images, or a column of paths of a table; a set, or an iterator of `Path`s, in natural order; a data set
+            of Hugging Face; an array (N, H, W), (N, H, W, 3) or (N, 3, H, W).
+        others: Further types that stand for one image each.
+
+    Returns:
+        The images, which are not read yet.
+
+    Raises:
+        FileNotFoundError: If a folder holds no image, or no file matches a pattern.
+        TypeError: If something is not an image.
+    """
+    images = _split(source, others)
+    return [image for entry in images for image in _checked(entry, others)] if images is not None else _checked(source, others)
+
+
+def image_of_row(row: Any) -> Any:
+    """Return the image of a row of a data set; other values are returned unchanged.
+
+    Raises:
+        TypeError: If the row has no image.
+    """
+    while isinstance(row, Mapping):
+        if row.get("bytes") is not None:
+            return row["bytes"]
+        name = next((name for name in IMAGE_FIELDS if row.get(name) is not None), None)
+        if name is None:
+            raise TypeError(f"the row has the fields {', '.join(map(repr, row))} and no image; {NO_IMAGE}")
+        row = row[name]
+    return row
+
+
+def natural_order(path: Any) -> list[Any]:
+    """Return a sort key that puts photo2.jpg before photo10.jpg."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in re.split(r"(\d+)", os.fspath(path))] + [
+        (0, str(path))
+    ]
+
+
+def refuse_table(source: Any) -> None:
+    """Raise TypeError for a table of pandas, which iterates over the names of its columns."""
+    if hasattr(source, "iloc") and hasattr(source, "columns"):
+        raise TypeError(
+            f"a table is no list of images; give the column of their paths, such as table[{next(iter(source.columns), 'path')!r}]"
+        )
+
+
+def _split(source: Any, others: tuple[type, ...]) -> Iterable[Any] | None:
+    """Return the parts of a source of several images; None for a single one."""
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, Mapping, *others)) or hasattr(source, "read"):
+        return None
+    refuse_table(source)
+    if hasattr(source, "column_names") and hasattr(source, "__getitem__"):
+        return [DatasetImage(source, index) for index in range(len(source))]
+    if hasattr(source, "__array__"):
+        array = np.asarray(source)
+        if array.dtype.kind in "OUST" and array.ndim == 1:
+            return list(array.tolist())
+        return list(array) if _is_stack(array) else None
+    if isinstance(source, Set):
+        return _sorted_if_paths(source, (str, os.PathLike))
+    if isinstance(source, Iterator):
+        return _sorted_if_paths(source, (os.PathLike,))
+    return source if isinstance(source, Sequence) else None
+
+
+def _is_stack(array: np.ndarray) -> bool:
+    if array.ndim == 4:
+        return True
+    return array.ndim == 3 and array.shape[2] not in BAND_COUNTS and array.shape[0] not in (1, 3, 4)
+
+
+def _sorted_if_paths(source: Iterable[Any], kinds: tuple[type, ...]) -> list[Any]:
+    images = list(source)
+    return sorted(images, key=natural_order) if all(isinstance(image, kinds) for image in images) else images
+
+
+def _checked(image: Any, others: tuple[type, ...]) -> list[Any]:
+    """Return one entry of a list as images: several for a folder or a pattern."""
+    if isinstance(image, (str, os.PathLike)):
+        return _files(image)
+    if isinstance(image, Mapping):
+        return [image_of_row(image)]
+    is_image = isinstance(image, (bytes, bytearray, memoryview, Image.Image, DatasetImage, *others))
+    if is_image or hasattr(image, "__array__") or hasattr(image, "read"):
+        return [image]
+    raise TypeError(f"{image!r:.80} is no image; {NO_IMAGE}")
+
+
+def find_images(path: str | os.PathLike[str]) -> list[Any]:
+    """Return the image files that a path means, in natural order.
+
+    Args:
+        path: A folder, whose subfolders count too; a pattern such as "photos/*.jpg"; or a file or URL, which need not exist.
+    """
+    text = os.path.expanduser(os.fspath(path))
+    if "://" in text:
+        return [path]
+    if os.path.isdir(text):
+        found = [os.path.join(folder, name) for folder, folders, names in os.walk(text) if _show_visible(folders) for name in names]
+    elif PATTERN_CHARACTERS & set(text) and not os.path.lexists(text):
+        found = [name for name in glob.glob(text, recursive=True) if os.path.isfile(name)]
+    else:
+        return [path]
+    named = [name for name in found if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not os.path.basename(name).startswith(".")]
+    return sorted(named if isinstance(path, str) else map(Path, named), key=natural_order)
+
+
+def _show_visible(folders: list[str]) -> bool:
+    """Keep a walk out of hidden folders, such as .cdwidget; return True."""
+    folders[:] = [folder for folder in folders if not folder.startswith(".")]
+    return True
+
+
+def _files(path: str | os.PathLike[str]) -> list[Any]:
+    found = find_images(path)
+    if not found:
+        raise FileNotFoundError(
+            f"there are no images in {os.fspath(path)!r} (looked in {Path.cwd()}); allowed are {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    return found
