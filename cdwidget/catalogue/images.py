@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator
 
 import numpy as np
-from PIL import Image
 
-from cdwidget.formats.image_files import upright_size
 from cdwidget.images import ImageSource, read_image
-from cdwidget.images.sources import IMAGE_SUFFIXES, find_images, refuse_table
+from cdwidget.images.files import page_size
+from cdwidget.images.pages import split_page
+from cdwidget.images.reading import read_page
+from cdwidget.images.sources import FOLDER_SUFFIXES, find_images, refuse_table
 from cdwidget.items import Item
 
 URL_SEPARATOR = "::"  # fsspec's separator of nested URLs: zip://photo.jpg::archive.zip
@@ -91,7 +92,7 @@ def expand_paths(source: Any) -> Iterable[Any]:
     if isinstance(source, (str, os.PathLike)):
         found = find_images(source)
         if not found:
-            raise FileNotFoundError(f"there are no images in {source}; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
+            raise FileNotFoundError(f"there are no images in {source}; allowed are {', '.join(sorted(FOLDER_SUFFIXES))}")
         return found
     return (found for one in source for found in (find_images(one) if isinstance(one, (str, os.PathLike)) else [one]))
 
@@ -118,17 +119,38 @@ def load_image(path: str) -> np.ndarray:
         PermissionError: If the user has not consented to open it.
         ValueError: If it cannot be opened or is not an image.
     """
-    check_allowed(path)
     if not is_url(path):
+        check_allowed(path)
         return read_image(path)
-    with fetch(path) as file:
-        return read_image(_open_image(path, file))
+    with open_image(path) as (file, page):
+        return read_page(file, page, path)
 
 
 def image_source(path: str) -> ImageSource:
     """Return an image for a Session: a path unchanged, or the pixels of a URL."""
     check_allowed(path)
     return load_image(path) if is_url(path) else path
+
+
+@contextmanager
+def open_image(path: str) -> Iterator[tuple[Any, int]]:
+    """Open the file of an image for reading bytes; yield it and the number of the image's page.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        PermissionError: If the user has not consented to open it.
+        ValueError: If the URL cannot be reached.
+    """
+    check_allowed(path)
+    if is_url(path):
+        with fetch(path) as file:
+            yield file, 0
+        return
+    name, page = split_page(path)
+    if not os.path.isfile(name):
+        raise FileNotFoundError(f"{name} is a folder" if os.path.isdir(name) else f"there is no file {name}")
+    with open(name, "rb") as file:
+        yield file, page
 
 
 @contextmanager
@@ -178,21 +200,12 @@ def find_problem(path: str, size: tuple[int, int] | None, decode: bool) -> str |
         A description that begins with "missing", "blocked", "changed" or "corrupt"; None if the image is fine.
     """
     try:
-        check_allowed(path)
-        if not is_url(path):
-            if not os.path.exists(path):
-                return f"missing: there is no file {path}"
-            if not os.path.isfile(path):
-                return f"missing: {path} is a folder"
-        with fetch(path) if is_url(path) else open(path, "rb") as file:
-            image = _open_image(path, file)
-            found = image.size[::-1]
-            if image.format != "PNG" or size != found:  # Pillow reads all of a PNG to find its orientation.
-                found = upright_size(image)
+        with open_image(path) as (file, page):
+            found = page_size(file, page, path, size)
             if size is not None and size != found:
                 return f"changed: it is {found[1]}x{found[0]} pixels, and its masks are {size[1]}x{size[0]}"
             if decode:
-                read_image(image)
+                read_page(file, page, path)
     except FileNotFoundError as error:
         return f"missing: {error}"
     except PermissionError as error:
@@ -200,10 +213,3 @@ def find_problem(path: str, size: tuple[int, int] | None, decode: bool) -> str |
     except Exception as error:  # A remote store may raise its own error types while it is read.
         return f"corrupt: {error}"
     return None
-
-
-def _open_image(path: str, file: Any) -> Image.Image:
-    try:
-        return Image.open(file)
-    except Exception as error:  # Pillow raises errors of many types.
-        raise ValueError(f"{path} cannot be read as an image ({type(error).__name__}: {error})") from error

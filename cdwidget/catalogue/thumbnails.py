@@ -6,20 +6,20 @@ A large JPEG file is decoded at reduced size, once for all of its instances.
 from __future__ import annotations
 
 import json
-import os
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Sequence
+from typing import Any, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from cdwidget.catalogue.images import check_allowed, fetch, is_url
+from cdwidget.catalogue.images import open_image
 from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, png_to_heat
 from cdwidget.catalogue.storage import Database
 from cdwidget.images import read_image
+from cdwidget.images.reading import read_page
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.rle import decode_box
 
@@ -28,6 +28,7 @@ MIN_SHOWN_PX = 48  # image pixels per side shown at least, so that tiny instance
 JPEG_QUALITY = 82
 IMAGE_CACHE_BYTES = 128 * 2**20  # The newest image is kept even if it alone is larger.
 MIN_REDUCED_PX = 64  # pixels per side that a reduced image keeps
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 REDUCTIONS = (8, 4, 2, 1)  # the factors by which libjpeg can reduce an image while decoding
 
 
@@ -200,19 +201,25 @@ class ImageCache:
 
 def _decode(path: str, scale: int) -> tuple[np.ndarray, int]:
     """Return an image and its reduction; decoding a reduced JPEG is much faster."""
-    check_allowed(path)
-    if not is_url(path) and not os.path.isfile(path):
-        raise FileNotFoundError(f"there is no file {path}; if the images were moved, call catalogue.relocate(old, new)")
-    with fetch(path) if is_url(path) else open(path, "rb") as file:
+    try:
+        with open_image(path) as (file, page):
+            return _decode_open(file, page, path, scale)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; if the images were moved, call catalogue.relocate(old, new)") from error
+
+
+def _decode_open(file: Any, page: int, path: str, scale: int) -> tuple[np.ndarray, int]:
+    if file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
+        file.seek(0)
         try:
             image = Image.open(file)
         except Exception as error:  # Pillow raises errors of many types.
             raise ValueError(f"{path} cannot be read as an image ({type(error).__name__}: {error})") from error
         width, height = image.size
-        if image.format != "JPEG" or min(width, height) < MIN_REDUCED_PX * scale:
-            return read_image(image), 1
-        image.draft(None, (width // scale, height // scale))
-        return read_image(image), round(width / image.size[0])
+        if min(width, height) >= MIN_REDUCED_PX * scale:
+            image.draft(None, (width // scale, height // scale))
+            return read_image(image), round(width / image.size[0])
+    return read_page(file, page, path), 1
 
 
 def _thumbnail(row: InstanceRow, frame: ThumbnailFrame, image: np.ndarray, counts: str) -> Thumbnail:

@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.replacement import replacing
+from cdwidget.images.files import page_size
+from cdwidget.images.pages import split_page
 from cdwidget.items import Item
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 MAX_STEM_BYTES = 200  # File systems allow 255 bytes per name; the rest is for suffixes and numbers.
-EXIF_ORIENTATION = 0x0112  # EXIF tag.
-SIDEWAYS_ORIENTATIONS = range(5, 9)  # Values of the tag for images turned by 90 or 270 degrees.
 
 
 def open_image(path: Path) -> Image.Image:
@@ -40,18 +40,12 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image file, upright according to its EXIF orientation."""
-    with open_image(path) as file:
-        return upright_size(file)
-
-
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return (height, width) of an open image, upright.
-
-    Reads all of a PNG file, because its EXIF chunk may follow the pixels.
-    """
-    width, height = image.size
-    return (width, height) if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS_ORIENTATIONS else (height, width)
+    """Return (height, width) of an image file or of a page of it, upright according to its EXIF orientation."""
+    file, page = split_page(path)
+    if not os.path.isfile(file):
+        raise FileNotFoundError(f"there is no image {path} (looked in {Path.cwd()})")
+    with file.open("rb") as opened:
+        return page_size(opened, page, str(path))
 
 
 def find_image(name: str, folder: Path, images: Path | None) -> Path:
@@ -75,7 +69,7 @@ def image_path(item: Item) -> Path:
 def item_size(item: Item) -> tuple[int, int]:
     """Return (height, width) of an item, from its image or else its first mask."""
     path = image_path(item)
-    if os.path.isfile(path):
+    if os.path.isfile(split_page(path)[0]):
         return image_size(path)
     for instance in item.instances:
         height, width = np.shape(instance.mask)

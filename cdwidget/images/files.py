@@ -8,45 +8,103 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from cdwidget.images import tiff
+from cdwidget.images import medical, pages, tiff
 from cdwidget.images.errors import missing_package, unreadable
-from cdwidget.images.orientation import EXIF_ORIENTATION, upright
+from cdwidget.images.orientation import EXIF_ORIENTATION, SIDEWAYS_ORIENTATIONS, upright
 from cdwidget.images.raster import Raster
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AND_COLOR = slice(24, 26)  # Bytes of the header: bit depth and color type.
 DEEP_COLOR_PNG = [(16, 2), (16, 4), (16, 6)]  # RGB, gray and alpha, RGBA: Pillow reads 8 of their 16 bits.
-HEADER_BYTES = 32
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def decode(file: BinaryIO, name: str) -> Raster:
+def decode(file: BinaryIO, name: str, page: int = 0) -> Raster:
     """Read an image file.
 
     Args:
         file: The file, opened for reading bytes.
         name: Its name in error messages.
+        page: The page of a file that holds several, from 0.
 
     Raises:
-        ValueError: If it is damaged, too large or of an unknown kind, or another package is needed.
+        ValueError: If it is damaged, too large or of an unknown kind, has no such page, or another package is needed.
     """
-    file.seek(0)
-    header = file.read(HEADER_BYTES)
-    file.seek(0)
+    header = _header(file)
+    if header.startswith(pages.NPY_SIGNATURE):
+        return pages.read_npy(file, name, page)
+    if medical.is_dicom(header):
+        return medical.read_dicom(file, name, page)
+    if medical.is_nifti(file, header):
+        return medical.read_nifti(file, name, page)
+    pillow_page = page
     if header[:4] in tiff.SIGNATURES:
-        raster = tiff.read_tiff(file, name)
-        if raster is not None:
+        raster = tiff.read_tiff(file, name, page)
+        if isinstance(raster, Raster):
             return raster
-        file.seek(0)
+        pillow_page = raster
+    file.seek(0)
     if header[4:8] == b"ftyp" and header[8:12] in HEIF_BRANDS:
         _register_heif(name)
     try:
         image = Image.open(file)
+        if pillow_page:
+            image.seek(pillow_page)
         if header.startswith(PNG_SIGNATURE) and tuple(header[PNG_DEPTH_AND_COLOR]) in DEEP_COLOR_PNG:
             return _deep_png(image, file, name)
     except Exception as error:  # Pillow raises OSError, SyntaxError, struct.error, DecompressionBombError and others.
         raise unreadable(name, error) from error
     return from_pil(image, name)
+
+
+def page_size(file: BinaryIO, page: int, name: str, expected: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return (height, width) of an image, upright, from its header if that says it.
+
+    Args:
+        file: The file, opened for reading bytes.
+        page: The page of a file that holds several, from 0.
+        name: Its name in error messages.
+        expected: The size that it should have. The orientation of a PNG file stored in this size is not read, because it may follow the
+            pixels.
+
+    Raises:
+        ValueError: If it is not an image, has no such page, or another package is needed.
+    """
+    _header(file)
+    try:
+        image = Image.open(file) if page == 0 else None
+    except Exception:  # Pillow raises errors of many types; other libraries may read the file.
+        image = None
+    if image is None:
+        height, width = decode(file, name, page).pixels.shape[:2]
+        return height, width
+    width, height = image.size
+    if image.format == "PNG" and (height, width) == expected:
+        return height, width
+    try:
+        is_sideways = image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS_ORIENTATIONS
+    except Exception as error:
+        raise unreadable(name, error) from error
+    return (width, height) if is_sideways else (height, width)
+
+
+def page_count(file: BinaryIO) -> int:
+    """Return the number of images in a TIFF, NumPy, DICOM or NIfTI file; 1 for other kinds."""
+    header = _header(file)
+    if header.startswith(pages.NPY_SIGNATURE):
+        return pages.npy_page_count(file)
+    if medical.is_dicom(header):
+        return medical.dicom_page_count(file)
+    if medical.is_nifti(file, header):
+        return medical.nifti_page_count(file)
+    return tiff.page_count(file) if header[:4] in tiff.SIGNATURES else 1
+
+
+def _header(file: BinaryIO) -> bytes:
+    file.seek(0)
+    header = file.read(medical.HEADER_BYTES)
+    file.seek(0)
+    return header
 
 
 def from_pil(image: Image.Image, name: str) -> Raster:

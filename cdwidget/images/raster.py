@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 import numpy as np
@@ -21,11 +21,15 @@ class Raster:
         pixels: (H, W, bands), bool, whole numbers or floats.
         alpha: Opacity, uint8 (H, W); None if all pixels are opaque.
         nodata: Value of pixels without a measurement; None if all pixels have one.
+        own_window: The window that the file names; None if it names none.
+        is_inverted: Whether high values are dark.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     nodata: float | None = None
+    own_window: Window | None = None
+    is_inverted: bool = False
 
     @classmethod
     def of(cls, pixels: np.ndarray, name: str, any_bands: bool = False) -> Raster:
@@ -55,11 +59,15 @@ class Raster:
             return cls(pixels[:, :, :-1], opacity(pixels[:, :, -1]))
         return cls(pixels)
 
+    def with_display(self, window: Window | None, is_inverted: bool) -> Raster:
+        """Return the same pixels with the window and the direction that their file names."""
+        return replace(self, own_window=window, is_inverted=is_inverted)
+
     def rgb(self, window: Window | str | None, bands: int | Sequence[int] | None, name: str) -> np.ndarray:
         """Return the image, uint8 (H, W, 3), C-contiguous, a copy.
 
         Args:
-            window: The window; "auto" for the automatic one; None to keep 8-bit pixels and choose it for all others.
+            window: The window; "auto" for the automatic one; None for the file's own, to keep 8-bit pixels, or else the automatic one.
             bands: One band for gray, or three for red, green and blue, counted from 0. None for the first three, or the first of two.
             name: The image's name in error messages.
 
@@ -70,14 +78,17 @@ class Raster:
         empty = None if self.nodata is None else (pixels == self.nodata).all(axis=2)
         if pixels.dtype.kind == "b":
             pixels = pixels.view(np.uint8) * np.uint8(255)
-        elif isinstance(window, Window) or pixels.dtype != np.uint8 or window == "auto":
+        elif window is not None or self.own_window is not None or pixels.dtype != np.uint8:
             try:
-                chosen = window if isinstance(window, Window) else automatic_window(pixels, empty)
+                given = self.own_window if window is None else window
+                chosen = given if isinstance(given, Window) else automatic_window(pixels, empty)
             except ValueError as error:
                 raise ValueError(f"{name} cannot be shown: {error}; replace NaN and infinite pixels, e.g. with numpy.nan_to_num") from None
             pixels = apply_window(pixels, chosen)
-            if empty is not None:
-                pixels[empty] = 0
+        if self.is_inverted:
+            pixels = 255 - pixels
+        if empty is not None:
+            pixels = np.where(empty[:, :, None], np.uint8(0), pixels)
         if self.alpha is not None:
             pixels = _on_white(pixels, self.alpha)
         return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], COLOR_BANDS)), order="C")
@@ -91,6 +102,13 @@ class Raster:
         if len(chosen) not in (1, COLOR_BANDS) or not all(isinstance(band, int) and 0 <= band < count for band in chosen):
             raise ValueError(f"bands is {bands!r}; {name} has {count}, so give one or three whole numbers from 0 to {count - 1}")
         return self.pixels[:, :, chosen]
+
+
+def is_stack(array: np.ndarray) -> bool:
+    """Return whether an array is several images: (N, H, W), (N, H, W, bands) or (N, bands, H, W)."""
+    if array.ndim == 4:
+        return True
+    return array.ndim == 3 and array.shape[2] not in BAND_COUNTS and array.shape[0] not in (1, 3, 4)
 
 
 def opacity(alpha: np.ndarray) -> np.ndarray:

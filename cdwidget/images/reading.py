@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.images.files import decode, from_pil
+from cdwidget.images.pages import split_page
 from cdwidget.images.raster import Raster
 from cdwidget.images.sources import DatasetImage
 from cdwidget.images.window import WindowLike, to_window
@@ -22,7 +23,8 @@ def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequ
     """Read an image.
 
     The EXIF orientation is applied. Transparent pixels become white. Only the first frame of an animation is read. Images of more than
-    8 bits and of floats are read through a window: the range of values that becomes 0 to 255.
+    8 bits and of floats are read through a window: the range of values that becomes 0 to 255. "stack.tif#1" is the second page of a
+    stack: of a TIFF, NumPy, DICOM or NIfTI file that holds several images.
 
     Args:
         source: A path, a PIL image, the bytes of a file, an open file, or an array of bool, whole numbers or floats: (H, W),
@@ -30,7 +32,7 @@ def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequ
             With `bands`, an array may have any number of bands.
         window: (low, high), (low, high, gamma) or a `Window`. None and "auto" choose it: 0 to the white of the image's depth (1, 255,
             1023, 4095, 16383 or 65535) if the image nearly reaches it, else its percentiles 0.1 and 99.9; None keeps 8-bit pixels as
-            they are.
+            they are, and takes the window that a DICOM file names.
         bands: The bands to show, counted from 0: one for gray, or three for red, green and blue. None for the first three.
 
     Returns:
@@ -60,8 +62,7 @@ def _raster(source: ImageSource, any_bands: bool) -> tuple[Raster, str]:
     if isinstance(source, Image.Image):
         return from_pil(source, "the PIL image"), "the PIL image"
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        return _from_file(path), repr(str(path))
+        return _from_file(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return decode(BytesIO(source), "the file's content"), "the file's content"
     if hasattr(source, "__array__"):
@@ -73,10 +74,17 @@ def _raster(source: ImageSource, any_bands: bool) -> tuple[Raster, str]:
     )
 
 
-def _from_file(path: Path) -> Raster:
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {str(path)!r} (looked in {Path.cwd()}); give the path of an image file on this machine")
+def _from_file(given: str | os.PathLike[str]) -> tuple[Raster, str]:
+    path, page = split_page(given)
+    name = repr(str(path))
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {name} (looked in {Path.cwd()}); give the path of an image file on this machine")
     if not path.is_file():
-        raise ValueError(f"{str(path)!r} is a folder; give the path of an image file (an Annotator takes folders)")
+        raise ValueError(f"{name} is a folder; give the path of an image file (an Annotator takes folders)")
     with path.open("rb") as file:
-        return decode(file, repr(str(path)))
+        return decode(file, name, page), name
+
+
+def read_page(file: BinaryIO, page: int, name: str) -> np.ndarray:
+    """Read one page of an open file as `read_image` does; `name` is the file's in error messages."""
+    return decode(file, name, page).rgb(None, None, name)

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cdwidget.images.raster import BAND_COUNTS
+from cdwidget.images.files import page_count
+from cdwidget.images.pages import page_path
+from cdwidget.images.raster import is_stack
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif"}
+FLAT_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".gif", ".avif", ".heic", ".heif")
+FOLDER_SUFFIXES = (*FLAT_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz")  # Of the images of a folder; .npy files are often features.
+STACK_SUFFIXES = (".tif", ".tiff", ".npy", ".dcm", ".nii", ".nii.gz")  # Of files that may hold several images.
 PATTERN_CHARACTERS = {"*", "?"}  # Not "[", which is common in file names.
 IMAGE_FIELDS = ("image", "img", "pixel_values", "path", "file_name")  # Usual names of the image in a row of a data set.
 NO_IMAGE = "an image is a path, a PIL image, an array, bytes or a row with an 'image'"
@@ -100,18 +104,12 @@ def _split(source: Any, others: tuple[type, ...]) -> Iterable[Any] | None:
         array = np.asarray(source)
         if array.dtype.kind in "OUST" and array.ndim == 1:
             return list(array.tolist())
-        return list(array) if _is_stack(array) else None
+        return list(array) if is_stack(array) else None
     if isinstance(source, Set):
         return _sorted_if_paths(source, (str, os.PathLike))
     if isinstance(source, Iterator):
         return _sorted_if_paths(source, (os.PathLike,))
     return source if isinstance(source, Sequence) else None
-
-
-def _is_stack(array: np.ndarray) -> bool:
-    if array.ndim == 4:
-        return True
-    return array.ndim == 3 and array.shape[2] not in BAND_COUNTS and array.shape[0] not in (1, 3, 4)
 
 
 def _sorted_if_paths(source: Iterable[Any], kinds: tuple[type, ...]) -> list[Any]:
@@ -145,9 +143,10 @@ def find_images(path: str | os.PathLike[str]) -> list[Any]:
     elif PATTERN_CHARACTERS & set(text) and not os.path.lexists(text):
         found = [name for name in glob.glob(text, recursive=True) if os.path.isfile(name)]
     else:
-        return [path]
-    named = [name for name in found if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not os.path.basename(name).startswith(".")]
-    return sorted(named if isinstance(path, str) else map(Path, named), key=natural_order)
+        return _pages(path)
+    named = [name for name in found if name.lower().endswith(FOLDER_SUFFIXES) and not os.path.basename(name).startswith(".")]
+    files = sorted(named if isinstance(path, str) else map(Path, named), key=natural_order)
+    return [page for file in files for page in _pages(file)]
 
 
 def _show_visible(folders: list[str]) -> bool:
@@ -160,6 +159,22 @@ def _files(path: str | os.PathLike[str]) -> list[Any]:
     found = find_images(path)
     if not found:
         raise FileNotFoundError(
-            f"there are no images in {os.fspath(path)!r} (looked in {Path.cwd()}); allowed are {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"there are no images in {os.fspath(path)!r} (looked in {Path.cwd()}); allowed are {', '.join(sorted(FOLDER_SUFFIXES))}"
         )
     return found
+
+
+def _pages(path: Any) -> list[Any]:
+    """Return the paths of all pages of a file."""
+    return [page_path(path, page) for page in range(_page_count(os.path.expanduser(os.fspath(path))))]
+
+
+def _page_count(path: str) -> int:
+    """Return the number of images in a file; 1 if it cannot be read, which reading it will say."""
+    if not path.lower().endswith(STACK_SUFFIXES):
+        return 1
+    try:
+        with open(path, "rb") as file:
+            return page_count(file)
+    except Exception:  # The libraries raise errors of many types for damaged files.
+        return 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Sequence
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from tifffile import COMPRESSION, TiffFile, TiffPage
 
 from cdwidget.images.errors import missing_package, unreadable
 from cdwidget.images.orientation import EXIF_ORIENTATION, upright
+from cdwidget.images.pages import check_page
 from cdwidget.images.raster import COLOR_BANDS, Raster, opacity
 from cdwidget.limits import DEFAULT_LIMITS
 
@@ -20,80 +21,110 @@ GDAL_NODATA = 42113  # TIFF tag.
 MAX_OPENCV_BANDS = 4
 
 
-def read_tiff(file: BinaryIO, name: str) -> Raster | None:
-    """Read the first page of a TIFF file; return None if Pillow reads it as well or better.
+def read_tiff(file: BinaryIO, name: str, number: int) -> Raster | int:
+    """Read one page of a TIFF file, unless Pillow reads it as well or better.
 
     Args:
-        file: The file, at its start.
+        file: The file.
         name: Its name in error messages.
+        number: The page, from 0; pages of another size than the first, such as thumbnails, are not counted.
+
+    Returns:
+        The page; or its number for Pillow, which counts all pages.
 
     Raises:
-        ValueError: If its compression needs another package, or it is too large.
+        ValueError: If there is no such page, its compression needs another package, or it is too large.
     """
-    page = _first_page(file)
-    if page is None or _is_for_pillow(page):
-        return None
-    DEFAULT_LIMITS.check("max_pixels", page.imagewidth * page.imagelength, name)
+    pages = _pages(file)
+    if not pages:
+        return number
+    check_page(number, len(pages), name)
+    frame, page = pages[number], pages[0].keyframe
+    if frame is None:
+        raise ValueError(f"{name} lacks page {number}")
     try:
-        pixels = page.asarray()
+        is_for_pillow = _is_for_pillow(page, frame, len(pages))
+        size = int(page.imagewidth) * int(page.imagelength)
+    except Exception:  # Damaged tags may have any type.
+        return number
+    if is_for_pillow:
+        return int(frame.index)
+    DEFAULT_LIMITS.check("max_pixels", size, name)
+    try:
+        pixels = frame.asarray()
     except Exception as error:
         if "imagecodecs" not in str(error):
             raise unreadable(name, error) from error
         if page.samplesperpixel == 1 or (page.bitspersample <= 8 and page.samplesperpixel <= MAX_OPENCV_BANDS):
-            return None  # Pillow has more codecs.
-        pixels = _decompress(page, file, name)
-    return _raster(page, pixels, name)
-
-
-def _first_page(file: BinaryIO) -> TiffPage | None:
+            return int(frame.index)  # Pillow has more codecs.
+        pixels = _decompress(page, file, name, int(frame.index))
     try:
-        page = TiffFile(file).series[0].pages[0]
+        return _raster(page, pixels)
+    except Exception as error:
+        raise unreadable(name, error) from error
+
+
+def page_count(file: BinaryIO) -> int:
+    """Return the number of images in a TIFF file; 1 if it is damaged."""
+    return len(_pages(file)) or 1
+
+
+def _pages(file: BinaryIO) -> Sequence[Any]:
+    """Return the pages of the first size and dtype; none if the file is damaged."""
+    file.seek(0)
+    try:
+        series = TiffFile(file).series[0]
+        return series.pages if isinstance(series.pages[0], TiffPage) else []
     except Exception:  # tifffile raises errors of many types for damaged files, which Pillow then reads or refuses.
-        return None
-    return page if isinstance(page, TiffPage) else None
+        return []
 
 
-def _is_for_pillow(page: TiffPage) -> bool:
-    """Return whether Pillow reads a page completely: 8 bits, no bands besides color and alpha, or a color space that it converts."""
+def _is_for_pillow(page: TiffPage, frame: Any, count: int) -> bool:
+    """Return whether Pillow reads a page completely, or converts its color space."""
     if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
         return True
+    # Pillow does not find pages that only ImageJ's description counts.
+    return _is_shallow(page) and (count == 1 or isinstance(frame, TiffPage))
+
+
+def _is_shallow(page: TiffPage) -> bool:
+    """Return whether a page has at most 8 bits, and no bands besides gray, color and alpha."""
     if page.bitspersample > 8 or (page.dtype is not None and page.dtype.kind == "i"):
         return False
-    color_bands = COLOR_BANDS if page.photometric == RGB else 1
-    return page.samplesperpixel == color_bands or _has_alpha(page)
+    return page.samplesperpixel == (COLOR_BANDS if page.photometric == RGB else 1) or _has_alpha(page)
 
 
 def _has_alpha(page: TiffPage) -> bool:
     return page.samplesperpixel in (2, 4) and tuple(page.extrasamples) in [(kind,) for kind in ALPHA_KINDS]
 
 
-def _decompress(page: TiffPage, file: BinaryIO, name: str) -> np.ndarray:
+def _decompress(page: TiffPage, file: BinaryIO, name: str, number: int) -> np.ndarray:
     """Return the pixels of a color image with OpenCV's codecs, (H, W, bands)."""
     if page.photometric == RGB and page.samplesperpixel <= MAX_OPENCV_BANDS:
         file.seek(0)
-        pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels is not None and pixels.dtype == page.dtype and pixels.shape[2:] == (page.samplesperpixel,):
-            return pixels[:, :, [2, 1, 0, 3][: page.samplesperpixel]]
+        _, found = cv2.imdecodemulti(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED, range=(number, number + 1))
+        if found and found[0].dtype == page.dtype and found[0].shape[2:] == (page.samplesperpixel,):
+            pixels: np.ndarray = found[0][:, :, [2, 1, 0, 3][: page.samplesperpixel]]
+            return pixels
     raise missing_package(
         name, f"a TIFF file of {page.samplesperpixel} bands with {COMPRESSION(page.compression).name} compression", "tiff"
     )
 
 
-def _raster(page: TiffPage, pixels: np.ndarray, name: str) -> Raster:
+def _raster(page: TiffPage, pixels: np.ndarray) -> Raster:
     axes = page.axes if pixels.shape == page.shape else "YXS"  # OpenCV moves the bands to the end.
-    if axes == "SYX":
+    if axes == "SYX" and pixels.ndim == len(axes):
         pixels = np.moveaxis(pixels, 0, -1)
-    elif axes == "YX":
+    elif axes == "YX" and pixels.ndim == len(axes):
         pixels = pixels[:, :, None]
-    elif axes != "YXS":
-        raise ValueError(f"{name} has the axes {axes}; allowed are rows, columns and bands")
-    if page.photometric == MIN_IS_WHITE and pixels.dtype.kind in "ui":
-        pixels = np.invert(pixels)
+    elif axes != "YXS" or pixels.ndim != len(axes):
+        raise ValueError(f"a page has the axes {axes} and the shape {pixels.shape}")
     pixels = upright(pixels, _tag(page, EXIF_ORIENTATION) or 1)
     nodata = _nodata(_tag(page, GDAL_NODATA))
+    alpha = None
     if _has_alpha(page):
-        return Raster(pixels[:, :, :-1], opacity(pixels[:, :, -1]), nodata)
-    return Raster(pixels, None, nodata)
+        pixels, alpha = pixels[:, :, :-1], opacity(pixels[:, :, -1])
+    return Raster(pixels, alpha, nodata, is_inverted=page.photometric == MIN_IS_WHITE)
 
 
 def _tag(page: TiffPage, code: int) -> Any:
