@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from cdwidget.batch import Score
 from cdwidget.model import MODELS, load_predictor
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.focus import Focus, focus_box
 from cdwidget.model.predictor import CDNetPredictor
+from cdwidget.model.variants import load_variant
 from cdwidget.prompts import Box, Click, Stroke
 
 
@@ -204,6 +206,11 @@ def test_a_correction_is_predicted_once_more_in_a_focus_view_and_pixels_outside_
     assert np.array_equal(closer.mask, closer.prob > 0.5)
     assert closer.factors.focus.box == box and closer.factors.box == usual.factors.box and usual.factors.focus is None
     assert np.array_equal(focused.predict(prompts, prior).prob, closer.prob)
+
+
+def test_scores_are_computed_with_one_forward_pass_as_they_were_fitted():
+    predictor = load_variant(Score().model)
+    assert predictor.focus is None and not predictor.cascade
 
 
 def test_a_focus_view_is_encoded_once(predictor, monkeypatch):

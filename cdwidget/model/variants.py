@@ -26,7 +26,7 @@ VARIANTS: dict[str, Callable[..., CDNetPredictor]] = {
     "zoom-2.0": partial(CDNetPredictor, expansion=2.0),
     "flip": partial(CDNetPredictor, flip=True),
     "no-previous-mask": partial(CDNetPredictor, previous_mask=False),
-    "no-cascade": partial(CDNetPredictor, cascade=False),
+    "no-cascade": partial(CDNetPredictor, cascade=False, focus=None),  # One forward pass; the overall score was fitted with it.
     "no-focus": partial(CDNetPredictor, focus=None),
     "focus-pdm-5": partial(CDNetPredictor, focus=Focus(pdm_steps=5)),
     "focus-pdm-10": partial(CDNetPredictor, focus=Focus(pdm_steps=10)),
