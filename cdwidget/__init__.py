@@ -15,6 +15,7 @@ from cdwidget.default_predictor import register_loader
 if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
     from cdwidget.catalogue import Catalogue
+    from cdwidget.detections import as_instances
     from cdwidget.formats import read, to_frame, write
     from cdwidget.images import read_image
     from cdwidget.items import Instance, Item
@@ -52,6 +53,7 @@ _MODULE_OF_NAME = {
     "Score": "cdwidget.batch",
     "Session": "cdwidget.session",
     "Stroke": "cdwidget.prompts",
+    "as_instances": "cdwidget.detections",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
     "read_image": "cdwidget.images",
@@ -79,6 +81,7 @@ __all__ = [
     "Session",
     "Stroke",
     "__version__",
+    "as_instances",
     "load_predictor",
     "read",
     "read_image",
@@ -88,13 +91,13 @@ __all__ = [
 ]
 
 
-def _load_default_predictor() -> Predictor:
+def _load_predictor(name: str | None) -> Predictor:
     from cdwidget.model import load_predictor
 
-    return load_predictor()
+    return load_predictor(name)
 
 
-register_loader(_load_default_predictor)
+register_loader(_load_predictor)
 
 
 def __getattr__(name: str) -> Any:

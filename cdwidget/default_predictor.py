@@ -57,12 +57,18 @@ class LazyPredictor:
         return self.load().predict(prompts, prior)
 
 
-_loaders: list[Callable[[], Predictor]] = []
+_loaders: list[Callable[[str | None], Predictor]] = []
+_NAMED_PREDICTORS: dict[str, LazyPredictor] = {}
 
 
-def register_loader(load: Callable[[], Predictor]) -> None:
-    """Set how `DEFAULT_PREDICTOR` is loaded; the last registration counts."""
+def register_loader(load: Callable[[str | None], Predictor]) -> None:
+    """Set how predictors are loaded by name, None for the default one; the last registration counts."""
     _loaders.append(load)
 
 
-DEFAULT_PREDICTOR = LazyPredictor(lambda: _loaders[-1]())  # Shared by all widgets of a kernel.
+def named_predictor(name: str) -> LazyPredictor:
+    """Return the predictor that `load_predictor(name)` loads; widgets that give one name share it."""
+    return _NAMED_PREDICTORS.setdefault(name, LazyPredictor(lambda: _loaders[-1](name)))
+
+
+DEFAULT_PREDICTOR = LazyPredictor(lambda: _loaders[-1](None))  # Shared by all widgets of a kernel.

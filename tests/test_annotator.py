@@ -139,7 +139,7 @@ def test_view_only_refuses() -> None:
 
 
 def test_unknown_keywords_and_keys_are_refused() -> None:
-    with pytest.raises(TypeError, match="no keyword lables"):
+    with pytest.raises(TypeError, match="no keyword 'lables'"):
         Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), lables=["cat"])
     with pytest.raises(ValueError, match="did you mean 'undo'"):
         Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), shortcuts={"udo": ["U"]})

@@ -13,7 +13,7 @@ LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("_version", "_deprecated", "limits"),
     ("prompts", "masks", "registry", "plotting", "images", "tables"),
     ("items", "predictor", "polygons", "rle"),
-    ("click_simulation", "mask_errors", "default_predictor", "tools", "formats", "model"),
+    ("click_simulation", "mask_errors", "default_predictor", "detections", "tools", "formats", "model"),
     ("session",),
     ("catalogue", "inspection"),
     ("scoring", "benchmark"),

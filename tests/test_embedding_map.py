@@ -145,7 +145,7 @@ def test_embeddings_of_two_models_are_reported(catalogue: Catalogue) -> None:
 
 
 def test_wrong_arguments_are_refused(catalogue: Catalogue) -> None:
-    with pytest.raises(TypeError, match="EmbeddingMap has no keyword colour_by; there are: .*color_by"):
+    with pytest.raises(TypeError, match="EmbeddingMap has no keyword 'colour_by' .did you mean 'color_by'.*there are: .*color_by"):
         EmbeddingMap(catalogue, colour_by="label")
     with pytest.raises(TypeError, match="a map shows a cdwidget.Catalogue, not str"):
         EmbeddingMap("labels.db")  # type: ignore[arg-type]

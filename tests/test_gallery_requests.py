@@ -270,7 +270,7 @@ def test_view_only_refuses(catalogue: Catalogue) -> None:
 
 
 def test_unknown_keywords_and_values_are_refused(catalogue: Catalogue) -> None:
-    with pytest.raises(TypeError, match="Gallery has no keyword lables"):
+    with pytest.raises(TypeError, match="Gallery has no keyword 'lables'"):
         Gallery(catalogue, lables=["cat"])
     with pytest.raises(ValueError, match="no order named 'edge'.*did you mean 'edges'"):
         Gallery(catalogue, order_by="-edge")

@@ -240,10 +240,10 @@ def test_two_widgets_step_through_the_same_files(tmp_path: Path, monkeypatch: py
 
 def test_wrong_arguments_are_named(tmp_path: Path) -> None:
     path, one = photo(tmp_path), Instance(LEFT_HALF, "cat")
-    for wrong in (one, [LEFT_HALF]):
-        with pytest.raises(TypeError, match="instances is a list of cdwidget.Instance"):
-            Session(IMAGE, instances=wrong)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="instances is a list of cdwidget.Instance"):
+    for wrong in (one, ["cat"]):
+        with pytest.raises(TypeError, match="instances are cdwidget.Instance.mask, label. in a list"):
+            Session(IMAGE, instances=wrong)
+        with pytest.raises(TypeError, match="instances are cdwidget.Instance.mask, label. in a list"):
             annotator(IMAGE, instances=wrong)
     with pytest.raises(TypeError, match="load_predictor"):
         Session(IMAGE, "cdnet")  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from math import isfinite
 from numbers import Integral, Real
@@ -10,29 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from cdwidget.detections import iterate_instances
 from cdwidget.items import Instance
 from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, crop
 from cdwidget.prompts import json_object
 from cdwidget.session.document import IMPORT, Document, Entry, Pixels, State
 
 
-def open_document(height: int, width: int, mask: Any, instances: Iterable[Instance], selected: int | None = None) -> Document:
+def open_document(height: int, width: int, mask: Any, instances: Any, selected: int | None = None) -> Document:
     """Return the document that a session starts with: given instances, and a new selected one.
 
     Args:
         height: Rows of the image.
         width: Columns of the image.
         mask: The mask of the new instance, as `as_mask` converts it; None for an empty one.
-        instances: In painting order; an instance without an id gets one above all others.
+        instances: In painting order, as `as_instances` takes them; an instance without an id gets one above all others.
         selected: Id of the instance to select instead of a new one, if it has pixels.
 
     Raises:
         ValueError: If an array does not fit the image, two instances have one id, or a field holds another type.
     """
-    found = [
-        _packed(instance, height, width)  # One at a time: a mask may be large.
-        for instance in ([None] if isinstance(instances, Instance) else instances)
-    ]
+    found = [_packed(instance, height, width) for instance in iterate_instances(instances)]  # One at a time: a mask may be large.
     given = [entry.id for entry, _ in found if entry.id is not None]
     if len(set(given)) < len(given):
         raise ValueError(f"two instances have one id: {sorted(given)}; give each its own, or leave them None")
@@ -48,14 +45,12 @@ def open_document(height: int, width: int, mask: Any, instances: Iterable[Instan
     box = (0, 0, width, height)
     if selected is not None and selected in packed:
         return Document(State(tuple(entries), selected, next_id), Pixels.of(packed.pop(selected)), packed, box, selected)
-    pixels = Pixels.of(EMPTY_PATCH) if mask is None else _imported(height, width, mask)
+    pixels = Pixels.of(EMPTY_PATCH) if mask is None else _imported(height, width, _one_object(mask))
     return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, packed, box)
 
 
-def _packed(instance: Any, height: int, width: int) -> tuple[Entry, Patch]:
+def _packed(instance: Instance, height: int, width: int) -> tuple[Entry, Patch]:
     """Return the entry of an instance, whose id may still be None, and its pixels."""
-    if not isinstance(instance, Instance):
-        raise TypeError("instances is a list of cdwidget.Instance(mask, label), also for a single one; for a bare mask give mask=")
     id: Any = instance.id
     if id is not None and (isinstance(id, bool) or not isinstance(id, Integral) or id < 1):
         raise ValueError(f"instance ids must be whole numbers from 1, not {[id]}; leave them None to have them numbered")
@@ -71,6 +66,17 @@ def _packed(instance: Any, height: int, width: int) -> tuple[Entry, Patch]:
     number: Any = None if id is None else int(id)
     entry = Entry(number, instance.label, (), None, attributes, score, track_id, extra)
     return entry, _imported(height, width, instance.mask, instance.alpha).patch()
+
+
+def _one_object(mask: Any) -> np.ndarray:
+    """Return a mask as an array; raise ValueError for a label map."""
+    values = np.asarray(mask)
+    if values.dtype.kind in "iu" and (count := np.unique(values[values != 0]).size) > 1:
+        raise ValueError(
+            f"the mask has {count} different values besides 0, as a label map has; give instances= to get one object per value, "
+            "or mask=values > 0 for one object"
+        )
+    return values
 
 
 def _imported(height: int, width: int, mask: Any, alpha: object = None) -> Pixels:

@@ -208,6 +208,10 @@ class SharedPredictor:
         with self._lock:
             self._hold(image)
             prediction = self._predictor.predict(prompts, prior)
+        if not hasattr(prediction, "mask"):
+            raise TypeError(
+                f"the predictor returned {type(prediction).__name__}; predict() must return cdwidget.Prediction(mask, probabilities)"
+            )
         _check_size(prediction.mask, image)
         return prediction
 
@@ -231,8 +235,12 @@ _SHARED_LOCK = Lock()
 
 def share(predictor: Predictor) -> SharedPredictor:
     """Return the `SharedPredictor` that all sessions use for a predictor."""
+    if isinstance(predictor, str):
+        raise TypeError(f"the predictor is a name; give the model: cdwidget.load_predictor({predictor!r})")
+    if isinstance(predictor, type):
+        raise TypeError(f"the predictor is a class; give an object of it: {predictor.__name__}(...)")
     if not (hasattr(predictor, "set_image") and hasattr(predictor, "predict")):
-        raise TypeError(f"a predictor needs set_image and predict, which {predictor!r} lacks; give for example cdwidget.load_predictor()")
+        raise TypeError(f"a predictor needs set_image() and predict(); got {type(predictor).__name__}")
     with _SHARED_LOCK:
         shared = _SHARED_PREDICTORS.get(id(predictor))
         if shared is None:

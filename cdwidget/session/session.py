@@ -42,7 +42,8 @@ class Session(DocumentEditor):
         predictor: Predictor for clicks, strokes and boxes; None if there will be none. Sessions may share one, which then encodes an
             image again whenever they take turns; do not call its `set_image` yourself.
         mask: The mask to start editing from, (H, W), bool, whole numbers or floats in [0, 1].
-        instances: Finished instances, the last one in front. Missing ids are assigned; instances without pixels are left out.
+        instances: Finished instances, the last one in front, as `as_instances` takes them. Missing ids are assigned; instances without
+            pixels are left out.
         selected: Id of the instance to edit first; by default, or if there is none, a new one.
         progressive: Whether predictions are merged progressively; False replaces the mask. It may be set later.
         history_limit: Memory of the undo history in bytes; the oldest steps are discarded first, the newest is always kept.
@@ -63,7 +64,7 @@ class Session(DocumentEditor):
         predictor: Predictor | None = None,
         *,
         mask: Any = None,
-        instances: Sequence[Instance] = (),
+        instances: Any = (),
         selected: int | None = None,
         progressive: bool = True,
         history_limit: int = HISTORY_LIMIT_BYTES,

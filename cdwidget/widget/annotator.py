@@ -11,7 +11,8 @@ from warnings import warn
 import numpy as np
 from IPython import get_ipython
 
-from cdwidget.default_predictor import DEFAULT_PREDICTOR
+from cdwidget.default_predictor import DEFAULT_PREDICTOR, named_predictor
+from cdwidget.detections import as_instances
 from cdwidget.formats import to_frame
 from cdwidget.images import list_images
 from cdwidget.items import Instance, Item
@@ -49,9 +50,9 @@ class Annotator(AnnotatorSettings):
     Args:
         image: A path, PIL image or array (as for `read_image`), an Item, a Session or a URL; a list, iterator or column of these; a folder
             or a pattern such as "photos/*.jpg"; a data set of Hugging Face; or a stack of images, (N, H, W) or (N, H, W, 3).
-        predictor: The model that predicts masks; None for the embedded CDNet. A Session brings its own.
+        predictor: The model that predicts masks, or a name for `load_predictor`; None for the embedded CDNet. A Session brings its own.
         mask: Initial mask of the object being edited, (H, W); None for none.
-        instances: Initial objects.
+        instances: Initial objects: Instances, masks (N, H, W), a label map, or a detector's result, as for `as_instances`.
         autosave: True to save every edit of an image file to .cdwidget/<file name>.jsonl next to it; the next Annotator of the
             file resumes there, including undo. A folder such as "labels/" to save there instead, also for images that are not files; or
             a file, for one image. False not to save.
@@ -78,20 +79,22 @@ class Annotator(AnnotatorSettings):
     def __init__(
         self,
         image: Source | Iterable[Source],
-        predictor: Predictor | None = None,
+        predictor: Predictor | str | None = None,
         *,
         mask: Any = None,
-        instances: Sequence[Instance] = (),
+        instances: Any = (),
         autosave: Autosave = True,
         index: int | None = 0,
         **traits: Any,
     ) -> None:
         if predictor is not None and isinstance(image, Session):
             raise ValueError("a Session brings its own predictor; leave `predictor` out, or give the image itself")
+        if isinstance(predictor, str):
+            predictor = named_predictor(predictor)
         sources = list_images(image, (Item, Session))
         options: dict[str, Any] = {} if mask is None else {"mask": mask}
-        if instances:
-            options["instances"] = instances
+        if given := as_instances(instances):
+            options["instances"] = given
         self._inspector: Inspector | None = None
         self._callbacks: dict[str, list[Callback]] = {"submit": [], "skip": []}
         self._finished: dict[int, tuple[str, State]] = {}  # The decision about each image, and its state then.

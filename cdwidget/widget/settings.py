@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -80,6 +81,29 @@ SHORTCUTS = {
 }
 
 
+class ClassNames(t.List):
+    """A list of texts; errors say how to convert other values."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(t.Unicode(), **options)
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Set the list; raise TraitError for one text, which `List` would take as its only element."""
+        if isinstance(value, str):
+            names = [name.strip() for name in value.split(",")]
+            raise t.TraitError(f"{self.name} is the text {value!r}; give a list: {self.name}={names}")
+        super().set(obj, value)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the list; raise TraitError for another value."""
+        if isinstance(value, Mapping):
+            raise t.TraitError(f"{self.name} is a {type(value).__name__}; give a list of its names: {self.name}=list(names.values())")
+        values = list(value) if isinstance(value, Iterable) else value
+        if isinstance(values, list) and (other := next((name for name in values if not isinstance(name, str)), None)) is not None:
+            raise t.TraitError(f"{self.name} holds {other!r}; names are text: {self.name}={[str(name) for name in values[:5]]}")
+        return super().validate(obj, values)
+
+
 class AnnotatorSettings(SharedWidget):
     """The traits of an Annotator."""
 
@@ -87,7 +111,7 @@ class AnnotatorSettings(SharedWidget):
 
     tool = t.Enum([tool["name"] for tool in (*VIEW_TOOLS, *PROMPT_TOOLS, *MANUAL_TOOLS)], "click", help="the active tool").tag(sync=True)
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
-    labels = t.List(t.Unicode(), help="the labels to choose from; keys 1-9").tag(sync=True)
+    labels = ClassNames(help="the labels to choose from; keys 1-9").tag(sync=True)
     closed_labels = t.Bool(False, help="whether objects can only have a label from `labels`, or none").tag(sync=True)
     label_finishes = t.Bool(False, help="whether choosing a label by its key or name also finishes the object").tag(sync=True)
     colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colors of the labels; of the objects if there are no labels").tag(sync=True)

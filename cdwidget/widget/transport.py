@@ -6,6 +6,8 @@ An exception is also sent as a reply.
 from __future__ import annotations
 
 from contextvars import copy_context
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from threading import RLock, Thread
 from typing import Any, Callable, ClassVar, Collection, Mapping, Protocol
@@ -21,6 +23,16 @@ from cdwidget.session.actions import action_to_json
 
 Reply = tuple[Any, list[bytes]]  # A result that JSON can hold, and the binary buffers that it refers to.
 Operation = Callable[..., Reply]
+SYNONYMS = {  # Words of other tools for a keyword.
+    **dict.fromkeys(("classes", "class_names", "label_names", "categories", "category_names", "names"), "labels"),
+    **dict.fromkeys(("images", "path", "paths", "file", "files", "img"), "image"),
+    **dict.fromkeys(("masks", "objects", "annotations", "detections"), "instances"),
+    **dict.fromkeys(("model", "segmenter"), "predictor"),
+    **dict.fromkeys(("save", "output"), "autosave"),
+    **dict.fromkeys(("readonly", "read_only"), "view_only"),
+    **dict.fromkeys(("alpha",), "opacity"),
+    **dict.fromkeys(("keys", "hotkeys", "keybindings"), "shortcuts"),
+}
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 
 
@@ -30,6 +42,14 @@ def bundled(name: str) -> str:
     Given a path, anywidget would keep every widget alive to watch the file.
     """
     return (STATIC_FOLDER / name).read_text(encoding="utf-8")
+
+
+def unknown_keyword(widget: type, name: str, traits: Collection[str]) -> TypeError:
+    """Return the error for an unknown keyword of a widget; it suggests the one that was probably meant, and lists all."""
+    names = sorted({*traits, *list(signature(widget).parameters)} - {"traits"})
+    similar = [found for found in (SYNONYMS.get(name), *get_close_matches(name, names, n=1)) if found in names]
+    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+    return TypeError(f"{widget.__name__} has no keyword {name!r}{hint}; there are: {', '.join(names)}")
 
 
 class SharedWidget(anywidget.AnyWidget):
@@ -55,9 +75,9 @@ class SharedWidget(anywidget.AnyWidget):
             if old in traits:
                 warn_renamed(f"{type(self).__name__}({old}=)", f"{new}=", stacklevel=4)
                 traits[new] = traits.pop(old)
-        allowed = [name for name in self.class_trait_names(sync=True) if not name.startswith("_")]
-        if unknown := sorted(traits.keys() - set(allowed)):
-            raise TypeError(f"{type(self).__name__} has no keyword {', '.join(unknown)}; there are: {', '.join(sorted(allowed))}")
+        allowed = {name for name, trait in self.class_traits(sync=True).items() if not (name.startswith("_") or trait.read_only)}
+        if unknown := sorted(traits.keys() - allowed):
+            raise unknown_keyword(type(self), unknown[0], allowed - {"tabbable", "tooltip"})
         self.lock = RLock()
         super().__init__(**traits)
 
