@@ -15,6 +15,7 @@ from cdwidget.default_predictor import register_loader
 if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
     from cdwidget.catalogue import Catalogue
+    from cdwidget.compositing import composite
     from cdwidget.detections import as_instances
     from cdwidget.formats import read, to_frame, write
     from cdwidget.images import read_image
@@ -54,6 +55,7 @@ _MODULE_OF_NAME = {
     "Session": "cdwidget.session",
     "Stroke": "cdwidget.prompts",
     "as_instances": "cdwidget.detections",
+    "composite": "cdwidget.compositing",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
     "read_image": "cdwidget.images",
@@ -82,6 +84,7 @@ __all__ = [
     "Stroke",
     "__version__",
     "as_instances",
+    "composite",
     "load_predictor",
     "read",
     "read_image",

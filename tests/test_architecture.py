@@ -14,7 +14,7 @@ LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("prompts", "masks", "registry", "plotting", "images", "tables"),
     ("items", "predictor", "polygons", "rle"),
     ("click_simulation", "mask_errors", "default_predictor", "detections", "tools", "formats", "model"),
-    ("session",),
+    ("session", "compositing"),
     ("catalogue", "inspection"),
     ("scoring", "benchmark"),
     ("batch", "train"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,7 +50,26 @@ def solve_matte(canvas: Canvas, action: Matte) -> PixelEdit:
     box = expand_bbox(covered, CONTEXT_PX, canvas.mask.shape)
     left, top, right, bottom = (abs(inner - outer) for inner, outer in zip(covered, box))
     band = np.pad(drawn, ((top, bottom), (left, right)))
-    image, trimap = crop(canvas.image, box), np.where(band, 128, crop(canvas.mask, box) * 255).astype(np.uint8)
+    alpha = estimate_alpha(crop(canvas.image, box), crop(canvas.mask, box), band)
+    return PixelEdit(box, band, alpha > 127, alpha)
+
+
+def estimate_alpha(image: np.ndarray, mask: np.ndarray, band: np.ndarray) -> np.ndarray:
+    """Estimate alpha in a band from the colors on both sides of it.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        mask: bool (H, W).
+        band: The pixels whose alpha is unknown, bool (H, W).
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        ValueError: If there is no object or no background next to the band, or the equations have no solution.
+        ImportError: If PyMatting is not installed.
+    """
+    trimap = np.where(band, 128, mask * 255).astype(np.uint8)
     scale = min(1.0, sqrt(MAX_CROP_PIXELS / band.size))
     if scale < 1:
         size = max(1, round(band.shape[1] * scale)), max(1, round(band.shape[0] * scale))
@@ -66,8 +86,7 @@ def solve_matte(canvas: Canvas, action: Matte) -> PixelEdit:
         ) from error
     if scale < 1:
         solved = cv2.resize(solved, band.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    alpha = np.rint(solved * 255).astype(np.uint8)
-    return PixelEdit(box, band, alpha > 127, alpha)
+    return np.rint(solved * 255).astype(np.uint8)
 
 
 def load_solver() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -79,12 +98,26 @@ def load_solver() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     Raises:
         ImportError: If PyMatting is not installed.
     """
+    solver: Callable[[np.ndarray, np.ndarray], np.ndarray] = _pymatting().estimate_alpha_cf
+    return solver
+
+
+def load_foreground_solver() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Import PyMatting and return its estimation of foreground colors.
+
+    Raises:
+        ImportError: If PyMatting is not installed.
+    """
+    solver: Callable[[np.ndarray, np.ndarray], np.ndarray] = _pymatting().estimate_foreground_ml
+    return solver
+
+
+def _pymatting() -> Any:
     try:
-        from pymatting import estimate_alpha_cf
+        import pymatting
     except ImportError as error:
         raise ImportError("the matte needs PyMatting, which is not installed; run: pip install 'cdwidget[matting]'") from error
-    solver: Callable[[np.ndarray, np.ndarray], np.ndarray] = estimate_alpha_cf
-    return solver
+    return pymatting
 
 
 MATTE = Tool("matte", "Matte", Matte, solve_matte, source="matte", key="M")
