@@ -9,7 +9,8 @@ from typing import Any, Iterable, Iterator, cast
 import numpy as np
 import traitlets as t
 
-from cdwidget.catalogue import OVERALL_SCORE, STATUSES, Catalogue, Conflict, InstanceRow, ItemRow
+from cdwidget.catalogue import OVERALL_SCORE, STATUSES, Conflict, InstanceRow, ItemRow
+from cdwidget.default_predictor import named_predictor
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
 from cdwidget.session import Session
@@ -17,6 +18,7 @@ from cdwidget.widget.annotator import Annotator
 from cdwidget.widget.gallery.decisions import EDITED_STATUS, Decisions, Step
 from cdwidget.widget.gallery.editor import Editor, EditorState, OpenInstance
 from cdwidget.widget.gallery.listing import Listing
+from cdwidget.widget.gallery.opening import Reviewable, open_catalogue
 from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED_REQUESTS, Requests
 from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings
 from cdwidget.widget.images import contact_sheet
@@ -34,9 +36,9 @@ class Gallery(GallerySettings):
     Y accepts, N rejects, S skips, U undoes, Enter opens the editor; the ? button lists all keys.
 
     Args:
-        catalogue: The catalogue to review.
-        predictor: The model that predicts masks in the editor; None for the embedded CDNet. If it has a `twin()`, as predictors of
-            `load_predictor` have, the next image is encoded in advance.
+        catalogue: The catalogue to review, or its file; a COCO file, whose catalogue is written next to it; or items.
+        predictor: The model that predicts masks in the editor, or its name; None for the embedded CDNet. If it has a `twin()`, as
+            predictors of `load_predictor` have, the next image is encoded in advance.
         **traits: Initial values of public traits, such as `status=["new"]`, `filter_labels=["cat"]`, `order_by="-edges"`.
 
     Attributes:
@@ -47,22 +49,22 @@ class Gallery(GallerySettings):
         requests: The operations of the page.
 
     Raises:
-        TypeError: If a keyword is unknown, or `catalogue` is not a Catalogue.
+        TypeError: If a keyword is unknown, or `catalogue` is something else.
         ValueError: If there is no such order, status or score.
 
     Example:
-        >>> w = Gallery(catalogue, order_by="-score", status=["new"])
+        >>> w = Gallery("labels.json", order_by="-score", status=["new"])
         >>> w
-        >>> catalogue.rows(w.selected, of="instances")
+        >>> w.catalogue.rows(w.selected, of="instances")
     """
 
     _esm = bundled("gallery.js")
     _css = bundled("gallery.css")
 
-    def __init__(self, catalogue: Catalogue, predictor: Predictor | None = None, **traits: Any) -> None:
-        if not isinstance(catalogue, Catalogue):
-            raise TypeError(f"a gallery shows a cdwidget.Catalogue, not {type(catalogue).__name__}: Gallery(Catalogue('labels.db'))")
-        self.catalogue = catalogue
+    def __init__(self, catalogue: Reviewable, predictor: Predictor | str | None = None, **traits: Any) -> None:
+        self.catalogue = catalogue = open_catalogue(catalogue)
+        if isinstance(predictor, str):
+            predictor = named_predictor(predictor)
         self.listing = Listing(catalogue, self._show_list)
         self.decisions = Decisions(catalogue)
         self.editor_state = EditorState(catalogue, predictor)
