@@ -29,3 +29,9 @@ def test_is_stored_without_outputs(path: Path) -> None:
         if cell.cell_type == "code":
             assert not cell.outputs and cell.execution_count is None, f"cell {index} of {path.name} holds outputs; clear them"
     assert "widgets" not in notebook.metadata, f"{path.name} holds widget state; clear it"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_needs_no_other_file_of_the_repository(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert "](../" not in cell.source, f"a picture or link of {path.name} is broken when the notebook is copied"
