@@ -1,7 +1,8 @@
 """Measure mattes and composites on photographs of objects with known alpha.
 
 Example:
-    python benchmarks/composites.py                  # drawn objects with hair
+    python benchmarks/composites.py                  # drawn objects with a soft border
+    python benchmarks/composites.py --hair           # drawn objects with hair
     python benchmarks/composites.py --cutouts out/   # PNG files with an alpha channel
 
 Each object is put on a background photograph. From the hard mask (alpha above one half), the alpha and the object's colors are estimated
@@ -28,26 +29,27 @@ BORDERS_PX = 4, 8, 16
 GRADIENT_SIGMA_PX = 1.4
 SIDE_PX = 384
 HAIRS = 500
+UNSHARP_SIGMA_PX = 3.0
 SUPERSAMPLING = 4
 WHITE = (255, 255, 255)
 
 
-def drawn_objects(count: int, seed: int = 0) -> Iterator[np.ndarray]:
-    """Yield disks with hair, uint8 (H, W, 4), RGBA, in the colors of photographs."""
+def drawn_objects(count: int, hair: bool, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yield disks with hair or with an unsharp border, uint8 (H, W, 4), RGBA, in the colors of photographs."""
     random = np.random.default_rng(seed)
     side = SIDE_PX * SUPERSAMPLING
     for number in range(count):
         alpha = np.zeros((side, side), np.uint8)
         center, radius = np.array([side / 2, side / 2]), side / 5
         cv2.circle(alpha, (side // 2, side // 2), int(radius), 255, -1)
-        for angle in random.uniform(0, 2 * np.pi, HAIRS):
+        for angle in random.uniform(0, 2 * np.pi, HAIRS if hair else 0):
             bend, length = random.normal(0, 0.25), random.uniform(1.1, 1.5) * radius
             angles = angle + bend * np.linspace(0, 1, 12) ** 2
             radii = np.linspace(0.9 * radius, length, 12)
             line = center + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
             cv2.polylines(alpha, [np.rint(line).astype(np.int32)], False, 255, int(random.integers(2, 5)))
         small = cv2.resize(alpha, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-        yield np.dstack([_photograph(number), small])
+        yield np.dstack([_photograph(number), small if hair else cv2.GaussianBlur(small, (0, 0), UNSHARP_SIGMA_PX)])
 
 
 def measure(cutout: np.ndarray, background: np.ndarray, border: float) -> dict[str, float]:
@@ -103,13 +105,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a table, and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cutouts", type=Path, help="folder of PNG files with an alpha channel; default: drawn objects")
+    parser.add_argument("--hair", action="store_true", help="draw objects with hair instead of an unsharp border")
     parser.add_argument("--count", type=int, default=8, help="number of drawn objects")
     parser.add_argument("--out", type=Path, help="JSON file for the means")
     options = parser.parse_args(arguments)
     if options.cutouts:
         cutouts = [np.asarray(Image.open(path).convert("RGBA")) for path in sorted(options.cutouts.glob("*.png"))]
     else:
-        cutouts = list(drawn_objects(options.count))
+        cutouts = list(drawn_objects(options.count, options.hair))
     if not cutouts:
         parser.error(f"there is no .png file in {options.cutouts}")
     means: dict[str, dict[str, float]] = {}

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor, ImageOps
 
-from cdwidget.items import ImageSource, Instance, read_image
+from cdwidget.images import ImageSource, read_image
+from cdwidget.items import Instance
 from cdwidget.masks import EMPTY_BBOX, as_mask, bbox, crop, expand_bbox
 from cdwidget.tools.matte import CONTEXT_PX, estimate_alpha, load_foreground_solver
 
