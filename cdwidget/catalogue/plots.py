@@ -42,7 +42,7 @@ def draw_figure(database: Database, kind: str) -> Figure:
 
 def draw_scores(figure: Figure, database: Database) -> None:
     """Draw a histogram of the overall scores, stacked by status."""
-    axes = figure.add_subplot(title="Scores: review the highest first", xlabel="overall score (1 - predicted IoU)", ylabel="instances")
+    axes = figure.add_subplot(title="Scores: review the highest first", xlabel="overall score: 0 good, 1 wrong", ylabel="instances")
     score_bin = f"cast(min(score * {BIN_COUNT}, {BIN_COUNT - 1}) AS INTEGER)"
     rows = database.rows(f"SELECT status, {score_bin} AS bin, count(*) FROM instances WHERE score IS NOT NULL GROUP BY status, bin")
     if not rows:

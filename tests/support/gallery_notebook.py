@@ -138,6 +138,10 @@ class GalleryNotebook:
         """Return the tile of a row of the list."""
         return self.root.locator(f'.cdw-tile[id$="-{index}"]')
 
+    def suspicion(self, index: int) -> int:
+        """Return the score that a tile shows, in percent."""
+        return int(self.tile(index).locator(".cdw-score").inner_text().removesuffix("%"))
+
     def id(self, index: int) -> int:
         """Return the instance id of a row of the list."""
         return int(self.value(f"int(w.ids[{index}])"))

@@ -212,7 +212,7 @@ def test_a_click_selects_a_point_and_hovering_shows_its_card(map: Map) -> None:
     card = map.root.locator(".cdw-card")
     expect(card).to_contain_text("<img src=x onerror=alert(1)> 000.png")
     expect(card).to_contain_text("alpha <b>bold</b>")
-    expect(card).to_contain_text("new · score 0.00")
+    expect(card).to_contain_text("new · suspect 0 %")
     expect(card.locator("img")).to_have_js_property("naturalWidth", 80)
     assert not dialogs and card.locator("b b").count() == 0
     page.mouse.click(box["x"] + x, box["y"] + y)

@@ -72,7 +72,7 @@ def test_import_score_edit_accept_export(lab: Lab, gallery: GalleryNotebook) -> 
     listed = [gallery.row(gallery.id(index)) for index in range(3)]
     before = [row.score or 0 for row in listed]
     assert before == sorted(before, reverse=True) and before[0] > before[2]  # The worst first.
-    assert [gallery.tile(index).locator(".cdw-score").inner_text() for index in range(3)] == [f"{score:.2f}" for score in before]
+    assert [gallery.suspicion(index) for index in range(3)] == [int(100 * score + 0.5) for score in before]
     (corrupted,) = (index for index, row in enumerate(listed) if row.path.endswith("astronaut.png"))
     assert gallery.root.locator(".cdw-why").inner_text()
     page.screenshot(path=SCREENSHOTS / "loop-tiles.png")

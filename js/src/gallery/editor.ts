@@ -9,7 +9,7 @@ import type { Frame, Part } from "../ui/host";
 import { noticeBanner } from "../ui/notice";
 import { AnnotatorView } from "../view";
 import type { EditorHost } from "./host";
-import { formatScore, reasonChip, writeReason } from "./tile";
+import { reasonChip, suspicion, writeReason } from "./tile";
 
 const DOUBLE_ESCAPE_MS = 2_000; // two Escapes within this time leave the editor
 const TEXT_FIELDS = "input:is([type=text], [type=number])";
@@ -197,7 +197,7 @@ function editorHead(host: EditorHost): Part {
     setText(label, row ? row.label || "no label" : "");
     swatch.hidden = !row;
     if (row) swatch.style.setProperty("--swatch", host.color(row.label));
-    setText(score, row && row.score !== null ? formatScore(row.score) : "");
+    setText(score, row && row.score !== null ? suspicion(row.score) : "");
     setText(message, queue.message);
     const chips = row?.chips ?? [];
     while (reasons.children.length < chips.length) reasons.append(reasonChip());

@@ -98,6 +98,8 @@ export function valueFilter(
   return { element: panel.element, refresh };
 }
 
+const percent = (score: number | null, missing: string) => (score === null ? missing : String(Math.round(100 * score)));
+
 /** A panel with the lowest and the highest score. */
 export function scoreFilter({ queue }: QueueHost): Part {
   const { model } = queue;
@@ -106,18 +108,18 @@ export function scoreFilter({ queue }: QueueHost): Part {
     const input = h("input", {
       type: "number",
       min: "0",
-      max: "1",
-      step: "0.05",
+      max: "100",
+      step: "5",
       class: "cdw-typed",
-      "aria-label": `Score ${label}`,
-      placeholder: trait === "min_score" ? "0" : "1",
+      "aria-label": `Score ${label} (percent)`,
+      placeholder: trait === "min_score" ? "0" : "100",
       onchange: () => {
-        const score = input.value === "" ? null : Math.min(1, Math.max(0, Number(input.value)));
+        const score = input.value === "" ? null : Math.min(100, Math.max(0, Number(input.value))) / 100;
         queue.set({ [trait]: score });
       },
     });
     const refresh = () => {
-      input.value = String(model.get(trait) ?? "");
+      input.value = percent(model.get(trait), "");
     };
     return { element: h("label", { class: "cdw-from" }, label, input), refresh };
   };
@@ -133,7 +135,7 @@ export function scoreFilter({ queue }: QueueHost): Part {
   function refresh() {
     const [low, high] = [model.get("min_score"), model.get("max_score")];
     const isActive = low !== null || high !== null;
-    setText(text, isActive ? `Score: ${low ?? 0} – ${high ?? 1}` : "Score");
+    setText(text, isActive ? `Score: ${percent(low, "0")} – ${percent(high, "100")} %` : "Score");
     panel.button.classList.toggle("cdw-changed", isActive);
     panel.button.disabled = queue.isLost;
     panel.refresh();

@@ -3,7 +3,7 @@ import { h, setText } from "../dom";
 import type { Part } from "../ui/host";
 import type { FocusedRowHost, LabelColorHost, QueueHost } from "./host";
 import type { Row } from "./rows";
-import { formatScore, reasonChip, writeReason } from "./tile";
+import { formatScore, reasonChip, suspicion, writeReason } from "./tile";
 
 const STATUS_WORDS = [
   ["accepted", "accepted"],
@@ -125,7 +125,7 @@ export function details(host: QueueHost & FocusedRowHost & LabelColorHost): Part
     if (!row) return;
     swatch.style.setProperty("--swatch", host.color(row.label));
     setText(label, row.label || "no label");
-    setText(score, row.score === null ? "not scored yet" : `score ${formatScore(row.score)}`);
+    setText(score, row.score === null ? "not scored yet" : suspicion(row.score));
     setText(file, row.name);
     label.title = row.label;
     file.title = row.name;

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 
 vi.stubGlobal("document", {});
-const { scoreColor, scoreTitle, shortenError } = await import("./tile");
+const { scoreColor, scoreTitle, shortenError, suspicion } = await import("./tile");
 
 test("an error is shortened to the file name, without folders and advice", () => {
   expect(shortenError("there is no file /data/my photos/a b.png", "a b.png")).toBe("there is no file …/a b.png");
@@ -21,4 +21,5 @@ test("an error is shortened to the file name, without folders and advice", () =>
 test("scores out of range also have a color, and names become words", () => {
   expect([scoreColor(2), scoreColor(-1)]).toEqual([scoreColor(1), scoreColor(0)]);
   expect(scoreTitle("straight_cut")).toBe("straight cut");
+  expect(suspicion(0.708)).toBe("suspect 71 %");
 });

@@ -30,7 +30,9 @@ export function scoreColor(score: number): string {
   return `hsl(${Math.round(140 - 140 * share)} 85% ${Math.round(52 + 10 * share)}%)`;
 }
 
-export const formatScore = (score: number) => score.toFixed(2);
+export const formatScore = (score: number) => `${Math.round(100 * score)} %`;
+/** The overall score in words: a number alone would read as a grade. */
+export const suspicion = (score: number) => `suspect ${formatScore(score)}`;
 export const scoreTitle = (name: string) => name.replace(/_/g, " ");
 
 export class Tile {
@@ -116,7 +118,7 @@ export class Tile {
     if (row?.score != null) {
       setText(this.number, formatScore(row.score));
       this.bar.style.cssText = `width: ${Math.round(100 * Math.min(1, Math.max(0, row.score)))}%; background: ${scoreColor(row.score)}`;
-      this.score.title = "Score from 0 (good) to 1 (suspect)";
+      this.score.title = `Suspect ${formatScore(row.score)}: 0 % is a good mask, 100 % a wrong one`;
     }
     this.mark.hidden = !mark;
     if (mark) {
@@ -164,7 +166,7 @@ export function shortenError(error: string, name: string): string {
 }
 
 function spokenLabel(row: Row, status: Status): string {
-  const score = row.score === null ? "" : `score ${formatScore(row.score)}`;
+  const score = row.score === null ? "" : suspicion(row.score);
   return [
     row.label || "no label",
     score,

@@ -5,7 +5,7 @@ import type { Part } from "../ui/host";
 import { ICONS, icon } from "../ui/icons";
 import { isFiltered, NO_FILTERS, scoreFilter, searchField, valueFilter } from "./filters";
 import type { FocusTarget, GalleryCommandHost, LabelColorHost, QueueHost } from "./host";
-import { formatScore, scoreTitle } from "./tile";
+import { scoreTitle } from "./tile";
 
 const TILE_RANGE = { min: 96, max: 320 }; // CSS pixels
 const ORDERS: Record<string, string> = {
@@ -115,7 +115,7 @@ function displayPopover({ queue }: QueueHost): Part {
       max: 1,
       step: 0.05,
       get: () => model.get("opacity"),
-      set: (opacity) => queue.set({ opacity: Number(formatScore(opacity)) }),
+      set: (opacity) => queue.set({ opacity: Number(opacity.toFixed(2)) }),
     }),
   ];
   const content = h("div", { class: "cdw-picture" }, ...parts.map((part) => part.element));

@@ -55,7 +55,9 @@ export class PointCard {
     setText(
       this.line,
       info.error ||
-        [info.status, info.score === null ? "" : `score ${info.score.toFixed(2)}`].filter(Boolean).join(" · "),
+        [info.status, info.score === null ? "" : `suspect ${Math.round(100 * info.score)} %`]
+          .filter(Boolean)
+          .join(" · "),
     );
     this.element.hidden = false;
     this.place();
