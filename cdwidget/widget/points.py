@@ -18,6 +18,7 @@ from cdwidget.widget.settings import COLORS
 
 NO_CLASS = 255  # The number of a point that has neither a class nor a score.
 OTHER_COLOR = "#8a929c"  # Color of unlisted classes and of points without a class.
+CLASS_COLORS = COLORS[:10]  # A legend of more classes is longer than the map.
 STATUS_COLORS = {"new": "#7c8794", "accepted": "#1a9a5b", "rejected": "#d8433a", "skipped": "#d9a520"}
 SCALE_STEPS = 255
 SCALE_STOPS = ((37, 99, 190), (96, 180, 190), (240, 205, 90), (214, 60, 50))  # RGB, from low to high; the page has the same.
@@ -128,12 +129,12 @@ def by_label(catalogue: Catalogue, ids: np.ndarray) -> Legend:
     counts = Counter(name for name in names if name is not None)
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
     index = {name: number for number, name in enumerate(catalogue.labels())}
-    listed = ranked[: len(COLORS)] if len(ranked) <= len(COLORS) else ranked[: len(COLORS) - 1]
-    free = iter([color for color in COLORS if color not in {COLORS[index[name] % len(COLORS)] for name in listed}])
+    listed = ranked[: len(CLASS_COLORS)] if len(ranked) <= len(CLASS_COLORS) else ranked[: len(CLASS_COLORS) - 1]
+    free = iter([color for color in CLASS_COLORS if color not in {CLASS_COLORS[index[name] % len(CLASS_COLORS)] for name in listed}])
     taken: set[str] = set()
     classes = []
     for name in listed:
-        color = COLORS[index[name] % len(COLORS)]
+        color = CLASS_COLORS[index[name] % len(CLASS_COLORS)]
         color = next(free) if color in taken else color  # Otherwise two listed labels would look the same.
         taken.add(color)
         classes.append((name, color, counts[name]))

@@ -57,8 +57,8 @@ export function galleryHelp(host: GalleryCommandHost & GalleryModeHost & { short
     () => host.modes.helping,
     () => host.setModes({ helping: false }),
     () => [
-      { title: "Tiles", lines: GRID_LINES },
       { title: "In the grid", lines: lines(false) },
+      { title: "Tiles", lines: GRID_LINES },
       {
         title: "In the editor, in addition to the annotator's keys",
         lines: [...lines(true), ["Back to the grid", ["Esc Esc"]]],

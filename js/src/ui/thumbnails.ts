@@ -15,7 +15,7 @@ export class Thumbnails {
 
   create(): HTMLCanvasElement {
     const side = Math.round(SIDE_PX * Math.max(1, devicePixelRatio || 1));
-    return h("canvas", { class: "cdw-thumb", width: String(side), height: String(side), "aria-hidden": "true" });
+    return h("canvas", { class: "cdw-miniature", width: String(side), height: String(side), "aria-hidden": "true" });
   }
 
   /** Paint an object into a canvas, unless it is there already. */
