@@ -228,7 +228,7 @@ def _encoded_instances(item: Item) -> Iterator[_EncodedInstance | Exception]:
         try:
             if isinstance(load, AnnotationLoader):  # A COCO file has masks that need not be decoded.
                 found = load.encoded(index)
-                yield _EncodedInstance.of(found, found.counts, (load.height, load.width), found.is_crowd)
+                yield _EncodedInstance.of(found, found.counts, load.size, found.is_crowd)
             else:
                 yield _encode(item.instances[index])
         except Exception as error:  # Files are read here, and their content may be anything.

@@ -60,7 +60,8 @@ FORMATS = {
 
 
 def read(
-    format: StrPath, path: StrPath | None = None, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS
+    format: StrPath, path: StrPath | None = None, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS,
+    stored_pixels: bool | None = None,
 ) -> Dataset:  # fmt: skip
     """Read a data set.
 
@@ -72,6 +73,8 @@ def read(
         images: The folder of the images, if they are not in the format's usual place.
         strict: Raise an error at the first entry that cannot be read.
         limits: The sizes that are accepted; larger entries are not read, so that a damaged file cannot exhaust the memory.
+        stored_pixels: Whether "coco" annotations count the pixels of photos as stored, before the EXIF orientation is applied. By default,
+            the size in the file shows it for photos turned by 90 degrees, and those turned by 180 are taken as these are.
 
     Returns:
         One item per image, with the classes, the problems and the format's name. Images and masks are read when they are accessed.
@@ -88,16 +91,17 @@ def read(
     """
     if path is None:
         format, path = AUTO, format
-    dataset = load(str(format), path, images, strict=strict, limits=limits)
+    dataset = load(str(format), path, images, strict=strict, limits=limits, stored_pixels=stored_pixels)
     dataset.problems.warn(stacklevel=2)
     return dataset
 
 
 def load(
-    format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS
+    format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS,
+    stored_pixels: bool | None = None,
 ) -> Dataset:  # fmt: skip
     """Read a data set as `read` does, without a warning: the caller shows the problems."""
-    problems = Problems(strict=strict, limits=limits)
+    problems = Problems(strict=strict, limits=limits, stored_pixels=stored_pixels)
     path = Path(path).expanduser()
     chosen = None if format == AUTO else lookup(FORMATS, format, "format")  # Before a wrong name changes files.
     finish_interrupted(_folder_of(path))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, TypeGuard
+from typing import Any, Iterator, Mapping, Sequence, TypeGuard
 
 from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, find_problem
 from cdwidget.formats.dataset import Dataset, Problems
@@ -17,6 +17,8 @@ from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder, is_url
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import peek, read_json
+from cdwidget.formats.orientation import UPRIGHT, read_orientation
+from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
 from cdwidget.items import Item
 from cdwidget.limits import Limits
 
@@ -64,8 +66,8 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         number = number if type(number) is int and 0 < number < MAX_ID and number not in seen else None
         seen.add(number or 0)
         found[record["image_id"]].add(record, number)
-    distinct = {id(image): image for image in found.values()}.values()
-    items = [image.item(str(path), labels, problems) for image in distinct]
+    distinct = list({id(image): image for image in found.values()}.values())
+    items = [image.item(str(path), labels, problems, stored) for image, stored in _with_stored_pixels(distinct, problems)]
     extra = {key: value for key, value in content.items() if key not in LIST_KEYS}
     return Dataset(items, classes, {FORMAT: {**extra, "categories": _category_fields(content)}})
 
@@ -103,6 +105,7 @@ class ImageRecord:
     height: int
     width: int
     fields: Mapping[str, Any]
+    orientation: int = UPRIGHT  # Of the image's file.
     annotations: list[Mapping[str, Any]] = field(default_factory=list)
     ids: list[int | None] = field(default_factory=list)
 
@@ -111,9 +114,29 @@ class ImageRecord:
         self.annotations.append(annotation)
         self.ids.append(id)
 
-    def item(self, file: str, labels: Mapping[Any, str], problems: Problems) -> Item:
-        """Return the image as an item with instances that are decoded on access."""
-        load = AnnotationLoader(file, self.name, self.annotations, self.ids, labels, self.height, self.width, problems.limits)
+    @property
+    def has_stored_size(self) -> bool | None:
+        """Whether the size in the file is that of the pixels as stored; None if both sizes are the same."""
+        if self.orientation not in SIDEWAYS_ORIENTATIONS or self.height == self.width:
+            return None
+        try:
+            return (self.height, self.width) != image_size(Path(self.path))
+        except ValueError:  # The rest of the file is damaged.
+            return None
+
+    def item(self, file: str, labels: Mapping[Any, str], problems: Problems, stored: bool) -> Item:
+        """Return the image as an item with instances that are decoded on access.
+
+        Args:
+            file: The annotation file.
+            labels: The label of each category id.
+            problems: Receives the annotations that cannot be decoded.
+            stored: Whether the annotations count the image's pixels as stored, before its EXIF orientation is applied.
+        """
+        orientation = self.orientation if stored else UPRIGHT
+        load = AnnotationLoader(
+            file, self.name, self.annotations, self.ids, labels, self.height, self.width, problems.limits, orientation
+        )  # fmt: skip
         return Item(self.path, LazyInstances(len(self.annotations), load, problems), {FORMAT: self.fields})
 
 
@@ -185,7 +208,7 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
             file = finder.find(name)
             height, width = _size(record, file)
             problems.limits.check("max_pixels", height * width, "the image")
-            image = by_path.setdefault(str(file), ImageRecord(name, file, height, width, record))
+            image = by_path.setdefault(str(file), ImageRecord(name, file, height, width, record, read_orientation(file)))
             if os.path.normpath(image.name) != os.path.normpath(name):
                 raise ValueError(f"the only file that is found for it is {file}, which is found for {image.name} too")
             if (image.height, image.width) != (height, width):
@@ -194,6 +217,17 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
                 )
             found[image_id] = image
     return found
+
+
+def _with_stored_pixels(images: Sequence[ImageRecord], problems: Problems) -> Iterator[tuple[ImageRecord, bool]]:
+    """Yield each image, and whether its annotations count the pixels as stored.
+
+    The size in the file shows it for images turned by 90 degrees. The others, such as those turned by 180, are taken as these are.
+    """
+    sizes = [image.has_stored_size for image in images]
+    default = any(sizes) if problems.stored_pixels is None else problems.stored_pixels
+    for image, size in zip(images, sizes):
+        yield image, default if size is None else size
 
 
 def _image_name(record: Any) -> str:

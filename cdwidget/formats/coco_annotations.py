@@ -11,6 +11,8 @@ import numpy as np
 
 from cdwidget import rle
 from cdwidget.formats.dataset import naming
+from cdwidget.formats.orientation import UPRIGHT, turn_upright
+from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
 from cdwidget.items import Instance
 from cdwidget.limits import Limits
 
@@ -50,9 +52,10 @@ class AnnotationLoader:
         records: The image's annotations as in the file.
         ids: The id of each instance; None if it cannot have its annotation's.
         labels: The label of each category id.
-        height: Height of the image in pixels.
-        width: Width of the image in pixels.
+        height: Height of the annotations' image in pixels.
+        width: Width of the annotations' image in pixels.
         limits: The sizes that are accepted.
+        orientation: EXIF orientation of the image if the annotations count its pixels as stored, else 1.
     """
 
     path: str
@@ -63,13 +66,19 @@ class AnnotationLoader:
     height: int
     width: int
     limits: Limits
+    orientation: int = UPRIGHT
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the masks in pixels, upright."""
+        return (self.width, self.height) if self.orientation in SIDEWAYS_ORIENTATIONS else (self.height, self.width)
 
     def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
         """Yield the instances at these indices; raise ReadError for a broken annotation."""
         for index in indices:
             found = self.encoded(index)
             with self._naming(index):
-                mask = rle.decode(found.counts, self.height, self.width)
+                mask = rle.decode(found.counts, *self.size)
             kind = Crowd if found.is_crowd else Instance
             yield kind(
                 mask, found.label, found.id,
@@ -82,6 +91,8 @@ class AnnotationLoader:
         segmentation = usable_segmentation(record)
         with self._naming(index):
             counts = self._counts(segmentation)
+            if self.orientation != UPRIGHT:
+                counts = rle.encode(turn_upright(rle.decode(counts, self.height, self.width), self.orientation))
         attributes, score, track_id = record.get("attributes"), record.get("score"), record.get("track_id")
         used = set(INSTANCE_KEYS)
         if attributes and isinstance(attributes, Mapping):
@@ -90,12 +101,13 @@ class AnnotationLoader:
             used.add("score")
         if type(track_id) is int:
             used.add("track_id")
-        if isinstance(segmentation, Mapping):
+        has_shape = isinstance(segmentation, list) and self.orientation == UPRIGHT
+        if not has_shape:
             used |= SHAPE_KEYS
         extra = {key: value for key, value in record.items() if key not in used}
         if self.ids[index] is None and "id" in record:
             extra["id"] = record["id"]
-        if isinstance(segmentation, list):
+        if has_shape:
             extra[DIGEST_KEY] = _digest(counts, self.height, self.width)
         return EncodedInstance(
             self.ids[index],

@@ -94,12 +94,15 @@ class Problems(Sequence[ReadProblem]):
     Attributes:
         strict: Whether the first problem raises.
         limits: The sizes that readers accept.
+        stored_pixels: Whether annotations count the pixels of images as stored, before the EXIF orientation is applied; None if the sizes
+            in the files decide.
         total: Number of problems, with those that are not kept.
     """
 
-    def __init__(self, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS, stored_pixels: bool | None = None) -> None:
         self.strict = strict
         self.limits = limits
+        self.stored_pixels = stored_pixels
         self.total = 0
         self._kept: list[ReadProblem] = []
 

@@ -1,0 +1,92 @@
+"""Annotations of photos with an EXIF orientation, counted in upright pixels or in pixels as stored."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+import cdwidget
+from cdwidget.formats.image_files import image_size
+from cdwidget.formats.orientation import read_orientation, turn_upright
+from cdwidget.images.orientation import EXIF_ORIENTATION
+
+SQUARE = [5, 5, 15, 5, 15, 15, 5, 15]
+STORED = np.zeros((30, 40, 3), np.uint8)
+STORED[5:15, 5:15] = 255
+
+
+def photo(path: Path, orientation: int) -> Path:
+    """Write a photo, 40x30 pixels as stored, with a white square in the upper left corner of the stored pixels."""
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    Image.fromarray(STORED).save(path, exif=exif.tobytes(), quality=95)
+    return path
+
+
+def save(folder: Path, *names: str, width: int = 40, height: int = 30) -> Path:
+    images = [{"id": n, "file_name": name, "width": width, "height": height} for n, name in enumerate(names)]
+    annotations = [{"id": n + 1, "image_id": n, "category_id": 1, "segmentation": [SQUARE]} for n in range(len(names))]
+    path = folder / "annotations.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cat"}]}))
+    return path
+
+
+def brightness(item: cdwidget.Item) -> float:
+    """Return the mean of the pixels under the only mask."""
+    return float(item.read_image()[item.instances[0].mask].mean())
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_turn_as_their_image_does(tmp_path: Path, suffix: str, orientation: int) -> None:
+    path = photo(tmp_path / f"a{suffix}", orientation)
+    assert read_orientation(path) == orientation
+    mask = np.arange(12).reshape(3, 4) % 5 == 0
+    image = Image.fromarray(mask)
+    image.getexif()[EXIF_ORIENTATION] = orientation
+    assert np.array_equal(turn_upright(mask, orientation), np.asarray(ImageOps.exif_transpose(image)))
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_the_size_shows_that_annotations_count_stored_pixels(tmp_path: Path, orientation: int) -> None:
+    photo(tmp_path / "a.png", orientation)
+    (item,) = dataset = cdwidget.read("coco", save(tmp_path, "a.png"))
+    assert item.instances[0].mask.shape == (40, 30) and brightness(item) == 255
+    catalogue = cdwidget.Catalogue(tmp_path / "labels.db")
+    catalogue.import_("coco", tmp_path / "annotations.json")
+    assert brightness(catalogue.item(1)) == 255
+    (again,) = cdwidget.read("coco", cdwidget.write("coco", dataset, tmp_path / "out.json"))
+    assert brightness(again) == 255, "written in upright pixels"
+
+
+def test_annotations_in_upright_pixels_stay(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 6)
+    (item,) = cdwidget.read("coco", save(tmp_path, "a.png", width=30, height=40))
+    assert item.instances[0].mask.shape == (40, 30) and item.instances[0].mask[5:15, 5:15].all()
+
+
+def test_photos_turned_by_180_degrees_follow_the_others_or_the_argument(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 3)
+    photo(tmp_path / "b.png", 6)
+    path = save(tmp_path, "a.png")
+    assert brightness(cdwidget.read("coco", path)[0]) == 0, "upright by default"
+    assert brightness(cdwidget.read("coco", path, stored_pixels=True)[0]) == 255
+    path = save(tmp_path, "a.png", "b.png")
+    assert [brightness(item) for item in cdwidget.read("coco", path)] == [255, 255]
+    assert brightness(cdwidget.read("coco", path, stored_pixels=False)[0]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"Exif", b"II*\0" + b"\xff" * 50, b"\xff\xd8\xff\xe1\0\x10Exif\0\0MM"])
+def test_a_damaged_file_has_no_orientation(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert read_orientation(tmp_path / "a.jpg") == 1
+    assert read_orientation(tmp_path / "nothing.jpg") == 1
+
+
+def test_a_truncated_png_is_named(tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 90).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:1500])
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as an image \(OSError: image file is truncated\)"):
+        image_size(tmp_path / "a.png")
