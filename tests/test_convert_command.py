@@ -57,7 +57,7 @@ def test_images_in_another_folder(tmp_path: Path) -> None:
     ("to", "classes", "message"),
     [
         ("voc2", None, "no format named 'voc2' (did you mean 'voc'?)"),
-        ("labelme", "dog\n", "labelme does not number its classes, so --classes has no effect; it is for coco, voc, yolo"),
+        ("labelme", "dog\n", "labelme does not number its classes, so --classes has no effect; it is for coco, panoptic, voc, yolo"),
         ("yolo", "dog\ndog\n", "needs a different class on every line; it has 2 names, 1 of them different"),
         ("yolo", "", "needs a different class on every line; it has 0 names"),
     ],
@@ -74,7 +74,7 @@ def test_wrong_arguments_are_explained_and_nothing_is_written(tmp_path: Path, to
 
 def test_a_broken_data_set_is_named(tmp_path: Path) -> None:
     file = data_set(tmp_path)
-    file.write_text(json.dumps({"images": []}))
+    file.write_text(json.dumps([{"images": []}]))
     result = run(file, tmp_path / "out", "--from", "coco", "--to", "yolo")
     assert result.exit_code == 2 and "is not a COCO file" in result.output
 

@@ -96,7 +96,7 @@ def test_instances_that_voc_cannot_store(tmp_path: Path, instances: list[Instanc
     ("damage", "message"),
     [
         (lambda folder: write_gray(folder / "SegmentationObject/a.png", [[1]]), r"a\.png is 1x1 pixels and its image is 6x5"),
-        (lambda folder: write_gray(folder / "SegmentationClass/a.png", SQUARE * 9), "object 1 is of class 9; labelmap.txt has 1"),
+        (lambda folder: write_gray(folder / "SegmentationClass/a.png", SQUARE * 9), "annotation 1: it is of class 9; labelmap.txt has 1"),
         (lambda folder: write_gray(folder / "SegmentationClass/a.png", [[9]]), "of different sizes"),
         (lambda folder: (folder / "labelmap.txt").write_text("dog\n"), "the line 'dog' is not label:red,green,blue"),
         (lambda folder: (folder / "SegmentationClass/a.png").write_bytes(b"no"), "cannot be read as an image"),

@@ -12,6 +12,7 @@ from PIL import Image
 import cdwidget
 from cdwidget.formats.dataset_folders import read_benchmark_objects
 from cdwidget.items import Instance, Item
+from cdwidget.limits import Limits
 from support.image_files import RING_MASK, SQUARE, TWO_PARTS_MASK, item, write_gray
 
 # --- LabelMe ---------------------------------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ def test_a_labelme_mask_outside_the_image(tmp_path: Path) -> None:
     content["imageWidth"] = 4
     (tmp_path / "a.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="in an image of 4x5"):
-        list(cdwidget.read("labelme", tmp_path / "a.json")[0].instances)
+        list(cdwidget.read("labelme", tmp_path / "a.json", strict=True)[0].instances)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"shapes": [], "imagePath": "a.png", "imageHeight": 1.5, "imageWidth": 2}'])
@@ -147,7 +148,7 @@ def test_label_maps_are_read_with_their_ids(tmp_path: Path) -> None:
         (lambda folder: write_gray(folder / "masks/a/001_dog.png", SQUARE * 7), r"holds the values \[0, 7\]; a mask holds 0 and 255"),
         (lambda folder: write_gray(folder / "masks/a/001_dog.png", [[255]]), "is 1x1 pixels and its image is 6x5"),
         (lambda folder: (folder / "masks/a/001_dog.png").write_bytes(b"no"), "001_dog.png cannot be read as an image"),
-        (lambda folder: (folder / "masks/a").rename(folder / "masks/b"), "no image for 'b'"),
+        (lambda folder: (folder / "masks/a").rename(folder / "masks/b"), "masks.b: .*holds no image for it"),
         (lambda folder: (folder / "images/a.png").unlink(), "images is empty"),
     ],
 )
@@ -155,7 +156,7 @@ def test_broken_png_folders(tmp_path: Path, damage, message: str) -> None:
     cdwidget.write("png", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "p")
     damage(tmp_path / "p")
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        list(cdwidget.read("png", tmp_path / "p")[0].instances)
+        list(cdwidget.read("png", tmp_path / "p", strict=True)[0].instances)
 
 
 def test_a_cut_out_shows_the_object_and_hides_the_rest(tmp_path: Path) -> None:
@@ -172,8 +173,8 @@ def test_a_cut_out_shows_the_object_and_hides_the_rest(tmp_path: Path) -> None:
 def test_a_cut_out_without_alpha_channel(tmp_path: Path) -> None:
     cdwidget.write("rgba", [item(tmp_path, Instance(SQUARE, "dog"))], tmp_path / "r")
     write_gray(tmp_path / "r/cutouts/a/001_dog.png", SQUARE * 255)
-    with pytest.raises(ValueError, match=r"001_dog.png has shape \(5, 6\); a cut-out is an RGBA file"):
-        list(cdwidget.read("rgba", tmp_path / "r")[0].instances)
+    with pytest.raises(ValueError, match=r"has shape \(5, 6\); a cut-out is an RGBA file"):
+        list(cdwidget.read("rgba", tmp_path / "r", strict=True)[0].instances)
 
 
 # --- NumPy and all formats ---------------------------------------------------------------------------------------------------------------
@@ -203,7 +204,30 @@ def test_broken_npz(tmp_path: Path, content: bytes | None, message: str) -> None
 def test_npz_with_masks_of_another_dtype(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", masks=np.zeros((1, 2, 2)), labels=["x"], ids=[1], image="a.png")
     with pytest.raises(ValueError, match=r"masks float64 \(1, 2, 2\), 1 labels, 1 ids; masks are bool"):
-        list(cdwidget.read("npz", tmp_path / "a.npz")[0].instances)
+        list(cdwidget.read("npz", tmp_path / "a.npz", strict=True)[0].instances)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"labels": np.array("x")}, r"its labels have shape \(\)"),
+        ({"ids": np.array([["a"]])}, "1 ids; masks are bool"),
+        ({"alpha": np.zeros((2, 5, 6), np.uint8)}, r"its alpha is uint8 \(2, 5, 6\)"),
+        ({"scores": np.zeros(7)}, r"its scores is float64 \(7,\)"),
+        ({"attributes": np.array(["{"])}, "annotation 0: "),
+    ],
+)
+def test_npz_arrays_of_other_shapes(tmp_path: Path, changed: dict[str, np.ndarray], message: str) -> None:
+    arrays = {"masks": SQUARE[None], "labels": np.array(["x"]), "ids": np.array([1]), "image": np.array("a.png")}
+    np.savez(tmp_path / "a.npz", **{**arrays, **changed})
+    with pytest.raises(ValueError, match=rf"a\.npz.*{message}"):
+        list(cdwidget.read("npz", tmp_path / "a.npz", strict=True)[0].instances)
+
+
+def test_npz_files_that_grow_in_memory_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", masks=np.zeros((1, 1000, 1000), bool), labels=["x"], ids=[1], image="a.png")
+    with pytest.raises(ValueError, match=r"bytes after decompression; the limit is 100,000\. If you trust its source"):
+        cdwidget.read("npz", tmp_path / "a.npz", limits=Limits(max_file_bytes=100_000))
 
 
 @pytest.mark.parametrize("format", ["labelme", "npz"])
@@ -233,7 +257,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, format: str) -> None:
     (file,) = (tmp_path / "p").rglob("001_dog.png")
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"001_dog\.png cannot be read as an image"):
-        list(cdwidget.read(format, tmp_path / "p")[0].instances)
+        list(cdwidget.read(format, tmp_path / "p", strict=True)[0].instances)
 
 
 def test_damaged_exif_data_is_ignored(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pickle
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from cdwidget.items import Instance, Item
 LABELS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=8) | st.sampled_from(
     ["", "cat", "quo\"te's", "a:b,c", "# no", "on", "null", "1", " dog ", "кот 猫 🐈", "../up", "x" * 300]
 )
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(["occluded", "kind of", "größe"]), st.booleans() | st.sampled_from(["", "a<b", "ü"]), max_size=2
+)
 NAMES = ["a.png", "b/a.png", "c/a.jpg", "c/A.png", "ü 'x' \".png", "x" * 200 + ".png"]
 GRAY_STEP = 40  # Gray levels between two images.
 
@@ -32,14 +35,20 @@ class Stored:
     alpha: bool = False
     empty: bool = True  # Instances without pixels.
     overlap: bool = True
+    values: bool = False  # Attributes, score and track.
 
 
 STORED_BY_FORMAT = {
-    "coco": Stored(ids=True),
-    "labelme": Stored(empty=False),
-    "npz": Stored(ids=True, alpha=True),
-    "png": Stored(ids=True),
-    "rgba": Stored(ids=True, alpha=True),
+    "coco": Stored(ids=True, values=True),
+    "cvat": Stored(ids=True, empty=False, values=True),
+    "geojson": Stored(ids=True, empty=False, values=True),
+    "label_studio": Stored(ids=True, alpha=True, empty=False, values=True),
+    "labelme": Stored(empty=False, values=True),
+    "npz": Stored(ids=True, alpha=True, values=True),
+    "panoptic": Stored(ids=True, empty=False, overlap=False),
+    "png": Stored(ids=True, values=True),
+    "rgba": Stored(ids=True, alpha=True, values=True),
+    "via": Stored(ids=True, empty=False, values=True),
     "voc": Stored(empty=False, overlap=False),
     "yolo": Stored(empty=False),
 }
@@ -54,7 +63,9 @@ def drawn_instances(draw: st.DrawFn, height: int, width: int) -> list[Instance]:
         if draw(st.booleans()):
             soft = draw(hnp.arrays(np.uint8, (height, width)))
             alpha = np.where(mask, soft | 128, soft & 127).astype(np.uint8)
-        found.append(Instance(mask, draw(LABELS), number, alpha))
+        score = draw(st.none() | st.sampled_from([0.0, 0.5, 0.123456789, 1.0]))
+        track = draw(st.none() | st.integers(0, 9))
+        found.append(Instance(mask, draw(LABELS), number, alpha, draw(ATTRIBUTES), score, track))
     return found
 
 
@@ -73,7 +84,7 @@ def items_in(folder: Path, drawn: list[tuple[str, tuple[int, int], list[Instance
     for number, (name, (height, width), instances) in enumerate(drawn):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((height, width, 3), GRAY_STEP * number, np.uint8)).save(folder / name)
-        numbered = [Instance(each.mask, each.label, ids + (each.id or 0), each.alpha) for each in instances]
+        numbered = [replace(each, id=ids + (each.id or 0)) for each in instances]
         ids += len(instances)
         items.append(Item(folder / name, numbered))
     return items
@@ -88,7 +99,7 @@ def in_front(instances: list[Instance]) -> list[Instance]:
     """Return the visible part of each instance, not covered by later ones."""
     seen, covered = [], np.False_
     for instance in reversed(instances):
-        seen.append(Instance(instance.mask & ~covered, instance.label, instance.id, instance.alpha))
+        seen.append(replace(instance, mask=instance.mask & ~covered))
         covered = covered | instance.mask
     return seen[::-1]
 
@@ -115,6 +126,9 @@ def test_round_trip(format: str, drawn: list) -> None:
             assert summary(mine.instances) == summary(expected)
             for instance, theirs in zip(mine.instances, expected):
                 assert instance.mask.dtype == bool and instance.mask.shape == theirs.mask.shape
+                if stored.values:
+                    assert instance.attributes == theirs.attributes
+                    assert (instance.score, instance.track_id) == (theirs.score, theirs.track_id)
                 if stored.ids:
                     assert instance.id == theirs.id
                 if stored.alpha and theirs.alpha is not None and ((theirs.alpha > 0) & (theirs.alpha < 255)).any():
@@ -206,7 +220,7 @@ def test_missing_files(format: str, call, tmp_path: Path) -> None:
 
 
 def test_unknown_formats_and_arguments_that_are_not_items(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no format named 'cocoo' \(did you mean 'coco'\?\); there are: coco, labelme"):
+    with pytest.raises(ValueError, match=r"no format named 'cocoo' \(did you mean 'coco'\?\); there are: coco, cvat"):
         cdwidget.read("cocoo", tmp_path)
     with pytest.raises(TypeError, match="items are Item"):
         cdwidget.write("coco", ["a.png"], tmp_path)

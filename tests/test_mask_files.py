@@ -1,10 +1,12 @@
 """Mask files of other programs: channels, pages, soft borders and void, in PNG folders, benchmarks and training sets."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import cdwidget
 from cdwidget.formats.dataset_folders import read_benchmark_objects, read_dataset
@@ -55,7 +57,8 @@ def test_a_lossy_mask_saved_as_png_is_binary(tmp_path: Path) -> None:
 def test_a_label_map_among_binary_masks_keeps_its_ids(tmp_path: Path) -> None:
     for stem, values in {"a": HARD, "b": HARD, "c": np.pad(DISK[:, :20] * np.uint8(3), ((0, 0), (0, 20)))}.items():
         write(tmp_path, stem, values)
-    assert areas(tmp_path) == [[DISK.sum()], [DISK.sum()], [DISK[:, :20].sum()]]
+    with pytest.warns(UserWarning, match=r"c\.png, image c\.png: it is read as a label map with an object for each value"):
+        assert areas(tmp_path) == [[DISK.sum()], [DISK.sum()], [DISK[:, :20].sum()]]
     assert [target.name for target in read_benchmark_objects(tmp_path)] == ["a", "b", "c#3"]
 
 
@@ -109,8 +112,8 @@ def test_an_image_without_a_mask_has_no_instances(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "images/b.png")
     assert areas(tmp_path) == [[DISK.sum()], []]
     (tmp_path / "images/a.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no image for a\.png; a mask has the stem of its image"):
-        cdwidget.read("png", tmp_path)
+    with pytest.warns(UserWarning, match=r"masks.a\.png: .*images holds no image for it; a mask has the stem of its image"):
+        assert areas(tmp_path) == [[]]
 
 
 def test_a_soft_file_of_one_instance(tmp_path: Path) -> None:
@@ -119,3 +122,37 @@ def test_a_soft_file_of_one_instance(tmp_path: Path) -> None:
     (file,) = (tmp_path / "out/masks/a").iterdir()
     Image.fromarray(SOFT).save(file)
     assert areas(tmp_path / "out") == [[(SOFT >= 128).sum()]]
+
+
+def test_a_mask_that_would_be_void_is_reported(tmp_path: Path) -> None:
+    for stem, values in {"a": DISK * np.uint8(3), "b": DISK * np.uint8(7), "c": HARD}.items():
+        write(tmp_path, stem, values)
+    with pytest.warns(UserWarning, match=r"c\.png, image c\.png: it has no value but 255, which is void in the other masks"):
+        assert areas(tmp_path) == [[DISK.sum()], [DISK.sum()], []]
+
+
+def test_bad_mask_files_cost_only_themselves(tmp_path: Path) -> None:
+    for stem in "abcd":
+        write(tmp_path, stem, HARD)
+    (tmp_path / "masks/a.png").write_bytes(b"no picture")
+    (tmp_path / "masks/b.png").write_bytes((tmp_path / "masks/b.png").read_bytes()[:-30])
+    (tmp_path / "images/c.png").write_bytes((tmp_path / "images/c.png").read_bytes()[:-30])
+    Image.new("RGB", (40, 30)).save(tmp_path / "images/d.jpg")
+    with pytest.warns(UserWarning, match="4 problems"):
+        dataset = cdwidget.read("png", tmp_path)
+    assert [len(item.instances) for item in dataset] == [0, 0, 0, 1]
+    messages = [f"{Path(problem.file).name}: {problem.message}" for problem in dataset.problems]
+    assert "d.png: d.jpg has the same stem and is used instead" in messages
+    assert sum("cannot be read as an image" in message for message in messages) == 3
+
+
+@pytest.mark.parametrize("note", ["{", "[]", '{"label": 3}', '{"id": "x"}', '{"attributes": 1}', '{"score": "high"}', "[" * 100_000])
+def test_a_broken_note_costs_one_instance(tmp_path: Path, note: str) -> None:
+    source = cdwidget.read("png", write(tmp_path / "in", "a", HARD))
+    cdwidget.write("png", [replace(source[0], instances=[source[0].instances[0]] * 2)], tmp_path / "out")
+    info = PngInfo()
+    info.add_itxt("cdwidget", note)
+    Image.fromarray(HARD).save(tmp_path / "out/masks/a/001_.png", pnginfo=info)
+    dataset = cdwidget.read("png", tmp_path / "out")
+    with pytest.warns(UserWarning, match=r"001_\.png, image a\.png: "):
+        assert len(list(dataset[0].instances)) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from cdwidget._deprecated import renamed_property
-from cdwidget.formats import coco, coco_writer, labelme, npz, png, rgba, voc, yolo
+from cdwidget.formats import coco, coco_writer, cvat, geojson, label_studio, labelme, npz, panoptic, png, rgba, via, voc, yolo
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
 from cdwidget.formats.replacement import finish_interrupted
@@ -50,10 +50,15 @@ class Format:
 
 FORMATS = {
     "coco": Format(coco.read, coco.matches, coco_writer.write, has_class_ids=True),
+    "cvat": Format(cvat.read, cvat.matches, cvat.write),
+    "geojson": Format(geojson.read, geojson.matches, geojson.write),
+    "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write),
     "labelme": Format(labelme.read, labelme.matches, labelme.write),
     "npz": Format(npz.read, npz.matches, npz.write),
+    "panoptic": Format(panoptic.read, panoptic.matches, panoptic.write, has_class_ids=True),
     "png": Format(png.read, png.matches, png.write, copies_images=True),
     "rgba": Format(rgba.read, rgba.matches, rgba.write, copies_images=True),
+    "via": Format(via.read, via.matches, via.write),
     "voc": Format(voc.read, voc.matches, voc.write, copies_images=True, has_class_ids=True),
     "yolo": Format(yolo.read, yolo.matches, yolo.write, copies_images=True, has_class_ids=True, join_parts=yolo.join_parts),
 }
@@ -141,8 +146,8 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file for "coco", "labelme" and "npz".
-        **options: Options of the format: `labels` ("coco", "voc", "yolo"), `scores` ("yolo"), `border` ("voc"), `file_per`
+        path: A folder; or a file for "coco", "cvat", "geojson", "label_studio", "labelme", "npz", "panoptic" and "via".
+        **options: Options of the format: `labels` ("coco", "panoptic", "voc", "yolo"), `scores` ("yolo"), `border` ("voc"), `file_per`
             ("png").
 
     Returns:

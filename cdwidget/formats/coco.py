@@ -79,6 +79,8 @@ def matches(path: Path) -> bool:
     except ValueError:  # Several files; LabelMe has one per image.
         return False
     text = peek(file) if file.is_file() else ""
+    if '"segments_info"' in text:  # COCO panoptic.
+        return False
     return any(f'"{key}"' in text for key in ("images", "image_id")) and any(f'"{key}"' in text for key in ("annotations", "categories"))
 
 

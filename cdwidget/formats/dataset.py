@@ -121,6 +121,10 @@ class Problems(Sequence[ReadProblem]):
         """
         self.report(ReadProblem(str(file), str(image), str(annotation), message, advice))
 
+    def add_file(self, file: Path, message: str) -> None:
+        """Report a whole file; raise ReadError if `strict`."""
+        self.add(message, file=file)
+
     def report(self, problem: ReadProblem) -> None:
         """Report a problem; raise ReadError if `strict`."""
         if self.strict:

@@ -7,7 +7,7 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator
+from typing import Any, BinaryIO, Callable, Iterable, Iterator
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -109,23 +109,27 @@ def read_json(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
 # ---- finding files ---------------------------------------------------------------------------------------------------
 
 
-def files_by_stem(folder: Path, suffixes: set[str], hint: str) -> dict[str, Path]:
+def files_by_stem(folder: Path, suffixes: set[str], hint: str, report: Callable[[Path, str], None] | None = None) -> dict[str, Path]:
     """Return the files of a folder with these suffixes by stem, sorted.
 
     Args:
         folder: The folder.
         suffixes: Lower-case suffixes with their dots.
         hint: The expected content, for the error message.
+        report: Receives each further file of a stem and the problem; None to raise an error instead.
 
     Raises:
         FileNotFoundError: If there is no folder or no such file.
-        ValueError: If a stem occurs twice.
+        ValueError: If a stem occurs twice and there is no `report`.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; {hint}")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=by_stem):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in found and report is not None:
+            report(path, f"{found[path.stem].name} has the same stem and is used instead")
             continue
         if path.stem in found:
             raise ValueError(f"{folder} holds both {found[path.stem].name} and {path.name}; a stem may occur only once")

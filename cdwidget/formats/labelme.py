@@ -164,7 +164,7 @@ def _read_item(file: Path, images: Path | None, problems: Problems) -> Item:
             groups.setdefault(number if group is None else ("group", str(group), shape["label"]), []).append(shape)
     extra = {name: value for name, value in content.items() if name not in ITEM_FIELDS}
     shapes = list(groups.values())
-    instances = LazyInstances(len(shapes), partial(_load, file, shapes, height, width))
+    instances = LazyInstances(len(shapes), partial(_load, file, shapes, height, width), problems)
     return Item(image, instances, {FORMAT: {**extra, **({"shapes": others} if others else {})}})
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cdwidget._deprecated import warn_renamed
-from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, open_image, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import files_by_stem, to_png, write_files
@@ -36,6 +36,7 @@ from cdwidget.items import Instance, Item
 
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
 LAYOUT_HINT = "the folder needs images/ and masks/ with a folder of PNG files per image, or one file per image"
+NOTE_FIELDS = ("label", "id", "attributes", "score", "track_id")
 MAX_LABEL_CHARS = 40  # Characters of the label in a file name.
 MAX_LISTED_NAMES = 5  # Values or names in an error message.
 Draw = Callable[[Instance], Image.Image]
@@ -54,32 +55,40 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         One item per image; its masks are decoded on access.
 
     Raises:
-        FileNotFoundError: If a folder is missing, or a mask has no image.
-        ValueError: If a mask is broken.
+        FileNotFoundError: If a folder is missing.
     """
     masks = path / "masks"
     if masks.is_dir() and any(part.is_dir() for part in masks.iterdir()):
-        return Dataset(read_layers(masks, images or path / "images", _decode))
-    return Dataset(_read_masks(images or path / "images", masks))
+        return Dataset(read_layers(masks, images or path / "images", _decode, problems))
+    return Dataset(_read_masks(images or path / "images", masks, problems))
 
 
-def _read_masks(images_folder: Path, masks_folder: Path) -> list[Item]:
+def _read_masks(images_folder: Path, masks_folder: Path, problems: Problems) -> list[Item]:
     """List the images of a folder with one mask file each; an image without a file has no instances.
 
     A binary mask is one instance. Each id of a label map is one, with that id. A TIFF file may hold several pages of either kind.
     """
-    images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT)
-    masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT)
-    alone = sorted(masks.keys() - images.keys())
-    if alone:
-        names = ", ".join(masks[stem].name for stem in alone[:MAX_LISTED_NAMES])
-        raise FileNotFoundError(f"{images_folder}: no image for {names}; a mask has the stem of its image")
-    pages = {stem: [_survey(values, masks[stem], image_size(images[stem])) for values in read_mask_pages(masks[stem])] for stem in masks}
+    images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT, problems.add_file)
+    masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT, problems.add_file)
+    pages: dict[str, list[_Page]] = {}
+    for stem, file in masks.items():
+        with problems.skipping(file):
+            if stem not in images:
+                raise FileNotFoundError(f"{images_folder} holds no image for it; a mask has the stem of its image")
+            pages[stem] = [_survey(values, file, image_size(images[stem])) for values in read_mask_pages(file)]
     binary = are_binary([page.kind for own in pages.values() for page in own])
     items = []
     for stem, image in images.items():
-        objects = [found for number, page in enumerate(pages.get(stem, [])) for found in page.objects(number, binary)]
-        items.append(Item(image, LazyInstances(len(objects), partial(_load_objects, masks.get(stem, image), objects))))
+        own = pages.get(stem, [])
+        objects = [found for number, page in enumerate(own) for found in page.objects(number, binary)]
+        if not objects and any(page.kind.has_foreground for page in own):
+            problems.add(
+                "it has no value but 255, which is void in the other masks: label maps of 8 bit", file=masks[stem], image=image.name
+            )
+        if binary and any(not page.kind.is_binary for page in own):
+            message = "it is read as a label map with an object for each value, and the other masks as binary"
+            problems.add(message, file=masks[stem], image=image.name)
+        items.append(Item(image, LazyInstances(len(objects), partial(_load_objects, masks.get(stem, image), objects), problems)))
     return items
 
 
@@ -104,7 +113,8 @@ def _survey(values: np.ndarray, file: Path, size: tuple[int, int]) -> _Page:
 
 
 def _load_objects(file: Path, objects: Sequence[tuple[int, int | None]], indices: Iterable[int]) -> Iterator[Instance]:
-    pages = read_mask_pages(file)
+    with naming(file):
+        pages = read_mask_pages(file)
     for index in indices:
         number, id = objects[index]
         yield Instance(foreground_pixels(pages[number]) if id is None else pages[number] == id, id=id)
@@ -118,7 +128,7 @@ def matches(path: Path) -> bool:
 def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one: str | None = None) -> Path:
     """Write a folder of image copies and masks, 255 in the object and 0 elsewhere.
 
-    Alpha mattes are not stored; with a file per image, labels and ids are not stored either.
+    Alpha mattes are not stored; with a file per image, only the masks are.
 
     Args:
         items: The images with their instances.
@@ -170,7 +180,7 @@ def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: 
             for number, instance in enumerate(checked_instances(item, *image_size(image)), 1):
                 label = re.sub(r"[^\w-]+", "_", instance.label)[:MAX_LABEL_CHARS]
                 info = PngInfo()
-                info.add_itxt(TEXT_KEYWORD, json.dumps({"label": instance.label, "id": instance.id}))
+                info.add_itxt(TEXT_KEYWORD, json.dumps(_note(instance)))
                 file = path / name / stem / f"{number:03d}_{label}.png"
                 written.add(file)
                 yield file, to_png(draw(instance), info)
@@ -182,6 +192,12 @@ def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: 
         for file in (path / name / stem).glob("*.png"):
             if file not in written:
                 file.unlink()
+
+
+def _note(instance: Instance) -> dict[str, Any]:
+    """Return the fields of an instance that are stored as text in its file."""
+    optional = {name: value for name in ("attributes", "score", "track_id") if (value := getattr(instance, name)) not in (None, {})}
+    return {"label": instance.label, "id": instance.id, **optional}
 
 
 def _draw_mask(instance: Instance) -> Image.Image:
@@ -196,28 +212,24 @@ def _draw_union(item: Item, image: Path) -> bytes:
     return to_png(Image.fromarray(union))
 
 
-def read_layers(folder: Path, images: Path, decode: Decode) -> list[Item]:
+def read_layers(folder: Path, images: Path, decode: Decode, problems: Problems) -> list[Item]:
     """List the images as items, with an instance per PNG file in the image's folder.
 
     Args:
         folder: The folder with a folder of PNG files per image.
         images: The folder of the images.
         decode: Reads a PNG file as a mask, bool (H, W), and an alpha matte or None.
-
-    Raises:
-        FileNotFoundError: If a folder of masks has no image.
+        problems: Receives folders without an image and files that cannot be read.
     """
-    found = files_by_stem(images, IMAGE_SUFFIXES, LAYOUT_HINT)
+    found = files_by_stem(images, IMAGE_SUFFIXES, LAYOUT_HINT, problems.add_file)
     stacks = {part.name: sorted(part.glob("*.png"), key=_number) for part in sorted(folder.iterdir()) if part.is_dir()}
     stacks = {stem: files for stem, files in stacks.items() if not stem.startswith(".")}
-    alone = sorted(stacks.keys() - found.keys())
-    if alone:
-        names = ", ".join(map(repr, alone[:MAX_LISTED_NAMES]))
-        raise FileNotFoundError(f"{images}: no image for {names}; a folder of masks has the stem of its image")
+    for stem in sorted(stacks.keys() - found.keys()):
+        problems.add(f"{images} holds no image for it; a folder of masks has the stem of its image", file=folder / stem)
     items = []
     for stem, path in found.items():
         files = stacks.get(stem, [])
-        items.append(Item(path, LazyInstances(len(files), partial(_load, files, path, decode))))
+        items.append(Item(path, LazyInstances(len(files), partial(_load, files, path, decode), problems)))
     return items
 
 
@@ -228,14 +240,30 @@ def _number(path: Path) -> tuple[int, str]:
 
 
 def _load(files: Sequence[Path], image: Path, decode: Decode, indices: Iterable[int]) -> Iterator[Instance]:
-    height, width = image_size(image)
     for index in indices:
-        mask, alpha = decode(files[index])
-        if mask.shape != (height, width):
-            raise ValueError(f"{files[index]} is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
-        with open_image(files[index]) as file:
-            text = json.loads(file.info.get(TEXT_KEYWORD, "{}"))
-        yield Instance(mask, text.get("label", ""), text.get("id"), alpha)
+        with naming(files[index], image.name):
+            height, width = image_size(image)
+            mask, alpha = decode(files[index])
+            if mask.shape != (height, width):
+                raise ValueError(f"it is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
+            with open_image(files[index]) as file:
+                instance = _with_note(Instance(mask, alpha=alpha), file.info.get(TEXT_KEYWORD, "{}"))
+        yield instance
+
+
+def _with_note(instance: Instance, text: str) -> Instance:
+    note = json.loads(text)
+    label, id, attributes, score, track_id = map((note if isinstance(note, dict) else {}).get, NOTE_FIELDS)
+    is_number = isinstance(score, (int, float)) and not isinstance(score, bool)
+    if not (
+        isinstance(note, dict)
+        and isinstance(label, (str, type(None)))
+        and all(value is None or type(value) is int for value in (id, track_id))
+        and isinstance(attributes, (dict, type(None)))
+        and (score is None or is_number)
+    ):
+        raise ValueError(f"its text {TEXT_KEYWORD!r} is {text[:MAX_LABEL_CHARS]!r}, not the label and id of an instance; remove it")
+    return replace(instance, label=label or "", id=id, attributes=attributes or {}, score=score, track_id=track_id)
 
 
 def _decode(path: Path) -> tuple[np.ndarray, None]:

@@ -41,7 +41,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """
     if not (path / FOLDER).is_dir():
         raise FileNotFoundError(f"there is no folder {path / FOLDER}; a folder of cut-outs holds images/ and {FOLDER}/<image>/*.png")
-    return Dataset(read_layers(path / FOLDER, images or path / "images", _decode))
+    return Dataset(read_layers(path / FOLDER, images or path / "images", _decode, problems))
 
 
 def matches(path: Path) -> bool:

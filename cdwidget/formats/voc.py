@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.class_ids import ClassIds, Labels
-from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import to_png, write_files
@@ -77,7 +77,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
             else:
                 problems.add(f"{folder} holds no image for it", file=file, advice="add the image, or name the folder: images=...")
             ids = np.unique(numbers[numbers != 0]).tolist()
-            items.append(Item(image, LazyInstances(len(ids), partial(_load, values, file, ids, classes))))
+            items.append(Item(image, LazyInstances(len(ids), partial(_load, values, file, ids, classes), problems)))
     return Dataset(items, classes.by_label)
 
 
@@ -167,16 +167,18 @@ def _check_size(values: np.ndarray, file: Path, image: Path) -> None:
 
 
 def _load(objects: Path, file: Path, numbers: Sequence[int], classes: Classes, indices: Iterable[int]) -> Iterator[Instance]:
-    class_ids = read_class_ids(file, classes)
-    object_numbers = read_object_numbers(objects) if objects != file else class_ids
-    if object_numbers.shape != class_ids.shape:
-        raise ValueError(f"{objects} and {file} are of different sizes, {object_numbers.shape} and {class_ids.shape}; they must agree")
+    with naming(file):
+        class_ids = read_class_ids(file, classes)
+        object_numbers = read_object_numbers(objects) if objects != file else class_ids
+        if object_numbers.shape != class_ids.shape:
+            raise ValueError(f"{objects} and {file} are of different sizes, {object_numbers.shape} and {class_ids.shape}; they must agree")
     for index in indices:
         mask = object_numbers == numbers[index]
         votes = np.bincount(class_ids[mask], minlength=1)
         votes[0] = 0
         class_id = int(votes.argmax())
-        if class_id not in classes.labels:
-            known = ", ".join(map(str, sorted(classes.labels)))
-            raise ValueError(f"{file}: object {numbers[index]} is of class {class_id}; {classes.file.name} has {known}")
+        with naming(file, annotation=numbers[index]):
+            if class_id not in classes.labels:
+                known = ", ".join(map(str, sorted(classes.labels)))
+                raise ValueError(f"it is of class {class_id}; {classes.file.name} has {known}")
         yield Instance(mask, classes.labels[class_id], numbers[index] if objects != file else None)

@@ -56,7 +56,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         rows: list[_Row] = []
         with problems.skipping(file, image.name):
             rows = _read_rows(file, image, layout, problems)
-        items.append(Item(image, LazyInstances(len(rows), partial(_load, image, file, rows))))
+        items.append(Item(image, LazyInstances(len(rows), partial(_load, image, file, rows), problems)))
     return Dataset(items, ids_by_label(layout.labels))
 
 
@@ -218,9 +218,9 @@ def _parse_values(words: Sequence[str], keypoint_values: int) -> tuple[np.ndarra
 
 
 def _load(image: Path, file: Path, rows: Sequence[_Row], indices: Iterable[int]) -> Iterator[Instance]:
-    height, width = image_size(image)
     for index in indices:
         row = rows[index]
         with naming(file, image.name, f"in line {row.line}"):
+            height, width = image_size(image)
             mask = fill([row.points * (width, height)], height, width)
         yield Instance(mask, row.label, score=row.score, track_id=row.track_id)

@@ -1,0 +1,216 @@
+"""GeoJSON: a feature collection per image, in pixels, as QuPath and image tools exchange it.
+
+A feature's geometry is a Polygon with holes, or a MultiPolygon of several parts. In QuPath's features the class is `classification.name`;
+elsewhere it is `label`, `class` or `name`. Coordinates on a map are converted to pixels and back if the image has a geo-reference: six
+numbers of an affine transform, from the image's file or from `geotransform` of the collection.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, item_size, output_files
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import checked_instances
+from cdwidget.formats.io import input_files, peek, read_json, relative_name, write_files
+from cdwidget.formats.records import (
+    Record,
+    Ring,
+    instance_id,
+    item_of,
+    kept_fields,
+    kept_image,
+    parts_decoder,
+    ring_of,
+    score_of,
+)
+from cdwidget.items import Instance, Item
+from cdwidget.limits import Limits
+from cdwidget.polygons import parts
+
+FORMAT = "geojson"
+SUFFIX = ".geojson"
+LABEL_KEYS = ("label", "class", "class_name", "name", "category")
+GEOTRANSFORM = "geotransform"  # x = g[0] + column * g[1] + row * g[2], y = g[3] + column * g[4] + row * g[5], as in GDAL.
+IMAGE = "image"  # Key of the collection that names the image.
+Point = tuple[float, float]
+
+
+def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
+    """Read a GeoJSON file, or all `.geojson` files of a folder.
+
+    Args:
+        path: The file or folder.
+        images: The folder of the images. By default a file names its image, or the image has the file's stem.
+        problems: Receives features without area and broken entries.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    items = []
+    for file in input_files(path, SUFFIX):
+        with problems.skipping(file):
+            items.append(_item(file, images, problems))
+    return Dataset(items)
+
+
+def matches(path: Path) -> bool:
+    """Return whether a file, or a `.geojson` file of a folder, has features."""
+    files = [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}"))[:1]
+    return any(file.suffix.lower() in (SUFFIX, ".json") and '"Feature' in peek(file) for file in files)
+
+
+def write(items: Sequence[Item], path: Path) -> Path:
+    """Write a feature collection per item, in QuPath's form.
+
+    Images are named, not copied. Instances without pixels are skipped; alpha mattes are not stored.
+
+    Args:
+        items: The images with their instances.
+        path: A folder; or a `.geojson` file for one item.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: If a mask does not fit its image, or a file is given for several items.
+    """
+    files = output_files(path, SUFFIX, items)
+    write_files((file, _encode(item, file.parent)) for item, file in zip(items, files))
+    return path
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _item(file: Path, images: Path | None, problems: Problems) -> Item:
+    content = read_json(file, problems.limits)
+    if isinstance(content, Mapping) and content.get("type") == "Feature":
+        content = {"features": [content]}
+    collection = {"features": content} if isinstance(content, list) else content  # QuPath may write a plain list.
+    if not isinstance(collection, Mapping) or not isinstance(collection.get("features"), list):
+        raise ValueError(f"{file} is not a GeoJSON feature collection")
+    kept = {key: value for key, value in collection.items() if key not in ("features", "type", IMAGE)}
+    to_pixel = _to_pixel(kept.get(GEOTRANSFORM))
+    records: list[Record] = []
+    others: list[Any] = []
+    taken: set[int] = set()
+    image = _image_of(file, collection.get(IMAGE), images)
+    for number, feature in enumerate(collection["features"], 1):
+        with problems.skipping(file, image.name, number):
+            shape = _parts(feature["geometry"], to_pixel, problems.limits)
+            if shape:
+                records.append(_record(feature, number, shape, taken))
+                continue
+            others.append(feature)
+            kind = feature["geometry"].get("type")
+            problems.add(
+                f"a {kind} has no area, so it is no instance; it is kept for writing", file=file, image=image.name, annotation=number
+            )
+    return item_of(FORMAT, file, image, records, None, problems, {**kept, **({"others": others} if others else {})})
+
+
+def _image_of(file: Path, name: Any, images: Path | None) -> Path:
+    if isinstance(name, str):
+        finder = ImageFinder(file, images)
+        found = finder.find(name)
+        finder.warn_missing()
+        return Path(found)
+    folders = [images] if images is not None else [file.parent, file.parent / "images", file.parent.parent / "images"]
+    beside = (path for folder in folders for path in sorted(folder.glob(f"{file.stem}.*")) if path.suffix.lower() in IMAGE_SUFFIXES)
+    return next(beside, folders[0] / f"{file.stem}.png")
+
+
+def _parts(geometry: Mapping[str, Any], to_pixel: Callable[[float, float], Point], limits: Limits) -> list[list[Ring]]:
+    kind = geometry.get("type")
+    if kind == "GeometryCollection":
+        return [part for each in geometry["geometries"] for part in _parts(each, to_pixel, limits)]
+    if kind not in ("Polygon", "MultiPolygon"):
+        return []
+    polygons = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
+    # A position may have a height as its third number.
+    return [[ring_of([to_pixel(*position[:2]) for position in ring], limits) for ring in polygon] for polygon in polygons]
+
+
+def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], taken: set[int]) -> Record:
+    properties = dict(feature.get("properties") or {})
+    label, label_key = "", None
+    classification = properties.get("classification")
+    if isinstance(classification, Mapping):
+        names = classification.get("names")
+        label = str(classification.get("name") or ": ".join(map(str, names or ())))
+    elif isinstance(classification, str):
+        label, label_key = classification, "classification"
+    else:
+        label_key = next((key for key in LABEL_KEYS if isinstance(properties.get(key), str)), None)
+        label = properties[label_key] if label_key else ""
+    metadata = properties.get("metadata")
+    attributes = dict(metadata) if isinstance(metadata, Mapping) else {}
+    score, track = score_of(properties.get("score")), properties.get("track_id")
+    track = track if isinstance(track, int) and not isinstance(track, bool) else None
+    own = {key: value for key, value in properties.items() if key not in ("metadata", "cdwidget_id", label_key)}
+    for key, value in (("score", score), ("track_id", track)):
+        if value is not None:
+            own.pop(key)
+    kept = {**{key: value for key, value in feature.items() if key != "properties"}, "properties": own, "label_key": label_key}
+    own_id = instance_id(properties.get("cdwidget_id"), taken)
+    return Record(str(number), parts_decoder(shape), label, own_id, attributes, score, track, kept)
+
+
+def _to_pixel(geotransform: Any) -> Callable[[float, float], Point]:
+    """Return the conversion of coordinates to pixels."""
+    if geotransform is None:
+        return lambda x, y: (x, y)
+    x0, xc, xr, y0, yc, yr = map(float, geotransform)
+    determinant = xc * yr - xr * yc
+    if not determinant:
+        raise ValueError(f"its geotransform {geotransform} cannot be inverted")
+    return lambda x, y: (((x - x0) * yr - (y - y0) * xr) / determinant, ((y - y0) * xc - (x - x0) * yc) / determinant)
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _encode(item: Item, folder: Path) -> bytes:
+    height, width = item_size(item)
+    kept = kept_image(item, FORMAT)
+    others = kept.pop("others", [])
+    geotransform = kept.setdefault(GEOTRANSFORM, item.extra.get(GEOTRANSFORM))
+    if geotransform is None:
+        del kept[GEOTRANSFORM]
+    features = [_feature(each, geotransform) for each in checked_instances(item, height, width) if each.mask.any()]
+    image = relative_name(image_path(item), folder)
+    content = {"type": "FeatureCollection", IMAGE: image, **kept, "features": features + others}
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
+def _feature(instance: Instance, geotransform: Any) -> dict[str, Any]:
+    kept, shape = kept_fields(instance, FORMAT, ("geometry",))
+    properties = dict(kept.pop("properties", {"objectType": "annotation"}))
+    label_key = kept.pop("label_key", None)
+    if label_key:
+        properties[label_key] = instance.label
+    elif instance.label:
+        classification = properties.get("classification")
+        same = isinstance(classification, Mapping) and classification.get("name") == instance.label
+        properties["classification"] = classification if same else {"name": instance.label}
+    else:
+        properties.pop("classification", None)
+    values: dict[str, Any] = {"cdwidget_id": instance.id, "score": instance.score, "track_id": instance.track_id}
+    values |= {"metadata": dict(instance.attributes) or None}
+    properties |= {key: value for key, value in values.items() if value is not None}
+    return {"type": "Feature", **kept, **(shape or {"geometry": _geometry(instance, geotransform)}), "properties": properties}
+
+
+def _geometry(instance: Instance, geotransform: Any) -> dict[str, Any]:
+    x0, xc, xr, y0, yc, yr = geotransform or (0, 1, 0, 0, 0, 1)
+    polygons = []
+    for rings in parts(instance.mask):
+        closed = [[*ring.tolist(), ring[0].tolist()] for ring in rings]
+        polygons.append([[[x0 + x * xc + y * xr, y0 + x * yc + y * yr] for x, y in ring] for ring in closed])
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": polygons[0]}
+    return {"type": "MultiPolygon", "coordinates": polygons}
