@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cdwidget.images import read_image
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
 from cdwidget.session import Accept, Alternative, Lock, Merge, Select, Session, autosave
@@ -271,6 +272,19 @@ def test_an_image_that_was_compressed_again_keeps_its_journal(tmp_path: Path) ->
     nearly = np.clip(IMAGE.astype(int) + np.random.default_rng(0).integers(-1, 2, IMAGE.shape), 0, 255).astype(np.uint8)
     for picture, same in ((nearly, True), (255 - IMAGE, False), (IMAGE[:, ::-1], False)):
         again = Session(picture)
+        FileJournal(path).resume(again)
+        assert again.can_undo == same and again.mask.any() == same
+
+
+@pytest.mark.parametrize(("old", "new"), [((0, 65535), None), ((0, 4095), (300, 2600)), (None, (0, 65535))])
+def test_a_deep_image_keeps_its_journal_when_its_window_changes(tmp_path: Path, old: Any, new: Any) -> None:
+    path = tmp_path / "a.jsonl"
+    deep = IMAGE.astype(np.uint16) * 9 + 300
+    session = Session(read_image(deep, window=old))
+    FileJournal(path).resume(session)
+    session.apply(Brush(((12.0, 9.0),), 3.0))
+    for picture, same in ((deep, True), (deep[:, ::-1], False), (deep[::-1], False)):
+        again = Session(read_image(picture, window=new))
         FileJournal(path).resume(again)
         assert again.can_undo == same and again.mask.any() == same
 

@@ -17,6 +17,7 @@ from cdwidget.session.session import Session
 
 PREVIEW_SIDE = 16  # Pixels of the reduced image that identifies an image whose pixels differ slightly.
 MAX_PREVIEW_DIFFERENCE = 2  # Gray levels.
+MIN_PREVIEW_LEVELS = 4  # Contrast of a preview, in gray levels, that identifies an image read through another window.
 
 
 class Fingerprint(NamedTuple):
@@ -152,4 +153,17 @@ def _contents(document: Document) -> list[tuple[int, str, Any, Any]]:
 
 
 def _is_similar(a: Any, b: list[int]) -> bool:
-    return isinstance(a, list) and len(a) == len(b) and all(abs(one - other) <= MAX_PREVIEW_DIFFERENCE for one, other in zip(a, b))
+    """Return whether two previews show one image, perhaps read through another intensity window.
+
+    Images of more than 8 bits were once read over their full range, 16 times darker or more.
+    """
+    if not isinstance(a, list) or len(a) != len(b):
+        return False
+    dark, bright = sorted((np.array(a, float), np.array(b, float)), key=np.ptp)
+    if np.abs(dark - bright).max() <= MAX_PREVIEW_DIFFERENCE:
+        return True
+    if np.ptp(dark) < MIN_PREVIEW_LEVELS:  # Too few levels to recognize an image.
+        return False
+    gain, offset = np.polyfit(dark, bright, 1)
+    # A level of the darker preview is `gain` levels of the brighter one.
+    return bool(gain > 0 and np.abs(gain * dark + offset - bright).max() <= MAX_PREVIEW_DIFFERENCE + gain)
