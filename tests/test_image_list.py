@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cdwidget.formats import read
+from cdwidget.images import read_image
 from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
@@ -169,6 +170,22 @@ def test_a_url_is_fetched_and_not_taken_for_a_file(tmp_path: Path) -> None:
     saved = read("coco", widget.save(tmp_path / "out" / "a.json"))
     assert [(Path(item.path).name, len(item.instances)) for item in saved] == [("image-1.png", 1)]
     assert np.array_equal(saved[0].read_image(), IMAGE)
+
+
+def test_the_window_and_the_bands_of_all_images_can_be_given(tmp_path: Path) -> None:
+    deep = IMAGE.astype(np.uint16) * 10 + 200
+    np.save(tmp_path / "a.npy", deep)
+    url = photo(tmp_path).as_uri()
+    options = {"window": (200, 2750, 2.0), "bands": (2, 1, 0)}
+    widget = Annotator([deep, tmp_path / "a.npy", Item(tmp_path / "a.npy"), url], ScriptedPredictor(LEFT_HALF), autosave=False, **options)
+    for _ in range(3):
+        assert np.array_equal(widget.session.image, read_image(deep, **options))  # type: ignore[arg-type]
+        widget.next()
+    assert np.array_equal(widget.session.image, read_image(IMAGE, **options))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the window is 'bright'; allowed are"):
+        Annotator(deep, window="bright")
+    with pytest.raises(ValueError, match="bands= cannot be given with a Session"):
+        Annotator(Session(IMAGE), bands=0)
 
 
 def test_a_read_only_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from IPython import get_ipython
 from cdwidget.default_predictor import DEFAULT_PREDICTOR, named_predictor
 from cdwidget.detections import as_instances
 from cdwidget.formats import to_frame
-from cdwidget.images import list_images
+from cdwidget.images import WindowLike, list_images
+from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session, State
@@ -57,6 +58,8 @@ class Annotator(AnnotatorSettings):
             file resumes there, including undo. A folder such as "labels/" to save there instead, also for images that are not files; or
             a file, for one image. False not to save.
         index: Position of the image to show first, from 0; None for the first one without objects.
+        window: Intensity window of all images, (low, high) or (low, high, gamma), or "auto", as for `read_image`; None chooses it.
+        bands: The bands of all images to show, one or three, from 0; None for the first three.
         **traits: Initial values of public traits, such as `labels=["cup", "cat"]`.
 
     Raises:
@@ -85,6 +88,8 @@ class Annotator(AnnotatorSettings):
         instances: Any = (),
         autosave: Autosave = True,
         index: int | None = 0,
+        window: WindowLike = None,
+        bands: int | Sequence[int] | None = None,
         **traits: Any,
     ) -> None:
         if predictor is not None and isinstance(image, Session):
@@ -95,12 +100,14 @@ class Annotator(AnnotatorSettings):
         options: dict[str, Any] = {} if mask is None else {"mask": mask}
         if given := as_instances(instances):
             options["instances"] = given
+        reading = {name: value for name, value in (("window", to_window(window)), ("bands", bands)) if value is not None}
         self._inspector: Inspector | None = None
         self._callbacks: dict[str, list[Callback]] = {"submit": [], "skip": []}
         self._finished: dict[int, tuple[str, State]] = {}  # The decision about each image, and its state then.
         super().__init__(**traits)  # An unknown or wrong trait raises before an image and its journal are opened.
         try:
-            self.active_image = ActiveImage(ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave, index), self)
+            images = ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave, index, reading)
+            self.active_image = ActiveImage(images, self)
         except BaseException:
             super().close()
             raise

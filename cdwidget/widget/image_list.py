@@ -10,13 +10,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, Union
 from warnings import warn
 
 import numpy as np
 from PIL import Image
 
-from cdwidget.catalogue.images import is_url, load_image
+from cdwidget.catalogue.images import is_url, open_image
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.images import ImageSource, read_image
@@ -76,12 +76,6 @@ def _as_folder(path: str | os.PathLike[str]) -> Path | None:
     return Path(text) if is_folder else None
 
 
-def _image_of(source: Any) -> ImageSource:
-    """Return the image of an item, of a URL or of itself."""
-    image = source.path if isinstance(source, Item) else source
-    return load_image(image) if isinstance(image, str) and is_url(image) else image
-
-
 def _is_retired(session: Session) -> bool:
     """Return whether another session of this process has taken over the journal."""
     return isinstance(session.journal, FileJournal) and session.journal.retired
@@ -97,6 +91,7 @@ class ImageList:
         autosave: Whether sessions of image files keep a journal; or the folder of the journals of all images; or the file of the journal
             of the only image.
         index: Position of the image to open first; None for the first one without objects.
+        reading: `window=` and `bands=` of `read_image` for all images.
 
     Attributes:
         index: Position of the open image, from 0.
@@ -109,8 +104,9 @@ class ImageList:
     """
 
     def __init__(
-        self, sources: Sequence[Source], predictor: Predictor, options: dict[str, Any], autosave: Autosave, index: int | None = 0
-    ) -> None:
+        self, sources: Sequence[Source], predictor: Predictor, options: dict[str, Any], autosave: Autosave, index: int | None = 0,
+        reading: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         if not sources:
             raise ValueError("the list of images is empty; give at least one path, array, PIL image, Item or Session")
         if len(sources) > 1 and options:
@@ -127,6 +123,11 @@ class ImageList:
             raise ValueError(f"{' and '.join(options)} cannot be given with a {type(sources[0]).__name__}, which brings its own")
         if isinstance(sources[0], Session) and not isinstance(autosave, bool):
             raise ValueError("a Session brings its own journal; leave autosave out, and call FileJournal(path).resume(session) beforehand")
+        self._reading = dict(reading or {})
+        if self._reading and any(isinstance(source, Session) for source in sources):
+            raise ValueError(
+                f"{' and '.join(f'{name}=' for name in self._reading)} cannot be given with a Session, which brings its own image"
+            )
         self._sources = list(sources)
         self._journal_names = self._name_journals()
         self._open: OrderedDict[int, Session] = OrderedDict()
@@ -285,7 +286,7 @@ class ImageList:
         path = (images or Path()) / f"image-{index + 1}.png"
         if images is not None:
             source: Any = self._sources[index]
-            pixels = source.image if isinstance(source, Session) else read_image(_image_of(source))
+            pixels = source.image if isinstance(source, Session) else read_image(self._image_of(index))
             if not path.exists():
                 write_files([(path, to_png(Image.fromarray(pixels)))])
             elif not np.array_equal(read_image(path), pixels):
@@ -296,6 +297,15 @@ class ImageList:
         source = self._sources[index]
         name = source.path if isinstance(source, Item) else source
         return Path(name) if isinstance(name, (str, os.PathLike)) and not is_url(os.fspath(name)) else None
+
+    def _image_of(self, index: int) -> ImageSource:
+        """Return an image for a Session, read already if `reading` or a URL needs it."""
+        source: Any = self._sources[index]
+        image = source.path if isinstance(source, Item) else source
+        if isinstance(image, str) and is_url(image):
+            with open_image(image) as (file, _):
+                return read_image(file, **self._reading)
+        return read_image(image, **self._reading) if self._reading else image
 
     def _session(self, index: int) -> Session:
         if index not in self._open or _is_retired(self._open[index]):
@@ -323,7 +333,7 @@ class ImageList:
             options: dict[str, Any] = {"instances": closed.instances}
         else:
             options = {"instances": source.instances} if isinstance(source, Item) else self._options
-        session = Session(_image_of(source), self._predictor, **options)
+        session = Session(self._image_of(index), self._predictor, **options)
         if path is not None and is_saved:
             journal = FileJournal(path)
             journal.resume(session)
