@@ -85,6 +85,12 @@ def test_labels_of_pages_are_kept_apart(tmp_path: Path) -> None:
         assert np.array_equal(item.instances[0].mask, np.roll(mask, number, 1)) and np.array_equal(item.read_image(), gray(STACK[number]))
 
 
+def test_a_format_that_copies_images_says_that_it_holds_no_pages(tmp_path: Path) -> None:
+    imwrite(tmp_path / "stack.tif", STACK, photometric="minisblack")
+    with pytest.raises(ValueError, match="stack.tif#2 is one page of a file.*write COCO"):
+        write("yolo", [Item(tmp_path / "stack.tif#2", [Instance(np.ones((12, 20), bool), "cell")])], tmp_path / "out")
+
+
 def test_a_catalogue_of_pages_has_thumbnails_and_no_problems(tmp_path: Path) -> None:
     imwrite(tmp_path / "stack.tif", STACK.astype(np.uint16) * 16, photometric="minisblack")
     catalogue = Catalogue(tmp_path / "a.cdw")

@@ -115,9 +115,13 @@ def copy_image(item: Item, folder: Path, stem: str) -> Path:
     Raises:
         FileNotFoundError: If there is no image.
         FileExistsError: If another image has that name; nothing is overwritten.
-        ValueError: If the suffix is not one of `IMAGE_SUFFIXES`.
+        ValueError: If the image is a page of a stack, or its suffix is not one of `IMAGE_SUFFIXES`.
     """
     source = image_path(item)
+    if split_page(source)[1]:
+        raise ValueError(
+            f"{source} is one page of a file, and this format keeps a copy of every image; write COCO, or save the page as a file"
+        )
     if not os.path.isfile(source):
         raise FileNotFoundError(f"there is no image {source} (looked in {Path.cwd()}); this format keeps a copy of every image")
     if source.suffix.lower() not in IMAGE_SUFFIXES:
