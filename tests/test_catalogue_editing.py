@@ -230,6 +230,32 @@ def test_a_killed_session_is_restored(catalogue: Catalogue) -> None:
     assert again.instances[0].mask[15, 15] and not again.can_undo
 
 
+def test_unsaved_edits_outlive_decisions_on_the_same_image(catalogue: Catalogue) -> None:
+    session = catalogue.session(1)
+    session.apply(Brush(((15.0, 15.0),), 3.0))
+    session.journal.close()
+    catalogue.set_status([catalogue.item(1).instances[0].id], "accepted")
+    again = catalogue.session(1)
+    assert again.mask[15, 15] and again.can_undo and again.journal.notice == ""
+    catalogue.update(1, again)
+    assert not catalogue.session(1).can_undo and not (catalogue.path.parent / ".cdwidget" / catalogue.path.name / "1").exists()
+
+
+def test_unsaved_edits_of_other_masks_are_kept_in_a_named_file(catalogue: Catalogue) -> None:
+    session = catalogue.session(1)
+    session.apply(Brush(((15.0, 15.0),), 3.0))
+    session.journal.close()
+    catalogue.update(1, [])
+    catalogue.update(1, [Instance(~session.mask, "other")])
+    again = catalogue.session(1)
+    assert not again.can_undo and "Earlier edits" in again.journal.notice
+    again.apply(Brush(((5.0, 5.0),), 2.0))
+    (kept,) = again.journal.path.parent.glob("*.1.jsonl")
+    assert kept.name in again.journal.notice or str(kept) in again.journal.notice
+    catalogue.update(1, again)
+    assert kept.exists()
+
+
 def test_adding_resumes_after_a_kill(tmp_path: Path) -> None:
     code = """
         import sys

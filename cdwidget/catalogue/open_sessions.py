@@ -5,7 +5,7 @@ The catalogue remembers the item and version of each session, and autosaves its 
 
 from __future__ import annotations
 
-import shutil
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -21,6 +21,7 @@ from cdwidget.session.files import FOLDER, can_write
 
 MAX_NAME_BYTES = 200  # File systems allow 255 bytes a name.
 PRIVATE_FOLDER_MODE = 0o700
+VERSION_FOLDER = re.compile(r"\d+-\d+")  # Of earlier versions of cdwidget: the id of an item and its version.
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,27 @@ class OpenSessions:
         except ValueError as error:
             raise ValueError(f"item {item.id}, {item.path}: {error}; check() lists all images with problems") from error
         self._origins[session] = SessionOrigin(item.id, item.version, monotonic())
-        name = file_name(str(item.path)).encode()[:MAX_NAME_BYTES].decode(errors="ignore") or "image"
-        journal = self._folder / f"{item.id}-{item.version}" / f"{name}.jsonl"  # Changes apply to this version only.
+        journal = self._journal(item)
         if autosave and self._autosave and can_write(journal):
             if self._private:
                 self._folder.mkdir(PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
                 self._folder.chmod(PRIVATE_FOLDER_MODE)
             FileJournal(journal).resume(session)
         return session
+
+    def _journal(self, item: CatalogueItem) -> Path:
+        """Return the path of an item's journal.
+
+        It does not depend on decisions, so unsaved edits outlive them. If other masks were stored since, the journal keeps the earlier
+        edits under another name and its notice names that file.
+        """
+        name = file_name(str(item.path)).encode(errors="replace")[:MAX_NAME_BYTES].decode(errors="ignore") or "image"
+        journal = self._folder / str(item.id) / f"{name}.jsonl"
+        if journal.exists():
+            return journal
+        folders = [path for path in self._folder.glob(f"{item.id}-*") if VERSION_FOLDER.fullmatch(path.name)]
+        newest_first = sorted(folders, key=lambda path: -int(path.name.rpartition("-")[2]))
+        return next((path / journal.name for path in newest_first if (path / journal.name).is_file()), journal)
 
     def origin(self, session: Session, item: int) -> SessionOrigin:
         """Return the origin of a session; raise ValueError if it belongs to another item."""
@@ -105,11 +119,8 @@ class OpenSessions:
         found = self._origins.get(session)
         if found is None:
             return
-        self._origins[session] = replace(
-            found, version=version, opened_at=monotonic(), saved_actions=len(session.actions)
-        )  # fmt: skip
+        self._origins[session] = replace(found, version=version, opened_at=monotonic(), saved_actions=len(session.actions))
         journal = session.journal
-        if isinstance(journal, FileJournal) and self._folder in journal.path.parents:
-            journal.close()
+        if isinstance(journal, FileJournal) and self._folder.resolve() in journal.path.parents:
+            journal.discard()
             session.journal = None
-            shutil.rmtree(journal.path.parent, ignore_errors=True)
