@@ -214,7 +214,8 @@ class State:
 
     def missing_in(self, other: State) -> list[int]:
         """Return the ids of the entries that another state does not have, in painting order."""
-        return [] if self.ids == other.ids else list(filterfalse(set(other.ids).__contains__, self.ids))
+        _, mine, others = differing_parts(self.ids, other.ids)
+        return list(filterfalse(set(others).__contains__, mine))
 
     def copy(self, **fields: Any) -> State:
         """Return a copy with other fields but the same ids in the same order."""
@@ -242,6 +243,23 @@ class State:
 
 def _listed(ids: tuple[int, ...]) -> str:
     return ", ".join(map(str, ids[:MAX_LISTED_IDS])) + (f" and {len(ids) - MAX_LISTED_IDS} more" if len(ids) > MAX_LISTED_IDS else "")
+
+
+def common_start(a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
+    """Return the number of equal values at the start of two tuples, without a loop over them."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle - 1)
+    return low
+
+
+def differing_parts(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], tuple[Any, ...]]:
+    """Return the length of the common start of two tuples, and of each the part between their common start and common end."""
+    start = common_start(a, b)
+    a, b = a[start:], b[start:]
+    end = common_start(a[::-1], b[::-1])
+    return start, a[: len(a) - end], b[: len(b) - end]
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cdwidget.limits import DEFAULT_LIMITS
 from cdwidget.masks import Bbox, Patch, check_packed, inflate
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session.actions import action_from_json, action_to_json
-from cdwidget.session.document import Change, Choice, Difference, Document, Entry, Pixels, State
+from cdwidget.session.document import Change, Choice, Difference, Document, Entry, Pixels, State, common_start, differing_parts
 from cdwidget.session.serialization import details_from_json, details_to_json
 
 OF_ACTION = "action"  # Stands for the prompt that is the action itself.
@@ -125,10 +125,9 @@ def _damaged(error: Exception) -> ValueError:
 
 def _changed_entries(old: State, new: State) -> Iterable[Entry]:
     """Return the entries of a state that are not among those of the state before it."""
-    if old.ids == new.ids and old.entries is not new.entries:
-        return [entry for entry, before in zip(new.entries, old.entries) if entry is not before]
-    known = set(map(id, old.entries))
-    return [entry for entry in new.entries if id(entry) not in known] if old.entries is not new.entries else []
+    before, after = differing_parts(old.entries, new.entries)[1:]
+    known = set(map(id, before))
+    return [entry for entry in after if id(entry) not in known]
 
 
 def _with_entries(
@@ -147,16 +146,8 @@ def _with_entries(
 
 def _splice(old: tuple[int, ...], new: tuple[int, ...]) -> list[Any]:
     """Return [start, number of removed ids, new ids in their place]."""
-    if new[: len(old)] == old:  # The most frequent case: a new instance in front.
-        return [len(old), 0, list(new[len(old) :])]
-    start = _common(old, new)
-    end = _common(old[start:][::-1], new[start:][::-1])
-    return [start, len(old) - start - end, list(new[start : len(new) - end])]
-
-
-def _common(a: Sequence[Any], b: Sequence[Any]) -> int:
-    """Return the number of equal values at the start of both."""
-    return next((index for index, (one, other) in enumerate(zip(a, b)) if one != other), min(len(a), len(b)))
+    start, removed, added = differing_parts(old, new)
+    return [start, len(removed), list(added)]
 
 
 def _spliced(old: tuple[int, ...], splice: Any) -> tuple[int, ...]:
@@ -181,7 +172,7 @@ def _entry_from_json(data: Mapping[str, Any], box: Bbox | None) -> Entry:
 def _entry_change_to_json(old: State, entry: Entry, change: Change) -> dict[str, Any]:
     """Return a new entry, or a changed one with only its new prompts: {"kept": number of prompts kept, "prompts": the new ones}."""
     known = old.entry(entry.id) if old.has(entry.id) else Entry(entry.id)
-    kept = len(known.prompts) if entry.prompts[: len(known.prompts)] == known.prompts else _common(known.prompts, entry.prompts)
+    kept = len(known.prompts) if entry.prompts[: len(known.prompts)] == known.prompts else common_start(known.prompts, entry.prompts)
     new = [OF_ACTION if prompt is change.action else action_to_json(prompt) for prompt in entry.prompts[kept:]]
     choice = entry.choice and {**vars(entry.choice)}
     if choice:
