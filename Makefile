@@ -1,4 +1,4 @@
-# make lab | test | lint | docs | wheel. A bare clone with Python, Node and make is enough; the environment is .venv, a second call is quick.
+# make lab | test | torture | lint | docs | wheel. A bare clone with Python, Node and make is enough; the environment is .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -10,7 +10,7 @@ BUNDLE := cdwidget/static/annotator.js
 JS_SOURCES := $(shell find js/src -type f) $(wildcard js/*.json js/*.mjs js/*.ts)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-python test-js browser lint format docs wheel env clean
+.PHONY: lab test test-python test-js browser torture lint format docs wheel env clean
 .DEFAULT_GOAL := test
 
 env: .venv/.installed $(BUNDLE)
@@ -63,6 +63,10 @@ test-python: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
+
+# The tests of tests/torture with 50 times as many random cases, at every bytecode.
+torture: .venv/.installed
+	CDWIDGET_TORTURE=50 $(BIN)/python -m pytest tests/torture --timeout=3600 $(PYTEST_ARGS)
 
 lint: .venv/.installed js/node_modules/.installed
 	$(BIN)/ruff check .
