@@ -10,7 +10,7 @@ from time import time
 from typing import Mapping, Sequence
 
 from cdwidget.catalogue.images import relative_to_catalogue
-from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, columns, to_json
+from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, instance_values, mask_values, to_json
 from cdwidget.catalogue.writer import insert_sql
 from cdwidget.formats.dataset import Dataset, Problems
 
@@ -86,8 +86,8 @@ def insert_items(
         if tags:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
         for record in encoded.records:
-            instances.append((next_id, item, *columns(record, INSTANCE_COLUMNS)))
-            masks.append((next_id, *columns(record, MASK_COLUMNS)))
+            instances.append((next_id, item, *instance_values(record)))
+            masks.append((next_id, *mask_values(record)))
             next_id += 1
     added.instances += len(instances)
     connection.executemany(insert_sql("instances", "id", "item", *INSTANCE_COLUMNS), instances)

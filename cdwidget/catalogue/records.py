@@ -10,6 +10,7 @@ import os
 from dataclasses import astuple, dataclass, fields
 from math import isfinite
 from numbers import Integral, Real
+from operator import attrgetter
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -85,11 +86,8 @@ class Record:
 COLUMNS = tuple(field.name for field in fields(Record))
 MASK_COLUMNS = ("counts", "alpha", "extra")  # Columns of the table `masks`.
 INSTANCE_COLUMNS = tuple(name for name in COLUMNS if name not in MASK_COLUMNS)  # Columns of the table `instances`.
-
-
-def columns(record: Record, names: Sequence[str]) -> tuple[Any, ...]:
-    """Return the values of some columns of a record."""
-    return tuple(getattr(record, name) for name in names)
+instance_values = attrgetter(*INSTANCE_COLUMNS)
+mask_values = attrgetter(*MASK_COLUMNS)
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
@@ -110,7 +108,7 @@ def to_json(values: Mapping[str, Any]) -> str | None:
     if not values:
         return None
     try:
-        text = json.dumps(values, ensure_ascii=False, allow_nan=False, default=_plain)
+        text = _ENCODER.encode(values)
         text.encode()
         return text
     except ValueError:
@@ -132,6 +130,9 @@ def from_json(text: str | None) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Convert a value that is not JSON: NumPy scalars and arrays to plain ones, others to text."""
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, default=_plain)
 
 
 @dataclass(frozen=True)

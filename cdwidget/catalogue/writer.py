@@ -17,7 +17,8 @@ from cdwidget.catalogue.records import (
     MASK_COLUMNS,
     EncodedItem,
     Record,
-    columns,
+    instance_values,
+    mask_values,
     record_from_json,
     record_to_json,
 )
@@ -213,14 +214,17 @@ def _replace(connection: sqlite3.Connection, item: int, number: int, old: Record
         connection.execute("DELETE FROM instances WHERE item = ? AND number = ?", (item, number))
         return True
     if old is None:
-        cursor = connection.execute(insert_sql("instances", "item", *INSTANCE_COLUMNS), (item, *columns(new, INSTANCE_COLUMNS)))
-        connection.execute(insert_sql("masks", "instance", *MASK_COLUMNS), (cursor.lastrowid, *columns(new, MASK_COLUMNS)))
+        cursor = connection.execute(insert_sql("instances", "item", *INSTANCE_COLUMNS), (item, *instance_values(new)))
+        connection.execute(insert_sql("masks", "instance", *MASK_COLUMNS), (cursor.lastrowid, *mask_values(new)))
         return True
     (row,) = connection.execute("SELECT id FROM instances WHERE item = ? AND number = ?", (item, number)).fetchone()
-    for table, key, names in (("instances", "id", INSTANCE_COLUMNS), ("masks", "instance", MASK_COLUMNS)):
-        if columns(old, names) != columns(new, names):
+    for table, key, names, values in (
+        ("instances", "id", INSTANCE_COLUMNS, instance_values),
+        ("masks", "instance", MASK_COLUMNS, mask_values),
+    ):
+        if values(old) != values(new):
             assignments = ", ".join(f"{name} = ?" for name in names)
-            connection.execute(f"UPDATE {table} SET {assignments} WHERE {key} = ?", (*columns(new, names), row))
+            connection.execute(f"UPDATE {table} SET {assignments} WHERE {key} = ?", (*values(new), row))
     if old.label == new.label and has_same_pixels(old, new, *size):
         return False
     connection.execute("DELETE FROM scores WHERE instance = ?", (row,))  # They describe the old mask and label.
