@@ -49,6 +49,11 @@ class OpenInstance:
         if isinstance(self.session.journal, FileJournal):
             self.session.journal.close()
 
+    def discard(self) -> None:
+        """Delete the unsaved edits, so that they are not restored when the item is opened again."""
+        if isinstance(self.session.journal, FileJournal):
+            self.session.journal.discard()
+
 
 class EditorState:
     """Open instances of a catalogue one after another, and prefetch the next one.

@@ -299,6 +299,7 @@ class Gallery(GallerySettings):
             self._write(None, overwrite)
         except (Conflict, OSError) as error:
             if self._reported_session is current.session:
+                current.discard()
                 return
             self._reported_session = current.session
             raise type(error)(f"{error} Leave again to discard your edits.") from error
