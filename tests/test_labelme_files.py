@@ -128,6 +128,14 @@ def test_other_files_in_the_folder_cost_nothing(tmp_path: Path) -> None:
     assert "imageHeight and imageWidth are [2.5, 6]; they must be whole pixels" in messages[4]
 
 
+@pytest.mark.parametrize("side", [100_000, 2**40])
+def test_a_file_with_an_image_of_an_impossible_size_costs_only_itself(tmp_path: Path, side: int) -> None:
+    write(tmp_path, SHAPES[2])
+    write(tmp_path, SHAPES[2], name="b", imageHeight=side, imageWidth=side)
+    with pytest.warns(UserWarning, match=r"b\.json: its image has .* pixels; the limit is 178,956,970"):
+        assert len(cdwidget.read("labelme", tmp_path)) == 1
+
+
 def test_the_size_of_a_file_without_one_is_its_image(tmp_path: Path) -> None:
     (found,) = cdwidget.read("labelme", write(tmp_path, SHAPES[2], imageHeight=None, imageWidth=None))
     assert found.instances[0].mask.shape == (5, 6)

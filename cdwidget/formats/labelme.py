@@ -151,6 +151,7 @@ def _read_item(file: Path, images: Path | None, problems: Problems) -> Item:
         raise ValueError(f"{file} is not a LabelMe file; it needs a list of shapes")
     image = _find_image(file, content, images)
     height, width = _size(file, content, image)
+    problems.limits.check("max_pixels", height * width, "its image")
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     others = []
     for number, shape in enumerate(content["shapes"], 1):
