@@ -95,14 +95,18 @@ def test_one_object_an_image_is_a_click_and_a_key(lab: Lab, page: Page) -> None:
 
 
 def test_five_objects_typed_while_the_kernel_is_slow_are_five_objects(lab: Lab, page: Page) -> None:
-    user = open_user(lab, page, "five", "w = Annotator(photos(2), predictor, labels=['coin'])\nw", seconds=0.4)
+    many = "[*photos(2), *[np.zeros((300, 400, 3), np.uint8)] * 235]"
+    user = open_user(lab, page, "five", f"w = Annotator({many}, predictor, labels=['coin'])\nw", seconds=0.4)
     for position in POSITIONS:
         user.click(*position)
         user.press("Enter")
     user.press("d")
     w = settle(user)
-    expect(w.root.locator(".cdw-place")).to_contain_text("2")
+    expect(w.root.locator(".cdw-place")).to_have_text("2 / 237")
     assert user.effort == (5, 6) and w.value(LABELS)[0] == ["coin"] * 5
+    user.press("Control+g", "2", "3", "7", "Enter")
+    expect(w.root.locator(".cdw-place")).to_have_text("237 / 237")
+    assert user.effort == (5, 11)
 
 
 def test_each_of_80_classes_is_a_few_letters_away(lab: Lab, page: Page) -> None:
