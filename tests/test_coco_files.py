@@ -210,9 +210,9 @@ def test_an_image_of_an_impossible_size_is_left_out_before_it_costs_memory(tmp_p
         ((10**7, 10), [0, 0, 10**7, 1] * 2, "pixels of edges"),
         ((64, 48), [-640, 0, 640, 1] * 40_000, "pixels of edges"),
         ((64, 48), [0, 0, 0, 1] * 500_001, "1,000,002 points"),
-        ((64, 48), [0, 0, 10**400, 0, 1, 1], "OverflowError"),
+        ((64, 48), [0, 0, 10**400, 0, 1, 1], "far outside"),
         ((64, 48), [0, 0, float("inf"), 0, 1, 1], "far outside"),
-        ((64, 48), [0, 0, None, 0, 1, 1], "not a number"),
+        ((64, 48), [0, 0, None, 0, 1, 1], "TypeError"),
         ((64, 48), [0, 0, "1", 0, 1, [1]], ""),
     ],
 )

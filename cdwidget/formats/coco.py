@@ -59,7 +59,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     for position, record in enumerate(content["annotations"], 1):
         problem = find_problem(record, found, labels)
         if problem:
-            name = record.get("id") if isinstance(record, Mapping) else None
+            name = record.get("id") if isinstance(record, dict) else None
             problems.add(problem, file=path, annotation=f"number {position}" if name is None else name)
             continue
         number = record.get("id")
@@ -173,7 +173,7 @@ def _labels(path: Path, content: Mapping[str, Any], problems: Problems) -> tuple
     labels: dict[Any, str] = {}
     classes: dict[str, int] = {}
     for position, category in enumerate(content["categories"], 1):
-        number, name = (category.get("id"), category.get("name")) if isinstance(category, Mapping) else (None, None)
+        number, name = (category.get("id"), category.get("name")) if isinstance(category, dict) else (None, None)
         if name is None or not (_is_whole(number) or isinstance(number, str)):
             problems.add(f"category number {position} needs a whole number as id, and a name", file=path)
             continue
@@ -189,7 +189,7 @@ def _category_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of each category that cdwidget does not use, such as its supercategory, by label."""
     fields: dict[str, Any] = {}
     for category in content["categories"]:
-        if isinstance(category, Mapping):
+        if isinstance(category, dict):
             own = {key: value for key, value in category.items() if key not in ("id", "name")}
             fields.setdefault(str(category.get("name")), own)
     return fields
@@ -202,7 +202,7 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
     for position, record in enumerate(content["images"], 1):
         name = _image_name(record)
         with problems.skipping(path, name or f"number {position}"):
-            image_id = record.get("id") if isinstance(record, Mapping) else None
+            image_id = record.get("id") if isinstance(record, dict) else None
             if not name or not (_is_whole(image_id) or isinstance(image_id, str)):
                 raise ValueError("an image needs an id and a file_name")
             if image_id in found and found[image_id].name != name:
@@ -234,7 +234,7 @@ def _with_stored_pixels(images: Sequence[ImageRecord], problems: Problems) -> It
 
 def _image_name(record: Any) -> str:
     """Return the file name or URL of an image; "" for none."""
-    names = (record.get(key) for key in NAME_KEYS) if isinstance(record, Mapping) else ()
+    names = (record.get(key) for key in NAME_KEYS) if isinstance(record, dict) else ()
     return next((name for name in names if isinstance(name, str) and name), "")
 
 

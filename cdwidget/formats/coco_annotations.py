@@ -95,7 +95,7 @@ class AnnotationLoader:
                 counts = rle.encode(turn_upright(rle.decode(counts, self.height, self.width), self.orientation))
         attributes, score, track_id = record.get("attributes"), record.get("score"), record.get("track_id")
         used = set(INSTANCE_KEYS)
-        if attributes and isinstance(attributes, Mapping):
+        if attributes and isinstance(attributes, dict):
             used.add("attributes")
         if is_finite(score):
             used.add("score")
@@ -114,7 +114,7 @@ class AnnotationLoader:
             self.labels.get(record.get("category_id"), ""),
             bool(record.get("iscrowd")),
             counts,
-            attributes if attributes and isinstance(attributes, Mapping) else {},
+            attributes if attributes and isinstance(attributes, dict) else {},
             float(score) if is_finite(score) else None,
             track_id if type(track_id) is int else None,
             {FORMAT: extra} if extra else {},
@@ -140,7 +140,7 @@ class AnnotationLoader:
 
 def find_problem(record: Any, images: Container[Any], labels: Mapping[Any, str]) -> str:
     """Describe the first problem of an annotation that shows without decoding it; "" for none."""
-    if not isinstance(record, Mapping):
+    if not isinstance(record, dict):
         return "it is not an object of JSON"
     image, category, segmentation = record.get("image_id"), record.get("category_id"), usable_segmentation(record)
     if not isinstance(image, (int, float, str)) or image not in images:
@@ -149,7 +149,7 @@ def find_problem(record: Any, images: Container[Any], labels: Mapping[Any, str])
         return f"it has category {category!r}, which is not in the file"
     if not segmentation:
         return "it has neither a segmentation nor a bbox [x, y, width, height] with pixels in it"
-    if isinstance(segmentation, Mapping):
+    if isinstance(segmentation, dict):
         return "" if {"size", "counts"} <= segmentation.keys() else "it has run lengths without size or counts"
     if not isinstance(segmentation, list):
         return f"it has {type(segmentation).__name__} for a segmentation; allowed are run lengths and a list of polygons"
@@ -179,11 +179,12 @@ def check_polygons(polygons: Sequence[Sequence[float]], height: int, width: int,
     """
     limits.check("max_points", sum(map(len, polygons)) // 2, "the segmentation")
     reach = REACH * max(height, width)  # px
-    arrays = [np.asarray(polygon, np.float64) for polygon in polygons]
-    if not all(np.abs(points).max() <= reach for points in arrays):  # Not true for NaN either.
-        raise ValueError(f"a polygon lies far outside the image of {width}x{height} pixels, or has a coordinate that is not a number")
-    if sum(2 * reach * len(points) for points in arrays) > limits.max_edge_length:  # The exact length takes longer.
-        corners = [points.reshape(-1, 2) for points in arrays]
+    for polygon in polygons:
+        total = sum(polygon)
+        if not (min(polygon) >= -reach and max(polygon) <= reach and total == total):  # The sum shows a NaN, which has no order.
+            raise ValueError(f"a polygon lies far outside the image of {width}x{height} pixels, or has a coordinate that is not a number")
+    if 2 * reach * sum(map(len, polygons)) > limits.max_edge_length:  # The exact length takes longer.
+        corners = [np.reshape(polygon, (-1, 2)).astype(np.float64) for polygon in polygons]
         lengths = [np.abs(own - np.roll(own, -1, axis=0)).max(axis=1).sum() for own in corners]
         limits.check("max_edge_length", int(sum(lengths)), "the segmentation")
 
