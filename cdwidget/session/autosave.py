@@ -65,7 +65,6 @@ class FileJournal:
         notice: A message for the user, or "".
         on_notice: Called when `notice` changes, from any thread. Its caller may hold locks of another widget, so it must not wait.
         retired: Whether another session of this process writes to the file now.
-        is_in_use: Whether another session or process edits the image, so that changes here are refused.
 
     Example:
         >>> session = Session("photo.jpg", load_predictor())
@@ -91,9 +90,8 @@ class FileJournal:
         self._is_copied = False  # after copying it to a free name.
         self._may_have_tail = True  # Whether an incomplete line, or one that the session did not follow, may end the file.
         self.retired = False
-        self.is_in_use = False
 
-    def resume(self, session: Session, take_over: bool = False) -> None:
+    def resume(self, session: Session) -> None:
         """Restore a session that was just opened, and record its changes from now on.
 
         A journal of another image, or with other masks at its start and end than the session, is not used; the first change copies it
@@ -101,22 +99,17 @@ class FileJournal:
 
         Args:
             session: The session, without changes.
-            take_over: Whether to take the file over from another process that has it open; the next change there is refused.
 
         Raises:
             ValueError: If the file is not a journal, was written by a newer version of cdwidget, or is a link.
-            OSError: If the file cannot be taken over.
         """
         with _OPEN_LOCK:
             older = _OPEN_JOURNALS.get(str(self.path))
             _OPEN_JOURNALS[str(self.path)] = self
         if older is not None:
             older.retire()
-        if take_over:
-            self._take_over()
         self.restore(session)
-        if not take_over and self._is_locked_elsewhere():
-            self.is_in_use = True
+        if self._is_locked_elsewhere():
             self._set_notice(f"{self._image_name} is already open in another notebook, so it is read-only here. {_HOW_TO_EDIT}")
         elif self._after.end > COMPACTION_THRESHOLD_BYTES and not self._is_rewritten:
             self._compact(session)
@@ -161,7 +154,6 @@ class FileJournal:
                 self._check_file()
                 self._append(change, kind)
             except InUse as error:
-                self.is_in_use = True
                 self._set_notice(str(error))
                 raise
             except (OSError, ValueError) as error:
@@ -173,7 +165,7 @@ class FileJournal:
     def retire(self) -> None:
         """Refuse all further changes, because another session writes to the file now."""
         with self._mutex:
-            self.retired = self.is_in_use = True
+            self.retired = True
             self.close()
         self._set_notice(f"{self._image_name} was opened again in another cell, so it is read-only here.")
 
@@ -288,15 +280,6 @@ class FileJournal:
             self._acquire(1)  # Another process may hold it for a moment to check whether it is locked.
         except Timeout:
             raise InUse(f"{self._image_name} is already open in another notebook, so this change was not made. {_HOW_TO_EDIT}") from None
-
-    def _take_over(self) -> None:
-        """Lock and replace the file: the process that had it open notices both before it writes again."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._lock.lock_file)
-        self._take_lock()
-        data = read_regular(self.path)
-        if data is not None:
-            replace_file(self.path, data)
 
     def _rewrite(self, session: Session) -> None:
         """Replace the file by a journal of the session as it is, and open it for writing."""
