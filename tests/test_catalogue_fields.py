@@ -95,6 +95,24 @@ def test_a_coco_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_second_file_of_the_same_images_adds_what_is_new(catalogue: Catalogue, tmp_path: Path) -> None:
+    given = [Instance(square(3, 4), "cat"), Instance(square(3, 4), "lion"), Instance(square(30, 2), "dog", 2)]
+    items = [Item(tmp_path / "a.png", given), Item("b.png", given[:1]), Item(tmp_path / "c.png")]
+    assert str(catalogue.add(items[:1])) == "0 items and 0 instances added, 1 items known already"
+    added = catalogue.add(items, known="add")
+    assert (added.items, added.instances, added.known) == (1, 3, 0)
+    found = catalogue.item(1).instances
+    assert [(one.label, one.id, one.bbox) for one in found][2:] == [("lion", 3, (3, 4, 11, 12)), ("dog", 4, (30, 2, 38, 10))]
+    assert fields_of(found[0]) == FIELDS and catalogue.item(2).instances[0].label == "cat"
+    again = catalogue.add(items, known="add")
+    assert (again.items, again.instances, again.known) == (0, 0, 3)
+    assert catalogue.undo(1) and len(catalogue.item(1).instances) == 2
+    wrong = catalogue.add([Item(tmp_path / "a.png", [Instance(np.ones((5, 5), bool))])], known="add")
+    assert "40x30" in str(wrong.problems[0]) and len(catalogue.item(1).instances) == 2
+    with pytest.raises(ValueError, match="'add'"):
+        catalogue.add(items, known="ad")
+
+
 def test_values_that_json_or_sqlite_lack_are_stored_as_near_as_possible(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path / "labels.db")
     odd = {"count": np.int64(3), "box": np.arange(2), "depth": math.inf, "path": Path("a"), "name": "\ud800"}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
 from typing import Mapping, Sequence
 
 from cdwidget.catalogue.images import relative_to_catalogue
-from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, instance_values, mask_values, to_json
-from cdwidget.catalogue.writer import insert_sql
+from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, Record, instance_values, mask_values, to_json
+from cdwidget.catalogue.writer import Edit, has_same_pixels, insert_sql, read_records, write_edit
 from cdwidget.formats.dataset import Dataset, Problems
 
 # An item that was changed or has instances; `insert_items` leaves it as it is.
 IS_TOUCHED_SQL = "(version > 0 OR EXISTS (SELECT 1 FROM instances WHERE item = items.id))"
 KNOWN_PATHS_SQL = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND {IS_TOUCHED_SQL}"
 MAX_CLASS_NUMBER = 2**62
+KNOWN_CHOICES = ("skip", "add")  # What `Catalogue.add` does with the instances of an image that is in the catalogue already.
 
 
 @dataclass
@@ -27,7 +28,7 @@ class AddResult:
     Attributes:
         items: Number of new items.
         instances: Number of new instances.
-        known: Number of items that were in the catalogue already.
+        known: Number of items that were in the catalogue already and got no instances.
         problems: The entries that could not be read, and the items and instances that could not be added; `problems.total` counts them.
     """
 
@@ -92,6 +93,58 @@ def insert_items(
     added.instances += len(instances)
     connection.executemany(insert_sql("instances", "id", "item", *INSTANCE_COLUMNS), instances)
     connection.executemany(insert_sql("masks", "instance", *MASK_COLUMNS), masks)
+
+
+def add_to_known(
+    connection: sqlite3.Connection, batch: Sequence[EncodedItem], added: AddResult, user: str, folder: Path
+) -> list[EncodedItem]:  # fmt: skip
+    """Add instances to known items, as one change that can be undone; those that an item has already are skipped.
+
+    Args:
+        connection: A connection in a transaction.
+        batch: The items.
+        added: Counts of added instances and of known items; changed in place.
+        user: Recorded in the history.
+        folder: The folder of the catalogue's file.
+
+    Returns:
+        The items that `insert_items` may write.
+    """
+    rest = []
+    for encoded in batch:
+        try:
+            path = relative_to_catalogue(encoded.item.path, folder)
+        except ValueError:  # `insert_items` reports it.
+            path = ""
+        found = connection.execute(f"SELECT id FROM items WHERE path = ? AND {IS_TOUCHED_SQL}", (path,)).fetchone()
+        if found is None:
+            rest.append(encoded)
+            continue
+        for problem in encoded.problems:
+            added.problems.report(problem)
+        after = _further_records(read_records(connection, found[0]), encoded)
+        if not after:
+            added.known += 1
+            continue
+        try:
+            write_edit(connection, found[0], Edit("import", after, {"instances": len(after)}, size=encoded.size), user)
+            added.instances += len(after)
+        except ValueError as error:
+            added.problems.add(f"{error}, so they were not added", file=os.fspath(encoded.item.path))
+    return rest
+
+
+def _further_records(before: Sequence[Record], encoded: EncodedItem) -> dict[int, Record | None]:
+    """Return the records that differ from all earlier ones in mask or label, by the next numbers, in front of these."""
+    assert encoded.size is not None or not encoded.records
+    number = max((record.number for record in before), default=0)
+    position = max((record.position for record in before), default=-1)
+    after: dict[int, Record | None] = {}
+    for record in encoded.records:
+        if not any(old.label == record.label and has_same_pixels(old, record, *encoded.size) for old in before):  # type: ignore[misc]
+            number, position = number + 1, position + 1
+            after[number] = replace(record, number=number, position=position)
+    return after
 
 
 def record_dataset(connection: sqlite3.Connection, dataset: Dataset, problems: Problems) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ContextManager, Iterable, Sequence, Sized
 from tqdm.auto import tqdm
 
 from cdwidget._deprecated import renamed_property, warn_renamed
-from cdwidget.catalogue.adding import KNOWN_PATHS_SQL, AddResult, insert_items, record_dataset
+from cdwidget.catalogue.adding import KNOWN_CHOICES, KNOWN_PATHS_SQL, AddResult, add_to_known, insert_items, record_dataset
 from cdwidget.catalogue.editing import ItemEditor, checked_tags
 from cdwidget.catalogue.external import ImageAccess
 from cdwidget.catalogue.images import current_user, expand_paths, relative_to_catalogue
@@ -115,7 +115,7 @@ class Catalogue(ItemEditor):
 
     def add(
         self, items: Iterable[Item | str | os.PathLike[str]] | str | os.PathLike[str], *, status: str = "new", tags: Sequence[str] = (),
-        progress: bool | None = None,
+        known: str = "skip", progress: bool | None = None,
     ) -> AddResult:  # fmt: skip
         """Add images, with or without instances.
 
@@ -127,6 +127,8 @@ class Catalogue(ItemEditor):
                 as "photos/*.jpg".
             status: Status of the new items and instances.
             tags: Tags of the new items.
+            known: What to do with instances of images that are in the catalogue already: "skip" them, or "add" those that differ from the
+                present ones in mask or label, for example the classes of a second file. `undo` takes them back.
             progress: Show a progress bar; None shows it only in a terminal or notebook.
 
         Returns:
@@ -134,13 +136,14 @@ class Catalogue(ItemEditor):
 
         Raises:
             FileNotFoundError: If a folder or pattern has no images.
-            ValueError: If the status does not exist.
+            ValueError: If the status or the choice `known` does not exist.
             TypeError: If `items` is a table instead of one of its columns.
 
         Example:
             >>> catalogue.add("photos/", tags=["night"])
         """
         lookup(dict.fromkeys(STATUSES), status, "status")
+        lookup(dict.fromkeys(KNOWN_CHOICES), known, "choice for known images")
         added = AddResult()
         if isinstance(items, Dataset):
             added.problems.extend(items.problems)
@@ -149,7 +152,9 @@ class Catalogue(ItemEditor):
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
             while batch := list(islice(remaining, ADD_BATCH_ITEMS)):
                 self.images.allow(item.path for item in batch)
-                encoded = encode_items(self._without_known(batch, added), status)
+                encoded = encode_items(batch if known == "add" else self._without_known(batch, added), status)
+                if known == "add":
+                    encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent)
                 self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
                 bar.update(len(batch))
         if isinstance(items, Dataset):

@@ -37,10 +37,12 @@ def import_(
     images: Annotated[Path | None, typer.Option(help="Image folder, if not where the data set has them.")] = None,
     status: Annotated[str, typer.Option(help="Status of all instances: new, accepted, rejected or skipped.")] = "new",
     tag: Tags = [],  # noqa: B006
+    known: Annotated[str, typer.Option(help="Instances of images in the catalogue already: skip them, or add those that differ.")] = "skip",
     problems: ProblemFile = None,
 ) -> None:
     """Add a data set to a catalogue, creating it if needed. Known images are skipped, and entries that cannot be read are listed."""
-    echo(checked("import", _import, database, format, path, images, status, tag, problems))
+    options = {"status": status, "tags": tag, "known": known}
+    echo(checked("import", _import, database, format, path, images, options, problems))
 
 
 def export(
@@ -95,18 +97,20 @@ def with_problems(summary: str, problems: Sequence[str], total: int = 0) -> str:
 
 
 def _import(
-    database: Path, format: str, path: Path, images: Path | None, status: str, tags: Sequence[str], problems: Path | None
+    database: Path, format: str, path: Path, images: Path | None, options: Mapping[str, Any], problems: Path | None
 ) -> str:  # fmt: skip
     from cdwidget.catalogue import STATUSES, Catalogue
+    from cdwidget.catalogue.adding import KNOWN_CHOICES
     from cdwidget.formats import load
     from cdwidget.registry import lookup
 
-    lookup(dict.fromkeys(STATUSES), status, "status")
+    lookup(dict.fromkeys(STATUSES), options["status"], "status")
+    lookup(dict.fromkeys(KNOWN_CHOICES), options["known"], "choice for known images")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         dataset = load(format, path, images)  # Before the catalogue is created: a wrong path must leave no empty file.
         with Catalogue(database) as catalogue:
-            added = catalogue.add(dataset, status=status, tags=tags)
+            added = catalogue.add(dataset, **options)
     write_problems(problems, added.problems)
     messages = [*(str(warning.message) for warning in caught), *map(str, added.problems)]
     return with_problems(f"{dataset.format}: {added}", messages, added.problems.total + len(caught))
