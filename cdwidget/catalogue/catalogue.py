@@ -58,7 +58,7 @@ class Catalogue(ItemEditor):
             user: Recorded in the history as the author of changes; None for the current user.
             read_only: Only look at the catalogue: never change the file.
             external: Open all images. By default, images on servers, and in folders outside of the catalogue's from which you have
-                not added images on this computer, are not opened: a catalogue from somebody else may name any file.
+                not added images on this computer, are not opened: a catalogue made by another person may name any file.
             private: Make the file, and unsaved edits next to it, unreadable for other users of the computer.
             who: Deprecated name of `user`.
 

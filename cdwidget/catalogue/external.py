@@ -1,6 +1,7 @@
 """Images outside of a catalogue's folder, which are opened only with the user's consent.
 
-A catalogue from somebody else may name any file and any server. Looking at it must neither connect to a server nor read files elsewhere.
+A catalogue made by another person may name any file and any server. Looking at it must neither connect to a
+server nor read files elsewhere.
 """
 
 from __future__ import annotations

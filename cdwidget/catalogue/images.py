@@ -35,7 +35,7 @@ def check_allowed(path: str) -> None:
     if isinstance(path, BlockedPath):
         kind = "is not on this computer" if is_url(path) else "is outside of the catalogue's folder"
         raise PermissionError(
-            f"{path:s} {kind} and was not opened, because a catalogue from somebody else may name any file. "
+            f"{path:s} {kind} and was not opened, because a catalogue made by another person may name any file. "
             "If you trust this catalogue, open it with Catalogue(path, external=True)"
         )
 

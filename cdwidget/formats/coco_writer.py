@@ -1,7 +1,7 @@
 """Writes COCO files.
 
 A mask in one part without holes is written as a polygon along its pixels' edges, any other mask as compressed run lengths; pycocotools
-decodes both to the same pixels. Shapes of masks that nobody changed, and all fields that cdwidget does not use, are written as they were
+decodes both to the same pixels. Shapes of unchanged masks, and all fields that cdwidget does not use, are written as they were
 read.
 """
 

@@ -2,7 +2,7 @@
 
 A reader turns each annotation into a `Record`: its label and values, and a function that decodes its mask. Fields that cdwidget does not
 use are kept in `Instance.extra` under the name of the format, next to a digest of the mask. While the mask is the one that was read, the
-same format writes its shape back as it was, so that polygons that nobody edited keep their points.
+same format writes its shape back as it was, so that unedited polygons keep their points.
 """
 
 from __future__ import annotations
