@@ -150,6 +150,13 @@ export class ImageDocument {
     return done;
   }
 
+  /** Run an edit that names objects or positions of the image that is shown now; once another image is shown, it does nothing. */
+  editShown(edit: () => unknown): Promise<void> {
+    const { key } = this.image;
+    const refuse = () => this.say("Another image is shown now, so this change was not made");
+    return this.edit(() => (key === this.image.key ? edit() : refuse()));
+  }
+
   /** Whether a gesture may start: its positions must belong to the image that is shown. */
   acceptsGestures(): boolean {
     if (this.edits.isChangingImage && this.isEditable) this.say("Another image is being opened");

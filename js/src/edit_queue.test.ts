@@ -340,6 +340,29 @@ test("a click before the next image is there is not applied to it", async () => 
   expect(page.doc.acceptsGestures()).toBe(true);
 });
 
+test("an edit of an object on the screen is not applied to the object with its id in the next image", async () => {
+  const page = new Page();
+  await page.open();
+  page.kernel.images[1].state.objects[0].pixels = [3];
+  for (const entry of [0, "finish"]) await page.type(entry);
+  await page.settled();
+  await page.type("next");
+  const { doc, objects } = page;
+  void doc.editShown(() => doc.apply({ type: "delete", instance: 1 }));
+  void doc.editShown(() => objects.setLabel("a", [1]));
+  void doc.edit(() => objects.setLabel("b"));
+  await page.settled();
+  const [first, second] = page.kernel.images.map(({ state }) =>
+    state.objects.map((one) => [one.id, one.label, one.pixels]),
+  );
+  expect(first[0]).toEqual([1, "", [0]]);
+  expect(second).toEqual([[1, "b", [3]]]);
+  expect(doc.message).toBe("Another image is shown now, so this change was not made");
+  void doc.editShown(() => doc.apply({ type: "delete", instance: 1 }));
+  await page.settled();
+  expect(page.kernel.images[1].state.objects[0].id).toBe(2);
+});
+
 test("an edit that fails does not stop those after it", async () => {
   const queue = new EditQueue(() => {});
   const order: number[] = [];

@@ -176,7 +176,9 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
   }
 
   setLabel(label: string, targets?: number[]) {
-    if (this.doc.isEditable) void this.doc.edit(() => this.objects.setLabel(label, targets));
+    if (!this.doc.isEditable) return;
+    if (targets) void this.doc.editShown(() => this.objects.setLabel(label, targets));
+    else void this.doc.edit(() => this.objects.setLabel(label));
   }
 
   pickClass(targets?: number[]) {
@@ -188,7 +190,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
   }
 
   choose(x: number, y: number, isAdded: boolean) {
-    void this.doc.edit(() => this.objects.choose(x, y, isAdded));
+    void this.doc.editShown(() => this.objects.choose(x, y, isAdded));
   }
 
   isHighlighted(id: number) {

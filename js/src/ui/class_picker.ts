@@ -38,7 +38,8 @@ export function classPicker(host: Host): ClassPicker {
   const list = h("div", { id, class: "cdw-class-list", role: "listbox", "aria-label": "Classes" });
   const empty = h("div", { class: "cdw-soft cdw-class-empty" });
   const element = h("div", { class: "cdw-popover cdw-class-picker", popover: "auto" }, input, list, empty);
-  let targets: number[] | undefined;
+  let targets: number[] | undefined; // objects of the image with `key`
+  let key = 0;
   let options: Option[] = [];
   let active = 0;
 
@@ -123,6 +124,7 @@ export function classPicker(host: Host): ClassPicker {
   function open(chosen?: number[]) {
     if (!doc.isEditable) return;
     targets = chosen;
+    key = doc.image.key;
     const count = (targets ?? host.objects.targets).length;
     input.value = "";
     input.placeholder = count > 1 ? `Class of ${count} objects` : "Find a class";
@@ -133,5 +135,12 @@ export function classPicker(host: Host): ClassPicker {
     input.focus();
   }
 
-  return { element, refresh() {}, open };
+  /** Close the list if its objects are no longer shown: those of the next image have the same ids. */
+  function refresh() {
+    if (!targets || key === doc.image.key) return;
+    targets = undefined;
+    element.hidePopover();
+  }
+
+  return { element, refresh, open };
 }

@@ -133,7 +133,7 @@ function objectList(host: Host): Part {
     });
     trash.addEventListener("click", (event) => {
       event.stopPropagation();
-      void doc.edit(() => doc.apply({ type: "delete", instance: id }));
+      void doc.editShown(() => doc.apply({ type: "delete", instance: id }));
     });
     return { state: stateOf(instance), element: row, canvas };
   }
@@ -161,7 +161,7 @@ function objectList(host: Host): Part {
     if (from !== null)
       objects.markAll(objects.drawn.filter((one) => ids.slice(range[0], range[1] + 1).includes(one.id)));
     else if (isAdded) objects.mark(id);
-    else void doc.edit(() => objects.select(id));
+    else void doc.editShown(() => objects.select(id));
   }
 
   /** Drag a row to a new position; the object moves when the row is dropped. */
@@ -236,7 +236,7 @@ function objectList(host: Host): Part {
       Enter: () => select(id, false),
       " ": () => select(id, event.ctrlKey || event.metaKey),
       F2: () => host.pickClass(),
-      Delete: () => doc.isEditable && void doc.edit(() => doc.apply({ type: "delete", instance: id })),
+      Delete: () => doc.isEditable && void doc.editShown(() => doc.apply({ type: "delete", instance: id })),
     };
     if (event.key === "F2" && !objects.marked.size) actions.F2 = () => host.pickClass([id]);
     const act = actions[`${event.altKey ? "Alt+" : ""}${event.key}`];
@@ -247,7 +247,7 @@ function objectList(host: Host): Part {
   });
 
   function reorder(id: number, step: number) {
-    if (doc.isEditable) void doc.edit(() => objects.reorder(id, step));
+    if (doc.isEditable) void doc.editShown(() => objects.reorder(id, step));
   }
 
   rows.addEventListener("scroll", () => paintVisible());
