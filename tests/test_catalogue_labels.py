@@ -79,6 +79,18 @@ def test_undo_keeps_later_changes(catalogue: Catalogue) -> None:
     assert catalogue.undo_labels() == 2 and labels(catalogue) == ["tiger", "cat", "dog", "cat", "dog"]
 
 
+def test_undo_keeps_classes_that_were_set_later(catalogue: Catalogue) -> None:
+    catalogue.rename_label("cat", "lion")
+    catalogue.set_classes({"lion": 3, "dog": 8, "bird": 9, "fox": 12})
+    assert catalogue.undo_labels() == 3 and catalogue.classes() == {"cat": 3, "dog": 8, "bird": 9, "fox": 12}
+    catalogue.merge_labels(["cat", "dog"], "animal")
+    catalogue.set_classes({"animal": 3, "fox": 8})
+    assert catalogue.undo_labels() == 6 and catalogue.classes() == {"cat": 3, "fox": 8, "dog": 9}, "the fox has the dog's number now"
+    catalogue.set_label([1], "bird")
+    catalogue.set_classes(["bird", "cat"])
+    assert catalogue.undo_labels() == 1 and catalogue.classes() == {"bird": 0, "cat": 1}
+
+
 def test_wrong_labels_are_explained(catalogue: Catalogue) -> None:
     with pytest.raises(ValueError, match=r"did you mean 'cat'\?"):
         catalogue.rename_label("cta", "lion")

@@ -100,11 +100,12 @@ def undo_labels(connection: sqlite3.Connection, user: str) -> int:
     Returns:
         The number of instances that got their old label.
     """
-    sql = "SELECT id, bulk, what, before FROM changes WHERE bulk IS NOT NULL AND item IS NULL AND NOT undone ORDER BY bulk DESC LIMIT 1"
+    sql = """SELECT id, bulk, what, detail, before FROM changes
+        WHERE bulk IS NOT NULL AND item IS NULL AND NOT undone ORDER BY bulk DESC LIMIT 1"""
     found = connection.execute(sql).fetchone()
     if found is None:
         return 0
-    change, bulk, action, before = found
+    change, bulk, action, detail, before = found
     now = time()
     connection.execute("DROP TABLE IF EXISTS temp.undone")
     connection.execute("DROP TABLE IF EXISTS temp.restored")
@@ -128,12 +129,30 @@ def undo_labels(connection: sqlite3.Connection, user: str) -> int:
     connection.execute("UPDATE changes SET undone = 1 WHERE id = ? OR id IN (SELECT id FROM undone)", (change,))
     sql = "INSERT INTO changes (item, at, who, what, detail, undone) SELECT item, ?, ?, 'undo', ?, 1 FROM undone"
     connection.execute(sql, (now, user, json.dumps({"what": action})))
-    old = json.loads(before)
-    write_classes(connection, old["classes"])
+    old, detail = json.loads(before), json.loads(detail)
+    write_classes(connection, _restored_classes(read_classes(connection), old["classes"], detail.get("labels", ()), detail["into"]))
     _rename_fields(connection, {new: label for label, new in old.get("renamed", {}).items()})
     connection.execute("DROP TABLE temp.undone")
     connection.execute("DROP TABLE temp.restored")
     return int(count)
+
+
+def _restored_classes(now: Mapping[str, int], before: Mapping[str, int], labels: Sequence[str], into: str) -> dict[str, int]:
+    """Return the classes after undoing a change of `labels` to `into`; classes that were added or numbered later stay.
+
+    Args:
+        now: The classes and their numbers.
+        before: The classes and their numbers before the change.
+        labels: The classes that the change removed; none if it did not change the classes.
+        into: The class that replaced them.
+    """
+    restored = [label for label in labels if label in before and label not in now]
+    classes = {label: number for label, number in now.items() if not (restored and label == into and into not in before)}
+    used = set(classes.values())
+    for label in restored:
+        classes[label] = before[label] if before[label] not in used else max(used) + 1
+        used.add(classes[label])
+    return classes
 
 
 def _rename_fields(connection: sqlite3.Connection, names: Mapping[str, str]) -> None:
