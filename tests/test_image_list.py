@@ -182,6 +182,9 @@ def test_the_window_and_the_bands_of_all_images_can_be_given(tmp_path: Path) -> 
         assert np.array_equal(widget.session.image, read_image(deep, **options))  # type: ignore[arg-type]
         widget.next()
     assert np.array_equal(widget.session.image, read_image(IMAGE, **options))  # type: ignore[arg-type]
+    many = np.dstack([deep, deep[:, :, ::-1]])
+    widget = Annotator(many, ScriptedPredictor(LEFT_HALF), bands=(5, 4, 3))
+    assert "of 1" in repr(widget) and np.array_equal(widget.session.image, read_image(many, bands=(5, 4, 3)))
     with pytest.raises(ValueError, match="the window is 'bright'; allowed are"):
         Annotator(deep, window="bright")
     with pytest.raises(ValueError, match="bands= cannot be given with a Session"):

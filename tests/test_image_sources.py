@@ -87,6 +87,15 @@ def test_a_name_with_the_signs_of_a_pattern_is_a_file_first(tmp_path: Path) -> N
     assert list_images(tmp_path / "a[1].png") == [tmp_path / "a[1].png"]
 
 
+def test_a_pattern_finds_the_images_of_a_folder_with_brackets(tmp_path: Path) -> None:
+    folder = tmp_path / "photos [2024]"
+    folder.mkdir()
+    for name in ["a.png", "b[1].png"]:
+        Image.fromarray(PIXELS).save(folder / name)
+    assert list_images(f"{folder}/*.png") == [f"{folder}/a.png", f"{folder}/b[1].png"]
+    assert list_images(folder / "b[1].*") == [folder / "b[1].png"]
+
+
 def encoded() -> bytes:
     file = io.BytesIO()
     Image.fromarray(PIXELS).save(file, "PNG")
@@ -118,6 +127,12 @@ def test_a_stack_is_a_list_of_images(shape: tuple[int, ...]) -> None:
     images = list_images(stack)
     assert len(images) == shape[0]
     assert all(np.array_equal(read_image(image), read_image(page)) for image, page in zip(images, stack))
+
+
+def test_an_array_of_bands_is_one_image() -> None:
+    array = np.random.default_rng(0).integers(0, 255, (6, 5, 8), dtype=np.uint8)
+    assert list_images(array, any_bands=True) == [array]
+    assert len(list_images(array[None], any_bands=True)) == 1 and len(list_images(array)) == 6
 
 
 def test_a_data_set_of_hugging_face_is_decoded_when_it_is_read() -> None:

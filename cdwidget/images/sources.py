@@ -20,7 +20,7 @@ from cdwidget.images.raster import is_stack
 FLAT_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".gif", ".avif", ".heic", ".heif")
 FOLDER_SUFFIXES = (*FLAT_SUFFIXES, ".tif", ".tiff", ".dcm", ".nii", ".nii.gz")  # Of the images of a folder; .npy files are often features.
 STACK_SUFFIXES = (".tif", ".tiff", ".npy", ".dcm", ".nii", ".nii.gz")  # Of files that may hold several images.
-PATTERN_CHARACTERS = {"*", "?"}  # Not "[", which is common in file names.
+PATTERN_CHARACTERS = {"*", "?"}  # "[", which is common in file names, alone makes no pattern.
 IMAGE_FIELDS = ("image", "img", "pixel_values", "path", "file_name")  # Usual names of the image in a row of a data set.
 NO_IMAGE = "an image is a path, a PIL image, an array, bytes or a row with an 'image'"
 
@@ -42,7 +42,7 @@ class DatasetImage:
         return image_of_row(self.rows[self.index])
 
 
-def list_images(source: Any, others: tuple[type, ...] = ()) -> list[Any]:
+def list_images(source: Any, others: tuple[type, ...] = (), any_bands: bool = False) -> list[Any]:
     """Return the images that are given as one value.
 
     Args:
@@ -50,6 +50,7 @@ def list_images(source: Any, others: tuple[type, ...] = ()) -> list[Any]:
             iterator or array of images, or a column of paths of a table; a set, or an iterator of `Path`s, in natural order; a data set
             of Hugging Face; an array (N, H, W), (N, H, W, 3) or (N, 3, H, W).
         others: Further types that stand for one image each.
+        any_bands: Whether an array of three axes is one image, (H, W, bands), with any number of bands.
 
     Returns:
         The images, which are not read yet.
@@ -58,7 +59,7 @@ def list_images(source: Any, others: tuple[type, ...] = ()) -> list[Any]:
         FileNotFoundError: If a folder holds no image, or no file matches a pattern.
         TypeError: If something is not an image.
     """
-    images = _split(source, others)
+    images = _split(source, others, any_bands)
     return [image for entry in images for image in _checked(entry, others)] if images is not None else _checked(source, others)
 
 
@@ -93,7 +94,7 @@ def refuse_table(source: Any) -> None:
         )
 
 
-def _split(source: Any, others: tuple[type, ...]) -> Iterable[Any] | None:
+def _split(source: Any, others: tuple[type, ...], any_bands: bool) -> Iterable[Any] | None:
     """Return the parts of a source of several images; None for a single one."""
     if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, Mapping, *others)) or hasattr(source, "read"):
         return None
@@ -104,7 +105,8 @@ def _split(source: Any, others: tuple[type, ...]) -> Iterable[Any] | None:
         array = np.asarray(source)
         if array.dtype.kind in "OUST" and array.ndim == 1:
             return list(array.tolist())
-        return list(array) if is_stack(array) else None
+        is_one_image = any_bands and array.ndim == 3
+        return list(array) if is_stack(array) and not is_one_image else None
     if isinstance(source, Set):
         return _sorted_if_paths(source, (str, os.PathLike))
     if isinstance(source, Iterator):
@@ -141,7 +143,8 @@ def find_images(path: str | os.PathLike[str]) -> list[Any]:
     if os.path.isdir(text):
         found = [os.path.join(folder, name) for folder, folders, names in os.walk(text) if _show_visible(folders) for name in names]
     elif PATTERN_CHARACTERS & set(text) and not os.path.lexists(text):
-        found = [name for name in glob.glob(text, recursive=True) if os.path.isfile(name)]
+        named_literally = glob.glob(text.replace("[", "[[]"), recursive=True)  # "photos [2024]/*.jpg" is in a folder of this name.
+        found = [name for name in named_literally or glob.glob(text, recursive=True) if os.path.isfile(name)]
     else:
         return _pages(path)
     named = [name for name in found if name.lower().endswith(FOLDER_SUFFIXES) and not os.path.basename(name).startswith(".")]

@@ -59,7 +59,8 @@ class Annotator(AnnotatorSettings):
             a file, for one image. False not to save.
         index: Position of the image to show first, from 0; None for the first one without objects.
         window: Intensity window of all images, (low, high) or (low, high, gamma), or "auto", as for `read_image`; None chooses it.
-        bands: The bands of all images to show, one or three, from 0; None for the first three.
+        bands: The bands of all images to show, one or three, from 0; None for the first three. With it, an array of three axes is one
+            image, (H, W, bands).
         **traits: Initial values of public traits, such as `labels=["cup", "cat"]`.
 
     Raises:
@@ -96,7 +97,7 @@ class Annotator(AnnotatorSettings):
             raise ValueError("a Session brings its own predictor; leave `predictor` out, or give the image itself")
         if isinstance(predictor, str):
             predictor = named_predictor(predictor)
-        sources = list_images(image, (Item, Session))
+        sources = list_images(image, (Item, Session), any_bands=bands is not None)
         options: dict[str, Any] = {} if mask is None else {"mask": mask}
         if given := as_instances(instances):
             options["instances"] = given
