@@ -44,7 +44,7 @@ class AddResult:
 
 def insert_items(
     connection: sqlite3.Connection, batch: Sequence[EncodedItem], added: AddResult, status: str, tags: Sequence[str], folder: Path
-) -> None:
+) -> list[EncodedItem]:
     """Insert items with new paths.
 
     A known item without instances gets the given instances; other known items do not change.
@@ -56,10 +56,15 @@ def insert_items(
         status: Status of the new items.
         tags: Tags of the new items.
         folder: The folder of the catalogue's file.
+
+    Returns:
+        The items with instances whose image an earlier item of the batch has given instances; they are not inserted.
     """
     now = time()
     (next_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM instances").fetchone()
     instances, masks = [], []
+    given: set[str] = set()  # Paths of the items that get instances.
+    repeated = []
     for encoded in batch:
         for problem in encoded.problems:
             added.problems.report(problem)
@@ -77,6 +82,9 @@ def insert_items(
             item = cursor.lastrowid
         else:
             item, touched = connection.execute(f"SELECT id, {IS_TOUCHED_SQL} FROM items WHERE path = ?", (path,)).fetchone()
+            if path in given and encoded.records:
+                repeated.append(replace(encoded, problems=[]))
+                continue
             if touched or not encoded.records:
                 added.known += 1
                 continue
@@ -86,6 +94,8 @@ def insert_items(
             connection.execute(sql, (height, width, status, now, extra, item))
         if tags:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
+        if encoded.records:
+            given.add(path)
         for record in encoded.records:
             instances.append((next_id, item, *instance_values(record)))
             masks.append((next_id, *mask_values(record)))
@@ -93,6 +103,7 @@ def insert_items(
     added.instances += len(instances)
     connection.executemany(insert_sql("instances", "id", "item", *INSTANCE_COLUMNS), instances)
     connection.executemany(insert_sql("masks", "instance", *MASK_COLUMNS), masks)
+    return repeated
 
 
 def add_to_known(

@@ -155,7 +155,11 @@ class Catalogue(ItemEditor):
                 encoded = encode_items(batch if known == "add" else self._without_known(batch, added), status)
                 if known == "add":
                     encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent)
-                self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
+                repeated = self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
+                if known == "add":
+                    self.database.write(add_to_known, repeated, added, self.user, self.path.parent)
+                else:
+                    added.known += len(repeated)
                 bar.update(len(batch))
         if isinstance(items, Dataset):
             self.database.write(record_dataset, items, added.problems)
