@@ -62,6 +62,25 @@ def test_unsaved_edits_stay_when_the_masks_were_changed(catalogue: Catalogue) ->
     assert journals(catalogue), "the earlier edits are kept"
 
 
+def test_unsaved_edits_outlive_a_transaction_that_is_rolled_back(catalogue: Catalogue) -> None:
+    session = catalogue.session(1, selected=1)
+    session.apply(Brush(points=((30, 25),), radius=3))
+    drawn = session.mask.copy()
+    with pytest.raises(KeyError), catalogue.transaction():
+        catalogue.update(1, session)
+        raise KeyError("another change of the block fails")
+    abandon(session)
+    assert (catalogue.item(1).instances[0].mask == square(3, 4)).all()
+    restored = catalogue.session(1, selected=1)
+    assert (restored.mask == drawn).all()
+    with catalogue.transaction():
+        catalogue.update(1, restored)
+    abandon(restored)
+    reopened = catalogue.session(1, selected=1)
+    assert (catalogue.item(1).instances[0].mask == drawn).all() and (reopened.mask == drawn).all()
+    assert reopened.journal is not None and not reopened.journal.notice
+
+
 def test_edits_keep_the_other_fields(catalogue: Catalogue) -> None:
     session = catalogue.session(1, selected=1)
     session.relabel("lion")

@@ -86,7 +86,7 @@ class ItemEditor(LabelEditor):
 
         new_version = self.database.write(write)
         if isinstance(session, Session):
-            self._open_sessions.mark_saved(session, new_version)
+            self._open_sessions.mark_saved(session, new_version, is_on_disk=not self.database.in_transaction)
         return new_version
 
     def set_status(self, ids: int | Iterable[int], status: str, of: RowKind = "items") -> None:

@@ -114,13 +114,16 @@ class OpenSessions:
             raise ValueError(f"this session was opened from item {found.item}, not from item {item}: update({found.item}, session)")
         return found
 
-    def mark_saved(self, session: Session, version: int) -> None:
-        """Record that a session is stored as this version of its item; delete its autosave."""
+    def mark_saved(self, session: Session, version: int, is_on_disk: bool) -> None:
+        """Record that a session is stored as this version of its item.
+
+        Its autosave is deleted if the version is on the disk: an open transaction may still be rolled back.
+        """
         found = self._origins.get(session)
         if found is None:
             return
         self._origins[session] = replace(found, version=version, opened_at=monotonic(), saved_actions=len(session.actions))
         journal = session.journal
-        if isinstance(journal, FileJournal) and self._folder.resolve() in journal.path.parents:
+        if is_on_disk and isinstance(journal, FileJournal) and self._folder.resolve() in journal.path.parents:
             journal.discard()
             session.journal = None

@@ -83,6 +83,11 @@ class Database:
         """Whether the catalogue is not stored in a file."""
         return self.path.name == MEMORY
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread has a transaction open, so that its changes are not on the disk yet."""
+        return self._own_connection() is not None
+
     def __reduce__(self) -> Any:
         if self.in_memory:
             raise TypeError("a catalogue in memory cannot be used by another process; give it a file: Catalogue('labels.db')")
