@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from cdwidget.formats import read, write
+from cdwidget.formats import FORMATS, read, write
 from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
@@ -60,6 +60,13 @@ def test_a_file_with_labels_of_other_images_is_not_replaced(tmp_path: Path) -> N
     assert file.read_bytes() == before
     both = annotator([*read("coco", file), paths[1]])
     assert len(read("coco", both.save(file))[0].instances) == 1
+    for format in (name for name, one in FORMATS.items() if one.file_name):
+        file = write(format, [Item(paths[0], [Instance(LEFT_HALF, "cat")])], tmp_path / format)
+        before = file.read_bytes()
+        for target in (file, tmp_path / format):
+            with pytest.raises(FileExistsError, match=f"labels of 1 other images.*would be lost.*read\\('{format}'"):
+                widget.save(target, format=format)
+        assert file.read_bytes() == before
 
 
 def test_saving_keeps_labels_of_an_earlier_kernel(tmp_path: Path) -> None:

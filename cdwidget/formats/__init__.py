@@ -34,6 +34,7 @@ class Format:
         write: `write(items, path, **options)` returns the path of the written file or folder.
         copies_images: Whether it stores a copy of every image.
         has_class_ids: Whether it numbers the labels; `write` then has an option `labels`.
+        file_name: Name of the file written into a folder by a format that has one file for all images; "" for other formats.
         join_parts: `join_parts(folder, names)` makes one data set of the parts of a split, in folders of these names; None if they stay
             separate data sets.
     """
@@ -43,22 +44,23 @@ class Format:
     write: Callable[..., Path]
     copies_images: bool = False
     has_class_ids: bool = False
+    file_name: str = ""
     join_parts: Callable[[Path, Sequence[str]], None] | None = None
     copies = renamed_property("copies", "copies_images")
     numbers = renamed_property("numbers", "has_class_ids")
 
 
 FORMATS = {
-    "coco": Format(coco.read, coco.matches, coco_writer.write, has_class_ids=True),
-    "cvat": Format(cvat.read, cvat.matches, cvat.write),
+    "coco": Format(coco.read, coco.matches, coco_writer.write, has_class_ids=True, file_name=coco.FILE_NAME),
+    "cvat": Format(cvat.read, cvat.matches, cvat.write, file_name=cvat.FILE_NAME),
     "geojson": Format(geojson.read, geojson.matches, geojson.write),
-    "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write),
+    "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write, file_name=label_studio.FILE_NAME),
     "labelme": Format(labelme.read, labelme.matches, labelme.write),
     "npz": Format(npz.read, npz.matches, npz.write),
-    "panoptic": Format(panoptic.read, panoptic.matches, panoptic.write, has_class_ids=True),
+    "panoptic": Format(panoptic.read, panoptic.matches, panoptic.write, has_class_ids=True, file_name=panoptic.FILE_NAME),
     "png": Format(png.read, png.matches, png.write, copies_images=True),
     "rgba": Format(rgba.read, rgba.matches, rgba.write, copies_images=True),
-    "via": Format(via.read, via.matches, via.write),
+    "via": Format(via.read, via.matches, via.write, file_name=via.FILE_NAME),
     "voc": Format(voc.read, voc.matches, voc.write, copies_images=True, has_class_ids=True),
     "yolo": Format(yolo.read, yolo.matches, yolo.write, copies_images=True, has_class_ids=True, join_parts=yolo.join_parts),
 }

@@ -290,7 +290,7 @@ class Annotator(AnnotatorSettings):
 
         Raises:
             ValueError: If the suffix belongs to no format.
-            FileExistsError: If a COCO file holds labels of images that are not among `items`, or another image has a needed name.
+            FileExistsError: If the file holds labels of images that are not among `items`, or another image has a needed name.
         """
         written = export.save(self.active_image.images, self.labels, Path(path).expanduser(), format)
         if written.suffix != ".png":  # A mask has no labels.

@@ -24,7 +24,7 @@ def save(images: ImageList, labels: Sequence[str], path: Path, format: str | Non
 
     Args:
         images: The list.
-        labels: ClassIds to write first, in this order.
+        labels: Classes to write first, in this order.
         path: The file or folder; without a format, a .png is one mask of all objects of the open image.
         format: A name in FORMATS; None to choose by the suffix.
 
@@ -43,16 +43,18 @@ def save(images: ImageList, labels: Sequence[str], path: Path, format: str | Non
     if format is None:
         raise ValueError(f"{path.name!r} names no format; end it in .json, .npz or .png, give a folder, or give format='coco'")
     items = images.items(include_arrays=True, images=(path.parent if path.suffix else path) / "images")
-    if format == "coco":
-        _check_other_images(items, path)
-    options = {"labels": list(labels)} if labels and lookup(FORMATS, format, "format").has_class_ids else {}
+    chosen = lookup(FORMATS, format, "format")
+    if chosen.file_name:
+        is_file = path.suffix.lower() == Path(chosen.file_name).suffix
+        _check_other_images(items, format, path if is_file else path / chosen.file_name)
+    options = {"labels": list(labels)} if labels and chosen.has_class_ids else {}
     return write(format, items, path, **options)
 
 
-def _check_other_images(items: Sequence[Item], path: Path) -> None:
-    """Raise FileExistsError if the COCO file to be replaced holds labels of other images."""
+def _check_other_images(items: Sequence[Item], format: str, path: Path) -> None:
+    """Raise FileExistsError if the file to be replaced holds labels of other images."""
     try:
-        existing = read("coco", path)
+        existing = read(format, path)
     except FileNotFoundError:
         return
     saved = {os.path.realpath(item.path) for item in items}
@@ -60,7 +62,7 @@ def _check_other_images(items: Sequence[Item], path: Path) -> None:
     if others:
         raise FileExistsError(
             f"{path} holds the labels of {len(others)} other images, such as {others[0]}, which would be lost; save to another file, or "
-            f"open them too: Annotator(cdwidget.read('coco', {str(path)!r}))"
+            f"open them too: Annotator(cdwidget.read({format!r}, {str(path)!r}))"
         )
 
 
