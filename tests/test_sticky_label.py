@@ -52,6 +52,23 @@ def test_returning_to_an_image_does_not_change_the_label_of_the_next_one(tmp_pat
     assert widget.label == "dog"
 
 
+def test_undoing_a_choice_of_class_brings_the_class_before_back(tmp_path: Path) -> None:
+    widget = Annotator(photos(tmp_path, 3), ScriptedPredictor(LEFT_HALF), labels=["dog", "cat"], label="dog")
+    widget.apply(Click(1, 1))
+    widget.next()
+    widget.label = "cat"
+    widget.undo()
+    assert widget.label == "dog"
+    widget.redo()
+    assert widget.label == "cat"
+    widget.undo()
+    widget.apply(Click(1, 1))
+    widget.next()
+    widget.session.relabel("cat")
+    widget.apply(Click(1, 1))
+    assert [[one.label for one in item.instances] for item in widget.items] == [["dog"], ["dog"], ["cat"]]
+
+
 def test_a_single_class_is_the_default_and_one_undo_removes_the_first_click(tmp_path: Path) -> None:
     widget = Annotator(photos(tmp_path, 1), ScriptedPredictor(LEFT_HALF), labels=["dog"])
     page = AnnotatorPage(widget)

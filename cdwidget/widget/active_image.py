@@ -62,6 +62,7 @@ class ActiveImage:
         self.next_label = host.labels[0] if len(host.labels) == 1 else ""
         self._first_new: int | None = None  # Id of the new object that was selected when the image was shown.
         self._labelings: list[Change] = []  # Relabels that were applied together with the first edit of a new object.
+        self._choices: list[tuple[Change, str]] = []  # Relabels by the user, and `next_label` before each.
         self.is_mirroring = False
         self.show(images)
 
@@ -133,7 +134,7 @@ class ActiveImage:
     def label(self) -> str:
         """The label of the selected object, or the one that a new object will get with its first edit."""
         entry = self.session.state.entry()
-        return self.next_label if entry.id == self._first_new and self._is_new and self.next_label else entry.label
+        return entry.label or (self.next_label if entry.id == self._first_new and self._is_new else "")
 
     def document(self) -> Reply:
         """Return the whole document: all instances with their pixels."""
@@ -191,7 +192,10 @@ class ActiveImage:
     def _apply(self, action: Action) -> Change:
         session = self.session
         if isinstance(action, Relabel) and action.instance in (None, session.selected):
-            self.next_label, self._first_new = action.label, None
+            change, before = session.apply(action), self.next_label
+            self.next_label = action.label
+            self._choices.append((change, before))
+            return change
         elif isinstance(action, Accept) and action.label is not None:
             self.next_label = action.label
         if not isinstance(action, (*PREDICTOR_ACTIONS, *TOOL_OF_ACTION)) or not self._is_new:
@@ -205,13 +209,19 @@ class ActiveImage:
 
     def _undo(self) -> Change | None:
         change = self.session.undo()
-        if any(change is labeling for labeling in self._labelings):
-            first = self.session.undo()
-            return first and change and replace(first, new_state=change.new_state)
-        return change
+        for choice, before in self._choices:
+            if change is choice:
+                self.next_label = before
+        if change is None or not any(change is labeling for labeling in self._labelings):
+            return change
+        first = self.session.undo()
+        return replace(first, new_state=change.new_state) if first else change
 
     def _redo(self) -> Change | None:
         change = self.session.redo()
+        for choice, _ in self._choices:
+            if change is choice:
+                self.next_label = choice.new_state.entry().label
         if change and any(change.new_state is labeling.old_state for labeling in self._labelings):
             labeling = self.session.redo()
             return labeling and replace(change, new_state=labeling.new_state)
