@@ -13,10 +13,10 @@ from PIL import Image
 from cdwidget.images.files import decode, from_pil
 from cdwidget.images.pages import split_page
 from cdwidget.images.raster import Raster
-from cdwidget.images.sources import DatasetImage
+from cdwidget.images.sources import RowImage
 from cdwidget.images.window import WindowLike, to_window
 
-ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray, bytes, BinaryIO, DatasetImage]
+ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray, bytes, BinaryIO, RowImage]
 
 
 def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequence[int] | None = None) -> np.ndarray:
@@ -57,7 +57,7 @@ def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequ
 
 def _raster(source: ImageSource, any_bands: bool) -> tuple[Raster, str]:
     """Return the pixels of an image as stored, and its name in error messages."""
-    if isinstance(source, DatasetImage):
+    if isinstance(source, RowImage):
         return _raster(source.load(), any_bands)
     if isinstance(source, Image.Image):
         return from_pil(source, "the PIL image"), "the PIL image"

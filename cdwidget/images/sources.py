@@ -26,7 +26,7 @@ NO_IMAGE = "an image is a path, a PIL image, an array, bytes or a row with an 'i
 
 
 @dataclass(frozen=True, eq=False)
-class DatasetImage:
+class RowImage:
     """The image of one row of a data set, which is decoded when it is read.
 
     Args:
@@ -100,7 +100,7 @@ def _split(source: Any, others: tuple[type, ...], any_bands: bool) -> Iterable[A
         return None
     refuse_table(source)
     if hasattr(source, "column_names") and hasattr(source, "__getitem__"):
-        return [DatasetImage(source, index) for index in range(len(source))]
+        return [RowImage(source, index) for index in range(len(source))]
     if hasattr(source, "__array__"):
         array = np.asarray(source)
         if array.dtype.kind in "OUST" and array.ndim == 1:
@@ -125,7 +125,7 @@ def _checked(image: Any, others: tuple[type, ...]) -> list[Any]:
         return _files(image)
     if isinstance(image, Mapping):
         return [image_of_row(image)]
-    is_image = isinstance(image, (bytes, bytearray, memoryview, Image.Image, DatasetImage, *others))
+    is_image = isinstance(image, (bytes, bytearray, memoryview, Image.Image, RowImage, *others))
     if is_image or hasattr(image, "__array__") or hasattr(image, "read"):
         return [image]
     raise TypeError(f"{image!r:.80} is no image; {NO_IMAGE}")
