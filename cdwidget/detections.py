@@ -23,7 +23,7 @@ def as_instances(found: Any, names: ClassNames | None = None, min_score: float =
 
     Args:
         found: An array or tensor of masks, (N, H, W) or (N, 1, H, W), bool, whole numbers or floats in [0, 1]; a label map, whole
-            numbers (H, W), 0 for no object; a dict or list of dicts of torchvision, transformers or segment-anything; a result of
+            numbers (H, W), 0 and less for no object; a dict or list of dicts of torchvision, transformers or segment-anything; a result of
             ultralytics; or an iterable of instances and masks (H, W).
         names: Name of each class number; None for the numbers, or the names in the result.
         min_score: Detections with a lower score are left out.
@@ -46,6 +46,8 @@ def iterate_instances(found: Any, names: ClassNames | None = None) -> Iterator[I
     """Yield the instances of `as_instances` one at a time, so that their masks need not be in memory together."""
     if isinstance(found, Mapping) and "masks" in found:
         yield from _from_arrays(_array(found["masks"]), found.get("labels"), found.get("scores"), names)
+    elif isinstance(found, Mapping) and "segments_info" in found:
+        yield from _from_segments(found, names)
     elif hasattr(found, "boxes") and hasattr(found, "orig_shape"):
         yield from _from_ultralytics(found, names)
     elif hasattr(found, "__array__"):
@@ -75,7 +77,7 @@ def _from_element(element: Any) -> Instance:
 
 def _from_arrays(masks: np.ndarray, labels: Any, scores: Any, names: ClassNames | None) -> Iterator[Instance]:
     if masks.ndim == 2 and masks.dtype.kind in "iu":
-        for value in np.unique(masks[masks != 0]).tolist():
+        for value in np.unique(masks[masks > 0]).tolist():
             yield Instance(masks == value, "" if names is None else _name(value, names))
         return
     if masks.ndim == 4 and masks.shape[1] == 1:
@@ -84,9 +86,19 @@ def _from_arrays(masks: np.ndarray, labels: Any, scores: Any, names: ClassNames 
         masks = masks[None]
     if masks.ndim != 3:
         raise ValueError(f"the masks have shape {masks.shape}; allowed are (N, H, W), (N, 1, H, W), and (H, W) for a label map")
+    for name, values in (("labels", labels), ("scores", scores)):
+        if values is not None and len(values) != len(masks):
+            raise ValueError(f"there are {len(masks)} masks and {len(values)} {name}; give one for each mask")
     for number, mask in enumerate(masks):
         label = "" if labels is None else _name(int(labels[number]), names)
         yield Instance(_mask(mask), label, score=None if scores is None else float(scores[number]))
+
+
+def _from_segments(found: Mapping[str, Any], names: ClassNames | None) -> Iterator[Instance]:
+    """Yield the segments of an instance or panoptic segmentation of transformers."""
+    numbers = _array(found["segmentation"])
+    for segment in found["segments_info"]:
+        yield Instance(numbers == segment["id"], _name(int(segment["label_id"]), names), score=segment.get("score"))
 
 
 def _from_ultralytics(result: Any, names: ClassNames | None) -> Iterator[Instance]:
@@ -103,6 +115,8 @@ def _name(number: int, names: ClassNames | None) -> str:
     if names is None:
         return str(number)
     try:
+        if number < 0 and not isinstance(names, Mapping):
+            raise IndexError(number)
         return names[number]
     except (IndexError, KeyError):
         raise ValueError(f"class {number} has no name; there are {len(names)} names") from None

@@ -53,12 +53,21 @@ def test_a_label_map_has_names() -> None:
     assert [one.label for one in as_instances(LABEL_MAP, {3: "cat", 7: "dog"})] == ["cat", "dog"]
     with pytest.raises(ValueError, match="class 3 has no name; there are 2 names"):
         as_instances(LABEL_MAP, ["", "cat"])
+    assert [one.label for one in as_instances(LEFT_HALF * 2 - 1, ["", "cat"])] == ["cat"], "-1 is no object, and no index from the end"
 
 
 def test_torchvision_results_become_instances() -> None:
     assert [one.label for one in as_instances(TORCHVISION)] == ["1", "2"]
     (cat,) = as_instances(TORCHVISION, ["background", "cat", "dog"], min_score=0.5)
     assert cat.label == "cat" and cat.score == pytest.approx(0.9) and (cat.mask == LEFT_HALF).all()
+
+
+def test_segments_of_transformers_become_instances() -> None:
+    segments = [{"id": 0, "label_id": 17, "score": 0.5, "was_fused": False}, {"id": 4, "label_id": 3}]
+    found = {"segmentation": torch.from_numpy(np.where(LEFT_HALF, 0, np.where(RIGHT_HALF, 4, -1))), "segments_info": segments}
+    cat, car = as_instances(found, {17: "cat", 3: "car"})
+    assert (cat.label, cat.score, car.label, car.score) == ("cat", 0.5, "car", None)
+    assert (cat.mask == LEFT_HALF).all() and (car.mask == RIGHT_HALF).all()
 
 
 @pytest.mark.parametrize("found", [ultralytics(SQUARE), [ultralytics(SQUARE)]])
@@ -90,6 +99,7 @@ def test_dicts_of_transformers_and_segment_anything_become_instances(found: Any)
         (np.zeros((2, 3, 4, 5)), "the masks have shape .2, 3, 4, 5."),
         (np.full((2, 3, 4), 7.0), "must lie in .0, 1."),
         (ultralytics(), "has boxes but no masks"),
+        ({"masks": MASKS, "labels": [1]}, "there are 2 masks and 1 labels"),
     ],
 )
 def test_other_values_are_refused(found: Any, message: str) -> None:
