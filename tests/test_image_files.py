@@ -12,6 +12,7 @@ from PIL import Image
 from tifffile import imwrite
 
 from cdwidget.images import read_image
+from cdwidget.limits import Limits
 
 HEIGHT, WIDTH = 12, 20
 LEVELS = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH)
@@ -135,6 +136,12 @@ def test_a_missing_codec_is_named_with_its_extra(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(TiffPage, "asarray", lacks_codec)
     with pytest.raises(ValueError, match=r"a.tif' is a TIFF file of 6 bands.*pip install 'cdwidget\[tiff\]'"):
         read_image(path)
+
+
+def test_the_size_of_a_deep_image_is_limited_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdwidget.images.tiff.DEFAULT_LIMITS", Limits(max_pixels=HEIGHT * WIDTH - 1))
+    with pytest.raises(ValueError, match=f"a.tif' has {HEIGHT * WIDTH} pixels; at most {HEIGHT * WIDTH - 1} are read"):
+        read_image(tiff(tmp_path / "a.tif", deep(BANDS[:, :, :3])))
 
 
 def test_a_heic_image_without_its_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

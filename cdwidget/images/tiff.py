@@ -49,7 +49,10 @@ def read_tiff(file: BinaryIO, name: str, number: int) -> Raster | int:
         return number
     if is_for_pillow:
         return int(frame.index)
-    DEFAULT_LIMITS.check("max_pixels", size, name)
+    if size > DEFAULT_LIMITS.max_pixels:
+        raise ValueError(
+            f"{name} has {size:,} pixels; at most {DEFAULT_LIMITS.max_pixels:,} are read. Save a smaller version or its parts."
+        )
     try:
         pixels = frame.asarray()
     except Exception as error:
