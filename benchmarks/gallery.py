@@ -27,8 +27,8 @@ from PIL import Image
 
 from cdwidget import Catalogue, Gallery, Instance, Item
 from cdwidget.catalogue import AddResult
+from cdwidget.catalogue.adding import insert_items
 from cdwidget.catalogue.records import EncodedItem, Record, encode_items
-from cdwidget.catalogue.writer import insert_items
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "immunohistochemistry", "retina", "rocket")
 INSTANCES_PER_IMAGE = 100

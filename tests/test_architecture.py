@@ -104,7 +104,7 @@ def test_every_module_has_a_layer() -> None:
 @pytest.mark.parametrize(
     ("here", "source"),
     [
-        ("session.history", "from cdwidget.benchmark import protocol"),
+        ("session.merge", "from cdwidget.benchmark import protocol"),
         ("formats.io", "import cdwidget.click_simulation"),  # sideways
         ("benchmark", "import torch.nn as nn"),
         ("session", "def late():\n    from anywidget import AnyWidget"),

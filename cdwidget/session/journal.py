@@ -19,8 +19,7 @@ from cdwidget.masks import EMPTY_BBOX, Bbox, Patch, join_bboxes
 from cdwidget.prompts import Action
 from cdwidget.session.actions import action_from_json
 from cdwidget.session.document import Change, Document, Pixels, State
-from cdwidget.session.editor import Version
-from cdwidget.session.history import History
+from cdwidget.session.editor import History, Version
 from cdwidget.session.journal_json import (
     change_to_json,
     decode_change,

@@ -182,7 +182,7 @@ class ActiveImage:
     @property
     def _is_new(self) -> bool:
         """Whether the selected object has neither pixels nor prompts."""
-        return not self.session.prompts and not self.session.patch().any()
+        return not self.session.state.entry().prompts and not self.session.patch().any()
 
     def _check_label(self, action: Action) -> None:
         label = action.label if isinstance(action, (Relabel, Accept)) else None
