@@ -103,6 +103,14 @@ def test_a_broken_cvat_shape_costs_only_itself(tmp_path: Path, old: str, new: st
     assert len(list(found.instances)) == 3
 
 
+@pytest.mark.parametrize("instance", [Instance(SQUARE, "a\x0bb"), Instance(SQUARE, "a", attributes={"note": "\ud800"})])
+def test_a_character_that_xml_cannot_hold_replaces_no_cvat_file(tmp_path: Path, instance: Instance) -> None:
+    file = cdwidget.write("cvat", [item(tmp_path, Instance(SQUARE, "a\nb \U0001f408"))], tmp_path / "a.xml")
+    with pytest.raises(ValueError, match="XML cannot hold the character"):
+        cdwidget.write("cvat", [item(tmp_path, instance)], file)
+    assert cdwidget.read("cvat", file)[0].instances[0].label == "a\nb \U0001f408"
+
+
 def test_a_broken_cvat_mask_is_found_when_it_is_decoded(tmp_path: Path) -> None:
     dataset = cdwidget.read("cvat", cvat(tmp_path, CVAT_AREAS.replace('rle="1, 2, 3"', 'rle="1, 2, 9"')))
     with pytest.warns(UserWarning, match="annotation 2: its run lengths add up to 12, its box of 3x2 pixels needs 6"):

@@ -8,6 +8,7 @@ cuboids have no area: they are reported, kept with the image, and written back.
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ FILE_NAME = "annotations.xml"  # The file read or written when a folder is given
 SHAPE_FIELDS = ("tag", "points", "rle", "left", "top", "width", "height", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "rotation")
 LOCATION = "path"  # Attribute of an image: its file relative to the XML file, where CVAT has only a name.
 SCORE, TRACK, ID = "score", "track_id", "id"  # Attributes of an annotation that hold an instance's values.
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # Characters that XML cannot hold.
 BUILT_IN = {"label", SCORE, TRACK, ID, *SHAPE_FIELDS}
 
 
@@ -101,7 +103,7 @@ def write(items: Sequence[Item], path: Path) -> Path:
         The path of the file.
 
     Raises:
-        ValueError: If a mask does not fit its image.
+        ValueError: If a mask does not fit its image, or a text has a character that XML cannot hold.
     """
     path = file_of(path)
     write_files([(path, _encode(items, path.parent))])
@@ -231,7 +233,11 @@ def _encode(items: Sequence[Item], folder: Path) -> bytes:
         image.extend(ElementTree.fromstring(text) for text in others)
     _name_labels(meta, known, items)
     ElementTree.indent(root)
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, "utf-8") + b"\n"
+    text = ElementTree.tostring(root, "unicode")
+    if found := NOT_XML.search(text):
+        around = text[max(0, found.start() - 20) : found.end() + 20]
+        raise ValueError(f"XML cannot hold the character {found[0]!r} in {around!r}; remove it from the labels and attributes")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
 def _image_names(items: Sequence[Item], folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
