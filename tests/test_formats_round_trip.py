@@ -36,10 +36,12 @@ class Stored:
     empty: bool = True  # Instances without pixels.
     overlap: bool = True
     values: bool = False  # Attributes, score and track.
+    default_score: float | None = None  # Of an instance without one.
 
 
 STORED_BY_FORMAT = {
     "coco": Stored(ids=True, values=True),
+    "coco_results": Stored(ids=True, values=True, default_score=1.0),
     "cvat": Stored(ids=True, empty=False, values=True),
     "geojson": Stored(ids=True, empty=False, values=True),
     "label_studio": Stored(ids=True, alpha=True, empty=False, values=True),
@@ -113,7 +115,7 @@ def test_round_trip(format: str, drawn: list) -> None:
         folder = Path(name)
         items = items_in(folder / "from", drawn)
         written = cdwidget.write(format, items, folder / "to")
-        if not items and format != "coco":
+        if not items and format not in ("coco", "coco_results"):
             return
         found = {number_of(item): item for item in cdwidget.read(format, written)}
         assert found.keys() == {number_of(item) for item in items}
@@ -128,7 +130,8 @@ def test_round_trip(format: str, drawn: list) -> None:
                 assert instance.mask.dtype == bool and instance.mask.shape == theirs.mask.shape
                 if stored.values:
                     assert instance.attributes == theirs.attributes
-                    assert (instance.score, instance.track_id) == (theirs.score, theirs.track_id)
+                    score = stored.default_score if theirs.score is None else theirs.score
+                    assert (instance.score, instance.track_id) == (score, theirs.track_id)
                 if stored.ids:
                     assert instance.id == theirs.id
                 if stored.alpha and theirs.alpha is not None and ((theirs.alpha > 0) & (theirs.alpha < 255)).any():
@@ -220,7 +223,7 @@ def test_missing_files(format: str, call, tmp_path: Path) -> None:
 
 
 def test_unknown_formats_and_arguments_that_are_not_items(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no format named 'cocoo' \(did you mean 'coco'\?\); there are: coco, cvat"):
+    with pytest.raises(ValueError, match=r"no format named 'cocoo' \(did you mean 'coco'\?\); there are: coco, coco_results, cvat"):
         cdwidget.read("cocoo", tmp_path)
     with pytest.raises(TypeError, match="items are Item"):
         cdwidget.write("coco", ["a.png"], tmp_path)

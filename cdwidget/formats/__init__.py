@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from cdwidget._deprecated import renamed_property
-from cdwidget.formats import coco, coco_writer, cvat, geojson, label_studio, labelme, npz, panoptic, png, rgba, via, voc, yolo
+from cdwidget.formats import coco, coco_results, coco_writer, cvat, geojson, label_studio, labelme, npz, panoptic, png, rgba, via, voc, yolo
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
 from cdwidget.formats.replacement import finish_interrupted
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Format", "read", "to_frame", "write"]
 
+COCO_FORMATS = {"coco", "coco_results", "panoptic"}  # They share the ids of categories.
 AUTO = "auto"  # The format's name for one that is recognized.
 
 
@@ -52,6 +53,9 @@ class Format:
 
 FORMATS = {
     "coco": Format(coco.read, coco.matches, coco_writer.write, has_class_ids=True, file_name=coco.FILE_NAME),
+    "coco_results": Format(
+        coco_results.read, coco_results.matches, coco_results.write, has_class_ids=True, file_name=coco_results.FILE_NAME
+    ),
     "cvat": Format(cvat.read, cvat.matches, cvat.write, file_name=cvat.FILE_NAME),
     "geojson": Format(geojson.read, geojson.matches, geojson.write),
     "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write, file_name=label_studio.FILE_NAME),
@@ -143,14 +147,15 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     """Write a data set.
 
     A `Dataset` keeps its classes, and what it was read with: the numbers of the classes and the fields that cdwidget does not use, if its
-    format is the same. Either all files are written or none, except copies of images. Other files in the folder stay.
+    format is the same; the COCO formats share the numbers. Either all files are written or none, except copies of images. Other files in
+    the folder stay.
 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file for "coco", "cvat", "geojson", "label_studio", "labelme", "npz", "panoptic" and "via".
-        **options: Options of the format: `labels` ("coco", "panoptic", "voc", "yolo"), `scores` ("yolo"), `border` ("voc"), `file_per`
-            ("png").
+        path: A folder; or a file for "coco", "coco_results", "cvat", "geojson", "label_studio", "labelme", "npz", "panoptic" and "via".
+        **options: Options of the format: `labels` ("coco", "coco_results", "panoptic", "voc", "yolo"), `scores` ("yolo"), `border`
+            ("voc"), `file_per` ("png").
 
     Returns:
         The path of the written file or folder.
@@ -170,7 +175,8 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
         if not isinstance(item, Item):
             raise TypeError(f"items are Item(path, instances), not {type(item).__name__}")
     if isinstance(listed, Dataset) and chosen.has_class_ids and listed.classes:
-        classes = listed.classes if listed.format == format else sorted(listed.classes, key=listed.classes.__getitem__)
+        keeps_ids = listed.format == format or {listed.format, format} <= COCO_FORMATS
+        classes = listed.classes if keeps_ids else sorted(listed.classes, key=listed.classes.__getitem__)
         options = {"labels": classes, **options}
     return chosen.write(listed, Path(path).expanduser(), **options)
 

@@ -50,13 +50,29 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         ValueError: If it is not a COCO file.
     """
     path = _input_file(path)
-    content = _content(path, problems.limits)
-    labels, classes = _labels(path, content, problems)
+    content = read_content(path, problems.limits)
     finder = ImageFinder(path, images)
-    found = _images(path, content, finder, problems)
+    dataset = read_annotations(path, content["annotations"], content, finder, problems)
     finder.warn_missing()
+    return dataset
+
+
+def read_annotations(
+    path: Path, annotations: Sequence[Any], content: Mapping[str, Any], finder: ImageFinder, problems: Problems
+) -> Dataset:  # fmt: skip
+    """Return the items of annotations whose images and categories may be in another file.
+
+    Args:
+        path: The file of the annotations.
+        annotations: The annotations.
+        content: The content of the file of the images and categories.
+        finder: Finds the images by their names in that file.
+        problems: Receives the images, annotations and categories that cannot be used.
+    """
+    labels, classes = _labels(finder.file, content, problems)
+    found = _images(finder.file, content, finder, problems)
     seen: set[int] = set()
-    for position, record in enumerate(content["annotations"], 1):
+    for position, record in enumerate(annotations, 1):
         problem = find_problem(record, found, labels)
         if problem:
             name = record.get("id") if isinstance(record, dict) else None
@@ -87,7 +103,7 @@ def matches(path: Path) -> bool:
 def read_labels(path: Path) -> dict[str, int]:
     """Return the category id of each label in an annotation file."""
     problems = Problems()
-    return _labels(path, _content(path, problems.limits), problems)[1]
+    return _labels(path, read_content(path, problems.limits), problems)[1]
 
 
 def file_of(path: Path) -> Path:
@@ -157,7 +173,8 @@ def _input_file(path: Path) -> Path:
     return file
 
 
-def _content(path: Path, limits: Limits) -> dict[str, Any]:
+def read_content(path: Path, limits: Limits) -> dict[str, Any]:
+    """Return the content of a COCO file with lists of images, annotations and categories; raise ValueError for another file."""
     content = read_json(path, limits)
     lists = content if isinstance(content, dict) else {}
     if lists.get("images") and ("annotations" in lists or "categories" in lists):
@@ -200,7 +217,7 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
     found: dict[Any, ImageRecord] = {}
     by_path: dict[str, ImageRecord] = {}
     for position, record in enumerate(content["images"], 1):
-        name = _image_name(record)
+        name = name_in_file(record)
         with problems.skipping(path, name or f"number {position}"):
             image_id = record.get("id") if isinstance(record, dict) else None
             if not name or not (_is_whole(image_id) or isinstance(image_id, str)):
@@ -232,7 +249,7 @@ def _with_stored_pixels(images: Sequence[ImageRecord], problems: Problems) -> It
         yield image, default if size is None else size
 
 
-def _image_name(record: Any) -> str:
+def name_in_file(record: Any) -> str:
     """Return the file name or URL of an image; "" for none."""
     names = (record.get(key) for key in NAME_KEYS) if isinstance(record, dict) else ()
     return next((name for name in names if isinstance(name, str) and name), "")

@@ -114,7 +114,7 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
     whole = {"info": {}, "licenses": [], **fields_of(extra or {})}
     categories = whole.pop("categories", {})
     with open_replacement(path) as file, TemporaryFile(dir=path.parent) as annotations:
-        file.write(_to_json(whole)[:-1] + b',\n"images": [')
+        file.write(json_bytes(whole)[:-1] + b',\n"images": [')
         first_image, first_annotation = True, True
         for image, own in _numbered(images, classes):
             _append(file, image, first_image)
@@ -125,7 +125,7 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
         file.write(b'],\n"annotations": [')
         annotations.seek(0)
         shutil.copyfileobj(annotations, file)
-        file.write(b'],\n"categories": ' + _to_json(_categories(classes, categories)) + b"}")
+        file.write(b'],\n"categories": ' + json_bytes(categories_of(classes, categories)) + b"}")
     return path
 
 
@@ -145,7 +145,7 @@ def to_json(items: Iterable[Item], classes: ClassIds, name: Callable[[Item], str
     for image, own in _numbered((_entry(item, name(item)) for item in items), classes):
         images.append(image)
         annotations += own
-    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": _categories(classes, {})}
+    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories_of(classes, {})}
 
 
 class UniqueIds:
@@ -190,7 +190,8 @@ def _record(annotation: Annotation, ids: UniqueIds, image_id: int | str, classes
     }
 
 
-def _categories(classes: ClassIds, fields: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def categories_of(classes: ClassIds, fields: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the categories to write, with the fields that each label was read with."""
     return [{"id": number, "name": label, **fields.get(label, {"supercategory": ""})} for number, label in classes.in_order()]
 
 
@@ -202,12 +203,12 @@ def image_name(item: Item, file: Path, finder: ImageFinder) -> str:
     return str(item.path) if is_url(str(item.path)) else relative_name(image_path(item), file.parent)
 
 
-def _to_json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """Return a value as JSON; NumPy numbers and arrays become plain ones."""
     return json.dumps(value, ensure_ascii=False, default=_plain).encode()
 
 
 def _plain(value: Any) -> Any:
-    """Convert NumPy numbers and arrays, which attributes may hold, to plain ones."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
@@ -215,16 +216,16 @@ def _plain(value: Any) -> Any:
 
 def _append(file: BinaryIO, record: Mapping[str, Any], first: bool) -> None:
     """Write one element of a JSON array."""
-    file.write((b"" if first else b",\n") + _to_json(record))
+    file.write((b"" if first else b",\n") + json_bytes(record))
 
 
 def _entry(item: Item, file_name: str) -> ImageEntry:
-    height, width = _size(item)
+    height, width = size_in_file(item)
     instances = checked_instances(item, height, width)
     return ImageEntry(file_name, height, width, (_annotation(instance, height, width) for instance in instances), item.extra)
 
 
-def _size(item: Item) -> tuple[int, int]:
+def size_in_file(item: Item) -> tuple[int, int]:
     """Return (height, width) of an item, from its image, its first mask, or the file that it was read from."""
     try:
         return item_size(item)

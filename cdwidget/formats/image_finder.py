@@ -23,6 +23,7 @@ class ImageFinder:
     percent encoding, another Unicode composition or case, or folders in front that do not exist here.
 
     Attributes:
+        file: The file that names the images.
         missing: The names that were not found, without URLs.
     """
 
@@ -34,7 +35,7 @@ class ImageFinder:
             images: The user's folder of images; None for the usual places.
         """
         self.missing: list[str] = []
-        self._file = file
+        self.file = file
         self._base = images or file.parent
         self._folders, self._guesses = ([images], []) if images is not None else _usual_folders(file)
         self._searches_below = images is not None
@@ -68,7 +69,7 @@ class ImageFinder:
         counted = "1 image was" if len(self.missing) == 1 else f"{len(self.missing):,} images were"
         searched = ", ".join(map(str, self._folders[:MAX_NAMED_FILES]))
         warnings.warn(
-            f"{self._file}: {counted} not found ({named}), so only the annotations were read; give the folder of the images: images=... "
+            f"{self.file}: {counted} not found ({named}), so only the annotations were read; give the folder of the images: images=... "
             f"(searched: {searched})",
             UserWarning,
             stacklevel=5,  # The caller of `cdwidget.read` or `Catalogue.import_`.
