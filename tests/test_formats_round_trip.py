@@ -50,6 +50,7 @@ STORED_BY_FORMAT = {
     "panoptic": Stored(ids=True, empty=False, overlap=False),
     "png": Stored(ids=True, values=True),
     "rgba": Stored(ids=True, alpha=True, values=True),
+    "sa1b": Stored(ids=True, values=True),
     "via": Stored(ids=True, empty=False, values=True),
     "voc": Stored(empty=False, overlap=False),
     "yolo": Stored(empty=False),

@@ -8,7 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from cdwidget._deprecated import renamed_property
-from cdwidget.formats import coco, coco_results, coco_writer, cvat, geojson, label_studio, labelme, npz, panoptic, png, rgba, via, voc, yolo
+from cdwidget.formats import (
+    coco,
+    coco_results,
+    coco_writer,
+    cvat,
+    geojson,
+    label_studio,
+    labelme,
+    npz,
+    panoptic,
+    png,
+    rgba,
+    sa1b,
+    via,
+    voc,
+    yolo,
+)
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
 from cdwidget.formats.replacement import finish_interrupted
@@ -64,6 +80,7 @@ FORMATS = {
     "panoptic": Format(panoptic.read, panoptic.matches, panoptic.write, has_class_ids=True, file_name=panoptic.FILE_NAME),
     "png": Format(png.read, png.matches, png.write, copies_images=True),
     "rgba": Format(rgba.read, rgba.matches, rgba.write, copies_images=True),
+    "sa1b": Format(sa1b.read, sa1b.matches, sa1b.write),
     "via": Format(via.read, via.matches, via.write, file_name=via.FILE_NAME),
     "voc": Format(voc.read, voc.matches, voc.write, copies_images=True, has_class_ids=True),
     "yolo": Format(yolo.read, yolo.matches, yolo.write, copies_images=True, has_class_ids=True, join_parts=yolo.join_parts),
@@ -153,7 +170,7 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file for "coco", "coco_results", "cvat", "geojson", "label_studio", "labelme", "npz", "panoptic" and "via".
+        path: A folder; or a file, except for "png", "rgba", "voc" and "yolo".
         **options: Options of the format: `labels` ("coco", "coco_results", "panoptic", "voc", "yolo"), `scores` ("yolo"), `border`
             ("voc"), `file_per` ("png").
 

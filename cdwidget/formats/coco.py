@@ -7,6 +7,7 @@ the file; fields that cdwidget does not use are kept for it in `extra`.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TypeGuard
@@ -28,6 +29,7 @@ FILE_NAME = "annotations.json"  # The file read or written when a folder is give
 OTHER_FILE_NAMES = ("_annotations.coco.json", "labels.json", "result.json")  # As Roboflow, FiftyOne and Label Studio write it.
 NAME_KEYS = ("file_name", "coco_url", "flickr_url", "url")  # LVIS has URLs only.
 LIST_KEYS = ("images", "annotations", "categories")
+IMAGE_OBJECT = re.compile(r'"image"\s*:\s*\{')  # SA-1B has a file per image, COCO a list of images.
 MAX_ID = 2**53  # Larger whole numbers are not exact in all JSON readers.
 
 
@@ -95,7 +97,7 @@ def matches(path: Path) -> bool:
     except ValueError:  # Several files; LabelMe has one per image.
         return False
     text = peek(file) if file.is_file() else ""
-    if '"segments_info"' in text:  # COCO panoptic.
+    if '"segments_info"' in text or IMAGE_OBJECT.search(text) is not None:  # COCO panoptic; SA-1B.
         return False
     return any(f'"{key}"' in text for key in ("images", "image_id")) and any(f'"{key}"' in text for key in ("annotations", "categories"))
 
