@@ -44,6 +44,7 @@ STORED_BY_FORMAT = {
     "coco_results": Stored(ids=True, values=True, default_score=1.0),
     "cvat": Stored(ids=True, empty=False, values=True),
     "geojson": Stored(ids=True, empty=False, values=True),
+    "itag": Stored(ids=True, empty=False, values=True),
     "label_studio": Stored(ids=True, alpha=True, empty=False, values=True),
     "labelme": Stored(empty=False, values=True),
     "npz": Stored(ids=True, alpha=True, values=True),
