@@ -332,3 +332,26 @@ def test_a_url_without_a_file_stays_a_url(tmp_path: Path) -> None:
     assert item.path == "http://images.example/val2017/a.png" and not dataset.problems
     written = json.loads(cdwidget.write("coco", dataset, tmp_path / "out.json").read_text())["images"]
     assert written == [{**image, "file_name": "http://images.example/val2017/a.png"}]
+
+
+def test_a_file_of_lvis_keeps_its_fields(tmp_path: Path) -> None:
+    photo(tmp_path / "val2017" / "000000397133.png")
+    image = {
+        **{"id": 397133, "coco_url": "http://images.example/val2017/000000397133.png", "flickr_url": "", "license": 4},
+        **{"width": 40, "height": 30, "date_captured": "2013-11-14", "not_exhaustive_category_ids": [12], "neg_category_ids": [7, 9]},
+    }
+    annotation = {"image_id": 397133, "segmentation": [SQUARE], "bbox": [5, 5, 10, 10], "area": 100.0, "category_id": 12}
+    category = {
+        **{"id": 12, "name": "spoon", "synset": "spoon.n.01", "synonyms": ["spoon"], "def": "a utensil", "frequency": "r"},
+        **{"image_count": 1, "instance_count": 1},
+    }
+    unused = {**category, "id": 1203, "name": "zucchini", "synset": "zucchini.n.02"}
+    path = save(tmp_path / "annotations" / "lvis_v1_val2017.json", [image], [annotation], categories=[category, unused], info={"v": 1})
+    (item,) = dataset = cdwidget.read(path)
+    assert Path(item.path).samefile(tmp_path / "val2017" / "000000397133.png") and not dataset.problems
+    assert dataset.classes == {"spoon": 12, "zucchini": 1203} and item.instances[0].area == 100
+    before = json.loads(path.read_text())
+    after = json.loads(cdwidget.write("coco", dataset, tmp_path / "annotations" / "new.json").read_text())
+    assert after.pop("images") == [{**before.pop("images")[0], "file_name": "../val2017/000000397133.png"}]
+    assert after.pop("annotations") == [{**before.pop("annotations")[0], "iscrowd": 0}]
+    assert after == {**before, "licenses": []}
