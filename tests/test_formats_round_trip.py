@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+import unicodedata
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -175,6 +176,27 @@ def test_images_in_another_folder(format: str, tmp_path: Path) -> None:
     (item,) = cdwidget.read(format, tmp_path / "to", images=str(tmp_path / "moved"))
     assert item.path == tmp_path / "moved" / "a.png"
     assert item.instances[0].label == "cat"
+
+
+@pytest.mark.parametrize("format", [name for name, format in FORMATS.items() if not format.copies_images])
+def test_images_that_are_not_found_are_one_warning(format: str, tmp_path: Path) -> None:
+    masks = [Instance(np.eye(3, 4, dtype=bool), "cat")]
+    cdwidget.write(format, items_in(tmp_path / "from", [(name, (3, 4), masks) for name in ("a.png", "b.png")]), tmp_path / "to")
+    (tmp_path / "from").rename(tmp_path / "moved")
+    with pytest.warns(UserWarning, match=r"2 images were not found \(.*a\.png, .*b\.png\)") as caught:
+        assert len(cdwidget.read(format, tmp_path / "to")) == 2
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("format", [name for name, format in FORMATS.items() if not format.copies_images])
+def test_images_are_found_in_the_usual_places(format: str, tmp_path: Path) -> None:
+    items = items_in(tmp_path / "from", [("ü 1.PNG", (3, 4), [Instance(np.eye(3, 4, dtype=bool), "cat")])])
+    cdwidget.write(format, items, tmp_path / "set" / "annotations")
+    (tmp_path / "set" / "images").mkdir()
+    place = tmp_path / "set" / "images" / unicodedata.normalize("NFD", "ü 1.png")
+    (tmp_path / "from" / "ü 1.PNG").rename(place)
+    (item,) = cdwidget.read(format, tmp_path / "set" / "annotations")
+    assert Path(item.path).samefile(place)
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -50,10 +50,13 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     Raises:
         FileNotFoundError: If there is no such file.
     """
+    files = input_files(path, SUFFIX)
+    finder = ImageFinder(files[0], images)
     items = []
-    for file in input_files(path, SUFFIX):
+    for file in files:
         with problems.skipping(file):
-            items.append(_item(file, images, problems))
+            items.append(_item(file, images, finder, problems))
+    finder.warn_missing()
     return Dataset(items)
 
 
@@ -86,7 +89,7 @@ def write(items: Sequence[Item], path: Path) -> Path:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _item(file: Path, images: Path | None, problems: Problems) -> Item:
+def _item(file: Path, images: Path | None, finder: ImageFinder, problems: Problems) -> Item:
     content = read_json(file, problems.limits)
     if isinstance(content, Mapping) and content.get("type") == "Feature":
         content = {"features": [content]}
@@ -98,7 +101,7 @@ def _item(file: Path, images: Path | None, problems: Problems) -> Item:
     records: list[Record] = []
     others: list[Any] = []
     taken: set[int] = set()
-    image = _image_of(file, collection.get(IMAGE), images)
+    image = _image_of(file, collection.get(IMAGE), images, finder)
     for number, feature in enumerate(collection["features"], 1):
         with problems.skipping(file, image.name, number):
             shape = _parts(feature["geometry"], to_pixel, problems.limits)
@@ -113,12 +116,9 @@ def _item(file: Path, images: Path | None, problems: Problems) -> Item:
     return item_of(FORMAT, file, image, records, None, problems, {**kept, **({"others": others} if others else {})})
 
 
-def _image_of(file: Path, name: Any, images: Path | None) -> Path:
+def _image_of(file: Path, name: Any, images: Path | None, finder: ImageFinder) -> Path:
     if isinstance(name, str):
-        finder = ImageFinder(file, images)
-        found = finder.find(name)
-        finder.warn_missing()
-        return Path(found)
+        return Path(finder.find(name))
     folders = [images] if images is not None else [file.parent, file.parent / "images", file.parent.parent / "images"]
     beside = (path for folder in folders for path in sorted(folder.glob(f"{file.stem}.*")) if path.suffix.lower() in IMAGE_SUFFIXES)
     return next(beside, folders[0] / f"{file.stem}.png")

@@ -48,19 +48,6 @@ def image_size(path: Path) -> tuple[int, int]:
         return page_size(opened, page, str(path))
 
 
-def find_image(name: str, folder: Path, images: Path | None) -> Path:
-    """Return the path of the image that a file in `folder` calls `name`; it need not exist.
-
-    The name is relative to `images` if given, else to `folder`. In `images`, a file with the same last part matches too.
-    """
-    names = [name, name.replace("\\", "/")]  # The file may have been written on Windows.
-    if images is not None:
-        names.append(names[1].rpartition("/")[2])
-    paths = [(images or folder) / part for part in names]
-    # For a name that is too long, os.path.exists returns False where Path.exists raises.
-    return next((path for path in paths if os.path.exists(path)), paths[0])
-
-
 def image_path(item: Item) -> Path:
     """Return the path of an item's image, with `~` expanded."""
     return Path(item.path).expanduser()

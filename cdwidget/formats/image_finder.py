@@ -44,6 +44,16 @@ class ImageFinder:
 
     def find(self, name: str) -> str | Path:
         """Return the path of an image; for one that is not found its URL, or the path where it should be."""
+        found = self.search(name)
+        if found is not None:
+            return found
+        if is_url(name):
+            return name
+        self.missing.append(name)
+        return self._base / name
+
+    def search(self, name: str) -> Path | None:
+        """Return the path of an image, or None for one that is not found, which is not reported as missing."""
         names = list(_variants(name))
         for match, name_to_try in ((match, each) for each in names for match in (_exact, self._similar)):
             found = next((path for folder in self._folders if (path := match(folder / name_to_try)) is not None), None)
@@ -52,14 +62,7 @@ class ImageFinder:
             guesses = [path for folder in self._guesses if (path := match(folder / name_to_try)) is not None]
             if len(guesses) == 1:
                 return guesses[0]
-        if self._searches_below:
-            below = self._find_below(names[-1])
-            if below is not None:
-                return below
-        if is_url(name):
-            return name
-        self.missing.append(name)
-        return self._base / name
+        return self._find_below(names[-1]) if self._searches_below else None
 
     def warn_missing(self) -> None:
         """Warn once of all images that were not found; a reader calls it."""

@@ -8,7 +8,6 @@ mask is the same. Attributes and scores are stored as X-AnyLabeling stores them;
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64encode
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.dataset import Dataset, Problems, naming
-from cdwidget.formats.image_files import IMAGE_SUFFIXES, find_image, image_path, image_size, item_size, output_files
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
+from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_png, write_files
 from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, save_embedded_image
@@ -59,10 +59,13 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     Raises:
         FileNotFoundError: If there is no such file.
     """
+    files = input_files(path, ".json")
+    finder = ImageFinder(files[0], images)
     items = []
-    for file in input_files(path, ".json"):
+    for file in files:
         with problems.skipping(file, advice="remove the file from the folder if it is no LabelMe file"):
-            items.append(_read_item(file, images, problems))
+            items.append(_read_item(file, finder, problems))
+    finder.warn_missing()
     return Dataset(items)
 
 
@@ -142,14 +145,14 @@ def _encode_shapes(instance: Instance, free_groups: Iterator[int]) -> list[dict[
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read_item(file: Path, images: Path | None, problems: Problems) -> Item:
+def _read_item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     try:
         content = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise ValueError(f"{file} is not a LabelMe file; it needs a list of shapes")
-    image = _find_image(file, content, images)
+    image = _find_image(file, content, finder)
     height, width = _size(file, content, image)
     problems.limits.check("max_pixels", height * width, "its image")
     groups: dict[Any, list[Mapping[str, Any]]] = {}
@@ -169,18 +172,18 @@ def _read_item(file: Path, images: Path | None, problems: Problems) -> Item:
     return Item(image, instances, {FORMAT: {**extra, **({"shapes": others} if others else {})}})
 
 
-def _find_image(file: Path, content: Mapping[str, Any], images: Path | None) -> Path:
+def _find_image(file: Path, content: Mapping[str, Any], finder: ImageFinder) -> Path:
     """Return the image that a file names, the one next to it with its stem, or the one that it holds, saved next to it."""
     named = content.get("imagePath")
-    path = find_image(named if isinstance(named, str) and named else file.stem, file.parent, images)
-    if os.path.isfile(path):
-        return path
-    for folder in [images, file.parent] if images is not None else [file.parent]:
-        found = [other for suffix in sorted(IMAGE_SUFFIXES) if os.path.isfile(other := folder / f"{file.stem}{suffix}")]
-        if found:
-            return found[0]
+    name = named if isinstance(named, str) and named else file.stem
+    for each in [name, *(f"{file.stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))]:
+        found = finder.search(each)
+        if found is not None:
+            return found
     data = content.get("imageData")
-    return save_embedded_image(data, file, path.name) if isinstance(data, str) and data else path
+    if isinstance(data, str) and data:
+        return save_embedded_image(data, file, Path(name.replace("\\", "/")).name)
+    return Path(finder.find(name))
 
 
 def _size(file: Path, content: Mapping[str, Any], image: Path) -> tuple[int, int]:

@@ -16,7 +16,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from cdwidget.formats.dataset import Dataset, Problems, naming
-from cdwidget.formats.image_files import find_image, image_path, item_size, output_files
+from cdwidget.formats.image_files import image_path, item_size, output_files
+from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, alpha_of, checked_instances, soft_alpha
 from cdwidget.formats.io import input_files, relative_name, write_files
 from cdwidget.items import Instance, Item
@@ -32,7 +33,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
 
     Args:
         path: The file or folder.
-        images: The folder of the images; by default the files name them.
+        images: The folder of the images; by default the files' folder, or the usual places near it.
         problems: Receives the entries that cannot be read.
 
     Returns:
@@ -42,14 +43,17 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         FileNotFoundError: If there is no such file.
         ValueError: If a file is broken or lacks an array.
     """
+    files = input_files(path, ".npz")
+    finder = ImageFinder(files[0], images)
     items = []
-    for file in input_files(path, ".npz"):
+    for file in files:
         with problems.skipping(file):
             labels, image = _read_arrays(file, problems.limits, "labels", "image")
             if labels.ndim != 1 or image.ndim != 0:
                 raise ValueError(f"its labels have shape {labels.shape} and its image {image.shape}; they are (N,) and ()")
             load = partial(_load, file, problems.limits)
-            items.append(Item(find_image(str(image), file.parent, images), LazyInstances(len(labels), load, problems)))
+            items.append(Item(finder.find(str(image)), LazyInstances(len(labels), load, problems)))
+    finder.warn_missing()
     return Dataset(items)
 
 
