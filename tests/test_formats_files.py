@@ -33,6 +33,7 @@ def test_labelme_shapes_match_labelme_files(tmp_path: Path) -> None:
 
 def labelme(folder: Path, *shapes: object, **content: object) -> Path:
     whole = {"version": "5.5.0", "shapes": shapes, "imagePath": "..\\p\\a.png", "imageHeight": 5, "imageWidth": 6, **content}
+    item(folder)
     (folder / "a.json").write_text(json.dumps(whole))
     return folder / "a.json"
 
@@ -95,6 +96,7 @@ def test_a_labelme_mask_outside_the_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"shapes": [], "imagePath": "a.png", "imageHeight": 1.5, "imageWidth": 2}'])
 def test_files_that_are_not_labelme(tmp_path: Path, text: str) -> None:
+    item(tmp_path)
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=r"a\.json.*(is not JSON|is not a LabelMe file|must be whole pixels)"):
         cdwidget.read("labelme", tmp_path)
@@ -202,6 +204,7 @@ def test_broken_npz(tmp_path: Path, content: bytes | None, message: str) -> None
 
 
 def test_npz_with_masks_of_another_dtype(tmp_path: Path) -> None:
+    item(tmp_path)
     np.savez(tmp_path / "a.npz", masks=np.zeros((1, 2, 2)), labels=["x"], ids=[1], image="a.png")
     with pytest.raises(ValueError, match=r"masks float64 \(1, 2, 2\), 1 labels, 1 ids; masks are bool"):
         list(cdwidget.read("npz", tmp_path / "a.npz", strict=True)[0].instances)
@@ -219,6 +222,7 @@ def test_npz_with_masks_of_another_dtype(tmp_path: Path) -> None:
 )
 def test_npz_arrays_of_other_shapes(tmp_path: Path, changed: dict[str, np.ndarray], message: str) -> None:
     arrays = {"masks": SQUARE[None], "labels": np.array(["x"]), "ids": np.array([1]), "image": np.array("a.png")}
+    item(tmp_path)
     np.savez(tmp_path / "a.npz", **{**arrays, **changed})
     with pytest.raises(ValueError, match=rf"a\.npz.*{message}"):
         list(cdwidget.read("npz", tmp_path / "a.npz", strict=True)[0].instances)
