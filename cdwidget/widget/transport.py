@@ -75,7 +75,7 @@ class SharedWidget(anywidget.AnyWidget):
             if old in traits:
                 warn_renamed(f"{type(self).__name__}({old}=)", f"{new}=", stacklevel=4)
                 traits[new] = traits.pop(old)
-        allowed = {name for name, trait in self.class_traits(sync=True).items() if not (name.startswith("_") or trait.read_only)}
+        allowed = self._settable_traits()
         if unknown := sorted(traits.keys() - allowed):
             raise unknown_keyword(type(self), unknown[0], allowed - {"tabbable", "tooltip"})
         self.lock = RLock()
@@ -97,9 +97,15 @@ class SharedWidget(anywidget.AnyWidget):
             super().notify_change(change)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Set the traits that the page has changed."""
+        """Set the traits that the page has changed; private and read-only ones, which only Python sets, are ignored."""
+        settable = self._settable_traits()
         with self.lock:
-            super().set_state(sync_data)
+            super().set_state({name: value for name, value in sync_data.items() if name in settable})
+
+    @classmethod
+    def _settable_traits(cls) -> set[str]:
+        """Return the names of the shared traits that the user and the page may set."""
+        return {name for name, trait in cls.class_traits(sync=True).items() if not (name.startswith("_") or trait.read_only)}
 
     @t.validate("shortcuts")
     def _with_defaults(self, proposal: Any) -> dict[str, list[str]]:

@@ -1,0 +1,147 @@
+"""Attacks on widgets: random messages and traits of the page are answered, and an error changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from traitlets import TraitError
+
+from cdwidget import Gallery
+from cdwidget.items import Instance
+from cdwidget.session.actions import action_to_json
+from cdwidget.widget import Annotator
+from support.annotator_page import AnnotatorPage
+from support.damage import ODD_VALUES, with_odd_value
+from support.gallery_page import GalleryPage, catalogue_of, scored
+from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, any_action, snapshot
+from support.widget_page import WidgetPage
+
+TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
+MESSAGE_ATTACKS, TRAIT_ATTACKS = 200, 300
+
+
+def request(page: WidgetPage, valid: dict[str, Any], random: Random) -> dict[str, Any]:
+    """Send a request, often with an odd value, and return the reply; any reply has a result or a written error."""
+    message = with_odd_value(valid, random) if random.random() < 0.7 else valid
+    message = {str(name): value for name, value in message.items()} if isinstance(message, dict) else {"op": message}
+    message.pop("id", None)
+    reply = page.exchange(message.pop("op", ""), **message)[0]
+    assert reply["ok"] or reply["error"], message
+    return reply
+
+
+def test_random_messages_to_an_annotator_are_answered() -> None:
+    random = Random(0)
+    objects = [Instance(LEFT_HALF, "cat"), Instance(RIGHT_HALF, "dog")]
+    page = AnnotatorPage(Annotator(IMAGE, RandomPredictor(), instances=objects, labels=["cat", "dog"]))
+    assert page.request("document")["ok"]
+    session = page.widget.session
+    refused = 0
+    for _ in range(MESSAGE_ATTACKS * TRIES):
+        action = action_to_json(any_action(random, session))
+        key = page.trait("_image")["key"]
+        valid = random.choice(
+            [
+                *[{"op": "apply", "action": action, "key": key}] * 6,
+                {"op": "peek", "action": action},
+                {"op": "undo", "key": key},
+                {"op": "redo", "key": key},
+                {"op": "document"},
+                {"op": "image"},
+                {"op": "sources"},
+                {"op": "tile", "box": [0, 0, 9, 9], "width": 9, "height": 9},
+                {"op": "superpixels", "count": 12},
+                {"op": "scissors", "points": [[1.0, 1.0], [8.0, 9.0]], "window": 20.0},
+                {"op": "go", "step": 1},
+                {"op": "goto", "index": 0},
+            ]
+        )
+        before = snapshot(session)
+        if not request(page, valid, random)["ok"]:
+            refused += 1
+            assert snapshot(session) == before, valid
+        assert page.matches_session(), valid
+    assert MESSAGE_ATTACKS / 10 < refused < MESSAGE_ATTACKS * TRIES
+
+
+def test_random_messages_to_a_gallery_are_answered(tmp_path: Path) -> None:
+    random = Random(0)
+    catalogue = scored(catalogue_of(tmp_path, 4))
+    page = GalleryPage(Gallery(catalogue, RandomPredictor()))
+    page.wait_for_list()
+    masks = [instance.mask for item in catalogue.items() for instance in item.instances]
+    refused = 0
+    for _ in range(MESSAGE_ATTACKS * TRIES):
+        page.wait_for_list()
+        valid = random.choice(
+            [
+                {"op": "page", "key": page.key, "start": 0, "stop": 4},
+                {"op": "thumbs", "ids": [1, 2], "size": 64},
+                {"op": "heat", "id": 1},
+                {"op": "status", "ids": [1, 2], "status": random.choice(["accepted", "rejected", "new"])},
+                {"op": "undo"},
+                {"op": "refresh"},
+                {"op": "edit", "id": 1},
+                {"op": "skip", "overwrite": False},
+                {"op": "step", "by": 1},
+                {"op": "close"},
+            ]
+        )
+        before = statuses(catalogue)
+        if not request(page, valid, random)["ok"]:
+            refused += 1
+            assert statuses(catalogue) == before, valid
+    assert MESSAGE_ATTACKS / 10 < refused < MESSAGE_ATTACKS * TRIES
+    kept = [instance.mask for item in catalogue.items() for instance in item.instances]
+    assert len(kept) == len(masks) and all(map(np.array_equal, kept, masks))
+
+
+def statuses(catalogue: Any) -> dict[int, str]:
+    return {row.id: row.status for row in catalogue.query(of="instances", limit=None)}
+
+
+def attack_traits(page: WidgetPage, check: Callable[[], object]) -> None:
+    """Set odd values of all traits as the page does; private and read-only traits stay as they are."""
+    random = Random(0)
+    widget = page.widget
+    traits = sorted(set(widget.keys) - {"layout"})
+    settable = {name for name in traits if not (name.startswith("_") or widget.traits()[name].read_only)}
+    own = sorted(set(traits) - settable)
+    check()
+    for _ in range(TRAIT_ATTACKS * TRIES):
+        name = random.choice(traits)
+        before = widget.get_state(own)
+        try:
+            widget.set_state({name: random.choice(ODD_VALUES)})
+        except (TraitError, ValueError):
+            assert name in settable
+        if name not in settable:
+            assert widget.get_state(own) == before
+        check()
+
+
+def test_random_traits_of_an_annotator_keep_it_usable() -> None:
+    page = AnnotatorPage(Annotator(IMAGE, RandomPredictor(), instances=[Instance(LEFT_HALF, "cat")]))
+    before = snapshot(page.widget.session)[1:]
+
+    def check() -> None:
+        assert page.request("document")["ok"]
+        assert [instance.label for instance in page.widget.instances] == ["cat"]
+
+    attack_traits(page, check)
+    assert snapshot(page.widget.session)[2:] == before[1:]
+
+
+def test_random_traits_of_a_gallery_keep_it_usable(tmp_path: Path) -> None:
+    page = GalleryPage(Gallery(catalogue_of(tmp_path, 2), RandomPredictor()))
+
+    def check() -> None:
+        page.wait_for_list()
+        assert page.request("page", key=page.key, start=0, stop=4)["ok"]
+
+    attack_traits(page, check)
