@@ -123,6 +123,7 @@ def test_a_broken_cvat_mask_is_found_when_it_is_decoded(tmp_path: Path) -> None:
     [
         ("<a", "is not XML"),
         ("<a/>", "is not a CVAT file; its first element is <a>"),
+        ('<?xml version="1.0" encoding="ut8"?><annotations/>', "is not XML: unknown encoding: ut8"),
         ('<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]><annotations>&c;</annotations>', "defines XML entities"),
     ],
 )
@@ -174,6 +175,15 @@ def test_via_projects_keep_everything(tmp_path: Path) -> None:
     assert after["_via_settings"] == before["_via_settings"] and after["_via_attributes"] == before["_via_attributes"]
     (image,) = after["_via_img_metadata"].values()
     assert image == before["_via_img_metadata"]["a.png123"]
+
+
+@pytest.mark.parametrize("core", [False, None, "images", []])
+def test_a_via_project_with_other_settings_is_read(tmp_path: Path, core: object) -> None:
+    file = via(tmp_path, *REGIONS[:3])
+    content = json.loads(file.read_text())
+    content["_via_settings"]["core"] = core
+    file.write_text(json.dumps(content))
+    assert len(cdwidget.read("via", file)[0].instances) == 3
 
 
 @pytest.mark.parametrize("content", ["[]", '{"a": 1}', '{"_via_img_metadata": {"a": {}}}', "{"])

@@ -1,6 +1,7 @@
 """Masks predicted from boxes, coarse masks and points, and object proposals."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +124,33 @@ def test_points_are_grouped(tmp_path: Path) -> None:
 def test_wrong_points_are_explained(catalogue: Catalogue, points: object, message: str) -> None:
     with pytest.raises((ValueError, OSError), match=message):
         prelabel(catalogue, "points", points=points)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.json", b"{"),
+        ("p.json", b"\xff"),
+        ("p.json", b"[" * 100_000),
+        ("p.json", b"[[1, 2]]"),
+        ("p.json", b'{"a.png": 3}'),
+        ("p.json", b'{"a.png": {"x": 1}}'),
+        ("p.json", b'{"a.png": [5]}'),
+        ("p.json", b'{"a.png": [[1, 1' + b"0" * 400 + b"]]}"),
+        ("p.csv", b"path,x,y\na.png,1,\xff\n"),
+        ("p.csv", b"path,x,y\n" + b"a" * 200_000 + b",1,2\n"),
+        ("p.csv", b"path,x,y\na.png,1\n"),
+    ],
+)
+def test_a_broken_file_of_points_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(name)):
+        read_points(tmp_path / name)
+
+
+def test_a_json_file_of_points_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_bytes(b'\xef\xbb\xbf{"a.png": [[1, 2]]}')
+    assert read_points(tmp_path / "p.json") == {"a.png": [(1.0, 2.0, "", None, True)]}
 
 
 def test_a_point_outside_the_image_fails_only_its_item(catalogue: Catalogue) -> None:

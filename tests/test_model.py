@@ -85,6 +85,29 @@ def test_files_that_are_not_checkpoints_raise_errors(tmp_path):
         load_checkpoint(tmp_path / "none.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ('{"depth": 3}', "written by another version"),
+        ('{"channels": "32"}', "value '32' of channels"),
+        ('{"channels": 1000000000}', "value 1000000000 of channels"),
+        ('{"quality": 1}', "value 1 of quality"),
+        ('{"click_radius": NaN}', "value nan of click_radius"),
+        ('{"fdm": "v9"}', "value 'v9' of fdm"),
+        ('{"backbone": "none"}', "describes no network"),
+    ],
+)
+def test_a_wrong_configuration_is_explained(config, message, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"config": config})
+    with pytest.raises(ValueError, match=message) as error:
+        load_checkpoint(path)
+    assert str(path) in str(error.value)
+
+
 def test_encoder_weights_load_strictly(tmp_path):
     source, target = small(), small()
     path = tmp_path / "encoder.safetensors"

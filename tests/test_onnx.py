@@ -71,6 +71,10 @@ def test_files_that_are_not_graphs_raise_errors(graph, tmp_path):
         load_predictor(tmp_path / "none.onnx")
     with pytest.raises(ValueError, match="is not a CDNet"):
         OnnxCDNet(_without_notes(graph, tmp_path / "other.onnx"))
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(graph.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"damaged\.onnx is not an ONNX graph that can be run"):
+        load_predictor(damaged)
     with pytest.raises(ValueError, match="must end in .onnx"):
         export_onnx(CDNet(CDNetConfig(backbone="lite0", size=64, channels=32)), tmp_path / "x.bin")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 from math import isfinite
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence, Union
 
 from cdwidget.catalogue import Catalogue
 from cdwidget.catalogue.images import file_name, resolve_path
+from cdwidget.formats.io import read_json
 from cdwidget.prompts import Click
 
 Points = Union[str, "os.PathLike[str]", Mapping[str, Sequence[Sequence[Any]]]]
@@ -45,16 +45,19 @@ def read_points(points: Points) -> dict[str, list[Point]]:
         ValueError: If its content is not a list of points.
     """
     if isinstance(points, Mapping):
-        return {str(path): [_point(*values, of=path) for values in rows] for path, rows in points.items()}
+        return _of_mapping(points)
     source = Path(points).expanduser()
     if source.suffix.lower() == ".json":
-        content = json.loads(source.read_text(encoding="utf-8"))
+        content = read_json(source)
         if not isinstance(content, dict):
             raise ValueError(f'{source} must hold {{"image path": [[x, y], ...], ...}}')
-        return read_points(content)
+        return _of_mapping(content, f"{source}, ")
     found: dict[str, list[Point]] = {}
-    for path, point in _rows(source):
-        found.setdefault(path, []).append(point)
+    try:
+        for path, point in _rows(source):
+            found.setdefault(path, []).append(point)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{source} is not a CSV file in UTF-8: {error}") from error
     return found
 
 
@@ -98,6 +101,17 @@ def group_by_object(points: Iterable[Point]) -> Iterator[tuple[str, list[Click]]
         yield next((point.label for point in group if point.label), ""), [Click(p.x, p.y, p.positive) for p in ordered]
 
 
+def _of_mapping(points: Mapping[str, Sequence[Sequence[Any]]], file: str = "") -> dict[str, list[Point]]:
+    for path, rows in points.items():
+        if not (_is_list(rows) and all(map(_is_list, rows))):
+            raise ValueError(f"{file}{path}: its points must be a list of [x, y], not {rows!r:.80}")
+    return {str(path): [_point(*values, of=f"{file}{path}") for values in rows] for path, rows in points.items()}
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+
+
 def _rows(source: Path) -> Iterator[tuple[str, Point]]:
     with source.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -113,7 +127,7 @@ def _point(x: Any = None, y: Any = None, label: Any = "", object: Any = None, po
         point = Point(
             float(x), float(y), str(label or ""), None if object is None else str(object), str(positive).lower() not in NEGATIVE_WORDS
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{of}: {x!r}, {y!r} is not a point; write x and y as numbers, in pixels") from error
     if more or not (isfinite(point.x) and isfinite(point.y)):
         raise ValueError(

@@ -62,8 +62,9 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     if not isinstance(metadata, dict) or not all(isinstance(each, Mapping) and "regions" in each for each in metadata.values()):
         raise ValueError(f"{path} is not a VIA file; every image needs a filename and regions")
     settings = content.get("_via_settings") if IMAGES in content else None
-    if images is None and isinstance(settings, Mapping):
-        folder = str(settings.get("core", {}).get("default_filepath") or "")
+    core = settings.get("core") if isinstance(settings, Mapping) else None
+    if images is None and isinstance(core, Mapping):
+        folder = str(core.get("default_filepath") or "")
         images = path.parent / folder if folder and (path.parent / folder).is_dir() else None
     finder = ImageFinder(path, images)
     label_key = _label_key(metadata.values())

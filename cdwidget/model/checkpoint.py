@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from cdwidget.model.cdnet import CDNet, CDNetConfig
+from cdwidget.model.fdm import Variant
+from cdwidget.model.prompt_maps import ClickEncoding
 from cdwidget.model.quantization import bits_of, decode, encode, pack, unpack
 
 CODES_SUFFIX, SCALES_SUFFIX = ".codes", ".scales"  # Suffixes of the two tensors that hold a quantized weight.
+CHOICES = {"fdm": get_args(Variant), "click_encoding": get_args(ClickEncoding)}
+MAX_CONFIG_VALUE = 2048  # Channels or pixels of a view; larger networks need more memory than a file of weights may ask for.
 MAX_LISTED_KEYS = 5  # Number of keys in an error message.
 
 
@@ -66,15 +71,42 @@ def load_checkpoint(path: Path) -> CDNet:
         raise ValueError(f"{path} is not a complete safetensors file ({error}); copy or train it again") from error
     if "config" not in metadata:
         raise ValueError(f"{path} holds no cdwidget configuration; load a file that `cdwidget train` wrote")
-    content = json.loads(metadata["config"])
-    known = {field.name for field in fields(CDNetConfig)}
-    if unknown := sorted(set(content) - known):
+    config = read_config(metadata["config"], path)
+    try:
+        model = CDNet(config)
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"the configuration in {path} describes no network ({error}); copy or train it again") from error
+    _load_strictly(model, _dequantized(tensors, model, path), path)
+    return model.eval()
+
+
+def read_config(text: str, path: Path) -> CDNetConfig:
+    """Read the configuration in a file of weights.
+
+    Args:
+        text: The configuration, JSON.
+        path: The file, for error messages.
+
+    Raises:
+        ValueError: If it is no JSON object, or a value is unknown, of another type or out of range.
+    """
+    try:
+        content = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"the configuration in {path} is not JSON ({error}); copy or train it again") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"the configuration in {path} is not a JSON object; copy or train it again")
+    known = asdict(CDNetConfig())
+    if unknown := sorted(content.keys() - known.keys()):
         raise ValueError(
             f"{path} was written by another version: its configuration has {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         )
-    model = CDNet(CDNetConfig(**content))
-    _load_strictly(model, _dequantized(tensors, model, path), path)
-    return model.eval()
+    for name, value in content.items():
+        types = (int, float) if isinstance(known[name], float) else (type(known[name]),)
+        is_valid = value in CHOICES[name] if name in CHOICES else type(value) in types
+        if not is_valid or not isinstance(value, str) and not 0 <= value <= MAX_CONFIG_VALUE:
+            raise ValueError(f"the configuration in {path} has the value {value!r:.80} of {name}; copy or train it again")
+    return CDNetConfig(**content)
 
 
 def load_encoder(model: CDNet, path: Path) -> None:

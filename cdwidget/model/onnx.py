@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from cdwidget.model.cdnet import CDNet, CDNetConfig, Output
+from cdwidget.model.cdnet import CDNet, Output
+from cdwidget.model.checkpoint import read_config
 
 OUTPUTS = ("logits", "gate", "quality")
 
@@ -83,7 +84,7 @@ class OnnxCDNet(CDNet):
         metadata = self._head.get_modelmeta().custom_metadata_map
         if "cdwidget" not in metadata:
             raise ValueError(f"{path} is not a CDNet; give the file that `cdwidget export-onnx` wrote")
-        self.config = CDNetConfig(**json.loads(metadata["cdwidget"]))
+        self.config = read_config(metadata["cdwidget"], path)
         self.late = len(self._head.get_inputs()) > 2
         self._encoder = _session(_encoder_path(path)) if self.late else None
 
@@ -126,7 +127,10 @@ def _session(path: Path) -> Any:
         raise FileNotFoundError(f"there is no graph {path}; write head and encoder with `cdwidget export-onnx`")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has many types of errors, none of them public.
+        raise ValueError(f"{path} is not an ONNX graph that can be run ({error}); write it again with `cdwidget export-onnx`") from error
 
 
 def _run(session: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
