@@ -19,7 +19,6 @@ class Limits:
         max_pixels: Pixels of an image or a mask, as many as Pillow decodes.
         max_points: Points of the polygons of one mask.
         max_edge_length: Total length of their edges, max(|dx|, |dy|) of each inside the image, in pixels.
-        max_depth: Nesting depth of JSON and YAML.
         max_file_bytes: Bytes that the compressed parts of one file may hold together after decompression.
 
     Raises:
@@ -32,7 +31,6 @@ class Limits:
     max_pixels: int = 178_956_970
     max_points: int = 1_000_000
     max_edge_length: int = 20_000_000
-    max_depth: int = 100
     max_file_bytes: int = 4 * 2**30
 
     def __post_init__(self) -> None:
@@ -64,7 +62,6 @@ UNITS = {
     "max_pixels": "pixels",
     "max_points": "points",
     "max_edge_length": "pixels of edges",
-    "max_depth": "levels of nesting",
     "max_file_bytes": "bytes after decompression",
 }
 DEFAULT_LIMITS = Limits()

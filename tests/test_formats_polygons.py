@@ -137,5 +137,5 @@ def test_a_polygon_over_a_limit_is_refused(limits: Limits, message: str) -> None
 
 def test_limits_are_whole_numbers_from_1() -> None:
     for wrong in (0, 1.5, True, "1"):
-        with pytest.raises(ValueError, match="max_depth is a whole number from 1"):
-            Limits(max_depth=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="max_points is a whole number from 1"):
+            Limits(max_points=wrong)  # type: ignore[arg-type]
