@@ -117,3 +117,12 @@ def test_a_missing_docstring_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert missing_docstrings(module) == ["shapes.Square", "shapes.Square.area", "shapes.Square.unit", "shapes.area"]
     assert long_first_lines(module) == ["shapes", "shapes.documented"]
     assert untitled_examples(module) == ["shapes.documented"]
+
+
+def test_the_tests_that_the_documentation_names_exist() -> None:
+    root = Path(__file__).parents[1]
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "concepts" / "durability.md").read_text()))
+    defined = {
+        name for file in (root / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)
+    }
+    assert len(named) > 20 and named <= defined, sorted(named - defined)
