@@ -75,6 +75,17 @@ def test_a_bad_segment_and_a_missing_map(tmp_path: Path) -> None:
         assert list(dataset[0].instances) == []
 
 
+@pytest.mark.parametrize("record", [{"id": [139], "file_name": "b.png"}, {"file_name": "b.png"}, "b.png", None])
+def test_a_bad_image_costs_only_itself(tmp_path: Path, record: object) -> None:
+    file = panoptic(tmp_path)
+    content = json.loads(file.read_text())
+    content["images"].append(record)
+    file.write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match=r"1 problem: .*panoptic_val2017\.json, image number 2: "):
+        dataset = cdwidget.read("panoptic", file)
+    assert len(dataset) == 1 and len(dataset[0].instances) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -50,7 +50,10 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     path = _file_of(path)
     content = _content(path, problems)
     labels = {category["id"]: str(category["name"]) for category in content["categories"]}
-    records = {image["id"]: image for image in content["images"] if isinstance(image, Mapping) and "id" in image}
+    records: dict[Any, Mapping[str, Any]] = {}
+    for number, record in enumerate(content["images"], 1):
+        with problems.skipping(path, f"number {number}"):
+            records[record["id"]] = record
     finder = ImageFinder(path, images)
     items = []
     for number, annotation in enumerate(content["annotations"], 1):
