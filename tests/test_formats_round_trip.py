@@ -1,5 +1,6 @@
 """Every format: items that are written are read back the same, as far as the format can store them."""
 
+import os
 import pickle
 import tempfile
 import unicodedata
@@ -291,3 +292,21 @@ def test_a_folder_of_two_formats_needs_the_name_of_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="looks like coco and png; name the format"):
         cdwidget.read(tmp_path / "to")
     assert cdwidget.read("coco", tmp_path / "to").format == "coco"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_name_that_is_not_unicode_is_kept_or_named_in_the_error(format: str, tmp_path: Path) -> None:
+    image = tmp_path / os.fsdecode(b"caf\xe9.png")
+    mask = np.zeros((8, 10), bool)
+    mask[2:5, 3:7] = True
+    with image.open("wb") as file:
+        Image.new("RGB", (10, 8)).save(file, "PNG")
+    items = [Item(image, [Instance(mask, "cup")])]
+    if format == "cvat":  # XML cannot hold it.
+        with pytest.raises(ValueError, match=r"caf\\udce9.png.*rename the file"):
+            cdwidget.write(format, items, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+        return
+    (found,) = cdwidget.read(format, cdwidget.write(format, items, tmp_path / "out"))
+    assert found.read_image().shape == (8, 10, 3)
+    assert [(each.label or "cup", each.mask.tolist()) for each in found.instances] == [("cup", mask.tolist())]

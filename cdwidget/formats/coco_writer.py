@@ -7,7 +7,6 @@ read.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -24,7 +23,7 @@ from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder, is_url
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import open_replacement, relative_name
+from cdwidget.formats.io import open_replacement, relative_name, to_json_bytes
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
 from cdwidget.polygons import parts
@@ -205,7 +204,7 @@ def image_name(item: Item, file: Path, finder: ImageFinder) -> str:
 
 def json_bytes(value: Any) -> bytes:
     """Return a value as JSON; NumPy numbers and arrays become plain ones."""
-    return json.dumps(value, ensure_ascii=False, default=_plain).encode()
+    return to_json_bytes(value, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,6 @@ numbers of an affine transform, from the image's file or from `geotransform` of 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
@@ -15,7 +14,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import input_files, peek, read_json, relative_name, write_files
+from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.formats.records import (
     Record,
     Ring,
@@ -184,7 +183,7 @@ def _encode(item: Item, folder: Path) -> bytes:
     features = [_feature(each, geotransform) for each in checked_instances(item, height, width) if each.mask.any()]
     image = relative_name(image_path(item), folder)
     content = {"type": "FeatureCollection", IMAGE: image, **kept, "features": features + others}
-    return json.dumps(content, ensure_ascii=False).encode()
+    return to_json_bytes(content)
 
 
 def _feature(instance: Instance, geotransform: Any) -> dict[str, Any]:

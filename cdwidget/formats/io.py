@@ -57,6 +57,21 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def to_json_bytes(value: Any, **options: Any) -> bytes:
+    """Return a value as JSON in UTF-8.
+
+    Names of files may hold characters that UTF-8 does not have. They are written as escapes, which readers of JSON turn back.
+
+    Args:
+        value: The value.
+        **options: Further options of `json.dumps`.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, **options).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, **options).encode()
+
+
 def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:
     """Return an image, with optional text chunks, as the bytes of a PNG file."""
     buffer = io.BytesIO()

@@ -18,7 +18,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder, is_url
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import peek, read_text, relative_name, write_files
+from cdwidget.formats.io import peek, read_text, relative_name, to_json_bytes, write_files
 from cdwidget.formats.records import Record, instance_id, item_of, kept_fields, kept_image, parts_decoder, ring_of, score_of, size_of
 from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.items import Instance, Item
@@ -92,8 +92,7 @@ def write(items: Sequence[Item], path: Path) -> Path:
     """
     path = path if path.suffix.lower() in SUFFIXES else path / FILE_NAME
     finder = ImageFinder(path)
-    lines = (json.dumps(_line(item, path, finder), ensure_ascii=False) for item in items)
-    write_files([(path, "".join(f"{line}\n" for line in lines).encode())])
+    write_files([(path, b"".join(to_json_bytes(_line(item, path, finder)) + b"\n" for item in items))])
     return path
 
 

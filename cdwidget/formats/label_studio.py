@@ -6,7 +6,6 @@ Choices, numbers and ratings of a region are its attributes. If a task has no an
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from functools import partial
@@ -22,7 +21,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import alpha_of, checked_instances
-from cdwidget.formats.io import peek, read_json, relative_name, write_files
+from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.formats.records import (
     MIN_MASK_ALPHA,
     Decode,
@@ -101,7 +100,7 @@ def write(items: Sequence[Item], path: Path) -> Path:
     """
     path = path if path.suffix.lower() == ".json" else path / FILE_NAME
     tasks = [_task(item, path.parent) for item in items]
-    write_files([(path, json.dumps(tasks, ensure_ascii=False).encode())])
+    write_files([(path, to_json_bytes(tasks))])
     return path
 
 

@@ -20,7 +20,7 @@ from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
-from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_png, write_files
+from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_json_bytes, to_png, write_files
 from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, save_embedded_image
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
@@ -114,7 +114,7 @@ def _encode(item: Item, folder: Path) -> bytes:
         "imageHeight": height,
         "imageWidth": width,
     }
-    return json.dumps(content, ensure_ascii=False, indent=2).encode()
+    return to_json_bytes(content, indent=2)
 
 
 def _own_shapes(instance: Instance) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,6 @@ The id of a pixel is red + 256 green + 65536 blue; 0 belongs to no segment. The 
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import image_path, item_size, read_pixels, unique_stems
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, checked_instances
-from cdwidget.formats.io import peek, read_json, relative_name, to_png, write_files
+from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, to_png, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 
@@ -116,7 +115,7 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
             {"supercategory": "", "isthing": 1, **fields.get(id, {}), "id": id, "name": label} for id, label in classes.in_order()
         ]
         content = {"info": {}, "licenses": [], **kept, "images": images, "annotations": annotations, "categories": categories}
-        yield path, json.dumps(content, ensure_ascii=False).encode()
+        yield path, to_json_bytes(content)
 
     write_files(files())
     return path

@@ -6,7 +6,6 @@ The score is `predicted_iou`. All other fields are kept and written back, those 
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import input_files, peek, read_json, relative_name, write_files
+from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.formats.records import Record, instance_id, item_of, kept_fields, kept_image, score_of, size_of
 from cdwidget.items import Instance, Item
 
@@ -137,7 +136,7 @@ def _encode(item: Item, folder: Path, ids: UniqueIds, image_ids: UniqueIds) -> b
     image = {**kept, "image_id": image_ids.take(kept.get("image_id")), "width": width, "height": height}
     image["file_name"] = relative_name(image_path(item), folder)
     annotations = list(_annotations(checked_instances(item, height, width), ids))
-    return json.dumps({**others, "image": image, "annotations": annotations}, ensure_ascii=False).encode()
+    return to_json_bytes({**others, "image": image, "annotations": annotations})
 
 
 def _annotations(instances: Iterator[Instance], ids: UniqueIds) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,6 @@ exported list of annotations are read; a project is written.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
@@ -17,7 +16,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import peek, read_json, relative_name, write_files
+from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.formats.records import (
     Decode,
     Record,
@@ -114,7 +113,7 @@ def write(items: Sequence[Item], path: Path) -> Path:
         **kept,
         "_via_image_id_list": list(metadata),
     }
-    write_files([(path, json.dumps(content, ensure_ascii=False).encode())])
+    write_files([(path, to_json_bytes(content))])
     return path
 
 
