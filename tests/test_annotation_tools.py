@@ -106,7 +106,7 @@ def test_a_broken_cvat_shape_costs_only_itself(tmp_path: Path, old: str, new: st
 @pytest.mark.parametrize("instance", [Instance(SQUARE, "a\x0bb"), Instance(SQUARE, "a", attributes={"note": "\ud800"})])
 def test_a_character_that_xml_cannot_hold_replaces_no_cvat_file(tmp_path: Path, instance: Instance) -> None:
     file = cdwidget.write("cvat", [item(tmp_path, Instance(SQUARE, "a\nb \U0001f408"))], tmp_path / "a.xml")
-    with pytest.raises(ValueError, match="XML cannot hold the character"):
+    with pytest.raises(ValueError, match="has a character that XML cannot hold"):
         cdwidget.write("cvat", [item(tmp_path, instance)], file)
     assert cdwidget.read("cvat", file)[0].instances[0].label == "a\nb \U0001f408"
 

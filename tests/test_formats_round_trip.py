@@ -111,7 +111,7 @@ def in_front(instances: list[Instance]) -> list[Instance]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(drawn=drawn_sets())
 def test_round_trip(format: str, drawn: list) -> None:
     stored = STORED_BY_FORMAT[format]

@@ -110,7 +110,7 @@ def test_a_12_bit_photo_in_a_16_bit_file_is_segmented_as_its_8_bit_twin(tmp_path
     predictor = load_predictor("cdnet-tiny")
     shallow, deep = Session(photo, predictor), Session(tmp_path / "deep.tif", predictor)
     masks = []
-    for _ in range(10):
+    for _ in range(4):
         click = next_click(photo > 107, shallow.mask)
         assert click is not None
         shallow.apply(click)

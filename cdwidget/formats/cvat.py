@@ -49,7 +49,6 @@ SHAPE_FIELDS = ("tag", "points", "rle", "left", "top", "width", "height", "xtl",
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 LOCATION = "path"  # Attribute of an image: its file relative to the XML file, where CVAT has only a name.
 SCORE, TRACK, ID = "score", "track_id", "id"  # Attributes of an annotation that hold an instance's values.
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # Characters that XML cannot hold.
 BUILT_IN = {"label", SCORE, TRACK, ID, *SHAPE_FIELDS}
 
 
@@ -236,9 +235,6 @@ def _encode(items: Sequence[Item], folder: Path) -> bytes:
     _check_text(root)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, "unicode")
-    if found := NOT_XML.search(text):
-        around = text[max(0, found.start() - 20) : found.end() + 20]
-        raise ValueError(f"XML cannot hold the character {found[0]!r} in {around!r}; remove it from the labels and attributes")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
