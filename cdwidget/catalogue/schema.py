@@ -96,8 +96,10 @@ def migrate(connection: sqlite3.Connection, path: Path | None = None) -> None:
     Raises:
         ValueError: If the file is not a catalogue, or was written by a newer cdwidget.
     """
-    if retry_while_locked(lambda: file_version(connection)) == len(MIGRATIONS):
-        return
+    with closing(retry_while_locked(lambda: connection.execute("PRAGMA user_version"))) as cursor:
+        if cursor.fetchone() == (len(MIGRATIONS),):
+            file_version(connection)
+            return
     try:
         retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))  # Another process may be upgrading the file at the same time.
         version = file_version(connection)

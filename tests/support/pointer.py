@@ -122,11 +122,12 @@ class Pointer:
 
     def pen(self, *points: Point, button: str = "left", force: float = 0.5) -> None:
         """Draw with a pen."""
+        devtools = self.devtools  # Before the positions are measured: controls grow for fingers.
         positions = [self.at(*point) for point in points]
         kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 2), "mouseReleased"]
         for kind, (x, y) in zip(kinds, positions):
             event = {"type": kind, "x": x, "y": y, "button": button, "pointerType": "pen", "force": force, "clickCount": 1}
-            self.devtools.send("Input.dispatchMouseEvent", {**event, "buttons": 0 if kind == "mouseReleased" else 1})
+            devtools.send("Input.dispatchMouseEvent", {**event, "buttons": 0 if kind == "mouseReleased" else 1})
         self.widget.wait_until_ready()
 
     def touch(self, *paths: list[Point]) -> None:
@@ -186,4 +187,5 @@ class Pointer:
         """Chromium's own protocol, because Playwright has no pen and a single touch point."""
         session: CDPSession = self.page.context.new_cdp_session(self.page)
         session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+        self.page.wait_for_timeout(FLASH_MS)
         return session
