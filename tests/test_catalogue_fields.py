@@ -113,15 +113,15 @@ def test_a_second_file_of_the_same_images_adds_what_is_new(catalogue: Catalogue,
         catalogue.add(items, known="ad")
 
 
-@pytest.mark.parametrize(("known", "labels", "counts"), [("skip", ["cat"], (1, 1, 1)), ("add", ["cat", "dog"], (1, 2, 0))])
-def test_an_image_may_occur_twice_in_a_data_set(tmp_path: Path, known: str, labels: list[str], counts: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("known", ["skip", "add"])
+def test_an_image_may_occur_twice_in_a_data_set(tmp_path: Path, known: str) -> None:
     path = tmp_path / "a.png"
     catalogue = Catalogue(tmp_path / "labels.db")
     items = [Item(path), Item(path, [Instance(square(3, 4), "cat")]), Item(path), Item(path, [Instance(square(9, 9), "dog")])]
     added = catalogue.add(items, known=known)
-    assert (added.items, added.instances, added.known - 1) == counts, "the item without instances is known too"
-    assert [one.label for one in catalogue.item(1).instances] == labels
-    assert catalogue.add(items, known="add").instances == 2 - len(labels)
+    assert (added.items, added.instances, added.known) == (1, 2, 1), "the item without instances is known"
+    assert [one.label for one in catalogue.item(1).instances] == ["cat", "dog"]
+    assert catalogue.add(items, known=known).instances == 0
 
 
 def test_values_that_json_or_sqlite_lack_are_stored_as_near_as_possible(tmp_path: Path) -> None:

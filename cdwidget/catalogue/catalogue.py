@@ -156,10 +156,7 @@ class Catalogue(ItemEditor):
                 if known == "add":
                     encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent)
                 repeated = self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
-                if known == "add":
-                    self.database.write(add_to_known, repeated, added, self.user, self.path.parent)
-                else:
-                    added.known += len(repeated)
+                self.database.write(add_to_known, repeated, added, self.user, self.path.parent)
                 bar.update(len(batch))
         if isinstance(items, Dataset):
             self.database.write(record_dataset, items, added.problems)
