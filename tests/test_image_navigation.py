@@ -77,6 +77,24 @@ def test_callbacks_are_told_of_changes_and_images(tmp_path: Path) -> None:
     assert seen == [(0, 1), (0, 1), (0, 1), (1, 0)] and widget.session.selected == 1
 
 
+def test_a_callback_may_listen_twice_and_be_stopped_twice(tmp_path: Path) -> None:
+    widget, calls = Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF)), []
+
+    def count() -> None:
+        calls.append(widget.index)
+
+    first, second = widget.listen(count), widget.listen(count)
+    widget.apply(Click(1, 1))
+    assert len(calls) == 2
+    first()
+    first()
+    widget.apply(Click(2, 2))
+    assert len(calls) == 3
+    second()
+    widget.apply(Click(3, 3))
+    assert len(calls) == 3
+
+
 def test_a_change_for_another_image_is_refused(tmp_path: Path) -> None:
     page = AnnotatorPage(Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF)))
     page.request("document")

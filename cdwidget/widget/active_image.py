@@ -108,8 +108,16 @@ class ActiveImage:
         Returns:
             A function that stops this.
         """
-        self._subscriptions[callback] = self.session.listen(callback)
-        return lambda: self._subscriptions.pop(callback)()
+
+        def subscription() -> None:  # A key of its own, because a callback may be given twice.
+            callback()
+
+        def stop() -> None:
+            if stop_listening := self._subscriptions.pop(subscription, None):
+                stop_listening()
+
+        self._subscriptions[subscription] = self.session.listen(subscription)
+        return stop
 
     # ---- editing -------------------------------------------------------------------------------------------------
 
