@@ -130,7 +130,7 @@ def test_eight_processes_create_a_catalogue_at_once(tmp_path: Path) -> None:
                 os._exit(0)
             finally:
                 os._exit(1)
-        sys.exit(sum(os.waitpid(pid, 0)[1] for pid in children))
+        sys.exit(any([os.waitpid(pid, 0)[1] for pid in children]))
         """
     command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "labels.db")]
     assert subprocess.run(command, timeout=60).returncode == 0

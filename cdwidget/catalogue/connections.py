@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from time import monotonic, sleep
 from typing import Callable, TypeVar
 
@@ -16,8 +17,14 @@ Result = TypeVar("Result")
 def new_connection(name: str, uri: bool = False) -> sqlite3.Connection:
     """Open a file or URI; threads may use the connection in turn, never at the same time."""
     connection = sqlite3.connect(name, timeout=WAIT_STEP_S, isolation_level=None, check_same_thread=False, uri=uri)
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    configure(connection, cache_size=f"-{CACHE_KIB}")
     return connection
+
+
+def configure(connection: sqlite3.Connection, **pragmas: str) -> None:
+    """Set pragmas of a connection; SQLite reads the file for them, which another process may just be creating or recovering."""
+    for name, value in pragmas.items():
+        retry_while_locked(partial(connection.execute, f"PRAGMA {name} = {value}"))
 
 
 def retry_while_locked(action: Callable[[], Result]) -> Result:

@@ -98,7 +98,7 @@ def migrate(connection: sqlite3.Connection, path: Path | None = None) -> None:
     """
     with closing(retry_while_locked(lambda: connection.execute("PRAGMA user_version"))) as cursor:
         if cursor.fetchone() == (len(MIGRATIONS),):
-            file_version(connection)
+            retry_while_locked(lambda: file_version(connection))  # Raises if it is not a catalogue.
             return
     try:
         retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))  # Another process may be upgrading the file at the same time.

@@ -13,13 +13,14 @@ import sqlite3
 import sys
 import threading
 from contextlib import closing, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, ContextManager, Iterator, Mapping, Sequence, Union
 
 import numpy as np
 
-from cdwidget.catalogue.connections import WRITE_TIMEOUT_S, Result, new_connection, retry_while_locked, roll_back
+from cdwidget.catalogue.connections import WRITE_TIMEOUT_S, Result, configure, new_connection, retry_while_locked, roll_back
 from cdwidget.catalogue.schema import MIGRATIONS, file_version, migrate
 
 MEMORY = ":memory:"  # The name of a catalogue that is not stored.
@@ -245,11 +246,10 @@ class Database:
             return new_connection(f"{self.path.as_uri()}?mode=ro{'&immutable=1' if self._is_immutable else ''}", uri=True)
         connection = new_connection(str(self.path))
         try:
-            connection.execute("PRAGMA synchronous = FULL")  # A commit survives a power failure.
-            connection.execute("PRAGMA foreign_keys = ON")
+            configure(connection, synchronous="FULL", foreign_keys="ON")  # FULL: a commit survives a power failure.
             migrate(connection, self.path)
             # Only after `migrate` has verified that the file is a catalogue. SQLite does not wait for other processes here.
-            retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+            configure(connection, journal_mode="WAL")
         except ValueError as error:
             connection.close()
             raise ValueError(f"{self.path} cannot be opened: {error}") from error
@@ -269,14 +269,14 @@ class Database:
                 self.read_only = True
         try:
             with closing(self._connect()) as connection:
-                version = file_version(connection)
+                version = retry_while_locked(partial(file_version, connection))
         except sqlite3.OperationalError:  # SQLite needs a file next to it to read changes of other processes.
             log = Path(f"{self.path}-wal")
             if log.exists() and log.stat().st_size:
                 raise
             self._is_immutable = True  # There are no such changes.
             with closing(self._connect()) as connection:
-                version = file_version(connection)
+                version = retry_while_locked(partial(file_version, connection))
         if version < len(MIGRATIONS):
             upgraded = self._share(new_connection(MEMORY))
             with closing(self._connect()) as connection:
