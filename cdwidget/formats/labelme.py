@@ -39,7 +39,7 @@ NEW_SHAPE: dict[str, Any] = {
 }
 MAX_EXAMINED_FILES = 5
 INSTANCE_FIELDS = ("attributes", "score", "track_id")  # Fields of a shape that are fields of an instance.
-ITEM_FIELDS = ("shapes", "imagePath", "imageData", "imageHeight", "imageWidth")  # Fields of a file that `write` makes anew.
+ITEM_FIELDS = ("shapes", "imagePath", "imageData", "imageHeight", "imageWidth")  # Fields of a file that `write` computes.
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:

@@ -26,7 +26,7 @@ FORMAT = "panoptic"
 FILE_NAME = "panoptic.json"  # The file read or written when a folder is given.
 ID_WEIGHTS = np.array([1, 1 << 8, 1 << 16])  # Of red, green and blue.
 LIST_KEYS = ("images", "annotations", "categories")
-SEGMENT_FIELDS = ("id", "category_id", "area", "bbox", "iscrowd")  # Fields of a segment that `write` makes anew.
+SEGMENT_FIELDS = ("id", "category_id", "area", "bbox", "iscrowd")  # Fields of a segment that `write` computes.
 FIRST_COLOR = 10_000  # Ids of new segments start here, so that their colors can be told apart.
 ID_STEP = 104_729  # A prime: consecutive ids get different colors.
 

@@ -26,7 +26,7 @@ from cdwidget.items import Instance, Item
 FORMAT = "sa1b"
 MAX_EXAMINED_FILES = 5
 SCORE = "predicted_iou"
-SHAPE_FIELDS = ("segmentation", "bbox", "area")  # Made anew from the mask.
+SHAPE_FIELDS = ("segmentation", "bbox", "area")  # Computed from the mask.
 QUALITY_FIELDS = ("stability_score", "crop_box", "point_coords")  # About the mask as it was read.
 
 

@@ -43,8 +43,8 @@ from cdwidget.session.journal_match import Fingerprint, restore_session
 from cdwidget.session.session import Session
 
 COMPACTION_THRESHOLD_BYTES = 16 * 2**20  # A larger file is compacted when it is resumed, if that halves it.
-MIN_SNAPSHOT_DISTANCE_BYTES = 2**16  # A snapshot follows so many bytes after the one before it,
-SNAPSHOT_DISTANCE_RATIO = 4  # or this many times its own size, so that snapshots add at most a quarter to a file.
+MIN_SNAPSHOT_DISTANCE_BYTES = 2**16  # Bytes between two snapshots: at least this many,
+SNAPSHOT_DISTANCE_RATIO = 4  # and this many times the size of a snapshot, so that these add at most a quarter.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # Errors of disks that cannot lock files.
 
 
