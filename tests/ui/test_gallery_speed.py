@@ -44,7 +44,7 @@ with sqlite3.connect(folder / "labels.db") as database:
     same = "label, status, crowd, area, x0, y0, x1, y1"
     database.execute(f"{more} (item, number, position, {same}) SELECT item, number + k, position + k, {same} FROM instances, n")
     database.execute("UPDATE instances SET score = (id * 7919 % 1000003) / 1000003.0")
-    database.execute("INSERT OR IGNORE INTO masks SELECT id, (SELECT counts FROM masks LIMIT 1), NULL FROM instances")
+    database.execute("INSERT OR IGNORE INTO masks (instance, counts) SELECT id, (SELECT counts FROM masks LIMIT 1) FROM instances")
     database.execute("INSERT INTO scores SELECT id, 'overall', score, '', NULL FROM instances")
 database.close()
 """
