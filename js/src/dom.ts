@@ -47,9 +47,14 @@ export function setText(element: Element, text: string) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The document or the shadow tree that `element` is in. */
+function treeOf(element: Element) {
+  return element.getRootNode() as Document | ShadowRoot;
+}
+
 /** The focused element of the tree that `element` is in. */
 export function focusedNear(element: Element): Element | null {
-  return (element.getRootNode() as Document | ShadowRoot).activeElement;
+  return treeOf(element).activeElement;
 }
 
 /** Give the focus back to the surroundings of a widget, so that the notebook's own keys work at once. */
@@ -78,11 +83,11 @@ export class FullScreen {
   }
 
   get isOn() {
-    return document.fullscreenElement === this.root || this.coversPage;
+    return this.fillsScreen || this.coversPage;
   }
 
   toggle() {
-    if (document.fullscreenElement === this.root) void document.exitFullscreen();
+    if (this.fillsScreen) void document.exitFullscreen();
     else if (this.coversPage) this.coversPage = false;
     else
       this.root.requestFullscreen().catch(() => {
@@ -90,5 +95,10 @@ export class FullScreen {
         this.changed();
       });
     this.changed();
+  }
+
+  /** In a shadow tree, the document knows only the host of the tree. */
+  private get fillsScreen() {
+    return treeOf(this.root).fullscreenElement === this.root;
   }
 }

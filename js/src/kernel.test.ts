@@ -50,6 +50,20 @@ test("replies go to the request with their id, in any order", async () => {
   expect(kernel.isBusy).toBe(false);
 });
 
+test("every host's form of binary data is a DataView, and a message without any has no buffers", async () => {
+  const bytes = Uint8Array.of(9, 1, 2, 3);
+  const forms = [bytes.buffer, bytes, new DataView(bytes.buffer), bytes.subarray(1, 3)];
+  const request = kernel.request("apply");
+  model.fire("msg:custom", { id: model.sent[0].id, ok: true }, forms);
+  const { buffers } = await request;
+  const content = buffers.map((view) => [view instanceof DataView, view.byteLength, view.getUint8(1)]);
+  expect(content).toEqual([...Array(3).fill([true, 4, 1]), [true, 2, 2]]);
+
+  const bare = kernel.request("undo");
+  model.fire("msg:custom", { id: model.sent[1].id, ok: true, result: 5 });
+  expect(await bare).toEqual({ result: 5, buffers: [] });
+});
+
 test("a Python exception is a rejected promise with its text", async () => {
   const request = kernel.request("apply");
   model.answer({ id: model.sent[0].id, ok: false, error: "ValueError: outside the image" });

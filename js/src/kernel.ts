@@ -182,7 +182,8 @@ export class Kernel {
     this.rejectAll("the widget was closed");
   }
 
-  private readonly receive = (message: Message, buffers: DataView<ArrayBuffer>[]) => {
+  private readonly receive = (message: Message, data?: HostBuffer[]) => {
+    const buffers = (data ?? []).map(viewOf);
     const request = message.id === null ? undefined : this.settle(message.id);
     if (request) {
       if (this.notice?.kind === "slow") this.notice = null;
@@ -230,6 +231,13 @@ export class Kernel {
   private rejectAll(reason: string) {
     for (const id of [...this.pending.keys()]) this.settle(id)?.reject(new Error(reason));
   }
+}
+
+/** Jupyter's hosts pass DataViews; others pass bare buffers or typed arrays, and nothing at all for a message without binary data. */
+type HostBuffer = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+
+function viewOf(data: HostBuffer): DataView<ArrayBuffer> {
+  return ArrayBuffer.isView(data) ? new DataView(data.buffer, data.byteOffset, data.byteLength) : new DataView(data);
 }
 
 const MAX_IN_FLIGHT = 2;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { belongsToHost, commandOf, keyName } from "./keys";
+import { commandOf, keepKeys, keyName } from "./keys";
 import { isChoice, isSecondary } from "./pointers";
 
 const press = (key: string, o: Partial<KeyboardEvent> = {}) =>
@@ -24,15 +24,24 @@ test("a command is found by any of its keys, in any case", () => {
   expect(commandOf("Shift+V", shortcuts)).toBeUndefined();
 });
 
-test("while the widget has the focus, the notebook receives only keys that leave it, and chords without Enter", () => {
-  const belongs = (key: string, ctrlKey = false) => belongsToHost({ key, ctrlKey, metaKey: false });
-  expect(["d", "Enter", "ArrowDown", "F9"].map((key) => belongs(key))).toEqual([false, false, false, false]);
-  expect([belongs("Tab"), belongs("Escape"), belongs("s", true), belongs("Enter", true)]).toEqual([
-    true,
-    true,
-    true,
-    false,
-  ]);
+const KEYS_OF_HOST = [{ key: "Tab" }, { key: "Escape" }, { key: "s", ctrlKey: true }, { key: "S", metaKey: true }];
+const KEYS_OF_WIDGET = ["d", "b", "Delete", "Enter", "ArrowDown", "F9", "Shift"]
+  .map((key): Partial<KeyboardEvent> => ({ key }))
+  .concat({ key: "Enter", ctrlKey: true }, { key: "z", ctrlKey: true }, { key: "s" });
+
+test.each(["keydown", "keypress", "keyup"])("a focused widget stops every %s, except leaving it and saving", (type) => {
+  const root = new EventTarget();
+  const controller = new AbortController();
+  keepKeys(root, controller.signal);
+  const isStopped = (fields: Partial<KeyboardEvent>) => {
+    const event = Object.assign(new Event(type), { code: "", ...fields });
+    root.dispatchEvent(event);
+    return event.cancelBubble;
+  };
+  expect(KEYS_OF_WIDGET.map(isStopped)).toEqual(KEYS_OF_WIDGET.map(() => true));
+  expect(KEYS_OF_HOST.map(isStopped)).toEqual(KEYS_OF_HOST.map(() => false));
+  controller.abort();
+  expect(isStopped({ key: "d" })).toBe(false);
 });
 
 test("Ctrl+click chooses an object, on a Mac Cmd+click; there, Ctrl+click is the second button", () => {

@@ -20,9 +20,17 @@ export function commandOf(key: string, shortcuts: Shortcuts): string | undefined
   );
 }
 
-/** Whether a key that means nothing to a widget may reach the notebook while the widget has the focus: only keys that leave it, and chords. */
-export function belongsToHost(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey">): boolean {
-  return event.key === "Tab" || event.key === "Escape" || ((event.ctrlKey || event.metaKey) && event.key !== "Enter");
+/** Whether a key may reach the page around a focused widget: only the keys that leave the widget, and the page's save. */
+export function belongsToHost(event: Parameters<typeof keyName>[0]): boolean {
+  return event.key === "Tab" || event.key === "Escape" || /^Ctrl\+(Shift\+)?S$/.test(keyName(event));
+}
+
+/** Stop all other keys at a widget: some pages (VS Code, nbclassic) have shortcuts for plain keys on their window or document. */
+export function keepKeys(root: EventTarget, signal: AbortSignal) {
+  for (const type of ["keydown", "keypress", "keyup"])
+    root.addEventListener(type, (event) => belongsToHost(event as KeyboardEvent) || event.stopPropagation(), {
+      signal,
+    });
 }
 
 /** JupyterLab handles every key before a widget does, except on or inside elements with this attribute. */
@@ -34,6 +42,7 @@ const SUPPRESS_ATTRIBUTE = "data-lm-suppress-shortcuts";
  * JupyterLab looks up some shortcuts on the focused element first, so that element also gets the attribute.
  */
 export function guardShortcuts(root: HTMLElement, passes: (event: KeyboardEvent) => boolean, signal: AbortSignal) {
+  keepKeys(root, signal);
   root.setAttribute(SUPPRESS_ATTRIBUTE, "true");
   addEventListener(
     "keydown",

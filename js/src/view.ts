@@ -3,7 +3,7 @@ import { objectColor } from "./colors";
 import type { ImageDocument } from "./document";
 import { FullScreen, h, isPointerClickOnFocusedButton, leave } from "./dom";
 import type { Instance } from "./instance";
-import { belongsToHost, guardShortcuts, keyName, type Shortcuts } from "./keys";
+import { guardShortcuts, keyName, type Shortcuts } from "./keys";
 import { ObjectSelection } from "./object_selection";
 import type { Pyramid } from "./pyramid";
 import type { Tag } from "./tags";
@@ -287,14 +287,11 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     const key = keyName(event);
     const command = this.commands.commandOf(event);
     const label = /^[1-9]$/.test(key) ? this.doc.model.get("labels")[Number(key) - 1] : undefined;
-    if (target.matches("button, input, select") && ["Enter", "Space"].includes(key)) return event.stopPropagation(); // the browser presses it
+    if (target.matches("button, input, select") && ["Enter", "Space"].includes(key)) return; // the browser presses it
     const movesFocus = /^(Shift\+)?Tab$/.test(key) && (target !== this.root || !command || !this.commands.can(command));
     if (label !== undefined) this.setLabel(label);
     else if (command && !movesFocus) this.commands.press(command, event.repeat);
-    else {
-      if (!belongsToHost(event)) event.stopPropagation();
-      return;
-    }
+    else return;
     event.preventDefault();
     event.stopPropagation();
   }

@@ -58,7 +58,7 @@ export class Viewer {
       event.stopPropagation();
     });
     for (const type of ["keydown", "keyup"] as const)
-      document.addEventListener(type, (event) => this.onModifier(event), { signal });
+      document.addEventListener(type, (event) => this.onModifier(event), { signal, capture: true }); // widgets stop keys
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.stage);
     signal.addEventListener("abort", () => {

@@ -1,5 +1,5 @@
 /** The classes: choose one for the selected objects, change the colors, find or add one. */
-import { h } from "../dom";
+import { focusedNear, h } from "../dom";
 import { commandButton, rovingFocus, setTooltip } from "./controls";
 import type { CommandHost, DocumentHost, LabelHost, Part } from "./host";
 import { ICONS, icon } from "./icons";
@@ -117,7 +117,7 @@ export function classPalette(host: DocumentHost & LabelHost & CommandHost): Part
     const state = JSON.stringify([visible, colors, labels.length, model.get("label"), isEditable, isPainting]);
     if (state === shown) return;
     shown = state;
-    const hadFocus = chips.contains(document.activeElement);
+    const hadFocus = chips.contains(focusedNear(chips));
     const extra = more(labels.length - visible.length);
     chips.replaceChildren(...visible.map(chip), ...(extra ? [extra] : []));
     element.hidden = !isEditable && !labels.length;
