@@ -177,7 +177,8 @@ def measure(counts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> list[Ext
 
 
 def _rasterize(polygons: Sequence[Sequence[float]], height: int, width: int) -> dict[str, Any]:
-    merged: dict[str, Any] = reference.merge(reference.frPyObjects(polygons, height, width))
+    parts = reference.frPyObjects(polygons, height, width)
+    merged: dict[str, Any] = parts[0] if len(parts) == 1 else reference.merge(parts)
     return merged
 
 

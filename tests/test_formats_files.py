@@ -11,6 +11,8 @@ from PIL import Image
 
 import cdwidget
 from cdwidget.formats.dataset_folders import read_benchmark_objects
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.io import parse_json, read_json, to_json_bytes
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
 from support.image_files import RING_MASK, SQUARE, TWO_PARTS_MASK, item, write_gray
@@ -268,3 +270,40 @@ def test_damaged_exif_data_is_ignored(tmp_path: Path) -> None:
     Image.new("RGB", (6, 5)).save(tmp_path / "odd.jpg", exif=b"Exif\0\0no tags here at all")
     path = cdwidget.write("coco", [Item(tmp_path / "odd.jpg", [Instance(SQUARE)])], tmp_path)
     assert np.array_equal(cdwidget.read("coco", path)[0].instances[0].mask, SQUARE)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["18446744073709551616", "[0.12345678901234567890123]", "1e999", '"\\ud800"', "-0.0", '{"a": {"a": 1}, "a": 2}']
+)
+def test_json_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    value = parse_json(text)
+    assert value == json.loads(text) and repr(value) == repr(json.loads(text))
+
+
+def test_json_with_errors_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"images": [1,]}')
+    with pytest.raises(ValueError, match=r"a\.json is not JSON: .*line 1 column 1\d"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("indent", [False, True])
+def test_json_of_any_value_can_be_written(indent: bool) -> None:
+    values = {"large": 2**70, "name": "\udcff.png", "numpy": [np.float32(0.5), np.arange(3)], "é": {1: None}}
+    for value in ({"é": values["numpy"]}, values):
+        plain = json.loads(to_json_bytes(value, indent=indent))
+        assert plain == json.loads(json.dumps(value, default=lambda each: each.tolist()))
+    with pytest.raises(TypeError, match="type set cannot be written as JSON"):
+        to_json_bytes({1, 2})
+
+
+def test_an_image_that_is_not_found_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    finder = ImageFinder(tmp_path / "a.json")
+    Image.new("RGB", (6, 5)).save(tmp_path / "photos" / "one.png")
+    assert finder.leads_to("photos\\one.png", tmp_path / "photos" / "one.png")
+    assert finder.leads_to("lost.png", tmp_path / "lost.png")
+    assert not finder.leads_to("one.png", tmp_path / "photos" / "one.png")
+    assert not ImageFinder(tmp_path / "far" / "a.json").leads_to("one.png", tmp_path / "photos" / "one.png")

@@ -118,13 +118,13 @@ class Prelabel:
         for record, one in zip(encode_instances([replace(one, id=None) for one in found]).records, found):
             if one.id is not None:
                 before = old[one.id]
-                after[one.id] = replace(
-                    record, number=one.id, position=before.position, label=before.label, crowd=before.crowd,
+                after[one.id] = record._replace(
+                    number=one.id, position=before.position, label=before.label, crowd=before.crowd,
                     track_id=before.track_id, attributes=before.attributes, extra=before.extra,
                 )  # fmt: skip
             else:
                 number, position = number + 1, position + 1
-                after[number] = replace(record, number=number, position=position)
+                after[number] = record._replace(number=number, position=position)
         return after
 
 

@@ -154,7 +154,7 @@ def _further_records(before: Sequence[Record], encoded: EncodedItem) -> dict[int
     for record in encoded.records:
         if not any(old.label == record.label and has_same_pixels(old, record, *encoded.size) for old in before):  # type: ignore[misc]
             number, position = number + 1, position + 1
-            after[number] = replace(record, number=number, position=position)
+            after[number] = record._replace(number=number, position=position)
     return after
 
 

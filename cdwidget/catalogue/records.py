@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
+import orjson
 
 from cdwidget.catalogue.images import file_name
 from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, EncodedInstance
 from cdwidget.formats.dataset import ReadProblem
 from cdwidget.formats.instances import LazyInstances
+from cdwidget.formats.io import JSON_OPTIONS, parse_json
 from cdwidget.items import Instance, Item
 from cdwidget.masks import as_mask, pack, unpack
 from cdwidget.rle import Extent, decode, encode, measure
@@ -26,8 +28,7 @@ from cdwidget.rle import Extent, decode, encode, measure
 MAX_SQLITE_INTEGER = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One stored instance; its attributes are columns of the tables `instances` and `masks`.
 
     Attributes:
@@ -83,7 +84,7 @@ class Record:
         )  # fmt: skip
 
 
-COLUMNS = tuple(field.name for field in fields(Record))
+COLUMNS = Record._fields
 MASK_COLUMNS = ("counts", "alpha", "extra")  # Columns of the table `masks`.
 INSTANCE_COLUMNS = tuple(name for name in COLUMNS if name not in MASK_COLUMNS)  # Columns of the table `instances`.
 instance_values = attrgetter(*INSTANCE_COLUMNS)
@@ -92,7 +93,7 @@ mask_values = attrgetter(*MASK_COLUMNS)
 
 def record_to_json(record: Record) -> dict[str, Any]:
     """Return a record as plain JSON."""
-    return {**dict(zip(COLUMNS, astuple(record))), "alpha": None if record.alpha is None else record.alpha.hex()}
+    return {**record._asdict(), "alpha": None if record.alpha is None else record.alpha.hex()}
 
 
 def record_from_json(data: Mapping[str, Any]) -> Record:
@@ -108,10 +109,8 @@ def to_json(values: Mapping[str, Any]) -> str | None:
     if not values:
         return None
     try:
-        text = _ENCODER.encode(values)
-        text.encode()
-        return text
-    except ValueError:
+        return orjson.dumps(values, _plain, JSON_OPTIONS).decode()
+    except TypeError:  # A key that is no text, text that UTF-8 does not have, or a whole number of more than 64 bits.
         finite = json.loads(json.dumps(values, default=_plain), parse_constant=lambda _: None)
         return json.dumps(finite)
 
@@ -121,7 +120,7 @@ def from_json(text: str | None) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        values = json.loads(text)
+        values = parse_json(text)
     except (ValueError, RecursionError, TypeError):  # Another program wrote it.
         return {}
     return values if isinstance(values, dict) else {}
@@ -130,9 +129,6 @@ def from_json(text: str | None) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Convert a value that is not JSON: NumPy scalars and arrays to plain ones, others to text."""
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, default=_plain)
 
 
 @dataclass(frozen=True)
@@ -190,8 +186,7 @@ def encode_instances(instances: Iterable[Instance]) -> EncodedItem:
     return encoded
 
 
-@dataclass(frozen=True)
-class _EncodedInstance:
+class _EncodedInstance(NamedTuple):
     """An instance whose mask is encoded but not measured yet."""
 
     id: Any
@@ -209,17 +204,15 @@ class _EncodedInstance:
     def of(
         cls, instance: Instance | EncodedInstance, counts: str, size: tuple[int, int], is_crowd: bool, alpha: bytes | None = None
     ) -> _EncodedInstance:
-        """Return an instance with encoded mask."""
+        """Return an instance with encoded mask; raise ValueError if its label is not text."""
+        try:
+            instance.label.encode()
+        except (AttributeError, UnicodeEncodeError) as error:
+            raise ValueError(f'a label must be text ("" for none), not {instance.label!r}') from error
         return cls(
             instance.id, instance.label, is_crowd, counts, size, alpha,
             _confidence(instance.score), _track(instance.track_id), to_json(instance.attributes), to_json(instance.extra),
         )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        try:
-            self.label.encode()
-        except (AttributeError, UnicodeEncodeError) as error:
-            raise ValueError(f'a label must be text ("" for none), not {self.label!r}') from error
 
 
 def _encoded_instances(item: Item) -> Iterator[_EncodedInstance | Exception]:

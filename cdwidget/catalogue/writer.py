@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
 from time import time
@@ -33,7 +33,7 @@ class Conflict(RuntimeError):
 def read_records(connection: sqlite3.Connection, item: int) -> list[Record]:
     """Return the records of an item in painting order."""
     sql = f"SELECT {', '.join(COLUMNS)} FROM instances JOIN masks ON instance = id WHERE item = ? ORDER BY position, number"
-    return [Record(**dict(zip(COLUMNS, row)) | {"crowd": bool(row[4])}) for row in connection.execute(sql, (item,))]
+    return [Record._make((*row[:4], bool(row[4]), *row[5:])) for row in connection.execute(sql, (item,))]
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ def merge_records(
         old = known.get(record.number)
         if old is not None:
             same = given.size is not None and has_same_pixels(old, record, *given.size)
-            record = replace(record, status=old.status, crowd=old.crowd, counts=old.counts if same else record.counts)
+            record = record._replace(status=old.status, crowd=old.crowd, counts=old.counts if same else record.counts)
         if status is not None and (numbers is None or record.number in numbers):
-            record = replace(record, status=status)
+            record = record._replace(status=status)
         after[record.number] = record
     return after
 
@@ -161,7 +161,7 @@ def item_status(statuses: Sequence[str]) -> str:
 
 def with_status(records: Sequence[Record], status: str) -> dict[int, Record | None]:
     """Return records with another status, by number."""
-    return {record.number: replace(record, status=status) for record in records}
+    return {record.number: record._replace(status=status) for record in records}
 
 
 def write_scores(

@@ -21,7 +21,7 @@ REACH = 10  # Coordinates may lie this many image sides outside the image.
 DIGEST_BYTES = 8
 DIGEST_KEY = "mask_digest"
 INSTANCE_KEYS = {"id", "image_id", "category_id", "iscrowd"}  # Written from the fields of an instance.
-SHAPE_KEYS = {"segmentation", "bbox", "area"}  # Written back as they were while the mask is unchanged.
+SHAPE_KEYS = ("segmentation", "bbox", "area")  # Written back as they were while the mask is unchanged.
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,29 +94,34 @@ class AnnotationLoader:
             if self.orientation != UPRIGHT:
                 counts = rle.encode(turn_upright(rle.decode(counts, self.height, self.width), self.orientation))
         attributes, score, track_id = record.get("attributes"), record.get("score"), record.get("track_id")
-        used = set(INSTANCE_KEYS)
-        if attributes and isinstance(attributes, dict):
-            used.add("attributes")
+        extra = {key: value for key, value in record.items() if key not in INSTANCE_KEYS}
+        if isinstance(attributes, dict) and attributes:
+            del extra["attributes"]
+        else:
+            attributes = {}
         if is_finite(score):
-            used.add("score")
+            del extra["score"]
+        else:
+            score = None
         if type(track_id) is int:
-            used.add("track_id")
-        has_shape = isinstance(segmentation, list) and self.orientation == UPRIGHT
-        if not has_shape:
-            used |= SHAPE_KEYS
-        extra = {key: value for key, value in record.items() if key not in used}
+            del extra["track_id"]
+        else:
+            track_id = None
+        if isinstance(segmentation, list) and self.orientation == UPRIGHT:
+            extra[DIGEST_KEY] = _digest(counts, self.height, self.width)
+        else:
+            for key in SHAPE_KEYS:
+                extra.pop(key, None)
         if self.ids[index] is None and "id" in record:
             extra["id"] = record["id"]
-        if has_shape:
-            extra[DIGEST_KEY] = _digest(counts, self.height, self.width)
         return EncodedInstance(
             self.ids[index],
             self.labels.get(record.get("category_id"), ""),
             bool(record.get("iscrowd")),
             counts,
-            attributes if attributes and isinstance(attributes, dict) else {},
-            float(score) if is_finite(score) else None,
-            track_id if type(track_id) is int else None,
+            attributes,
+            None if score is None else float(score),
+            track_id,
             {FORMAT: extra} if extra else {},
         )
 
@@ -197,22 +202,32 @@ def is_finite(value: object) -> TypeGuard[float]:
 # ---- writing back --------------------------------------------------------------------------------------------------
 
 
-def shape_as_read(counts: str, height: int, width: int, extra: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return segmentation, bbox and area as they were in the file, while the mask is unchanged.
+class KeptFields(NamedTuple):
+    """The fields of a COCO file that an instance was read with.
+
+    Attributes:
+        shape: Segmentation, bbox and area as they were in the file; None if the mask has changed, or the file had run lengths.
+        others: The fields that do not depend on the mask.
+    """
+
+    shape: dict[str, Any] | None
+    others: dict[str, Any]
+
+
+def kept_fields(counts: str, height: int, width: int, extra: Mapping[str, Any]) -> KeptFields:
+    """Return the fields to write back for an instance.
 
     Args:
         counts: The mask as compressed run lengths.
         height: Its height in pixels.
         width: Its width in pixels.
         extra: `Instance.extra`.
-
-    Returns:
-        The fields that the file had; None if the mask has changed, or the file had run lengths.
     """
-    own = fields_of(extra)
-    if own.get(DIGEST_KEY) != _digest(counts, height, width):
-        return None
-    return {key: own[key] for key in ("segmentation", "bbox", "area") if key in own}
+    others = dict(fields_of(extra))
+    digest = others.pop(DIGEST_KEY, None)
+    shape = {key: others.pop(key) for key in SHAPE_KEYS if key in others}
+    is_unchanged = digest is not None and digest == _digest(counts, height, width)
+    return KeptFields(shape if is_unchanged else None, others)
 
 
 def other_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +238,7 @@ def other_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
 def fields_of(extra: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the fields of COCO files in the `extra` of an instance, an item or a data set."""
     own = extra.get(FORMAT)
-    return own if isinstance(own, Mapping) else {}
+    return own if isinstance(own, dict) else {}
 
 
 def _digest(counts: str, height: int, width: int) -> str:

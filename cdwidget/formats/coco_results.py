@@ -14,12 +14,12 @@ from cdwidget import rle
 from cdwidget.formats import coco
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco_annotations import fields_of, other_fields
-from cdwidget.formats.coco_writer import UniqueIds, categories_of, image_name, json_bytes, size_in_file
+from cdwidget.formats.coco_writer import UniqueIds, categories_of, image_name, size_in_file
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import peek, read_json, write_files
+from cdwidget.formats.io import peek, read_json, to_json_bytes, write_files
 from cdwidget.items import Instance, Item
 
 FILE_NAME = "predictions.json"  # The list that is read or written when a folder is given.
@@ -97,8 +97,8 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
         else:
             fields = fields_of(items.extra).get("categories", {}) if isinstance(items, Dataset) else {}
             content = {"images": images, "annotations": [], "categories": categories_of(classes, fields)}
-            yield own, json_bytes(content)
-        yield path, json_bytes(predictions)
+            yield own, to_json_bytes(content)
+        yield path, to_json_bytes(predictions)
 
     write_files(files())
     return path

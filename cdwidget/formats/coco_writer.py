@@ -7,18 +7,15 @@ read.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
-import numpy as np
-
 from cdwidget import rle
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco import file_of, read_labels
-from cdwidget.formats.coco_annotations import Crowd, EncodedInstance, fields_of, other_fields, shape_as_read
+from cdwidget.formats.coco_annotations import Crowd, EncodedInstance, fields_of, kept_fields
 from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder, is_url
@@ -30,10 +27,11 @@ from cdwidget.polygons import parts
 
 
 class Annotation(NamedTuple):
-    """One instance to write, and its `segmentation`, `bbox` and `area` in the file."""
+    """One instance to write: its `segmentation`, `bbox` and `area`, and the other fields that it was read with."""
 
     instance: EncodedInstance
     shape: Mapping[str, Any]
+    others: dict[str, Any]
 
 
 class ImageEntry(NamedTuple):
@@ -56,13 +54,13 @@ def annotation_of(instance: EncodedInstance, height: int, width: int, area: int,
         area: Pixels of the mask.
         box: Bounding box of the mask, (x0, y0, x1, y1) in pixels, half-open.
     """
-    shape = shape_as_read(instance.counts, height, width, instance.extra)
+    shape, others = kept_fields(instance.counts, height, width, instance.extra)
     if shape is not None:
-        return Annotation(instance, shape)
+        return Annotation(instance, shape, others)
     polygon = None if instance.is_crowd else _exact_polygon(instance.counts, height, width, box)
     segmentation = {"size": [height, width], "counts": instance.counts} if polygon is None else [polygon]
     x0, y0, x1, y1 = box
-    return Annotation(instance, {"segmentation": segmentation, "area": area, "bbox": [x0, y0, x1 - x0, y1 - y0]})
+    return Annotation(instance, {"segmentation": segmentation, "area": area, "bbox": [x0, y0, x1 - x0, y1 - y0]}, others)
 
 
 def _exact_polygon(counts: str, height: int, width: int, box: Bbox) -> list[float] | None:
@@ -113,7 +111,7 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
     whole = {"info": {}, "licenses": [], **fields_of(extra or {})}
     categories = whole.pop("categories", {})
     with open_replacement(path) as file, TemporaryFile(dir=path.parent) as annotations:
-        file.write(json_bytes(whole)[:-1] + b',\n"images": [')
+        file.write(to_json_bytes(whole)[:-1] + b',\n"images": [')
         first_image, first_annotation = True, True
         for image, own in _numbered(images, classes):
             _append(file, image, first_image)
@@ -124,7 +122,7 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
         file.write(b'],\n"annotations": [')
         annotations.seek(0)
         shutil.copyfileobj(annotations, file)
-        file.write(b'],\n"categories": ' + json_bytes(categories_of(classes, categories)) + b"}")
+        file.write(b'],\n"categories": ' + to_json_bytes(categories_of(classes, categories)) + b"}")
     return path
 
 
@@ -156,11 +154,12 @@ class UniqueIds:
 
     def take(self, wanted: object) -> int | str:
         """Return `wanted` if it is free and a text or a number from 0, else the number above the highest one."""
-        is_free = (isinstance(wanted, str) or (type(wanted) is int and wanted >= 0)) and wanted not in self._taken
-        id = wanted if is_free and isinstance(wanted, (int, str)) else self._highest + 1
+        id: int | str = self._highest + 1
+        if (isinstance(wanted, str) or (isinstance(wanted, int) and type(wanted) is int and wanted >= 0)) and wanted not in self._taken:
+            id = wanted
         self._taken.add(id)
-        if isinstance(id, int):
-            self._highest = max(self._highest, id)
+        if isinstance(id, int) and id > self._highest:
+            self._highest = id
         return id
 
 
@@ -175,18 +174,22 @@ def _numbered(images: Iterable[ImageEntry], classes: ClassIds) -> Iterator[tuple
 
 
 def _record(annotation: Annotation, ids: UniqueIds, image_id: int | str, classes: ClassIds) -> dict[str, Any]:
-    instance = annotation.instance
-    own = other_fields(instance.extra)
-    given = {"attributes": dict(instance.attributes) or None, "score": instance.score, "track_id": instance.track_id}
-    return {
-        "id": ids.take(own.pop("id", instance.id)),
+    instance, shape, others = annotation
+    record = {
+        "id": ids.take(others.pop("id", instance.id)),
         "image_id": image_id,
         "category_id": classes.id_of(instance.label),
-        **annotation.shape,
+        **shape,
         "iscrowd": int(instance.is_crowd),
-        **own,
-        **{key: value for key, value in given.items() if value is not None},
+        **others,
     }
+    if instance.attributes:
+        record["attributes"] = dict(instance.attributes)
+    if instance.score is not None:
+        record["score"] = instance.score
+    if instance.track_id is not None:
+        record["track_id"] = instance.track_id
+    return record
 
 
 def categories_of(classes: ClassIds, fields: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -196,26 +199,17 @@ def categories_of(classes: ClassIds, fields: Mapping[str, Mapping[str, Any]]) ->
 
 def image_name(item: Item, file: Path, finder: ImageFinder) -> str:
     """Return the name of an item's image in a file: the one it was read with if it leads there, a URL, or a path relative to the file."""
-    name = fields_of(item.extra).get("file_name")
-    if isinstance(name, str) and name and os.path.abspath(finder.find(name)) == os.path.abspath(image_path(item)):
+    if is_url(str(item.path)):
+        return str(item.path)
+    name, image = fields_of(item.extra).get("file_name"), image_path(item)
+    if isinstance(name, str) and name and finder.leads_to(name, image):
         return name
-    return str(item.path) if is_url(str(item.path)) else relative_name(image_path(item), file.parent)
-
-
-def json_bytes(value: Any) -> bytes:
-    """Return a value as JSON; NumPy numbers and arrays become plain ones."""
-    return to_json_bytes(value, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
+    return relative_name(image, file.parent)
 
 
 def _append(file: BinaryIO, record: Mapping[str, Any], first: bool) -> None:
     """Write one element of a JSON array."""
-    file.write((b"" if first else b",\n") + json_bytes(record))
+    file.write((b"" if first else b",\n") + to_json_bytes(record))
 
 
 def _entry(item: Item, file_name: str) -> ImageEntry:

@@ -38,6 +38,7 @@ class ImageFinder:
         self.file = file
         self._base = images or file.parent
         self._folders, self._guesses = ([images], []) if images is not None else _usual_folders(file)
+        self._roots = {os.path.join(os.path.abspath(folder), "") for folder in (*self._folders, *self._guesses)}
         self._searches_below = images is not None
         self._below: dict[str, Path | None] | None = None
         self._listings: dict[Path, dict[str, Path | None]] = {}
@@ -51,6 +52,13 @@ class ImageFinder:
             return name
         self.missing.append(name)
         return self._base / name
+
+    def leads_to(self, name: str, image: Path) -> bool:
+        """Return whether `find(name)` returns this image."""
+        path = os.path.abspath(image)
+        if not any(path.startswith(root) for root in self._roots):  # Most images, if the file is written far from them.
+            return False
+        return os.path.abspath(self.search(name) or self._base / name) == path
 
     def search(self, name: str) -> Path | None:
         """Return the path of an image, or None for one that is not found, which is not reported as missing."""

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterable, Iterator
 
+import numpy as np
+import orjson
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -16,6 +18,9 @@ from cdwidget.formats.replacement import naming_file, replacing
 from cdwidget.limits import DEFAULT_LIMITS, Limits
 
 PEEK_BYTES = 2**16
+JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # Only types of JSON and NumPy are written.
+DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+MIN_LARGE_DIGITS = 19  # A whole number with fewer digits fits into 64 bits.
 
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
@@ -57,19 +62,26 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def to_json_bytes(value: Any, **options: Any) -> bytes:
+def to_json_bytes(value: Any, *, indent: bool = False) -> bytes:
     """Return a value as JSON in UTF-8.
 
-    Names of files may hold characters that UTF-8 does not have. They are written as escapes, which readers of JSON turn back.
+    NumPy numbers and arrays become plain ones, and numbers that JSON does not have null. Names of files may hold characters that UTF-8 does
+    not have. They are written as escapes, which readers of JSON turn back.
 
     Args:
         value: The value.
-        **options: Further options of `json.dumps`.
+        indent: Write each entry on a line of its own.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, **options).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, **options).encode()
+        return orjson.dumps(value, _plain, JSON_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0))
+    except TypeError:  # A name that UTF-8 does not have, a key that is no text, or a whole number of more than 64 bits.
+        return json.dumps(value, indent=2 if indent else None, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
 
 
 def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:
@@ -114,11 +126,20 @@ def read_json(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:
     text = read_text(path)
     limits.check("max_file_bytes", len(text), str(path))
     try:
-        return json.loads(text)
+        return parse_json(text)
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply for JSON data") from error
     except ValueError as error:  # Also for a number of more than 4,300 digits.
         raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a text that `json.loads` reads, in less time."""
+    with suppress(ValueError):
+        data = text.encode()
+        if b"0" * MIN_LARGE_DIGITS not in data.translate(DIGITS_TO_ZERO):  # orjson turns whole numbers of more than 64 bits into floats.
+            return orjson.loads(data)
+    return json.loads(text)  # It reads NaN and escapes that UTF-8 does not have, and its errors name the problem.
 
 
 # ---- finding files ---------------------------------------------------------------------------------------------------

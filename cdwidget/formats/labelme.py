@@ -114,7 +114,7 @@ def _encode(item: Item, folder: Path) -> bytes:
         "imageHeight": height,
         "imageWidth": width,
     }
-    return to_json_bytes(content, indent=2)
+    return to_json_bytes(content, indent=True)
 
 
 def _own_shapes(instance: Instance) -> Sequence[Mapping[str, Any]]:
