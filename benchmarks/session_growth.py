@@ -1,5 +1,7 @@
 """Measure how the cost of editing grows: an action among many objects, reopening many actions, opening a large image.
 
+All times are CPU times of one process, so that they are comparable on a busy machine.
+
 python benchmarks/session_growth.py            # 10 and 5,000 objects, 20,000 strokes, 12 MP with 1,000 objects
 python benchmarks/session_growth.py --quick    # a tenth of it
 """
@@ -11,7 +13,7 @@ import resource
 import statistics
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 
@@ -35,25 +37,25 @@ def small_objects(count: int, height: int, width: int) -> list[Instance]:
 
 def opened(path: Path, image: np.ndarray, instances: list[Instance]) -> Session:
     session = Session(image, instances=instances)
-    if hasattr(FileJournal, "resume"):
-        FileJournal(path).resume(session)
+    FileJournal(path).resume(session)
     return session
 
 
-def time_actions(folder: Path, count: int, repeats: int) -> float:
-    """Return the median seconds of a stroke, a label, a selection and a new object among `count` objects."""
+def time_actions(folder: Path, counts: tuple[int, ...], repeats: int) -> list[float]:
+    """Return the median seconds of an action among each number of objects, measured in turns."""
     image = np.zeros((500, 500, 3), np.uint8)
-    session = opened(folder / f"{count}.jsonl", image, small_objects(count, 500, 500))
-    times = []
+    sessions = [opened(folder / f"{count}.jsonl", image, small_objects(count, 500, 500)) for count in counts]
+    times: list[list[float]] = [[] for _ in counts]
     for number in range(repeats):
-        start = perf_counter()
-        session.apply(Brush(((number % 480 + 5.0, 490.0),), 3.0))
-        session.relabel(f"cat {number}")
-        session.accept()
-        session.select(1 + number % 5)
-        session.select()
-        times.append((perf_counter() - start) / 5)
-    return statistics.median(times)
+        for session, seconds in zip(sessions, times):
+            start = process_time()
+            session.apply(Brush(((number % 480 + 5.0, 490.0),), 3.0))
+            session.relabel(f"cat {number}")
+            session.accept()
+            session.select(1 + number % 5)
+            session.select()
+            seconds.append((process_time() - start) / 5)
+    return [statistics.median(seconds) for seconds in times]
 
 
 def time_reopening(folder: Path, count: int) -> tuple[float, float, int]:
@@ -61,14 +63,14 @@ def time_reopening(folder: Path, count: int) -> tuple[float, float, int]:
     image, path = np.zeros((500, 500, 3), np.uint8), folder / "many.jsonl"
     session = opened(path, image, [])
     random = np.random.default_rng(0)
-    start = perf_counter()
+    start = process_time()
     for _ in range(count):
         x, y = random.uniform(5, 495, 2)
         session.apply(Brush(((x, y), (x + 4, y + 4)), 3.0, bool(random.random() < 0.7)))
-    drawn = perf_counter() - start
-    start = perf_counter()
+    drawn = process_time() - start
+    start = process_time()
     again = opened(path, image, [])
-    seconds = perf_counter() - start
+    seconds = process_time() - start
     assert np.array_equal(again.mask, session.mask) and again.can_undo
     return drawn, seconds, path.stat().st_size
 
@@ -85,10 +87,10 @@ def measure_opening(count: int, height: int, width: int) -> tuple[float, float]:
             yield Instance(mask, "cell")
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = perf_counter()
+    start = process_time()
     session = Session(image, instances=instances())
     assert sum(one.mask.any() for one in session.instances) == count
-    return perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return process_time() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def main() -> None:
@@ -97,7 +99,7 @@ def main() -> None:
     scale = 10 if parser.parse_args().quick else 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        few, many = (time_actions(folder, count, 200 // scale) for count in (10, 5000 // scale))
+        few, many = time_actions(folder, (10, 5000 // scale), 200 // scale)
         print(f"action: {1e3 * few:.2f} ms with 10 objects, {1e3 * many:.2f} ms with {5000 // scale}: {many / few:.2f} times")
         drawn, seconds, size = time_reopening(folder, 20_000 // scale)
         print(f"{20_000 // scale} strokes: {1e3 * drawn / 20_000 * scale:.2f} ms each, {size / 1e6:.1f} MB, reopened in {seconds:.2f} s")

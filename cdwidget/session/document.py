@@ -5,12 +5,11 @@ A document is immutable, so readers need no lock, and an action that fails chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import filterfalse
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from cdwidget._deprecated import renamed_property
 from cdwidget.items import Instance
 from cdwidget.masks import EMPTY_BBOX, EMPTY_PATCH, Bbox, Patch, bbox, join_bboxes, pack, unpack
 from cdwidget.prompts import Action, Prompt
+from cdwidget.session.block_map import BlockMap
 from cdwidget.tools import TOOLS
 from cdwidget.tools.canvas import PixelEdit
 
@@ -185,81 +185,68 @@ class State:
     """The document without pixels.
 
     Args:
-        entries: In painting order, the last one in front.
+        by_id: The entries by their ids, in painting order, the last one in front.
         selected: Id of the entry being edited; it is always one of them.
         next_id: Id of the next new entry.
         locked: Whether prompts keep the pixels that a manual tool set.
     """
 
-    entries: tuple[Entry, ...]
+    by_id: BlockMap[Entry]
     selected: int
     next_id: int
     locked: bool = False
 
-    @cached_property
-    def ids(self) -> tuple[int, ...]:
-        """The ids of the entries, in painting order."""
-        return tuple(map(attrgetter("id"), self.entries))
+    @classmethod
+    def of(cls, entries: Iterable[Entry], selected: int, next_id: int, locked: bool = False) -> State:
+        """Return the state with these entries."""
+        return cls(BlockMap((entry.id, entry) for entry in entries), selected, next_id, locked)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries, in painting order."""
+        return tuple(self.by_id.values())
 
     def entry(self, instance: int | None = None) -> Entry:
         """Return an entry, by default the selected one; raise ValueError for an unknown id."""
         wanted = self.selected if instance is None else instance
-        if wanted not in self.ids:
-            raise ValueError(f"there is no instance {wanted}; there are: {_listed(self.ids)}")
-        return self.entries[self.ids.index(wanted)]
+        found = self.by_id.get(wanted)
+        if found is None:
+            raise ValueError(f"there is no instance {wanted}; there are: {_listed(tuple(self.by_id))}")
+        return found
 
     def has(self, instance: int) -> bool:
         """Return whether there is an entry with this id."""
-        return instance in self.ids
+        return instance in self.by_id
 
     def missing_in(self, other: State) -> list[int]:
         """Return the ids of the entries that another state does not have, in painting order."""
-        _, mine, others = differing_parts(self.ids, other.ids)
+        _, mine, others = self.by_id.differing_ids(other.by_id)
         return list(filterfalse(set(others).__contains__, mine))
-
-    def copy(self, **fields: Any) -> State:
-        """Return a copy with other fields but the same ids in the same order."""
-        copy = replace(self, **fields)
-        copy.__dict__["ids"] = self.ids  # The value of the cached property.
-        return copy
 
     def with_entry(self, changed: Entry) -> State:
         """Return a copy with the entry of the same id replaced."""
-        position = self.ids.index(changed.id)
-        return self.copy(entries=(*self.entries[:position], changed, *self.entries[position + 1 :]))
+        return replace(self, by_id=self.by_id.set(changed.id, changed))
 
     def without(self, instance: int) -> State:
         """Return a copy without an entry.
 
         If it was the selected one, the caller must select another.
         """
-        position = self.ids.index(instance)
-        return replace(self, entries=self.entries[:position] + self.entries[position + 1 :])
+        return replace(self, by_id=self.by_id.without(instance))
 
     def with_new(self, label: str) -> State:
         """Return a copy with a new selected entry in front of all others."""
-        return replace(self, entries=(*self.entries, Entry(self.next_id, label)), selected=self.next_id, next_id=self.next_id + 1)
+        by_id = self.by_id.set(self.next_id, Entry(self.next_id, label))
+        return replace(self, by_id=by_id, selected=self.next_id, next_id=self.next_id + 1)
+
+    def with_inserted(self, position: int, entries: Sequence[Entry]) -> State:
+        """Return a copy with new entries at a position."""
+        by_id = self.by_id.splice(position, 0, [(entry.id, entry) for entry in entries])
+        return replace(self, by_id=by_id, next_id=self.next_id + len(entries))
 
 
 def _listed(ids: tuple[int, ...]) -> str:
     return ", ".join(map(str, ids[:MAX_LISTED_IDS])) + (f" and {len(ids) - MAX_LISTED_IDS} more" if len(ids) > MAX_LISTED_IDS else "")
-
-
-def common_start(a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
-    """Return the number of equal values at the start of two tuples, without a loop over them."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if a[low:middle] == b[low:middle] else (low, middle - 1)
-    return low
-
-
-def differing_parts(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], tuple[Any, ...]]:
-    """Return the length of the common start of two tuples, and of each the part between their common start and common end."""
-    start = common_start(a, b)
-    a, b = a[start:], b[start:]
-    end = common_start(a[::-1], b[::-1])
-    return start, a[: len(a) - end], b[: len(b) - end]
 
 
 @dataclass(frozen=True)
@@ -333,7 +320,7 @@ class Change:
     def nbytes(self) -> int:
         """Approximate memory of the undo step, in bytes."""
         patches = sum(difference.before.nbytes + difference.after.nbytes for difference in self.differences)
-        return patches + 1024 + 16 * len(self.new_state.entries)
+        return patches + 1024 + self.new_state.by_id.edit_nbytes
 
     was = renamed_property("was", "old_state")
     now = renamed_property("now", "new_state")
@@ -354,7 +341,7 @@ class Document:
 
     state: State
     pixels: Pixels
-    packed: Mapping[int, Patch]
+    packed: BlockMap[Patch]
     box: Bbox
     initial_selected: int | None = None
 
@@ -384,7 +371,7 @@ class Document:
         removed = [(id, self.patch(id)) for id in self.state.missing_in(new_state)]
         lost = [Difference(id, patch, patch.blank()) for id, patch in removed]
         real = tuple(difference for difference in (*differences, *lost) if difference.before != difference.after)
-        return Change(action, instance, self.state, new_state.copy(), real, progressive)  # Readers compare states by identity.
+        return Change(action, instance, self.state, replace(new_state), real, progressive)  # Readers compare states by identity.
 
     def with_patches(self, state: State, patches: Mapping[int, Patch]) -> Document:
         """Return the document in another state, with patches written into its instances."""
@@ -392,7 +379,9 @@ class Document:
         if state.selected != self.state.selected:
             written.setdefault(self.state.selected, self.pixels)
         pixels = written.pop(state.selected) if state.selected in written else self.pixels_of(state.selected)
-        packed = {**self.packed, **{id: changed.trimmed().patch() for id, changed in written.items()}}
+        packed = self.packed
+        for id, changed in written.items():
+            packed = packed.set(id, changed.trimmed().patch())
         for id in (*self.state.missing_in(state), state.selected):
-            packed.pop(id, None)
+            packed = packed.without(id)
         return Document(state, pixels, packed, self.box)

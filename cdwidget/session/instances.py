@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cdwidget.masks import bbox, crop, expand_bbox, intersects, join_bboxes
+from cdwidget.masks import Bbox, bbox, crop, expand_bbox, join_bboxes
 from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit, replace_pixels
@@ -181,7 +181,7 @@ def _select(document: Document, action: Select) -> Change:
     if action.instance is None:
         return _finish(document, action, document.state.entry().label)
     selected = document.state.entry(action.instance).id
-    return document.change(action, selected, _without_empty(document, document.state.copy(selected=selected)))
+    return document.change(action, selected, _without_empty(document, replace(document.state, selected=selected)))
 
 
 def _delete(document: Document, action: Delete) -> Change:
@@ -217,7 +217,7 @@ def _set_attributes(document: Document, action: SetAttributes) -> Change:
 
 
 def _lock(document: Document, action: Lock) -> Change:
-    return document.change(action, document.state.selected, document.state.copy(locked=action.on))
+    return document.change(action, document.state.selected, replace(document.state, locked=action.on))
 
 
 def _duplicate(document: Document, action: Duplicate) -> Change:
@@ -227,7 +227,7 @@ def _duplicate(document: Document, action: Duplicate) -> Change:
     if not pixels.any():
         raise ValueError(f"instance {entry.id} has no pixels to copy")
     copy = Entry(state.next_id, entry.label, attributes=entry.attributes)
-    new_state = _without_empty(document, replace(_insert_after(state, entry.id, copy), selected=copy.id))
+    new_state = _without_empty(document, replace(state.with_inserted(state.by_id.position(entry.id) + 1, [copy]), selected=copy.id))
     return document.change(action, copy.id, new_state, Difference(copy.id, pixels.blank(), pixels))
 
 
@@ -267,8 +267,9 @@ def _split(document: Document, action: Split) -> Change:
         differences.append(Difference(id, patch.blank(), patch))
     removed = np.isin(owner, parts[1:])
     rest = Difference(entry.id, *pixels.edit(PixelEdit(pixels.box, removed, np.zeros_like(removed)), "command"))
-    new_state = _insert_after(state, entry.id, *entries).with_entry(replace(entry, choice=None)) if entries else state
-    return document.change(action, entry.id, new_state, rest, *differences)
+    if entries:
+        state = state.with_inserted(state.by_id.position(entry.id) + 1, entries).with_entry(replace(entry, choice=None))
+    return document.change(action, entry.id, state, rest, *differences)
 
 
 def _find_parts(pixels: Pixels) -> tuple[list[int], np.ndarray]:
@@ -285,12 +286,12 @@ def _find_parts(pixels: Pixels) -> tuple[list[int], np.ndarray]:
 
 
 def _reorder(document: Document, action: Reorder) -> Change:
-    entry, entries = document.state.entry(action.instance), list(document.state.entries)
-    if not 0 <= action.position < len(entries):
-        raise ValueError(f"there is no position {action.position}; allowed are 0, behind all others, to {len(entries) - 1}, in front")
-    del entries[document.state.ids.index(entry.id)]
-    entries.insert(action.position, entry)
-    return document.change(action, entry.id, replace(document.state, entries=tuple(entries)))
+    state, count = document.state, len(document.state.by_id)
+    entry = state.entry(action.instance)
+    if not 0 <= action.position < count:
+        raise ValueError(f"there is no position {action.position}; allowed are 0, behind all others, to {count - 1}, in front")
+    by_id = state.by_id.without(entry.id).splice(action.position, 0, [(entry.id, entry)])
+    return document.change(action, entry.id, replace(state, by_id=by_id))
 
 
 def _snap(document: Document, action: Snap) -> Change:
@@ -300,9 +301,8 @@ def _snap(document: Document, action: Snap) -> Change:
     own = bbox(mask)
     box = expand_bbox(own, min(ceil(distance) + 1, max(mask.shape)), mask.shape) if mask.any() else own
     others = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
-    for instance, patch in document.packed.items():
-        if intersects(patch.bbox, box):
-            others |= document.pixels_of(instance).crop(box).mask
+    for instance in _ids_inside(document, box):
+        others |= document.pixels_of(instance).crop(box).mask
     if not others.any():
         return edit_selected(document, action, NO_EDIT, "command")
     before = crop(mask, box)
@@ -315,6 +315,13 @@ def _snap(document: Document, action: Snap) -> Change:
         gap = free[narrow & ((to_own * to_other).sum(axis=1) <= 0)]
         after[tuple(gap.T)] = True
     return edit_selected(document, action, replace_pixels(box, before, after), "command")
+
+
+def _ids_inside(document: Document, box: Bbox) -> list[int]:
+    """Return the ids of the instances besides the selected one whose bounding boxes have pixels in a box."""
+    x0, y0, x1, y1 = box
+    boxes = ((id, patch.bbox) for id, patch in document.packed.items())  # Compared in place: there may be thousands.
+    return [id for id, other in boxes if other[0] < x1 and other[2] > x0 and other[1] < y1 and other[3] > y0]
 
 
 def _distance(mask: np.ndarray) -> np.ndarray:
@@ -339,13 +346,6 @@ def _without_empty(document: Document, state: State) -> State:
     """Return a new state without the instance selected before, if that has no pixels."""
     before = document.state.selected
     return state if state.selected == before or document.pixels.mask.any() else state.without(before)
-
-
-def _insert_after(state: State, instance: int, *entries: Entry) -> State:
-    """Return the state with new entries directly in front of an instance."""
-    position = state.ids.index(instance) + 1
-    inserted = (*state.entries[:position], *entries, *state.entries[position:])
-    return replace(state, entries=inserted, next_id=state.next_id + len(entries))
 
 
 INSTANCE_ACTIONS: dict[type[Action], Callable[[Document, Any], Change]] = {

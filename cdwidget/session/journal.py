@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from cdwidget.masks import EMPTY_BBOX, Bbox, Patch, join_bboxes
 from cdwidget.prompts import Action
 from cdwidget.session.actions import action_from_json
+from cdwidget.session.block_map import BlockMap
 from cdwidget.session.document import Change, Document, Pixels, State
 from cdwidget.session.editor import History, Version
 from cdwidget.session.journal_json import (
@@ -69,7 +70,7 @@ class SavedStep:
     @property
     def nbytes(self) -> int:
         """Approximate memory, in bytes."""
-        return len(self.line) + UNDO_BYTES + 16 * len(self.new_state.entries)
+        return len(self.line) + UNDO_BYTES + self.new_state.by_id.edit_nbytes
 
     def load(self) -> Change:
         """Decode the change; raises ValueError if it is damaged."""
@@ -258,9 +259,9 @@ class _Replay:
         if was != state.selected and state.has(was):
             written.setdefault(was, self._base.pixels)
         selected = written.pop(state.selected) if state.selected in written else self._base.pixels_of(state.selected)
-        packed = {**self._base.packed, **{id: one.trimmed().patch() for id, one in written.items()}}
+        packed = {**dict(self._base.packed.items()), **{id: one.trimmed().patch() for id, one in written.items()}}
         packed = {id: patch for id, patch in packed.items() if id != state.selected and state.has(id)}
-        document = replace(self._base, state=state, pixels=selected, packed=packed, initial_selected=None)
+        document = replace(self._base, state=state, pixels=selected, packed=BlockMap(packed.items()), initial_selected=None)
         return Restored(self._initial, Version(document, self._history), self._number, self._damage, self._resumed_at)
 
     def _repeat(self, index: int, line: bytes) -> None:

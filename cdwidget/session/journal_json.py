@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cdwidget.limits import DEFAULT_LIMITS
 from cdwidget.masks import Bbox, Patch, check_packed, inflate
 from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session.actions import action_from_json, action_to_json
-from cdwidget.session.document import Change, Choice, Difference, Document, Entry, Pixels, State, common_start, differing_parts
+from cdwidget.session.block_map import BlockMap
+from cdwidget.session.document import Change, Choice, Difference, Document, Entry, Pixels, State
 from cdwidget.session.serialization import details_from_json, details_to_json
 
 OF_ACTION = "action"  # Stands for the prompt that is the action itself.
@@ -24,13 +25,14 @@ OF_CHANGE = "change"  # Stands for the patch before the change, which an entry's
 def change_to_json(change: Change) -> dict[str, Any]:
     """Return a change as JSON, without the state before it and what did not change."""
     old, new = change.old_state, change.new_state
+    start, removed, added = old.by_id.differing_ids(new.by_id)
     return {
         "action": action_to_json(change.action),
         "instance": change.instance,
         "progressive": change.progressive,
         "state": {
-            "entries": [_entry_change_to_json(old, entry, change) for entry in _changed_entries(old, new)],
-            **({} if old.ids == new.ids else {"ids": _splice(old.ids, new.ids)}),
+            "entries": [_entry_change_to_json(old, entry, change) for entry in new.by_id.changed_since(old.by_id)],
+            **({"ids": [start, len(removed), added]} if removed or added else {}),
             "selected": new.selected,
             "next_id": new.next_id,
             "locked": new.locked,
@@ -84,14 +86,27 @@ def state_from_json(data: Mapping[str, Any], old_state: State, box: Bbox | None 
         state = data["state"]
         changed = {one.id: one for one in (_entry_change_from_json(old_state, entry, data, box) for entry in state["entries"])}
         if "order" in state:  # Version 1 lists all ids.
-            ids = tuple(map(_whole, state["order"]))
+            by_id = _spliced(old_state.by_id, (0, len(old_state.by_id), state["order"]), changed)
         else:
-            ids = _spliced(old_state.ids, state["ids"]) if "ids" in state else old_state.ids
-        new_state = _with_entries(old_state, ids, changed, _whole(state["selected"]), _whole(state["next_id"]), bool(state["locked"]))
+            by_id = _spliced(old_state.by_id, state["ids"], changed) if "ids" in state else old_state.by_id
+        for entry in changed.values():
+            by_id = by_id.set(entry.id, entry)
+        new_state = State(by_id, _whole(state["selected"]), _whole(state["next_id"]), bool(state["locked"]))
         new_state.entry()
         return new_state
     except Exception as error:
         raise _damaged(error) from error
+
+
+def _spliced(old: BlockMap[Entry], splice: Any, changed: Mapping[int, Entry]) -> BlockMap[Entry]:
+    """Return entries of which a range is replaced: [start, number of removed ids, ids in their place]."""
+    start, removed, ids = splice
+    if not 0 <= _whole(start) <= start + _whole(removed) <= len(old):
+        raise ValueError("ids are replaced that do not exist")
+    kept = old.splice(start, removed)
+    if len(set(map(_whole, ids))) < len(ids) or any(id in kept for id in ids):
+        raise ValueError("two instances have one id")
+    return kept.splice(start, 0, [(id, changed[id] if id in changed else old[id]) for id in ids])
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
@@ -110,51 +125,17 @@ def document_from_json(data: Mapping[str, Any], box: Bbox) -> Document:
     """Return the document that `document_to_json` wrote; raises ValueError if it is damaged."""
     try:
         entries = tuple(_entry_from_json(entry, box) for entry in data["entries"])
-        state = State(entries, _whole(data["selected"]), _whole(data["next_id"]), bool(data["locked"]))
-        if len(set(state.ids)) < len(state.ids):
+        state = State.of(entries, _whole(data["selected"]), _whole(data["next_id"]), bool(data["locked"]))
+        if len(state.by_id) < len(entries):
             raise ValueError("two instances have one id")
         packed = {entry.id: _patch_from_json(one["pixels"], box) for entry, one in zip(entries, data["entries"])}
-        return Document(state, Pixels.of(packed.pop(state.entry().id)), packed, box, data["initial_selected"])
+        return Document(state, Pixels.of(packed.pop(state.entry().id)), BlockMap(packed.items()), box, data["initial_selected"])
     except Exception as error:
         raise _damaged(error) from error
 
 
 def _damaged(error: Exception) -> ValueError:
     return ValueError(f"the change does not fit the session ({type(error).__name__}: {error})")
-
-
-def _changed_entries(old: State, new: State) -> Iterable[Entry]:
-    """Return the entries of a state that are not among those of the state before it."""
-    before, after = differing_parts(old.entries, new.entries)[1:]
-    known = set(map(id, before))
-    return [entry for entry in after if id(entry) not in known]
-
-
-def _with_entries(
-    old: State, ids: tuple[int, ...], changed: Mapping[int, Entry], selected: int, next_id: int, locked: bool
-) -> State:  # fmt: skip
-    if ids != old.ids:
-        entries = {**dict(zip(old.ids, old.entries)), **changed}
-        return State(tuple(entries[id] for id in ids), selected, next_id, locked)
-    if not changed:
-        return old.copy(selected=selected, next_id=next_id, locked=locked)
-    listed = list(old.entries)
-    for id, entry in changed.items():
-        listed[ids.index(id)] = entry
-    return old.copy(entries=tuple(listed), selected=selected, next_id=next_id, locked=locked)
-
-
-def _splice(old: tuple[int, ...], new: tuple[int, ...]) -> list[Any]:
-    """Return [start, number of removed ids, new ids in their place]."""
-    start, removed, added = differing_parts(old, new)
-    return [start, len(removed), list(added)]
-
-
-def _spliced(old: tuple[int, ...], splice: Any) -> tuple[int, ...]:
-    start, removed, ids = splice
-    if not 0 <= _whole(start) <= start + _whole(removed) <= len(old):
-        raise ValueError("ids are replaced that do not exist")
-    return (*old[:start], *map(_whole, ids), *old[start + removed :])
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -172,7 +153,7 @@ def _entry_from_json(data: Mapping[str, Any], box: Bbox | None) -> Entry:
 def _entry_change_to_json(old: State, entry: Entry, change: Change) -> dict[str, Any]:
     """Return a new entry, or a changed one with only its new prompts: {"kept": number of prompts kept, "prompts": the new ones}."""
     known = old.entry(entry.id) if old.has(entry.id) else Entry(entry.id)
-    kept = len(known.prompts) if entry.prompts[: len(known.prompts)] == known.prompts else common_start(known.prompts, entry.prompts)
+    kept = len(known.prompts) if entry.prompts[: len(known.prompts)] == known.prompts else _common_start(known.prompts, entry.prompts)
     new = [OF_ACTION if prompt is change.action else action_to_json(prompt) for prompt in entry.prompts[kept:]]
     choice = entry.choice and {**vars(entry.choice)}
     if choice:
@@ -181,6 +162,11 @@ def _entry_change_to_json(old: State, entry: Entry, change: Change) -> dict[str,
     details = details_to_json(entry)
     changed = {} if details == details_to_json(known) else {"details": details}
     return {"id": entry.id, "label": entry.label, "kept": kept, "prompts": new, "choice": choice, **changed}
+
+
+def _common_start(a: tuple[Prompt, ...], b: tuple[Prompt, ...]) -> int:
+    """Return the number of equal prompts at the start of two tuples."""
+    return next((index for index, (mine, other) in enumerate(zip(a, b)) if mine != other), min(len(a), len(b)))
 
 
 def _entry_change_from_json(old: State, data: Mapping[str, Any], change: Mapping[str, Any], box: Bbox | None) -> Entry:

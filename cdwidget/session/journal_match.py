@@ -132,7 +132,7 @@ def fits_image(header: Header, session: Session, image: Fingerprint) -> bool:
 def fits_masks(restored: Restored, session: Session) -> bool:
     """Return whether a session has no masks, or those at the start or at the end of a journal."""
     opened = session._document
-    if not any(map(opened.has_pixels, opened.state.ids)):
+    if not any(map(opened.has_pixels, opened.state.by_id)):
         return True
     start, end = _contents(restored.initial), _contents(restored.version.document)
     mine = _contents(opened)

@@ -13,6 +13,7 @@ from cdwidget.detections import iterate_instances
 from cdwidget.items import Instance
 from cdwidget.masks import EMPTY_PATCH, Patch, as_mask, bbox, crop
 from cdwidget.prompts import json_object
+from cdwidget.session.block_map import BlockMap
 from cdwidget.session.document import IMPORT, Document, Entry, Pixels, State
 
 
@@ -44,9 +45,9 @@ def open_document(height: int, width: int, mask: Any, instances: Any, selected: 
         packed[entry.id] = patch
     box = (0, 0, width, height)
     if selected is not None and selected in packed:
-        return Document(State(tuple(entries), selected, next_id), Pixels.of(packed.pop(selected)), packed, box, selected)
+        return Document(State.of(entries, selected, next_id), Pixels.of(packed.pop(selected)), BlockMap(packed.items()), box, selected)
     pixels = Pixels.of(EMPTY_PATCH) if mask is None else _imported(height, width, _one_object(mask))
-    return Document(State((*entries, Entry(next_id)), next_id, next_id + 1), pixels, packed, box)
+    return Document(State.of((*entries, Entry(next_id)), next_id, next_id + 1), pixels, BlockMap(packed.items()), box)
 
 
 def _packed(instance: Instance, height: int, width: int) -> tuple[Entry, Patch]:
