@@ -124,6 +124,19 @@ class Predictor(Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The encoder's features of one view, before any prompt.
+
+    Attributes:
+        features: float32 (rows, columns, C).
+        box: The part of the image that the view shows, (x0, y0, x1, y1).
+    """
+
+    features: np.ndarray
+    box: tuple[int, int, int, int]
+
+
 GOOD_IOU = 0.85  # A mask is good if its IoU with the true mask is at least this.
 
 

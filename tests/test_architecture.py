@@ -15,7 +15,7 @@ LAYERS = [  # A module may import its own folder and anything in a lower row.
     ("items", "predictor", "polygons", "rle"),
     ("click_simulation", "mask_errors", "default_predictor", "detections", "tools", "formats", "model"),
     ("session", "compositing"),
-    ("catalogue", "inspection"),
+    ("catalogue", "inspection", "examples"),
     ("scoring", "benchmark"),
     ("batch", "train"),
     ("widget",),

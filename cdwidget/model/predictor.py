@@ -17,7 +17,7 @@ from cdwidget.model.focus import FOCUS, Focus, focus_box
 from cdwidget.model.prompt_maps import prompt_maps
 from cdwidget.model.quantization import cast_weights, inference_precision
 from cdwidget.model.view import PDM_CELL_PX, LazyMasks, View, ViewCache, crop_around_object, resize_to_square
-from cdwidget.predictor import Factors, FocusFactors, Prediction
+from cdwidget.predictor import Factors, FocusFactors, Prediction, Tokens
 from cdwidget.prompts import Prompt, check_prompt
 
 MIN_IMAGE_SIDE_PX = 16
@@ -146,8 +146,7 @@ class CDNetPredictor:
             ValueError: If the image is anything else, or the network fuses prompts early, so that features of the image alone do not exist.
         """
         _check_image(image)
-        if not self.model.late:
-            raise ValueError(f"the backbone {self.config.backbone!r} mixes prompts into its first layer, so it cannot embed images alone")
+        self._check_late_fusion()
         parts = []
         for level in self._views.encode(image, (0, 0, image.shape[1], image.shape[0])).encoded:
             features = level[0].float()  # (C, h, w)
@@ -155,6 +154,27 @@ class CDNetPredictor:
             center = features[:, quarter:-quarter, quarter:-quarter]
             parts += [features.mean((1, 2)), features.std((1, 2)), center.mean((1, 2))]
         return F.normalize(torch.cat([F.normalize(part, dim=0) for part in parts]), dim=0).cpu().numpy()
+
+    @torch.inference_mode()
+    def tokens(self, box: Bbox) -> Tokens:
+        """Return the encoder's coarsest features of a view of the current image.
+
+        The view stays in the cache, so that a prediction in it need not encode it again.
+
+        Args:
+            box: The view (x0, y0, x1, y1), half-open, in image pixels.
+
+        Raises:
+            ValueError: If there is no image, or the network fuses prompts early, so that features of the image alone do not exist.
+        """
+        if self._views.image is None:
+            raise ValueError("there is no image yet; call set_image first")
+        self._check_late_fusion()
+        return Tokens(self._views.view(box).encoded[-1][0].float().permute(1, 2, 0).cpu().numpy(), box)
+
+    def _check_late_fusion(self) -> None:
+        if not self.model.late:
+            raise ValueError(f"the backbone {self.config.backbone!r} mixes prompts into its first layer, so it cannot embed images alone")
 
     def _check_request(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> tuple[int, int]:
         """Return the height and width of the image; raise ValueError for an invalid request."""
