@@ -113,8 +113,23 @@ def test_a_second_file_of_the_same_images_adds_what_is_new(catalogue: Catalogue,
         catalogue.add(items, known="ad")
 
 
+def test_a_new_data_set_adds_to_known_images_and_an_imported_one_does_not(tmp_path: Path) -> None:
+    Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    catalogue = Catalogue(tmp_path / "labels.db")
+    for name, label, x in (("cats", "cat", 3), ("dogs", "dog", 9)):
+        cdwidget.write("npz", [Item(tmp_path / "a.png", [Instance(square(x, 4), label)])], tmp_path / f"{name}.npz")
+    assert [catalogue.import_("npz", tmp_path / f"{name}.npz").instances for name in ("cats", "dogs")] == [1, 1]
+    catalogue.update(1, [Instance(square(20, 4), "cat", 1), catalogue.item(1).instances[1]])
+    added = catalogue.import_("npz", tmp_path / "cats.npz")
+    assert (added.instances, added.known) == (0, 1), "the edited instance would return"
+    assert catalogue.import_("npz", tmp_path / "cats.npz", known="add").instances == 1
+    assert catalogue.import_("npz", tmp_path / "dogs.npz", known="skip").known == 1
+
+
+@pytest.mark.parametrize("batch", [1, 500])
 @pytest.mark.parametrize("known", ["skip", "add"])
-def test_an_image_may_occur_twice_in_a_data_set(tmp_path: Path, known: str) -> None:
+def test_an_image_may_occur_twice_in_a_data_set(tmp_path: Path, known: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdwidget.catalogue.catalogue.ADD_BATCH_ITEMS", batch)
     path = tmp_path / "a.png"
     catalogue = Catalogue(tmp_path / "labels.db")
     items = [Item(path), Item(path, [Instance(square(3, 4), "cat")]), Item(path), Item(path, [Instance(square(9, 9), "dog")])]

@@ -16,7 +16,8 @@ from cdwidget.formats.dataset import Dataset, Problems
 
 # An item that was changed or has instances; `insert_items` leaves it as it is.
 IS_TOUCHED_SQL = "(version > 0 OR EXISTS (SELECT 1 FROM instances WHERE item = items.id))"
-KNOWN_PATHS_SQL = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND {IS_TOUCHED_SQL}"
+KNOWN_PATHS_SQL = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND id <= ? AND {IS_TOUCHED_SQL}"
+IS_IMPORTED_SQL = "SELECT 1 FROM datasets WHERE format = ? AND path = ?"
 MAX_CLASS_NUMBER = 2**62
 KNOWN_CHOICES = ("skip", "add")  # What `Catalogue.add` does with the instances of an image that is in the catalogue already.
 

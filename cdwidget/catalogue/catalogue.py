@@ -11,7 +11,15 @@ from typing import Any, ContextManager, Iterable, Sequence, Sized
 from tqdm.auto import tqdm
 
 from cdwidget._deprecated import renamed_property, warn_renamed
-from cdwidget.catalogue.adding import KNOWN_CHOICES, KNOWN_PATHS_SQL, AddResult, add_to_known, insert_items, record_dataset
+from cdwidget.catalogue.adding import (
+    IS_IMPORTED_SQL,
+    KNOWN_CHOICES,
+    KNOWN_PATHS_SQL,
+    AddResult,
+    add_to_known,
+    insert_items,
+    record_dataset,
+)
 from cdwidget.catalogue.editing import ItemEditor, checked_tags
 from cdwidget.catalogue.external import ImageAccess
 from cdwidget.catalogue.images import current_user, expand_paths, relative_to_catalogue
@@ -115,11 +123,11 @@ class Catalogue(ItemEditor):
 
     def add(
         self, items: Iterable[Item | str | os.PathLike[str]] | str | os.PathLike[str], *, status: str = "new", tags: Sequence[str] = (),
-        known: str = "skip", progress: bool | None = None,
+        known: str | None = None, progress: bool | None = None,
     ) -> AddResult:  # fmt: skip
         """Add images, with or without instances.
 
-        Images already in the catalogue are skipped, so an interrupted call can be repeated; one that has no instances and was never changed
+        Images already in the catalogue are not added again, so a call can be repeated; one that has no instances and was never changed
         gets the given ones. Instances that cannot be encoded are omitted.
 
         Args:
@@ -128,7 +136,8 @@ class Catalogue(ItemEditor):
             status: Status of the new items and instances.
             tags: Tags of the new items.
             known: What to do with instances of images that are in the catalogue already: "skip" them, or "add" those that differ from the
-                present ones in mask or label, for example the classes of a second file. `undo` takes them back.
+                present ones in mask or label, for example the classes of a second file. `undo` takes them back. None adds those of a data
+                set that is imported for the first time, and skips all others.
             progress: Show a progress bar; None shows it only in a terminal or notebook.
 
         Returns:
@@ -143,7 +152,9 @@ class Catalogue(ItemEditor):
             >>> catalogue.add("photos/", tags=["night"])
         """
         lookup(dict.fromkeys(STATUSES), status, "status")
+        known = self._choice_for_known(items) if known is None else known
         lookup(dict.fromkeys(KNOWN_CHOICES), known, "choice for known images")
+        last = 0 if known == "add" else self.database.rows("SELECT ifnull(max(id), 0) FROM items")[0][0]
         added = AddResult()
         if isinstance(items, Dataset):
             added.problems.extend(items.problems)
@@ -152,9 +163,8 @@ class Catalogue(ItemEditor):
         with tqdm(total=total, unit="item", desc="add", disable=None if progress is None else not progress) as bar:
             while batch := list(islice(remaining, ADD_BATCH_ITEMS)):
                 self.images.allow(item.path for item in batch)
-                encoded = encode_items(batch if known == "add" else self._without_known(batch, added), status)
-                if known == "add":
-                    encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent)
+                encoded = encode_items(self._without_known(batch, last, added), status)
+                encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent)
                 repeated = self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
                 self.database.write(add_to_known, repeated, added, self.user, self.path.parent)
                 bar.update(len(batch))
@@ -275,10 +285,20 @@ class Catalogue(ItemEditor):
 
     # ---- internals -----------------------------------------------------------------------------------------------
 
-    def _without_known(self, items: Sequence[Item], added: AddResult) -> list[Item]:
-        """Return the items that `insert_items` may write, so that only these are encoded."""
+    def _choice_for_known(self, items: object) -> str:
+        """Return whether the instances of known images are added or skipped.
+
+        A data set that was imported before is skipped: its instances may have been edited since, and would return as they were.
+        """
+        is_new = isinstance(items, Dataset) and items.path and not self.database.rows(IS_IMPORTED_SQL, (items.format, items.path))
+        return "add" if is_new else "skip"
+
+    def _without_known(self, items: Sequence[Item], last: int, added: AddResult) -> Sequence[Item]:
+        """Return the items without those that are known under an id up to `last`, so that only these are encoded."""
+        if last == 0:
+            return items
         names = [self._stored_name(item) for item in items]
-        known = {name for (name,) in self.database.rows(KNOWN_PATHS_SQL, (json.dumps(names),))}
+        known = {name for (name,) in self.database.rows(KNOWN_PATHS_SQL, (json.dumps(names), last))}
         added.known += sum(name in known for name in names)
         return [item for item, name in zip(items, names) if name not in known]
 

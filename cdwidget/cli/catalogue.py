@@ -37,10 +37,13 @@ def import_(
     images: Annotated[Path | None, typer.Option(help="Image folder, if not where the data set has them.")] = None,
     status: Annotated[str, typer.Option(help="Status of all instances: new, accepted, rejected or skipped.")] = "new",
     tag: Tags = [],  # noqa: B006
-    known: Annotated[str, typer.Option(help="Instances of images in the catalogue already: skip them, or add those that differ.")] = "skip",
+    known: Annotated[
+        str | None,
+        typer.Option(help="Instances of known images: add those that differ, or skip them. By default, only a new data set adds them."),
+    ] = None,
     problems: ProblemFile = None,
 ) -> None:
-    """Add a data set to a catalogue, creating it if needed. Known images are skipped, and entries that cannot be read are listed."""
+    """Add a data set to a catalogue, creating it if needed; entries that cannot be read are listed."""
     options = {"status": status, "tags": tag, "known": known}
     echo(checked("import", _import, database, format, path, images, options, problems))
 
@@ -105,7 +108,8 @@ def _import(
     from cdwidget.registry import lookup
 
     lookup(dict.fromkeys(STATUSES), options["status"], "status")
-    lookup(dict.fromkeys(KNOWN_CHOICES), options["known"], "choice for known images")
+    if options["known"] is not None:
+        lookup(dict.fromkeys(KNOWN_CHOICES), options["known"], "choice for known images")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         dataset = load(format, path, images)  # Before the catalogue is created: a wrong path must leave no empty file.
