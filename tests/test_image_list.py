@@ -254,3 +254,23 @@ def test_an_array_is_written_next_to_its_masks(tmp_path: Path) -> None:
     assert [item.instances[0].mask.sum() for item in items] == [LEFT_HALF.sum(), RIGHT_HALF.sum()]
     assert len(read("yolo", widget.save(tmp_path / "yolo", "yolo"))) == 2
     assert list(widget.to_frame()["path"]) == ["image-1.png", "image-2.png"]
+
+
+def test_an_image_is_taken_over_from_another_cell(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    first = AnnotatorPage(Annotator(path, ScriptedPredictor(LEFT_HALF)))
+    first.request("document")
+    first.apply("click", x=1, y=1, positive=True)
+    second = AnnotatorPage(Annotator(path, ScriptedPredictor(LEFT_HALF)))
+    wait_until(lambda: first.trait("_in_use"))
+    assert first.apply("brush", points=[[9, 9]], radius=2)["kind"] == "InUse"
+    second.request("undo")
+    reply = first.request("take_over")
+    assert reply["result"] == {"key": first.trait("_image")["key"]} and not first.trait("_in_use")
+    first.request("document")
+    assert first.matches_session() and not first.widget.mask.any() and first.request("redo")["ok"] and first.widget.mask.any()
+    wait_until(lambda: second.trait("_in_use"))
+    second.widget.take_over()
+    assert second.widget.mask.any() and not second.trait("_in_use")
+    with pytest.raises(ValueError, match="nothing to take over"):
+        second.widget.take_over()

@@ -6,16 +6,15 @@ writer holds a lock file next to it; readers need no lock.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any
 from weakref import WeakValueDictionary, ref
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from cdwidget.session.document import Change
 from cdwidget.session.editor import Kind
@@ -24,14 +23,15 @@ from cdwidget.session.files import (
     check_no_linked_folder,
     check_regular,
     copy_to_free_name,
+    exclusive,
+    is_taken_over,
     open_regular,
     read_regular,
     replace_file,
+    take_over,
     write_all,
 )
-from cdwidget.session.files import (
-    journal_path as journal_path,  # Both names are imported from here together.
-)
+from cdwidget.session.files import journal_path as journal_path  # Both names are imported from here together.
 from cdwidget.session.journal import (
     Position,
     header_line,
@@ -40,12 +40,12 @@ from cdwidget.session.journal import (
     step_line,
 )
 from cdwidget.session.journal_match import Fingerprint, restore_session
+from cdwidget.session.lock_file import LockFile
 from cdwidget.session.session import Session
 
 COMPACTION_THRESHOLD_BYTES = 16 * 2**20  # A larger file is compacted when it is resumed, if that halves it.
 MIN_SNAPSHOT_DISTANCE_BYTES = 2**16  # Bytes between two snapshots: at least this many,
 SNAPSHOT_DISTANCE_RATIO = 4  # and this many times the size of a snapshot, so that these add at most a quarter.
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # Errors of disks that cannot lock files.
 
 
 class InUse(OSError):
@@ -65,6 +65,7 @@ class FileJournal:
         notice: A message for the user, or "".
         on_notice: Called when `notice` changes, from any thread. Its caller may hold locks of another widget, so it must not wait.
         retired: Whether another session of this process writes to the file now.
+        is_in_use: Whether another session or process edits the image, so that changes here are refused.
 
     Example:
         >>> session = Session("photo.jpg", load_predictor())
@@ -78,7 +79,7 @@ class FileJournal:
         self.notice = ""
         self.on_notice: Callable[[], None] = lambda: None
         self._mutex = RLock()
-        self._lock = FileLock(self.path.with_suffix(".lock"), timeout=0, thread_local=False)
+        self._lock = LockFile(self.path.with_suffix(".lock"), self._warn_without_locks)
         self._process = os.getpid()
         self._session: ref[Session] | None = None
         self._file: IO[bytes] | None = None
@@ -88,10 +89,11 @@ class FileJournal:
         self._found: tuple[int, int, int] | None = None  # Device, inode and bytes of the file when it was read.
         self._is_rewritten = False  # Whether the first change replaces the whole file,
         self._is_copied = False  # after copying it to a free name.
-        self._may_have_tail = True  # Whether an incomplete line, or one that the session did not follow, may end the file.
+        self._known_bytes = 0  # Largest size that the file can have without a change by another process.
         self.retired = False
+        self.is_in_use = False
 
-    def resume(self, session: Session) -> None:
+    def resume(self, session: Session, *, force: bool = False) -> None:
         """Restore a session that was just opened, and record its changes from now on.
 
         A journal of another image, or with other masks at its start and end than the session, is not used; the first change copies it
@@ -99,17 +101,24 @@ class FileJournal:
 
         Args:
             session: The session, without changes.
+            force: Whether to take the file over if another process has it open. Its changes so far are kept, later ones are refused.
 
         Raises:
             ValueError: If the file is not a journal, was written by a newer version of cdwidget, or is a link.
+            OSError: If the file cannot be taken over.
         """
         with _OPEN_LOCK:
             older = _OPEN_JOURNALS.get(str(self.path))
             _OPEN_JOURNALS[str(self.path)] = self
         if older is not None:
             older.retire()
+        self._check_paths()
+        is_locked = self._lock.is_held_elsewhere()
+        if is_locked and force:
+            self._take_over()
         self.restore(session)
-        if self._is_locked_elsewhere():
+        if is_locked and not force:
+            self.is_in_use = True
             self._set_notice(f"{self._image_name} is already open in another notebook, so it is read-only here. {_HOW_TO_EDIT}")
         elif self._after.end > COMPACTION_THRESHOLD_BYTES and not self._is_rewritten:
             self._compact(session)
@@ -121,9 +130,7 @@ class FileJournal:
         Raises:
             ValueError: If the file is not a journal, was written by a newer version of cdwidget, or is a link.
         """
-        check_no_linked_folder(self._given, FOLDER)
-        for path in (self.path, Path(self._lock.lock_file)):
-            check_regular(path)
+        self._check_paths()
         self._session = ref(session)
         self._image = Fingerprint.of(session.image)
         self._read(session)
@@ -151,9 +158,10 @@ class FileJournal:
             try:
                 if self._file is None:
                     self._begin()
-                self._check_file()
-                self._append(change, kind)
+                while not self._append_safely(change, kind):
+                    continue
             except InUse as error:
+                self.is_in_use = True
                 self._set_notice(str(error))
                 raise
             except (OSError, ValueError) as error:
@@ -165,7 +173,7 @@ class FileJournal:
     def retire(self) -> None:
         """Refuse all further changes, because another session writes to the file now."""
         with self._mutex:
-            self.retired = True
+            self.retired = self.is_in_use = True
             self.close()
         self._set_notice(f"{self._image_name} was opened again in another cell, so it is read-only here.")
 
@@ -177,23 +185,28 @@ class FileJournal:
         with self._mutex:
             if self._file is not None:
                 self._found = _identity(os.fstat(self._file.fileno()))
+                self._known_bytes = self._found[2]
                 self._file.close()
                 self._file = None
             if self._process == os.getpid():  # The lock of a forked process is the one of its parent.
-                self._lock.release(force=True)
+                self._lock.release()
 
     def discard(self) -> None:
         """Delete the file after its changes were stored elsewhere, and close it.
 
         A file that another session edits, or that holds edits which the session did not restore, stays.
         """
-        with self._mutex, suppress(OSError):  # Timeout is an OSError.
+        with self._mutex, suppress(OSError), ExitStack() as turn:  # Timeout is an OSError.
             if not self.retired and not self._is_copied:
-                self._acquire(0)
+                self._lock.acquire(0)
+                if self._file is not None:
+                    turn.enter_context(exclusive(self._file))
+                    if is_taken_over(self._file):
+                        return
                 if self._found is not None or self._file is not None:
                     self.path.unlink(missing_ok=True)
                 self.close()
-                Path(self._lock.lock_file).unlink(missing_ok=True)
+                self._lock.path.unlink(missing_ok=True)
                 self.path.parent.rmdir()  # Only if it is empty.
 
     @property
@@ -204,41 +217,24 @@ class FileJournal:
         self.notice = notice
         self.on_notice()
 
-    def _is_locked_elsewhere(self) -> bool:
-        """Return whether another process holds the lock."""
-        lock = Path(self._lock.lock_file)
-        if not lock.exists() or not os.access(lock, os.W_OK):
-            return False
-        try:
-            if self._acquire(0):
-                self._lock.release()
-            return False
-        except Timeout:
-            return True
+    def _check_paths(self) -> None:
+        """Raise ValueError if the file, its lock or its folder is a link."""
+        check_no_linked_folder(self._given, FOLDER)
+        for path in (self.path, self._lock.path):
+            check_regular(path)
 
-    def _acquire(self, timeout: float) -> bool:
-        """Acquire the lock; return whether the disk can lock files.
-
-        Raises:
-            Timeout: If another process holds it.
-        """
-        try:
-            self._lock.acquire(timeout=timeout)
-            return True
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, Timeout) or getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
-                raise
+    def _warn_without_locks(self) -> None:
         self._set_notice(
             f"The disk of {self.path.parent} cannot lock files, so another notebook that edits {self._image_name} is not noticed in time. "
             "Your changes are saved; edit each image in one notebook only."
         )
-        return False
 
     def _read(self, session: Session) -> None:
         data = read_regular(self.path)
         if data is None:
             return
         self._found = (*_identity(self.path.lstat())[:2], len(data))
+        self._known_bytes = len(data)
         found = restore_session(self.path, data, session, self._image)
         self._header, self._before, self._after = found.header, found.position, found.position
         self._is_copied, self._is_rewritten = found.is_copied, found.is_rewritten
@@ -253,22 +249,27 @@ class FileJournal:
         try:
             found = _identity(self.path.lstat()) if check_regular(self.path) else None
             if found is not None and (self._found is None or found[2] != self._found[2]):
-                raise InUse(
-                    f"{self._image_name} was changed in another notebook, so this change was not made. "
-                    "Run this cell again to load that version."
-                )
+                raise self._changed_elsewhere()
             if found is None and self._found is not None:
                 self._is_copied, self._is_rewritten = False, True  # It was deleted; the session holds all of it.
             if self._is_copied:
                 copy_to_free_name(self.path, read_regular(self.path) or b"")
                 self._is_copied = False
             if found is None or self._is_rewritten:
-                self._rewrite(session)
+                self._rewrite(session, is_new=found is None)
             else:
                 self._file = open_regular(self.path, os.O_RDWR)
+        except FileExistsError:
+            self._lock.release()
+            raise self._changed_elsewhere() from None
         except BaseException:
-            self._lock.release(force=True)
+            self._lock.release()
             raise
+
+    def _changed_elsewhere(self) -> InUse:
+        return InUse(
+            f"{self._image_name} was changed in another notebook, so this change was not made. Run this cell again to load that version."
+        )
 
     def _opened_session(self) -> Session:
         session = None if self._session is None else self._session()
@@ -277,26 +278,43 @@ class FileJournal:
 
     def _take_lock(self) -> None:
         try:
-            self._acquire(1)  # Another process may hold it for a moment to check whether it is locked.
+            self._lock.acquire(1)  # Another process may hold it for a moment to check whether it is locked.
         except Timeout:
             raise InUse(f"{self._image_name} is already open in another notebook, so this change was not made. {_HOW_TO_EDIT}") from None
 
-    def _rewrite(self, session: Session) -> None:
+    def _take_over(self) -> None:
+        """Lock and replace the file, so that the process that has it open refuses further changes."""
+        self._lock.path.unlink(missing_ok=True)
+        self._take_lock()
+        if check_regular(self.path):
+            take_over(self.path)
+
+    def _append_safely(self, change: Change, kind: Kind) -> bool:
+        """Write a change if the open file is still the one of the journal; return False if another one had to be opened."""
+        file = self._file
+        assert file is not None
+        with exclusive(file):
+            self._check_file()
+            if self._file is file:
+                self._append(change, kind)
+        return self._file is file
+
+    def _rewrite(self, session: Session, is_new: bool = False) -> None:
         """Replace the file by a journal of the session as it is, and open it for writing."""
         if not self._header:
             self._header = header_line(*self._image, session.width, session.height, session._initial)
         lines = session_lines(self._header, session._initial, session._version)
-        self._install(b"".join(lines))
+        self._install(b"".join(lines), is_new)
         self._before = self._after = Position.after(lines, len(lines))
         self._is_rewritten = False
 
-    def _install(self, data: bytes) -> None:
-        replace_file(self.path, data)
+    def _install(self, data: bytes, is_new: bool = False) -> None:
+        replace_file(self.path, data, is_new=is_new)
         file = open_regular(self.path, os.O_RDWR)
         if self._file is not None:
             self._file.close()
         self._file = file
-        self._may_have_tail = False
+        self._known_bytes = len(data)
 
     def _compact(self, session: Session) -> None:
         """Replace a large file by a smaller one; leave it as it is if another process writes to it or the disk does not allow it."""
@@ -305,7 +323,7 @@ class FileJournal:
             if sum(map(len, lines)) > self._after.end / 2:
                 return
             try:
-                self._acquire(0)
+                self._lock.acquire(0)
                 if _identity(self.path.lstat()) == self._found:
                     self._install(b"".join(lines))
                     self._before = self._after = Position.after(lines, len(lines))
@@ -318,24 +336,25 @@ class FileJournal:
         If it was deleted or replaced, its lines are written again.
         """
         assert self._file is not None
+        if is_taken_over(self._file):
+            raise InUse(
+                f"{self._image_name} was taken over by another notebook, so this change was not made. Continue there, or take it back."
+            )
         mine = _identity(os.fstat(self._file.fileno()))
         try:
             named = _identity(self.path.lstat())
         except FileNotFoundError:
             named = None
         if named is not None and named[:2] == mine[:2]:
-            if mine[2] > self._after.end and not self._may_have_tail:
-                raise InUse(
-                    f"{self._image_name} was changed in another notebook, so this change was not made. "
-                    "Run this cell again to load that version."
-                )
+            if mine[2] > self._known_bytes:
+                raise self._changed_elsewhere()
             if mine[2] < self._after.end:
                 self._rewrite(self._opened_session())  # Another program cut it off.
             return
         self._file.seek(0)
         data = self._file.read(self._after.end)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.release(force=True)  # The lock file may have been deleted too.
+        self._lock.release()  # The lock file may have been deleted too.
         self._take_lock()
         other = read_regular(self.path)
         if other is not None and other != data:
@@ -357,7 +376,7 @@ class FileJournal:
         data += line
         after = Position(start.end + len(data), position.number + 1, position.snapshot_end, position.snapshot_bytes, new)
         file: Any = self._file
-        self._may_have_tail = True
+        self._known_bytes = max(self._known_bytes, after.end)
         try:
             if os.fstat(file.fileno()).st_size > start.end:
                 file.truncate(start.end)  # A line that the session did not follow, or an incomplete one.
@@ -368,7 +387,7 @@ class FileJournal:
                 file.truncate(start.end)
             raise
         self._before, self._after = start._replace(state=old), after
-        self._may_have_tail = False
+        self._known_bytes = after.end
 
 
 _OPEN_JOURNALS: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # The journal of this process that may write to each file.

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from time import time
 from typing import IO
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 DRAFT_SUFFIX = ".draft"
+DRAFT_LIFETIME_S = 60.0  # An older one was left by a process that was killed.
 MAX_NAME_BYTES = 255  # Limit of file systems.
 FOLDER = ".cdwidget"
+TAKEN_OVER = b'{"taken_over":true}\n'  # Ends a file that another process has replaced by a copy.
 
 
 def journal_path(image: str | os.PathLike[str]) -> Path:
@@ -106,25 +110,82 @@ def open_regular(path: Path, flags: int) -> IO[bytes]:
         raise
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, is_new: bool = False) -> None:
     """Replace a file atomically: by a draft with a random name, which is on the disk before it gets the name.
 
+    Args:
+        path: The file.
+        data: Its new content.
+        is_new: Whether the file must not exist yet.
+
     Raises:
+        FileExistsError: If `is_new`, and another process has created the file.
         OSError: If the disk is full or not writable; then the file is unchanged.
     """
-    for left in path.parent.glob(f"{_escaped(path.name)}.*{DRAFT_SUFFIX}"):  # Of a killed process. The caller holds the lock.
+    for left in path.parent.glob(f"{_escaped(path.name)}.*{DRAFT_SUFFIX}"):
         with suppress(OSError):
-            left.unlink()
+            if time() - left.stat().st_mtime > DRAFT_LIFETIME_S:
+                left.unlink()
     draft = path.with_name(f"{path.name}.{token_hex(4)}{DRAFT_SUFFIX}")
     try:
         with open_regular(draft, os.O_RDWR | os.O_CREAT) as file:
             write_all(file, data)
-        os.replace(draft, path)
-    except BaseException:
+        if not (is_new and _link(draft, path)):
+            os.replace(draft, path)
+    finally:
         with suppress(OSError):
             draft.unlink()
-        raise
     sync_folder(path.parent)
+
+
+def _link(draft: Path, path: Path) -> bool:
+    """Give a file a second name, which must be free; return whether the disk has such names."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def exclusive(file: IO[bytes]) -> Iterator[None]:
+    """Lock an open file, where the system can, so that `take_over` waits until a write has ended."""
+    try:
+        from fcntl import LOCK_EX, LOCK_UN, flock
+    except ImportError:  # Windows, where an open file cannot be replaced.
+        yield
+        return
+    with suppress(OSError):  # The disk has no locks.
+        flock(file, LOCK_EX)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):  # It may have been closed.
+            flock(file, LOCK_UN)
+
+
+def take_over(path: Path) -> None:
+    """Replace a file by a copy of itself, and mark the old one, which another process may have open.
+
+    A write of that process inside `exclusive` is either in the copy, or comes after the mark.
+
+    Raises:
+        OSError: If the file cannot be read or replaced.
+    """
+    while True:
+        with open_regular(path, os.O_RDWR) as file, exclusive(file):
+            if os.path.samestat(os.fstat(file.fileno()), path.lstat()):  # Otherwise it was replaced before it was locked.
+                replace_file(path, file.read())
+                write_all(file, TAKEN_OVER)
+                return
+
+
+def is_taken_over(file: IO[bytes]) -> bool:
+    """Return whether another process has replaced an open file by `take_over`."""
+    file.seek(max(os.fstat(file.fileno()).st_size - len(TAKEN_OVER), 0))
+    return file.read(len(TAKEN_OVER)) == TAKEN_OVER
 
 
 def copy_to_free_name(path: Path, data: bytes) -> Path:

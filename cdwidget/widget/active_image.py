@@ -39,7 +39,7 @@ class ActiveImage:
     """The image being shown, and the one way to change it.
 
     Edits return the change and the reply that describes it. Traits of the widget mirror the session: `label`, `selected`,
-    `locked`, `can_undo`, `can_redo`; and the image: `_image`, `_phase`, `_notice`, `busy`.
+    `locked`, `can_undo`, `can_redo`; and the image: `_image`, `_phase`, `_notice`, `_in_use`, `busy`.
 
     Args:
         images: The list whose open image is shown.
@@ -101,6 +101,12 @@ class ActiveImage:
             skipped = self.images.goto(index)
             self.show(self.images)
         return skipped
+
+    def take_over(self) -> None:
+        """Show the image as it was saved last, and edit it here, as `ImageList.take_over`."""
+        with self._host.lock:
+            self.images.take_over()
+            self.show(self.images)
 
     def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback()` after every change and when another image is shown.
@@ -263,6 +269,7 @@ class ActiveImage:
 
     def _show_notice(self) -> None:
         self._host.set_trait("_notice", self.images.notice)
+        self._host.set_trait("_in_use", self.images.is_in_use)
 
     def _show_notice_from_thread(self) -> None:
         """Show the notice in a thread.

@@ -6,7 +6,6 @@ from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
-from warnings import warn
 
 import numpy as np
 from IPython import get_ipython
@@ -192,6 +191,17 @@ class Annotator(AnnotatorSettings):
         """Show the previous image; raises ValueError at the start of the list."""
         self.active_image.go(-1)
 
+    def take_over(self) -> None:
+        """Edit the image here, although another notebook or cell has it open.
+
+        Everything that was saved there is kept; later changes there are refused.
+
+        Raises:
+            ValueError: If it is not open elsewhere.
+            OSError: If its saved edits cannot be taken over.
+        """
+        self.active_image.take_over()
+
     def undo(self) -> Change | None:
         """Undo the newest change and return it; None if there is none."""
         return self._notify(*self.active_image.undo())
@@ -293,8 +303,8 @@ class Annotator(AnnotatorSettings):
             FileExistsError: If the file holds labels of images that are not among `items`, or another image has a needed name.
         """
         written = export.save(self.active_image.images, self.labels, Path(path).expanduser(), format)
-        if written.suffix != ".png":  # A mask has no labels.
-            self._warn_of_missing_labels()
+        if written.suffix != ".png" and self.labels:  # A mask has no labels.
+            export.warn_of_missing_labels(self.active_image.images)
         return written
 
     def to_coco(self) -> dict[str, Any]:
@@ -363,15 +373,6 @@ class Annotator(AnnotatorSettings):
             self._finished[images.index] = decision
         passed = self.active_image.go(1) if images.index + 1 < len(images) else []
         return passed, len(images) - len(self._finished)
-
-    def _warn_of_missing_labels(self) -> None:
-        """Warn if objects have no label although there are labels to choose from."""
-        counts = self.active_image.images.count_unlabeled() if self.labels else {}
-        if count := sum(counts.values()):
-            names = list(counts)
-            some = ", ".join(names[:3]) + (f" and {len(names) - 3} more images" if len(names) > 3 else "")
-            objects = f"{count} object{'s have' if count > 1 else ' has'} no class"
-            warn(f"{objects} and {'are' if count > 1 else 'is'} saved with the class '': {some}", stacklevel=3)
 
     def _register(self, event: str, callback: Callback) -> Callback:
         self._callbacks[event].append(callback)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Sequence
+from warnings import warn
 
 import numpy as np
 from PIL import Image
@@ -49,6 +50,16 @@ def save(images: ImageList, labels: Sequence[str], path: Path, format: str | Non
         _check_other_images(items, format, path if is_file else path / chosen.file_name)
     options = {"labels": list(labels)} if labels and chosen.has_class_ids else {}
     return write(format, items, path, **options)
+
+
+def warn_of_missing_labels(images: ImageList) -> None:
+    """Warn if objects that were saved have no label."""
+    counts = images.count_unlabeled()
+    if count := sum(counts.values()):
+        names = list(counts)
+        some = ", ".join(names[:3]) + (f" and {len(names) - 3} more images" if len(names) > 3 else "")
+        objects = f"{count} object{'s have' if count > 1 else ' has'} no class"
+        warn(f"{objects} and {'are' if count > 1 else 'is'} saved with the class '': {some}", stacklevel=3)
 
 
 def _check_other_images(items: Sequence[Item], format: str, path: Path) -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, Union
+from typing import Any, Callable, Iterable, Mapping, Sequence, Union
 from warnings import warn
 
 import numpy as np
@@ -21,52 +19,16 @@ from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.images import ImageSource, read_image
 from cdwidget.items import Instance, Item
-from cdwidget.masks import Patch
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
-from cdwidget.session.document import Entry, Pixels
 from cdwidget.session.files import can_write, journal_path
+from cdwidget.widget.closed_image import ClosedImage, Version
 
 Source = Union[ImageSource, Item, Session]
 Autosave = Union[bool, str, "os.PathLike[str]"]
-Version = tuple[int, int]  # Modification time in nanoseconds and size in bytes of a journal file.
 MAX_OPEN_SESSIONS = 8  # Sessions with pixels and undo history; closed ones keep packed instances and their journal.
 SAVED_NOTICE = "Saved after every change"
-
-
-@dataclass(frozen=True)
-class ClosedImage:
-    """The packed instances of a session that was closed to save memory.
-
-    Args:
-        height: Rows of the image.
-        width: Columns of the image.
-        packed: The entry and the pixels of each instance that has pixels.
-        journal: Version of the journal file when the session was closed; None if there was none.
-    """
-
-    height: int
-    width: int
-    packed: list[tuple[Entry, Patch]]
-    journal: Version | None
-
-    @classmethod
-    def of(cls, session: Session, journal: Version | None) -> ClosedImage:
-        """Pack the instances of a session."""
-        packed = [(entry, session.patch(entry.id)) for entry in session.state.entries]
-        return cls(session.height, session.width, [one for one in packed if one[1].any()], journal)
-
-    @property
-    def instances(self) -> Sequence[Instance]:
-        """The instances, unpacked on access so that a long list of images stays small."""
-        return LazyInstances(len(self.packed), partial(_unpack, self))
-
-
-def _unpack(closed: ClosedImage, indices: Iterable[int]) -> Iterator[Instance]:
-    for index in indices:
-        entry, patch = closed.packed[index]
-        yield entry.instance(Pixels.of(patch), (0, 0, closed.width, closed.height))
 
 
 def _as_folder(path: str | os.PathLike[str]) -> Path | None:
@@ -167,6 +129,23 @@ class ImageList:
         if self._autosave:
             return "Not saved, as this image is not a file: call save(), or give autosave='a folder/'"
         return "Not saved: autosave is off"
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the open image is being edited elsewhere, so that it is read-only here until `take_over`."""
+        journal = self.session.journal
+        return isinstance(journal, FileJournal) and journal.is_in_use and not isinstance(self._sources[self.index], Session)
+
+    def take_over(self) -> None:
+        """Open the open image again, as it was saved last, and refuse later changes elsewhere.
+
+        Raises:
+            ValueError: If it is not being edited elsewhere.
+            OSError: If its journal cannot be taken over.
+        """
+        if not self.is_in_use:
+            raise ValueError("This image is not being edited elsewhere, so there is nothing to take over.")
+        self.session = self._open[self.index] = self._open_session(self.index, force=True)
 
     def go(self, step: int) -> list[str]:
         """Open the next (1) or previous (-1) readable image; return the problems of skipped ones.
@@ -321,8 +300,8 @@ class ImageList:
             session.journal.close()
         self._closed[index] = ClosedImage.of(session, self._journal_version(index))
 
-    def _open_session(self, index: int, read_only: bool = False) -> Session:
-        """Open an image as it was left; read_only: without saving later edits."""
+    def _open_session(self, index: int, read_only: bool = False, force: bool = False) -> Session:
+        """Open an image as it was left; read_only: without saving later edits; force: take it over from other processes."""
         source: Any = self._sources[index]
         if isinstance(source, Session):
             return source
@@ -336,7 +315,7 @@ class ImageList:
         session = Session(self._image_of(index), self._predictor, **options)
         if path is not None and is_saved:
             journal = FileJournal(path)
-            journal.resume(session)
+            journal.resume(session, force=force)
             journal.on_notice = lambda: self.on_notice()
         elif path is not None and version and not closed and not os.access(path, os.R_OK):
             warn(f"{path} holds saved edits of this image, but you may not read it", stacklevel=5)

@@ -57,6 +57,7 @@ class Requests:
             "redo": lambda key=None: self._edit(self._active.redo, key),
             "go": self.go,
             "goto": self.goto,
+            "take_over": self.take_over,
             "submit": lambda key=None: self._finish("submit", key),
             "skip": lambda key=None: self._finish("skip", key),
         }
@@ -122,6 +123,11 @@ class Requests:
     def goto(self, index: int | None) -> Reply:
         """Show the image at a position from 0, None for the next one without objects: {passed, key}, as for `go`."""
         return {"passed": self._active.goto(index), "key": self._active.key}, []
+
+    def take_over(self) -> Reply:
+        """Edit the image here although it is being edited elsewhere: {key}, as for `go`."""
+        self._active.take_over()
+        return {"key": self._active.key}, []
 
     def _finish(self, event: str, key: int | None) -> Reply:
         """Submit or skip the image: {passed, key, left}, as for `go`, and the number of images that are not finished."""

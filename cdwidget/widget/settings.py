@@ -135,6 +135,7 @@ class AnnotatorSettings(SharedWidget):
     ).tag(sync=True)
     _sources = t.List(t.Unicode(), list(SOURCES), read_only=True, help="names of the pixel sources, by number").tag(sync=True)
     _notice = t.Unicode("", help="save status of the image").tag(sync=True)
+    _in_use = t.Bool(False, help="whether the image is being edited elsewhere, so that it is read-only here").tag(sync=True)
 
     @t.default("_tools")
     def _available_tools(self) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@ import type { Action, Prompt } from "./actions";
 import { type Box, difference, type Patch, unpack } from "./bitmap";
 import { EditQueue } from "./edit_queue";
 import { Draft, Instance } from "./instance";
-import { type Fields, Kernel, Listeners, type Reply } from "./kernel";
+import { type Fields, Kernel, Listeners, type Offer, type Reply } from "./kernel";
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
 import { type FetchTile, Pyramid } from "./pyramid";
@@ -84,7 +84,8 @@ export class ImageDocument {
   }
   get whyReadOnly(): string {
     if (this.isLost) return "The kernel is not running";
-    return this.model.get("view_only") ? "This widget is for viewing only" : "";
+    if (this.model.get("view_only")) return "This widget is for viewing only";
+    return this.model.get("_in_use") ? "The image is open in another notebook" : "";
   }
   /** Whether edits wait for the reply to others. */
   get hasPendingEdits() {
@@ -187,11 +188,12 @@ export class ImageDocument {
     };
     let covered: Instance | undefined;
     let reply: Reply | null = null;
+    const { offer } = this;
     const { key } = this.image;
     await this.edit(async () => {
       covered = this.coveredBy(action);
       this.hasChanged = false;
-      reply = await this.kernel.run("apply", { action, key }, { settled });
+      reply = await this.kernel.run("apply", { action, key }, { settled, offer });
     });
     this.pending = this.pending.filter((other) => other !== preview);
     if (draft) this.ownerOf(draft)?.settle();
@@ -245,7 +247,7 @@ export class ImageDocument {
   }
 
   /** Go to another image: by a step, or because this one was submitted or skipped. Settles when its objects are here. */
-  async changeImage(op: "go" | "goto" | "submit" | "skip", fields: Fields = {}) {
+  async changeImage(op: "go" | "goto" | "submit" | "skip" | "take_over", fields: Fields = {}) {
     const isDecision = op === "submit" || op === "skip";
     const reply = await this.kernel.run<ImageReply>(op, isDecision ? { ...fields, key: this.image.key } : fields);
     if (!reply) return;
@@ -256,12 +258,17 @@ export class ImageDocument {
     else this.listeners.notify();
   }
 
+  /** Edit the image here although it is open in another notebook. */
+  takeOver() {
+    return this.edit(() => this.changeImage("take_over"), { changesImage: true });
+  }
+
   undo() {
-    return this.kernel.run("undo", { key: this.image.key });
+    return this.kernel.run("undo", { key: this.image.key }, { offer: this.offer });
   }
 
   redo() {
-    return this.kernel.run("redo", { key: this.image.key });
+    return this.kernel.run("redo", { key: this.image.key }, { offer: this.offer });
   }
 
   set<Name extends keyof AnnotatorTraits>(trait: Name, value: AnnotatorTraits[Name]) {
@@ -270,7 +277,7 @@ export class ImageDocument {
   }
 
   apply(action: Action) {
-    return this.kernel.run("apply", { action, key: this.image.key });
+    return this.kernel.run("apply", { action, key: this.image.key }, { offer: this.offer });
   }
 
   /** Show the pixels that an action would change, without applying it; null hides them. */
@@ -309,6 +316,10 @@ export class ImageDocument {
     this.picture = null; // a view may paint once more
     this.listeners.clear();
   }
+
+  /** The way out of an edit that another notebook has prevented. */
+  private readonly offer = (kind: string): Offer | undefined =>
+    kind === "InUse" ? { text: "Take over", run: () => void this.takeOver() } : undefined;
 
   /** The other object that a click on a new object is in. */
   private coveredBy(action: Action): Instance | undefined {

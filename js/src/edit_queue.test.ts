@@ -49,6 +49,7 @@ class FakeKernel {
     _phase: { name: "ready", error: "" },
     _tools: [{ name: "click", label: "Click", source: "model" }],
     _buttons: [],
+    _in_use: false,
     busy: false,
     view_only: false,
     labels: ["a", "b", "c"],

@@ -26,6 +26,7 @@ export interface AnnotatorTraits {
   _phase: { name: string; error: string }; // phase of encoding the image with the model
   _buttons: string[]; // "submit" and "skip", if they have a callback
   _notice: string;
+  _in_use: boolean; // the image is being edited elsewhere
   _tools: ToolInfo[];
   _sources: string[]; // names of the pixel sources, by number
   tool: string;
@@ -97,5 +98,6 @@ export const WATCHED_TRAITS = [
   "can_undo",
   "can_redo",
   "_buttons",
+  "_in_use",
   "_notice",
 ] satisfies (keyof AnnotatorTraits)[];

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -229,7 +230,7 @@ class Widget:
     def wait_until_ready(self) -> None:
         """Wait until every request has its reply and that is painted."""
         self.notebook.page.wait_for_timeout(50)
-        expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=120_000)
+        expect(self.root.locator(".cdw-status")).to_have_attribute("data-state", re.compile("ready|locked"), timeout=120_000)
         self.notebook.page.wait_for_timeout(50)
 
     def pixels(self) -> np.ndarray:

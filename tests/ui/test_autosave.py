@@ -78,20 +78,28 @@ def test_two_notebooks_on_one_file(lab: Lab, page: Page) -> None:
     second.run_all()
     other = second.widget()
     assert other.mask_hash() == saved
-    expect(other.root.locator(".cdw-status")).to_contain_text("is already open in another notebook")
+    take_over = other.root.get_by_role("button", name="Take over")
+    expect(take_over).to_be_visible()
+    expect(other.root.locator("[data-command=brush]")).to_be_disabled()
     other.click(100, 100)
-    expect(other.root.locator(".cdw-notice")).to_contain_text("is already open in another notebook, so this change was not made")
     assert other.mask_hash() == saved
 
-    w.click(100, 100)  # The first one still works.
+    w.click(100, 100)  # The first one still works, until it is taken over.
+    take_over.click()
+    expect(take_over).to_be_hidden()
+    other.wait_until_ready()
+    assert other.mask_hash() == w.mask_hash() != saved and other.value("len({0}.session.clicks)") == 2
+    other.click(50, 350)
+    w.click(500, 50)
+    expect(w.root.locator(".cdw-notice")).to_contain_text("was taken over by another notebook, so this change was not made")
     assert w.value("len({0}.session.clicks)") == 2
-    w.value("{}.close()")
-    second.run_all()
-    other = second.widget()
-    assert other.mask_hash() != saved and other.value("len({0}.session.clicks)") == 2
-    other.root.focus()
-    other.press("Control+z")
-    assert other.mask_hash() == saved
+    w.root.get_by_role("button", name="Take over").click()
+    expect(w.root.locator(".cdw-status")).to_have_attribute("data-state", "ready")
+    assert w.value("len({0}.session.clicks)") == 3
+    w.root.focus()
+    for _ in range(2):
+        w.press("Control+z")
+    assert w.mask_hash() == saved
 
 
 def test_running_the_cell_again_takes_over(lab: Lab, page: Page) -> None:
@@ -99,8 +107,7 @@ def test_running_the_cell_again_takes_over(lab: Lab, page: Page) -> None:
     notebook = Notebook.open(lab, page, "again.ipynb", [cell, cell.replace("w ", "v ").replace("w\n", "v\n")])
     notebook.run_all()
     w, v = notebook.widget(0, "w"), notebook.widget(1, "v")
-    expect(w.root.locator(".cdw-status")).to_contain_text("was opened again in another cell")
+    expect(w.root.get_by_role("button", name="Take over")).to_be_visible()
     v.click(300, 230)
     w.click(100, 100)
-    expect(w.root.locator(".cdw-notice")).to_contain_text("Continue there")
     assert w.area == 0 and v.area > 0

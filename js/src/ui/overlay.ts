@@ -1,6 +1,7 @@
 /** Over the image: the notice, the progress of the model, and a hint for the first gesture. */
 
 import { h, setText } from "../dom";
+import type { Notice } from "../kernel";
 import { TOOLS } from "../tools";
 import type { DocumentHost, ModeHost, Part, StageHost } from "./host";
 import { noticeBanner } from "./notice";
@@ -9,8 +10,15 @@ const PHASES: Record<string, string> = { loading: "Loading the model", encoding:
 
 export function overlay(host: DocumentHost & ModeHost & StageHost): Part {
   const { doc } = host;
+  const inUse: Notice = {
+    kind: "slow",
+    text:
+      "This image is open in another notebook or cell, so it is read-only here. " +
+      "Taking it over keeps everything saved there and refuses later changes there.",
+    offer: { text: "Take over", run: () => void doc.takeOver() },
+  };
   const message = h("div", { class: "cdw-pill cdw-message", role: "status" });
-  const notice = noticeBanner(doc.kernel);
+  const notice = noticeBanner(doc.kernel, () => (doc.model.get("_in_use") ? inUse : null));
   const phaseText = h("span", {});
   const progress = h("div", { class: "cdw-pill cdw-progress" }, h("i", { class: "cdw-spinner" }), phaseText);
   const toolText = h("b", {});

@@ -11,7 +11,7 @@ const PHASES: Record<string, string> = {
   failed: "The model failed",
 };
 
-type State = "ready" | "working" | "failed";
+type State = "ready" | "working" | "locked" | "failed";
 
 export type StatusLine = ImageNav;
 
@@ -54,6 +54,7 @@ export function statusLine(
   function modelState(): [State, string] {
     const { name } = doc.phase;
     if (doc.isLost) return ["failed", "No kernel"];
+    if (doc.model.get("_in_use")) return ["locked", "Read-only"];
     if (doc.isBusy && name === "ready") return ["working", "Working…"];
     if (doc.model.get("view_only")) return ["ready", "View only"];
     return [name === "ready" || name === "failed" ? name : "working", PHASES[name]];
@@ -94,7 +95,7 @@ export function statusLine(
     suggestion.title = key
       ? `Objects that the model suggests for the click; ${key} shows the next one`
       : "Objects that the model suggests for the click";
-    refreshSaved(doc.model.get("_notice") ?? "");
+    refreshSaved(doc.model.get("_in_use") ? "" : (doc.model.get("_notice") ?? "")); // a banner says why it is not saved
     const { length } = doc.model.get("labels").length ? objects.unlabeled : [];
     setText(unlabeled, length ? `${length} without class` : "");
     unlabeled.hidden = !length;
