@@ -1,13 +1,14 @@
 /** The browser's copy of the document in Python: one per model, shared by all its views. It changes only by replies and updates. */
 import type { Action, Prompt } from "./actions";
 import { type Box, difference, type Patch, unpack } from "./bitmap";
+import type { Size } from "./camera";
 import { EditQueue } from "./edit_queue";
 import { Draft, Instance } from "./instance";
 import { type Fields, Kernel, Listeners, type Offer, type Reply } from "./kernel";
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
 import { type FetchTile, Pyramid } from "./pyramid";
-import { inflate, LabelMap } from "./superpixels";
+import { inflate, LabelMap, SuperpixelLoader } from "./superpixels";
 import type { Preview } from "./tools/tool";
 import {
   type Alternatives,
@@ -42,12 +43,12 @@ export class ImageDocument {
   latency: number | null = null; // ms from the last click to its painted mask
   revision = -1;
   readonly kernel: Kernel;
+  readonly superpixels: SuperpixelLoader;
   private readonly edits: EditQueue;
   private messageTimer?: ReturnType<typeof setTimeout>;
   private loaded: Promise<unknown> = Promise.resolve(); // settles when the objects of the image are here
   private hasChanged = false; // whether pixels have changed since an edit was sent
   private previewedAction: Action | null = null;
-  private superpixelMap: { count: number; map: LabelMap | null; loaded: Promise<unknown> } | null = null;
   private flashStrength = MODEL_FLASH_STRENGTH; // strength of the next change's flash
   private unpaintedSince: number | null = null; // time of the click whose reply is not painted yet
   private isOpen = false;
@@ -62,6 +63,7 @@ export class ImageDocument {
       received: (result, buffers) => this.receive(result as { document?: Update } | null, buffers),
       expectsDelay: () => ["loading", "encoding"].includes(this.phase.name),
     });
+    this.superpixels = new SuperpixelLoader((count) => this.loadSuperpixels(count), notify);
     for (const trait of WATCHED_TRAITS) model.on(`change:${trait}`, notify);
     model.on("change:_phase", () => this.onPhase());
     model.on("change:_image", () => this.isOpen && void this.load());
@@ -223,29 +225,6 @@ export class ImageDocument {
     this.listeners.notify();
   }
 
-  /** The map of about `count` superpixels; null while it is being loaded, which the first call starts. */
-  superpixels(count: number): LabelMap | null {
-    if (this.superpixelMap?.count !== count) {
-      const { key, width, height } = this.image;
-      const requested = { count, map: null as LabelMap | null, loaded: Promise.resolve() };
-      this.superpixelMap = requested;
-      requested.loaded = this.kernel
-        .load<{ width: number; height: number }>("superpixels", { count })
-        .then(async (reply) => {
-          if (!reply || key !== this.image.key) return;
-          const labels = new Int32Array(await inflate(reply.buffers[0]));
-          requested.map = new LabelMap(labels, reply.result, { width, height }, count);
-          this.listeners.notify();
-        });
-    }
-    return this.superpixelMap?.map ?? null;
-  }
-
-  /** Settles when the superpixels are loaded or loading has failed. */
-  get superpixelsLoaded(): Promise<unknown> {
-    return Promise.resolve(this.superpixelMap?.loaded);
-  }
-
   /** Go to another image: by a step, or because this one was submitted or skipped. Settles when its objects are here. */
   async changeImage(op: "go" | "goto" | "submit" | "skip" | "take_over", fields: Fields = {}) {
     const isDecision = op === "submit" || op === "skip";
@@ -353,7 +332,7 @@ export class ImageDocument {
     this.pending = [];
     this.flash = null;
     this.change = null;
-    this.superpixelMap = null;
+    this.superpixels.clear();
     this.latency = null;
     this.revision = -1;
     this.loaded = this.kernel.load("document");
@@ -367,6 +346,14 @@ export class ImageDocument {
     const picture = await Pyramid.decode(fileOf(reply), this.image, fetchTile, this.listeners.notify);
     if (key === this.image.key) this.picture = picture;
     this.listeners.notify();
+  }
+
+  private async loadSuperpixels(count: number): Promise<LabelMap | null> {
+    const { key, width, height } = this.image;
+    const reply = await this.kernel.load<Size>("superpixels", { count });
+    if (!reply || key !== this.image.key) return null;
+    const labels = new Int32Array(await inflate(reply.buffers[0]));
+    return new LabelMap(labels, reply.result, { width, height }, count);
   }
 
   private receive(result: { document?: Update } | null, buffers: DataView[]) {

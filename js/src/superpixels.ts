@@ -56,6 +56,38 @@ export class LabelMap {
   }
 }
 
+/** Loads the map of an image, for one number of superpixels at a time. */
+export class SuperpixelLoader {
+  private requested: { count: number; map: LabelMap | null; loaded: Promise<void> } | null = null;
+
+  constructor(
+    private readonly load: (count: number) => Promise<LabelMap | null>,
+    private readonly changed: () => void,
+  ) {}
+
+  /** The map of about `count` superpixels; null while it is being loaded, which the first call starts. */
+  get(count: number): LabelMap | null {
+    if (this.requested?.count !== count) {
+      const requested = { count, map: null as LabelMap | null, loaded: Promise.resolve() };
+      this.requested = requested;
+      requested.loaded = this.load(count).then((map) => {
+        requested.map = map;
+        this.changed();
+      });
+    }
+    return this.requested.map;
+  }
+
+  /** Settles when the map is loaded or loading has failed. */
+  get loaded(): Promise<unknown> {
+    return Promise.resolve(this.requested?.loaded);
+  }
+
+  clear() {
+    this.requested = null;
+  }
+}
+
 /** Return the first index in a sorted list with at least `value`. */
 function first(sorted: Int32Array, value: number): number {
   let low = 0;

@@ -250,9 +250,9 @@ export class Viewer {
         return doc.current?.pixels;
       },
       get superpixels() {
-        return doc.superpixels(doc.model.get("superpixels"));
+        return doc.superpixels.get(doc.model.get("superpixels"));
       },
-      superpixelsLoaded: () => doc.superpixelsLoaded,
+      superpixelsLoaded: () => doc.superpixels.loaded,
       get pendingEdits() {
         return doc.pendingEdits;
       },
