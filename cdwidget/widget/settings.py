@@ -11,6 +11,7 @@ from PIL import ImageColor
 
 from cdwidget.session import SOURCES
 from cdwidget.tools import TOOLS
+from cdwidget.widget.attributes import AttributeKinds
 from cdwidget.widget.transport import SharedWidget
 
 PROMPT_TOOLS = (
@@ -112,6 +113,7 @@ class AnnotatorSettings(SharedWidget):
     tool = t.Enum([tool["name"] for tool in (*VIEW_TOOLS, *PROMPT_TOOLS, *MANUAL_TOOLS)], "click", help="the active tool").tag(sync=True)
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
     labels = ClassNames(help="the labels to choose from; keys 1-9").tag(sync=True)
+    attributes = AttributeKinds(help="the attributes that objects can have: bool, str, int, float or a list of texts, by name")
     closed_labels = t.Bool(False, help="whether objects can only have a label from `labels`, or none").tag(sync=True)
     label_finishes = t.Bool(False, help="whether choosing a label by its key or name also finishes the object").tag(sync=True)
     colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colors of the labels; of the objects if there are no labels").tag(sync=True)

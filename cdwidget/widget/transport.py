@@ -200,7 +200,10 @@ def _describe(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[
         "whole": is_whole,
         "selected": state.selected,
         "locked": state.locked,
-        "instances": [{"id": entry.id, "label": entry.label} for entry in state.entries],
+        "instances": [
+            {"id": entry.id, "label": entry.label, **({"attributes": dict(entry.attributes)} if entry.attributes else {})}
+            for entry in state.entries
+        ],
         "prompts": [action_to_json(prompt) for prompt in selected.prompts],
         "alternatives": {"count": selected.choice.count, "chosen": selected.choice.chosen}
         if selected.choice

@@ -1,12 +1,15 @@
 /** The actions of a session, as `cdwidget.session.actions` reads them; tests/actions.json ties the two together. */
 
+/** The user's own values of an object, by name. */
+export type Attributes = Readonly<Record<string, unknown>>;
+
 /** Commands on masks and objects by type. Each tool adds its own action in its file, by declaration merging. */
 export interface Actions {
   accept: { type: "accept"; label?: string };
   select: { type: "select"; instance: number | null };
   delete: { type: "delete"; instance?: number | readonly number[] };
   relabel: { type: "relabel"; label: string; instance?: number | readonly number[] };
-  set_attributes: { type: "set_attributes"; instance: number | null; attributes: Record<string, unknown> };
+  set_attributes: { type: "set_attributes"; instance: number | null; attributes: Attributes };
   duplicate: { type: "duplicate"; instance?: number };
   split: { type: "split"; instance?: number };
   merge: { type: "merge"; instance: number };

@@ -373,10 +373,11 @@ export class ImageDocument {
     this.change = null;
     this.previewedAction = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
-    this.instances = update.instances.map(({ id, label }) => {
+    this.instances = update.instances.map(({ id, label, attributes = {} }) => {
       const old = known.get(id);
       const instance = old && !update.whole ? old : new Instance(id, label, this.image, old?.drafts);
       instance.label = label;
+      instance.attributes = attributes;
       return instance;
     });
     const alphas = buffers.slice(update.patches.length);

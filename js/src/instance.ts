@@ -1,4 +1,6 @@
 /** One object: its pixels in the kernel, and the drafts over them that a tool has painted and the kernel not yet confirmed. */
+
+import type { Attributes } from "./actions";
 import { Bitmap, type Box, difference, EMPTY_BOX, isEmpty, type Patch, union } from "./bitmap";
 import type { Size } from "./camera";
 import { context2d } from "./dom";
@@ -40,6 +42,7 @@ export class Draft {
 
 export class Instance {
   readonly bitmap = new Bitmap();
+  attributes: Attributes = {};
   private painted: Bitmap | null = null; // the bitmap with the drafts over it, once there was a draft
   private stale = EMPTY_BOX; // where `painted` is out of date
   private measured: { area: number; bounds: Box } | null = null;

@@ -1,5 +1,5 @@
 /** The state of an annotator that Python sends: synchronized traits, and the replies to requests. */
-import type { Prompt } from "./actions";
+import type { Attributes, Prompt } from "./actions";
 import type { Box } from "./bitmap";
 import type { Model } from "./kernel";
 
@@ -20,6 +20,13 @@ interface ToolInfo {
   why_off?: string; // why it does not work here; "" if it does
 }
 
+/** A field of the form for the attributes of an object. */
+export interface AttributeField {
+  name: string;
+  kind: "flag" | "text" | "integer" | "number" | "choice";
+  choices: string[];
+}
+
 /** The synchronized traits of the annotator. */
 export interface AnnotatorTraits {
   _image: ImageInfo;
@@ -32,6 +39,7 @@ export interface AnnotatorTraits {
   tool: string;
   label: string;
   labels: string[];
+  attributes: AttributeField[];
   closed_labels: boolean;
   label_finishes: boolean;
   colors: string[];
@@ -65,7 +73,7 @@ export interface Update {
   locked: boolean; // manual edits are protected from the model
   can_undo: boolean;
   can_redo: boolean;
-  instances: { id: number; label: string }[];
+  instances: { id: number; label: string; attributes?: Attributes }[];
   prompts: Prompt[]; // prompts of the selected object
   patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
   alternatives: Alternatives;
@@ -83,6 +91,7 @@ export const WATCHED_TRAITS = [
   "tool",
   "label",
   "labels",
+  "attributes",
   "closed_labels",
   "label_finishes",
   "colors",

@@ -133,7 +133,8 @@ def test_each_of_80_classes_is_a_few_letters_away(lab: Lab, page: Page) -> None:
 def crowd(lab: Lab, module_page: Page) -> Iterator[User]:
     code = """
 blocks = [block(x, y, "cell" if x else "") for y in range(10, 280, 45) for x in range(0, 390, 30)]
-w = Annotator(noise.integers(0, 255, (300, 400, 3), dtype=np.uint8), predictor, instances=blocks, labels=["cell", "nucleus"])
+w = Annotator(noise.integers(0, 255, (300, 400, 3), dtype=np.uint8), predictor, instances=blocks, labels=["cell", "nucleus"],
+    attributes={"divides": bool, "stage": ["early", "late"], "note": str, "age": float})
 w"""
     yield open_user(lab, module_page, "crowd", code)
 
@@ -175,6 +176,28 @@ def test_objects_without_a_class_are_counted_selected_and_relabeled_in_one_step(
     w.press("Control+z")
     expect(missing).to_have_text("6 without class")
     w.press("Escape")
+
+
+def test_the_attributes_of_an_object_are_a_form(crowd: User) -> None:
+    w = crowd.pointer.widget
+    form = w.root.get_by_role("region", name="Attributes")
+    crowd.click(305, 110, choose=True)
+    settle(crowd)
+    expect(form.locator(".cdw-title")).to_have_text("Attributes of 37")
+    form.get_by_label("divides").check()
+    form.get_by_label("stage").select_option("late")
+    form.get_by_label("note").fill("d1")  # Keys of commands elsewhere.
+    form.get_by_label("note").press("Enter")
+    form.get_by_label("age").fill("2.5")
+    crowd.click(305, 65, choose=True)  # Leaving a field sets its value.
+    settle(crowd)
+    expect(form.get_by_label("note")).to_have_value("")
+    found = w.value("next(i.attributes for i in {}.instances if i.id == 37)")
+    assert found == {"divides": True, "stage": "late", "note": "d1", "age": 2.5}
+    for _ in range(2):  # The selection, and the age.
+        w.press("Control+z")
+    expect(form.get_by_label("age")).to_have_value("")
+    expect(form.get_by_label("note")).to_have_value("d1")
 
 
 def test_no_key_of_the_notebook_runs_the_cell_again_or_leaves_the_widget_by_accident(crowd: User) -> None:

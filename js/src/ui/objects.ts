@@ -2,6 +2,7 @@
 
 import { focusedNear, h, setText } from "../dom";
 import type { Instance } from "../instance";
+import { attributeForm } from "./attributes";
 import { classPalette } from "./classes";
 import { commandButton, refreshAll, rovingFocus, setTooltip } from "./controls";
 import type { CommandHost, DocumentHost, FocusHost, ObjectHost, Part } from "./host";
@@ -14,7 +15,7 @@ const BAR_COMMANDS = ["duplicate", "merge", "split", "snap", "forward", "backwar
 type Host = DocumentHost & CommandHost & ObjectHost & FocusHost;
 
 export function sidePanel(host: Host): Part {
-  const parts = [classPalette(host), objectList(host)];
+  const parts = [classPalette(host), objectList(host), attributeForm(host)];
   const element = h(
     "aside",
     { class: "cdw-side", "aria-label": "Classes and objects" },
