@@ -45,6 +45,7 @@ STORED_BY_FORMAT = {
     "coco": Stored(ids=True, values=True),
     "coco_results": Stored(ids=True, values=True, default_score=1.0),
     "cvat": Stored(ids=True, empty=False, values=True),
+    "datumaro": Stored(ids=True, values=True),
     "geojson": Stored(ids=True, empty=False, values=True),
     "itag": Stored(ids=True, empty=False, values=True),
     "label_studio": Stored(ids=True, alpha=True, empty=False, values=True),
@@ -221,7 +222,7 @@ def test_a_mask_of_another_size_is_named_and_nothing_is_written(format: str, tmp
     assert not [path for path in tmp_path.rglob("*") if "tmp" in path.suffix or path.suffix in (".json", ".npz", ".txt")]
 
 
-@pytest.mark.parametrize("format", ["png", "rgba", "voc", "yolo"])
+@pytest.mark.parametrize("format", [name for name, format in FORMATS.items() if format.copies_images])
 def test_another_image_of_the_same_name_is_not_overwritten(format: str, tmp_path: Path) -> None:
     items = items_in(tmp_path / "from", [("a.png", (3, 4), []), ("b/a.png", (5, 6), [])])
     cdwidget.write(format, items[:1], tmp_path / "to")

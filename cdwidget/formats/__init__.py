@@ -13,6 +13,7 @@ from cdwidget.formats import (
     coco_results,
     coco_writer,
     cvat,
+    datumaro,
     geojson,
     itag,
     label_studio,
@@ -74,6 +75,7 @@ FORMATS = {
         coco_results.read, coco_results.matches, coco_results.write, has_class_ids=True, file_name=coco_results.FILE_NAME
     ),
     "cvat": Format(cvat.read, cvat.matches, cvat.write, file_name=cvat.FILE_NAME),
+    "datumaro": Format(datumaro.read, datumaro.matches, datumaro.write, copies_images=True, has_class_ids=True),
     "geojson": Format(geojson.read, geojson.matches, geojson.write),
     "itag": Format(itag.read, itag.matches, itag.write, file_name=itag.FILE_NAME),
     "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write, file_name=label_studio.FILE_NAME),
@@ -172,9 +174,9 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file, except for "png", "rgba", "voc" and "yolo".
-        **options: Options of the format: `labels` ("coco", "coco_results", "panoptic", "voc", "yolo"), `scores` ("yolo"), `border`
-            ("voc"), `file_per` ("png").
+        path: A folder; or a file, except for "datumaro", "png", "rgba", "voc" and "yolo".
+        **options: Options of the format: `labels` ("coco", "coco_results", "datumaro", "panoptic", "voc", "yolo"), `scores` ("yolo"),
+            `border` ("voc"), `file_per` ("png").
 
     Returns:
         The path of the written file or folder.
