@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "js" / "src"
 MAX_LINES = 400
 
 LAYERS: list[set[str]] = [
-    {"actions", "bitmap", "class_matches", "colors", "dom", "edit_queue", "kernel", "keys", "outline", "pointers", "traits"},
+    {"actions", "bitmap", "buffers", "class_matches", "colors", "dom", "edit_queue", "kernel", "keys", "outline", "pointers", "traits"},
     {"camera", "cover", "superpixels", "pyramid", "instance"},
     {"tools/"},
     {"layers", "previews", "tags"},

@@ -13,8 +13,10 @@ from PIL import Image, ImageColor
 from cdwidget.catalogue.thumbnails import Thumbnail
 from cdwidget.masks import Bbox
 
-MAX_BROWSER_PIXELS = 16_000_000  # A browser decodes and zooms these smoothly; larger images are reduced.
+MAX_OVERVIEW_PIXELS = 2_400_000  # As many as a screen shows; of a larger image, the page requests tiles when it zooms in.
+MAX_TILE_PIXELS = 1_000_000
 MAX_PNG_PIXELS = 300_000  # Small images are inspected pixel by pixel, so they are sent lossless.
+JPEG_QUALITY, OVERVIEW_QUALITY, TILE_QUALITY = 92, 85, 90
 THUMBNAIL_SIDE_PX = 400
 OUTLINE_SIDE_PX = 384  # Longer side of the reduced mask whose outline is traced.
 OUTLINE_TOLERANCE_PX = 1.5  # Largest distance of a simplified outline from the traced one.
@@ -30,15 +32,17 @@ def encode_image(image: np.ndarray) -> tuple[bytes, str]:
         image: uint8 (H, W, 3) RGB.
 
     Returns:
-        The file and its MIME type: PNG for a small image, else JPEG of at most 16 megapixels.
+        The file and its MIME type: PNG for a small image, else JPEG of at most 2.4 megapixels.
     """
     height, width = image.shape[:2]
-    if height * width > MAX_BROWSER_PIXELS:
-        image = _reduce(image, (MAX_BROWSER_PIXELS / (height * width)) ** 0.5)
-    return _encode(image)
+    if height * width <= MAX_PNG_PIXELS:
+        return _png(image)
+    if height * width <= MAX_OVERVIEW_PIXELS:
+        return _jpeg(image, JPEG_QUALITY)
+    return _jpeg(_reduce(image, (MAX_OVERVIEW_PIXELS / (height * width)) ** 0.5), OVERVIEW_QUALITY)
 
 
-def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int) -> tuple[bytes, str]:
+def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int, lossless: bool = False) -> tuple[bytes, str]:
     """Encode a part of an image for the browser.
 
     Args:
@@ -46,9 +50,10 @@ def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int) -> tuple[
         box: (x0, y0, x1, y1), half-open, in pixels.
         width: Columns of the encoded tile.
         height: Rows of the encoded tile.
+        lossless: Whether it must show every pixel as it is.
 
     Returns:
-        The file and its MIME type.
+        The file and its MIME type: PNG if it is lossless, else JPEG.
 
     Raises:
         ValueError: If the box does not lie in the image, or the tile is empty or too large.
@@ -56,11 +61,12 @@ def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int) -> tuple[
     x0, y0, x1, y1 = box
     if not (0 <= x0 < x1 <= image.shape[1] and 0 <= y0 < y1 <= image.shape[0]):
         raise ValueError(f"the box {tuple(box)} does not lie in the image of {image.shape[1]}x{image.shape[0]} pixels")
-    if not (0 < width and 0 < height and width * height <= MAX_BROWSER_PIXELS):
-        raise ValueError(f"a tile of {width}x{height} pixels was requested; allowed are 1 to {MAX_BROWSER_PIXELS} pixels")
+    if not (0 < width and 0 < height and width * height <= MAX_TILE_PIXELS):
+        raise ValueError(f"a tile of {width}x{height} pixels was requested; allowed are 1 to {MAX_TILE_PIXELS} pixels")
     part = image[y0:y1, x0:x1]
     shrinks = width < x1 - x0
-    return _encode(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+    tile = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return _png(tile) if lossless else _jpeg(tile, TILE_QUALITY)
 
 
 def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
@@ -119,12 +125,14 @@ def svg_path(mask: np.ndarray) -> str:
     return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in loop.tolist()) + "Z" for loop in corners)
 
 
-def _encode(image: np.ndarray) -> tuple[bytes, str]:
-    height, width = image.shape[:2]
+def _png(image: np.ndarray) -> tuple[bytes, str]:
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    if height * width <= MAX_PNG_PIXELS:
-        return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes(), "image/png"
-    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes(), "image/jpeg"
+    return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes(), "image/png"
+
+
+def _jpeg(image: np.ndarray, quality: int) -> tuple[bytes, str]:
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes(), "image/jpeg"
 
 
 def _draw_mask(image: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:

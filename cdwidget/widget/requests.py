@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, Callable, Protocol
-
-import numpy as np
 
 from cdwidget.masks import Bbox, bbox, crop
 from cdwidget.session import Change, Session, action_from_json
@@ -68,10 +65,10 @@ class Requests:
         file, mime = encode_image(self._active.session.image)
         return {"key": self._active.key, "mime": mime}, [file]
 
-    def tile(self, box: Bbox, width: int, height: int) -> Reply:
+    def tile(self, box: Bbox, width: int, height: int, lossless: bool = False) -> Reply:
         """Return the image inside `box` as a file of `width` x `height` pixels: {key, mime}."""
         key, image = self._active.key, self._active.session.image
-        file, mime = encode_tile(image, box, width, height)
+        file, mime = encode_tile(image, box, width, height, lossless)
         return {"key": key, "mime": mime}, [file]
 
     def document(self) -> Reply:
@@ -91,10 +88,10 @@ class Requests:
         return {"box": change.bbox}, [change.after.bits]
 
     def superpixels(self, count: int) -> Reply:
-        """Return about `count` superpixels: {width, height, count} and deflated int32 labels."""
+        """Return about `count` superpixels: {width, height, count} and int32 labels, little-endian."""
         labels = self._active.session.superpixels(count)
         height, width = labels.shape
-        return {"width": width, "height": height, "count": count}, [_deflate(labels)]
+        return {"width": width, "height": height, "count": count}, [labels.astype("<i4").tobytes()]
 
     def scissors(self, points: list[list[float]], window: float) -> Reply:
         """Return the path along edges between two points: {path}.
@@ -108,13 +105,13 @@ class Requests:
         return {"path": self._scissors[1].path((x0, y0), (x1, y1), window)}, []
 
     def sources(self) -> Reply:
-        """Return the source of each pixel of the selected instance: {box} and deflated uint8.
+        """Return the source of each pixel of the selected instance: {box} and uint8.
 
         The values are indices of SOURCES, row by row.
         """
         sources = self._active.session.sources
         box = bbox(sources > 0)
-        return {"box": box}, [_deflate(crop(sources, box))]
+        return {"box": box}, [crop(sources, box).tobytes()]
 
     def go(self, step: int) -> Reply:
         """Show the next (1) or previous (-1) image: {passed, key}, the problems of skipped ones and the key of the new one."""
@@ -146,8 +143,3 @@ class Requests:
         """Raise ImageChanged if the page has requested a change of an image that is no longer shown."""
         if key is not None and key != self._active.key:
             raise ImageChanged("Another image is shown now, so this change was not made. Repeat it here, or go back.")
-
-
-def _deflate(array: np.ndarray) -> bytes:
-    """Return the bytes of an array, little-endian, for DecompressionStream("deflate")."""
-    return zlib.compress(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes(), 1)

@@ -5,6 +5,7 @@ An exception is also sent as a reply.
 
 from __future__ import annotations
 
+import zlib
 from contextvars import copy_context
 from difflib import get_close_matches
 from inspect import signature
@@ -33,6 +34,8 @@ SYNONYMS = {  # Words of other tools for a keyword.
     **dict.fromkeys(("alpha",), "opacity"),
     **dict.fromkeys(("keys", "hotkeys", "keybindings"), "shortcuts"),
 }
+MIN_DEFLATED_BYTES = 4096  # Compressing fewer bytes saves no packet.
+MAX_DEFLATED_SHARE = 0.7  # Of the first bytes. Image files, also as text, do not shrink enough to pay.
 STATIC_FOLDER = Path(__file__).parents[1] / "static"
 
 
@@ -131,8 +134,9 @@ class Connection(Protocol):
 class Channel:
     """Reply to the requests that pages send to a widget.
 
-    A request is `{id, op, ...}`. Its reply is `{id, ok: true, result}` with buffers, or `{id, ok: false, error, kind}`, where
-    `kind` is the name of the exception. A notification is a reply with the id None.
+    A request is `{id, op, ...}`. Its reply is `{id, ok: true, result, deflated}` with buffers, or `{id, ok: false, error, kind}`,
+    where `kind` is the name of the exception. A notification is a reply with the id None. `deflated` holds the positions of the
+    buffers that are compressed; the page decompresses them before it uses the reply.
 
     Args:
         connection: The widget.
@@ -173,7 +177,15 @@ class Channel:
 
     def _send(self, request: str | None, reply: Reply) -> None:
         result, buffers = reply
-        self._connection.send({"id": request, "ok": True, "result": result}, buffers=buffers)
+        deflated = [position for position, buffer in enumerate(buffers) if _pays_to_deflate(buffer)]
+        sent = [zlib.compress(buffer, 1) if position in deflated else buffer for position, buffer in enumerate(buffers)]
+        self._connection.send({"id": request, "ok": True, "result": result, "deflated": deflated}, buffers=sent)
+
+
+def _pays_to_deflate(buffer: bytes) -> bool:
+    """Return whether a buffer is large enough and its first bytes shrink enough."""
+    sample = buffer[:MIN_DEFLATED_BYTES]
+    return len(buffer) >= MIN_DEFLATED_BYTES and len(zlib.compress(sample, 1)) <= MAX_DEFLATED_SHARE * len(sample)
 
 
 def _is_written_for_users(error: BaseException) -> bool:

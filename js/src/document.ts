@@ -1,6 +1,7 @@
 /** The browser's copy of the document in Python: one per model, shared by all its views. It changes only by replies and updates. */
 import type { Action, Prompt } from "./actions";
 import { type Box, difference, type Patch, unpack } from "./bitmap";
+import { copyBuffer } from "./buffers";
 import type { Size } from "./camera";
 import { EditQueue } from "./edit_queue";
 import { Draft, Instance } from "./instance";
@@ -8,7 +9,7 @@ import { type Fields, Kernel, Listeners, type Offer, type Reply } from "./kernel
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
 import { type FetchTile, Pyramid } from "./pyramid";
-import { inflate, LabelMap, SuperpixelLoader } from "./superpixels";
+import { LabelMap, SuperpixelLoader } from "./superpixels";
 import type { Preview } from "./tools/tool";
 import {
   type Alternatives,
@@ -339,10 +340,8 @@ export class ImageDocument {
     const reply = await this.kernel.load<{ mime: string }>("image");
     if (!reply || key !== this.image.key) return;
     const fileOf = ({ result, buffers }: Reply<{ mime: string }>) => new Blob([buffers[0]], { type: result.mime });
-    const fetchTile: FetchTile = async (box, width, height) => {
-      const fields: Fields = { box, width, height };
-      return fileOf(await this.kernel.request<{ mime: string }>("tile", fields));
-    };
+    const fetchTile: FetchTile = async (part) =>
+      fileOf(await this.kernel.request<{ mime: string }>("tile", { ...part }));
     const picture = await Pyramid.decode(fileOf(reply), this.image, fetchTile, this.listeners.notify);
     if (key === this.image.key) this.picture = picture;
     this.listeners.notify();
@@ -352,7 +351,7 @@ export class ImageDocument {
     const { key, width, height } = this.image;
     const reply = await this.kernel.load<Size>("superpixels", { count });
     if (!reply || key !== this.image.key) return null;
-    const labels = new Int32Array(await inflate(reply.buffers[0]));
+    const labels = new Int32Array(copyBuffer(reply.buffers[0]));
     return new LabelMap(labels, reply.result, { width, height }, count);
   }
 

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
+import { copyBuffer } from "./buffers";
 import { Kernel, type Message, type Model, RequestPool } from "./kernel";
 
 type Callback = (...args: any[]) => void;
@@ -62,6 +63,39 @@ test("every host's form of binary data is a DataView, and a message without any 
   const bare = kernel.request("undo");
   model.fire("msg:custom", { id: model.sent[1].id, ok: true, result: 5 });
   expect(await bare).toEqual({ result: 5, buffers: [] });
+});
+
+async function deflated(...bytes: number[]): Promise<DataView> {
+  const stream = new Blob([Uint8Array.from(bytes)]).stream().pipeThrough(new CompressionStream("deflate"));
+  return new DataView(await new Response(stream).arrayBuffer());
+}
+
+test("compressed buffers arrive whole, and later messages wait for them", async () => {
+  vi.useRealTimers();
+  const packed = await deflated(1, 2, 3);
+  const first = kernel.request("apply");
+  const second = kernel.request("undo");
+  const plain = new DataView(Uint8Array.of(7).buffer);
+  model.fire("msg:custom", { id: model.sent[0].id, ok: true, result: 1, deflated: [1] }, [plain, packed]);
+  model.fire("msg:custom", { id: model.sent[1].id, ok: true, result: 2 }, [plain]);
+  const bytes = (await first).buffers.map((view) => [...new Uint8Array(copyBuffer(view))]);
+  expect(bytes).toEqual([[7], [1, 2, 3]]);
+  expect(await second).toEqual({ result: 2, buffers: [plain] });
+  expect(received).toEqual([1, 2]);
+  await new Promise((resolve) => setTimeout(resolve));
+  const third = kernel.request("redo");
+  model.answer({ id: model.sent[2].id, ok: true, result: 3 });
+  expect(received).toEqual([1, 2, 3]); // at once
+  await third;
+});
+
+test("a damaged reply fails its request and does not stop the next one", async () => {
+  vi.useRealTimers();
+  const [first, second] = [kernel.request("apply"), kernel.request("undo")];
+  model.fire("msg:custom", { id: model.sent[0].id, ok: true, deflated: [0] }, [new DataView(new ArrayBuffer(9))]);
+  model.answer({ id: model.sent[1].id, ok: true, result: 2 });
+  await expect(first).rejects.toThrow("a reply is damaged");
+  expect((await second).result).toBe(2);
 });
 
 test("a Python exception is a rejected promise with its text", async () => {

@@ -3,6 +3,8 @@
  * slow or lost, and listeners that are called once for all changes of one turn.
  */
 
+import { type HostBuffer, inflateSome, viewOf } from "./buffers";
+
 /** The model that every host of an anywidget module passes in; `Traits` are the synchronized traits by name. */
 export interface Model<Traits> {
   get<Name extends keyof Traits & string>(name: Name): Traits[Name];
@@ -20,6 +22,7 @@ export interface Message {
   result?: unknown;
   error?: string;
   kind?: string; // the name of the exception's class
+  deflated?: number[]; // positions of the compressed buffers
 }
 
 export interface Reply<Result = unknown> {
@@ -84,7 +87,9 @@ export class Kernel {
   private count = 0;
   private readonly pending = new Map<string, PendingRequest>();
   private latestInFlight = false;
+  private isClosed = false;
   private nextLatest?: { send(): void; drop(): void };
+  private inflating: Promise<void> | null = null; // settles when the messages so far are delivered; null if all are
 
   constructor(
     private readonly model: Pick<Model<unknown>, "send" | "on" | "off">,
@@ -177,13 +182,30 @@ export class Kernel {
   }
 
   close() {
+    this.isClosed = true;
     this.model.off("msg:custom", this.receive);
     this.model.off("comm_live_update", this.probe);
     this.rejectAll("the widget was closed");
   }
 
+  /** Deliver a message, in the order of arrival: later ones wait for one that is being decompressed. */
   private readonly receive = (message: Message, data?: HostBuffer[]) => {
     const buffers = (data ?? []).map(viewOf);
+    if (!this.inflating && !message.deflated?.length) return this.deliver(message, buffers);
+    const inflated = inflateSome(buffers, message.deflated ?? []);
+    const delivered = Promise.all([inflated, this.inflating])
+      .then(([whole]) => this.deliver(message, whole))
+      .catch((error: Error) =>
+        this.deliver({ id: message.id, ok: false, error: `a reply is damaged: ${error.message}` }, []),
+      )
+      .finally(() => {
+        if (this.inflating === delivered) this.inflating = null;
+      });
+    this.inflating = delivered;
+  };
+
+  private deliver(message: Message, buffers: DataView<ArrayBuffer>[]) {
+    if (this.isClosed) return;
     const request = message.id === null ? undefined : this.settle(message.id);
     if (request) {
       if (this.notice?.kind === "slow") this.notice = null;
@@ -196,7 +218,7 @@ export class Kernel {
     }
     this.events.received?.(message.result, buffers);
     request?.resolve({ result: message.result, buffers });
-  };
+  }
 
   private settle(id: string): PendingRequest | undefined {
     const found = this.pending.get(id);
@@ -231,13 +253,6 @@ export class Kernel {
   private rejectAll(reason: string) {
     for (const id of [...this.pending.keys()]) this.settle(id)?.reject(new Error(reason));
   }
-}
-
-/** Jupyter's hosts pass DataViews; others pass bare buffers or typed arrays, and nothing at all for a message without binary data. */
-type HostBuffer = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
-
-function viewOf(data: HostBuffer): DataView<ArrayBuffer> {
-  return ArrayBuffer.isView(data) ? new DataView(data.buffer, data.byteOffset, data.byteLength) : new DataView(data);
 }
 
 const MAX_IN_FLIGHT = 2;

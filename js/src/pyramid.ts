@@ -6,12 +6,22 @@ import type { Box } from "./bitmap";
 import type { Size } from "./camera";
 
 const MIN_LEVEL_PIXELS = 1_000_000; // a canvas scales smaller images fast enough
-const TILE_SIDE = 512; // pixels; small enough for lossless compression
+const TILE_SIDE = 512; // pixels
+const MAX_STRETCH = 1.5; // screen pixels per pixel of the first level, before tiles are fetched
+const LOSSLESS_DENSITY = 4; // screen pixels per image pixel: single pixels are inspected
 const MAX_TILES = 96; // tiles in memory, about 1 MB each
 const MAX_REQUESTS = 4; // requests in flight
 
-/** Fetches the part of the image in a box, scaled to a size, as an image file. */
-export type FetchTile = (box: Box, width: number, height: number) => Promise<Blob>;
+/** A part of the image, scaled to a size. */
+export interface TilePart {
+  box: Box;
+  width: number;
+  height: number;
+  lossless: boolean;
+}
+
+/** Fetches a part of the image as an image file. */
+export type FetchTile = (part: TilePart) => Promise<Blob>;
 
 interface Tile {
   box: Box;
@@ -55,17 +65,22 @@ export class Pyramid {
 
   /** Return the loaded tiles to draw over a level that has too few pixels, and request the missing ones. */
   details(visible: Box, density: number): Tile[] {
-    if (density * this.image.width <= this.width || this.width >= this.image.width) return [];
+    if (density * this.image.width <= MAX_STRETCH * this.width || this.width >= this.image.width) return [];
     const found: Tile[] = [];
-    for (const { name, box, width, height } of tilesIn(visible, this.image, density)) {
-      const tile = this.tiles.get(name);
-      if (tile) {
+    const exact: Tile[] = []; // painted over the others
+    for (const part of tilesIn(visible, this.image, density)) {
+      const wanted = this.tiles.get(nameOf(part));
+      if (wanted === undefined && this.requests < MAX_REQUESTS) void this.load(part);
+      for (const lossless of part.lossless ? [false, true] : [false]) {
+        const name = nameOf({ ...part, lossless });
+        const tile = this.tiles.get(name);
+        if (!tile) continue;
         this.tiles.delete(name); // moves it to the end
         this.tiles.set(name, tile);
-        found.push(tile);
-      } else if (tile === undefined && this.requests < MAX_REQUESTS) void this.load(name, box, width, height);
+        (lossless ? exact : found).push(tile);
+      }
     }
-    return found;
+    return [...found, ...exact];
   }
 
   close() {
@@ -74,15 +89,16 @@ export class Pyramid {
     for (const tile of this.tiles.values()) tile?.bitmap.close();
   }
 
-  private async load(name: string, box: Box, width: number, height: number) {
+  private async load(part: TilePart) {
+    const name = nameOf(part);
     this.requests++;
     this.tiles.set(name, null);
-    const bitmap = await this.fetchTile(box, width, height)
+    const bitmap = await this.fetchTile(part)
       .then((file) => createImageBitmap(file))
       .catch(() => null);
     this.requests--;
     if (this.isClosed) return bitmap?.close();
-    if (bitmap) this.tiles.set(name, { box, bitmap });
+    if (bitmap) this.tiles.set(name, { box: part.box, bitmap });
     for (const [old, tile] of this.tiles) {
       if (this.tiles.size <= MAX_TILES) break;
       tile?.bitmap.close();
@@ -94,11 +110,7 @@ export class Pyramid {
 }
 
 /** Return the tiles that cover a box of the image; density: screen pixels per image pixel. Each has up to TILE_SIDE pixels per side. */
-export function tilesIn(
-  visible: Box,
-  image: Size,
-  density: number,
-): { name: string; box: Box; width: number; height: number }[] {
+export function tilesIn(visible: Box, image: Size, density: number): TilePart[] {
   const step = 2 ** Math.max(0, Math.floor(-Math.log2(density)));
   const side = TILE_SIDE * step;
   const tiles = [];
@@ -115,12 +127,16 @@ export function tilesIn(
         Math.min((row + 1) * side, image.height),
       ];
       tiles.push({
-        name: `${step} ${column} ${row}`,
         box,
         width: Math.ceil((box[2] - box[0]) / step),
         height: Math.ceil((box[3] - box[1]) / step),
+        lossless: density >= LOSSLESS_DENSITY,
       });
     }
   }
   return tiles;
+}
+
+function nameOf({ box, width, lossless }: TilePart): string {
+  return `${box} ${width} ${lossless}`;
 }

@@ -99,9 +99,3 @@ function first(sorted: Int32Array, value: number): number {
   }
   return low;
 }
-
-/** Decompress zlib data, the format of label maps and pixel sources. */
-export async function inflate(packed: DataView<ArrayBuffer>): Promise<ArrayBuffer> {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
-}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
@@ -27,7 +28,7 @@ class WidgetPage:
     def __init__(self, widget: Any) -> None:
         self.widget = widget
         self.messages: list[Message] = []
-        widget.send = lambda content, buffers=None: self.receive(content, buffers or [])
+        widget.send = lambda content, buffers=None: self.receive(content, _inflated(content, buffers or []))
 
     @property
     def notifications(self) -> list[dict[str, Any]]:
@@ -61,3 +62,9 @@ class WidgetPage:
     def request(self, op: str, **fields: Any) -> dict[str, Any]:
         """Send a request, and return its reply without buffers."""
         return self.exchange(op, **fields)[0]
+
+
+def _inflated(content: dict[str, Any], buffers: list[bytes]) -> list[bytes]:
+    """Decompress the buffers that a message names, as the browser does."""
+    deflated = content.get("deflated", [])
+    return [zlib.decompress(buffer) if position in deflated else buffer for position, buffer in enumerate(buffers)]

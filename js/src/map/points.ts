@@ -1,4 +1,5 @@
 /** The browser's copy of the points: positions, colors and selection. One per model, shared by all its views. */
+import { copyBuffer } from "../buffers";
 import { Kernel, Listeners, type Model, type Reply } from "../kernel";
 import { PointIndex } from "./point_index";
 
@@ -236,11 +237,6 @@ const SCALE: Rgb[] = Array.from({ length: SCALE_STEPS }, (_, i) => {
 });
 
 export const SCALE_GRADIENT = `linear-gradient(90deg, ${SCALE_STOPS.map((stop) => `rgb(${stop.join(" ")})`).join(", ")})`;
-
-/** Copy the bytes of a buffer, which may start anywhere in the message, so that typed arrays can view them. */
-function copyBuffer({ buffer, byteOffset, byteLength }: DataView<ArrayBuffer>): ArrayBuffer {
-  return buffer.slice(byteOffset, byteOffset + byteLength);
-}
 
 /** Parse "#rrggbb". */
 function parseHex(color: string): Rgb {

@@ -1,8 +1,8 @@
 /** Colors the pixels of the selected object by their source, with a legend. Reloaded after every change while it is shown. */
 import type { Box } from "../bitmap";
+import { copyBuffer } from "../buffers";
 import { context2d, h } from "../dom";
 import { onImage } from "../layers";
-import { inflate } from "../superpixels";
 import { TOOLS } from "../tools";
 import type { DocumentHost, ModeHost, Part, StageHost } from "./host";
 
@@ -31,8 +31,7 @@ export function sourceLayer(host: DocumentHost & StageHost & ModeHost): Part {
     requested = key;
     const reply = await doc.kernel.request<{ box: Box }>("sources").catch(() => null);
     if (!reply || requested !== key) return;
-    const numbers = new Uint8Array(await inflate(reply.buffers[0]));
-    if (requested !== key) return;
+    const numbers = new Uint8Array(copyBuffer(reply.buffers[0]));
     shown = {
       box: reply.result.box,
       picture: paintSources(reply.result.box, numbers, doc.model.get("_sources").map(colorOf)),

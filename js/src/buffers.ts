@@ -1,0 +1,24 @@
+/** The binary data of messages. */
+
+/** Jupyter's hosts pass DataViews; others pass bare buffers or typed arrays. */
+export type HostBuffer = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+
+export function viewOf(data: HostBuffer): DataView<ArrayBuffer> {
+  return ArrayBuffer.isView(data) ? new DataView(data.buffer, data.byteOffset, data.byteLength) : new DataView(data);
+}
+
+/** Decompress the buffers at some positions. */
+export function inflateSome(buffers: DataView<ArrayBuffer>[], positions: number[]): Promise<DataView<ArrayBuffer>[]> {
+  return Promise.all(buffers.map((buffer, position) => (positions.includes(position) ? inflate(buffer) : buffer)));
+}
+
+/** Decompress zlib data. */
+async function inflate(packed: DataView<ArrayBuffer>): Promise<DataView<ArrayBuffer>> {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new DataView(await new Response(stream).arrayBuffer());
+}
+
+/** Copy the bytes of a buffer, which may start anywhere in the message, so that typed arrays can view them. */
+export function copyBuffer({ buffer, byteOffset, byteLength }: DataView<ArrayBuffer>): ArrayBuffer {
+  return buffer.slice(byteOffset, byteOffset + byteLength);
+}
