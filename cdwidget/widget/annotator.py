@@ -77,6 +77,7 @@ class Annotator(AnnotatorSettings):
     _esm = bundled("annotator.js")
     _css = bundled("annotator.css")
 
+    _snapshot_state: State | None = None  # The state that the snapshot shows.
     _shell: Any = None  # IPython's shell; kept because get_ipython() fails when the interpreter exits.
 
     def __init__(
@@ -269,9 +270,14 @@ class Annotator(AnnotatorSettings):
         return self.active_image.listen(callback)
 
     def refresh(self, *_: Any) -> None:
-        """Show changes made to `session` directly; called automatically after every cell."""
+        """Show changes made to `session` directly; called automatically after every cell.
+
+        It also renews the static picture that the notebook saves.
+        """
         if not self.active_image.is_sent:
             self._channel.notify(self.active_image.document())
+        if self._snapshot and self._snapshot_state is not self.session.state:
+            self._take_snapshot()
 
     def on_submit(self, callback: Callback) -> Callback:
         """Call `callback(widget)` when the user submits an image; works as a decorator.
@@ -380,12 +386,13 @@ class Annotator(AnnotatorSettings):
         return callback
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the widget, and a small PNG for readers without a kernel, such as GitHub."""
+        """Start encoding the image when the widget is shown."""
         self.active_image.encode()
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["image/png"] = thumbnail(self.session.image, [(one.mask, self._color(one)) for one in self.instances])
-        return bundle
+        return super()._repr_mimebundle_(**kwargs)
+
+    def _draw_snapshot(self) -> np.ndarray:
+        self._snapshot_state = self.session.state
+        return thumbnail(self.session.image, [(one.mask, self._color(one)) for one in self.instances])
 
     def _color(self, instance: Instance) -> str:
         return object_color(instance.label, instance.id or 1, self.labels, self.colors)

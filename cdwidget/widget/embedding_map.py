@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Iterable
 
 import cv2
@@ -139,17 +138,15 @@ class EmbeddingMap(SharedWidget):
         self.refresh()
         return {}, []
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the widget, and a small PNG of the points for readers without a kernel."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None and self.points.is_ready(self.projection):
-            _, positions = self.points.positions(self.projection)
-            bundle[0]["image/png"] = _draw_png(positions, self.points.legend(self.color_by))
-        return bundle
+    def _draw_snapshot(self) -> np.ndarray | None:
+        if not self.points.is_ready(self.projection):
+            return None
+        _, positions = self.points.positions(self.projection)
+        return _draw_points(positions, self.points.legend(self.color_by))
 
 
-def _draw_png(positions: np.ndarray, legend: Legend) -> str:
-    """Draw the points on white; returns a PNG, base64."""
+def _draw_points(positions: np.ndarray, legend: Legend) -> np.ndarray:
+    """Draw the points on white, uint8 (h, w, 3) RGB."""
     width, height = PNG_SIZE_PX
     image = np.full((height, width, 3), 255, np.uint8)
     colors = [ImageColor.getrgb(color)[:3] for _, color, _ in legend.classes] or legend.scale()
@@ -157,4 +154,4 @@ def _draw_png(positions: np.ndarray, legend: Legend) -> str:
     for (x, y), number in zip(centers.tolist(), legend.numbers.tolist()):
         color = colors[number] if number < len(colors) else ImageColor.getrgb(OTHER_COLOR)[:3]
         cv2.circle(image, (x, y), PNG_POINT_RADIUS_PX, color, -1, cv2.LINE_AA)
-    return b64encode(cv2.imencode(".png", image[..., ::-1])[1].tobytes()).decode()
+    return image

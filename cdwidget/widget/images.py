@@ -17,6 +17,7 @@ MAX_OVERVIEW_PIXELS = 2_400_000  # As many as a screen shows; of a larger image,
 MAX_TILE_PIXELS = 1_000_000
 MAX_PNG_PIXELS = 300_000  # Small images are inspected pixel by pixel, so they are sent lossless.
 JPEG_QUALITY, OVERVIEW_QUALITY, TILE_QUALITY = 92, 85, 90
+SNAPSHOT_QUALITY = 75
 THUMBNAIL_SIDE_PX = 400
 OUTLINE_SIDE_PX = 384  # Longer side of the reduced mask whose outline is traced.
 OUTLINE_TOLERANCE_PX = 1.5  # Largest distance of a simplified outline from the traced one.
@@ -69,25 +70,25 @@ def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int, lossless:
     return _png(tile) if lossless else _jpeg(tile, TILE_QUALITY)
 
 
-def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> str:
-    """Draw an image with its masks for readers without a kernel, such as GitHub.
+def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> np.ndarray:
+    """Draw a small image with its masks for readers without a kernel, such as GitHub.
 
     Args:
         image: uint8 (H, W, 3) RGB.
         masks: Mask, bool (H, W), and CSS color of each object.
 
     Returns:
-        A small PNG, base64.
+        The picture, uint8 (h, w, 3) RGB.
     """
     factor = min(1.0, THUMBNAIL_SIDE_PX / max(image.shape[:2]))
     small = _reduce(image, factor)
     height, width = small.shape[:2]
     for mask, color in masks:
         small = _draw_mask(small, cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), color)
-    return _palette_png(small)
+    return small
 
 
-def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
+def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> np.ndarray:
     """Draw thumbnails with their masks in rows; unreadable ones are gray.
 
     Args:
@@ -95,7 +96,7 @@ def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
         columns: Thumbnails in a row.
 
     Returns:
-        A small PNG, base64.
+        The picture, uint8 (h, w, 3) RGB.
     """
     side = max((max(one.width, one.height) for one in thumbnails), default=1) + 2 * SHEET_GAP_PX
     sheet = np.full((max(1, -(-len(thumbnails) // columns)) * side, min(columns, max(1, len(thumbnails))) * side, 3), 255, np.uint8)
@@ -106,7 +107,19 @@ def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> str:
             continue
         image = cv2.cvtColor(cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         sheet[top : top + one.height, left : left + one.width] = _draw_mask(image, (one.mask > 127).view(np.uint8), SHEET_MASK_COLOR)
-    return _palette_png(sheet)
+    return sheet
+
+
+def palette_png(picture: np.ndarray) -> str:
+    """Return a picture, uint8 (h, w, 3) RGB, as a small PNG, base64."""
+    file = io.BytesIO()
+    Image.fromarray(picture).quantize(PNG_COLORS).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def jpeg_address(picture: np.ndarray) -> str:
+    """Return a picture, uint8 (h, w, 3) RGB, as the `data:` address of a JPEG."""
+    return "data:image/jpeg;base64," + base64.b64encode(_jpeg(picture, SNAPSHOT_QUALITY)[0]).decode()
 
 
 def svg_path(mask: np.ndarray) -> str:
@@ -143,12 +156,6 @@ def _draw_mask(image: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(drawn, contours, -1, tint.tolist(), 1)
     return drawn
-
-
-def _palette_png(image: np.ndarray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(image).quantize(PNG_COLORS).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
 
 
 def _reduce(image: np.ndarray, factor: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from threading import RLock, Thread
 from typing import Any, Callable, ClassVar, Collection, Mapping, Protocol
 
 import anywidget
+import numpy as np
 import traitlets as t
 
 from cdwidget._deprecated import warn_renamed
@@ -21,6 +22,7 @@ from cdwidget.masks import Patch, unpack
 from cdwidget.registry import lookup, unknown_name
 from cdwidget.session import Change, Session, State
 from cdwidget.session.actions import action_to_json
+from cdwidget.widget.images import jpeg_address, palette_png
 
 Reply = tuple[Any, list[bytes]]  # A result that JSON can hold, and the binary buffers that it refers to.
 Operation = Callable[..., Reply]
@@ -70,6 +72,7 @@ class SharedWidget(anywidget.AnyWidget):
     opacity = t.Float(0.35, min=0, max=1, help="opacity of the masks, 0 to 1").tag(sync=True)
     view_only = t.Bool(False, help="whether the page only shows masks and cannot edit them").tag(sync=True)
     shortcuts = t.Dict(t.List(t.Unicode()), help="keys of each command; commands that are not given keep their keys").tag(sync=True)
+    _snapshot = t.Unicode("", help="static picture for readers without a kernel, a data: address").tag(sync=True)
     busy = t.Bool(False, read_only=True, help="whether Python is working and the page may wait for it").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
@@ -93,6 +96,27 @@ class SharedWidget(anywidget.AnyWidget):
         super().open()
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the widget, and a small PNG for readers without a kernel, such as GitHub."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None and (picture := self._take_snapshot()) is not None:
+            bundle[0]["image/png"] = palette_png(picture)
+        return bundle
+
+    def _take_snapshot(self) -> np.ndarray | None:
+        """Keep a picture of the present content in the state of the widget, which notebooks and HTML pages save.
+
+        Returns:
+            The picture, uint8 (h, w, 3) RGB; None if there is nothing to draw.
+        """
+        picture = self._draw_snapshot()
+        self._snapshot = "" if picture is None else jpeg_address(picture)
+        return picture
+
+    def _draw_snapshot(self) -> np.ndarray | None:
+        """Draw the present content for readers without a kernel, uint8 (h, w, 3) RGB."""
+        raise NotImplementedError
 
     def notify_change(self, change: Any) -> None:
         """Notify the page and the observers of one change at a time."""

@@ -34,6 +34,7 @@ export interface AnnotatorTraits {
   _buttons: string[]; // "submit" and "skip", if they have a callback
   _notice: string;
   _in_use: boolean; // the image is being edited elsewhere
+  _snapshot: string; // a static picture, the address of its data
   _tools: ToolInfo[];
   _sources: string[]; // names of the pixel sources, by number
   tool: string;

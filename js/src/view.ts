@@ -30,6 +30,7 @@ import { minimap } from "./ui/minimap";
 import { sidePanel } from "./ui/objects";
 import { optionRow } from "./ui/options";
 import { overlay } from "./ui/overlay";
+import { snapshot } from "./ui/snapshot";
 import { sourceLayer } from "./ui/sources";
 import { type StatusLine, statusLine } from "./ui/status";
 import { toolbar } from "./ui/toolbar";
@@ -86,7 +87,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     });
     this.side = sidePanel(this);
     this.picker = classPicker(this);
-    const stageParts = [colorFilter(this), sourceLayer(this), overlay(this), minimap(this)];
+    const stageParts = [colorFilter(this), sourceLayer(this), snapshot(this, signal), overlay(this), minimap(this)];
     const rows = [toolbar(this), optionRow(this)];
     this.status = statusLine(this);
     const help = annotatorHelp(this);

@@ -387,9 +387,5 @@ class Gallery(GallerySettings):
             "Overwrite with your version (undo in the gallery restores theirs), or go back and open it again."
         )
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the widget, and a small PNG for readers without a kernel, such as GitHub."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["image/png"] = contact_sheet(self.catalogue.thumbnails(self.ids[:SHEET_TILES], SHEET_TILE_SIDE_PX))
-        return bundle
+    def _draw_snapshot(self) -> np.ndarray:
+        return contact_sheet(self.catalogue.thumbnails(self.ids[:SHEET_TILES], SHEET_TILE_SIDE_PX))

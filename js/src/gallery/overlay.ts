@@ -5,6 +5,7 @@ import { commandLines, type HelpLine, helpSheet } from "../ui/help";
 import type { Part } from "../ui/host";
 import { ICONS, icon } from "../ui/icons";
 import { noticeBanner } from "../ui/notice";
+import { savedPicture } from "../ui/snapshot";
 import { COMMANDS } from "./commands";
 import { isFiltered, NO_FILTERS } from "./filters";
 import type { GalleryCommandHost, GalleryModeHost, QueueHost } from "./host";
@@ -19,10 +20,12 @@ export function overlay({ queue }: QueueHost): Part {
     "Clear the filters",
   );
   const empty = h("div", { class: "cdw-empty" }, icon(ICONS.tiles), title, advice, clear);
-  const element = h("div", { class: "cdw-over" }, empty, notice.element);
+  const saved = savedPicture(queue.model, () => queue.rows.count > 0 && !queue.rows.has(0));
+  const element = h("div", { class: "cdw-over" }, saved.element, empty, notice.element);
 
   function refresh() {
     notice.refresh();
+    saved.refresh();
     empty.hidden = queue.rows.count > 0 || queue.isWaiting;
     if (empty.hidden) return;
     const filtered = isFiltered(queue.model);

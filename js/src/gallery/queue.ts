@@ -42,6 +42,7 @@ export interface GalleryTraits extends Filters {
   _choices: Choices;
   _editor: string | null; // reference to the annotator in the editor
   _notice: string;
+  _snapshot: string;
 }
 export type GalleryModel = Model<GalleryTraits>;
 

@@ -6,6 +6,7 @@ import { commandLines, type HelpLine, helpSheet } from "../ui/help";
 import type { Part } from "../ui/host";
 import { ICONS, icon } from "../ui/icons";
 import { noticeBanner } from "../ui/notice";
+import { savedPicture } from "../ui/snapshot";
 import { COMMANDS } from "./commands";
 import type { HelpHost, MapCommandHost, PointsHost, SelectionHost, UsageHost } from "./host";
 import { GRAY, NO_CLASS, SCALE_GRADIENT } from "./points";
@@ -177,11 +178,13 @@ export function overlay(host: PointsHost & UsageHost): Part {
     h("span", {}, "wheel zooms"),
     h("span", {}, h("span", { class: "cdw-key" }, "?"), " all keys"),
   );
-  const element = h("div", { class: "cdw-overlay" }, empty, notice.element, progress, hint);
+  const saved = savedPicture(points.model, () => points.count === 0);
+  const element = h("div", { class: "cdw-overlay" }, saved.element, empty, notice.element, progress, hint);
 
   function refresh() {
     const isIdle = !points.isLoading && !points.isLost;
     notice.refresh();
+    saved.refresh();
     progress.hidden = !points.isLoading || points.isLost;
     const isSlow = points.loadingProjection === "tsne";
     setText(phase, isSlow ? "Computing t-SNE: a minute for a few thousand points" : "Computing the layout");

@@ -43,6 +43,7 @@ export interface MapTraits {
   view_only: boolean;
   shortcuts: Record<string, string[]>;
   _map: { key: number };
+  _snapshot: string;
 }
 export type MapModel = Model<MapTraits>;
 
