@@ -47,6 +47,7 @@ STORED_BY_FORMAT = {
     "cvat": Stored(ids=True, empty=False, values=True),
     "datumaro": Stored(ids=True, values=True),
     "geojson": Stored(ids=True, empty=False, values=True),
+    "huggingface": Stored(ids=True, values=True),
     "itag": Stored(ids=True, empty=False, values=True),
     "label_studio": Stored(ids=True, alpha=True, empty=False, values=True),
     "labelme": Stored(empty=False, values=True),

@@ -15,6 +15,7 @@ from cdwidget.formats import (
     cvat,
     datumaro,
     geojson,
+    huggingface,
     itag,
     label_studio,
     labelme,
@@ -77,6 +78,7 @@ FORMATS = {
     "cvat": Format(cvat.read, cvat.matches, cvat.write, file_name=cvat.FILE_NAME),
     "datumaro": Format(datumaro.read, datumaro.matches, datumaro.write, copies_images=True, has_class_ids=True),
     "geojson": Format(geojson.read, geojson.matches, geojson.write),
+    "huggingface": Format(huggingface.read, huggingface.matches, huggingface.write, copies_images=True),
     "itag": Format(itag.read, itag.matches, itag.write, file_name=itag.FILE_NAME),
     "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write, file_name=label_studio.FILE_NAME),
     "labelme": Format(labelme.read, labelme.matches, labelme.write),
@@ -174,9 +176,9 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file, except for "datumaro", "png", "rgba", "voc" and "yolo".
+        path: A folder; or a file, except for "datumaro", "huggingface", "png", "rgba", "voc" and "yolo".
         **options: Options of the format: `labels` ("coco", "coco_results", "datumaro", "panoptic", "voc", "yolo"), `scores` ("yolo"),
-            `border` ("voc"), `file_per` ("png").
+            `border` ("voc"), `file_per` ("png"), `parquet` ("huggingface").
 
     Returns:
         The path of the written file or folder.
