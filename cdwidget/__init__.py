@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cdwidget.widget.embedding_map import EmbeddingMap
     from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
+    from cdwidget.widget.offline_page import export_html
 
 # Idle threads of GNU OpenMP, which PyTorch uses on Linux, spin 300,000 times by default before they sleep, and take a processor from
 # busy ones. With another kernel at full load, a click takes 2.5 s on two cores; with this setting 0.35 s (benchmarks/busy.py). Fewer
@@ -56,6 +57,7 @@ _MODULE_OF_NAME = {
     "Stroke": "cdwidget.prompts",
     "as_instances": "cdwidget.detections",
     "composite": "cdwidget.compositing",
+    "export_html": "cdwidget.widget.offline_page",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
     "read_image": "cdwidget.images",
@@ -85,6 +87,7 @@ __all__ = [
     "__version__",
     "as_instances",
     "composite",
+    "export_html",
     "load_predictor",
     "read",
     "read_image",

@@ -71,15 +71,22 @@ def round_weights(
 
 def export_onnx(
     model: ModelArgument,
-    out: Annotated[Path, typer.Argument(help="Head to write (.onnx); load_predictor takes it. The encoder is written next to it.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="Head to write (.onnx); load_predictor takes it, and the encoder is written next to it. "
+            "Or all graphs without weights (.graphs.safetensors), for pages of export-html."
+        ),
+    ],
 ) -> None:
     """Export a model as two ONNX graphs: an encoder, which runs once per view, and a head, which runs at every prompt."""
     from cdwidget.model.checkpoint import load_checkpoint
+    from cdwidget.model.graphs import GRAPHS_SUFFIX, write_graphs
     from cdwidget.model.onnx import export_onnx as run
     from cdwidget.model.variants import weights_of
 
     network = checked("MODEL", lambda: load_checkpoint(weights_of(model)))
-    for path in checked("OUT", run, network, out):
+    for path in checked("OUT", write_graphs if out.name.endswith(GRAPHS_SUFFIX) else run, network, out):
         echo(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
 
 

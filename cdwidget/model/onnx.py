@@ -40,7 +40,7 @@ def export_onnx(model: CDNet, out: Path) -> list[Path]:
     """
     if out.suffix != ".onnx":
         raise ValueError(f"{out} must end in .onnx")
-    _import("onnxscript")
+    import_optional("onnxscript")
     size = model.config.size
     image, maps = torch.zeros(1, 3, size, size), torch.zeros(1, 3, size, size)
     model = model.eval().cpu()
@@ -49,10 +49,10 @@ def export_onnx(model: CDNet, out: Path) -> list[Path]:
     names = [f"level{i}" for i in range(len(encoded))]
     outputs = OUTPUTS if model.config.quality else OUTPUTS[:-1]
     parts: list[tuple[Path, nn.Module, tuple[Tensor, ...], list[str], list[str]]] = [
-        (out, _Head(model), (*encoded, maps), [*names, "maps"], list(outputs))
+        (out, HeadPart(model), (*encoded, maps), [*names, "maps"], list(outputs))
     ]
     if model.late:
-        parts.append((_encoder_path(out), _Encoder(model), (image,), ["image"], names))
+        parts.append((_encoder_path(out), EncoderPart(model), (image,), ["image"], names))
     for path, part, inputs, input_names, output_names in parts:
         with sdpa_kernel(SDPBackend.MATH):  # The exporter does not support the output layout of the fused kernels.
             program = torch.onnx.export(part.eval(), inputs, input_names=input_names, output_names=output_names, dynamo=True, verbose=False)
@@ -98,7 +98,9 @@ class OnnxCDNet(CDNet):
         return Output(logits, gate, None, quality[0] if quality else None)
 
 
-class _Encoder(nn.Module):
+class EncoderPart(nn.Module):
+    """The encoder of a network as a module of its own."""
+
     def __init__(self, model: CDNet):
         super().__init__()
         self.model = model
@@ -107,7 +109,9 @@ class _Encoder(nn.Module):
         return self.model.encode(image)
 
 
-class _Head(nn.Module):
+class HeadPart(nn.Module):
+    """The rest of a network, for encoder levels and prompt maps."""
+
     def __init__(self, model: CDNet):
         super().__init__()
         self.model = model
@@ -122,7 +126,7 @@ def _encoder_path(head: Path) -> Path:
 
 
 def _session(path: Path) -> Any:
-    runtime = _import("onnxruntime")
+    runtime = import_optional("onnxruntime")
     if not path.is_file():
         raise FileNotFoundError(f"there is no graph {path}; write head and encoder with `cdwidget export-onnx`")
     options = runtime.SessionOptions()
@@ -138,7 +142,8 @@ def _run(session: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(array) for array in session.run(None, feed))
 
 
-def _import(package: str) -> ModuleType:
+def import_optional(package: str) -> ModuleType:
+    """Return a package of cdwidget[onnx]; raise ImportError with the command that installs it."""
     try:
         return import_module(package)
     except ImportError as error:

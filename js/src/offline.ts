@@ -1,0 +1,46 @@
+/** Entry point of a page without kernel, which cdwidget.export_html writes: the annotator, with a worker in place of Python. */
+import { ImageDocument } from "./document";
+import { pageBar } from "./offline/page_bar";
+import type { FromWorker, PageData, ToWorker } from "./offline/page_data";
+import { PageModel } from "./offline/page_model";
+import { fromBase64, gunzip } from "./offline/payload";
+import { Storage } from "./offline/storage";
+import { AnnotatorView } from "./view";
+
+const SAVED_TEXT = "Saved in this browser after every change";
+const NOT_SAVED_TEXT = "Not saved in this browser: save the labels to a file before you close the page";
+
+void start();
+
+async function start() {
+  const page: PageData = JSON.parse(textOf("page") ?? "");
+  const worker = new Worker(URL.createObjectURL(new Blob([textOf("worker") ?? ""], { type: "text/javascript" })));
+  const storage = await Storage.open(page.id).catch(() => null);
+  page.traits._notice = page.traits.view_only ? "" : storage ? SAVED_TEXT : NOT_SAVED_TEXT;
+  const model = new PageModel(page.traits, worker);
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    if (data.kind === "step") storage?.add(data.step).catch(() => model.set("_notice", NOT_SAVED_TEXT));
+    model.receive(data);
+  };
+  const steps = (await storage?.steps()) ?? [];
+  const images = page.images.map(({ mime }, i) => new Blob([fromBase64(textOf(`image-${i}`) ?? "")], { type: mime }));
+  const [runtime, checkpoint, graphs] = await Promise.all(["runtime", "checkpoint", "graphs"].map(fileOf));
+  const network = runtime && checkpoint && graphs ? { runtime, checkpoint, graphs } : null;
+  worker.postMessage({ kind: "start", page, images, steps, network } satisfies ToWorker);
+  const document_ = new ImageDocument(model);
+  const root = document.createElement("main");
+  document.body.append(pageBar(document_, document.title), root);
+  new AnnotatorView(document_, root, new AbortController().signal);
+}
+
+/** Return the text of a part of the page, and remove it to free its memory; undefined if the page has no such part. */
+function textOf(name: string): string | undefined {
+  const element = document.getElementById(`cdw-${name}`);
+  element?.remove();
+  return element?.textContent ?? undefined;
+}
+
+async function fileOf(name: string): Promise<ArrayBuffer | null> {
+  const text = textOf(name);
+  return text === undefined ? null : gunzip(fromBase64(text));
+}

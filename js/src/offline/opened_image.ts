@@ -1,0 +1,62 @@
+/** An image that is being labeled in the page: its pixels, its session and its model. */
+import type { Size } from "../camera";
+import type { Network } from "./network";
+import type { GivenImage, GivenInstance, SavedStep } from "./page_data";
+import { Predictor, type RgbImage } from "./predictor";
+import { decodeRle } from "./rle";
+import { Session } from "./session";
+import { type Document, newEntry, openDocument, SOURCE_NUMBERS } from "./state";
+
+export interface OpenedImage {
+  given: readonly GivenInstance[]; // the objects that the log begins with
+  session: Session;
+  predictor: Predictor | null;
+}
+
+/** Decode an image and repeat the steps of earlier visits. */
+export async function openImage(
+  image: GivenImage,
+  file: Blob,
+  steps: readonly SavedStep[],
+  network: Network | null,
+  nextLabel: string,
+): Promise<OpenedImage> {
+  const pixels = await decodePixels(file, image);
+  const predictor = network && new Predictor(network, pixels);
+  const restarts = steps.map(({ kind }) => kind).lastIndexOf("restart");
+  const restart = steps[restarts];
+  const given = restart?.kind === "restart" ? restart.instances : image.instances;
+  const session = new Session(documentOf(image, given), pixels, predictor, nextLabel);
+  for (const step of steps.slice(restarts + 1)) {
+    if (step.kind === "apply") session.follow(step);
+    else if (step.kind === "undo") session.undo();
+    else if (step.kind === "redo") session.redo();
+  }
+  return { given, session, predictor };
+}
+
+export function documentOf(image: Size, instances: readonly GivenInstance[]): Document {
+  const given = instances.map(({ id, label, attributes, mask }) => ({
+    entry: newEntry(id, label, attributes),
+    pixels: decodeRle(mask, image, SOURCE_NUMBERS.import),
+  }));
+  return openDocument(image, given);
+}
+
+async function decodePixels(file: Blob, { name, width, height }: GivenImage): Promise<RgbImage> {
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  if (bitmap.width !== width || bitmap.height !== height)
+    throw new Error(`${name} has ${bitmap.width} × ${bitmap.height} pixels here instead of ${width} × ${height}`);
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("this browser cannot read the pixels of an image");
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, width, height);
+  const rgb = new Uint8Array(3 * width * height);
+  for (let i = 0, to = 0; i < data.length; i += 4, to += 3) {
+    rgb[to] = data[i];
+    rgb[to + 1] = data[i + 1];
+    rgb[to + 2] = data[i + 2];
+  }
+  return { width, height, data: rgb };
+}

@@ -1,0 +1,51 @@
+/** The bar above the annotator: the title, how much is labeled, and the file with the labels. */
+
+import type { ImageDocument } from "../document";
+import { h, setText } from "../dom";
+import type { LabelFile } from "./page_data";
+
+export function pageBar(doc: ImageDocument, title: string): HTMLElement {
+  const status = h("span", { class: "cdw-page-status", role: "status" });
+  const picker = h("input", { type: "file", accept: ".json", hidden: true, onchange: () => void load() });
+  const button = (text: string, title: string, onclick: () => void, className = "cdw-button") =>
+    h("button", { type: "button", class: className, title, onclick }, text);
+
+  async function save() {
+    const reply = await doc.kernel.run<LabelFile>("save");
+    if (!reply) return;
+    const { annotations, images } = reply.result;
+    const url = URL.createObjectURL(new Blob([JSON.stringify(reply.result)], { type: "application/json" }));
+    h("a", { href: url, download: `${title || "labels"}.json` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    setText(status, `${annotations.length} objects in ${images.length} images saved. Send this file back.`);
+  }
+
+  async function load() {
+    const [file] = picker.files ?? [];
+    picker.value = "";
+    if (!file) return;
+    const read = file.text().then((text) => JSON.parse(text) as LabelFile);
+    const content = await read.catch(() => doc.kernel.showError(`${file.name} is not a file of labels`));
+    if (content) await doc.edit(() => doc.kernel.run("load", { file: content }), { changesImage: true });
+  }
+
+  return h(
+    "header",
+    { class: "cdw-page-bar" },
+    h("strong", {}, title),
+    status,
+    h("span", { class: "cdw-spacer" }),
+    ...(doc.model.get("view_only")
+      ? []
+      : [
+          button("Load labels", "Replace the objects by those of a file that was saved here", () => picker.click()),
+          button(
+            "Save labels",
+            "Save one small file with the labels of all images",
+            () => void save(),
+            "cdw-button cdw-primary",
+          ),
+          picker,
+        ]),
+  );
+}

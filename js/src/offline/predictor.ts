@@ -1,0 +1,182 @@
+/** CDNet as a predictor: views of the image, zooming in, a second pass and the focus view, as cdwidget/model/predictor.py. */
+import type { Prompt } from "../actions";
+import type { Box } from "../bitmap";
+import type { Size } from "../camera";
+import { bounds, boundsOf, type Grid, gridOf, sizeOf } from "./grid";
+import type { Encoded, Network, Prediction } from "./network";
+import { promptMaps } from "./prompts";
+import { type Plane, resize, resizeToSquare } from "./resize";
+import { focusBox, objectCrop } from "./views";
+
+const CACHED_VIEWS = 8; // 3 MB each
+const CELL_PX = 2; // view pixels per predicted probability
+const MIN_CASCADE_CHANGE = 0.03; // a second pass runs if the first one changes more than this fraction of the object's pixels
+
+export interface RgbImage extends Size {
+  data: Uint8Array; // (height, width, 3)
+}
+
+export interface PredictedMasks {
+  mask: Grid;
+  alternatives: (() => Grid)[]; // best first
+}
+
+interface Pass {
+  box: Box;
+  output: Prediction;
+  cells: Float32Array; // probabilities of the view
+  prob: Float32Array; // probabilities of the image
+  outside: Float32Array | null; // probabilities around the view
+}
+
+export class Predictor {
+  private readonly views = new Map<string, Encoded>(); // the last used view is the last
+
+  constructor(
+    private readonly network: Network,
+    private readonly image: RgbImage,
+  ) {}
+
+  private get whole(): Box {
+    return [0, 0, this.image.width, this.image.height];
+  }
+
+  /** Encode the whole image. */
+  async encode() {
+    await this.view(this.whole, this.network.size);
+  }
+
+  /** Predict for prompts. `prior` is the mask before the newest one, null if empty; `isSoft`: only the model has drawn it. */
+  async predict(prompts: readonly Prompt[], prior: Grid | null, isSoft: boolean): Promise<PredictedMasks> {
+    const { size, focusSize } = this.network;
+    let known: Float32Array | null = prior && Float32Array.from(prior.data);
+    let box = objectCrop(this.image, prior && boundsOf(prior), prompts);
+    let outside: Float32Array | null = known;
+    let first: Pass | null = null;
+    if (isSame(box, this.whole)) {
+      first = await this.run(box, prompts, known && this.plane(known, box), null, size);
+      const { prob } = first;
+      box = objectCrop(
+        this.image,
+        bounds(this.image, (i) => prob[i] > 0.5),
+        prompts,
+      );
+      if (!isSame(box, this.whole)) {
+        outside = known ?? new Float32Array(prob.length);
+        known ??= prob;
+        first = null;
+      }
+    }
+    first ??= await this.run(box, prompts, known && this.plane(known, box), outside, size);
+    const isUnsure = isSoft && changesMuch(known, first.prob);
+    const last = isUnsure ? await this.run(box, prompts, square(first.cells), first.outside, size) : first;
+    const mask = this.maskOf(last.prob);
+    const scale = size / Math.max(box[2] - box[0], box[3] - box[1]);
+    const focus = prior && isSoft ? focusBox(prior, mask, prompts[prompts.length - 1], focusSize, scale) : null;
+    const focused = focus && (await this.run(focus, prompts, this.plane(last.prob, focus), last.prob, focusSize));
+    return { mask: focused ? this.maskOf(focused.prob) : mask, alternatives: this.alternatives(first) };
+  }
+
+  /** Return the masks of the latent heads, best first, computed when they are needed. */
+  private alternatives({ output, box, outside }: Pass): (() => Grid)[] {
+    const heads = output.logits.map((logits, i) => ({ logits, quality: output.quality[i] })).slice(1);
+    heads.sort((a, b) => b.quality - a.quality);
+    return heads.map(
+      ({ logits }) =>
+        () =>
+          this.maskOf(this.toImage(logits.map(sigmoid), box, outside)),
+    );
+  }
+
+  /** Run the network on one view; `prior` holds previous probabilities of the view. */
+  private async run(
+    box: Box,
+    prompts: readonly Prompt[],
+    prior: Plane | null,
+    outside: Float32Array | null,
+    size: number,
+  ): Promise<Pass> {
+    const encoded = await this.view(box, size);
+    const maps = new Float32Array(3 * size * size);
+    for (const [i, map] of promptMaps(prompts, box, size, this.network.clickRadius).entries())
+      maps.set(map.data, i * size * size);
+    if (prior) maps.set(resizeToSquare(prior, size), 2 * size * size);
+    const output = await this.network.predict(encoded, maps, size);
+    const target = { width: size / CELL_PX, height: size / CELL_PX };
+    const cells = resize(square(output.logits[0]), target, false).map(sigmoid);
+    return { box, output, cells, prob: this.toImage(cells, box, outside), outside };
+  }
+
+  private async view(box: Box, size: number): Promise<Encoded> {
+    const name = `${size} ${box}`;
+    const encoded = this.views.get(name) ?? (await this.network.encode(this.pixels(box, size), size));
+    this.views.delete(name);
+    this.views.set(name, encoded);
+    const [oldest] = this.views.keys();
+    if (this.views.size > CACHED_VIEWS) this.views.delete(oldest);
+    return encoded;
+  }
+
+  /** Return a part of the image as the network takes it, (3, size, size) in [0, 1]. */
+  private pixels(box: Box, size: number): Float32Array {
+    const { width, height } = sizeOf(box);
+    const data = new Uint8Array(3 * width * height);
+    for (let y = box[1], to = 0; y < box[3]; y++, to += 3 * width) {
+      const from = 3 * (y * this.image.width + box[0]);
+      data.set(this.image.data.subarray(from, from + 3 * width), to);
+    }
+    const colors = resizeToSquare({ width, height, channels: 3, data }, size);
+    const planes = new Float32Array(colors.length);
+    const cells = size * size;
+    for (let i = 0; i < cells; i++) for (let c = 0; c < 3; c++) planes[c * cells + i] = colors[3 * i + c] / 255;
+    return planes;
+  }
+
+  /** Resize values of a view and paste them into the image. */
+  private toImage(values: Float32Array, box: Box, outside: Float32Array | null): Float32Array {
+    const target = sizeOf(box);
+    const inner = resize(square(values), target, false);
+    if (!outside) return inner;
+    const full = outside.slice();
+    for (let y = box[1], from = 0; y < box[3]; y++, from += target.width)
+      full.set(inner.subarray(from, from + target.width), y * this.image.width + box[0]);
+    return full;
+  }
+
+  /** Return a part of probabilities of the image. */
+  private plane(prob: Float32Array, box: Box): Plane {
+    const { width, height } = sizeOf(box);
+    const data = new Float32Array(width * height);
+    for (let y = box[1], to = 0; y < box[3]; y++, to += width) {
+      const from = y * this.image.width + box[0];
+      data.set(prob.subarray(from, from + width), to);
+    }
+    return { width, height, channels: 1, data };
+  }
+
+  private maskOf(prob: Float32Array): Grid {
+    return gridOf(this.image, (i) => prob[i] > 0.5);
+  }
+}
+
+const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
+
+function square(data: Float32Array): Plane {
+  const side = Math.sqrt(data.length);
+  return { width: side, height: side, channels: 1, data };
+}
+
+function isSame(a: Box, b: Box): boolean {
+  return a.every((side, i) => side === b[i]);
+}
+
+function changesMuch(prior: Float32Array | null, prob: Float32Array): boolean {
+  let [before, after, changed] = [0, 0, 0];
+  for (let i = 0; i < prob.length; i++) {
+    const [old, now] = [prior !== null && prior[i] > 0.5, prob[i] > 0.5];
+    if (old) before++;
+    if (now) after++;
+    if (old !== now) changed++;
+  }
+  return changed > MIN_CASCADE_CHANGE * Math.max(before, after);
+}

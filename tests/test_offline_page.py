@@ -1,0 +1,127 @@
+"""Pages without a kernel: their content, the file that comes back, and the sessions that they share with Python."""
+
+import base64
+import gzip
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import cdwidget
+from cdwidget import Instance, Item, Prediction, Session, export_html
+from cdwidget.cli.app import app
+from cdwidget.rle import decode_uncompressed, encode_uncompressed
+
+CASES = json.loads((Path(__file__).parent / "page_cases.json").read_text())
+
+
+class GivenPredictor:
+    """Predicts given masks, one after the other."""
+
+    def __init__(self, masks):
+        self.masks = list(masks)
+
+    def set_image(self, image):
+        pass
+
+    def predict(self, prompts, prior=None):
+        mask, *alternatives = self.masks.pop(0)
+        return Prediction(mask, mask.astype(np.float32), alternatives)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_a_session_of_the_page_has_the_masks_of_python(case):
+    """js/src/offline/session.test.ts checks the same cases."""
+    predictions = [[decode_uncompressed(rle) for rle in masks] for masks in case["predictions"]]
+    log = {**case["log"], "version": 3, "mask": None, "selected": None, "progressive": True}
+    image = np.frombuffer(base64.b64decode(case["image"]), np.uint8).reshape(log["height"], log["width"], 3)
+    session = Session.replay(image, GivenPredictor(predictions), log)
+    found = [{"id": one.id, "label": one.label, "mask": encode_uncompressed(one.mask)} for one in session.instances]
+    assert found == case["instances"]
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+
+
+def parts_of(page):
+    """Return the text of each named part of a page."""
+    return dict(re.findall(r'<script type="text/plain" id="cdw-([\w-]+)">(.*?)</script>', page.read_text(), re.DOTALL))
+
+
+def test_a_page_has_its_images_the_model_and_the_settings(image, tmp_path):
+    Image.fromarray(image).save(tmp_path / "a.png")
+    (tmp_path / "b").mkdir()
+    Image.fromarray(image[::-1]).save(tmp_path / "b" / "c.jpg")
+    mask = np.zeros(image.shape[:2], bool)
+    mask[5:9, 10:30] = True
+    items = [Item(tmp_path / "a.png", [Instance(mask, "cup </script>", attributes={"lit": True})]), tmp_path / "b" / "c.jpg", image]
+    page = export_html(items, tmp_path / "label.html", labels=["cup"], brush_size=12)
+    parts = parts_of(page)
+    data = json.loads(parts["page"])
+    assert [one["name"] for one in data["images"]] == ["a.png", "c.jpg", "image-3.png"]
+    assert data["images"][0]["instances"] == [
+        {"id": 1, "label": "cup </script>", "attributes": {"lit": True}, "mask": encode_uncompressed(mask)}
+    ]
+    assert data["traits"]["labels"] == ["cup"] and data["traits"]["brush_size"] == 12 and data["traits"]["_image"]["count"] == 3
+    assert base64.b64decode(parts["image-1"]) == (tmp_path / "b" / "c.jpg").read_bytes()
+    (tmp_path / "decoded.webp").write_bytes(base64.b64decode(parts["image-2"]))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "decoded.webp")), image)
+    assert gzip.decompress(base64.b64decode(parts["runtime"]))[:4] == b"\0asm"
+    assert data["id"] != json.loads(parts_of(export_html(image, tmp_path / "other.html", view_only=True))["page"])["id"]
+
+
+def test_pixels_that_a_browser_would_change_are_encoded_again(image, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(image).save(tmp_path / "turned.jpg", exif=exif)
+    Image.fromarray(image).save(tmp_path / "profile.png", icc_profile=b"wide gamut")
+    page = export_html([tmp_path / "turned.jpg", tmp_path / "profile.png"], tmp_path / "label.html", view_only=True)
+    parts = parts_of(page)
+    for number, name in enumerate(("turned.jpg", "profile.png")):
+        (tmp_path / "decoded.webp").write_bytes(base64.b64decode(parts[f"image-{number}"]))
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "decoded.webp")), cdwidget.read_image(tmp_path / name))
+
+
+def test_a_page_for_viewing_has_no_model(image, tmp_path):
+    page = export_html(image, tmp_path / "look.html", view_only=True)
+    assert page.stat().st_size < 1_000_000 and "runtime" not in parts_of(page)
+
+
+def test_repeated_names_get_their_folders(image, tmp_path):
+    for folder in ("day", "night"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(image).save(tmp_path / folder / "1.png")
+    page = export_html(tmp_path / "**" / "1.png", tmp_path / "label.html", view_only=True)
+    assert [one["name"] for one in json.loads(parts_of(page)["page"])["images"]] == ["day/1.png", "night/1.png"]
+    with pytest.raises(ValueError, match="given twice"):
+        export_html([tmp_path / "day" / "1.png"] * 2, tmp_path / "label.html", view_only=True)
+
+
+def test_a_catalogue_gives_its_items_and_labels(image, tmp_path):
+    Image.fromarray(image).save(tmp_path / "a.png")
+    with cdwidget.Catalogue(tmp_path / "labels.db") as catalogue:
+        catalogue.add([Item(tmp_path / "a.png", [Instance(image[..., 0] > 100, "cat")])])
+    run = CliRunner().invoke(app, ["export-html", str(tmp_path / "labels.db"), str(tmp_path / "page.html"), "--view-only"])
+    assert run.exit_code == 0, run.output
+    data = json.loads(parts_of(tmp_path / "page.html")["page"])
+    assert data["traits"]["labels"] == ["cat"]
+    assert np.array_equal(decode_uncompressed(data["images"][0]["instances"][0]["mask"]), image[..., 0] > 100)
+
+
+def test_wrong_arguments_raise_errors_and_write_nothing(image, tmp_path):
+    with pytest.raises(ValueError, match="must end in .html"):
+        export_html(image, tmp_path / "label.txt")
+    with pytest.raises(TypeError, match="did you mean 'labels'"):
+        export_html(image, tmp_path / "label.html", classes=["cup"])
+    with pytest.raises(ValueError, match="no image"):
+        export_html([], tmp_path / "label.html")
+    (tmp_path / "damaged.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ValueError, match="damaged"):
+        export_html([image, tmp_path / "damaged.png"], tmp_path / "label.html", view_only=True)
+    assert not (tmp_path / "label.html").exists()

@@ -1,0 +1,102 @@
+"""The page without a kernel, opened from a file and offline: clicks, hand tools, undo, reload, saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from skimage.data import astronaut
+
+from cdwidget import Session, export_html, load_predictor, read
+from cdwidget.masks import iou
+
+READY_MS = 120_000  # For building the graphs and encoding an image on a busy machine.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    Image.fromarray(astronaut()).save(folder / "astronaut.jpg")
+    Image.fromarray(np.asarray(astronaut())[:200, 300:]).save(folder / "rocket.png")
+    export_html([folder / "astronaut.jpg", folder / "rocket.png"], folder / "label.html", labels=["person", "rocket"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opened(folder: Path, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(error.stack or error.message))
+    page.on("request", lambda request: request.url.startswith(("file:", "blob:")) or problems.append(f"requested {request.url}"))
+    page.goto((folder / "label.html").as_uri())
+    yield page
+    context.close()
+    assert not problems
+
+
+def is_ready(page: Page) -> None:
+    expect(page.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=READY_MS)
+
+
+def click_image(page: Page, x: float, y: float, size: int = 512) -> None:
+    """Click at fractions of a square image that fills the height of the stage."""
+    box = page.locator(".cdw-stage").bounding_box()
+    assert box is not None
+    left, side = box["x"] + (box["width"] - box["height"]) / 2, box["height"]
+    page.mouse.click(left + side * x / size, box["y"] + side * y / size)
+    page.wait_for_timeout(50)
+    is_ready(page)
+
+
+def save(page: Page, path: Path) -> Path:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save labels").click()
+    download.value.save_as(path)
+    return path
+
+
+def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page) -> None:
+    page = opened
+    is_ready(page)
+    click_image(page, 230, 300)  # the person
+    page.keyboard.press("1")
+    page.mouse.move(0, 0)
+    click_image(page, 80, 100)  # the flag, which is wrong
+    page.keyboard.press("Control+z")
+    page.keyboard.press("b")
+    click_image(page, 30, 20)
+    page.keyboard.press("Enter")
+    expect(page.locator(".cdw-objects")).to_contain_text("person")
+    file = save(page, folder / "labels.json")
+
+    dataset = read(file)
+    assert [Path(item.path).name for item in dataset] == ["astronaut.jpg", "rocket.png"] and not dataset.problems
+    (person,) = dataset[0].instances
+    assert person.label == "person" and person.mask[300, 230] and person.mask[20, 30] and not person.mask[100, 80]
+    log = dataset.extra["coco"]["sessions"]["astronaut.jpg"]
+    assert [action["type"] for action in log["actions"]] == ["click", "relabel", "brush", "accept"]
+    session = Session.replay(dataset[0].path, load_predictor("cdnet-lite", "cpu"), log)
+    (replayed,) = session.instances
+    assert iou(replayed.mask, person.mask) >= 0.999 and replayed.label == "person"
+
+    page.reload()
+    is_ready(page)
+    expect(page.locator(".cdw-objects")).to_contain_text("person")
+    again = read(save(page, folder / "again.json"))
+    assert np.array_equal(again[0].instances[0].mask, person.mask)
+    assert again.extra["coco"]["sessions"] == dataset.extra["coco"]["sessions"]
+    page.locator(".cdw").focus()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    undone = read(save(page, folder / "undone.json"))
+    assert not undone[0].instances[0].mask[20, 30]
+
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.locator(".cdw-objects")).to_contain_text("person")
+    loaded = read(save(page, folder / "loaded.json"))
+    assert np.array_equal(loaded[0].instances[0].mask, person.mask)
