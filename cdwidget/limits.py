@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 MIN_LIMIT = 1
+MAX_LINE_POINTS = 100_000  # Of one line drawn by hand; a pointer gives 1000 a second at most.
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,14 @@ UNITS = {
     "max_file_bytes": "bytes after decompression",
 }
 DEFAULT_LIMITS = Limits()
+
+
+def check_line(name: str, points: int) -> None:
+    """Raise ValueError if a line drawn by hand has too many points.
+
+    Args:
+        name: The kind of line, such as "Stroke".
+        points: Number of its points.
+    """
+    if points > MAX_LINE_POINTS:
+        raise ValueError(f"a {name} has {points} points; at most {MAX_LINE_POINTS} are allowed, so draw it in several parts")

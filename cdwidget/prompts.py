@@ -14,6 +14,8 @@ from math import floor, isfinite
 from numbers import Integral, Real
 from typing import Any, Union
 
+from cdwidget.limits import check_line
+
 MAX_REPR_VALUES = 4  # Longer tuples are abbreviated in reprs.
 
 
@@ -113,6 +115,7 @@ def check_prompt(prompt: Prompt, width: int, height: int) -> None:
         points = prompt.points
         if not points:
             raise ValueError("a Stroke has no points; give it at least one (x, y)")
+        check_line("Stroke", len(points))
         if not (isfinite(prompt.radius) and prompt.radius > 0):
             raise ValueError(f"a Stroke's radius is {prompt.radius}; it must be a positive number of pixels")
     elif isinstance(prompt, Box):

@@ -37,6 +37,7 @@ def test_prompts_in_the_image_pass(prompt):
         (Click(nan, 5), "outside"),
         (Click(5, inf), "outside"),
         (Stroke(()), "no points"),
+        (Stroke(((1, 1),) * 100_001), "100001 points; at most 100000 are allowed"),
         (Stroke(((1, 1), (30, 1))), "Stroke at x=30, y=1"),
         (Stroke(((1, 1),), radius=0), "radius is 0"),
         (Stroke(((1, 1),), radius=nan), "radius is nan"),

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from cdwidget.limits import check_line
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.prompts import Action
 
 Points = tuple[tuple[float, float], ...]
 MAX_COORDINATE_PX = 2.0**20  # Below this, arithmetic on coordinates is exact.
-MAX_POINTS = 100_000  # A pointer gives 1000 a second at most.
 MAX_RADIUS_PX = 1024.0  # Up to this radius, all distances between pixel centers are distinguishable.
 
 
@@ -100,8 +100,7 @@ def check_points(action: Any, min_count: int) -> np.ndarray:
     name, points = type(action).__name__, action.points
     if len(points) < min_count:
         raise ValueError(f"a {name} has {len(points)} points; it needs at least {min_count}, each (x, y) in image pixels")
-    if len(points) > MAX_POINTS:
-        raise ValueError(f"a {name} has {len(points)} points; at most {MAX_POINTS} are allowed, so draw it in several parts")
+    check_line(name, len(points))
     for x, y in points:
         if not (isfinite(x) and isfinite(y) and max(abs(x), abs(y)) <= MAX_COORDINATE_PX):
             raise ValueError(
