@@ -1,8 +1,10 @@
 """Catalogue: import, queries, scores, statuses, image checks, export and file format."""
 
 import json
+import os
 import sqlite3
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -266,6 +268,20 @@ def test_missing_and_corrupt_images_are_reported(catalogue: Catalogue, tmp_path:
         assert catalogue.export("yolo", tmp_path / "out")
     (images / "3.png").write_bytes(whole)
     assert len(catalogue.check(decode=True)) == 3
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_two_names_of_one_file_are_reported(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    first = picture(tmp_path / "a.png", 3)
+    link(tmp_path / "b.png", first)
+    picture(tmp_path / "c.png", 3)
+    catalogue = Catalogue(tmp_path / "labels.db")
+    catalogue.add([first, tmp_path / "b.png", tmp_path / "c.png", os.path.relpath(first), str(first)])
+    assert [(one.item, one.description.partition(",")[0]) for one in catalogue.check()] == [(2, "linked: it is the same file as item 1")]
+    assert catalogue.count(where=[("problem", "!=", None)]) == 1
+    (tmp_path / "b.png").unlink()
+    picture(tmp_path / "b.png", 4)
+    assert catalogue.check() == [] and len(catalogue) == 3
 
 
 def test_moved_images_are_relocated(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from cdwidget import Catalogue, Instance, Item
+from cdwidget.catalogue import Conflict
 from cdwidget.session import Session
 from cdwidget.tools import Brush
 
@@ -79,6 +80,35 @@ def test_unsaved_edits_outlive_a_transaction_that_is_rolled_back(catalogue: Cata
     reopened = catalogue.session(1, selected=1)
     assert (catalogue.item(1).instances[0].mask == drawn).all() and (reopened.mask == drawn).all()
     assert reopened.journal is not None and not reopened.journal.notice
+
+
+def test_a_rolled_back_update_is_no_conflict_and_a_committed_one_continues(catalogue: Catalogue) -> None:
+    session = catalogue.session(1, selected=1)
+    session.relabel("lion")
+    with pytest.raises(KeyError), catalogue.transaction():
+        catalogue.update(1, session)
+        session.relabel("tiger")
+        catalogue.update(1, session)
+        raise KeyError("another change of the block fails")
+    catalogue.update(1, session)
+    with catalogue.transaction():
+        for label in ("puma", "lynx"):
+            session.relabel(label)
+            catalogue.update(1, session)
+    session.relabel("cat")
+    catalogue.update(1, session)
+    assert catalogue.item(1).instances[0].label == "cat" and len(catalogue.history(1)) == 4
+
+
+def test_a_change_after_a_rolled_back_update_is_a_conflict(catalogue: Catalogue) -> None:
+    session = catalogue.session(1, selected=1)
+    session.relabel("lion")
+    with pytest.raises(KeyError), catalogue.transaction():
+        catalogue.update(1, session)
+        raise KeyError("another change of the block fails")
+    catalogue.update(1, [Instance(square(9, 9), "dog", 1)])  # It has the version that the rolled back one would have.
+    with pytest.raises(Conflict):
+        catalogue.update(1, session)
 
 
 def test_edits_keep_the_other_fields(catalogue: Catalogue) -> None:

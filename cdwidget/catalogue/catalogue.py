@@ -251,7 +251,7 @@ class Catalogue(ItemEditor):
     # ---- image files ---------------------------------------------------------------------------------------------
 
     def check(self, decode: bool = False, progress: bool | None = None, ids: Iterable[int] | None = None) -> list[Problem]:
-        """Find images that are missing, corrupt, or not of their masks' size.
+        """Find missing, corrupt and linked images, and those not of their masks' size.
 
         The result is stored: `query(where=[("problem", "!=", None)])` finds these items.
 

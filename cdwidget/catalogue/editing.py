@@ -71,7 +71,7 @@ class ItemEditor(LabelEditor):
             lookup(dict.fromkeys(STATUSES), status, "status")
         numbers = {instance} if isinstance(instance, int) else None if instance is None else set(instance)
         if isinstance(session, Session):
-            origin = self._open_sessions.origin(session, item_id)
+            origin = self._open_sessions.origin(session, item_id, self.database.open_transaction)
             version, detail = origin.version if version is None else version, origin.detail(session)
             given = encode_instances(session.instances)
             size: tuple[int, int] | None = (session.height, session.width)
@@ -86,7 +86,7 @@ class ItemEditor(LabelEditor):
 
         new_version = self.database.write(write)
         if isinstance(session, Session):
-            self._open_sessions.mark_saved(session, new_version, is_on_disk=not self.database.in_transaction)
+            self._open_sessions.mark_saved(session, new_version, self.database.open_transaction)
         return new_version
 
     def set_status(self, ids: int | Iterable[int], status: str, of: RowKind = "items") -> None:

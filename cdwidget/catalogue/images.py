@@ -180,6 +180,16 @@ def fetch(url: str) -> Iterator[Any]:
         opened.close()
 
 
+def file_identity(path: str) -> tuple[int, int, int] | None:
+    """Return device, number and page of an image file, which all of its names and links share; None for a URL or a missing file."""
+    name, page = split_page(path)
+    try:
+        status = os.stat(name)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, page
+
+
 def current_user() -> str:
     """Return the login name of the current user; "unknown" in a container without users."""
     try:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Sequence
 
 from tqdm.auto import tqdm
 
-from cdwidget.catalogue.images import find_problem, is_url, relative_to_catalogue, resolve_path
+from cdwidget.catalogue.images import file_identity, find_problem, is_url, relative_to_catalogue, resolve_path
 from cdwidget.catalogue.rows import Problem
 from cdwidget.catalogue.storage import Database
 
@@ -40,12 +40,14 @@ def check_images(
     wanted = json.dumps(ids)
     (total,) = database.rows(f"SELECT count(*) FROM items WHERE 1 {chosen}", {"ids": wanted})[0]
 
-    def check(row: Sequence[Any]) -> tuple[int, str, str | None, str | None]:
-        id, name, height, width, old = row
+    def check(row: Sequence[Any]) -> tuple[str, str | None, Any]:
+        _, name, height, width, _ = row
         path = resolve(name)
-        return id, path, find_problem(path, (height, width) if height else None, decode), old
+        problem = find_problem(path, (height, width) if height else None, decode)
+        return path, problem, None if problem else file_identity(path)
 
     last = 0
+    first: dict[Any, int] = {}  # The first item of each file.
     with (
         ThreadPoolExecutor(CHECK_THREADS) as pool,
         tqdm(total=total, unit="image", desc="check", disable=None if progress is None else not progress) as bar,
@@ -53,11 +55,16 @@ def check_images(
         sql = f"SELECT id, path, height, width, problem FROM items WHERE id > :last {chosen} ORDER BY id LIMIT :limit"
         while rows := database.rows(sql, {"last": last, "limit": CHECK_BATCH_ITEMS, "ids": wanted}):
             last = rows[-1][0]
-            checked = list(pool.map(check, rows))
-            problems += [Problem(id, path, new) for id, path, new, _ in checked if new is not None]
-            if changed := [(new, id) for id, _, new, old in checked if new != old]:
-                if not database.read_only:
-                    database.write(sqlite3.Connection.executemany, "UPDATE items SET problem = ? WHERE id = ?", changed)
+            changed = []
+            for (id, *_, old), (path, problem, identity) in zip(rows, pool.map(check, rows)):
+                if identity is not None and first.setdefault(identity, id) != id:
+                    problem = f"linked: it is the same file as item {first[identity]}, which has labels of its own"
+                if problem is not None:
+                    problems.append(Problem(id, path, problem))
+                if problem != old:
+                    changed.append((problem, id))
+            if changed and not database.read_only:
+                database.write(sqlite3.Connection.executemany, "UPDATE items SET problem = ? WHERE id = ?", changed)
             bar.update(len(rows))
     return problems
 

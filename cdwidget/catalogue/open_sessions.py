@@ -6,7 +6,7 @@ The catalogue remembers the item and version of each session, and autosaves its 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from cdwidget.catalogue.images import file_name, image_source
 from cdwidget.catalogue.rows import CatalogueItem
+from cdwidget.catalogue.storage import Transaction
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
@@ -33,12 +34,16 @@ class SessionOrigin:
         version: The item's version; None if unknown.
         opened_at: Seconds of the monotonic clock.
         saved_actions: Number of actions of the session's log that the history has already.
+        transaction: The transaction that stored this version; None if it was stored without one.
+        before: The origin before that transaction, which holds if it is rolled back.
     """
 
     item: int
     version: int | None
     opened_at: float
     saved_actions: int = 0
+    transaction: Transaction | None = None
+    before: SessionOrigin | None = None
 
     def detail(self, session: Session) -> dict[str, Any]:
         """Return an edit's detail for the history: unsaved actions, seconds since opening."""
@@ -107,23 +112,39 @@ class OpenSessions:
         newest_first = sorted(folders, key=lambda path: -int(path.name.rpartition("-")[2]))
         return next((path / journal.name for path in newest_first if (path / journal.name).is_file()), journal)
 
-    def origin(self, session: Session, item: int) -> SessionOrigin:
-        """Return the origin of a session; raise ValueError if it belongs to another item."""
+    def origin(self, session: Session, item: int, transaction: Transaction | None) -> SessionOrigin:
+        """Return the origin of a session.
+
+        Args:
+            session: The session.
+            item: The id of the item that it is to be stored in.
+            transaction: The transaction that this thread has open; None outside of one.
+
+        Raises:
+            ValueError: If the session belongs to another item.
+        """
         found = self._origins.get(session) or SessionOrigin(item, None, monotonic())
+        if found.transaction not in (None, transaction) and not found.transaction.is_committed and found.before is not None:
+            found = self._origins[session] = found.before
         if found.item != item:
             raise ValueError(f"this session was opened from item {found.item}, not from item {item}: update({found.item}, session)")
         return found
 
-    def mark_saved(self, session: Session, version: int, is_on_disk: bool) -> None:
+    def mark_saved(self, session: Session, version: int, transaction: Transaction | None) -> None:
         """Record that a session is stored as this version of its item.
 
-        Its autosave is deleted if the version is on the disk: an open transaction may still be rolled back.
+        Args:
+            session: The session.
+            version: The version.
+            transaction: The open transaction that stored it, which may still be rolled back; None if it is on the disk. Only then the
+                autosave of the session is deleted.
         """
         found = self._origins.get(session)
         if found is None:
             return
-        self._origins[session] = replace(found, version=version, opened_at=monotonic(), saved_actions=len(session.actions))
+        before = None if transaction is None else found.before if found.transaction is transaction else found
+        self._origins[session] = SessionOrigin(found.item, version, monotonic(), len(session.actions), transaction, before)
         journal = session.journal
-        if is_on_disk and isinstance(journal, FileJournal) and self._folder.resolve() in journal.path.parents:
+        if transaction is None and isinstance(journal, FileJournal) and self._folder.resolve() in journal.path.parents:
             journal.discard()
             session.journal = None

@@ -37,6 +37,16 @@ DAMAGE_MESSAGES = ("not a database", "malformed", "no such table", "no such colu
 Parameters = Union[Sequence[Any], Mapping[str, Any]]
 
 
+class Transaction:
+    """A transaction of one thread.
+
+    Attributes:
+        is_committed: Whether its changes are on the disk.
+    """
+
+    is_committed = False
+
+
 class Database:
     """The SQLite file of a catalogue.
 
@@ -85,9 +95,9 @@ class Database:
         return self.path.name == MEMORY
 
     @property
-    def in_transaction(self) -> bool:
-        """Whether this thread has a transaction open, so that its changes are not on the disk yet."""
-        return self._own_connection() is not None
+    def open_transaction(self) -> Transaction | None:
+        """The transaction that this thread has open, whose changes are not on the disk yet."""
+        return self._local.transaction if self._own_connection() is not None else None
 
     def __reduce__(self) -> Any:
         if self.in_memory:
@@ -159,9 +169,11 @@ class Database:
             idle, connection = self._borrow()
             try:
                 retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
-                self._local.connection = connection
+                transaction = Transaction()
+                self._local.connection, self._local.transaction = connection, transaction
                 result = change(connection, *arguments)
                 retry_while_locked(lambda: connection.execute("COMMIT"))
+                transaction.is_committed = True
                 return result
             except BaseException:
                 roll_back(connection)
@@ -190,9 +202,11 @@ class Database:
             idle, connection = self._borrow()
             try:
                 retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
-                self._local.connection, self._local.owner = connection, owner
+                transaction = Transaction()
+                self._local.connection, self._local.owner, self._local.transaction = connection, owner, transaction
                 yield connection
                 retry_while_locked(lambda: connection.execute("COMMIT"))
+                transaction.is_committed = True
             except BaseException:
                 roll_back(connection)
                 raise
@@ -205,7 +219,7 @@ class Database:
     def _reset(self) -> None:
         self._process = os.getpid()
         self._idle = []
-        # `connection`: the connection of the thread's open transaction; `owner`: the function with its block.
+        # `transaction`: the thread's open transaction; `connection`: its connection; `owner`: the function with its block.
         self._local = threading.local()
 
     def _own_connection(self) -> sqlite3.Connection | None:
