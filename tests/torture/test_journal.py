@@ -25,6 +25,7 @@ from cdwidget.session import Accept, Session
 from cdwidget.session.autosave import FileJournal, InUse
 from cdwidget.session.files import FOLDER, journal_path
 from cdwidget.tools import Brush
+from support.attack_counts import count
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, any_action, snapshot
 
 SAVED = Path(__file__).parents[1] / "data" / "saved_sessions"
@@ -98,6 +99,7 @@ def test_an_interrupt_anywhere_never_parts_session_and_journal(tmp_path: Path, k
             break  # The call has fewer opcodes.
         except KeyboardInterrupt:
             interrupted += 1
+            count(f"interrupts of {kind}", "nothing parted")
         finally:
             sys.settrace(trace)
         followed = snapshot(session) != before
@@ -157,7 +159,9 @@ def test_a_damaged_journal_never_prevents_opening_and_is_told(tmp_path: Path, ve
             session = opened(path)
         except ValueError as error:
             assert "hurt.jsonl" in str(error)  # The first bytes are not those of a journal.
+            count(f"journals of version {version}", "named errors")
             continue
+        count(f"journals of version {version}", "told and restored" if notice(session) else "restored")
         if version == 2 and hurt != data and not data.startswith(hurt):
             assert "damaged" in notice(session) or "Earlier edits" in notice(session) or snapshot(session) in whole
         while session.undo():

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from traitlets import TraitError
 
-from cdwidget import Gallery
+from cdwidget import EmbeddingMap, Gallery
+from cdwidget.catalogue.similarity import put_embedding
 from cdwidget.items import Instance
 from cdwidget.session.actions import action_to_json
 from cdwidget.widget import Annotator
 from support.annotator_page import AnnotatorPage
+from support.attack_counts import count
 from support.damage import ODD_VALUES, with_odd_value
 from support.gallery_page import GalleryPage, catalogue_of, scored
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, any_action, snapshot
@@ -27,11 +29,13 @@ MESSAGE_ATTACKS, TRAIT_ATTACKS = 200, 300
 
 def request(page: WidgetPage, valid: dict[str, Any], random: Random) -> dict[str, Any]:
     """Send a request, often with an odd value, and return the reply; any reply has a result or a written error."""
+    kind = f"messages to {type(page.widget).__name__}"
     message = with_odd_value(valid, random) if random.random() < 0.7 else valid
     message = {str(name): value for name, value in message.items()} if isinstance(message, dict) else {"op": message}
     message.pop("id", None)
     reply = page.exchange(message.pop("op", ""), **message)[0]
     assert reply["ok"] or reply["error"], message
+    count(kind, "answered" if reply["ok"] else "refused with an error")
     return reply
 
 
@@ -101,6 +105,41 @@ def test_random_messages_to_a_gallery_are_answered(tmp_path: Path) -> None:
     assert len(kept) == len(masks) and all(map(np.array_equal, kept, masks))
 
 
+def map_of(folder: Path) -> EmbeddingMap:
+    catalogue = catalogue_of(folder, 4)
+    for number in range(1, 5):
+        put_embedding(catalogue, number, np.random.default_rng(number).normal(size=6), "test")
+    return EmbeddingMap(catalogue)
+
+
+def test_random_messages_to_an_embedding_map_are_answered(tmp_path: Path) -> None:
+    random = Random(0)
+    page = WidgetPage(map_of(tmp_path))
+    refused = 0
+    for _ in range(MESSAGE_ATTACKS * TRIES):
+        valid = random.choice(
+            [
+                {"op": "points", "key": 1},
+                *[{"op": "colors", "by": by} for by in ("label", "status", "score")],
+                {"op": "thumb", "item": 1, "size": 64},
+                {"op": "refresh"},
+            ]
+        )
+        refused += not request(page, valid, random)["ok"]
+        assert page.request("points", key=2)["result"] == {"key": 2, "missing": 0}
+    assert MESSAGE_ATTACKS / 10 < refused < MESSAGE_ATTACKS * TRIES
+    assert set(statuses(page.widget.catalogue).values()) == {"new"}
+
+
+def test_random_traits_of_an_embedding_map_keep_it_usable(tmp_path: Path) -> None:
+    page = WidgetPage(map_of(tmp_path))
+
+    def check() -> None:
+        assert page.request("points", key=2)["result"]["missing"] == 0
+
+    attack_traits(page, check)
+
+
 def statuses(catalogue: Any) -> dict[int, str]:
     return {row.id: row.status for row in catalogue.query(of="instances", limit=None)}
 
@@ -118,8 +157,10 @@ def attack_traits(page: WidgetPage, check: Callable[[], object]) -> None:
         before = widget.get_state(own)
         try:
             widget.set_state({name: random.choice(ODD_VALUES)})
+            count(f"traits of {type(widget).__name__}", "set or ignored")
         except (TraitError, ValueError):
             assert name in settable
+            count(f"traits of {type(widget).__name__}", "refused with an error")
         if name not in settable:
             assert widget.get_state(own) == before
         check()

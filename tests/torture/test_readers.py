@@ -9,6 +9,7 @@ import resource
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -22,15 +23,18 @@ from safetensors.torch import save_file
 
 import cdwidget
 from cdwidget.batch.points import read_points
+from cdwidget.catalogue import ScoreValue
 from cdwidget.formats import FORMATS
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
+from cdwidget.model.onnx import OnnxCDNet
+from support import attack_counts
 from support.damage import damaged, with_odd_value
 
-TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
-FORMAT_ATTACKS, IMAGE_ATTACKS, POINT_ATTACKS, CHECKPOINT_ATTACKS = 30, 15, 30, 6
+IS_LONG = int(os.environ.get("CDWIDGET_TORTURE", "1")) > 1
+LONG_RUN_ATTACKS = 10_000  # on each reader
 MEMORY_BYTES = 8 * 2**30  # Address space of a long run; the libraries reserve 3 GB.
 LIMITS = Limits(max_pixels=1_000_000, max_points=10_000, max_edge_length=1_000_000, max_file_bytes=2**24)
 
@@ -46,12 +50,13 @@ def damaged_file(path: Path, random: Random) -> bytes:
     return damaged(data, random)
 
 
-def attack(folder: Path, read: Callable[[], None], count: int, targets: Callable[[Path], bool] = lambda path: True) -> None:
-    """Damage a file of a folder and read, again and again.
+def attack(name: str, folder: Path, read: Callable[[], bool], count: int, targets: Callable[[Path], bool] = lambda path: True) -> None:
+    """Damage a file of a folder and read, again and again, and count the results.
 
     Args:
+        name: Name of the reader.
         folder: The folder; it is the same again at the end.
-        read: Reads the folder; it may raise ValueError or OSError with the name of a file in it.
+        read: Reads the folder and returns whether it reports problems; it may raise ValueError or OSError with the name of a file in it.
         count: Number of attacks.
         targets: Whether a file may be damaged.
     """
@@ -65,9 +70,10 @@ def attack(folder: Path, read: Callable[[], None], count: int, targets: Callable
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                read()
+                attack_counts.count(name, "read in part" if read() else "read")
         except (ValueError, OSError) as error:
             assert any(name in str(error) for name in names), f"seed {seed}, {target.name}: no file in {error!r}"
+            attack_counts.count(name, "named errors")
         except BaseException as error:
             error.add_note(f"seed {seed}, {target.name}") if hasattr(error, "add_note") else None
             raise
@@ -75,20 +81,27 @@ def attack(folder: Path, read: Callable[[], None], count: int, targets: Callable
             target.write_bytes(whole)
 
 
-def run(function: Callable[..., None], *arguments: Any) -> None:
-    """Call a function; in a long run in a process with limited memory, whose death is an error."""
-    if TRIES == 1:
-        function(*arguments)
+def run(name: str, attacks: Callable[..., None], *arguments: Any, count: int) -> None:
+    """Attack a reader `count` times; in a long run 10,000 times, in a process with limited memory, whose death is an error."""
+    if not IS_LONG:
+        attacks(*arguments, count)
         return
-    process = multiprocessing.get_context("spawn").Process(target=_limited, args=(function, *arguments))
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(target=_limited, args=(sender, name, attacks, *arguments, LONG_RUN_ATTACKS))
     process.start()
+    sender.close()
+    with suppress(EOFError):
+        attack_counts.merge(*receiver.recv())
     process.join()
     assert process.exitcode == 0
 
 
-def _limited(function: Callable[..., None], *arguments: Any) -> None:
+def _limited(sender: Any, name: str, attacks: Callable[..., None], *arguments: Any) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    function(*arguments)
+    try:
+        attacks(*arguments)
+    finally:
+        sender.send((attack_counts.COUNTS, {name: attack_counts.memory_mb()}))
 
 
 # ---- data sets ------------------------------------------------------------------------------------------------------
@@ -116,7 +129,7 @@ def attack_format(name: str, folder: Path, count: int) -> None:
     if not FORMATS[name].copies_images:
         shutil.copytree(folder / "images", content / "images", dirs_exist_ok=True)
 
-    def read() -> None:
+    def read() -> bool:
         dataset = cdwidget.read(name, content, limits=LIMITS)
         for item in dataset:
             for instance in item.instances:
@@ -126,15 +139,16 @@ def attack_format(name: str, folder: Path, count: int) -> None:
         for problem in dataset.problems:
             assert str(folder) in problem.file, problem
             assert problem.message
+        return bool(dataset.problems)
 
     read()
     is_annotation = {path for path in content.rglob("*") if path.is_file() and (content / "images") not in path.parents}
-    attack(content, read, count, is_annotation.__contains__)
+    attack(name, content, read, count, is_annotation.__contains__)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_data_set_costs_an_error_that_names_the_file(name: str, tmp_path: Path) -> None:
-    run(attack_format, name, tmp_path, FORMAT_ATTACKS * TRIES)
+    run(name, attack_format, name, tmp_path, count=30)
 
 
 # ---- images, points, weights ----------------------------------------------------------------------------------------
@@ -150,39 +164,44 @@ def attack_image(suffix: str, folder: Path, count: int) -> None:
     else:
         Image.fromarray(pixels).save(path)
 
-    def read() -> None:
+    def read() -> bool:
         image = cdwidget.read_image(path)
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+        return False
 
     read()
-    attack(content, read, count)
+    attack(f"image {suffix}", content, read, count)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".gif", ".bmp", ".npy"])
 def test_a_damaged_image_costs_an_error_that_names_the_file(suffix: str, tmp_path: Path) -> None:
-    run(attack_image, suffix, tmp_path, IMAGE_ATTACKS * TRIES)
+    run(f"image {suffix}", attack_image, suffix, tmp_path, count=15)
 
 
-def attack_points(folder: Path, count: int) -> None:
-    for suffix, content in {
-        ".json": json.dumps({"a.png": [[1, 2], [3, 4, "cat", "x", False]], "b.png": [[5.5, 6]]}),
-        ".csv": "path,x,y,label,object,positive\na.png,1,2,cat,x,1\nb.png,3.5,4,,,0\n",
-    }.items():
-        content_folder = folder / f"points{suffix}"
-        content_folder.mkdir()
-        path = content_folder / f"clicks{suffix}"
-        path.write_text(content)
-        assert len(read_points(path)) == 2
-        attack(content_folder, lambda path=path: check_points(path), count)
+POINT_FILES = {
+    ".json": json.dumps({"a.png": [[1, 2], [3, 4, "cat", "x", False]], "b.png": [[5.5, 6]]}),
+    ".csv": "path,x,y,label,object,positive\na.png,1,2,cat,x,1\nb.png,3.5,4,,,0\n",
+}
 
 
-def check_points(path: Path) -> None:
-    for points in read_points(path).values():
-        assert np.isfinite([[point.x, point.y] for point in points]).all()
+def attack_points(suffix: str, folder: Path, count: int) -> None:
+    content = folder / "points"
+    content.mkdir()
+    path = content / f"clicks{suffix}"
+    path.write_text(POINT_FILES[suffix])
+
+    def read() -> bool:
+        for points in read_points(path).values():
+            assert np.isfinite([[point.x, point.y] for point in points]).all()
+        return False
+
+    assert len(read_points(path)) == 2
+    attack(f"points {suffix}", content, read, count)
 
 
-def test_a_damaged_file_of_points_costs_an_error_that_names_it(tmp_path: Path) -> None:
-    run(attack_points, tmp_path, POINT_ATTACKS * TRIES)
+@pytest.mark.parametrize("suffix", POINT_FILES)
+def test_a_damaged_file_of_points_costs_an_error_that_names_it(suffix: str, tmp_path: Path) -> None:
+    run(f"points {suffix}", attack_points, suffix, tmp_path, count=30)
 
 
 def attack_checkpoint(folder: Path, count: int) -> None:
@@ -191,18 +210,94 @@ def attack_checkpoint(folder: Path, count: int) -> None:
     path = content / "model.safetensors"
     model = CDNet(CDNetConfig(backbone="lite0", size=64, channels=32))
     save_checkpoint(path, model)
-    attack(content, lambda: assert_model(path), count)
+    attack("weights", content, lambda: not isinstance(load_checkpoint(path), CDNet), count // 2)
     config = asdict(model.config)
-    for seed in range(5 * count):
+    for seed in range(count // 2):
         other = with_odd_value(config, Random(seed))
         save_file({"a": torch.zeros(1)}, path, metadata={"config": json.dumps(other)})
         with pytest.raises(ValueError, match=r"model\.safetensors"):
             load_checkpoint(path)
-
-
-def assert_model(path: Path) -> None:
-    assert isinstance(load_checkpoint(path), CDNet)
+        attack_counts.count("weights", "named errors")
 
 
 def test_damaged_weights_cost_an_error_that_names_the_file(tmp_path: Path) -> None:
-    run(attack_checkpoint, tmp_path, CHECKPOINT_ATTACKS * TRIES)
+    run("weights", attack_checkpoint, tmp_path, count=20)
+
+
+def attack_graph(folder: Path, count: int) -> None:
+    onnx = pytest.importorskip("onnx")
+    content = folder / "graphs"
+    content.mkdir()
+    path = content / "head.onnx"
+    one, three = ([onnx.TensorProto.FLOAT, [1, channels, 8, 8]] for channels in (1, 3))
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Add", ["level0", "maps"], ["sum"]),
+            onnx.helper.make_node("ReduceMean", ["sum", "axes"], ["logits"]),
+            onnx.helper.make_node("ReduceMean", ["maps", "axes"], ["gate"]),
+        ],
+        "head",
+        [onnx.helper.make_tensor_value_info(name, *three) for name in ("level0", "maps")],
+        [onnx.helper.make_tensor_value_info(name, *one) for name in ("logits", "gate")],
+        [onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [1], [1])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    onnx.helper.set_model_props(model, {"cdwidget": json.dumps(asdict(CDNetConfig(backbone="lite0", size=8, channels=32)))})
+    onnx.save(model, path)
+    zeros = torch.zeros(1, 3, 8, 8)
+
+    def read() -> bool:
+        graph = OnnxCDNet(path)
+        return graph(graph.encode(zeros), zeros).logits is None
+
+    read()
+    attack("onnx", content, read, count)
+
+
+def test_a_damaged_graph_costs_an_error_that_names_the_file(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    run("onnx", attack_graph, tmp_path, count=30)
+
+
+# ---- catalogues -----------------------------------------------------------------------------------------------------
+
+
+def attack_catalogue(folder: Path, count: int) -> None:
+    content = folder / "labels"
+    content.mkdir()
+    path = content / "labels.db"
+    catalogue = cdwidget.Catalogue(path)
+    for item in items(folder / "images"):
+        catalogue.add([item])
+    first = catalogue.ids(of="instances").tolist()
+    catalogue.put_scores(1, [ScoreValue(first[0], "edge", 0.5)])
+    catalogue.tag(1, "night")
+    catalogue.set_status(first[:1], "accepted", of="instances")
+    catalogue.close()
+    for left in content.glob("labels.db-*"):
+        left.unlink()
+
+    def read() -> bool:
+        try:
+            found = cdwidget.Catalogue(path)
+            try:
+                for of in ("items", "instances"):
+                    found.query(of=of, limit=None)
+                for item in found.items():
+                    for instance in item.instances:
+                        assert instance.mask.dtype == bool and isinstance(instance.label, str)
+                found.thumbnails(found.ids(of="instances")[:4], 32)
+                found.tags(), found.history(1), found.statuses([1, 2])
+            finally:
+                found.close()
+        finally:
+            for left in content.glob("labels.db?*"):
+                left.unlink()
+        return False
+
+    read()
+    attack("catalogue", content, read, count)
+
+
+def test_a_damaged_catalogue_costs_an_error_that_names_the_file(tmp_path: Path) -> None:
+    run("catalogue", attack_catalogue, tmp_path, count=30)
