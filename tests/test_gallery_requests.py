@@ -44,7 +44,7 @@ def test_the_worst_come_first(page: GalleryPage) -> None:
     assert page.rows(0, 3) == [("cat", 6), ("cat", 5), ("cat", 4)] and page.query["count"] == 12
     (row, *_) = page.request("page", key=page.key, start=0, stop=1)["result"]["rows"]
     assert row == {
-        "id": 11, "item": 6, "drawn": 0, "number": 1, "label": "cat", "status": "new", "score": 0.6, "name": "5.png",
+        "id": 11, "item": 6, "drawn": 0, "number": 1, "label": "cat", "status": "new", "score": 0.6, "confidence": None, "name": "5.png",
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
     }  # fmt: skip
@@ -176,6 +176,51 @@ def test_undo_undoes_one_step(page: GalleryPage, catalogue: Catalogue) -> None:
     assert page.notifications[-1]["changed"][0]["status"] == "skipped"
     assert page.request("undo")["result"]["undone"]["ids"] == [1] and statuses() == ["new"] * 4
     assert page.request("undo")["result"] == {"undone": None}
+
+
+def test_labels_and_tags_of_several_instances_are_one_step_each(page: GalleryPage, catalogue: Catalogue) -> None:
+    def labels() -> list[str]:
+        return [row.label for row in catalogue.rows([1, 2, 3], of="instances")]
+
+    catalogue.tag(1, "night")
+    assert page.request("label", ids=[1, 2, 3], label="bird")["result"] == {"changed": 3}
+    assert labels() == ["bird"] * 3 and page.trait("_choices")["labels"] == ["bird", "cat", "dog"]
+    changed = [row for notification in page.notifications for row in notification.get("changed", [])]
+    assert {(row["id"], row["label"], row["score"]) for row in changed} >= {(1, "bird", None), (3, "bird", None)}
+    assert page.request("add_tag", ids=[1, 2, 3], tag="night")["result"] == {"changed": 3}
+    assert catalogue.ids(tag="night").tolist() == [1, 2] and page.trait("_choices")["tags"] == ["night"]
+    assert page.request("undo")["ok"] and catalogue.ids(tag="night").tolist() == [1], "it was tagged before"
+    assert page.request("undo")["ok"] and labels() == ["cat", "dog", "cat"]
+    assert page.request("undo")["result"] == {"undone": None}
+    assert "text" in page.request("label", ids=[1], label=3)["error"] and "text" in page.request("add_tag", ids=[1], tag="")["error"]
+    page.widget.view_only = True
+    assert not page.request("label", ids=[1], label="bird")["ok"] and not page.request("add_tag", ids=[1], tag="night")["ok"]
+
+
+def test_instances_are_filtered_by_confidence_and_attributes(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (40, 30)).save(picture)
+    catalogue = Catalogue(tmp_path / "labels.db")
+    mask = np.ones((30, 40), bool)
+    values = [(0.2, {"occluded": True, "pose": "left"}), (0.6, {"occluded": True}), (None, {"occluded": False}), (0.9, {})]
+    catalogue.add([Item(picture, [Instance(mask, "cat", attributes=attributes, score=score) for score, attributes in values])])
+    page = GalleryPage(Gallery(catalogue))
+    assert page.trait("_choices")["has_confidence"] and "confidence" in page.trait("_choices")["scores"]
+    assert page.request("attributes")["result"] == {"attributes": {"occluded": [False, True], "pose": ["left"]}}
+    page.widget.min_confidence = 0.3
+    assert sorted(page.widget.ids.tolist()) == [2, 4]
+    page.widget.set_trait("max_confidence", 0.7)
+    assert sorted(page.widget.ids.tolist()) == [2]
+    page.widget.min_confidence = page.widget.max_confidence = None
+    page.widget.attributes = {"occluded": True}
+    assert sorted(page.widget.ids.tolist()) == [1, 2]
+    page.widget.attributes = {"occluded": True, "pose": "left"}
+    assert sorted(page.widget.ids.tolist()) == [1]
+    page.widget.attributes = {}
+    page.widget.order_by = "-confidence"
+    assert page.widget.ids.tolist() == [4, 2, 1]
+    with pytest.raises(TraitError, match="attributes"):
+        page.widget.attributes = {"occluded": [True]}
 
 
 def test_undo_keeps_changes_by_others(page: GalleryPage, catalogue: Catalogue) -> None:

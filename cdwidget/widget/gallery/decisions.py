@@ -30,12 +30,16 @@ class Step:
         status: Their new status; EDITED_STATUS if the status does not change.
         items: Versions of each item that it changed.
         numbers: Item id and instance number of each instance, to find instances that were deleted and restored.
+        tag: The tag that it added; "" for none.
+        tagged: The items that did not have the tag before.
     """
 
     ids: tuple[int, ...]
     status: str
     items: Mapping[int, Versions]
     numbers: Mapping[int, tuple[int, int]]
+    tag: str = ""
+    tagged: tuple[int, ...] = ()
 
 
 class Decisions:
@@ -85,14 +89,37 @@ class Decisions:
         Raises:
             ValueError: If none of them exists.
         """
-        unique = list(dict.fromkeys(int(id) for id in ids))
         with self._catalogue.transaction():
-            rows = cast(list[InstanceRow], self._catalogue.rows(unique, of="instances"))
-            if not rows:
-                raise ValueError("None of these instances is in the catalogue any more. Refresh the list.")
+            rows = self._existing(ids)
             before = {row.item: row.version for row in rows}
             self._catalogue.set_status([row.id for row in rows], status, of="instances")
             return self.record(rows, status, before)
+
+    def set_label(self, ids: Iterable[int], label: str) -> Step:
+        """Set the label of instances; raises as `set_status` does."""
+        with self._catalogue.transaction():
+            rows = [row for row in self._existing(ids) if row.label != label]
+            before = {row.item: row.version for row in rows}
+            self._catalogue.set_label([row.id for row in rows], label)
+            return self.record(rows, EDITED_STATUS, before)
+
+    def add_tag(self, ids: Iterable[int], tag: str) -> Step:
+        """Add a tag to the items of instances; raises as `set_status` does."""
+        with self._catalogue.transaction():
+            rows = self._existing(ids)
+            items = list(dict.fromkeys(row.item for row in rows))
+            tagged = set(self._catalogue.ids(tag=tag).tolist())
+            new = tuple(item for item in items if item not in tagged)
+            self._catalogue.tag(new, tag)
+            step = replace(self.record(rows, EDITED_STATUS, {}), tag=tag, tagged=new)
+            self._steps[-1] = step
+            return step
+
+    def _existing(self, ids: Iterable[int]) -> list[InstanceRow]:
+        rows = cast(list[InstanceRow], self._catalogue.rows(dict.fromkeys(int(id) for id in ids), of="instances"))
+        if not rows:
+            raise ValueError("None of these instances is in the catalogue any more. Refresh the list.")
+        return rows
 
     def record(self, rows: Iterable[InstanceRow], status: str, before: Mapping[int, int]) -> Step:
         """Record a step that was written to the catalogue.
@@ -131,6 +158,8 @@ class Decisions:
             if not is_conflict:
                 for item in unchanged:
                     self._catalogue.undo(item)
+                if step.tagged:
+                    self._catalogue.untag(step.tagged, step.tag)
             undone = self._versions(unchanged)
         self._steps.pop()
         self._count -= len(step.ids) * (step.status != EDITED_STATUS)

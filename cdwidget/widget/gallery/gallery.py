@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Iterable, Iterator, cast
+from typing import Any, Callable, Iterable, Iterator, cast
 
 import numpy as np
 import traitlets as t
 
-from cdwidget.catalogue import OVERALL_SCORE, STATUSES, Conflict, InstanceRow, ItemRow
+from cdwidget.catalogue import Conflict, InstanceRow, ItemRow
+from cdwidget.catalogue.editing import checked_tags
 from cdwidget.default_predictor import named_predictor
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
@@ -20,7 +21,7 @@ from cdwidget.widget.gallery.editor import Editor, EditorState, OpenInstance
 from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.gallery.opening import Reviewable, open_catalogue
 from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED_REQUESTS, Requests
-from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings
+from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings, read_choices
 from cdwidget.widget.images import contact_sheet
 from cdwidget.widget.transport import Channel, bundled
 
@@ -117,9 +118,16 @@ class Gallery(GallerySettings):
             ValueError: If none of them exists.
             OSError: If the catalogue cannot be written; then nothing is.
         """
-        wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
-        with self.lock, self._working(), self._showing_changes(wanted):
-            return len(self.decisions.set_status(wanted, status).ids)
+        return self._apply(ids, lambda wanted: self.decisions.set_status(wanted, status))
+
+    def set_label(self, ids: int | Iterable[int], label: str) -> int:
+        """Set the label of instances as one undo step; returns how many have another label now, and raises as `set_status` does."""
+        return self._apply(ids, lambda wanted: self.decisions.set_label(wanted, label), adds_choice=True)
+
+    def add_tag(self, ids: int | Iterable[int], tag: str) -> int:
+        """Add a tag to the images of instances as one undo step; returns and raises as `set_status` does."""
+        checked_tags([tag])
+        return self._apply(ids, lambda wanted: self.decisions.add_tag(wanted, tag), adds_choice=True)
 
     def undo(self) -> Step | None:
         """Undo the newest step of this gallery, except on items that others have changed since.
@@ -237,6 +245,14 @@ class Gallery(GallerySettings):
             with self.lock:
                 self.set_trait("busy", self.listing.is_waiting)
 
+    def _apply(self, ids: int | Iterable[int], change: Callable[[list[int]], Step], adds_choice: bool = False) -> int:
+        """Make a step on instances and show it; return the number of its instances."""
+        wanted = [int(id) for id in (ids if isinstance(ids, Iterable) else [ids])]
+        with self.lock, self._working(), self._showing_changes(wanted):
+            count = len(change(wanted).ids)
+            self._choices = read_choices(self.catalogue) if adds_choice else self._choices
+            return count
+
     @contextmanager
     def _showing_changes(self, ids: Iterable[int]) -> Iterator[None]:
         """Count and show how the code inside changes instances."""
@@ -251,13 +267,7 @@ class Gallery(GallerySettings):
         with self.lock, self.hold_sync():
             is_waiting = self.listing.is_waiting  # Before the list is read: a query may finish at any moment.
             self._query = {"key": self.listing.key, "count": len(self.listing.ids), "error": error}
-            names = self.catalogue.score_names()
-            self._choices = {
-                "statuses": list(STATUSES),
-                "labels": self.catalogue.labels(),
-                "tags": self.catalogue.tags(),
-                "scores": [*ORDERS, *(name for name in names if name != OVERALL_SCORE)],
-            }
+            self._choices = read_choices(self.catalogue)
             self._show_progress()
             self.set_trait("busy", is_waiting)
 
@@ -380,8 +390,7 @@ class Gallery(GallerySettings):
         return replace(step, ids=tuple(new_ids.get(id, id) for id in step.ids))
 
     def _conflict_message(self, item: int) -> str:
-        newest = self.catalogue.history(item)[-1:]
-        change = f" ({newest[0].action} by {newest[0].user})" if newest else ""
+        change = "".join(f" ({newest.action} by {newest.user})" for newest in self.catalogue.history(item)[-1:])
         return (
             f"Another user changed this image after you opened it{change}, so your edits were not saved but are still in the editor. "
             "Overwrite with your version (undo in the gallery restores theirs), or go back and open it again."

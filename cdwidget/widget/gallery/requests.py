@@ -12,7 +12,7 @@ from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.images import svg_path
 from cdwidget.widget.transport import Operation, Reply
 
-THREADED_REQUESTS = ("thumbs", "heat")  # They take long, and a decision must not wait for them.
+THREADED_REQUESTS = ("thumbs", "heat", "attributes")  # They take long, and a decision must not wait for them.
 MAX_PAGE_ROWS = 2_000
 MAX_THUMBNAILS = 200  # Maximum per request.
 MISSING_ROW = {
@@ -22,6 +22,7 @@ MISSING_ROW = {
     "label": "",
     "status": "rejected",
     "score": None,
+    "confidence": None,
     "name": "no longer there",
     "chips": [],
 }
@@ -40,6 +41,12 @@ class Host(Protocol):
 
     def set_status(self, ids: list[int], status: str) -> int:
         """Set the status of instances."""
+
+    def set_label(self, ids: list[int], label: str) -> int:
+        """Set the label of instances."""
+
+    def add_tag(self, ids: list[int], tag: str) -> int:
+        """Add a tag to the images of instances."""
 
     def undo(self) -> Step | None:
         """Undo the newest step."""
@@ -80,6 +87,9 @@ class Requests:
             "thumbs": self.thumbs,
             "heat": self.heat,
             "status": self.status,
+            "label": self.label,
+            "add_tag": self.add_tag,
+            "attributes": self.attributes,
             "undo": self.undo,
             "refresh": self.refresh,
             "edit": self.edit,
@@ -142,6 +152,20 @@ class Requests:
         self._check_editable()
         return {"changed": self._gallery.set_status(ids, status)}, []
 
+    def label(self, ids: list[int], label: str) -> Reply:
+        """Set the label of instances as one undo step: {changed}, how many."""
+        self._check_editable()
+        return {"changed": self._gallery.set_label(ids, label)}, []
+
+    def add_tag(self, ids: list[int], tag: str) -> Reply:
+        """Add a tag to the images of instances as one undo step: {changed}, how many instances."""
+        self._check_editable()
+        return {"changed": self._gallery.add_tag(ids, tag)}, []
+
+    def attributes(self) -> Reply:
+        """Return the values of each attribute: {attributes}."""
+        return {"attributes": self._gallery.catalogue.attributes()}, []
+
     def undo(self) -> Reply:
         """Undo the newest step of this gallery: {undone}, {ids, status} or null."""
         self._check_editable()
@@ -185,6 +209,7 @@ def _row_to_json(row: InstanceRow, reasons: Sequence[ScoreValue]) -> dict[str, A
         "label": row.label,
         "status": row.status,
         "score": row.score,
+        "confidence": row.confidence,
         "name": file_name(row.path),
         "chips": [{"name": one.name, "value": one.value, "reason": one.reason} for one in reasons],
     }

@@ -3,7 +3,7 @@ import { focusedNear, h, setText } from "../dom";
 import { popover, refreshAll } from "../ui/controls";
 import type { Part } from "../ui/host";
 import type { FocusTarget, LabelColorHost, QueueHost } from "./host";
-import type { Filters, GalleryModel } from "./queue";
+import type { AttributeValue, Filters, GalleryModel } from "./queue";
 
 export const NO_FILTERS: Filters = {
   status: [],
@@ -13,6 +13,9 @@ export const NO_FILTERS: Filters = {
   text: "",
   min_score: null,
   max_score: null,
+  min_confidence: null,
+  max_confidence: null,
+  attributes: {},
 };
 
 const SEARCH_DELAY_MS = 250; // after the last key
@@ -100,22 +103,29 @@ export function valueFilter(
 
 const percent = (score: number | null, missing: string) => (score === null ? missing : String(Math.round(100 * score)));
 
-/** A panel with the lowest and the highest score. */
-export function scoreFilter({ queue }: QueueHost): Part {
+type Limit = "min_score" | "max_score" | "min_confidence" | "max_confidence";
+
+/** A panel with the lowest and the highest value of a number from 0 to 1, in percent. */
+export function rangeFilter(
+  { queue }: QueueHost,
+  title: string,
+  [lowest, highest]: [Limit, Limit],
+  isOffered: () => boolean,
+): Part {
   const { model } = queue;
   const text = h("span");
-  const field = (label: string, trait: "min_score" | "max_score"): Part => {
+  const field = (label: string, trait: Limit): Part => {
     const input = h("input", {
       type: "number",
       min: "0",
       max: "100",
       step: "5",
       class: "cdw-typed",
-      "aria-label": `Score ${label} (percent)`,
-      placeholder: trait === "min_score" ? "0" : "100",
+      "aria-label": `${title} ${label} (percent)`,
+      placeholder: trait === lowest ? "0" : "100",
       onchange: () => {
-        const score = input.value === "" ? null : Math.min(100, Math.max(0, Number(input.value))) / 100;
-        queue.set({ [trait]: score });
+        const value = input.value === "" ? null : Math.min(100, Math.max(0, Number(input.value))) / 100;
+        queue.set({ [trait]: value });
       },
     });
     const refresh = () => {
@@ -123,20 +133,73 @@ export function scoreFilter({ queue }: QueueHost): Part {
     };
     return { element: h("label", { class: "cdw-from" }, label, input), refresh };
   };
-  const fields = [field("from", "min_score"), field("to", "max_score")];
+  const fields = [field("from", lowest), field("to", highest)];
   const any = h(
     "button",
-    { type: "button", class: "cdw-button", onclick: () => queue.set({ min_score: null, max_score: null }) },
+    { type: "button", class: "cdw-button", onclick: () => queue.set({ [lowest]: null, [highest]: null }) },
     "Any",
   );
   const content = h("div", { class: "cdw-several" }, ...fields.map((one) => one.element), any);
-  const panel = popover("Filter by score", text, { element: content, refresh: () => refreshAll(fields) });
+  const panel = popover(`Filter by ${title.toLowerCase()}`, text, {
+    element: content,
+    refresh: () => refreshAll(fields),
+  });
 
   function refresh() {
-    const [low, high] = [model.get("min_score"), model.get("max_score")];
+    const [low, high] = [model.get(lowest), model.get(highest)];
     const isActive = low !== null || high !== null;
-    setText(text, isActive ? `Score: ${percent(low, "0")} – ${percent(high, "100")} %` : "Score");
+    panel.element.hidden = !isActive && !isOffered();
+    setText(text, isActive ? `${title}: ${percent(low, "0")} – ${percent(high, "100")} %` : title);
     panel.button.classList.toggle("cdw-changed", isActive);
+    panel.button.disabled = queue.isLost;
+    panel.refresh();
+  }
+
+  return { element: panel.element, refresh };
+}
+
+/** A panel with one choice for each attribute; only instances with all chosen values are listed. */
+export function attributeFilter({ queue }: QueueHost): Part {
+  const text = h("span");
+  const rows = h("div", { class: "cdw-options-list" });
+  const any = h("button", { type: "button", class: "cdw-button", onclick: () => queue.set({ attributes: {} }) }, "Any");
+  const content = h("div", { class: "cdw-several" }, rows, any);
+  const chosen = () => queue.model.get("attributes") ?? {};
+  let listed = "";
+
+  function createRow(name: string, values: AttributeValue[]) {
+    const { [name]: value, ...others } = chosen();
+    const select = h(
+      "select",
+      {
+        class: "cdw-typed",
+        "aria-label": name,
+        onchange: () => {
+          const at = Number(select.value);
+          queue.set({ attributes: at < 0 ? others : { ...others, [name]: values[at] } });
+        },
+      },
+      h("option", { value: "-1" }, "any"),
+      ...values.map((one, i) => h("option", { value: String(i) }, String(one))),
+    );
+    select.value = String(value == null ? -1 : values.indexOf(value));
+    return h("label", { class: "cdw-from" }, name, select);
+  }
+
+  function list() {
+    const state = JSON.stringify([queue.attributes, chosen()]);
+    if (state === listed) return;
+    listed = state;
+    rows.replaceChildren(...Object.entries(queue.attributes).map(([name, values]) => createRow(name, values)));
+  }
+
+  const panel = popover("Filter by attributes", text, { element: content, refresh: list });
+
+  function refresh() {
+    const values = Object.entries(chosen());
+    panel.element.hidden = !values.length && !Object.keys(queue.attributes).length;
+    setText(text, values.length ? values.map(([name, value]) => `${name}: ${value}`).join(", ") : "Attributes");
+    panel.button.classList.toggle("cdw-changed", values.length > 0);
     panel.button.disabled = queue.isLost;
     panel.refresh();
   }

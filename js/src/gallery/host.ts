@@ -34,6 +34,10 @@ export interface GalleryModeHost {
   setModes(change: Partial<GalleryModes>): void;
 }
 
+export interface TargetHost {
+  readonly targets: number[]; // ids of the instances that a decision is about
+}
+
 export interface FocusTarget {
   takeFocus(): void;
 }
@@ -56,14 +60,14 @@ export interface EditorHost extends QueueHost, GalleryCommandHost, LabelColorHos
 }
 
 /** The members that the commands of the gallery use. */
-export interface GalleryHost extends QueueHost, FocusedRowHost, GalleryModeHost {
+export interface GalleryHost extends QueueHost, FocusedRowHost, GalleryModeHost, TargetHost {
   readonly screen: FullScreen;
-  readonly targets: number[]; // ids of the instances that a decision is about
   setStatus(status: Status): void;
   undo(): Promise<void>;
   edit(index: number): void;
   toggle(index: number): void;
   selectAll(): Promise<void>;
   search(): void;
+  assign(panel: "label" | "add_tag"): void; // opens the panel
   cancel(): void;
 }

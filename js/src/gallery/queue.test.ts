@@ -89,6 +89,7 @@ const row = (id: number, change: Partial<Row> = {}): Row => ({
   label: "cup",
   status: "new",
   score: 0.5,
+  confidence: null,
   name: "a.jpg",
   chips: [],
   ...change,
@@ -234,6 +235,23 @@ test("a new list reloads only the pictures that have changed, and retries those 
     result: { key: 2, start: 0, rows: range(1, 6).map((id) => row(id, { drawn: id === 2 ? 5 : 0 })) },
   });
   expect((await loadPictures()).sort()).toEqual([2, 5]);
+});
+
+test("labels and tags are given to several instances, and the number is told", async () => {
+  void queue.setLabel([1, 2], "bird");
+  expect(model.requested("label")).toMatchObject([{ ids: [1, 2], label: "bird" }]);
+  await model.answer("label", { result: { changed: 2 } });
+  expect(queue.message).toBe("Labeled bird: 2");
+  void queue.addTag([3], "night");
+  expect(model.requested("add_tag")).toMatchObject([{ ids: [3], tag: "night" }]);
+  await model.answer("add_tag", { result: { changed: 1 } });
+  expect(queue.message).toBe("Tagged night");
+});
+
+test("the attributes of the catalogue are read once", async () => {
+  await model.answer("attributes", { result: { attributes: { occluded: [false, true] } } });
+  expect(queue.attributes).toEqual({ occluded: [false, true] });
+  expect(model.requested("attributes")).toEqual([]);
 });
 
 test("undo reports its instances", async () => {

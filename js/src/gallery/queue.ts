@@ -15,7 +15,9 @@ export interface Choices {
   labels: string[];
   tags: string[];
   scores: string[];
+  has_confidence: boolean; // whether any instance has one
 }
+export type AttributeValue = string | number | boolean;
 
 /** The traits that filter the list. */
 export interface Filters {
@@ -26,6 +28,9 @@ export interface Filters {
   text: string;
   min_score: number | null;
   max_score: number | null;
+  min_confidence: number | null;
+  max_confidence: number | null;
+  attributes: Record<string, AttributeValue | null>;
 }
 
 /** The synchronized traits of the gallery. */
@@ -62,6 +67,9 @@ const WATCHED_TRAITS = [
   "text",
   "min_score",
   "max_score",
+  "min_confidence",
+  "max_confidence",
+  "attributes",
   "only",
   "tile",
   "opacity",
@@ -102,6 +110,7 @@ export class Queue {
   readonly editor: EditorState;
   hasFastPictures = false; // pictures arrive at once, so that it pays to request many of them far ahead
   message = ""; // the effect of the last decision
+  attributes: Record<string, AttributeValue[]> = {}; // the values of each attribute in the catalogue
   progress: Progress;
   private nextRows: Rows | null = null; // rows of another query, shown once the first of them have arrived
   private readonly pendingStatuses = new Map<number, { status: Status }>(); // not confirmed by Python yet
@@ -129,6 +138,7 @@ export class Queue {
     model.on("change:_progress", () => this.onProgress());
     model.on("change:_query", () => this.onQuery());
     this.onQuery();
+    void this.loadAttributes();
   }
 
   get isLost() {
@@ -195,6 +205,27 @@ export class Queue {
       if (reply && row) this.rows.update({ ...row, status });
       this.pendingStatuses.delete(id);
     }
+    this.notify();
+  }
+
+  /** Set the label of instances. */
+  async setLabel(ids: number[], label: string) {
+    const reply = await this.run<{ changed: number }>("label", { ids, label });
+    if (reply) this.showMessage(`Labeled ${label || "without a class"}: ${reply.result.changed.toLocaleString("en")}`);
+  }
+
+  /** Add a tag to the images of instances. */
+  async addTag(ids: number[], tag: string) {
+    const reply = await this.run("add_tag", { ids, tag });
+    if (reply) this.showMessage(`Tagged ${tag}`);
+  }
+
+  /** Read the attributes of the catalogue, which takes seconds if there are a million. */
+  async loadAttributes() {
+    const reply = await this.kernel
+      .request<{ attributes: Record<string, AttributeValue[]> }>("attributes")
+      .catch(() => null);
+    if (reply) this.attributes = reply.result.attributes;
     this.notify();
   }
 

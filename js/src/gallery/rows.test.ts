@@ -9,6 +9,7 @@ const row = (id: number): Row => ({
   label: "cup",
   status: "new",
   score: 0.5,
+  confidence: null,
   name: "a.jpg",
   chips: [],
 });

@@ -18,6 +18,7 @@ export interface Row {
   label: string;
   status: Status;
   score: number | null; // 0 to 1, higher is more suspect; null: not scored since the last change
+  confidence: number | null; // of the model that predicted it, 0 to 1, higher is better; null: none
   name: string; // name of the image file
   chips: Reason[]; // the strongest reasons, the strongest first
 }

@@ -2,7 +2,7 @@
 import { h, setText } from "../dom";
 import type { Part } from "../ui/host";
 import type { FocusedRowHost, LabelColorHost, QueueHost } from "./host";
-import type { Row } from "./rows";
+import type { Reason, Row } from "./rows";
 import { formatScore, reasonChip, suspicion, writeReason } from "./tile";
 
 const STATUS_WORDS = [
@@ -125,7 +125,8 @@ export function details(host: QueueHost & FocusedRowHost & LabelColorHost): Part
     if (!row) return;
     swatch.style.setProperty("--swatch", host.color(row.label));
     setText(label, row.label || "no label");
-    setText(score, row.score === null ? "not scored yet" : suspicion(row.score));
+    const confidence = row.confidence === null ? "" : ` · confidence ${formatScore(row.confidence)}`;
+    setText(score, (row.score === null ? "not scored yet" : suspicion(row.score)) + confidence);
     setText(file, row.name);
     label.title = row.label;
     file.title = row.name;
@@ -138,6 +139,13 @@ function reasonLines(row: Row | undefined): HTMLElement[] {
   return (row?.chips ?? []).map((reason) => {
     const chip = reasonChip();
     writeReason(chip, reason);
-    return h("li", {}, chip, h("span", {}, `${formatScore(reason.value)}  ${reason.reason}`));
+    return h("li", {}, chip, h("span", {}, explanation(reason)));
   });
+}
+
+/** A reason in words; the number only where the words do not name it. */
+export function explanation({ value, reason }: Reason): string {
+  const number = formatScore(value);
+  const isNamed = [number, number.replace(" ", "")].some((text) => reason.includes(text));
+  return isNamed ? reason : [number, reason].filter(Boolean).join("  ");
 }

@@ -33,7 +33,9 @@ export function scoreColor(score: number): string {
 export const formatScore = (score: number) => `${Math.round(100 * score)} %`;
 /** The overall score in words: a number alone would read as a grade. */
 export const suspicion = (score: number) => `suspect ${formatScore(score)}`;
-export const scoreTitle = (name: string) => name.replace(/_/g, " ");
+const SCORE_TITLES: Record<string, string> = { critic: "predicted quality", colour: "color" }; // names that catalogues store
+/** The readable name of a score. */
+export const scoreTitle = (name: string) => SCORE_TITLES[name] ?? name.replace(/_/g, " ");
 
 export class Tile {
   private readonly picture = new TilePicture();

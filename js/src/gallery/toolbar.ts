@@ -3,8 +3,9 @@ import { h } from "../dom";
 import { commandButton, group, popover, refreshAll, setTooltip, slider, staticPart } from "../ui/controls";
 import type { Part } from "../ui/host";
 import { ICONS, icon } from "../ui/icons";
-import { isFiltered, NO_FILTERS, scoreFilter, searchField, valueFilter } from "./filters";
-import type { FocusTarget, GalleryCommandHost, LabelColorHost, QueueHost } from "./host";
+import { type AssignPanel, assignPanel } from "./assign";
+import { attributeFilter, isFiltered, NO_FILTERS, rangeFilter, searchField, valueFilter } from "./filters";
+import type { FocusTarget, GalleryCommandHost, LabelColorHost, QueueHost, TargetHost } from "./host";
 import { scoreTitle } from "./tile";
 
 const TILE_RANGE = { min: 96, max: 320 }; // CSS pixels
@@ -13,15 +14,35 @@ const ORDERS: Record<string, string> = {
   label: "Label",
   area: "Area",
   status: "Status",
+  confidence: "Confidence",
   id: "As added",
 };
 
 export interface GalleryToolbar extends Part {
   search(): void;
+  assign(panel: "label" | "add_tag"): void;
 }
 
-export function toolbar(host: QueueHost & GalleryCommandHost & LabelColorHost & FocusTarget): GalleryToolbar {
+export function toolbar(
+  host: QueueHost & GalleryCommandHost & LabelColorHost & FocusTarget & TargetHost,
+): GalleryToolbar {
   const { queue } = host;
+  const panels: Record<"label" | "add_tag", AssignPanel> = {
+    label: assignPanel(host, {
+      noun: "Class",
+      title: "Set the class of the selected",
+      icon: ICONS.names,
+      known: () => queue.choices.labels,
+      assign: (ids, label) => void queue.setLabel(ids, label),
+    }),
+    add_tag: assignPanel(host, {
+      noun: "Tag",
+      title: "Tag the images of the selected",
+      icon: ICONS.tag,
+      known: () => queue.choices.tags,
+      assign: (ids, tag) => void queue.addTag(ids, tag),
+    }),
+  };
   const search = searchField(host);
   const clear = h("button", { type: "button", class: "cdw-button", onclick: () => queue.set(NO_FILTERS) }, "Clear");
   setTooltip(clear, "Clear all filters");
@@ -36,12 +57,15 @@ export function toolbar(host: QueueHost & GalleryCommandHost & LabelColorHost & 
       valueFilter(host, "Status", "status", () => queue.choices.statuses),
       valueFilter(host, "Class", "filter_labels", () => queue.choices.labels),
       valueFilter(host, "Tag", "tag", () => queue.choices.tags),
-      scoreFilter(host),
+      rangeFilter(host, "Score", ["min_score", "max_score"], () => true),
+      rangeFilter(host, "Confidence", ["min_confidence", "max_confidence"], () => queue.choices.has_confidence),
+      attributeFilter(host),
       search,
       clearPart,
     ),
     staticPart(h("span", { class: "cdw-spacer" })),
     group("Decision", button("accept"), button("reject"), button("skip"), button("undo")),
+    group("Labels", panels.label, panels.add_tag),
     group("Display", button("heat"), button("peek"), displayPopover(host)),
     group("Help", button("refresh"), button("help"), button("fullscreen")),
   ];
@@ -57,6 +81,7 @@ export function toolbar(host: QueueHost & GalleryCommandHost & LabelColorHost & 
       search.element.focus();
       search.element.select();
     },
+    assign: (panel) => panels[panel].open(),
   };
 }
 

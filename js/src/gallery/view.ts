@@ -202,6 +202,10 @@ export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCo
     this.toolbar.search();
   }
 
+  assign(panel: "label" | "add_tag") {
+    this.toolbar.assign(panel);
+  }
+
   /** Escape: cancel one thing at a time, from the inside out. */
   cancel() {
     if (this.modes.helping) this.setModes({ helping: false });
