@@ -88,18 +88,3 @@ def test_saving_warns_of_objects_without_a_class(tmp_path: Path) -> None:
     item = Item(path, [Instance(LEFT_HALF), Instance(RIGHT_HALF, "dog")])
     with pytest.warns(UserWarning, match="1 object has no class.*0.png"):
         Annotator([item], ScriptedPredictor(LEFT_HALF), labels=["dog"]).save(tmp_path / "labels.json")
-
-
-def test_the_first_edit_and_its_label_are_one_step_also_after_the_image_is_opened_again(tmp_path: Path) -> None:
-    paths = photos(tmp_path, 2)
-    first = Annotator(paths, ScriptedPredictor(LEFT_HALF), labels=["dog", "cat"], label="cat")
-    first.next()
-    first.apply(Click(1, 1))
-    widget = Annotator(paths[1], ScriptedPredictor(LEFT_HALF), labels=["dog", "cat"])
-    page = AnnotatorPage(widget)
-    page.request("document")
-    assert [one.label for one in widget.instances] == ["cat"]
-    assert page.request("undo")["ok"] and page.matches_session()
-    assert not widget.instances and not widget.can_undo and widget.can_redo
-    assert page.request("redo")["ok"] and page.matches_session()
-    assert [one.label for one in widget.instances] == ["cat"] and not widget.can_redo

@@ -283,7 +283,6 @@ class Change:
         new_state: The document after, without pixels.
         differences: The pixels that changed, one entry per instance. Instances that are not in `new_state` have lost all of them.
         progressive: Whether the prediction was merged progressively.
-        is_joined: Whether it is one undo step with the change before it; such a change has no differences.
     """
 
     action: Action
@@ -292,7 +291,6 @@ class Change:
     new_state: State
     differences: tuple[Difference, ...] = ()
     progressive: bool = True
-    is_joined: bool = False
 
     def __repr__(self) -> str:
         pixels = ", ".join(map(repr, self.differences)) or f"object {self.instance}: same mask"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from threading import Lock, RLock
 from typing import Any, Literal, NamedTuple, Protocol, Union
@@ -191,7 +191,7 @@ class DocumentEditor:
         """Whether `redo` can redo a change."""
         return self._history.undone is not None
 
-    def apply(self, action: Action, *, is_joined: bool = False) -> Change:
+    def apply(self, action: Action) -> Change:
         """Apply an action. Every change of a mask goes through this method.
 
         A change that changes nothing is returned, but is not an undo step. A click that agrees with the mask changes no pixel but is
@@ -199,7 +199,6 @@ class DocumentEditor:
 
         Args:
             action: A prompt (Click, Stroke, Box), an action of a tool, or one of this module, such as Accept.
-            is_joined: Whether undo and redo take it together with the change before it; only for an action that changes no pixels.
 
         Returns:
             The change: the pixels and the state before and after.
@@ -209,7 +208,7 @@ class DocumentEditor:
             TypeError: If it is not an action.
         """
         with self._lock:
-            change = replace(self._compute(self._document, action), is_joined=is_joined)
+            change = self._compute(self._document, action)
             if not change.is_empty:
                 self._write(change, "apply")
         self._notify(change)
@@ -225,9 +224,6 @@ class DocumentEditor:
             change = self._history.newest
             if change:
                 self._write(change, "undo")
-            if change and change.is_joined and (first := self._history.newest):
-                self._write(first, "undo")
-                change = replace(first, new_state=change.new_state)
         self._notify(change)
         return change
 
@@ -237,9 +233,6 @@ class DocumentEditor:
             change = self._history.newest_undone
             if change:
                 self._write(change, "redo")
-            if change and (following := self._history.newest_undone) and following.is_joined:
-                self._write(following, "redo")
-                change = replace(change, new_state=following.new_state)
         self._notify(change)
         return change
 

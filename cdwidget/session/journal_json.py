@@ -30,7 +30,6 @@ def change_to_json(change: Change) -> dict[str, Any]:
         "action": action_to_json(change.action),
         "instance": change.instance,
         "progressive": change.progressive,
-        **({"joined": True} if change.is_joined else {}),
         "state": {
             "entries": [_entry_change_to_json(old, entry, change) for entry in new.by_id.changed_since(old.by_id)],
             **({"ids": [start, len(removed), added]} if removed or added else {}),
@@ -68,8 +67,7 @@ def decode_change(data: Mapping[str, Any], old_state: State, new_state: State, b
         )
         if any(one.before.bbox != one.after.bbox for one in differences):
             raise ValueError("the boxes before and after a change differ")
-        is_joined = data.get("joined") is True
-        return Change(action_from_json(data["action"]), data["instance"], old_state, new_state, differences, data["progressive"], is_joined)
+        return Change(action_from_json(data["action"]), data["instance"], old_state, new_state, differences, data["progressive"])
     except Exception as error:
         raise _damaged(error) from error
 

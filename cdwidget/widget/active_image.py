@@ -61,6 +61,7 @@ class ActiveImage:
         self.key = 0
         self.next_label = host.labels[0] if len(host.labels) == 1 else ""
         self._first_new: int | None = None  # Id of the new object that was selected when the image was shown.
+        self._labelings: list[Change] = []  # Relabels that were applied together with the first edit of a new object.
         self._choices: list[tuple[Change, str]] = []  # Relabels by the user, and `next_label` before each.
         self.is_mirroring = False
         self.show(images)
@@ -217,20 +218,27 @@ class ActiveImage:
         self.next_label = label or self.next_label
         if label == session.label or change.is_empty:
             return change
-        return replace(change, new_state=session.apply(Relabel(label), is_joined=True).new_state)
+        self._labelings.append(session.apply(Relabel(label)))
+        return replace(change, new_state=session.state)  # The two are one step for the user.
 
     def _undo(self) -> Change | None:
         change = self.session.undo()
         for choice, before in self._choices:
             if change is choice:
                 self.next_label = before
-        return change
+        if change is None or not any(change is labeling for labeling in self._labelings):
+            return change
+        first = self.session.undo()
+        return replace(first, new_state=change.new_state) if first else change
 
     def _redo(self) -> Change | None:
         change = self.session.redo()
         for choice, _ in self._choices:
             if change is choice:
                 self.next_label = choice.new_state.entry().label
+        if change and any(change.new_state is labeling.old_state for labeling in self._labelings):
+            labeling = self.session.redo()
+            return labeling and replace(change, new_state=labeling.new_state)
         return change
 
     def _edit(self, edit: Callable[[], Change | None], undone: bool = False) -> tuple[Change | None, Reply]:
