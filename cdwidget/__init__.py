@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
     from cdwidget.compositing import composite
     from cdwidget.detections import as_instances
+    from cdwidget.examples.follow import follow
     from cdwidget.formats import read, to_frame, write
     from cdwidget.images import read_image
     from cdwidget.items import Instance, Item
@@ -58,6 +59,7 @@ _MODULE_OF_NAME = {
     "as_instances": "cdwidget.detections",
     "composite": "cdwidget.compositing",
     "export_html": "cdwidget.widget.offline_page",
+    "follow": "cdwidget.examples.follow",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
     "read_image": "cdwidget.images",
@@ -88,6 +90,7 @@ __all__ = [
     "as_instances",
     "composite",
     "export_html",
+    "follow",
     "load_predictor",
     "read",
     "read_image",

@@ -1,0 +1,316 @@
+"""Follow objects through a sequence of images: each frame's masks from the masks of the frame before.
+
+Optical flow moves a mask where forward and backward flow agree. Elsewhere, where something has come into view or is hidden, CDNet predicts
+the mask; its prompts and prior come from the affinity of the frame's tokens to the object's tokens in earlier frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from cdwidget.click_simulation import core_distance
+from cdwidget.detections import as_instances
+from cdwidget.examples.affinity import Sources, example_sources, join_sources, similarity
+from cdwidget.images import list_images, read_image
+from cdwidget.items import Instance
+from cdwidget.masks import Bbox, bbox
+from cdwidget.predictor import Prediction, QualityModel, Tokens
+from cdwidget.prompts import Click, Prompt
+
+MIN_CERTAINTY = 0.65  # Below it, an object is lost.
+FLOW_SIDE_PX = 512  # Longer side of the images between which flow is computed.
+MAX_FLOW_ERROR = 0.004  # Largest disagreement of forward and backward flow, as a fraction of the image diagonal.
+MAX_RELATIVE_FLOW_ERROR = 0.05  # Further disagreement allowed, as a fraction of the flow.
+MIN_FLOW_SIDE_PX = 16  # Shorter side of the images between which flow is computed.
+MIN_REDRAWN_SHARE = 0.03  # CDNet predicts if this fraction of the object and its surroundings has no consistent flow.
+SURROUNDINGS = 0.15  # Width of the surroundings of an object, as a fraction of the side of its box.
+MIN_OBJECT_PX = 16  # Smaller masks count as lost.
+MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its last confirmed area is lost.
+
+
+class FollowingPredictor(Protocol):
+    """A predictor whose encoder's tokens can be read, such as CDNet's."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Set the image, uint8 (H, W, 3), RGB."""
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+        """Predict the mask for prompts."""
+
+    def tokens(self, box: Bbox) -> Tokens:
+        """Return the encoder's tokens of a rectangle of the image."""
+
+
+@dataclass(frozen=True, eq=False)
+class FollowedFrame:
+    """The objects of one frame.
+
+    Attributes:
+        instances: The objects that were followed, with their id, label, track_id and attributes; the score is the certainty, 0 to 1.
+        lost: The objects that are lost, with their last mask and the certainty at which they were lost.
+        problem: Why the image could not be read; "" if it was.
+    """
+
+    instances: list[Instance]
+    lost: list[Instance]
+    problem: str = ""
+
+
+@dataclass
+class _Track:
+    """One object that is being followed.
+
+    Attributes:
+        instance: The object in the last frame to which it was followed.
+        prob: Its mask there, before it is thresholded, float32 (H, W) in [0, 1].
+        area: Its last confirmed area in pixels.
+        reference: Its tokens where it was confirmed last.
+        recent: Its tokens in that frame.
+        lost: The object with its certainty when it was lost; None while it is followed.
+    """
+
+    instance: Instance
+    prob: np.ndarray
+    area: int
+    reference: Sources
+    recent: Sources
+    lost: Instance | None = None
+
+    def lose(self, mask: np.ndarray, certainty: float) -> None:
+        """Stop following, and keep a mask as a proposal."""
+        self.lost = replace(self.instance, mask=mask, score=certainty, alpha=None)
+
+
+class Follower:
+    """Follows objects from image to image.
+
+    Args:
+        predictor: A predictor with tokens, such as `load_predictor` returns. Its image is replaced.
+        quality: The model that estimates how good a mask is.
+        min_certainty: An object is lost when its certainty falls below this, 0 to 1.
+
+    Example:
+        >>> follower = Follower(load_predictor(), load_quality_model())
+        >>> follower.start(frames[0], instances)
+        >>> follower.advance(frames[1]).instances
+    """
+
+    def __init__(self, predictor: FollowingPredictor, quality: QualityModel, min_certainty: float = MIN_CERTAINTY) -> None:
+        self._predictor, self._quality, self._min_certainty = predictor, quality, min_certainty
+        self._image: np.ndarray | None = None
+        self._tracks: list[_Track] = []
+
+    def start(self, image: np.ndarray, instances: Sequence[Instance]) -> None:
+        """Set the objects to follow; call it again with corrected objects to follow those.
+
+        Args:
+            image: The image that shows them, uint8 (H, W, 3), RGB.
+            instances: Its objects; those without pixels are left out. One without a track_id gets its id, or else its position from 1.
+
+        Raises:
+            ValueError: If a mask does not fit the image.
+        """
+        for instance in instances:
+            if instance.mask.shape != image.shape[:2]:
+                raise ValueError(f"a mask is {instance.mask.shape} but the image {image.shape[:2]} (rows, columns); they must agree")
+        self._predictor.set_image(image)
+        self._image = image
+        tokens, center = self._encode(image)
+        self._tracks = []
+        for position, instance in enumerate(instances, 1):
+            if instance.mask.any():
+                track_id = next(number for number in (instance.track_id, instance.id, position) if number is not None)
+                sources = example_sources(tokens, center, instance.mask, ~instance.mask)
+                named = replace(instance, track_id=track_id)
+                self._tracks.append(_Track(named, instance.mask.astype(np.float32), instance.area, sources, sources))
+
+    def advance(self, image: np.ndarray) -> FollowedFrame:
+        """Follow the objects into the next image.
+
+        Args:
+            image: The image, uint8 (H, W, 3), RGB. If it has another size than the last one, all objects are lost.
+
+        Returns:
+            The objects in it.
+
+        Raises:
+            ValueError: If `start` was not called before.
+        """
+        if self._image is None:
+            raise ValueError("there are no objects to follow; call start with the first image first")
+        followed = [track for track in self._tracks if track.lost is None]
+        if followed and image.shape == self._image.shape:
+            self._predictor.set_image(image)
+            self._quality.set_image(image)
+            tokens, center = self._encode(image)
+            flow = Flow.between(self._image, image)
+            for track in followed:
+                self._follow(track, flow, tokens, center)
+        for track in self._tracks:
+            if (track.lost or track.instance).mask.shape != image.shape[:2]:
+                track.lose(resize_mask((track.lost or track.instance).mask, *image.shape[:2]), 0.0)
+        self._image = image
+        return self.current()
+
+    def current(self) -> FollowedFrame:
+        """Return the objects of the current image."""
+        instances = [track.instance for track in self._tracks if track.lost is None]
+        return FollowedFrame(instances, [track.lost for track in self._tracks if track.lost is not None])
+
+    def _follow(self, track: _Track, flow: Flow, tokens: Tokens, center: np.ndarray) -> None:
+        height, width = track.prob.shape
+        tokens_of_object = similarity(tokens, center, join_sources([track.reference, track.recent]))
+        similar = cv2.resize(tokens_of_object, (width, height), interpolation=cv2.INTER_LINEAR)
+        prob = self._redraw(flow.move(track.prob), flow.is_consistent, similar)
+        mask = prob > 0.5
+        certainty = 0.0
+        if np.count_nonzero(mask) >= max(MIN_OBJECT_PX, MIN_AREA_SHARE * track.area):
+            certainty = min(self._quality.estimate(mask).iou, float(similar[mask].mean()))
+        if certainty < self._min_certainty:
+            track.lose(track.instance.mask, certainty)
+            return
+        track.prob = prob
+        track.instance = replace(track.instance, mask=mask, score=certainty, alpha=None)
+        track.recent = example_sources(tokens, center, mask, ~mask)
+
+    def _redraw(self, moved: np.ndarray, is_consistent: np.ndarray, similar: np.ndarray) -> np.ndarray:
+        """Predict the mask again where the flow is inconsistent.
+
+        Args:
+            moved: The mask of the last frame, moved by the flow, float32 (H, W) in [0, 1].
+            is_consistent: Where the flow can be trusted, bool (H, W).
+            similar: The similarity of each pixel to the object, float32 (H, W) in [0, 1].
+
+        Returns:
+            The mask, float32 (H, W) in [0, 1].
+        """
+        near = _surroundings(moved > 0.5)
+        unknown = near & ~is_consistent
+        prior = np.where(unknown, similar, moved).astype(np.float32)
+        if np.count_nonzero(unknown) < MIN_REDRAWN_SHARE * np.count_nonzero(near) or not (prior > 0.5).any():
+            return prior
+        known = (prior > 0.5) & ~unknown
+        depth = core_distance(known if known.any() else prior > 0.5)
+        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        predicted = self._predictor.predict([Click(float(x), float(y))], prior).prob
+        return np.where(unknown, predicted, moved).astype(np.float32)
+
+    def _encode(self, image: np.ndarray) -> tuple[Tokens, np.ndarray]:
+        """Return the tokens of the predictor's image and their mean."""
+        tokens = self._predictor.tokens((0, 0, image.shape[1], image.shape[0]))
+        return tokens, tokens.features.mean((0, 1))
+
+
+def follow(
+    images: Any, instances: Any, predictor: FollowingPredictor | None = None, *, quality: QualityModel | None = None,
+    min_certainty: float = MIN_CERTAINTY,
+) -> Iterator[FollowedFrame]:  # fmt: skip
+    """Follow objects from the first image of a sequence through all others.
+
+    An object is lost when its certainty falls below a threshold. It is not followed further; correct it in that frame, and call `follow`
+    from there. An image that cannot be read is passed over, and its frame says why.
+
+    Args:
+        images: The sequence: a list of paths or arrays, a folder or pattern, a stack of arrays, or a file with several pages.
+        instances: The objects in the first image, as `as_instances` takes them.
+        predictor: A predictor with tokens, such as `load_predictor` returns; None for the default one. Its image is replaced.
+        quality: The model that estimates how good a mask is; None for the packaged one.
+        min_certainty: The threshold, 0 to 1.
+
+    Yields:
+        The objects of each image, the first one included.
+
+    Raises:
+        ValueError: If there is no image, a mask does not fit the first one, or the predictor has no tokens.
+        FileNotFoundError: If the first image does not exist.
+
+    Example:
+        >>> for number, frame in enumerate(cdwidget.follow("frames/", first_instances)):
+        ...     print(number, frame.instances, "lost:", frame.lost)
+    """
+    sources = list_images(images)
+    if not sources:
+        raise ValueError("the list of images is empty; give at least two images")
+    predictor, quality = predictor or _load_predictor(), quality or _load_quality_model()
+    if not hasattr(predictor, "tokens"):
+        raise ValueError(f"{type(predictor).__name__} has no tokens to follow objects by; use cdwidget.load_predictor()")
+    follower = Follower(predictor, quality, min_certainty)
+    follower.start(read_image(sources[0]), as_instances(instances))
+    yield follower.current()
+    for source in sources[1:]:
+        try:
+            image = read_image(source)
+        except (OSError, ValueError) as error:
+            yield FollowedFrame([], [], str(error))
+            continue
+        yield follower.advance(image)
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """Optical flow between two images of one size.
+
+    Attributes:
+        sources: Column and row in the earlier image of each pixel of the later one, float32 (H, W, 2).
+        is_consistent: Whether the flow back to the earlier image agrees with the flow from it, bool (H, W).
+    """
+
+    sources: np.ndarray
+    is_consistent: np.ndarray
+
+    @staticmethod
+    def between(earlier: np.ndarray, later: np.ndarray) -> Flow:
+        """Compute the flow between two images, uint8 (H, W, 3), of one size."""
+        height, width = later.shape[:2]
+        factor = min(1.0, FLOW_SIDE_PX / max(height, width))
+        size = max(MIN_FLOW_SIDE_PX, round(width * factor)), max(MIN_FLOW_SIDE_PX, round(height * factor))
+        grays = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (earlier, later)]
+        first, second = (cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in grays)
+        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        backward, forward = dis.calc(second, first, None), dis.calc(first, second, None)
+        target = _grid(*size) + backward
+        error = np.linalg.norm(backward + cv2.remap(forward, target, None, cv2.INTER_LINEAR), axis=2)
+        inside = ((target >= 0) & (target <= np.array(size) - 1)).all(2)
+        agrees = inside & (error <= MAX_FLOW_ERROR * np.hypot(*size) + MAX_RELATIVE_FLOW_ERROR * np.linalg.norm(backward, axis=2))
+        scale = np.array([width / size[0], height / size[1]], np.float32)
+        full = cv2.resize(backward, (width, height), interpolation=cv2.INTER_LINEAR) * scale
+        is_consistent = cv2.resize(agrees.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        return Flow(_grid(width, height) + full, is_consistent)
+
+    def move(self, values: np.ndarray) -> np.ndarray:
+        """Move values of the earlier image, float32 (H, W), to the later one; 0 where they come from outside."""
+        return cv2.remap(values, self.sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _grid(width: int, height: int) -> np.ndarray:
+    """Return the column and row of each pixel, float32 (H, W, 2)."""
+    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
+
+
+def _surroundings(mask: np.ndarray) -> np.ndarray:
+    """Return a mask with a band around it, bool (H, W)."""
+    x0, y0, x1, y1 = bbox(mask)
+    width = max(3, round(SURROUNDINGS * max(x1 - x0, y1 - y0)))
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= width
+
+
+def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a mask, bool (H, W), resized to another image."""
+    return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _load_predictor() -> FollowingPredictor:
+    from cdwidget.model import load_predictor
+
+    return load_predictor()
+
+
+def _load_quality_model() -> QualityModel:
+    from cdwidget.model.quality import load_quality_model
+
+    return load_quality_model()

@@ -1,0 +1,154 @@
+"""Following objects through images: identity, certainty, lost objects, and images that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import cdwidget
+from cdwidget.examples.follow import Flow, FollowedFrame, Follower, follow
+from cdwidget.items import Instance
+from cdwidget.masks import Bbox, iou
+from cdwidget.predictor import Prediction, QualityEstimate, Tokens
+from cdwidget.prompts import Prompt
+
+SIDE = 96
+
+
+class ColorPredictor:
+    """Has the mean color of each 4x4 block as its token, and predicts the prior."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        self.image = image
+
+    def tokens(self, box: Bbox) -> Tokens:
+        height, width = self.image.shape[:2]
+        features = cv2.resize(self.image, (width // 4, height // 4), interpolation=cv2.INTER_AREA).astype(np.float32) - 128
+        return Tokens(features, box)
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+        assert prior is not None
+        return Prediction(prior > 0.5, prior)
+
+
+class ConstantQuality:
+    """Estimates the same IoU for each mask."""
+
+    def __init__(self, iou: float = 0.9) -> None:
+        self.iou = iou
+
+    def set_image(self, image: np.ndarray) -> None:
+        pass
+
+    def estimate(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> QualityEstimate:
+        return QualityEstimate(self.iou, self.iou, np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32))
+
+    def embed(self, mask: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+def scene(**centers: tuple[int, int] | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return a textured image with a red and a blue disk at the given centers, and their masks."""
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8), (0, 0), 2)
+    image = (image // 4 + np.array([60, 90, 60])).astype(np.uint8)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    masks = {}
+    for name, center in centers.items():
+        if center is not None:
+            masks[name] = (x - center[0]) ** 2 + (y - center[1]) ** 2 < 14**2
+            shade = cv2.GaussianBlur(np.roll(rng.integers(0, 255, (SIDE, SIDE)), center, (1, 0)).astype(np.float32), (0, 0), 2)
+            color = np.array([230, 30, 40] if name == "red" else [30, 40, 230])
+            image[masks[name]] = (color + (shade[masks[name]][:, None] - 128)).clip(0, 255)
+    return image, masks
+
+
+def follow_scenes(frames: Sequence[np.ndarray], instances: Sequence[Instance], quality: float = 0.9) -> list[FollowedFrame]:
+    return list(follow(list(frames), instances, ColorPredictor(), quality=ConstantQuality(quality)))
+
+
+def test_moving_objects_keep_their_identity() -> None:
+    scenes = [scene(red=(30 + 3 * t, 30), blue=(60, 66 - 2 * t)) for t in range(6)]
+    given = [
+        Instance(scenes[0][1]["red"], "cup", id=4, track_id=17, attributes={"full": True}),
+        Instance(scenes[0][1]["blue"], "plate", id=9),
+    ]
+    frames = follow_scenes([image for image, _ in scenes], given)
+    assert len(frames) == 6 and not any(frame.lost or frame.problem for frame in frames)
+    for frame, (_, masks) in zip(frames, scenes):
+        assert [(one.id, one.label, one.track_id) for one in frame.instances] == [(4, "cup", 17), (9, "plate", 9)]
+        assert frame.instances[0].attributes == {"full": True}
+        assert [iou(one.mask, masks[name]) > 0.85 for one, name in zip(frame.instances, ("red", "blue"))] == [True, True]
+    assert frames[0].instances[0].score is None
+    assert all(0.65 <= (one.score or 0) <= 0.9 for frame in frames[1:] for one in frame.instances)
+
+
+def test_an_object_that_disappears_is_lost_with_its_last_mask_and_the_others_go_on() -> None:
+    scenes = [scene(red=(30, 30), blue=(60, 66)), scene(red=(32, 30), blue=(60, 64)), scene(blue=(60, 62)), scene(blue=(60, 60))]
+    frames = follow_scenes([image for image, _ in scenes], [Instance(scenes[0][1]["red"], id=1), Instance(scenes[0][1]["blue"], id=2)])
+    assert [[one.id for one in frame.lost] for frame in frames] == [[], [], [1], [1]]
+    assert [[one.id for one in frame.instances] for frame in frames] == [[1, 2], [1, 2], [2], [2]]
+    lost, last = frames[2].lost[0], frames[1].instances[0]
+    assert (lost.mask == last.mask).all() and lost.score is not None and lost.score < 0.65
+
+
+def test_a_low_estimated_quality_loses_the_object() -> None:
+    image, masks = scene(red=(40, 40))
+    frames = follow_scenes([image, image], [Instance(masks["red"])], quality=0.3)
+    assert [one.score for one in frames[1].lost] == [0.3] and not frames[1].instances
+
+
+def test_an_unreadable_image_is_reported_and_passed_over(tmp_path: Path) -> None:
+    scenes = [scene(red=(30 + 2 * t, 30)) for t in range(3)]
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path, (image, _) in zip(paths, scenes):
+        cv2.imwrite(str(path), image[..., ::-1])
+    paths[1].write_bytes(b"no image")
+    frames = list(follow(tmp_path, [Instance(scenes[0][1]["red"], id=3)], ColorPredictor(), quality=ConstantQuality()))
+    assert "1.png" in frames[1].problem and not frames[1].instances and not frames[1].lost
+    assert [one.id for one in frames[2].instances] == [3] and iou(frames[2].instances[0].mask, scenes[2][1]["red"]) > 0.85
+
+
+def test_an_image_of_another_size_loses_all_objects() -> None:
+    image, masks = scene(red=(40, 40))
+    larger = cv2.resize(image, (2 * SIDE, SIDE))
+    frame = follow_scenes([image, larger], [Instance(masks["red"], id=1)])[1]
+    assert not frame.instances and frame.lost[0].mask.shape == (SIDE, 2 * SIDE) and frame.lost[0].score == 0
+    assert frame.lost[0].area == 2 * masks["red"].sum()
+
+
+def test_corrected_objects_are_followed_on() -> None:
+    (first, masks), (second, _), (third, moved) = scene(red=(30, 30)), scene(red=(32, 30)), scene(red=(34, 30))
+    follower = Follower(ColorPredictor(), ConstantQuality())
+    follower.start(first, [Instance(np.roll(masks["red"], 20, 0), id=1)])
+    follower.advance(second)
+    follower.start(second, [Instance(np.roll(masks["red"], 2, 1), id=1)])
+    assert iou(follower.advance(third).instances[0].mask, moved["red"]) > 0.85
+
+
+def test_what_cannot_be_followed_is_an_error() -> None:
+    image, masks = scene(red=(40, 40))
+    with pytest.raises(ValueError, match="must agree"):
+        follow_scenes([image], [Instance(masks["red"][:50])])
+    with pytest.raises(ValueError, match="empty"):
+        next(follow([], [], ColorPredictor(), quality=ConstantQuality()))
+    with pytest.raises(ValueError, match="no tokens"):
+        next(follow([image], [], object(), quality=ConstantQuality()))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="start"):
+        Follower(ColorPredictor(), ConstantQuality()).advance(image)
+
+
+def test_flow_is_not_trusted_where_something_appears() -> None:
+    before, _ = scene(red=(30, 50))
+    after, masks = scene(red=(30, 50), blue=(70, 50))
+    flow = Flow.between(before, after)
+    assert flow.is_consistent[masks["red"]].mean() > 0.9
+    assert flow.is_consistent[masks["blue"]].mean() < 0.5
+
+
+def test_follow_is_a_public_name() -> None:
+    assert cdwidget.follow is follow
