@@ -22,7 +22,11 @@ HeldOut = Annotated[bool, typer.Option("--held-out", help="The data are training
 Objects = Annotated[int, typer.Option(min=1, help="With --held-out: number of objects, spread evenly over the sets.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first images of each folder.")]
 ModeName = Annotated[
-    str, typer.Option(help="click, human (anywhere in the error), box (a box first), stroke, or edit (start from a mask of IoU 0.75-0.85).")
+    str,
+    typer.Option(
+        help="click, human (anywhere in the error), box (a box first), stroke, edit (start from a mask of IoU 0.75-0.85), or follow "
+        "(through sequences made from the photographs)."
+    ),
 ]
 MaxClicks = Annotated[int, typer.Option(min=1, help="Maximum number of prompts per object.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Number of processes; with more than one, seconds are not comparable.")]
@@ -46,12 +50,18 @@ def benchmark(
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Runs with different seeds, compared by NoC. Default: 10 with --mode human, else 1.")
     ] = None,
+    frames: Annotated[int, typer.Option(min=2, help="With --mode follow: number of frames of each sequence.")] = 50,
 ) -> None:  # fmt: skip
     """Compare methods by the same clicks: number of clicks (NoC, NoF, IoU@k) on folders, or latency on a photograph."""
     from cdwidget.benchmark import Options
 
     if not data and not latency:
         raise typer.BadParameter("choose a measurement: --data DIR, --latency or both")
+    if mode == "follow":
+        targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
+        check_out(out)
+        echo(measure_following(targets, frames, seed, out, title))
+        return
     options = checked("--mode", Options, mode, max_clicks, plain, seed)
     sizes = checked("--size", read_sizes, size) if latency else []
     targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
@@ -167,6 +177,27 @@ def measure(
             write_csv(out.with_suffix(".csv"), results)
             plot_iou(out.with_suffix(".png"), results, title)
     return "\n\n".join(tables)
+
+
+def measure_following(targets: Sequence[Target], frames: int, seed: int, out: Path | None, title: str) -> str:
+    """Carry objects through sequences, and return the table to print.
+
+    Args:
+        targets: Objects to follow.
+        frames: Number of frames of each sequence.
+        seed: Seed of the sequences.
+        out: JSON file for all figures, or None.
+        title: Title stored in it.
+    """
+    from cdwidget.benchmark.follow import benchmark_following, follow_table, summarize, write_follow_json
+    from cdwidget.model import load_predictor
+    from cdwidget.model.quality import load_quality_model
+
+    predictor = load_predictor()
+    runs = benchmark_following(targets, predictor, predictor.twin(), load_quality_model(), frames, seed)
+    if out is not None:
+        write_follow_json(out, runs, cdwidget=__version__, title=title, kind="follow", frames=frames, seed=seed)
+    return follow_table(summarize(runs))
 
 
 def _methods(text: str) -> list[Method]:

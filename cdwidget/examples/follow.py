@@ -104,6 +104,7 @@ class Follower:
         self._predictor, self._quality, self._min_certainty = predictor, quality, min_certainty
         self._image: np.ndarray | None = None
         self._tracks: list[_Track] = []
+        self._encoded: tuple[np.ndarray, Tokens, np.ndarray] | None = None
 
     def start(self, image: np.ndarray, instances: Sequence[Instance]) -> None:
         """Set the objects to follow; call it again with corrected objects to follow those.
@@ -118,9 +119,8 @@ class Follower:
         for instance in instances:
             if instance.mask.shape != image.shape[:2]:
                 raise ValueError(f"a mask is {instance.mask.shape} but the image {image.shape[:2]} (rows, columns); they must agree")
-        self._predictor.set_image(image)
-        self._image = image
         tokens, center = self._encode(image)
+        self._image = image
         self._tracks = []
         for position, instance in enumerate(instances, 1):
             if instance.mask.any():
@@ -145,7 +145,6 @@ class Follower:
             raise ValueError("there are no objects to follow; call start with the first image first")
         followed = [track for track in self._tracks if track.lost is None]
         if followed and image.shape == self._image.shape:
-            self._predictor.set_image(image)
             self._quality.set_image(image)
             tokens, center = self._encode(image)
             flow = Flow.between(self._image, image)
@@ -201,9 +200,12 @@ class Follower:
         return np.where(unknown, predicted, moved).astype(np.float32)
 
     def _encode(self, image: np.ndarray) -> tuple[Tokens, np.ndarray]:
-        """Return the tokens of the predictor's image and their mean."""
-        tokens = self._predictor.tokens((0, 0, image.shape[1], image.shape[0]))
-        return tokens, tokens.features.mean((0, 1))
+        """Encode an image; return its tokens and their mean. The last image is not encoded again."""
+        if self._encoded is None or image is not self._encoded[0]:
+            self._predictor.set_image(image)
+            tokens = self._predictor.tokens((0, 0, image.shape[1], image.shape[0]))
+            self._encoded = image, tokens, tokens.features.mean((0, 1))
+        return self._encoded[1:]
 
 
 def follow(

@@ -1,0 +1,239 @@
+"""Follow objects through sequences made from photographs, and correct them by clicks: how much work each method leaves to the user.
+
+From a correct mask in the first frame, a method proposes a mask in each next one. A proposal with an IoU below GOOD_IOU is corrected by
+simulated clicks, from the empty mask if less than half of it is right, and followed on from there; the click on a proposal that the method
+itself calls lost counts, too. Frames that hardly show the object need no mask.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from cdwidget.benchmark.protocol import Target
+from cdwidget.benchmark.sequences import FRAME_SIDE_PX, make_sequence
+from cdwidget.click_simulation import next_click
+from cdwidget.examples.follow import Flow, Follower, FollowingPredictor
+from cdwidget.items import Instance
+from cdwidget.masks import iou
+from cdwidget.predictor import GOOD_IOU, Predictor, QualityModel
+from cdwidget.prompts import Click
+from cdwidget.session import Session
+
+MAX_CLICKS = 10  # clicks to correct one frame
+LOST_IOU = 0.5  # An object is truly lost if its proposed mask has a smaller IoU.
+MIN_VISIBLE_SHARE = 0.25  # Smallest visible fraction of an object that needs a mask.
+MIN_VISIBLE_PX = 200  # Smallest visible area that needs a mask.
+
+
+class Proposal(NamedTuple):
+    """A method's mask in the next frame, bool (H, W), and whether it calls the object lost."""
+
+    mask: np.ndarray
+    lost: bool
+
+
+class Carrier(Protocol):
+    """A method that carries a mask from frame to frame."""
+
+    def start(self, image: np.ndarray, mask: np.ndarray) -> None:
+        """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
+
+    def advance(self, image: np.ndarray) -> Proposal:
+        """Propose the mask in the next image."""
+
+
+class CopyPrevious:
+    """Proposes the mask of the previous frame."""
+
+    def start(self, image: np.ndarray, mask: np.ndarray) -> None:
+        """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
+        self._mask = mask
+
+    def advance(self, image: np.ndarray) -> Proposal:
+        """Propose the mask in the next image."""
+        return Proposal(self._mask, False)
+
+
+class FlowWarping:
+    """Moves the mask by OpenCV's DIS optical flow (Kroeger et al., ECCV 2016)."""
+
+    def start(self, image: np.ndarray, mask: np.ndarray) -> None:
+        """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
+        self._image, self._prob = image, mask.astype(np.float32)
+
+    def advance(self, image: np.ndarray) -> Proposal:
+        """Propose the mask in the next image."""
+        self._prob = Flow.between(self._image, image).move(self._prob)
+        self._image = image
+        return Proposal(self._prob > 0.5, False)
+
+
+class Following:
+    """Proposes the mask of `Follower`."""
+
+    def __init__(self, predictor: FollowingPredictor, quality: QualityModel) -> None:
+        self._follower = Follower(predictor, quality)
+
+    def start(self, image: np.ndarray, mask: np.ndarray) -> None:
+        """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
+        self._follower.start(image, [Instance(mask)])
+
+    def advance(self, image: np.ndarray) -> Proposal:
+        """Propose the mask in the next image."""
+        frame = self._follower.advance(image)
+        return Proposal((frame.instances or frame.lost)[0].mask, bool(frame.lost))
+
+
+CARRIERS: dict[str, Callable[[FollowingPredictor, QualityModel], Carrier]] = {
+    "follow": Following,
+    "optical flow": lambda predictor, quality: FlowWarping(),
+    "copy previous": lambda predictor, quality: CopyPrevious(),
+}
+
+
+@dataclass(frozen=True)
+class FollowRun:
+    """One object carried through its sequence by one method.
+
+    Attributes:
+        method: A name in CARRIERS.
+        name: Name of the object.
+        ious: IoU of the proposal in each frame that shows the object.
+        clicks: Clicks in all frames.
+        told: Whether the method called the object lost, in each frame before which it did not.
+        lost: Whether the object was truly lost in those frames.
+        seconds: Seconds of each proposal.
+    """
+
+    method: str
+    name: str
+    ious: tuple[float, ...]
+    clicks: int
+    told: tuple[bool, ...]
+    lost: tuple[bool, ...]
+    seconds: tuple[float, ...]
+
+
+def benchmark_following(
+    targets: Sequence[Target], predictor: Any, clicker: Predictor, quality: QualityModel, frames: int = 50, seed: int = 0
+) -> list[FollowRun]:
+    """Carry objects through sequences made from their photographs, by each method.
+
+    Args:
+        targets: The objects; the photograph of the next one is the texture of the occluder.
+        predictor: A predictor with tokens, see `Follower`.
+        clicker: The predictor for the corrections; another one, or a twin, since both keep an image.
+        quality: The model that estimates how good a mask is.
+        frames: Number of frames of each sequence.
+        seed: Seed of the sequences.
+
+    Returns:
+        The runs of all objects and methods.
+    """
+    runs = []
+    for index, target in enumerate(tqdm(targets, unit="sequence", disable=None)):
+        image, mask, _ = target.load()
+        texture, _, _ = targets[(index + 1) % len(targets)].load()
+        name = f"{target.group}/{target.name}"
+        for method, build in CARRIERS.items():
+            rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
+            sequence = make_sequence(image, mask, texture, rng, frames)
+            runs.append(_carry(method, name, build(predictor, quality), sequence, clicker))
+    return runs
+
+
+def _carry(method: str, name: str, carrier: Carrier, sequence: Iterable[Any], clicker: Predictor) -> FollowRun:
+    ious: list[float] = []
+    told: list[bool] = []
+    lost: list[bool] = []
+    seconds: list[float] = []
+    clicks, is_started, was_told = 0, False, False
+    for frame in sequence:
+        needs_mask = frame.visible_share >= MIN_VISIBLE_SHARE and np.count_nonzero(frame.mask) >= MIN_VISIBLE_PX
+        if not is_started:
+            if needs_mask:
+                carrier.start(frame.image, frame.mask)
+                is_started = True
+            continue
+        started = perf_counter()
+        proposal = carrier.advance(frame.image)
+        seconds.append(perf_counter() - started)
+        found = iou(frame.mask, proposal.mask)
+        if not was_told:
+            told.append(proposal.lost)
+            lost.append(found < LOST_IOU)
+        was_told = proposal.lost
+        if not needs_mask:
+            continue
+        ious.append(found)
+        if found < GOOD_IOU or proposal.lost:
+            corrected, count = _correct(frame.image, frame.mask, proposal.mask, found, clicker)
+            clicks += max(1, count)
+            carrier.start(frame.image, corrected)
+            was_told = False
+    return FollowRun(method, name, tuple(ious), clicks, tuple(told), tuple(lost), tuple(seconds))
+
+
+def _correct(image: np.ndarray, gt: np.ndarray, mask: np.ndarray, found: float, clicker: Predictor) -> tuple[np.ndarray, int]:
+    """Click until the IoU is good; return the mask and the number of clicks."""
+    session = Session(image, clicker, mask=mask if found >= LOST_IOU else None)
+    clicks: list[Click] = []
+    while len(clicks) < MAX_CLICKS and iou(gt, session.mask) < GOOD_IOU:
+        click = next_click(gt, session.mask, clicked=clicks)
+        if click is None:
+            break
+        session.apply(click)
+        clicks.append(click)
+    return session.mask.copy(), len(clicks)
+
+
+def summarize(runs: Sequence[FollowRun]) -> dict[str, dict[str, float]]:
+    """Return the figures of each method over all its runs; a share without a case is NaN."""
+    figures = {}
+    for method in dict.fromkeys(run.method for run in runs):
+        chosen = [run for run in runs if run.method == method]
+        ious = np.array([value for run in chosen for value in run.ious])
+        told, lost = (np.array([value for run in chosen for value in getattr(run, name)], bool) for name in ("told", "lost"))
+        figures[method] = {
+            "sequences": len(chosen),
+            "frames": len(ious),
+            "mean_iou": float(ious.mean()),
+            "share_good": float((ious >= GOOD_IOU).mean()),
+            "clicks_per_100_frames": 100 * sum(run.clicks for run in chosen) / len(ious),
+            "truly_lost": int(lost.sum()),
+            "lost_recall": _share(told[lost]),
+            "lost_precision": _share(lost[told]),
+            "frames_per_second": float(1 / np.median([value for run in chosen for value in run.seconds])),
+        }
+    return figures
+
+
+def _share(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def follow_table(figures: dict[str, dict[str, float]]) -> str:
+    """Return the figures of `summarize` as a table."""
+    header = f"{'method':14}{'IoU':>7}{f'>={GOOD_IOU}':>8}{'clicks/100':>12}{'lost recall':>13}{'precision':>11}{'frames/s':>10}"
+    rows = [
+        f"{method:14}{one['mean_iou']:7.3f}{one['share_good']:8.3f}{one['clicks_per_100_frames']:12.1f}"
+        f"{one['lost_recall']:13.2f}{one['lost_precision']:11.2f}{one['frames_per_second']:10.1f}"
+        for method, one in figures.items()
+    ]
+    first = next(iter(figures.values()))
+    return "\n".join([f"{first['sequences']} sequences of {FRAME_SIDE_PX}x{FRAME_SIDE_PX} pixels", header, *rows])
+
+
+def write_follow_json(path: Path, runs: Sequence[FollowRun], **about: Any) -> None:
+    """Write all figures to a JSON file."""
+    figures = {method: {k: None if v != v else v for k, v in one.items()} for method, one in summarize(runs).items()}
+    path.write_text(json.dumps({**about, "figures": figures, "runs": [asdict(run) for run in runs]}, indent=1) + "\n")
