@@ -170,11 +170,11 @@ def _carry(method: str, name: str, carrier: Carrier, sequence: Iterable[Any], cl
         found = iou(frame.mask, proposal.mask)
         if not was_told:
             told.append(proposal.lost)
-            lost.append(found < LOST_IOU)
+            lost.append(bool(found < LOST_IOU))
         was_told = proposal.lost
         if not needs_mask:
             continue
-        ious.append(found)
+        ious.append(float(found))
         if found < GOOD_IOU or proposal.lost:
             corrected, count = _correct(frame.image, frame.mask, proposal.mask, found, clicker)
             clicks += max(1, count)

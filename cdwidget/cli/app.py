@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cdwidget._version import __version__
-from cdwidget.cli import benchmark, catalogue, convert, jobs, page, train
+from cdwidget.cli import benchmark, catalogue, convert, follow, jobs, page, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -17,6 +17,7 @@ for name, command, group in (
     ("stats", catalogue.stats, "Catalogue"),
     ("convert", convert.convert, "Data sets"),
     ("export-html", page.export_html, "Data sets"),
+    ("follow", follow.follow, "Data sets"),
     ("prelabel", jobs.prelabel, "Jobs"),
     ("score", jobs.score, "Jobs"),
     ("train", train.train, "Training"),
