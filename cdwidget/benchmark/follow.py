@@ -1,8 +1,8 @@
 """Follow objects through sequences made from photographs, and correct them by clicks: how much work each method leaves to the user.
 
 From a correct mask in the first frame, a method proposes a mask in each next one. A proposal with an IoU below GOOD_IOU is corrected by
-simulated clicks, from the empty mask if less than half of it is right, and followed on from there; the click on a proposal that the method
-itself calls lost counts, too. Frames that hardly show the object need no mask.
+simulated clicks up to CORRECTED_IOU, from the empty mask if less than half of it is right, and followed on from there; the click on a
+proposal that the method itself calls lost counts, too. Frames that hardly show the object need no mask.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Session
 
 MAX_CLICKS = 10  # clicks to correct one frame
+CORRECTED_IOU = 0.9  # IoU at which a user stops correcting; a mask that is just good enough would not stay so in the next frame.
 LOST_IOU = 0.5  # An object is truly lost if its proposed mask has a smaller IoU.
 MIN_VISIBLE_SHARE = 0.25  # Smallest visible fraction of an object that needs a mask.
 MIN_VISIBLE_PX = 200  # Smallest visible area that needs a mask.
@@ -184,10 +185,10 @@ def _carry(method: str, name: str, carrier: Carrier, sequence: Iterable[Any], cl
 
 
 def _correct(image: np.ndarray, gt: np.ndarray, mask: np.ndarray, found: float, clicker: Predictor) -> tuple[np.ndarray, int]:
-    """Click until the IoU is good; return the mask and the number of clicks."""
+    """Click until the mask is right; return the mask and the number of clicks."""
     session = Session(image, clicker, mask=mask if found >= LOST_IOU else None)
     clicks: list[Click] = []
-    while len(clicks) < MAX_CLICKS and iou(gt, session.mask) < GOOD_IOU:
+    while len(clicks) < MAX_CLICKS and iou(gt, session.mask) < CORRECTED_IOU:
         click = next_click(gt, session.mask, clicked=clicks)
         if click is None:
             break

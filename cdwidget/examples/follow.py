@@ -22,13 +22,14 @@ from cdwidget.masks import Bbox, bbox
 from cdwidget.predictor import Prediction, QualityModel, Tokens
 from cdwidget.prompts import Click, Prompt
 
-MIN_CERTAINTY = 0.65  # Below it, an object is lost.
+MIN_CERTAINTY = 0.75  # Below it, an object is lost.
 FLOW_SIDE_PX = 512  # Longer side of the images between which flow is computed.
 MAX_FLOW_ERROR = 0.004  # Largest disagreement of forward and backward flow, as a fraction of the image diagonal.
 MAX_RELATIVE_FLOW_ERROR = 0.05  # Further disagreement allowed, as a fraction of the flow.
 MIN_FLOW_SIDE_PX = 16  # Shorter side of the images between which flow is computed.
 MIN_REDRAWN_SHARE = 0.03  # CDNet predicts if this fraction of the object and its surroundings has no consistent flow.
 SURROUNDINGS = 0.15  # Width of the surroundings of an object, as a fraction of the side of its box.
+MIN_REFERENCE = 0.05  # Smallest quality and similarity of a confirmed mask with which others are compared.
 MIN_OBJECT_PX = 16  # Smaller masks count as lost.
 MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its last confirmed area is lost.
 
@@ -68,7 +69,9 @@ class _Track:
     Attributes:
         instance: The object in the last frame to which it was followed.
         prob: Its mask there, before it is thresholded, float32 (H, W) in [0, 1].
-        area: Its last confirmed area in pixels.
+        area: Its confirmed area in pixels.
+        quality: The estimated IoU of the confirmed mask.
+        similarity: The mean similarity of the confirmed mask to its own tokens.
         reference: Its tokens where it was confirmed last.
         recent: Its tokens in that frame.
         lost: The object with its certainty when it was lost; None while it is followed.
@@ -77,6 +80,8 @@ class _Track:
     instance: Instance
     prob: np.ndarray
     area: int
+    quality: float
+    similarity: float
     reference: Sources
     recent: Sources
     lost: Instance | None = None
@@ -120,14 +125,17 @@ class Follower:
             if instance.mask.shape != image.shape[:2]:
                 raise ValueError(f"a mask is {instance.mask.shape} but the image {image.shape[:2]} (rows, columns); they must agree")
         tokens, center = self._encode(image)
+        self._quality.set_image(image)
         self._image = image
         self._tracks = []
         for position, instance in enumerate(instances, 1):
             if instance.mask.any():
                 track_id = next(number for number in (instance.track_id, instance.id, position) if number is not None)
                 sources = example_sources(tokens, center, instance.mask, ~instance.mask)
-                named = replace(instance, track_id=track_id)
-                self._tracks.append(_Track(named, instance.mask.astype(np.float32), instance.area, sources, sources))
+                similar = float(_to_pixels(similarity(tokens, center, sources), instance.mask)[instance.mask].mean())
+                quality = self._quality.estimate(instance.mask).iou
+                named, prob = replace(instance, track_id=track_id), instance.mask.astype(np.float32)
+                self._tracks.append(_Track(named, prob, instance.area, quality, similar, sources, sources))
 
     def advance(self, image: np.ndarray) -> FollowedFrame:
         """Follow the objects into the next image.
@@ -162,14 +170,13 @@ class Follower:
         return FollowedFrame(instances, [track.lost for track in self._tracks if track.lost is not None])
 
     def _follow(self, track: _Track, flow: Flow, tokens: Tokens, center: np.ndarray) -> None:
-        height, width = track.prob.shape
-        tokens_of_object = similarity(tokens, center, join_sources([track.reference, track.recent]))
-        similar = cv2.resize(tokens_of_object, (width, height), interpolation=cv2.INTER_LINEAR)
+        similar = _to_pixels(similarity(tokens, center, join_sources([track.reference, track.recent])), track.prob)
         prob = self._redraw(flow.move(track.prob), flow.is_consistent, similar)
         mask = prob > 0.5
         certainty = 0.0
         if np.count_nonzero(mask) >= max(MIN_OBJECT_PX, MIN_AREA_SHARE * track.area):
-            certainty = min(self._quality.estimate(mask).iou, float(similar[mask].mean()))
+            quality = self._quality.estimate(mask).iou / max(track.quality, MIN_REFERENCE)
+            certainty = min(1.0, quality, float(similar[mask].mean()) / max(track.similarity, MIN_REFERENCE))
         if certainty < self._min_certainty:
             track.lose(track.instance.mask, certainty)
             return
@@ -214,8 +221,9 @@ def follow(
 ) -> Iterator[FollowedFrame]:  # fmt: skip
     """Follow objects from the first image of a sequence through all others.
 
-    An object is lost when its certainty falls below a threshold. It is not followed further; correct it in that frame, and call `follow`
-    from there. An image that cannot be read is passed over, and its frame says why.
+    The certainty compares a mask with the confirmed one: the smaller one of two ratios, of their estimated IoU and of their similarity to
+    the confirmed object's tokens, at most 1. An object is lost when its certainty falls below a threshold. It is not followed further;
+    correct it in that frame, and call `follow` from there. An image that cannot be read is passed over, and its frame says why.
 
     Args:
         images: The sequence: a list of paths or arrays, a folder or pattern, a stack of arrays, or a file with several pages.
@@ -292,6 +300,11 @@ class Flow:
 def _grid(width: int, height: int) -> np.ndarray:
     """Return the column and row of each pixel, float32 (H, W, 2)."""
     return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
+
+
+def _to_pixels(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return values of tokens, float32 (rows, columns), resized to an image like an array (H, W)."""
+    return cv2.resize(values, like.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _surroundings(mask: np.ndarray) -> np.ndarray:
