@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cdwidget._version import __version__
-from cdwidget.default_predictor import register_loader
+from cdwidget.default_predictor import register_loader, register_quality_loader
 
 if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
@@ -106,7 +106,14 @@ def _load_predictor(name: str | None) -> Predictor:
     return load_predictor(name)
 
 
+def _load_quality_model() -> Any:
+    from cdwidget.model.quality import load_quality_model
+
+    return load_quality_model()
+
+
 register_loader(_load_predictor)
+register_quality_loader(_load_quality_model)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""The predictor that widgets use when none is given.
+"""The models that are used when none is given.
 
-The package registers how it is loaded (`cdwidget/__init__.py`), so that the widgets need not import the model and torch.
+The package registers how they are loaded (`cdwidget/__init__.py`), so that their users need not import the model and torch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Sequence
 if TYPE_CHECKING:
     import numpy as np
 
-    from cdwidget.predictor import Prediction, Predictor
+    from cdwidget.predictor import Prediction, Predictor, QualityModel
     from cdwidget.prompts import Prompt
 
 
@@ -58,12 +58,28 @@ class LazyPredictor:
 
 
 _loaders: list[Callable[[str | None], Predictor]] = []
+_quality_loaders: list[Callable[[], QualityModel]] = []
 _NAMED_PREDICTORS: dict[str, LazyPredictor] = {}
 
 
 def register_loader(load: Callable[[str | None], Predictor]) -> None:
     """Set how predictors are loaded by name, None for the default one; the last registration counts."""
     _loaders.append(load)
+
+
+def register_quality_loader(load: Callable[[], QualityModel]) -> None:
+    """Set how the quality model is loaded; the last registration counts."""
+    _quality_loaders.append(load)
+
+
+def load_predictor() -> Predictor:
+    """Load the default predictor."""
+    return _loaders[-1](None)
+
+
+def load_quality_model() -> QualityModel:
+    """Load the quality model."""
+    return _quality_loaders[-1]()
 
 
 def named_predictor(name: str) -> LazyPredictor:

@@ -25,7 +25,7 @@ class Action:
 
     NumPy numbers, arrays and lists become plain numbers and tuples when an action is made. Fields are annotated with one of
     `float`, `int`, `bool`, `str`, `int | None`, `int | Sequence[int] | None`, `str | None`, `tuple[int, ...]`,
-    `tuple[tuple[float, float], ...]` and `Mapping[str, Any]` (a JSON object, copied), as text.
+    `tuple[tuple[float, float], ...]`, `Mapping[str, Any]` (a JSON object, copied) and `tuple[Mapping[str, Any], ...]`, as text.
 
     Raises:
         ValueError: If a field has another type.
@@ -206,6 +206,12 @@ def json_object(name: str, value: Any, allow_nan: bool = False) -> dict[str, Any
     return dict(copy)
 
 
+def _json_objects(name: str, value: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
+        raise ValueError(f"{name} must be a list of objects that JSON can hold, not {value!r:.80}")
+    return tuple(json_object(name, one) for one in value)
+
+
 def _id_or_ids(name: str, value: Any) -> int | tuple[int, ...]:
     value = _plain(value)
     return _whole_numbers(name, value) if isinstance(value, (list, tuple)) else _whole_number(name, value)
@@ -226,4 +232,5 @@ _CONVERTERS: Mapping[Any, Callable[[str, Any], Any]] = {  # Converter of each an
     "tuple[int, ...]": _whole_numbers,
     "tuple[tuple[float, float], ...]": _points,
     "Mapping[str, Any]": json_object,
+    "tuple[Mapping[str, Any], ...]": _json_objects,
 }

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from cdwidget.click_simulation import core_distance
+from cdwidget.default_predictor import load_predictor, load_quality_model
 from cdwidget.detections import as_instances
 from cdwidget.examples.affinity import Sources, example_sources, join_sources, similarity
 from cdwidget.images import list_images, read_image
@@ -246,10 +247,10 @@ def follow(
     sources = list_images(images)
     if not sources:
         raise ValueError("the list of images is empty; give at least two images")
-    predictor, quality = predictor or _load_predictor(), quality or _load_quality_model()
-    if not hasattr(predictor, "tokens"):
-        raise ValueError(f"{type(predictor).__name__} has no tokens to follow objects by; use cdwidget.load_predictor()")
-    follower = Follower(predictor, quality, min_certainty)
+    chosen: Any = predictor or load_predictor()
+    if not hasattr(chosen, "tokens"):
+        raise ValueError(f"{type(chosen).__name__} has no tokens to follow objects by; use cdwidget.load_predictor()")
+    follower = Follower(chosen, quality or load_quality_model(), min_certainty)
     follower.start(read_image(sources[0]), as_instances(instances))
     yield follower.current()
     for source in sources[1:]:
@@ -317,15 +318,3 @@ def _surroundings(mask: np.ndarray) -> np.ndarray:
 def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return a mask, bool (H, W), resized to another image."""
     return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-
-
-def _load_predictor() -> FollowingPredictor:
-    from cdwidget.model import load_predictor
-
-    return load_predictor()
-
-
-def _load_quality_model() -> QualityModel:
-    from cdwidget.model.quality import load_quality_model
-
-    return load_quality_model()

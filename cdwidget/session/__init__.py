@@ -6,6 +6,7 @@ from cdwidget.session.actions import action_from_json, action_to_json
 from cdwidget.session.document import SOURCES, Change, Choice, Difference, Entry, State
 from cdwidget.session.editor import Journal, Kind
 from cdwidget.session.instances import Accept, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, SetAttributes, Snap, Split
+from cdwidget.session.paste import Paste
 from cdwidget.session.prediction import Alternative, PromptResult
 from cdwidget.session.session import Session
 
@@ -24,6 +25,7 @@ __all__ = [
     "Kind",
     "Lock",
     "Merge",
+    "Paste",
     "PromptResult",
     "Relabel",
     "Reorder",

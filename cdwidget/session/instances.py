@@ -16,6 +16,7 @@ import numpy as np
 from cdwidget.masks import Bbox, bbox, crop, expand_bbox, join_bboxes
 from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
+from cdwidget.session.paste import Paste, paste
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit, replace_pixels
 
 MAX_PARTS = 256  # Instances that one Split makes.
@@ -360,4 +361,5 @@ INSTANCE_ACTIONS: dict[type[Action], Callable[[Document, Any], Change]] = {
     Split: _split,
     Reorder: _reorder,
     Snap: _snap,
+    Paste: paste,
 }

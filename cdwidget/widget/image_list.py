@@ -202,6 +202,18 @@ class ImageList:
                 counts[(self._path(index) or self._array_path(index, None)).name] = count
         return counts
 
+    def previous_instances(self) -> Sequence[Instance]:
+        """Return the objects of the image before the open one; raise ValueError if there is no such image."""
+        if self.index == 0:
+            raise ValueError("This is the first image.")
+        return self._instances(self.index - 1) or ()
+
+    def previous_pixels(self) -> np.ndarray:
+        """Return the pixels of the image before the open one, uint8 (H, W, 3); raise OSError or ValueError if it cannot be read."""
+        source: Any = self._sources[self.index - 1]
+        session = source if isinstance(source, Session) else self._open.get(self.index - 1)
+        return read_image(self._image_of(self.index - 1)) if session is None else session.image
+
     def close(self) -> None:
         """Close the journals, so that others may write to them; the sessions stay."""
         for session in self._open.values():

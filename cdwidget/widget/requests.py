@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
+import numpy as np
+
+from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox, crop
-from cdwidget.session import Change, Session, action_from_json
+from cdwidget.session import Change, Paste, Session, action_from_json
 from cdwidget.tools import Scissors
 from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.images import encode_image, encode_tile
+from cdwidget.widget.previous import copied_objects, followed_objects
 from cdwidget.widget.transport import Operation, Reply
 
 THREADED_REQUESTS = ("superpixels", "tile")  # They take long, and a click must not wait for them.
@@ -52,6 +57,8 @@ class Requests:
             "sources": self.sources,
             "undo": lambda key=None: self._edit(self._active.undo, key),
             "redo": lambda key=None: self._edit(self._active.redo, key),
+            "copy_previous": lambda key=None: self._paste(copied_objects, key),
+            "follow_previous": lambda key=None: self._paste(followed_objects, key),
             "go": self.go,
             "goto": self.goto,
             "take_over": self.take_over,
@@ -125,6 +132,13 @@ class Requests:
         """Edit the image here although it is being edited elsewhere: {key}, as for `go`."""
         self._active.take_over()
         return {"key": self._active.key}, []
+
+    def _paste(self, find: Callable[[ImageList], tuple[list[Instance], str]], key: int | None) -> Reply:
+        """Add objects of the previous image in one step: {document, message}."""
+        self._check_key(key)
+        instances, message = find(self._active.images)
+        result, buffers = self._edit(lambda: self._active.apply(Paste.of(instances)), key)
+        return {**result, "message": message}, buffers
 
     def _finish(self, event: str, key: int | None) -> Reply:
         """Submit or skip the image: {passed, key, left}, as for `go`, and the number of images that are not finished."""

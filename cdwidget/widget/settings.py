@@ -54,6 +54,8 @@ SHORTCUTS = {
     "rename": ["F2"],
     "select_all": ["Ctrl+A"],
     "duplicate": ["Ctrl+D"],
+    "copy_previous": ["Ctrl+Shift+V"],
+    "follow_previous": ["Shift+F"],
     "merge": ["Ctrl+E"],
     "split": ["Ctrl+Shift+E"],
     "fill_holes": ["H"],

@@ -237,7 +237,12 @@ def _describe(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[
         "selected": state.selected,
         "locked": state.locked,
         "instances": [
-            {"id": entry.id, "label": entry.label, **({"attributes": dict(entry.attributes)} if entry.attributes else {})}
+            {
+                "id": entry.id,
+                "label": entry.label,
+                **({"attributes": dict(entry.attributes)} if entry.attributes else {}),
+                **({} if entry.score is None else {"score": entry.score}),
+            }
             for entry in state.entries
         ],
         "prompts": [action_to_json(prompt) for prompt in selected.prompts],

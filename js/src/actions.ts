@@ -10,6 +10,7 @@ export interface Actions {
   delete: { type: "delete"; instance?: number | readonly number[] };
   relabel: { type: "relabel"; label: string; instance?: number | readonly number[] };
   set_attributes: { type: "set_attributes"; instance: number | null; attributes: Attributes };
+  paste: { type: "paste"; objects: readonly Record<string, unknown>[] };
   duplicate: { type: "duplicate"; instance?: number };
   split: { type: "split"; instance?: number };
   merge: { type: "merge"; instance: number };

@@ -372,11 +372,11 @@ export class ImageDocument {
     this.change = null;
     this.previewedAction = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
-    this.instances = update.instances.map(({ id, label, attributes = {} }) => {
+    this.instances = update.instances.map(({ id, label, attributes = {}, score }) => {
       const old = known.get(id);
       const instance = old && !update.whole ? old : new Instance(id, label, this.image, old?.drafts);
       instance.label = label;
-      instance.attributes = attributes;
+      Object.assign(instance, { attributes, score });
       return instance;
     });
     const alphas = buffers.slice(update.patches.length);

@@ -43,6 +43,7 @@ export class Draft {
 export class Instance {
   readonly bitmap = new Bitmap();
   attributes: Attributes = {};
+  score?: number; // certainty of the model that has drawn it, 0 to 1
   private painted: Bitmap | null = null; // the bitmap with the drafts over it, once there was a draft
   private stale = EMPTY_BOX; // where `painted` is out of date
   private measured: { area: number; bounds: Box } | null = null;

@@ -74,7 +74,7 @@ export interface Update {
   locked: boolean; // manual edits are protected from the model
   can_undo: boolean;
   can_redo: boolean;
-  instances: { id: number; label: string; attributes?: Attributes }[];
+  instances: { id: number; label: string; attributes?: Attributes; score?: number }[];
   prompts: Prompt[]; // prompts of the selected object
   patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
   alternatives: Alternatives;

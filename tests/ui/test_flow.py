@@ -109,6 +109,27 @@ def test_five_objects_typed_while_the_kernel_is_slow_are_five_objects(lab: Lab, 
     assert user.effort == (5, 11)
 
 
+def test_the_objects_of_the_previous_image_are_a_key_away(lab: Lab, page: Page) -> None:
+    code = """
+paths = photos(3)
+images = [Item(paths[0], [block(60, 60, "cup"), block(160, 60, "plate")]), *paths[1:]]
+w = Annotator(images, predictor)
+w"""
+    user = open_user(lab, page, "previous", "from cdwidget import Item" + code)
+    user.press("d", "Control+Shift+V")
+    w = settle(user)
+    expect(w.root.locator(".cdw-message")).to_have_text("Copied 2 objects of the previous image")
+    expect(w.root.locator(".cdw-row[data-id]")).to_have_count(3)  # The third is the new object.
+    assert w.value(LABELS) == [["cup", "plate"], ["cup", "plate"]]
+    user.press("Control+z")
+    settle(user)
+    assert w.value(LABELS) == [["cup", "plate"], []]
+    user.press("Control+Shift+Z", "d")
+    settle(user)
+    assert w.value("len({}.instances)") == 0  # Going on copies nothing by itself.
+    assert w.value(LABELS.format("Annotator(images, predictor)"))[1] == ["cup", "plate"]  # Opened once more, as after a restart.
+
+
 def test_each_of_80_classes_is_a_few_letters_away(lab: Lab, page: Page) -> None:
     names = "['refrigerator', *[f'class {n}' for n in range(78)], 'zebra']"
     code = f"w = Annotator(photos(1)[0], predictor, labels={names}, label_finishes=True, closed_labels=True)\nw"

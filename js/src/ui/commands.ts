@@ -25,6 +25,17 @@ const imageChange = (command: Command<AnnotatorHost>): Command<AnnotatorHost> =>
   changesImage: true,
 });
 
+/** A command that adds objects of the previous image in one step, and says which. */
+const takeFromPrevious = (op: "copy_previous" | "follow_previous", title: string): Command<AnnotatorHost> =>
+  edit({
+    title,
+    run: async ({ doc }) => {
+      const reply = await doc.kernel.run<{ message: string }>(op, { key: doc.image.key });
+      if (reply) doc.say(reply.result.message);
+    },
+    whyOff: (view) => readOnly(view) || (view.doc.image.index > 0 ? "" : "This is the first image"),
+  });
+
 const activate = ({ name, hint, icon }: Tool): Command<AnnotatorHost> => ({
   title: ({ doc }) => `${doc.labelOf(name)}: ${hint}`,
   icon,
@@ -153,6 +164,8 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
     icon: ICONS.duplicate,
     run: ({ doc }) => doc.apply({ type: "duplicate" }),
   }),
+  copy_previous: takeFromPrevious("copy_previous", "Copy the objects of the previous image"),
+  follow_previous: takeFromPrevious("follow_previous", "Follow the objects of the previous image"),
   merge: edit({
     title: "Merge the selected objects",
     icon: ICONS.merge,

@@ -89,6 +89,15 @@ function objectList(host: Host): Part {
     setTooltip(trash, "Delete");
     trash.disabled = !doc.isEditable;
     const area = h("span", { class: "cdw-area", title: "Pixels" }, isDraft ? "" : instance.area.toLocaleString("en"));
+    const { score } = instance;
+    const certainty =
+      isDraft || score === undefined
+        ? null
+        : h(
+            "span",
+            { class: "cdw-certainty", title: "Certainty of the model", style: `--certainty: ${score}` },
+            score.toFixed(2),
+          );
     const cell = (child: HTMLElement) => h("div", { role: "gridcell" }, child);
     const isUnlabeled = !isDraft && !instance.label;
     const classes = [
@@ -121,6 +130,7 @@ function objectList(host: Host): Part {
         h("i", { class: "cdw-swatch" }),
         isDraft ? null : h("span", { class: "cdw-number" }, String(id)),
         h("span", { class: "cdw-name", title }, title),
+        certainty,
       ),
       cell(area),
       isDraft ? null : cell(trash),
@@ -140,9 +150,9 @@ function objectList(host: Host): Part {
   }
 
   function stateOf(instance: Instance): string {
-    const { id, label, area, outline } = instance;
+    const { id, label, area, score, outline } = instance;
     const isSet = [id === doc.selected, objects.hidden.has(id), objects.marked.has(id), doc.isEditable, !!outline];
-    return JSON.stringify([label, area, ...isSet, nameOf(instance), host.color(instance)]);
+    return JSON.stringify([label, area, score, ...isSet, nameOf(instance), host.color(instance)]);
   }
 
   /** The second click of a double-click belongs to the row of the first: selecting an object may have moved the rows. */
