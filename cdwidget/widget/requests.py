@@ -24,6 +24,9 @@ class Host(Protocol):
 
     view_only: bool
 
+    def send_state(self, key: str) -> None:
+        """Send a trait again."""
+
 
 class ImageChanged(ValueError):
     """A request was made for an image that is no longer shown, so it was not carried out."""
@@ -50,6 +53,7 @@ class Requests:
             "image": self.image,
             "tile": self.tile,
             "document": self.document,
+            "encoded": self.encoded,
             "apply": self.apply,
             "peek": self.peek,
             "superpixels": self.superpixels,
@@ -71,6 +75,12 @@ class Requests:
         """Return the image as a file, reduced if it is very large: {key, mime}."""
         file, mime = encode_image(self._active.session.image)
         return {"key": self._active.key, "mime": mime}, [file]
+
+    def encoded(self) -> Reply:
+        """Reply once the image is encoded, for a page that does not receive the progress that a thread sends."""
+        self._active.encode().done.wait()
+        self._host.send_state("_phase")
+        return {}, []
 
     def tile(self, box: Bbox, width: int, height: int, lossless: bool = False) -> Reply:
         """Return the image inside `box` as a file of `width` x `height` pixels: {key, mime}."""

@@ -16,6 +16,7 @@ from typing import Any, Callable, ClassVar, Collection, Mapping, Protocol
 import anywidget
 import numpy as np
 import traitlets as t
+from IPython import get_ipython
 
 from cdwidget._deprecated import warn_renamed
 from cdwidget.masks import Patch, unpack
@@ -73,6 +74,11 @@ class SharedWidget(anywidget.AnyWidget):
     view_only = t.Bool(False, help="whether the page only shows masks and cannot edit them").tag(sync=True)
     shortcuts = t.Dict(t.List(t.Unicode()), help="keys of each command; commands that are not given keep their keys").tag(sync=True)
     _snapshot = t.Unicode("", help="static picture for readers without a kernel, a data: address").tag(sync=True)
+    revision = t.Int(0, help="set by the page after every change, outside of IPython only; marimo then runs the dependent cells").tag(
+        sync=True
+    )
+    _is_notebook = t.Bool(help="whether IPython runs the code, so that a notebook saves the state of the widget").tag(sync=True)
+    _thread_beat = t.Int(0, help="increased by a thread, so that a page learns whether it receives messages of threads").tag(sync=True)
     busy = t.Bool(False, read_only=True, help="whether Python is working and the page may wait for it").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
@@ -118,6 +124,11 @@ class SharedWidget(anywidget.AnyWidget):
         """Draw the present content for readers without a kernel, uint8 (h, w, 3) RGB."""
         raise NotImplementedError
 
+    def beat(self) -> None:
+        """Increase the number that shows a page that it receives messages of this thread."""
+        with self.lock:
+            self._thread_beat += 1
+
     def notify_change(self, change: Any) -> None:
         """Notify the page and the observers of one change at a time."""
         with self.lock:
@@ -133,6 +144,10 @@ class SharedWidget(anywidget.AnyWidget):
     def _settable_traits(cls) -> set[str]:
         """Return the names of the shared traits that the user and the page may set."""
         return {name for name, trait in cls.class_traits(sync=True).items() if not (name.startswith("_") or trait.read_only)}
+
+    @t.default("_is_notebook")
+    def _has_ipython(self) -> bool:
+        return get_ipython() is not None
 
     @t.validate("shortcuts")
     def _with_defaults(self, proposal: Any) -> dict[str, list[str]]:
@@ -154,13 +169,19 @@ class Connection(Protocol):
     def send(self, content: Any, buffers: Any = None) -> None:
         """Send a message to every page that shows the widget."""
 
+    def beat(self) -> None:
+        """Increase a trait."""
+
 
 class Channel:
     """Reply to the requests that pages send to a widget.
 
-    A request is `{id, op, ...}`. Its reply is `{id, ok: true, result, deflated}` with buffers, or `{id, ok: false, error, kind}`,
+    A request is `{id, op, inline, ...}`. Its reply is `{id, ok: true, result, deflated}` with buffers, or `{id, ok: false, error, kind}`,
     where `kind` is the name of the exception. A notification is a reply with the id None. `deflated` holds the positions of the
     buffers that are compressed; the page decompresses them before it uses the reply.
+
+    Some hosts, such as Shiny, drop messages that a thread sends. A page requests `inline` replies, without a thread, until it has
+    received a beat of a thread.
 
     Args:
         connection: The widget.
@@ -179,9 +200,12 @@ class Channel:
         self._send(None, reply)
 
     def _on_message(self, _connection: Connection, message: dict[str, Any], _buffers: Any) -> None:
-        if message.get("op") in self._threaded:
-            # The copied context tells ipykernel which request the reply belongs to.
-            Thread(target=copy_context().run, args=(self._run, message), daemon=True).start()
+        message, is_inline = dict(message), message.get("inline", False)
+        message.pop("inline", None)
+        if is_inline:
+            _start_thread(self._connection.beat)
+        if message.get("op") in self._threaded and not is_inline:
+            _start_thread(lambda: self._run(message))
         else:
             self._run(message)
 
@@ -204,6 +228,11 @@ class Channel:
         deflated = [position for position, buffer in enumerate(buffers) if _pays_to_deflate(buffer)]
         sent = [zlib.compress(buffer, 1) if position in deflated else buffer for position, buffer in enumerate(buffers)]
         self._connection.send({"id": request, "ok": True, "result": result, "deflated": deflated}, buffers=sent)
+
+
+def _start_thread(function: Callable[[], None]) -> None:
+    """Run a function in a thread; the copied context tells ipykernel which request its messages belong to."""
+    Thread(target=copy_context().run, args=(function,), daemon=True).start()
 
 
 def _pays_to_deflate(buffer: bytes) -> bool:

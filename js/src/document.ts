@@ -5,7 +5,7 @@ import { copyBuffer } from "./buffers";
 import type { Size } from "./camera";
 import { EditQueue } from "./edit_queue";
 import { Draft, Instance } from "./instance";
-import { type Fields, Kernel, Listeners, type Offer, type Reply } from "./kernel";
+import { type Fields, Kernel, Listeners, type Offer, type Reply, reportRevision } from "./kernel";
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
 import { type FetchTile, Pyramid } from "./pyramid";
@@ -25,6 +25,7 @@ const MODEL_SOURCE = "model"; // source of pixels set by prompt tools
 const MODEL_FLASH_STRENGTH = 0.65;
 const MANUAL_FLASH_STRENGTH = 0.25; // weaker, because users expect the change that they drew
 const MESSAGE_MS = 4_000;
+const BEAT_MS = 3_000; // until then, a message of a thread should have arrived
 const MAX_RECENT_LABELS = 8;
 
 export class ImageDocument {
@@ -172,6 +173,7 @@ export class ImageDocument {
     if (this.isOpen) return;
     this.isOpen = true;
     void this.load();
+    setTimeout(() => !this.kernel.receivesThreads && this.kernel.request("encoded").catch(() => {}), BEAT_MS);
   }
 
   /** Call `listener` after every change until `signal` is aborted. */
@@ -363,6 +365,7 @@ export class ImageDocument {
     if (update.key !== this.image.key || update.revision <= this.revision) return;
     if (!update.whole && update.revision !== this.revision + 1) return void this.kernel.load("document"); // one was lost
     this.revision = update.revision;
+    reportRevision(this.model, update.revision);
     this.selected = update.selected;
     this.prompts = update.prompts;
     this.locked = update.locked;

@@ -5,5 +5,5 @@ import { widgetModule } from "./kernel";
 
 export default widgetModule(
   (model: GalleryModel) => new Queue(model),
-  (queue, host, signal) => new GalleryView(queue, host, signal),
+  (queue, host, signal, findModel) => new GalleryView(queue, host, signal, findModel),
 );

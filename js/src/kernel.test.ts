@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { copyBuffer } from "./buffers";
-import { Kernel, type Message, type Model, RequestPool } from "./kernel";
+import { Kernel, type Message, type Model, RequestPool, reportRevision } from "./kernel";
 
 type Callback = (...args: any[]) => void;
 
@@ -97,6 +97,32 @@ test("a damaged reply fails its request and does not stop the next one", async (
   await expect(first).rejects.toThrow("a reply is damaged");
   expect((await second).result).toBe(2);
 });
+
+test("Python replies without threads until a message of a thread has arrived", () => {
+  const isInline = () => (model.sent.at(-1) as { inline?: boolean }).inline ?? false;
+  void kernel.request("tile");
+  expect(isInline()).toBe(true);
+  model.fire("change:_thread_beat");
+  void kernel.request("tile");
+  expect(isInline()).toBe(false);
+});
+
+test.each([true, false])(
+  "a change sets the revision for cells to run again, except in a notebook (%s)",
+  (isNotebook) => {
+    const traits: Record<string, unknown> = { _is_notebook: isNotebook, revision: 1 };
+    let saved = 0;
+    const host = {
+      get: (name: string) => traits[name],
+      set: (name: string, value: unknown) => {
+        traits[name] = value;
+      },
+      save_changes: () => saved++,
+    };
+    for (const revision of [1, 2, 2]) reportRevision(host as unknown as Parameters<typeof reportRevision>[0], revision);
+    expect([traits.revision, saved]).toEqual(isNotebook ? [1, 0] : [2, 1]);
+  },
+);
 
 test("a Python exception is a rejected promise with its text", async () => {
   const request = kernel.request("apply");

@@ -83,6 +83,7 @@ const SLOW_TEXT =
 
 export class Kernel {
   notice: Notice | null = null;
+  receivesThreads = false; // Shiny drops messages that a thread in Python sends; until one arrives, Python replies without threads
   private readonly page = Math.random().toString(36).slice(2, 8); // several pages on one kernel receive each other's replies
   private count = 0;
   private readonly pending = new Map<string, PendingRequest>();
@@ -97,6 +98,7 @@ export class Kernel {
   ) {
     model.on("msg:custom", this.receive);
     model.on("comm_live_update", this.probe);
+    model.on("change:_thread_beat", this.onBeat);
   }
 
   get isBusy() {
@@ -115,7 +117,7 @@ export class Kernel {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.reportSlow(), SLOW_REPLY_MS);
       this.pending.set(id, { settled, resolve: resolve as (reply: Reply) => void, reject, timer });
-      this.model.send({ id, op, ...fields });
+      this.model.send(this.receivesThreads ? { id, op, ...fields } : { id, op, inline: true, ...fields });
     });
   }
 
@@ -185,8 +187,13 @@ export class Kernel {
     this.isClosed = true;
     this.model.off("msg:custom", this.receive);
     this.model.off("comm_live_update", this.probe);
+    this.model.off("change:_thread_beat", this.onBeat);
     this.rejectAll("the widget was closed");
   }
+
+  private readonly onBeat = () => {
+    this.receivesThreads = true;
+  };
 
   /** Deliver a message, in the order of arrival: later ones wait for one that is being decompressed. */
   private readonly receive = (message: Message, data?: HostBuffer[]) => {
@@ -285,6 +292,16 @@ export class RequestPool {
   }
 }
 
+/** Set the trait that makes marimo run the dependent cells. In a notebook nobody waits for it. */
+export function reportRevision(
+  model: Pick<Model<{ _is_notebook: boolean; revision: number }>, "get" | "set" | "save_changes">,
+  revision: number,
+) {
+  if (model.get("_is_notebook") || model.get("revision") === revision) return;
+  model.set("revision", revision);
+  model.save_changes();
+}
+
 /** Functions to call after a change; `last` is called after all others. */
 export class Listeners {
   private readonly listeners = new Set<() => void>();
@@ -320,15 +337,25 @@ export class Listeners {
 
 /** The arguments that a host passes to the functions of an anywidget module. */
 interface HostProps<Traits> {
-  model: Model<Traits>;
+  model: Model<Traits> & { widget_manager?: { get_model(id: string): Promise<unknown> } };
   el: HTMLElement;
-  signal?: AbortSignal;
+  host?: { getModel(reference: string): Promise<unknown> };
+}
+
+/** Return the model of another widget by the reference that a trait holds. */
+export type FindModel = (reference: string) => Promise<unknown>;
+
+/** Hosts offer the models of other widgets in one of two ways, or not at all. */
+function findModelOf<Traits>({ model, host }: HostProps<Traits>): FindModel | null {
+  const { widget_manager: manager } = model;
+  if (manager) return (reference) => manager.get_model(reference.replace(/^(IPY_MODEL_|anywidget:)/, ""));
+  return host ? (reference) => host.getModel(reference) : null;
 }
 
 /** Return an anywidget module: one state for each model, one view for each output that shows it. */
 export function widgetModule<Traits, State extends { close(): void }>(
   createState: (model: Model<Traits>) => State,
-  createView: (state: State, host: HTMLElement, signal: AbortSignal) => unknown,
+  createView: (state: State, host: HTMLElement, signal: AbortSignal, findModel: FindModel | null) => unknown,
 ) {
   return () => {
     let state: State | undefined;
@@ -337,10 +364,10 @@ export function widgetModule<Traits, State extends { close(): void }>(
         state = createState(model);
         return () => state?.close();
       },
-      render({ model, el }: HostProps<Traits>) {
+      render(props: HostProps<Traits>) {
         const controller = new AbortController();
-        state ??= createState(model);
-        createView(state, el, controller.signal);
+        state ??= createState(props.model);
+        createView(state, props.el, controller.signal, findModelOf(props));
         return () => controller.abort();
       },
     };

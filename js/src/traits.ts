@@ -35,6 +35,8 @@ export interface AnnotatorTraits {
   _notice: string;
   _in_use: boolean; // the image is being edited elsewhere
   _snapshot: string; // a static picture, the address of its data
+  _is_notebook: boolean;
+  revision: number;
   _tools: ToolInfo[];
   _sources: string[]; // names of the pixel sources, by number
   tool: string;

@@ -11,7 +11,7 @@ import traitlets as t
 
 from cdwidget.catalogue import Conflict, InstanceRow, ItemRow
 from cdwidget.catalogue.editing import checked_tags
-from cdwidget.default_predictor import named_predictor
+from cdwidget.default_predictor import DEFAULT_PREDICTOR, named_predictor
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
 from cdwidget.session import Session
@@ -72,6 +72,8 @@ class Gallery(GallerySettings):
         self._editor_widget: Editor | None = None  # Kept while the editor is closed, to be used again.
         self._reported_session: Session | None = None  # The session whose failed save was already reported.
         super().__init__(**traits)
+        if not self._is_notebook:  # marimo cannot create a widget while it handles a message.
+            self._editor_widget = self._create_editor(Session(np.zeros((1, 1, 3), np.uint8), DEFAULT_PREDICTOR))
         self.requests = Requests(self)
         self._channel = Channel(self, self.requests.operations, THREADED_REQUESTS)
         self.listing.query(**self._query_filters())
@@ -341,11 +343,14 @@ class Gallery(GallerySettings):
         self._reported_session = None
         self._notice = RESUMED_NOTICE if session.can_undo else ""
         if self._editor_widget is None or self._editor_widget.comm is None:
-            self._editor_widget = Editor(session, autosave=True, labels=self.catalogue.labels(), opacity=self.opacity)
+            self._editor_widget = self._create_editor(session)
         self._editor_widget.view_only = self.view_only
         self._editor_widget.show(session)
         self._editor = self._editor_widget
         self.editor_state.prefetch(lambda: next((self._rows([following])[0] for following in self._next_ids(id)), None))
+
+    def _create_editor(self, session: Session) -> Editor:
+        return Editor(session, autosave=True, labels=self.catalogue.labels(), opacity=self.opacity)
 
     def _close_editor(self) -> None:
         self._editor = None

@@ -18,11 +18,6 @@ export interface Editor extends Part {
   readonly isOpen: boolean;
 }
 
-/** Models in Jupyter have a widget manager; models in other hosts do not. */
-interface JupyterModel {
-  widget_manager?: { get_model(id: string): Promise<AnnotatorModel> };
-}
-
 interface MountedAnnotator {
   view: AnnotatorView;
   close(): void;
@@ -85,14 +80,13 @@ export function editor(host: EditorHost, signal: AbortSignal): Editor {
   async function replaceAnnotator(next: string | null) {
     mounted?.close();
     mounted = null;
-    const { widget_manager } = queue.model as typeof queue.model & JupyterModel;
     if (!next) return;
-    if (!widget_manager)
+    if (!host.findModel)
       return queue.kernel.showError(
         "This host cannot show a widget inside another one. Open the item with an Annotator in its own cell.",
       );
     try {
-      const model = await widget_manager.get_model(next.replace(/^IPY_MODEL_/, ""));
+      const model = (await host.findModel(next)) as AnnotatorModel;
       if (next !== reference || signal.aborted) return;
       mounted = mount(model);
       if (host.hasFocus) mounted.view.focus();

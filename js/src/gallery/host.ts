@@ -1,5 +1,6 @@
 /** The members of the gallery's view that its parts use. Each part declares the few interfaces that it needs. */
 import type { FullScreen } from "../dom";
+import type { FindModel } from "../kernel";
 import type { CommandRunner } from "../ui/command_set";
 import type { Queue } from "./queue";
 import type { Row, Status } from "./rows";
@@ -54,6 +55,7 @@ export interface GridHost extends QueueHost, GalleryCommandHost, FocusedRowHost 
 /** The editor's view of the gallery. */
 export interface EditorHost extends QueueHost, GalleryCommandHost, LabelColorHost {
   readonly screen: FullScreen;
+  readonly findModel: FindModel | null;
   readonly hasFocus: boolean;
   commandOf(event: KeyboardEvent): string | undefined;
   onEditorToggle(hadFocus: boolean): void;

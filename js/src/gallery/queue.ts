@@ -1,5 +1,5 @@
 /** The browser's copy of the list in Python: rows, pictures and pending decisions. One per model, shared by all its views. */
-import { type Fields, Kernel, Listeners, type Model, type Offer, RequestPool } from "../kernel";
+import { type Fields, Kernel, Listeners, type Model, type Offer, RequestPool, reportRevision } from "../kernel";
 import { EditorState } from "./editor_state";
 import { Heatmaps, type ThumbnailReply, Thumbnails } from "./pictures";
 import { BLOCK_SIZE, type Range, type Row, Rows, type Status } from "./rows";
@@ -48,6 +48,8 @@ export interface GalleryTraits extends Filters {
   _editor: string | null; // reference to the annotator in the editor
   _notice: string;
   _snapshot: string;
+  _is_notebook: boolean;
+  revision: number;
 }
 export type GalleryModel = Model<GalleryTraits>;
 
@@ -400,6 +402,7 @@ export class Queue {
     for (const [id, row] of Object.entries(result?.replaced ?? {})) this.rows.replace(Number(id), row);
     if (Array.isArray(result?.changed)) for (const row of result.changed) this.onRowChange(row);
     if (result?.progress) this.progress = result.progress;
+    if (result?.changed || result?.replaced) reportRevision(this.model, this.model.get("revision") + 1);
     this.listeners.notifySoon();
   }
 

@@ -1,5 +1,7 @@
 /** One view of a gallery: filters, progress, tiles, details, the editor over them, and the keys. */
+
 import { FullScreen, focusedNear, h, isPointerClickOnFocusedButton, leave } from "../dom";
+import type { FindModel } from "../kernel";
 import { guardShortcuts, type Shortcuts } from "../keys";
 import { CommandSet } from "../ui/command_set";
 import { refreshAll } from "../ui/controls";
@@ -60,6 +62,7 @@ export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCo
     readonly queue: Queue,
     host: HTMLElement,
     signal: AbortSignal,
+    readonly findModel: FindModel | null,
   ) {
     this.commands = new CommandSet<GalleryHost>({
       table: COMMANDS,

@@ -60,7 +60,7 @@ export function snapshot(host: DocumentHost & LabelHost & ObjectHost, signal: Ab
     refresh() {
       refresh();
       const state = `${doc.image.key} ${doc.revision}`;
-      if (!doc.picture || doc.revision < 0 || state === drawn) return;
+      if (!doc.model.get("_is_notebook") || !doc.picture || doc.revision < 0 || state === drawn) return;
       drawn = state;
       clearTimeout(timer);
       timer = setTimeout(draw, REST_MS);
