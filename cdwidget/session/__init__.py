@@ -8,12 +8,14 @@ from cdwidget.session.editor import Journal, Kind
 from cdwidget.session.instances import Accept, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, SetAttributes, Snap, Split
 from cdwidget.session.paste import Paste
 from cdwidget.session.prediction import Alternative, PromptResult
+from cdwidget.session.semantic import AddToClass
 from cdwidget.session.session import Session
 
 __all__ = [
     "SOURCES",
     "Accept",
     "Action",
+    "AddToClass",
     "Alternative",
     "Change",
     "Choice",

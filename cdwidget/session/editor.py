@@ -191,6 +191,16 @@ class DocumentEditor:
         """Whether `redo` can redo a change."""
         return self._history.undone is not None
 
+    @property
+    def newest_change(self) -> Change | None:
+        """The change that `undo` would undo; None if there is none."""
+        return self._history.newest
+
+    @property
+    def newest_undone(self) -> Change | None:
+        """The change that `redo` would redo; None if there is none."""
+        return self._history.newest_undone
+
     def apply(self, action: Action) -> Change:
         """Apply an action. Every change of a mask goes through this method.
 

@@ -13,10 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cdwidget.masks import Bbox, bbox, crop, expand_bbox, join_bboxes
+from cdwidget.masks import Bbox, bbox, crop, expand_bbox
 from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.session.paste import Paste, paste
+from cdwidget.session.semantic import AddToClass, add_to_class, union
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit, replace_pixels
 
 MAX_PARTS = 256  # Instances that one Split makes.
@@ -237,17 +238,9 @@ def _merge(document: Document, action: Merge) -> Change:
     into, other = state.entry(), state.entry(action.instance)
     if into.id == other.id:
         raise ValueError(f"instance {into.id} is the selected one; merge another instance into it")
-    theirs = document.pixels_of(other.id)
-    box = join_bboxes(document.pixels.box, theirs.box)
-    mine, theirs = document.pixels.crop(box), theirs.crop(box)
-    both = Pixels(
-        box,
-        mine.mask | theirs.mask,
-        np.where((theirs.mask > mine.mask) | (mine.sources == 0), theirs.sources, mine.sources),
-        None if mine.alpha is None and theirs.alpha is None else np.maximum(mine.full_alpha, theirs.full_alpha),
-    )
+    both = union(document.pixels, document.pixels_of(other.id))
     new_state = state.with_entry(replace(into, choice=None)).without(other.id)
-    return document.change(action, into.id, new_state, Difference(into.id, *mine.difference(both)))
+    return document.change(action, into.id, new_state, Difference(into.id, *document.pixels.difference(both)))
 
 
 def _split(document: Document, action: Split) -> Change:
@@ -362,4 +355,5 @@ INSTANCE_ACTIONS: dict[type[Action], Callable[[Document, Any], Change]] = {
     Reorder: _reorder,
     Snap: _snap,
     Paste: paste,
+    AddToClass: add_to_class,
 }

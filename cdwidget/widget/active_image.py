@@ -6,18 +6,20 @@ The widget and its requests both use it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import replace
 from threading import Thread
 from typing import Any, Protocol
 
 from cdwidget.registry import unknown_name
-from cdwidget.session import Accept, Action, Change, Relabel
+from cdwidget.session import Accept, Action, AddToClass, Change, Relabel, Select, Session
 from cdwidget.session.actions import PREDICTOR_ACTIONS
 from cdwidget.tools import TOOL_OF_ACTION
 from cdwidget.widget.encoder import Encoder
 from cdwidget.widget.image_list import ImageList
+from cdwidget.widget.semantic import ERASERS, semantic_action
+from cdwidget.widget.steps import erase_drawing, joined, label_of_new, redo_step, undo_step
 from cdwidget.widget.transport import Reply, change_reply, document_reply
 
 
@@ -27,6 +29,8 @@ class TraitHost(Protocol):
     lock: AbstractContextManager[Any]
     labels: list[str]
     closed_labels: bool
+    mode: str
+    view_only: bool
 
     def set_trait(self, name: str, value: Any) -> None:
         """Set a trait, also a read-only one."""
@@ -59,9 +63,8 @@ class ActiveImage:
         self._revision = 0
         self._subscriptions: dict[Callable[[], None], Callable[[], None]] = {}
         self.key = 0
-        self.next_label = host.labels[0] if len(host.labels) == 1 else ""
+        self.next_label = host.labels[0] if len(host.labels) == 1 or host.mode == "semantic" else ""
         self._first_new: int | None = None  # Id of the new object that was selected when the image was shown.
-        self._labelings: list[Change] = []  # Relabels that were applied together with the first edit of a new object.
         self._choices: list[tuple[Change, str]] = []  # Relabels by the user, and `next_label` before each.
         self.is_mirroring = False
         self.show(images)
@@ -91,14 +94,16 @@ class ActiveImage:
             ValueError: If there is no such image; then the current one stays.
         """
         with self._host.lock:
-            skipped = self.images.go(step)
+            before, skipped = self.session, self.images.go(step)
+            self._finish_drawing_of(before)
             self.show(self.images)
         return skipped
 
     def goto(self, index: int | None) -> list[str]:
         """Show the image at a position, as `ImageList.goto`."""
         with self._host.lock:
-            skipped = self.images.goto(index)
+            before, skipped = self.session, self.images.goto(index)
+            self._finish_drawing_of(before)
             self.show(self.images)
         return skipped
 
@@ -205,12 +210,21 @@ class ActiveImage:
 
     def _apply(self, action: Action) -> Change:
         session = self.session
+        if self._host.mode == "semantic":
+            if isinstance(action, Select) and action.instance != session.selected:
+                self.finish_drawing()
+                if action.instance is not None and not session.state.has(action.instance):  # The drawing took all of its pixels.
+                    action = Select()
+            if isinstance(action, ERASERS) and not action.add and self._is_new:
+                label = self.label
+                session.apply(replace(action, add=True))
+                return session.apply(erase_drawing(label))
+            action = semantic_action(session, action)
         if isinstance(action, Relabel) and action.instance in (None, session.selected):
-            change, before = session.apply(action), self.next_label
-            self.next_label = action.label
-            self._choices.append((change, before))
-            return change
-        elif isinstance(action, Accept) and action.label is not None:
+            return self._choose(action.label, session.apply(action))
+        if isinstance(action, AddToClass) and action.next is not None:
+            return self._choose(action.next, session.apply(action))
+        if isinstance(action, (Accept, AddToClass)) and action.label is not None:
             self.next_label = action.label
         if not isinstance(action, (*PREDICTOR_ACTIONS, *TOOL_OF_ACTION)) or not self._is_new:
             return session.apply(action)
@@ -218,28 +232,38 @@ class ActiveImage:
         self.next_label = label or self.next_label
         if label == session.label or change.is_empty:
             return change
-        self._labelings.append(session.apply(Relabel(label)))
-        return replace(change, new_state=session.state)  # The two are one step for the user.
+        return joined(change, session.apply(label_of_new(label, session.selected)))
+
+    def finish_drawing(self) -> None:
+        """In semantic mode, add the drawing to its class; a drawing that cannot be saved stays an object of its own."""
+        self._finish_drawing_of(self.session)
+
+    def _finish_drawing_of(self, session: Session) -> None:
+        if self._host.mode == "semantic" and not self._host.view_only and session.patch().any():
+            with suppress(OSError):
+                session.apply(AddToClass())
+
+    def _choose(self, label: str, change: Change) -> Change:
+        """Remember the choice of a label; undoing its change restores the label before."""
+        self._choices.append((change, self.next_label))
+        self.next_label = label
+        return change
 
     def _undo(self) -> Change | None:
-        change = self.session.undo()
-        for choice, before in self._choices:
-            if change is choice:
-                self.next_label = before
-        if change is None or not any(change is labeling for labeling in self._labelings):
-            return change
-        first = self.session.undo()
-        return replace(first, new_state=change.new_state) if first else change
+        changes = undo_step(self.session)
+        for change in changes:
+            for choice, before in self._choices:
+                if change is choice:
+                    self.next_label = before
+        return _step(changes[::-1], undone=True)
 
     def _redo(self) -> Change | None:
-        change = self.session.redo()
-        for choice, _ in self._choices:
-            if change is choice:
-                self.next_label = choice.new_state.entry().label
-        if change and any(change.new_state is labeling.old_state for labeling in self._labelings):
-            labeling = self.session.redo()
-            return labeling and replace(change, new_state=labeling.new_state)
-        return change
+        changes = redo_step(self.session)
+        for change in changes:
+            for choice, _ in self._choices:
+                if change is choice:
+                    self.next_label = choice.new_state.entry().label
+        return _step(changes, undone=False)
 
     def _edit(self, edit: Callable[[], Change | None], undone: bool = False) -> tuple[Change | None, Reply]:
         with self._host.lock, self._busy():
@@ -277,3 +301,13 @@ class ActiveImage:
         Its sender may hold the lock of another widget that waits for this one.
         """
         Thread(target=copy_context().run, args=(self._show_notice,), daemon=True).start()
+
+
+def _step(changes: list[Change], undone: bool) -> Change | None:
+    """Return one change for those of a step, oldest first; one of the last state if their pixels need all of the document."""
+    if not changes:
+        return None
+    first, last = changes[0], changes[-1]
+    if not any(change.differences for change in changes[1:]):
+        return joined(first, last)
+    return first if undone else last

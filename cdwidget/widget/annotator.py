@@ -17,7 +17,7 @@ from cdwidget.images import WindowLike, list_images
 from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session, State
+from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session
 from cdwidget.widget import export
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.colors import object_color
@@ -25,7 +25,9 @@ from cdwidget.widget.encoder import preload_tool
 from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
 from cdwidget.widget.requests import THREADED_REQUESTS, Requests
+from cdwidget.widget.semantic import class_map
 from cdwidget.widget.settings import AnnotatorSettings
+from cdwidget.widget.submission import Submission
 from cdwidget.widget.transport import Channel, Reply, bundled
 
 if TYPE_CHECKING:
@@ -103,10 +105,11 @@ class Annotator(AnnotatorSettings):
             options["instances"] = given
         reading = {name: value for name, value in (("window", to_window(window)), ("bands", bands)) if value is not None}
         self._inspector: Inspector | None = None
-        self._callbacks: dict[str, list[Callback]] = {"submit": [], "skip": []}
-        self._finished: dict[int, tuple[str, State]] = {}  # The decision about each image, and its state then.
+        self._submission = Submission()
         super().__init__(**traits)  # An unknown or wrong trait raises before an image and its journal are opened.
         try:
+            if self.mode == "semantic" and not self.labels:
+                raise ValueError("mode='semantic' needs the classes of the pixels; give labels=['road', 'sky']")
             images = ImageList(sources, predictor or DEFAULT_PREDICTOR, options, autosave, index, reading)
             self.active_image = ActiveImage(images, self)
         except BaseException:
@@ -151,6 +154,14 @@ class Annotator(AnnotatorSettings):
     def instances(self) -> Sequence[Instance]:
         """The objects of the image being shown: mask bool (H, W), label, id."""
         return self.session.instances
+
+    @property
+    def label_map(self) -> np.ndarray:
+        """The class in front at each pixel of the image being shown, uint8 (H, W).
+
+        0 is no class, and 1 the first of `labels`. Labels that are not among them follow. More than 255 classes need uint16.
+        """
+        return class_map(self.session, self.labels)
 
     @property
     def items(self) -> list[Item]:
@@ -299,7 +310,7 @@ class Annotator(AnnotatorSettings):
         Args:
             path: The file or folder. Images that are not files are written next to it.
             format: A name in `cdwidget.formats.FORMATS`. None to choose by the path: .json and folders are COCO, .npz is npz, and
-                .png is one mask, 255 in the objects of the image being shown.
+                .png is one mask of the image being shown: 255 in its objects, or in semantic mode `label_map`.
 
         Returns:
             The path that was written.
@@ -308,7 +319,9 @@ class Annotator(AnnotatorSettings):
             ValueError: If the suffix belongs to no format.
             FileExistsError: If the file holds labels of images that are not among `items`, or another image has a needed name.
         """
-        written = export.save(self.active_image.images, self.labels, Path(path).expanduser(), format)
+        self.active_image.finish_drawing()
+        colors = self.colors if self.mode == "semantic" else None
+        written = export.save(self.active_image.images, self.labels, Path(path).expanduser(), format, colors)
         if written.suffix != ".png" and self.labels:  # A mask has no labels.
             export.warn_of_missing_labels(self.active_image.images)
         return written
@@ -359,30 +372,17 @@ class Annotator(AnnotatorSettings):
             raise
 
     def _finish(self, event: str) -> tuple[list[str], int]:
-        """Call the callbacks of "submit" or "skip", then show the next image.
-
-        An image that was finished so and has not changed since calls no callback again.
-
-        Args:
-            event: "submit" or "skip".
-
-        Returns:
-            The problems of images that were passed over, and the number of images that are neither submitted nor skipped.
-        """
+        """Finish the image as submitted or skipped, then show the next one, as `Requests` describes."""
         if event == "submit" and not self.view_only and self.session.mask_patch().any():
             self.apply(Accept())
         images = self.active_image.images
-        decision = event, self.session.state
-        if self._finished.get(images.index) != decision:
-            for callback in self._callbacks[event]:
-                callback(self)
-            self._finished[images.index] = decision
+        self._submission.finish(event, images.index, self)
         passed = self.active_image.go(1) if images.index + 1 < len(images) else []
-        return passed, len(images) - len(self._finished)
+        return passed, len(images) - self._submission.count
 
     def _register(self, event: str, callback: Callback) -> Callback:
-        self._callbacks[event].append(callback)
-        self._buttons = [name for name, callbacks in self._callbacks.items() if callbacks]
+        self._submission.register(event, callback)
+        self._buttons = self._submission.events
         return callback
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:

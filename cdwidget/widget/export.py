@@ -8,7 +8,7 @@ from typing import Any, Sequence
 from warnings import warn
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 from cdwidget.formats import FORMATS, coco_writer, read, write
 from cdwidget.formats.class_ids import ClassIds
@@ -16,11 +16,12 @@ from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 from cdwidget.widget.image_list import ImageList
+from cdwidget.widget.semantic import class_map
 
 FORMAT_OF_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
 
 
-def save(images: ImageList, labels: Sequence[str], path: Path, format: str | None) -> Path:
+def save(images: ImageList, labels: list[str], path: Path, format: str | None, class_colors: Sequence[str] | None) -> Path:
     """Write the items of a list of images to a file or folder.
 
     Args:
@@ -28,6 +29,7 @@ def save(images: ImageList, labels: Sequence[str], path: Path, format: str | Non
         labels: Classes to write first, in this order.
         path: The file or folder; without a format, a .png is one mask of all objects of the open image.
         format: A name in FORMATS; None to choose by the suffix.
+        class_colors: Colors of the classes, for a .png with the class of each pixel; None for one of all objects.
 
     Returns:
         The path that was written.
@@ -37,7 +39,8 @@ def save(images: ImageList, labels: Sequence[str], path: Path, format: str | Non
         FileExistsError: If labels or images of others would be overwritten.
     """
     if format is None and path.suffix.lower() == ".png":
-        write_files([(path, to_png(Image.fromarray((images.session.label_map() > 0) * np.uint8(255))))])
+        image = Image.fromarray((images.session.label_map() > 0) * np.uint8(255))
+        write_files([(path, to_png(image if class_colors is None else _class_image(images, labels, class_colors)))])
         return path
     if format is None:
         format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
@@ -50,6 +53,16 @@ def save(images: ImageList, labels: Sequence[str], path: Path, format: str | Non
         _check_other_images(items, format, path if is_file else path / chosen.file_name)
     options = {"labels": list(labels)} if labels and chosen.has_class_ids else {}
     return write(format, items, path, **options)
+
+
+def _class_image(images: ImageList, labels: list[str], colors: Sequence[str]) -> Image.Image:
+    """Return the class of each pixel as an image with a palette, or in 16 bit if there are more than 255 classes."""
+    classes = class_map(images.session, labels)
+    image = Image.fromarray(classes)
+    if classes.dtype == np.uint8:
+        palette = [ImageColor.getrgb(colors[number % len(colors)])[:3] for number in range(int(classes.max()))]
+        image.putpalette([0, 0, 0, *(value for color in palette for value in color)])
+    return image
 
 
 def warn_of_missing_labels(images: ImageList) -> None:

@@ -116,6 +116,7 @@ class AnnotatorSettings(SharedWidget):
     label = t.Unicode("", help="the label of the object being edited").tag(sync=True)
     labels = ClassNames(help="the labels to choose from; keys 1-9").tag(sync=True)
     attributes = AttributeKinds(help="the attributes that objects can have: bool, str, int, float or a list of texts, by name")
+    mode = t.Enum(["instance", "semantic"], "instance", help="instance: objects may overlap; semantic: one class per pixel").tag(sync=True)
     closed_labels = t.Bool(False, help="whether objects can only have a label from `labels`, or none").tag(sync=True)
     label_finishes = t.Bool(False, help="whether choosing a label by its key or name also finishes the object").tag(sync=True)
     colors = t.List(t.Unicode(), COLORS, minlen=1, help="CSS colors of the labels; of the objects if there are no labels").tag(sync=True)

@@ -305,7 +305,8 @@ export class ImageDocument {
 
   /** The other object that a click on a new object is in. */
   private coveredBy(action: Action): Instance | undefined {
-    if (action.type !== "click" || !action.positive || this.current?.outline) return undefined;
+    if (this.model.get("mode") === "semantic" || action.type !== "click" || !action.positive || this.current?.outline)
+      return undefined;
     return this.instancesAt(action.x, action.y).find((instance) => instance.id !== this.selected);
   }
 

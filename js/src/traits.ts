@@ -43,6 +43,7 @@ export interface AnnotatorTraits {
   label: string;
   labels: string[];
   attributes: AttributeField[];
+  mode: "instance" | "semantic";
   closed_labels: boolean;
   label_finishes: boolean;
   colors: string[];

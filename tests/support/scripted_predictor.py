@@ -15,6 +15,7 @@ from cdwidget.prompts import Box, Click, Prompt, Stroke
 from cdwidget.session import (
     Accept,
     Action,
+    AddToClass,
     Alternative,
     Delete,
     Duplicate,
@@ -144,6 +145,7 @@ def any_action(random: Random, session: Session) -> Action:
         lambda: Split(random.choice([None, random_id()])),
         lambda: Reorder(random_id(), random.randrange(len(session.state.entries))),
         lambda: Snap(radius),
+        lambda: AddToClass(random.choice([None, "", "cat"]), random.choice([None, "dog"])),
         lambda: Brush(line(1), radius, add),
         lambda: Polygon(line(3), add),
         lambda: Lasso(line(3), add),

@@ -155,7 +155,7 @@ def crowd(lab: Lab, module_page: Page) -> Iterator[User]:
     code = """
 blocks = [block(x, y, "cell" if x else "") for y in range(10, 280, 45) for x in range(0, 390, 30)]
 w = Annotator(noise.integers(0, 255, (300, 400, 3), dtype=np.uint8), predictor, instances=blocks, labels=["cell", "nucleus"],
-    attributes={"divides": bool, "stage": ["early", "late"], "note": str, "age": float})
+    attributes={"divides": bool, "stage": ["early", "late"], "note": str, "width": float})
 w"""
     yield open_user(lab, module_page, "crowd", code)
 
@@ -209,15 +209,15 @@ def test_the_attributes_of_an_object_are_a_form(crowd: User) -> None:
     form.get_by_label("stage").select_option("late")
     form.get_by_label("note").fill("d1")  # Keys of commands elsewhere.
     form.get_by_label("note").press("Enter")
-    form.get_by_label("age").fill("2.5")
+    form.get_by_label("width").fill("2.5")
     crowd.click(305, 65, choose=True)  # Leaving a field sets its value.
     settle(crowd)
     expect(form.get_by_label("note")).to_have_value("")
     found = w.value("next(i.attributes for i in {}.instances if i.id == 37)")
-    assert found == {"divides": True, "stage": "late", "note": "d1", "age": 2.5}
-    for _ in range(2):  # The selection, and the age.
+    assert found == {"divides": True, "stage": "late", "note": "d1", "width": 2.5}
+    for _ in range(2):  # The selection, and the width.
         w.press("Control+z")
-    expect(form.get_by_label("age")).to_have_value("")
+    expect(form.get_by_label("width")).to_have_value("")
     expect(form.get_by_label("note")).to_have_value("d1")
 
 

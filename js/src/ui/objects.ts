@@ -15,13 +15,13 @@ const BAR_COMMANDS = ["duplicate", "merge", "split", "snap", "forward", "backwar
 type Host = DocumentHost & CommandHost & ObjectHost & FocusHost;
 
 export function sidePanel(host: Host): Part {
-  const parts = [classPalette(host), objectList(host), attributeForm(host)];
+  const [palette, list, form] = [classPalette(host), objectList(host), attributeForm(host)];
   const element = h(
     "aside",
     { class: "cdw-side", "aria-label": "Classes and objects" },
-    ...parts.map((part) => part.element),
+    ...[palette, list, form].map((part) => part.element),
   );
-  return { element, refresh: () => refreshAll(parts) };
+  return { element, refresh: () => refreshAll([palette, form, list]) }; // the list scrolls in the room that the others leave
 }
 
 interface Row {

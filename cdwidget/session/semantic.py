@@ -1,0 +1,82 @@
+"""Semantic segmentation: one instance per class, and one class per pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cdwidget.masks import intersects, join_bboxes
+from cdwidget.prompts import Action
+from cdwidget.session.document import Change, Difference, Document, Pixels
+from cdwidget.tools.canvas import PixelEdit
+
+
+@dataclass(frozen=True)
+class AddToClass(Action):
+    """Add the selected instance to the one of its class, and take its pixels from all other instances.
+
+    Then a new instance starts. Instances that have lost all pixels are removed. With the label "", which means no class, the pixels
+    belong to no instance any more.
+
+    Args:
+        label: The class; None for the label of the selected instance.
+        next: Label of the new instance; None for the same one.
+    """
+
+    label: str | None = None
+    next: str | None = None
+
+
+def add_to_class(document: Document, action: AddToClass) -> Change:
+    """Return the change by `AddToClass`."""
+    state, pixels = document.state, document.pixels
+    entry = state.entry()
+    label = entry.label if action.label is None else action.label
+    next_label = label if action.next is None else action.next
+    if not pixels.mask.any():
+        is_new = not entry.prompts and not pixels.sources.any()
+        return document.change(
+            action,
+            entry.id,
+            state.with_entry(replace(entry, label=next_label)) if is_new else state.without(entry.id).with_new(next_label),
+        )
+    others = [other for other in state.entries if other.id != entry.id and document.has_pixels(other.id)]
+    same = [other for other in others if label and other.label == label]
+    whole = pixels
+    for other in same:
+        whole = union(whole, document.pixels_of(other.id))
+    differences = []
+    for other in others:
+        theirs = document.pixels_of(other.id)
+        if other in same or not intersects(theirs.box, pixels.box):
+            continue
+        taken = theirs.mask & pixels.crop(theirs.box).mask
+        if (taken == theirs.mask).all():
+            state = state.without(other.id)
+        elif taken.any():
+            state = state.with_entry(replace(other, choice=None))
+            differences.append(Difference(other.id, *theirs.edit(PixelEdit(theirs.box, taken, np.zeros_like(taken)), "command")))
+    for other in same[1:]:
+        state = state.without(other.id)
+    if same:
+        kept = same[0]
+        state = state.without(entry.id).with_entry(replace(kept, choice=None))
+        differences.append(Difference(kept.id, *document.pixels_of(kept.id).difference(whole)))
+    elif label:
+        state = state.with_entry(replace(entry, label=label))
+    else:
+        state = state.without(entry.id)
+    return document.change(action, entry.id, state.with_new(next_label), *differences)
+
+
+def union(mine: Pixels, theirs: Pixels) -> Pixels:
+    """Return the pixels of two instances together; the sources of pixels in both are those of the first."""
+    box = join_bboxes(mine.box, theirs.box)
+    mine, theirs = mine.crop(box), theirs.crop(box)
+    return Pixels(
+        box,
+        mine.mask | theirs.mask,
+        np.where((theirs.mask > mine.mask) | (mine.sources == 0), theirs.sources, mine.sources),
+        None if mine.alpha is None and theirs.alpha is None else np.maximum(mine.full_alpha, theirs.full_alpha),
+    )

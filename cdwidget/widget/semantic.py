@@ -1,0 +1,42 @@
+"""Semantic mode of an Annotator: what is drawn belongs to a class, which takes its pixels from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cdwidget.masks import crop
+from cdwidget.session import Accept, Action, AddToClass, Relabel, Select, Session
+from cdwidget.tools import Brush, Lasso, Polygon, Superpixel, Wand
+
+ERASERS = (Brush, Lasso, Polygon, Superpixel, Wand)  # The tools that can also remove pixels.
+
+
+def semantic_action(session: Session, action: Action) -> Action:
+    """Return the action that an action of a user means in semantic mode.
+
+    Finishing adds the drawing to its class. Choosing a class finishes it too, and the next drawing is of the chosen class.
+    """
+    if isinstance(action, Accept):
+        return AddToClass(action.label)
+    if isinstance(action, Select) and action.instance is None:
+        return AddToClass()
+    if isinstance(action, Relabel) and action.instance in (None, session.selected) and session.patch().any():
+        return AddToClass(next=action.label)
+    return action
+
+
+def class_map(session: Session, labels: list[str]) -> np.ndarray:
+    """Return the class in front at each pixel, uint8 (H, W), or uint16 for more than 255 classes.
+
+    Args:
+        session: The session.
+        labels: The classes 1, 2, ...; other labels of instances follow in their order, and 0 is no class.
+    """
+    entries = [entry for entry in session.state.entries if session.patch(entry.id).any()]
+    names = dict.fromkeys([*labels, *(entry.label for entry in entries if entry.label)])
+    numbers = {"": 0, **{name: number for number, name in enumerate(names, 1)}}
+    found = np.zeros((session.height, session.width), np.uint8 if len(names) < 256 else np.uint16)
+    for entry in entries:
+        patch = session.mask_patch(entry.id)
+        crop(found, patch.bbox)[patch.pixels()] = numbers[entry.label]
+    return found

@@ -1,0 +1,115 @@
+"""The semantic mode of an Annotator: what is drawn belongs to a class, which takes its pixels from the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cdwidget.formats import read
+from cdwidget.items import Instance
+from cdwidget.widget import Annotator
+from support.annotator_page import AnnotatorPage
+from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, ScriptedPredictor
+
+LABELS = ["road", "sky"]
+
+
+def open_semantic(image: Any = IMAGE, **options: Any) -> AnnotatorPage:
+    page = AnnotatorPage(Annotator(image, ScriptedPredictor(LEFT_HALF), mode="semantic", labels=LABELS, **options))
+    page.request("document")
+    return page
+
+
+def paint(page: AnnotatorPage, x: float, y: float = 5.5, radius: float = 2.0, add: bool = True) -> None:
+    page.apply("brush", points=[[x, y]], radius=radius, add=add)
+
+
+def areas(page: AnnotatorPage) -> dict[str, int]:
+    assert page.matches_session()
+    return {one.label: int(one.mask.sum()) for one in page.widget.instances}
+
+
+def test_a_chosen_class_finishes_the_drawing_and_takes_pixels() -> None:
+    page = open_semantic()
+    page.apply("click", x=1, y=1, positive=True)
+    page.apply("relabel", label="sky")
+    assert page.widget.label == "sky" and areas(page) == {"road": LEFT_HALF.sum()}
+    paint(page, 5.5)
+    sky = page.widget.mask.copy()
+    expected = np.where(LEFT_HALF, 1, 0)
+    expected[sky] = 2
+    assert (page.widget.label_map == expected).all()  # Also before the drawing is finished.
+    page.apply("accept")
+    assert (page.widget.label_map == expected).all() and areas(page) == {"road": (LEFT_HALF & ~sky).sum(), "sky": sky.sum()}
+    paint(page, 12.5)
+    page.apply("accept")
+    assert len(page.widget.instances) == 2
+    for _ in range(3):
+        page.request("undo")
+    assert areas(page) == {"road": LEFT_HALF.sum(), "sky": sky.sum()} and page.widget.label == "sky"  # The drawing is separate again.
+    while page.widget.can_undo:
+        page.request("undo")
+    assert areas(page) == {} and page.widget.label == "road"
+    while page.widget.can_redo:
+        page.request("redo")
+    assert list(areas(page)) == ["road", "sky"]
+
+
+def test_erasing_without_a_drawing_removes_pixels_of_every_class_in_one_step() -> None:
+    page = open_semantic(instances=[Instance(LEFT_HALF, "road"), Instance(RIGHT_HALF, "sky")])
+    before = areas(page)
+    paint(page, 8.5, radius=4.0, add=False)
+    after = areas(page)
+    assert after["road"] < before["road"] and after["sky"] < before["sky"] and page.widget.label == "road"
+    page.request("undo")
+    assert areas(page) == before and not page.widget.can_undo
+    page.request("redo")
+    assert areas(page) == after and not page.widget.can_redo
+    paint(page, 8.5)
+    paint(page, 8.5, add=False)  # Now it corrects the drawing.
+    assert areas(page) == after
+
+
+def test_selecting_another_class_finishes_the_drawing() -> None:
+    page = open_semantic(instances=[Instance(LEFT_HALF, "road"), Instance(RIGHT_HALF, "sky")])
+    paint(page, 12.5, radius=1.0)
+    page.apply("select", instance=1)
+    assert page.widget.selected == 1 and areas(page)["road"] > LEFT_HALF.sum() and len(page.widget.instances) == 2
+    paint(page, 9.5, radius=40.0)
+    page.apply("select", instance=2)  # Nothing is left of it.
+    assert list(areas(page)) == ["road"]
+
+
+def test_a_drawing_is_finished_when_another_image_is_shown_and_saved(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.roll(IMAGE, number, axis=0)).save(path)
+    page = open_semantic(paths)
+    paint(page, 5.5)
+    page.apply("relabel", label="sky")
+    paint(page, 7.5)
+    page.request("go", step=1)
+    page.request("document")
+    assert page.widget.label == "sky"
+    paint(page, 9.5)
+    page.widget.goto(0)
+    assert len(page.widget.session.state.entries) == 3 and not page.widget.mask.any()
+    expected = page.widget.label_map
+    page.widget.save(mask := tmp_path / "mask.png")
+    with Image.open(mask) as file:
+        assert file.mode == "P" and (np.asarray(file) == expected).all() and set(np.unique(expected)) == {0, 1, 2}
+        assert tuple(file.getpalette()[3:6]) == (0x3B, 0x82, 0xF6)
+    page.widget.save(folder := tmp_path / "voc", format="voc")
+    saved = read("voc", folder)
+    assert [[one.label for one in item.instances] for item in saved] == [["road", "sky"], ["sky"]]
+    again = Annotator(paths, ScriptedPredictor(LEFT_HALF), mode="semantic", labels=LABELS)
+    assert (again.label_map == expected).all() and again.session.can_undo
+
+
+def test_semantic_mode_needs_classes() -> None:
+    with pytest.raises(ValueError, match="needs the classes"):
+        Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), mode="semantic")
