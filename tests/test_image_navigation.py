@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,27 @@ def test_submit_calls_back_once_and_counts_the_images_that_are_left(tmp_path: Pa
     page.apply("click", **PROMPT)
     page.request("submit")
     assert submitted == [0, 1, 1]  # It has changed since.
+
+
+def test_the_filmstrip_gets_names_marks_and_small_pictures(tmp_path: Path) -> None:
+    paths = photos(tmp_path, 4)
+    Image.fromarray(np.full((600, 400, 3), 90, np.uint8)).save(jpeg := tmp_path / "large.jpg")
+    paths[1].write_bytes(b"no image")
+    array = np.full((HEIGHT, WIDTH, 3), 7, np.uint8)
+    page = AnnotatorPage(
+        Annotator([*paths[:3], Item(jpeg, [Instance(np.ones((600, 400), bool), "cat")]), array], ScriptedPredictor(LEFT_HALF))
+    )
+    page.request("document")
+    page.request("apply", action={"type": "click", **PROMPT})
+    page.request("skip")
+    page.request("skip")
+    marks = page.request("marks", start=-3, stop=99)["result"]["images"]
+    assert [mark["name"] for mark in marks] == ["0.png", "1.png", "2.png", "large.jpg", ""]
+    assert [mark["done"] for mark in marks] == [True, False, True, True, False]
+    assert page.request("marks", start=1, stop=2)["result"]["images"] == marks[1:2]
+    pictures = page.request("pictures", indices=[3, 1, 4, 77], side=60)["result"]["pictures"]
+    assert [bool(url) for url in pictures] == [True, False, True, False]
+    with Image.open(io.BytesIO(base64.b64decode(pictures[0].partition(",")[2]))) as file:
+        assert file.format == "JPEG" and file.size == (40, 60)
+    assert not page.request("pictures", indices=[0], side=10**9)["ok"]
+    assert page.widget.index == 3

@@ -28,6 +28,7 @@ from cdwidget.widget.closed_image import ClosedImage, Version
 Source = Union[ImageSource, Item, Session]
 Autosave = Union[bool, str, "os.PathLike[str]"]
 MAX_OPEN_SESSIONS = 8  # Sessions with pixels and undo history; closed ones keep packed instances and their journal.
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 SAVED_NOTICE = "Saved after every change"
 
 
@@ -112,8 +113,36 @@ class ImageList:
     @property
     def name(self) -> str:
         """The file name of the open image; "" if it is not a file."""
-        path = self._path(self.index)
+        return self.name_of(self.index)
+
+    def name_of(self, index: int) -> str:
+        """Return the file name of an image; "" if it is not a file."""
+        path = self._path(index)
         return path.name if path else ""
+
+    def read(self, index: int, side: int) -> np.ndarray:
+        """Return the pixels of an image without opening it, reduced while decoding if that is faster.
+
+        Args:
+            index: Its position.
+            side: Pixels that the longer side needs.
+
+        Returns:
+            uint8 (H, W, 3) RGB.
+
+        Raises:
+            ValueError: If it cannot be decoded.
+            OSError: If it cannot be read.
+        """
+        source: Any = self._sources[self._checked(index)]
+        if isinstance(source, Session):
+            return source.image
+        path = self._path(index)
+        if path is None or self._reading or path.suffix.lower() not in JPEG_SUFFIXES:
+            return read_image(self._image_of(index))
+        with Image.open(path) as file:
+            file.draft(None, (side, side))
+            return read_image(file)
 
     @property
     def notice(self) -> str:
@@ -168,7 +197,7 @@ class ImageList:
         """
         if index is None:
             others = (*range(self.index + 1, len(self)), *range(self.index))
-            return self._open_first((one for one in others if not self._is_labeled(one)), "all other images have objects")
+            return self._open_first((one for one in others if not self.is_labeled(one)), "all other images have objects")
         self.session = self._session(self._checked(index))
         self.index = index
         return []
@@ -258,9 +287,9 @@ class ImageList:
         return index
 
     def _first_unlabeled(self) -> int:
-        return next((index for index in range(len(self)) if not self._is_labeled(index)), 0)
+        return next((index for index in range(len(self)) if not self.is_labeled(index)), 0)
 
-    def _is_labeled(self, index: int) -> bool:
+    def is_labeled(self, index: int) -> bool:
         """Return whether an image has objects; an image that is not open has some if there is a journal, which is not read."""
         source = self._sources[index]
         session = source if isinstance(source, Session) else self._open.get(index)

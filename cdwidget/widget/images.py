@@ -70,6 +70,16 @@ def encode_tile(image: np.ndarray, box: Bbox, width: int, height: int, lossless:
     return _png(tile) if lossless else _jpeg(tile, TILE_QUALITY)
 
 
+def small_picture(image: np.ndarray, side: int) -> str:
+    """Return a reduced image as the `data:` address of a JPEG.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        side: Longer side of the picture in pixels.
+    """
+    return jpeg_address(_reduce(image, min(1.0, side / max(image.shape[:2]))))
+
+
 def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> np.ndarray:
     """Draw a small image with its masks for readers without a kernel, such as GitHub.
 

@@ -12,11 +12,13 @@ from cdwidget.session import Change, Paste, Session, action_from_json
 from cdwidget.tools import Scissors
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.image_list import ImageList
-from cdwidget.widget.images import encode_image, encode_tile
+from cdwidget.widget.images import encode_image, encode_tile, small_picture
 from cdwidget.widget.previous import copied_objects, followed_objects
 from cdwidget.widget.transport import Operation, Reply
 
-THREADED_REQUESTS = ("superpixels", "tile")  # They take long, and a click must not wait for them.
+THREADED_REQUESTS = ("superpixels", "tile", "pictures")  # They take long, and a click must not wait for them.
+MAX_PICTURE_SIDE_PX = 512
+MAX_PICTURES = 50  # Of one request.
 
 
 class Host(Protocol):
@@ -41,11 +43,15 @@ class Requests:
         finish: Submits or skips the image, given "submit" or "skip", and shows the next one. Returns the problems of images that
             were passed over, and the number of images that are neither submitted nor skipped.
 
+        is_done: Whether the image at a position has objects, or was submitted or skipped.
+
     Attributes:
         operations: The function for each name.
     """
 
-    def __init__(self, active_image: ActiveImage, host: Host, finish: Callable[[str], tuple[list[str], int]]) -> None:
+    def __init__(
+        self, active_image: ActiveImage, host: Host, finish: Callable[[str], tuple[list[str], int]], is_done: Callable[[int], bool]
+    ) -> None:
         self._active = active_image
         self._host = host
         self._scissors: tuple[Session, Scissors] | None = None  # For the image on which they were used last.
@@ -65,11 +71,14 @@ class Requests:
             "follow_previous": lambda key=None: self._paste(followed_objects, key),
             "go": self.go,
             "goto": self.goto,
+            "marks": self.marks,
+            "pictures": self.pictures,
             "take_over": self.take_over,
             "submit": lambda key=None: self._finish("submit", key),
             "skip": lambda key=None: self._finish("skip", key),
         }
         self._finish_image = finish
+        self._is_done = is_done
 
     def image(self) -> Reply:
         """Return the image as a file, reduced if it is very large: {key, mime}."""
@@ -137,6 +146,24 @@ class Requests:
     def goto(self, index: int | None) -> Reply:
         """Show the image at a position from 0, None for the next one without objects: {passed, key}, as for `go`."""
         return {"passed": self._active.goto(index), "key": self._active.key}, []
+
+    def marks(self, start: int, stop: int) -> Reply:
+        """Return the images of a range: {images: [{name, done}]}; done if it has objects or was submitted or skipped."""
+        images = self._active.images
+        found = range(len(images))[max(start, 0) : max(stop, 0)]
+        return {"images": [{"name": images.name_of(index), "done": self._is_done(index)} for index in found]}, []
+
+    def pictures(self, indices: list[int], side: int) -> Reply:
+        """Return small pictures of images: {pictures}, their `data:` URLs; "" for one that cannot be read."""
+        if not 0 < side <= MAX_PICTURE_SIDE_PX:
+            raise ValueError(f"a picture of {side} pixels was requested; allowed are 1 to {MAX_PICTURE_SIDE_PX}")
+        return {"pictures": [self._picture(index, side) for index in indices[:MAX_PICTURES]]}, []
+
+    def _picture(self, index: int, side: int) -> str:
+        try:
+            return small_picture(self._active.images.read(index, side), side)
+        except Exception:  # The image is reported when it is opened.
+            return ""
 
     def take_over(self) -> Reply:
         """Edit the image here although it is being edited elsewhere: {key}, as for `go`."""

@@ -79,6 +79,7 @@ SHORTCUTS = {
     "previous": ["A"],
     "goto": ["Ctrl+G"],
     "next_unlabeled": ["Shift+D"],
+    "filmstrip": ["Z"],
     "fullscreen": ["F"],
     "help": ["?"],
 }

@@ -28,6 +28,10 @@ class Submission:
         """The number of images that were submitted or skipped."""
         return len(self._finished)
 
+    def has(self, index: int) -> bool:
+        """Return whether an image was submitted or skipped."""
+        return index in self._finished
+
     @property
     def events(self) -> list[str]:
         """The decisions that have a callback."""

@@ -13,6 +13,7 @@ import { CommandSet } from "./ui/command_set";
 import { COMMANDS } from "./ui/commands";
 import { refreshAll } from "./ui/controls";
 import { colorFilter, DEFAULT_DISPLAY } from "./ui/display";
+import { filmstrip } from "./ui/filmstrip";
 import { annotatorHelp } from "./ui/help";
 import type {
   AnnotatorHost,
@@ -54,6 +55,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     helping: false,
     naming: false,
     coloringObjects: false,
+    filmstrip: false,
   };
   readonly viewer: Viewer;
   readonly commands: CommandSet<AnnotatorHost>;
@@ -91,13 +93,15 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     const rows = [toolbar(this), optionRow(this)];
     this.status = statusLine(this);
     const help = annotatorHelp(this);
-    this.parts = [...rows, ...stageParts, this.side, this.picker, help, this.status];
+    const strip = filmstrip(this);
+    this.parts = [...rows, ...stageParts, this.side, this.picker, help, strip, this.status];
     this.viewer.stage.append(...stageParts.map((part) => part.element));
     this.root = h(
       "div",
       { class: "cdw", tabindex: "0", role: "application", "aria-label": "Image annotator" },
       ...rows.map((part) => part.element),
       h("div", { class: "cdw-body" }, this.viewer.stage, this.side.element, help.element),
+      strip.element,
       this.status.element,
       this.picker.element,
     );

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -107,6 +108,19 @@ def test_five_objects_typed_while_the_kernel_is_slow_are_five_objects(lab: Lab, 
     user.press("Control+g", "2", "3", "7", "Enter")
     expect(w.root.locator(".cdw-place")).to_have_text("237 / 237")
     assert user.effort == (5, 11)
+    strip = w.root.get_by_role("group", name="Filmstrip")
+    user.press("z")
+    current = strip.locator("[aria-current]")
+    expect(current).to_have_attribute("aria-label", "237: Image 237")
+    assert strip.locator(".cdw-frame").count() < 30  # The others are not loaded.
+    current.focus()
+    user.press("Home")
+    first = strip.get_by_role("button", name="1: 000.png, done")
+    expect(first.locator("img")).to_have_attribute("src", re.compile("data:image/jpeg"))
+    expect(strip.get_by_role("button", name="2: 001.png", exact=True)).to_be_visible()
+    user.press("Enter")
+    expect(w.root.locator(".cdw-place")).to_have_text("1 / 237")
+    expect(first).to_have_attribute("aria-current", "true")
 
 
 def test_the_objects_of_the_previous_image_are_a_key_away(lab: Lab, page: Page) -> None:

@@ -263,6 +263,13 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
     run: (view) => view.askImage(),
     whyOff: needsImages,
   },
+  filmstrip: {
+    title: "Show the images as small pictures",
+    icon: ICONS.filmstrip,
+    run: (view) => view.setModes({ filmstrip: !view.modes.filmstrip }),
+    whyOff: needsImages,
+    isPressed: (view) => view.modes.filmstrip,
+  },
   next_unlabeled: imageChange({
     title: "Next image without objects",
     icon: ICONS.next_unlabeled,

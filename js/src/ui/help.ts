@@ -70,7 +70,7 @@ const OBJECT_COMMANDS = [
   ...["finish", "classes", "rename", "delete_last", "delete", "select_all", "duplicate", "merge", "split"],
   ...["forward", "backward"],
 ];
-const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled"];
+const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled", "filmstrip"];
 
 export function annotatorHelp(host: CommandHost & ModeHost & { shortcuts(): Shortcuts }): Part {
   const tools = Object.keys(TOOLS);

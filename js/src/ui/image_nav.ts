@@ -41,6 +41,7 @@ export function imageNav(host: DocumentHost & CommandHost & FocusHost): ImageNav
     staticPart(field),
     commandButton(commands, "next"),
     commandButton(commands, "next_unlabeled"),
+    commandButton(commands, "filmstrip"),
   );
   const decided = group("Decision", ...Object.values(decisions));
   const element = h("div", { class: "cdw-image-nav" }, images.element, decided.element);
