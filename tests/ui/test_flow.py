@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -142,6 +143,37 @@ w"""
     settle(user)
     assert w.value("len({}.instances)") == 0  # Going on copies nothing by itself.
     assert w.value(LABELS.format("Annotator(images, predictor)"))[1] == ["cup", "plate"]  # Opened once more, as after a restart.
+
+
+def test_keys_typed_while_a_click_takes_two_seconds_have_the_effect_of_slow_ones(lab: Lab, page: Page) -> None:
+    user = open_user(lab, page, "slow", "w = Annotator(photos(2), predictor, labels=['cat', 'dog'])\nw")
+    w, random = user.pointer.widget, Random(4)
+    keys = ["1", "2", "Enter", "Enter", "Control+z", "Control+y", "Delete", "Backspace", "Control+d", "h"]
+    typed = [random.choice(keys) for _ in range(18)]
+    for place in POSITIONS[:3]:
+        typed.insert(random.randrange(len(typed)), place)
+
+    def type_all(wait: bool) -> None:
+        for one in typed:
+            if isinstance(one, tuple):
+                user.click(*one)
+            else:
+                user.press(one)
+            if wait:
+                settle(user)
+        settle(user)
+
+    document = (
+        "[[[i.id, i.label, int(i.mask.sum()), i.mask.any(0).nonzero()[0][:1].tolist()] for i in {0}.instances], {0}.selected, {0}.label]"
+    )
+    w.value("setattr(predictor, 'seconds', 2)")
+    type_all(wait=False)
+    fast, steps = w.value(document), w.value("len({}.session.actions)")
+    w.value("setattr(predictor, 'seconds', 0)")
+    w.value("{0}.goto(1) or setattr({0}, 'label', '')")
+    settle(user)
+    type_all(wait=True)
+    assert w.value(document) == fast and fast[0] and steps > 4
 
 
 def test_each_of_80_classes_is_a_few_letters_away(lab: Lab, page: Page) -> None:
