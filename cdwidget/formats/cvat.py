@@ -1,4 +1,6 @@
-"""CVAT XML 1.1, "CVAT for images": `annotations.xml` and the images it names.
+"""CVAT XML 1.1: `annotations.xml` and the images it names.
+
+"CVAT for images" is read and written. The tracks of "CVAT for video" are read as the images of a sequence, with a `track_id`.
 
 A mask in one part without holes is written as a polygon along its pixels' edges, any other mask as CVAT's run lengths: pixels outside and
 inside the object in turn, row by row within the mask's box. Polygons, masks, boxes and ellipses are read. Points, polylines, skeletons and
@@ -49,6 +51,9 @@ SHAPE_FIELDS = ("tag", "points", "rle", "left", "top", "width", "height", "xtl",
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 LOCATION = "path"  # Attribute of an image: its file relative to the XML file, where CVAT has only a name.
 SCORE, TRACK, ID = "score", "track_id", "id"  # Attributes of an annotation that hold an instance's values.
+FRAME_NAME = "frame_{:06d}"  # As CVAT names the images of a video.
+FRAME_SUFFIXES = (".PNG", ".jpg")
+MAX_FRAMES = 1_000_000
 BUILT_IN = {"label", SCORE, TRACK, ID, *SHAPE_FIELDS}
 
 
@@ -68,14 +73,10 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     root = _parse(path)
     finder = ImageFinder(path, images)
     items = []
-    for element in root.findall("image"):
+    for element in [*root.findall("image"), *_frames(path, root, finder, problems)]:
         with problems.skipping(path, element.get("name", "")):
             items.append(_item(path, element, finder, problems))
     finder.warn_missing()
-    if root.find("track") is not None:
-        problems.add(
-            "it holds tracks of a video, which are not read", file=path, advice='export the task as "CVAT for images 1.1" in CVAT instead'
-        )
     meta = root.find("meta")
     labels = [] if meta is None else [name.text or "" for name in meta.iterfind(".//labels/label/name")]
     classes = {label: number for number, label in enumerate(dict.fromkeys(labels))}
@@ -129,6 +130,37 @@ def _parse(path: Path) -> Element:
     if root.tag != "annotations":
         raise ValueError(f"{path} is not a CVAT file; its first element is <{root.tag}>, not <annotations>")
     return root
+
+
+def _frames(path: Path, root: Element, finder: ImageFinder, problems: Problems) -> list[Element]:
+    """Return the frames of a video as images: those in which a track has a shape, and all others whose image is there."""
+    tracks = root.findall("track")
+    if not tracks:
+        return []
+    texts = {key: root.findtext(f"meta//{key}") or "" for key in ("size", "original_size/width", "original_size/height")}
+    length, width, height = texts.values()
+    frames: dict[int, Element] = {}
+    for number in range(int(length) if length.isdecimal() and int(length) <= MAX_FRAMES else 0):
+        if (name := _frame_name(number, finder)) is not None:
+            frames[number] = Element("image", {"id": str(number), "name": name, "width": width, "height": height})
+    for track in tracks:
+        for shape in track:
+            with problems.skipping(path, f"track {track.get('id')}", f"frame {shape.get('frame')}"):
+                if shape.get("outside") == "1":
+                    continue
+                number = whole(shape.get("frame"), "frame")
+                name = _frame_name(number, finder) or f"{FRAME_NAME.format(number)}{FRAME_SUFFIXES[0]}"
+                own = {key: value for key, value in {**track.attrib, **shape.attrib}.items() if key not in ("id", "frame", "outside")}
+                element = Element(shape.tag, {**own, TRACK: track.get("id", "0")})
+                element.extend(shape)
+                new = Element("image", {"id": str(number), "name": name, "width": width, "height": height})
+                frames.setdefault(number, new).append(element)
+    return [frames[number] for number in sorted(frames)]
+
+
+def _frame_name(number: int, finder: ImageFinder) -> str | None:
+    names = (f"{FRAME_NAME.format(number)}{suffix}" for suffix in FRAME_SUFFIXES)
+    return next((name for name in names if finder.search(name) is not None), None)
 
 
 def _item(path: Path, element: Element, finder: ImageFinder, problems: Problems) -> Item:
