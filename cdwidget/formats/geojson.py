@@ -2,16 +2,16 @@
 
 A feature's geometry is a Polygon with holes, or a MultiPolygon of several parts. In QuPath's features the class is `classification.name`;
 elsewhere it is `label`, `class` or `name`. Coordinates on a map are converted to pixels and back if the image has a geo-reference: six
-numbers of an affine transform, from the image's file or from `geotransform` of the collection.
+numbers of an affine transform, from `geotransform` of the collection or from a GeoTIFF file.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, item_size, output_files
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, write_files
@@ -26,6 +26,7 @@ from cdwidget.formats.records import (
     ring_of,
     score_of,
 )
+from cdwidget.images.georeference import read_georeference
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
 from cdwidget.polygons import parts
@@ -96,11 +97,14 @@ def _item(file: Path, images: Path | None, finder: ImageFinder, problems: Proble
     if not isinstance(collection, Mapping) or not isinstance(collection.get("features"), list):
         raise ValueError(f"{file} is not a GeoJSON feature collection")
     kept = {key: value for key, value in collection.items() if key not in ("features", "type", IMAGE)}
-    to_pixel = _to_pixel(kept.get(GEOTRANSFORM))
     records: list[Record] = []
     others: list[Any] = []
     taken: set[int] = set()
     image = _image_of(file, collection.get(IMAGE), images, finder)
+    if GEOTRANSFORM not in kept and (place := read_georeference(image)) is not None:
+        on_map = _is_on_map(collection["features"], place.geotransform, image)
+        kept[GEOTRANSFORM] = list(place.geotransform) if on_map else None
+    to_pixel = _to_pixel(kept.get(GEOTRANSFORM))
     for number, feature in enumerate(collection["features"], 1):
         with problems.skipping(file, image.name, number):
             shape = _parts(feature["geometry"], to_pixel, problems.limits)
@@ -121,6 +125,29 @@ def _image_of(file: Path, name: Any, images: Path | None, finder: ImageFinder) -
     folders = [images] if images is not None else [file.parent, file.parent / "images", file.parent.parent / "images"]
     beside = (path for folder in folders for path in sorted(folder.glob(f"{file.stem}.*")) if path.suffix.lower() in IMAGE_SUFFIXES)
     return next(beside, folders[0] / f"{file.stem}.png")
+
+
+def _is_on_map(features: Sequence[Any], geotransform: Sequence[float], image: Path) -> bool:
+    """Return whether coordinates are on the map of a GeoTIFF file: they lie in the image there, and not as pixels."""
+    height, width = image_size(image)
+    to_pixel = _to_pixel(geotransform)
+    points = [point for feature in features if isinstance(feature, Mapping) for point in _positions(feature.get("geometry"))]
+
+    def inside(found: Sequence[Point]) -> int:
+        return sum(0 <= x <= width and 0 <= y <= height for x, y in found)
+
+    return inside([to_pixel(x, y) for x, y in points]) > inside(points)
+
+
+def _positions(value: Any) -> Iterator[Point]:
+    """Yield the positions of a geometry at any depth."""
+    if isinstance(value, Mapping):
+        yield from _positions(value.get("coordinates", value.get("geometries")))
+    elif isinstance(value, list) and len(value) >= 2 and all(isinstance(each, (int, float)) for each in value[:2]):
+        yield value[0], value[1]
+    elif isinstance(value, list):
+        for each in value:
+            yield from _positions(each)
 
 
 def _parts(geometry: Mapping[str, Any], to_pixel: Callable[[float, float], Point], limits: Limits) -> list[list[Ring]]:
@@ -177,9 +204,13 @@ def _encode(item: Item, folder: Path) -> bytes:
     height, width = item_size(item)
     kept = kept_image(item, FORMAT)
     others = kept.pop("others", [])
-    geotransform = kept.setdefault(GEOTRANSFORM, item.extra.get(GEOTRANSFORM))
+    if GEOTRANSFORM not in kept and (place := read_georeference(image_path(item))) is not None:
+        kept[GEOTRANSFORM] = list(place.geotransform)
+        if place.epsg is not None:
+            kept["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{place.epsg}"}}
+    geotransform = kept.get(GEOTRANSFORM)
     if geotransform is None:
-        del kept[GEOTRANSFORM]
+        kept.pop(GEOTRANSFORM, None)
     features = [_feature(each, geotransform) for each in checked_instances(item, height, width) if each.mask.any()]
     image = relative_name(image_path(item), folder)
     content = {"type": "FeatureCollection", IMAGE: image, **kept, "features": features + others}
