@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import tempfile
 import unicodedata
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import cdwidget
+from cdwidget.cli.options import FORMAT_NAMES
 from cdwidget.formats import FORMATS
 from cdwidget.items import Instance, Item
 
@@ -312,3 +314,53 @@ def test_a_file_name_that_is_not_unicode_is_kept_or_named_in_the_error(format: s
     (found,) = cdwidget.read(format, cdwidget.write(format, items, tmp_path / "out"))
     assert found.read_image().shape == (8, 10, 3)
     assert [(each.label or "cup", each.mask.tolist()) for each in found.instances] == [("cup", mask.tolist())]
+
+
+DOCUMENTATION = Path(__file__).parents[1] / "docs" / "guide" / "formats.md"
+
+
+def documented_rows() -> dict[str, list[str]]:
+    """Return the cells of each format's row in the documentation's table."""
+    lines = [line for line in DOCUMENTATION.read_text().splitlines() if line.startswith("| `") and line.count("|") == 8]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {name.strip("`"): cells for name, *cells in rows if name.strip("`") in FORMATS}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_table_of_the_documentation_is_true(format: str, tmp_path: Path) -> None:
+    overlap, ids, values, alpha, _, images = documented_rows()[format]
+    first = np.zeros((8, 9), bool)
+    first[2:6, 2:6] = True
+    soft = np.where(first, np.uint8(200), np.uint8(10))
+    second = np.roll(first, 1, axis=1)
+    instances = [
+        Instance(first, "cat", 7, soft, {"wet": True}, 0.25, 3),
+        Instance(second, "dog", 5),
+        Instance(np.zeros_like(first), "fly", 9),
+    ]
+    (item,) = items_in(tmp_path / "from", [("a.png", (8, 9), [])])
+    cdwidget.write(format, [Item(item.path, instances)], tmp_path / "to")
+    (found,) = cdwidget.read(format, tmp_path / "to")
+    cat, dog, *empty = found.instances
+    assert overlap.startswith("yes") == bool((cat.mask & dog.mask).any())
+    assert ids.startswith("yes") == ((cat.id, dog.id) == (7, 5))
+    assert values.startswith("yes") == ((cat.attributes, cat.score, cat.track_id) == ({"wet": True}, 0.25, 3))
+    assert alpha.startswith("yes") == (cat.alpha is not None)
+    assert images == ("copied" if FORMATS[format].copies_images else "referenced")
+    (sentence,) = [line for line in DOCUMENTATION.read_text().split("\n\n") if line.startswith("Instances without a pixel are left out by")]
+    assert (f"`{format}`" in sentence) != bool(empty)
+    assert STORED_BY_FORMAT[format] == Stored(
+        ids=ids.startswith("yes"),
+        alpha=alpha.startswith("yes"),
+        empty=bool(empty),
+        overlap=overlap.startswith("yes"),
+        values=values.startswith("yes"),
+        default_score=STORED_BY_FORMAT[format].default_score,
+    )
+
+
+def test_the_documentation_lists_all_formats_and_their_files() -> None:
+    text = DOCUMENTATION.read_text()
+    assert documented_rows().keys() == FORMATS.keys() == set(re.findall(r"\w+", FORMAT_NAMES)) - {"or"}
+    files = text.split("The files of each format:")[1].split("```")[1]
+    assert {line.split()[0] for line in files.splitlines()[1:] if line[:1].strip()} == FORMATS.keys()

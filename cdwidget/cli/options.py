@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 # Text, since an import of the formats takes 0.3 s.
-FORMAT_NAMES = "coco, coco_results, cvat, datumaro, geojson, itag, label_studio, labelme, npz, panoptic, png, rgba, sa1b, via, voc or yolo"
+FORMAT_NAMES = (
+    "coco, coco_results, cvat, datumaro, geojson, huggingface, itag, label_studio, "
+    "labelme, npz, panoptic, png, rgba, sa1b, via, voc or yolo"
+)
 SCORING_MODEL = "cdnet@no-cascade"  # The variant that the weights of the overall score were fitted with.
 
 Database = Annotated[Path, typer.Argument(help="The catalogue file, such as labels.db.")]
