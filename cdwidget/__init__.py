@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cdwidget.compositing import composite
     from cdwidget.detections import as_instances
     from cdwidget.examples.follow import follow
+    from cdwidget.examples import ExamplePredictor, find_similar
     from cdwidget.formats import read, to_frame, write
     from cdwidget.images import read_image
     from cdwidget.items import Instance, Item
@@ -45,6 +46,7 @@ _MODULE_OF_NAME = {
     "Click": "cdwidget.prompts",
     "Embed": "cdwidget.batch",
     "EmbeddingMap": "cdwidget.widget.embedding_map",
+    "ExamplePredictor": "cdwidget.examples",
     "Gallery": "cdwidget.widget.gallery",
     "Inspector": "cdwidget.widget.inspector",
     "Instance": "cdwidget.items",
@@ -60,6 +62,7 @@ _MODULE_OF_NAME = {
     "composite": "cdwidget.compositing",
     "export_html": "cdwidget.widget.offline_page",
     "follow": "cdwidget.examples.follow",
+    "find_similar": "cdwidget.examples",
     "load_predictor": "cdwidget.model",
     "read": "cdwidget.formats",
     "read_image": "cdwidget.images",
@@ -75,6 +78,7 @@ __all__ = [
     "Click",
     "Embed",
     "EmbeddingMap",
+    "ExamplePredictor",
     "Gallery",
     "Inspector",
     "Instance",
@@ -91,6 +95,7 @@ __all__ = [
     "composite",
     "export_html",
     "follow",
+    "find_similar",
     "load_predictor",
     "read",
     "read_image",

@@ -208,5 +208,10 @@ class Patch:
         x0, y0, x1, y1 = self.bbox
         mask[y0:y1, x0:x1] = self.pixels()
 
+    def add_to(self, mask: np.ndarray) -> None:
+        """Add the pixels to a mask, bool (H, W), in place."""
+        x0, y0, x1, y1 = self.bbox
+        mask[y0:y1, x0:x1] |= self.pixels()
+
 
 EMPTY_PATCH = Patch(EMPTY_BBOX, b"")

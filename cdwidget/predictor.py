@@ -137,6 +137,21 @@ class Tokens:
     box: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class ViewMasks:
+    """Predictions for several objects in one view, with all alternatives.
+
+    Attributes:
+        box: The part of the image that the view shows, (x0, y0, x1, y1).
+        probs: Foreground probabilities of each object and alternative, the main one first, float32 (N, alternatives, h, w).
+        iou: Estimated IoU of each, float32 (N, alternatives) in [0, 1].
+    """
+
+    box: tuple[int, int, int, int]
+    probs: np.ndarray
+    iou: np.ndarray
+
+
 GOOD_IOU = 0.85  # A mask is good if its IoU with the true mask is at least this.
 
 

@@ -74,6 +74,7 @@ class Session(DocumentEditor):
         height, width = pixels.shape[:2]
         document = open_document(height, width, mask, instances, selected)
         super().__init__(pixels, predictor, document, history_limit, journal)
+        self._given_predictor = predictor
         self.progressive = progressive
 
     def __reduce__(self) -> Any:
@@ -88,6 +89,11 @@ class Session(DocumentEditor):
     def image(self) -> np.ndarray:
         """The image, uint8 (H, W, 3), RGB, read-only."""
         return self._image
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """The predictor that the session was opened with; None if there is none."""
+        return self._given_predictor
 
     @property
     def height(self) -> int:

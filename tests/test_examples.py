@@ -1,0 +1,110 @@
+"""Show one, get all: proposals of CDNet for objects like an example."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+from cdwidget.examples import ExamplePredictor, Proposal, find_similar
+from cdwidget.examples.proposals import is_duplicate
+from cdwidget.examples.search import tiles
+from cdwidget.items import Instance
+from cdwidget.masks import Patch
+from cdwidget.model import CDNetPredictor, load_predictor
+from cdwidget.predictor import Prediction
+from cdwidget.prompts import Click
+from cdwidget.session import Session
+
+COINS = np.ascontiguousarray(np.repeat(data.coins()[:200, :250, None], 3, 2))  # Eight coins lie inside, three are cut by the border.
+LOWER = np.ascontiguousarray(np.repeat(data.coins()[150:, :250, None], 3, 2))
+CENTERS = [(48, 48), (100, 57), (154, 51), (44, 125), (102, 126), (152, 128)]  # (x, y)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> CDNetPredictor:
+    return load_predictor(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def coins(predictor: CDNetPredictor) -> list[np.ndarray]:
+    """The masks of two coins: a predicted one, and a drawn one."""
+    predictor.set_image(COINS)
+    y, x = np.mgrid[: COINS.shape[0], : COINS.shape[1]]
+    return [predictor.predict([Click(*CENTERS[0])]).mask, np.hypot(x - CENTERS[1][0], y - CENTERS[1][1]) < 19]
+
+
+def hits(proposals: list[Proposal]) -> list[bool]:
+    """Return for each center whether a proposal shows that coin."""
+    return [any(one.mask[y, x] and 700 < one.mask.sum() < 2500 for one in proposals) for x, y in CENTERS]
+
+
+def test_one_coin_finds_the_others_and_changes_nothing(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:
+    session = Session(COINS, predictor, instances=[Instance(mask, "coin") for mask in coins])
+    state = session.state
+    found = find_similar(session, 1)
+    assert session.state is state
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert hits(found) == [False, False, True, True, True, True]  # The labeled ones are not proposed again.
+    assert not any(is_duplicate(a.patch, b.patch) for a in found for b in found if a is not b)
+
+
+def test_a_rejection_lowers_what_is_like_it_without_another_prediction(
+    predictor: CDNetPredictor, coins: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = ExamplePredictor(predictor)
+    with pytest.raises(ValueError, match="no example yet"):
+        examples.predict(COINS)
+    examples.add(COINS, coins[0])
+    first = examples.predict(COINS, coins[:1])
+    monkeypatch.setattr(CDNetPredictor, "predict_each", None)
+    examples.reject(first[0])
+    after = {one.click: one.score for one in examples.predict(COINS, coins[:1], min_score=0)}
+    assert after[first[0].click] < first[0].score / 2
+    assert all(after[one.click] < one.score for one in first)
+
+
+def test_examples_of_one_image_find_objects_in_another(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:
+    examples = ExamplePredictor(predictor)
+    for mask in coins:
+        examples.add(COINS, mask)
+    found = examples.predict(LOWER)
+    assert len(found) >= 4
+    assert all(700 < one.mask.sum() < 3500 for one in found)
+
+
+def test_errors_say_what_is_missing(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="has no predictor"):
+        find_similar(Session(COINS, instances=coins), 1)
+    with pytest.raises(ValueError, match="needs a mask with pixels"):
+        find_similar(Session(COINS, predictor))
+    with pytest.raises(ValueError, match="no instance 7"):
+        find_similar(Session(COINS, predictor), 7)
+
+    class Other:
+        def set_image(self, image: np.ndarray) -> None: ...
+
+        def predict(self, prompts: object, prior: object = None) -> Prediction: ...
+
+    with pytest.raises(TypeError, match="no encoder tokens"):
+        ExamplePredictor(Other())
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(480, 640, 30), (1000, 1000, 90), (300, 700, 500), (64, 64, 3)])
+def test_tiles_cover_the_image_and_show_every_small_object_whole(height: int, width: int, side: int) -> None:
+    boxes = tiles(height, width, side)
+    covered = np.zeros((height, width), bool)
+    for x0, y0, x1, y1 in boxes:
+        assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
+        covered[y0:y1, x0:x1] = True
+    assert covered.all() and len(boxes) <= 16
+
+
+def test_a_part_of_a_building_is_no_duplicate_of_it() -> None:
+    building, window, half = np.zeros((3, 60, 60), bool)
+    building[5:55, 5:55] = True
+    window[10:20, 10:20] = True
+    half[10:20, 10:16] = True
+    assert not is_duplicate(Patch.of(building), Patch.of(window))
+    assert is_duplicate(Patch.of(window), Patch.of(half))
+    assert not is_duplicate(Patch.of(window), Patch.of(np.roll(window, 30, 1)))
