@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cdwidget.catalogue import Catalogue
     from cdwidget.compositing import composite
     from cdwidget.detections import as_instances
-    from cdwidget.examples.follow import follow
     from cdwidget.examples import ExamplePredictor, find_similar
+    from cdwidget.examples.follow import follow
     from cdwidget.formats import read, to_frame, write
     from cdwidget.images import read_image
     from cdwidget.items import Instance, Item

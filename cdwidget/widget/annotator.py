@@ -17,7 +17,7 @@ from cdwidget.images import WindowLike, list_images
 from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session
+from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session, State
 from cdwidget.widget import export
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.colors import object_color

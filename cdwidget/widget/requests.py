@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
-import numpy as np
-
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox, crop
 from cdwidget.session import Change, Paste, Session, action_from_json
