@@ -144,6 +144,14 @@ class EditorState:
                 instance.close()
         self.current = self.prefetched = None
 
+    def conflict(self, item: int) -> Conflict:
+        """Return the error that explains why an edited item was not written."""
+        change = "".join(f" ({newest.action} by {newest.user})" for newest in self._catalogue.history(item)[-1:])
+        return Conflict(
+            f"Another user changed this image after you opened it{change}, so your edits were not saved but are still in the editor. "
+            "Overwrite with your version (undo in the gallery restores theirs), or go back and open it again."
+        )
+
     def _predictor_for(self, row: InstanceRow) -> Predictor:
         """Return the predictor that has encoded the image of an instance, else an unused one."""
         if self.current is None or self.current.row.path == row.path:

@@ -294,7 +294,7 @@ class Gallery(GallerySettings):
             try:
                 self.editor_state.write(status, overwrite)
             except Conflict as error:
-                raise Conflict(self._conflict_message(row.item)) from error
+                raise self.editor_state.conflict(row.item) from error
             except OSError as error:
                 raise OSError(f"{error} Your edits are still in the editor.") from error
             self.decisions.record([row], status or EDITED_STATUS, version)
@@ -393,13 +393,6 @@ class Gallery(GallerySettings):
             rows = self.requests.rows(list(new_ids.values()))
             self._channel.notify(({"replaced": dict(zip(new_ids, rows)), "progress": self._progress}, []))
         return replace(step, ids=tuple(new_ids.get(id, id) for id in step.ids))
-
-    def _conflict_message(self, item: int) -> str:
-        change = "".join(f" ({newest.action} by {newest.user})" for newest in self.catalogue.history(item)[-1:])
-        return (
-            f"Another user changed this image after you opened it{change}, so your edits were not saved but are still in the editor. "
-            "Overwrite with your version (undo in the gallery restores theirs), or go back and open it again."
-        )
 
     def _draw_snapshot(self) -> np.ndarray:
         return contact_sheet(self.catalogue.thumbnails(self.ids[:SHEET_TILES], SHEET_TILE_SIDE_PX))
