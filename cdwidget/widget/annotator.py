@@ -116,7 +116,7 @@ class Annotator(AnnotatorSettings):
             super().close()
             raise
         self.active_image.next_label = traits.get("label", self.active_image.next_label)
-        self._channel = Channel(self, Requests(self.active_image, self, self._finish, self._is_done).operations, THREADED_REQUESTS)
+        self._channel = Channel(self, Requests(self.active_image, self, self._finish, self._submission.has).operations, THREADED_REQUESTS)
         self.observe(self._on_trait, names=list(ACTION_OF_TRAIT))
         self.observe(lambda change: preload_tool(change["new"]), names=["tool"])
         preload_tool(self.tool)
@@ -379,9 +379,6 @@ class Annotator(AnnotatorSettings):
         self._submission.finish(event, images.index, self)
         passed = self.active_image.go(1) if images.index + 1 < len(images) else []
         return passed, len(images) - self._submission.count
-
-    def _is_done(self, index: int) -> bool:
-        return self._submission.has(index) or self.active_image.images.is_labeled(index)
 
     def _register(self, event: str, callback: Callback) -> Callback:
         self._submission.register(event, callback)

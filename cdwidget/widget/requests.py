@@ -41,14 +41,14 @@ class Requests:
         finish: Submits or skips the image, given "submit" or "skip", and shows the next one. Returns the problems of images that
             were passed over, and the number of images that are neither submitted nor skipped.
 
-        is_done: Whether the image at a position has objects, or was submitted or skipped.
+        is_finished: Whether the image at a position was submitted or skipped.
 
     Attributes:
         operations: The function for each name.
     """
 
     def __init__(
-        self, active_image: ActiveImage, host: Host, finish: Callable[[str], tuple[list[str], int]], is_done: Callable[[int], bool]
+        self, active_image: ActiveImage, host: Host, finish: Callable[[str], tuple[list[str], int]], is_finished: Callable[[int], bool]
     ) -> None:
         self._active = active_image
         self._host = host
@@ -76,7 +76,7 @@ class Requests:
             "skip": lambda key=None: self._finish("skip", key),
         }
         self._finish_image = finish
-        self._is_done = is_done
+        self._is_finished = is_finished
 
     def image(self) -> Reply:
         """Return the image as a file, reduced if it is very large: {key, mime}."""
@@ -149,7 +149,8 @@ class Requests:
         """Return the images of a range: {images: [{name, done}]}; done if it has objects or was submitted or skipped."""
         images = self._active.images
         found = range(len(images))[max(start, 0) : max(stop, 0)]
-        return {"images": [{"name": images.name_of(index), "done": self._is_done(index)} for index in found]}, []
+        done = [self._is_finished(index) or images.is_labeled(index) for index in found]
+        return {"images": [{"name": images.name_of(index), "done": is_done} for index, is_done in zip(found, done)]}, []
 
     def pictures(self, indices: list[int], side: int) -> Reply:
         """Return small pictures of images: {pictures}, their `data:` URLs; "" for one that cannot be read."""

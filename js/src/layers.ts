@@ -71,6 +71,23 @@ interface MaskStyle {
   color(instance: Instance): string;
   selected: number; // id of the object being edited
   isHighlighted(instance: Instance): boolean;
+  onWhite: boolean; // everything but the objects is white
+}
+
+/** Paint white over everything that belongs to no object, by the alpha of the objects if they have one. */
+function paintWhite(ctx: CanvasRenderingContext2D, instances: Instance[], camera: Camera) {
+  ctx.save();
+  ctx.setTransform(1, 0, 0, 1, 0, 0);
+  ctx.fillStyle = "#fff";
+  ctx.fillRect(0, 0, ctx.canvas.width, ctx.canvas.height);
+  ctx.restore();
+  ctx.globalCompositeOperation = "destination-out";
+  for (const instance of instances) {
+    const soft = instance.soft("#fff");
+    if (soft) ctx.drawImage(soft.picture, soft.box[0], soft.box[1]);
+    else if (instance.outline) ctx.fill(pathOf(instance.outline, camera), "evenodd");
+  }
+  ctx.globalCompositeOperation = "source-over";
 }
 
 /** Paint the objects, the last one in front, then the border of the edited object and, in white, the borders of objects highlighted in the list. */
@@ -82,6 +99,8 @@ export function paintMasks(
   style: MaskStyle,
 ) {
   onImage(ctx, camera, ratio);
+  ctx.globalAlpha = 1;
+  if (style.onWhite) return paintWhite(ctx, instances, camera);
   const border = (instance: Instance, outline: Outline, strong: boolean) => {
     const path = pathOf(outline, camera);
     stroke(ctx, path, camera, "rgba(0, 0, 0, 0.5)", strong ? 4 : 2.5);

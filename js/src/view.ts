@@ -55,6 +55,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     helping: false,
     naming: false,
     coloringObjects: false,
+    onWhite: false,
     filmstrip: false,
   };
   readonly viewer: Viewer;

@@ -200,6 +200,7 @@ export class Viewer {
     const style = {
       opacity: doc.model.get("opacity"),
       selected: doc.selected,
+      onWhite: modes.onWhite,
       color: (instance: Instance) => this.host.color(instance),
       isHighlighted: (instance: Instance) => this.host.isHighlighted(instance.id),
     };
@@ -217,7 +218,7 @@ export class Viewer {
   private paintPreviews(ratio: number, now: number): boolean {
     const { doc, modes } = this.host;
     const ctx = clear(this.previewCanvas);
-    if (modes.peeking || !doc.picture) return false;
+    if (modes.peeking || modes.onWhite || !doc.picture) return false;
     const { camera } = this;
     const isFlashing = !!doc.flash && layers.paintFlash(ctx, doc.flash, camera, ratio, performance.now());
     const state: PaintState = { camera, ratio, isPending: false, now };

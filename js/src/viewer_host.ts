@@ -8,7 +8,7 @@ import type { ToolSettings } from "./tools/tool";
 export interface ViewerHost {
   readonly doc: ImageDocument;
   readonly hidden: Set<number>;
-  readonly modes: { readonly peeking: boolean; readonly previewing: boolean };
+  readonly modes: { readonly peeking: boolean; readonly previewing: boolean; readonly onWhite: boolean };
   readonly wheelZooms: boolean;
   readonly options: Pick<ToolSettings, "add" | "straight" | "pressure">;
   readonly display: PixelStyle;

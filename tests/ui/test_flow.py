@@ -267,6 +267,24 @@ def test_the_attributes_of_an_object_are_a_form(crowd: User) -> None:
     expect(form.get_by_label("note")).to_have_value("d1")
 
 
+def test_objects_are_shown_cut_out_on_white(crowd: User) -> None:
+    w = crowd.pointer.widget
+    button = w.root.locator("[data-command=on_white]")
+
+    def mean(x: float, y: float) -> float:
+        """Return the mean color of 9 x 9 pixels around an image point."""
+        place = w.position(x, y)
+        column, row = round(place["x"]), round(place["y"])
+        return float(w.pixels()[row - 4 : row + 5, column - 4 : column + 5].mean())
+
+    background, inside = (105, 132), (310, 110)
+    assert mean(*background) < 230
+    button.click()
+    assert mean(*background) == 255 and mean(*inside) < 230
+    button.click()
+    assert mean(*background) < 230
+
+
 def test_no_key_of_the_notebook_runs_the_cell_again_or_leaves_the_widget_by_accident(crowd: User) -> None:
     w, notebook = crowd.pointer.widget, crowd.pointer.widget.notebook
     before, runs = notebook.cells(), notebook.prompt(0).inner_text()

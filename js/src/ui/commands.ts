@@ -225,6 +225,12 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
     run: (view) => view.setModes({ naming: !view.modes.naming }),
     isPressed: (view) => view.modes.naming,
   },
+  on_white: {
+    title: "Show the objects cut out, on white",
+    icon: ICONS.on_white,
+    run: (view) => view.setModes({ onWhite: !view.modes.onWhite }),
+    isPressed: (view) => view.modes.onWhite,
+  },
   color_by_object: {
     title: "Color each object differently instead of by class",
     icon: ICONS.color_by_object,

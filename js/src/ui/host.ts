@@ -32,6 +32,7 @@ export interface Modes {
   helping: boolean; // the help sheet is open
   naming: boolean; // the names of all objects are over the image
   coloringObjects: boolean; // objects of one class have different colors
+  onWhite: boolean; // only the objects are shown, on white
   filmstrip: boolean; // the images of a list are shown as small pictures
 }
 

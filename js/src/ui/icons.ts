@@ -35,6 +35,8 @@ export const ICONS = {
   next_unlabeled: '<path d="M4.5 5l5 5-5 5M10 5l5 5-5 5"/>',
   names: '<path d="M3.25 5.25h8l5.5 4.75-5.5 4.75h-8z"/><circle cx="6.75" cy="10" r="1" fill="currentColor"/>',
   tag: '<path d="M3.5 3.5h6l7 7-6 6-7-7z"/><circle cx="6.75" cy="6.75" r="1.1" fill="currentColor"/>',
+  on_white:
+    '<circle cx="7" cy="13" r="2.25"/><circle cx="13" cy="13" r="2.25"/><path d="M8.3 11.1L13.5 3.5M11.7 11.1L6.5 3.5"/>',
   color_by_object:
     '<circle cx="7" cy="7" r="3.5" fill="currentColor"/><circle cx="13.25" cy="8.75" r="3.5"/><circle cx="8.75" cy="13.25" r="3.5" stroke-dasharray="1.8 1.5"/>',
   palette:

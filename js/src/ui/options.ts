@@ -108,6 +108,7 @@ function displayGroup(host: Host): Part {
     commandButton(host.commands, "peek"),
     commandButton(host.commands, "names"),
     commandButton(host.commands, "color_by_object"),
+    commandButton(host.commands, "on_white"),
     commandButton(host.commands, "sources"),
     colorPopover(host),
   );

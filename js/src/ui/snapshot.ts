@@ -50,6 +50,7 @@ export function snapshot(host: DocumentHost & LabelHost & ObjectHost, signal: Ab
       color: (instance) => host.color(instance),
       selected: 0,
       isHighlighted: () => false,
+      onWhite: false,
     });
     const address = canvas.toDataURL("image/jpeg", QUALITY);
     if (address.length <= MAX_LENGTH) doc.model.set("_snapshot", address);
