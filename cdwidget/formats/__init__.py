@@ -30,6 +30,7 @@ from cdwidget.formats import (
 )
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
+from cdwidget.formats.palettes import Palette
 from cdwidget.formats.replacement import finish_interrupted
 from cdwidget.items import Item
 from cdwidget.limits import DEFAULT_LIMITS, Limits
@@ -95,7 +96,7 @@ FORMATS = {
 
 def read(
     format: StrPath, path: StrPath | None = None, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS,
-    stored_pixels: bool | None = None,
+    stored_pixels: bool | None = None, palette: Palette | None = None,
 ) -> Dataset:  # fmt: skip
     """Read a data set.
 
@@ -109,6 +110,8 @@ def read(
         limits: The sizes that are accepted; larger entries are not read, so that a damaged file cannot exhaust the memory.
         stored_pixels: Whether "coco" annotations count the pixels of photos as stored, before the EXIF orientation is applied. By default,
             the size in the file shows it for photos turned by 90 degrees, and those turned by 180 are taken as these are.
+        palette: The classes of "png" masks that are class maps: "cityscapes", or labels with their numbers or their colors (red, green,
+            blue). Class maps in colors need no palette; without one, a label is the color, such as "#ff0000".
 
     Returns:
         One item per image, with the classes, the problems and the format's name. Images and masks are read when they are accessed.
@@ -125,17 +128,17 @@ def read(
     """
     if path is None:
         format, path = AUTO, format
-    dataset = load(str(format), path, images, strict=strict, limits=limits, stored_pixels=stored_pixels)
+    dataset = load(str(format), path, images, strict=strict, limits=limits, stored_pixels=stored_pixels, palette=palette)
     dataset.problems.warn(stacklevel=2)
     return dataset
 
 
 def load(
     format: str, path: StrPath, images: StrPath | None = None, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS,
-    stored_pixels: bool | None = None,
+    stored_pixels: bool | None = None, palette: Palette | None = None,
 ) -> Dataset:  # fmt: skip
     """Read a data set as `read` does, without a warning: the caller shows the problems."""
-    problems = Problems(strict=strict, limits=limits, stored_pixels=stored_pixels)
+    problems = Problems(strict=strict, limits=limits, stored_pixels=stored_pixels, palette=palette)
     path = Path(path).expanduser()
     chosen = None if format == AUTO else lookup(FORMATS, format, "format")  # Before a wrong name changes files.
     finish_interrupted(_folder_of(path))

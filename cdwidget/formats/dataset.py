@@ -96,13 +96,17 @@ class Problems(Sequence[ReadProblem]):
         limits: The sizes that readers accept.
         stored_pixels: Whether annotations count the pixels of images as stored, before the EXIF orientation is applied; None if the sizes
             in the files decide.
+        palette: The labels of class maps, as for `cdwidget.read`; None if they have no palette.
         total: Number of problems, with those that are not kept.
     """
 
-    def __init__(self, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS, stored_pixels: bool | None = None) -> None:
+    def __init__(
+        self, *, strict: bool = False, limits: Limits = DEFAULT_LIMITS, stored_pixels: bool | None = None, palette: Any = None
+    ) -> None:
         self.strict = strict
         self.limits = limits
         self.stored_pixels = stored_pixels
+        self.palette = palette
         self.total = 0
         self._kept: list[ReadProblem] = []
 

@@ -32,6 +32,7 @@ from cdwidget.formats.mask_files import (
     read_mask_pages,
     read_mask_values,
 )
+from cdwidget.formats.palettes import Palette, class_numbers, read_class_map
 from cdwidget.items import Instance, Item
 
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
@@ -60,25 +61,35 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     masks = path / "masks"
     if masks.is_dir() and any(part.is_dir() for part in masks.iterdir()):
         return Dataset(read_layers(masks, images or path / "images", _decode, problems))
-    return Dataset(_read_masks(images or path / "images", masks, problems))
+    return Dataset(_read_masks(images or path / "images", masks, problems), class_numbers(problems.palette))
 
 
 def _read_masks(images_folder: Path, masks_folder: Path, problems: Problems) -> list[Item]:
     """List the images of a folder with one mask file each; an image without a file has no instances.
 
-    A binary mask is one instance. Each id of a label map is one, with that id. A TIFF file may hold several pages of either kind.
+    A binary mask is one instance. Each id of a label map is one, with that id. A TIFF file may hold several pages of either kind. In a map
+    of classes, in colors or with the user's palette, each class is one instance.
     """
     images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT, problems.add_file)
     masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT, problems.add_file)
     pages: dict[str, list[_Page]] = {}
+    class_items: dict[str, Item] = {}
     for stem, file in masks.items():
         with problems.skipping(file):
             if stem not in images:
                 raise FileNotFoundError(f"{images_folder} holds no image for it; a mask has the stem of its image")
+            classes = read_class_map(file, problems.palette)
+            if classes is not None:
+                load = partial(_load_classes, file, images[stem], list(classes), problems.palette)
+                class_items[stem] = Item(images[stem], LazyInstances(len(classes), load, problems))
+                continue
             pages[stem] = [_survey(values, file, image_size(images[stem])) for values in read_mask_pages(file)]
     binary = are_binary([page.kind for own in pages.values() for page in own])
     items = []
     for stem, image in images.items():
+        if stem in class_items:
+            items.append(class_items[stem])
+            continue
         own = pages.get(stem, [])
         objects = [found for number, page in enumerate(own) for found in page.objects(number, binary)]
         if not objects and any(page.kind.has_foreground for page in own):
@@ -118,6 +129,17 @@ def _load_objects(file: Path, objects: Sequence[tuple[int, int | None]], indices
     for index in indices:
         number, id = objects[index]
         yield Instance(foreground_pixels(pages[number]) if id is None else pages[number] == id, id=id)
+
+
+def _load_classes(file: Path, image: Path, labels: Sequence[str], palette: Palette | None, indices: Iterable[int]) -> Iterator[Instance]:
+    with naming(file, image.name):
+        masks, (height, width) = read_class_map(file, palette) or {}, image_size(image)
+    for index in indices:
+        with naming(file, image.name, labels[index]):
+            mask = masks[labels[index]]
+            if mask.shape != (height, width):
+                raise ValueError(f"it is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
+        yield Instance(mask, labels[index])
 
 
 def matches(path: Path) -> bool:

@@ -116,12 +116,12 @@ def read_class_ids(file: Path, classes: Classes) -> np.ndarray:
     Raises:
         ValueError: If it has a color that no class has.
     """
-    colors = _read_colors(file)
+    colors = read_colors(file)
     if colors is None:
         return _without_void(read_mask_values(file))
     numbers, table = colors
     unknown = [color for color in table if color not in classes.ids and PALETTE_NUMBERS.get(color) != VOID_VALUE]
-    if unknown and _is_indexed(file):
+    if unknown and is_indexed(file):
         return _without_void(read_mask_values(file))
     if unknown:
         named = ", ".join(map(str, unknown[:3]))
@@ -131,7 +131,7 @@ def read_class_ids(file: Path, classes: Classes) -> np.ndarray:
 
 def read_object_numbers(file: Path) -> np.ndarray:
     """Read a map of objects as numbers, int (H, W); 0 is background or void. Colors that VOC does not have are numbered from 256."""
-    colors = None if _is_indexed(file) else _read_colors(file)
+    colors = None if is_indexed(file) else read_colors(file)
     if colors is None:
         return _without_void(read_mask_values(file))
     numbers, table = colors
@@ -143,12 +143,13 @@ def _without_void(values: np.ndarray) -> np.ndarray:
     return np.where(void_pixels(values), 0, values)
 
 
-def _is_indexed(file: Path) -> bool:
+def is_indexed(file: Path) -> bool:
+    """Return whether an image file has a palette."""
     with open_image(file) as image:
         return image.mode == "P"
 
 
-def _read_colors(file: Path) -> tuple[np.ndarray, list[Color]] | None:
+def read_colors(file: Path) -> tuple[np.ndarray, list[Color]] | None:
     """Return the index of each pixel's color, int (H, W), and the colors; None for a gray file."""
     with open_image(file) as image:
         if image.mode not in ("P", "RGB", "RGBA"):

@@ -1,0 +1,74 @@
+"""Class maps without a list of classes: in colors, of Cityscapes, and with the user's palette."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cdwidget
+
+ROAD, CAR = (128, 64, 128), (0, 0, 142)
+
+
+def folder_of(tmp_path: Path, *masks: np.ndarray | Image.Image) -> Path:
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for number, mask in enumerate(masks):
+        Image.new("RGB", (6, 4)).save(tmp_path / "images" / f"{number}.png")
+        (mask if isinstance(mask, Image.Image) else Image.fromarray(mask)).save(tmp_path / "masks" / f"{number}.png")
+    return tmp_path
+
+
+def colored(*colors: tuple[int, int, int]) -> np.ndarray:
+    """Return a class map with two columns of each color, uint8 (4, 6, 3)."""
+    return np.repeat(np.broadcast_to(np.array(colors, np.uint8), (4, 3, 3)), 2, axis=1)
+
+
+def found(folder: Path, palette: Any = None) -> list[list[tuple[str, tuple[int, ...]]]]:
+    dataset = cdwidget.read("png", folder, palette=palette)
+    return [[(each.label, each.bbox) for each in item.instances] for item in dataset]
+
+
+LEFT, MIDDLE, RIGHT = (0, 0, 2, 4), (2, 0, 4, 4), (4, 0, 6, 4)
+
+
+def test_colors_without_a_palette(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, colored(ROAD, (0, 0, 0), CAR), colored(ROAD, (1, 2, 3), (0, 0, 0)))
+    assert found(folder) == [[("car", RIGHT), ("road", LEFT)], [("#010203", MIDDLE), ("#804080", LEFT)]]
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)).save(folder / "masks" / "0.png")
+    with pytest.warns(UserWarning, match="has 24.. colors, so it is no map of classes"):
+        assert [len(each) for each in found(folder)] == [0, 2]
+
+
+@pytest.mark.parametrize("palette", ["cityscapes", {"road": 7, "car": 26}])
+def test_numbers_with_a_palette(tmp_path: Path, palette: Any) -> None:
+    numbers = np.repeat(np.broadcast_to(np.array([7, 26, 0], np.uint8), (4, 3)), 2, axis=1)
+    assert found(folder_of(tmp_path, numbers), palette) == [[("road", LEFT), ("car", MIDDLE)]]
+    classes = cdwidget.read("png", tmp_path, palette=palette).classes
+    assert (classes["road"], classes["car"]) == (7, 26)
+
+
+def test_a_palette_of_colors(tmp_path: Path) -> None:
+    indexed = Image.fromarray(np.repeat(np.broadcast_to(np.array([1, 0, 2], np.uint8), (4, 3)), 2, axis=1))
+    indexed.putpalette([0, 0, 0, 9, 9, 9, *ROAD])
+    palette = {"sky": (9, 9, 9), "street": ROAD}
+    assert [sorted(each) for each in found(folder_of(tmp_path, indexed), palette)] == [[("sky", LEFT), ("street", RIGHT)]]
+    with pytest.raises(ValueError, match=r"the palette has \(1, 2\) for 'sky'; allowed are a class number, or \(red, green, blue\)"):
+        found(tmp_path, {"sky": (1, 2)})
+    with pytest.raises(ValueError, match="no palette named 'cityscape'.*did you mean 'cityscapes'"):
+        found(tmp_path, "cityscape")
+
+
+def test_a_number_of_a_palette_may_be_that_of_background_or_void(tmp_path: Path) -> None:
+    numbers = np.repeat(np.broadcast_to(np.array([0, 255, 3], np.uint8), (4, 3)), 2, axis=1)
+    palette = {"ground": 0, "sea": 255}
+    assert found(folder_of(tmp_path, numbers), palette) == [[("ground", LEFT), ("class_3", RIGHT), ("sea", MIDDLE)]]
+    assert found(tmp_path, {"sky": 3}) == [[("sky", RIGHT)]]
+
+
+def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 4)).save(folder_of(tmp_path, colored(ROAD, ROAD, CAR)) / "images" / "0.png")
+    with pytest.warns(UserWarning, match="it is 6x4 pixels and its image is 5x4; they must agree"):
+        assert found(tmp_path) == [[]]
