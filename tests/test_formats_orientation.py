@@ -71,11 +71,42 @@ def test_photos_turned_by_180_degrees_follow_the_others_or_the_argument(tmp_path
     photo(tmp_path / "a.png", 3)
     photo(tmp_path / "b.png", 6)
     path = save(tmp_path, "a.png")
-    assert brightness(cdwidget.read("coco", path)[0]) == 0, "upright by default"
-    assert brightness(cdwidget.read("coco", path, stored_pixels=True)[0]) == 255
+    assert brightness(cdwidget.read("coco", path)[0]) == 255, "the square is in the stored pixels"
+    assert brightness(cdwidget.read("coco", path, stored_pixels=False)[0]) == 0
     path = save(tmp_path, "a.png", "b.png")
     assert [brightness(item) for item in cdwidget.read("coco", path)] == [255, 255]
     assert brightness(cdwidget.read("coco", path, stored_pixels=False)[0]) == 0
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+def test_the_edges_show_how_masks_count_pixels_if_the_size_does_not(tmp_path: Path, orientation: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 60, (30, 40, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+
+    def mask_of(stored: np.ndarray) -> np.ndarray:
+        Image.fromarray(stored).save(tmp_path / "a.png", exif=exif.tobytes())
+        return cdwidget.read("coco", save(tmp_path, "a.png"))[0].instances[0].mask
+
+    as_shown = np.zeros((30, 40), bool)
+    as_shown[5:15, 5:15] = True
+    as_stored = turn_upright(as_shown, orientation)
+    assert np.array_equal(mask_of(np.maximum(noise, STORED)), as_stored)
+    upright = np.ascontiguousarray(
+        turn_upright(STORED[:, :, 0], orientation)
+    )  # Turned back, since these orientations are their own inverse.
+    assert np.array_equal(mask_of(np.maximum(noise, upright[:, :, None])), as_shown)
+    assert np.array_equal(mask_of(noise), as_shown), "an image without edges at either place is taken as shown"
+    square = np.zeros((30, 40, 3), np.uint8)
+    square[::2] = 255
+    assert np.array_equal(mask_of(square), as_shown)
+
+
+def test_an_image_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 3)
+    photo(tmp_path / "b.png", 3)
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:200])
+    assert len(cdwidget.read("coco", save(tmp_path, "a.png", "b.png"))) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"Exif", b"II*\0" + b"\xff" * 50, b"\xff\xd8\xff\xe1\0\x10Exif\0\0MM"])

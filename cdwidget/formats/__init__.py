@@ -109,7 +109,8 @@ def read(
         strict: Raise an error at the first entry that cannot be read.
         limits: The sizes that are accepted; larger entries are not read, so that a damaged file cannot exhaust the memory.
         stored_pixels: Whether "coco" annotations count the pixels of photos as stored, before the EXIF orientation is applied. By default,
-            the size in the file shows it for photos turned by 90 degrees, and those turned by 180 are taken as these are.
+            the size in the file shows it for photos turned by 90 degrees. Those turned by 180 are taken as these are, or else as the masks
+            fit the edges of the image.
         palette: The classes of "png" masks that are class maps: "cityscapes", or labels with their numbers or their colors (red, green,
             blue). Class maps in colors need no palette; without one, a label is the color, such as "#ff0000".
 

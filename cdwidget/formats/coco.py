@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TypeGuard
 
@@ -18,7 +20,8 @@ from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder, is_url
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import peek, read_json
-from cdwidget.formats.orientation import UPRIGHT, read_orientation
+from cdwidget.formats.orientation import UPRIGHT, EdgeContrast, read_orientation
+from cdwidget.images import read_image
 from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
 from cdwidget.items import Item
 from cdwidget.limits import Limits
@@ -30,6 +33,7 @@ OTHER_FILE_NAMES = ("_annotations.coco.json", "labels.json", "result.json")  # A
 NAME_KEYS = ("file_name", "coco_url", "flickr_url", "url")  # LVIS has URLs only.
 LIST_KEYS = ("images", "annotations", "categories")
 IMAGE_OBJECT = re.compile(r'"image"\s*:\s*\{')  # SA-1B has a file per image, COCO a list of images.
+MAX_COMPARED_IMAGES, MAX_COMPARED_MASKS = 8, 20  # Turned images, and masks of each, that show how a file counts pixels.
 MAX_ID = 2**53  # Larger whole numbers are not exact in all JSON readers.
 
 
@@ -85,7 +89,9 @@ def read_annotations(
         seen.add(number or 0)
         found[record["image_id"]].add(record, number)
     distinct = list({id(image): image for image in found.values()}.values())
-    items = [image.item(str(path), labels, problems, stored) for image, stored in _with_stored_pixels(distinct, problems)]
+    items = [
+        image.item(str(path), labels, problems, stored) for image, stored in _with_stored_pixels(distinct, str(path), labels, problems)
+    ]
     extra = {key: value for key, value in content.items() if key not in LIST_KEYS}
     return Dataset(items, classes, {FORMAT: {**extra, "categories": _category_fields(content)}})
 
@@ -144,19 +150,23 @@ class ImageRecord:
         except ValueError:  # The rest of the file is damaged.
             return None
 
-    def item(self, file: str, labels: Mapping[Any, str], problems: Problems, stored: bool) -> Item:
-        """Return the image as an item with instances that are decoded on access.
+    def loader(self, file: str, labels: Mapping[Any, str], problems: Problems, stored: bool) -> AnnotationLoader:
+        """Return the function that decodes the annotations.
 
         Args:
             file: The annotation file.
             labels: The label of each category id.
-            problems: Receives the annotations that cannot be decoded.
+            problems: Has the limits on sizes.
             stored: Whether the annotations count the image's pixels as stored, before its EXIF orientation is applied.
         """
         orientation = self.orientation if stored else UPRIGHT
-        load = AnnotationLoader(
+        return AnnotationLoader(
             file, self.name, self.annotations, self.ids, labels, self.height, self.width, problems.limits, orientation
         )  # fmt: skip
+
+    def item(self, file: str, labels: Mapping[Any, str], problems: Problems, stored: bool) -> Item:
+        """Return the image as an item with instances that are decoded on access; arguments as for `loader`."""
+        load = self.loader(file, labels, problems, stored)
         return Item(self.path, LazyInstances(len(self.annotations), load, problems), {FORMAT: self.fields})
 
 
@@ -240,15 +250,36 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
     return found
 
 
-def _with_stored_pixels(images: Sequence[ImageRecord], problems: Problems) -> Iterator[tuple[ImageRecord, bool]]:
+def _with_stored_pixels(
+    images: Sequence[ImageRecord], file: str, labels: Mapping[Any, str], problems: Problems
+) -> Iterator[tuple[ImageRecord, bool]]:  # fmt: skip
     """Yield each image, and whether its annotations count the pixels as stored.
 
-    The size in the file shows it for images turned by 90 degrees. The others, such as those turned by 180, are taken as these are.
+    The size in the file shows it for images turned by 90 degrees. The others, such as those turned by 180, are taken as these are, or else
+    as their masks fit the edges of the image.
     """
     sizes = [image.has_stored_size for image in images]
-    default = any(sizes) if problems.stored_pixels is None else problems.stored_pixels
+    default = problems.stored_pixels
+    if default is None:
+        is_shown = any(size is not None for size in sizes)
+        default = any(sizes) if is_shown else _fit_stored_pixels(images, file, labels, problems)
     for image, size in zip(images, sizes):
         yield image, default if size is None else size
+
+
+def _fit_stored_pixels(images: Sequence[ImageRecord], file: str, labels: Mapping[Any, str], problems: Problems) -> bool:
+    """Return whether the masks of the first turned images fit the edges of these better if they count the pixels as stored."""
+    turned = (image for image in images if image.orientation != UPRIGHT and image.annotations)
+    contrasts = {False: EdgeContrast(), True: EdgeContrast()}
+    for image in islice(turned, MAX_COMPARED_IMAGES):
+        with suppress(OSError, ValueError):  # The image, or an annotation, is reported when it is read.
+            pixels = read_image(image.path)
+            for stored, contrast in contrasts.items():
+                load = image.loader(file, labels, problems, stored)
+                for instance in load(range(min(len(image.annotations), MAX_COMPARED_MASKS))):
+                    if instance.mask.shape == pixels.shape[:2]:
+                        contrast.add(pixels, instance.mask)
+    return contrasts[True].exceeds(contrasts[False])
 
 
 def name_in_file(record: Any) -> str:

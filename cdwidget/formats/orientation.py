@@ -1,10 +1,15 @@
-"""The EXIF orientation of image files, and masks that were drawn on the pixels as they are stored."""
+"""The EXIF orientation of image files, and masks that were drawn on the pixels as they are stored.
+
+The edges of an image show whether masks count its pixels as stored or as shown, since the borders of masks lie on them.
+`benchmarks/stored_pixels.py` measures how surely.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -12,6 +17,8 @@ from cdwidget.images.orientation import EXIF_ORIENTATION, upright
 
 UPRIGHT = 1  # Value of the tag.
 EXIF_MARKERS = (b"Exif", b"eXIf", b"EXIF", b"II*\0", b"MM\0*")  # In JPEG, PNG, WebP and TIFF files.
+MIN_CONTRAST_RATIO = 1.3  # Above it, masks are taken to be drawn on the pixels as stored.
+MAX_COMPARED_SIDE = 256  # px
 HEAD_BYTES = 4096  # The markers are near the beginning of a file.
 
 
@@ -34,3 +41,31 @@ def read_orientation(path: str | Path) -> int:
 def turn_upright(mask: np.ndarray, orientation: int) -> np.ndarray:
     """Turn a mask as stored, (H, W), as Pillow's `exif_transpose` turns its image."""
     return np.ascontiguousarray(upright(mask, orientation))
+
+
+class EdgeContrast:
+    """The contrast of an image at the borders of masks.
+
+    Attributes:
+        total: Sum of the differences of adjacent pixels, 0 to 255, over all borders.
+        count: Number of pairs of adjacent pixels on the borders.
+    """
+
+    def __init__(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def add(self, pixels: np.ndarray, mask: np.ndarray) -> None:
+        """Add the borders of a mask, bool (H, W), on an image, uint8 (H, W, 3)."""
+        scale = min(1.0, MAX_COMPARED_SIDE / max(mask.shape))
+        size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.int16)
+        inside = cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        for axis in (0, 1):
+            border = np.diff(inside, axis=axis) != 0
+            self.total += float(np.abs(np.diff(small, axis=axis)).max(axis=2)[border].sum())
+            self.count += int(border.sum())
+
+    def exceeds(self, other: EdgeContrast) -> bool:
+        """Return whether the borders lie clearly better on edges of the image than others do."""
+        own, theirs = ((each.total + each.count) / max(1, each.count) for each in (self, other))  # One level more, for even images.
+        return own > MIN_CONTRAST_RATIO * theirs
