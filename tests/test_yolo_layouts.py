@@ -1,5 +1,6 @@
 """YOLO data sets as other programs leave them: predictions, poses, folders of other machines, missing splits and class lists."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import yaml
 import cdwidget
 from cdwidget.catalogue import Catalogue
 from cdwidget.formats.dataset import Dataset
+from cdwidget.formats.yolo import join_parts
 from cdwidget.items import Instance
 from support.image_files import RING_MASK, SQUARE, item
 
@@ -62,8 +64,48 @@ def test_scores_are_written_when_wanted(tmp_path: Path) -> None:
 def test_a_pose_is_read_as_its_box(tmp_path: Path, keypoints: str) -> None:
     shape = "[4, 2]" if len(keypoints.split()) == 8 else "[2, 3]"
     folder = data_set(tmp_path, f"0 0.416667 0.4 0.5 0.4 {keypoints}", f"train: images\nkpt_shape: {shape}\nnames: [cat]\n")
-    with pytest.warns(UserWarning, match="it is a pose data set: its boxes are read and its keypoints are not"):
+    with pytest.warns(UserWarning, match="it is a pose data set: its boxes are instances, and its keypoints are kept for writing"):
         assert np.array_equal(only(cdwidget.read("yolo", folder)).mask, SQUARE)
+
+
+POSE = "0 0.416667 0.4 0.5 0.4 0.31 0.3 2 0.6 0.3 0"
+POSE_DATA = "train: images\nkpt_shape: [2, 3]\nflip_idx: [1, 0]\nnames: [cat]\n"
+
+
+@pytest.mark.filterwarnings("ignore:.*it is a pose data set")
+def test_keypoints_are_kept_until_a_mask_is_changed(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path / "labels.db")
+    catalogue.import_("yolo", data_set(tmp_path / "in", POSE, POSE_DATA))
+    out = catalogue.export("yolo", tmp_path / "out")
+    assert (out / "labels" / "a.txt").read_text() == POSE + "\n"
+    data = yaml.safe_load((out / "data.yaml").read_text())
+    assert (data["kpt_shape"], data["flip_idx"]) == ([2, 3], [1, 0]) and len(cdwidget.read("yolo", out)) == 1
+    catalogue.update(1, [Instance(RING_MASK, "cat", 1)])
+    changed = cdwidget.read("yolo", catalogue.export("yolo", tmp_path / "changed"))
+    assert np.array_equal(only(changed).mask, RING_MASK) and not changed.problems
+
+
+@pytest.mark.filterwarnings("ignore:.*it is a pose data set")
+def test_the_parts_of_a_pose_data_set_are_joined(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        cdwidget.write("yolo", cdwidget.read("yolo", data_set(tmp_path / name / "in", POSE, POSE_DATA)), tmp_path / "split" / name)
+    join_parts(tmp_path / "split", ["train", "val"])
+    assert yaml.safe_load((tmp_path / "split" / "data.yaml").read_text())["kpt_shape"] == [2, 3]
+    cdwidget.write("yolo", cdwidget.read("yolo", tmp_path / "train" / "in"), tmp_path / "mixed" / "train")
+    cdwidget.write("yolo", [item(tmp_path / "other", Instance(SQUARE, "cat"))], tmp_path / "mixed" / "val")
+    with pytest.raises(ValueError, match="only the others have keypoints; export without a split"):
+        join_parts(tmp_path / "mixed", ["train", "val"])
+
+
+def test_unchanged_polygons_are_written_as_they_were(tmp_path: Path) -> None:
+    rows = ["1 0.17 0.21 0.66 0.22 0.665 0.59 0.1600001 0.61", "0 0.416667 0.4 0.5 0.4"]
+    dataset = cdwidget.read("yolo", data_set(tmp_path / "in", "\n".join(rows)))
+    out = cdwidget.write("yolo", dataset, tmp_path / "out")
+    first, second = (out / "labels" / "a.txt").read_text().splitlines()
+    assert first == rows[0] and second.split()[0] == "0" and len(second.split()) == 9, "a box among polygons is a polygon"
+    dog, cat = dataset[0].instances
+    cdwidget.write("yolo", [replace(dataset[0], instances=[replace(dog, mask=RING_MASK), replace(cat, label="dog")])], out)
+    assert [each.mask.tolist() for each in cdwidget.read("yolo", out)[0].instances] == [RING_MASK.tolist(), SQUARE.tolist()]
 
 
 @pytest.mark.parametrize(

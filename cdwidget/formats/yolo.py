@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterable, Iterator, NamedTuple, Sequence
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import yaml
@@ -20,12 +20,15 @@ import yaml
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import copy_image, image_size, unique_stems
-from cdwidget.formats.instances import LazyInstances, checked_instances
+from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import read_text, write_files
-from cdwidget.formats.yolo_layout import BOX_VALUES, DATA_FILE, Layout, data_file, ids_by_label, read_labels, read_layout
+from cdwidget.formats.records import DIGEST, kept_fields
+from cdwidget.formats.yolo_layout import BOX_VALUES, DATA_FILE, Layout, data_file, ids_by_label, read_labels, read_layout, read_pose
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
 
+FORMAT = "yolo"
+VALUES = "values"  # Key of the kept values of a row.
 MIN_COORDINATE, MAX_COORDINATE = -1, 2  # Fractions of the image's sides; objects may leave the image, but pixels are no fractions.
 BOX_CORNERS = [(-1, -1), (1, -1), (1, 1), (-1, 1)]  # In units of half a box's sides, around its center.
 
@@ -50,14 +53,15 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """
     layout = read_layout(path, images, problems)
     if layout.keypoint_values:
-        problems.add("it is a pose data set: its boxes are read and its keypoints are not", file=layout.file)
+        message = "it is a pose data set: its boxes are instances, and its keypoints are kept for writing while no mask is changed"
+        problems.add(message, file=layout.file)
     items = []
     for image, file in layout.pairs.items():
         rows: list[_Row] = []
         with problems.skipping(file, image.name):
             rows = _read_rows(file, image, layout, problems)
         items.append(Item(image, LazyInstances(len(rows), partial(_load, image, file, rows), problems)))
-    return Dataset(items, ids_by_label(layout.labels))
+    return Dataset(items, ids_by_label(layout.labels), {FORMAT: layout.pose} if layout.pose else {})
 
 
 def matches(path: Path) -> bool:
@@ -68,7 +72,8 @@ def matches(path: Path) -> bool:
 def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool = False) -> Path:
     """Write a YOLO folder with copies of the images, all listed as train and val.
 
-    Instances without pixels are skipped; alpha mattes, ids and attributes are not stored.
+    Unchanged polygons are written as they were read, and so are the rows of a pose data set if none of its masks is changed. Instances
+    without pixels are skipped; alpha mattes, ids and attributes are not stored.
 
     Args:
         items: The images with their instances.
@@ -84,6 +89,9 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool =
         ValueError: If a mask does not fit its image.
     """
     classes = ClassIds(labels, read_labels(path) if data_file(path) is not None else None, first=0)
+    pose = items.extra.get(FORMAT, {}) if isinstance(items, Dataset) else {}
+    if pose and not all(_values_as_read(each) for item in items for each in item.instances):
+        pose = {}
 
     def files() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, unique_stems(items, path / "images")):
@@ -91,13 +99,15 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool =
             lines = []
             for instance in checked_instances(item, height, width):
                 if instance.mask.any():
-                    points = (bridged_polygon(instance.mask) / (width, height)).ravel()
-                    words = [str(classes.id_of(instance.label)), *map("{:.6f}".format, points.tolist())]
+                    values = _values_as_read(instance)
+                    if not values or (len(values) == BOX_VALUES and not pose):  # Boxes and polygons do not mix.
+                        values = list(map("{:.6f}".format, (bridged_polygon(instance.mask) / (width, height)).ravel().tolist()))
+                    words = [str(classes.id_of(instance.label)), *values]
                     if scores and instance.score is not None:
                         words.append(f"{instance.score:.6f}")
                     lines.append(" ".join(words) + "\n")
             yield path / "labels" / f"{stem}.txt", "".join(lines).encode()
-        yield path / DATA_FILE, _encode_data_file({"train": "images", "val": "images"}, classes)
+        yield path / DATA_FILE, _encode_data_file({"train": "images", "val": "images"}, classes, pose)
 
     write_files(files())
     return path
@@ -109,19 +119,30 @@ def join_parts(folder: Path, names: Sequence[str]) -> None:
     Args:
         folder: The folder with a data set per part.
         names: The names of the parts and of their folders: "train", "val" and "test".
+
+    Raises:
+        ValueError: If only some of the parts are pose data sets.
     """
     classes = ClassIds(read_labels(folder / names[0]), first=0)
     for name in names[1:]:
         for label, number in read_labels(folder / name).items():
             classes.ids.setdefault(label, number)
-    write_files([(folder / DATA_FILE, _encode_data_file({name: f"{name}/images" for name in names}, classes))])
+    poses = [read_pose(folder / name / DATA_FILE) for name in names]
+    if any(pose != poses[0] for pose in poses):
+        raise ValueError("masks of the pose data set were changed in some parts, so only the others have keypoints; export without a split")
+    write_files([(folder / DATA_FILE, _encode_data_file({name: f"{name}/images" for name in names}, classes, poses[0]))])
     for name in names:
         (folder / name / DATA_FILE).unlink()
 
 
-def _encode_data_file(splits: dict[str, str], classes: ClassIds) -> bytes:
+def _values_as_read(instance: Instance) -> list[str]:
+    """Return the values of the row that an instance was read from, without class, confidence and track; none if its mask has changed."""
+    return str(kept_fields(instance, FORMAT, (VALUES,))[1].get(VALUES, "")).split()
+
+
+def _encode_data_file(splits: dict[str, str], classes: ClassIds, others: Mapping[str, Any] = {}) -> bytes:
     """Return a `data.yaml`; without the key `path`, trainers take the paths as relative to the file."""
-    content: dict[str, Any] = {**splits, "names": dict(classes.in_order())}
+    content: dict[str, Any] = {**splits, **others, "names": dict(classes.in_order())}
     return yaml.safe_dump(content, allow_unicode=True, sort_keys=False).encode()
 
 
@@ -159,13 +180,14 @@ def _join_loops(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class _Row(NamedTuple):
-    """A line of a label file: its number, label, polygon in fractions of the image's sides, confidence and track."""
+    """A line of a label file: its number, label, polygon in fractions of the image's sides, confidence, track, and values as text."""
 
     line: int
     label: str
     points: np.ndarray
     score: float | None
     track_id: int | None
+    values: str
 
 
 def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> list[_Row]:
@@ -175,13 +197,13 @@ def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> l
         if words:
             with problems.skipping(file, image.name, f"in line {line}"):
                 number = _class_number(words[0])
-                points, score, track_id = _parse_values(words[1:], layout.keypoint_values)
+                points, score, track_id, count = _parse_values(words[1:], layout.keypoint_values)
                 label = layout.labels.get(number, f"class_{number}")
                 if layout.labels and number not in layout.labels:
                     known = ", ".join(map(str, sorted(layout.labels)))
                     message = f"there is no class {number}, {layout.file.name} has {known}; it is called {label!r}"
                     problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
-                rows.append(_Row(line, label, points, score, track_id))
+                rows.append(_Row(line, label, points, score, track_id, " ".join(words[1 : 1 + count])))
     return rows
 
 
@@ -192,8 +214,8 @@ def _class_number(word: str) -> int:
     return int(number)
 
 
-def _parse_values(words: Sequence[str], keypoint_values: int) -> tuple[np.ndarray, float | None, int | None]:
-    """Return the polygon (N, 2), the confidence and the track id of a line without its class."""
+def _parse_values(words: Sequence[str], keypoint_values: int) -> tuple[np.ndarray, float | None, int | None, int]:
+    """Return the polygon (N, 2), the confidence and the track id of a line without its class, and the number of its other values."""
     if keypoint_values and len(words) >= BOX_VALUES + keypoint_values:
         end, tail = BOX_VALUES, words[BOX_VALUES + keypoint_values :]
     else:
@@ -214,7 +236,7 @@ def _parse_values(words: Sequence[str], keypoint_values: int) -> tuple[np.ndarra
     score = float(tail[0]) if len(tail) > (track_id is not None) else None
     if score is not None and not 0 <= score <= 1:
         raise ValueError(f"it ends in {tail[0]}, which is neither a coordinate nor a confidence from 0 to 1")
-    return points, score, track_id
+    return points, score, track_id, len(words) - len(tail)
 
 
 def _load(image: Path, file: Path, rows: Sequence[_Row], indices: Iterable[int]) -> Iterator[Instance]:
@@ -223,4 +245,5 @@ def _load(image: Path, file: Path, rows: Sequence[_Row], indices: Iterable[int])
         with naming(file, image.name, f"in line {row.line}"):
             height, width = image_size(image)
             mask = fill([row.points * (width, height)], height, width)
-        yield Instance(mask, row.label, score=row.score, track_id=row.track_id)
+        extra = {FORMAT: {VALUES: row.values, DIGEST: mask_digest(mask)}}
+        yield Instance(mask, row.label, score=row.score, track_id=row.track_id, extra=extra)

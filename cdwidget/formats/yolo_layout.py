@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Mapping
@@ -18,6 +18,7 @@ DATA_FILE = "data.yaml"
 DATA_FILES = (DATA_FILE, "data.yml", "dataset.yaml")
 CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")  # Lists of classes of data sets without `data.yaml`.
 SPLITS = ("train", "val", "test")
+POSE_KEYS = ("kpt_shape", "flip_idx", "kpt_names")
 MAX_YAML_DEPTH = 50
 BOX_VALUES = 4  # Center, width and height of a box.
 
@@ -31,12 +32,14 @@ class Layout:
         labels: The label of each class id; empty if the classes have no names.
         pairs: Every image with its label file, which need not exist.
         keypoint_values: Numbers of the keypoints at the end of each row of a pose data set, else 0.
+        pose: Entries of the `data.yaml` of a pose data set about keypoints.
     """
 
     file: Path
     labels: Mapping[int, str]
     pairs: Mapping[Path, Path]
     keypoint_values: int = 0
+    pose: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_layout(path: Path, images: Path | None, problems: Problems) -> Layout:
@@ -61,7 +64,13 @@ def read_layout(path: Path, images: Path | None, problems: Problems) -> Layout:
     pairs = _pairs_in(images, file.parent) if images is not None else _pairs_of_splits(file, content, problems)
     if not pairs:
         raise FileNotFoundError(f"{file} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
-    return Layout(file, labels, pairs, prod(shape) if is_pose else 0)
+    return Layout(file, labels, pairs, prod(shape) if is_pose else 0, read_pose(file) if is_pose else {})
+
+
+def read_pose(file: Path) -> dict[str, Any]:
+    """Return the entries of a `data.yaml` about keypoints; empty for a data set without keypoints."""
+    content = _read_content(file)
+    return {key: content[key] for key in POSE_KEYS if key in content} if POSE_KEYS[0] in content else {}
 
 
 def data_file(path: Path) -> Path | None:
