@@ -64,7 +64,7 @@ def test_objects_are_followed_in_one_step_and_saved(tmp_path: Path) -> None:
     message = request(w, "follow_previous")
     assert message.startswith("Followed cup 9 (") and "Lost" not in message
     assert described(w) == [("cup", 9), ("plate", 5)]
-    assert iou(w.instances[0].mask, scene(red=(33, 30))[1]["red"]) > 0.85 and (w.instances[0].score or 0) >= 0.75
+    assert iou(w.instances[0].mask, scene(red=(33, 30))[1]["red"]) > 0.85 and (w.instances[0].score or 0) >= 0.66
     w.undo()
     assert not w.instances
     w.redo()

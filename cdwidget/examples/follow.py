@@ -23,14 +23,14 @@ from cdwidget.masks import Bbox, bbox
 from cdwidget.predictor import Prediction, QualityModel, Tokens
 from cdwidget.prompts import Click, Prompt
 
-MIN_CERTAINTY = 0.75  # Below it, an object is lost.
+MIN_CERTAINTY = 0.66  # Below it, an object is lost.
 FLOW_SIDE_PX = 512  # Longer side of the images between which flow is computed.
 MAX_FLOW_ERROR = 0.004  # Largest disagreement of forward and backward flow, as a fraction of the image diagonal.
 MAX_RELATIVE_FLOW_ERROR = 0.05  # Further disagreement allowed, as a fraction of the flow.
 MIN_FLOW_SIDE_PX = 16  # Shorter side of the images between which flow is computed.
 MIN_REDRAWN_SHARE = 0.03  # CDNet predicts if this fraction of the object and its surroundings has no consistent flow.
 SURROUNDINGS = 0.15  # Width of the surroundings of an object, as a fraction of the side of its box.
-MIN_REFERENCE = 0.05  # Smallest quality and similarity of a confirmed mask with which others are compared.
+QUALITY_OFFSET = 0.1  # Added to both probabilities of a ratio, so that small ones, whose difference says little, have one near 1.
 MIN_OBJECT_PX = 16  # Smaller masks count as lost.
 MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its last confirmed area is lost.
 
@@ -71,7 +71,7 @@ class _Track:
         instance: The object in the last frame to which it was followed.
         prob: Its mask there, before it is thresholded, float32 (H, W) in [0, 1].
         area: Its confirmed area in pixels.
-        quality: The estimated IoU of the confirmed mask.
+        quality: The estimated probability that the confirmed mask is good.
         similarity: The mean similarity of the confirmed mask to its own tokens.
         reference: Its tokens where it was confirmed last.
         recent: Its tokens in that frame.
@@ -134,7 +134,7 @@ class Follower:
                 track_id = next(number for number in (instance.track_id, instance.id, position) if number is not None)
                 sources = example_sources(tokens, center, instance.mask, ~instance.mask)
                 similar = float(_to_pixels(similarity(tokens, center, sources), instance.mask)[instance.mask].mean())
-                quality = self._quality.estimate(instance.mask).iou
+                quality = self._quality.estimate(instance.mask).good_probability
                 named, prob = replace(instance, track_id=track_id), instance.mask.astype(np.float32)
                 self._tracks.append(_Track(named, prob, instance.area, quality, similar, sources, sources))
 
@@ -176,8 +176,9 @@ class Follower:
         mask = prob > 0.5
         certainty = 0.0
         if np.count_nonzero(mask) >= max(MIN_OBJECT_PX, MIN_AREA_SHARE * track.area):
-            quality = self._quality.estimate(mask).iou / max(track.quality, MIN_REFERENCE)
-            certainty = min(1.0, quality, float(similar[mask].mean()) / max(track.similarity, MIN_REFERENCE))
+            quality = self._quality.estimate(mask).good_probability
+            quality_ratio = (quality + QUALITY_OFFSET) / (track.quality + QUALITY_OFFSET)
+            certainty = min(1.0, quality_ratio, float(similar[mask].mean()) / max(track.similarity, 1e-6))
         if certainty < self._min_certainty:
             track.lose(track.instance.mask, certainty)
             return
@@ -222,9 +223,10 @@ def follow(
 ) -> Iterator[FollowedFrame]:  # fmt: skip
     """Follow objects from the first image of a sequence through all others.
 
-    The certainty compares a mask with the confirmed one: the smaller one of two ratios, of their estimated IoU and of their similarity to
-    the confirmed object's tokens, at most 1. An object is lost when its certainty falls below a threshold. It is not followed further;
-    correct it in that frame, and call `follow` from there. An image that cannot be read is passed over, and its frame says why.
+    The certainty compares a mask with the confirmed one: the smaller one of two ratios, at most 1: of the estimated probabilities that
+    they are good, and of their similarities to the confirmed object's tokens. An object is lost when its certainty falls below a threshold.
+    It is not followed further; correct it in that frame, and call `follow` from there. An image that cannot be read is passed over, and
+    its frame says why.
 
     Args:
         images: The sequence: a list of paths or arrays, a folder or pattern, a stack of arrays, or a file with several pages.
