@@ -14,7 +14,7 @@ from cdwidget.items import Instance, Item
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.widget import previous
-from cdwidget.widget.requests import Requests
+from support.annotator_page import AnnotatorPage
 from test_follow import ColorPredictor, ConstantQuality, scene
 
 
@@ -44,8 +44,14 @@ def annotator(folder: Path, **options: Any) -> Annotator:
 
 
 def request(w: Annotator, name: str) -> str:
-    operations = Requests(w.active_image, w, lambda event: ([], 0)).operations
-    return str(operations[name](key=w.active_image.key)[0]["message"])
+    """Request an operation as the page does, and return its message."""
+    page = AnnotatorPage(w)
+    page.request("document")
+    reply = page.request(name, key=w.active_image.key)
+    if not reply["ok"]:
+        raise ValueError(reply["error"])
+    assert page.matches_session()
+    return str(reply["result"]["message"])
 
 
 def described(w: Annotator) -> list[tuple[str, int | None]]:
