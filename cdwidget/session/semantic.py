@@ -14,10 +14,10 @@ from cdwidget.tools.canvas import PixelEdit
 
 @dataclass(frozen=True)
 class AddToClass(Action):
-    """Add the selected instance to the one of its class, and take its pixels from all other instances.
+    """Add the selected instance to the one of its class and start a new instance.
 
-    Then a new instance starts. Instances that have lost all pixels are removed. With the label "", which means no class, the pixels
-    belong to no instance any more.
+    Its pixels are taken from all other instances; those that have lost all pixels are removed. With the label "", which means no class,
+    the pixels belong to no instance any more.
 
     Args:
         label: The class; None for the label of the selected instance.
