@@ -66,6 +66,19 @@ def test_a_stack_of_numpy(tmp_path: Path, color: bool) -> None:
     assert np.array_equal(read_image((tmp_path / "one.npy").read_bytes()), gray(STACK[0]))
 
 
+@pytest.mark.parametrize(
+    ("shape", "images"), [((40, 50, 8), 1), ((50, 40, 10), 1), ((40, 50, 11), 40), ((8, 40, 50), 8), ((160, 160, 33), 160)]
+)
+def test_an_array_of_many_bands_is_one_image_and_other_arrays_are_stacks(tmp_path: Path, shape: tuple[int, int, int], images: int) -> None:
+    values = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    np.save(tmp_path / "a.npy", values)
+    assert len(list_images(tmp_path / "a.npy")) == images
+    found = read_image(tmp_path / "a.npy")
+    assert np.array_equal(found, values[:, :, :3] if images == 1 else gray(values[0]))
+    if images == 1:
+        assert np.array_equal(read_image(tmp_path / "a.npy", bands=(7, 0, 4)), values[:, :, [7, 0, 4]])
+
+
 def test_a_file_whose_name_looks_like_a_page(tmp_path: Path) -> None:
     Image.fromarray(STACK[0]).save(tmp_path / "a.png#1", "PNG")
     assert np.array_equal(read_image(tmp_path / "a.png#1"), gray(STACK[0]))

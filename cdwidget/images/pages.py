@@ -9,9 +9,10 @@ from typing import BinaryIO
 import numpy as np
 
 from cdwidget.images.errors import unreadable
-from cdwidget.images.raster import Raster, is_stack
+from cdwidget.images.raster import BAND_COUNTS, Raster, is_stack
 
 PAGE_SIGN = "#"
+MAX_NPY_BANDS, MIN_SIDE_RATIO = 32, 4  # Of an image in a file of NumPy, which does not say what its axes are.
 NPY_SIGNATURE = b"\x93NUMPY"
 
 
@@ -38,7 +39,7 @@ def check_page(page: int, count: int, name: str) -> None:
 def npy_page_count(file: BinaryIO) -> int:
     """Return the number of images in a file of NumPy."""
     array = _load_npy(file)
-    return len(array) if is_stack(array) else 1
+    return len(array) if is_stack(array) and not has_many_bands(array) else 1
 
 
 def read_npy(file: BinaryIO, name: str, page: int) -> Raster:
@@ -47,9 +48,19 @@ def read_npy(file: BinaryIO, name: str, page: int) -> Raster:
         array = _load_npy(file)
     except Exception as error:
         raise unreadable(name, error) from error
-    pages = array if is_stack(array) else array[None]
+    many_bands = has_many_bands(array)
+    pages = array if is_stack(array) and not many_bands else array[None]
     check_page(page, len(pages), name)
-    return Raster.of(np.array(pages[page]), name)
+    return Raster.of(np.array(pages[page]), name, many_bands)
+
+
+def has_many_bands(array: np.ndarray) -> bool:
+    """Return whether an array is one image of more than four bands, (H, W, bands), rather than a stack of narrow images.
+
+    Its last axis has at most 32 entries, and both others at least four times as many.
+    """
+    *sides, bands = array.shape
+    return len(sides) == 2 and BAND_COUNTS[-1] < bands <= MAX_NPY_BANDS and min(sides) >= MIN_SIDE_RATIO * bands
 
 
 def _load_npy(file: BinaryIO) -> np.ndarray:
