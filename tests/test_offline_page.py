@@ -14,9 +14,12 @@ from typer.testing import CliRunner
 import cdwidget
 from cdwidget import Instance, Item, Prediction, Session, export_html
 from cdwidget.cli.app import app
+from cdwidget.model.view import resize_to_square
 from cdwidget.rle import decode_uncompressed, encode_uncompressed
 
-CASES = json.loads((Path(__file__).parent / "page_cases.json").read_text())
+FOLDER = Path(__file__).parent
+CASES = json.loads((FOLDER / "page_cases.json").read_text())
+RESIZE_CASES = json.loads((FOLDER / "resize_cases.json").read_text())
 
 
 class GivenPredictor:
@@ -42,6 +45,13 @@ def test_a_session_of_the_page_has_the_masks_of_python(case):
     session = Session.replay(image, GivenPredictor(predictions), log)
     found = [{"id": one.id, "label": one.label, "mask": encode_uncompressed(one.mask)} for one in session.instances]
     assert found == case["instances"]
+
+
+@pytest.mark.parametrize("case", RESIZE_CASES, ids=[f"{case['width']}x{case['height']} to {case['size']}" for case in RESIZE_CASES])
+def test_the_page_resizes_as_opencv_does(case):
+    """js/src/offline/resize.test.ts checks the same cases."""
+    image = np.frombuffer(base64.b64decode(case["image"]), np.uint8).reshape(case["height"], case["width"], 3)
+    assert base64.b64encode(resize_to_square(image, case["size"]).tobytes()).decode() == case["resized"]
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +135,12 @@ def test_wrong_arguments_raise_errors_and_write_nothing(image, tmp_path):
     with pytest.raises(ValueError, match="damaged"):
         export_html([image, tmp_path / "damaged.png"], tmp_path / "label.html", view_only=True)
     assert not (tmp_path / "label.html").exists()
+
+
+def test_attributes_are_declared_in_the_page(image, tmp_path):
+    page = export_html(image, tmp_path / "label.html", attributes={"occluded": bool, "color": ["red", "blue"]}, view_only=True)
+    fields = json.loads(parts_of(page)["page"])["traits"]["attributes"]
+    assert fields == [
+        {"name": "occluded", "kind": "flag", "choices": []},
+        {"name": "color", "kind": "choice", "choices": ["red", "blue"]},
+    ]

@@ -94,8 +94,7 @@ def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None 
 def _settings(traits: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of all traits of an annotator, checked."""
     widget = AnnotatorSettings(**traits)
-    names = [name for name in AnnotatorSettings.class_traits(sync=True) if name in OWN_TRAITS]
-    settings = {name: getattr(widget, name) for name in names}
+    settings = widget.get_state([name for name in AnnotatorSettings.class_traits(sync=True) if name in OWN_TRAITS])
     widget.close()
     tools = {tool["name"]: tool for tool in settings["_tools"]}
     for name in NOTEBOOK_TOOLS:

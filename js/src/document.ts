@@ -63,7 +63,7 @@ export class ImageDocument {
       probe: () => ({ op: "document" }),
       changed: notify,
       received: (result, buffers) => this.receive(result as { document?: Update } | null, buffers),
-      expectsDelay: () => ["loading", "encoding"].includes(this.phase.name),
+      expectsDelay: () => model.get("busy") || ["loading", "encoding"].includes(this.phase.name),
     });
     this.superpixels = new SuperpixelLoader((count) => this.loadSuperpixels(count), notify);
     for (const trait of WATCHED_TRAITS) model.on(`change:${trait}`, notify);

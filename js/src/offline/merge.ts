@@ -18,8 +18,8 @@ import {
 } from "./grid";
 import type { RgbImage } from "./predictor";
 import { adds, drawPrompt, pixelsOf, windowOf } from "./prompts";
+import { roundHalfEven } from "./resize";
 import { similarSpot } from "./spot";
-import { roundHalfEven } from "./views";
 
 const OTHER_OBJECT_RATIO = 1.1; // ratio of areas
 // Fractions of the side of a square with the mask's area.

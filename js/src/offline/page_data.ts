@@ -1,5 +1,5 @@
 /** The content of the page that cdwidget.export_html writes, and of the file that comes back. */
-import type { Action } from "../actions";
+import type { Action, Attributes } from "../actions";
 import type { AnnotatorTraits } from "../traits";
 import type { NetworkFiles } from "./network";
 import type { Rle } from "./rle";
@@ -9,7 +9,7 @@ import type { Change } from "./state";
 export interface GivenInstance {
   id: number;
   label: string;
-  attributes?: Record<string, unknown>;
+  attributes?: Attributes;
   mask: Rle;
 }
 
@@ -59,7 +59,7 @@ export interface LabelFile {
     area: number;
     bbox: number[];
     segmentation: Rle;
-    attributes?: Record<string, unknown>;
+    attributes?: Attributes;
   }[];
   sessions: Record<string, Log>;
 }

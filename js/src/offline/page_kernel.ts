@@ -40,11 +40,14 @@ export class PageKernel {
   /** Reply to a request after all requests before it. */
   receive({ id, op, ...fields }: { id: string; op: string } & Fields) {
     this.queue = this.queue.then(async () => {
+      this.set({ busy: true });
       try {
         const { result, buffers = [] } = await this.reply(op, fields);
         this.post({ kind: "message", content: { id, ok: true, result }, buffers });
       } catch (error) {
         this.post({ kind: "message", content: { id, ok: false, error: (error as Error).message }, buffers: [] });
+      } finally {
+        this.set({ busy: false });
       }
     });
   }
@@ -133,7 +136,7 @@ export class PageKernel {
       locked: state.locked,
       can_undo: canUndo,
       can_redo: canRedo,
-      instances: state.entries.map(({ id, label }) => ({ id, label })),
+      instances: state.entries.map(({ id, label, attributes }) => ({ id, label, attributes })),
       prompts: [...selected.prompts],
       patches: patches.map(({ id, patch }) => ({ id, box: patch.box, soft: false })),
       alternatives: { count, chosen },

@@ -5,7 +5,7 @@ import type { Size } from "../camera";
 import { bounds, boundsOf, type Grid, gridOf, sizeOf } from "./grid";
 import type { Encoded, Network, Prediction } from "./network";
 import { promptMaps } from "./prompts";
-import { type Plane, resize, resizeToSquare } from "./resize";
+import { type Plane, resizeLinear, resizeToSquare } from "./resize";
 import { focusBox, objectCrop } from "./views";
 
 const CACHED_VIEWS = 8; // 3 MB each
@@ -103,7 +103,7 @@ export class Predictor {
     if (prior) maps.set(resizeToSquare(prior, size), 2 * size * size);
     const output = await this.network.predict(encoded, maps, size);
     const target = { width: size / CELL_PX, height: size / CELL_PX };
-    const cells = resize(square(output.logits[0]), target, false).map(sigmoid);
+    const cells = resizeLinear(square(output.logits[0]), target).map(sigmoid);
     return { box, output, cells, prob: this.toImage(cells, box, outside), outside };
   }
 
@@ -135,7 +135,7 @@ export class Predictor {
   /** Resize values of a view and paste them into the image. */
   private toImage(values: Float32Array, box: Box, outside: Float32Array | null): Float32Array {
     const target = sizeOf(box);
-    const inner = resize(square(values), target, false);
+    const inner = resizeLinear(square(values), target);
     if (!outside) return inner;
     const full = outside.slice();
     for (let y = box[1], from = 0; y < box[3]; y++, from += target.width)

@@ -1,80 +1,126 @@
-/** Resizing as OpenCV does it: area averaging if an image shrinks, bilinear if it grows. */
+/** Resizing as OpenCV does it, to the last bit for byte images: area averaging if an image shrinks, bilinear if it grows. */
 import type { Size } from "../camera";
 
-/** For each target pixel, the first source pixel and the weights of it and the following ones. */
-type Taps = { start: number; weights: Float32Array }[];
-
 export interface Plane extends Size {
-  data: Float32Array | Uint8ClampedArray | Uint8Array;
+  data: Float32Array | Uint8Array;
   channels: number; // values per pixel, next to each other
 }
 
-/** Resize a part of an image to a square, as `resize_to_square` in cdwidget/model/view.py; byte images are rounded to whole numbers. */
-export function resizeToSquare(source: Plane, size: number): Float32Array {
-  const shrinks = source.width * source.height > size * size;
-  return resize(source, { width: size, height: size }, shrinks);
+/** The source pixel of each target pixel along one side, and the weight of the following one. */
+interface Steps {
+  first: Int32Array; // may be outside the source by one pixel
+  weight: Float32Array;
 }
 
-/** Resize an image; `area` is cv2.INTER_AREA, else cv2.INTER_LINEAR. */
-export function resize(source: Plane, target: Size, area: boolean): Float32Array {
-  const { width, height, channels, data } = source;
-  const isArea = area && width >= target.width && height >= target.height;
-  const taps = isArea ? areaTaps : area ? areaLikeLinearTaps : linearTaps;
-  const columns = taps(width, target.width);
-  const rows = taps(height, target.height);
+const WEIGHT_BITS = 11; // of the whole-number weights for byte images
+const WEIGHT_ONE = 1 << WEIGHT_BITS;
+
+/** Resize to a square, as `resize_to_square` in cdwidget/model/view.py. */
+export function resizeToSquare(source: Plane, size: number): Float32Array {
+  const shrinks = source.width * source.height > size * size;
+  const target = { width: size, height: size };
+  if (!shrinks) return resizeLinear(source, target);
+  if (source.width >= size && source.height >= size) return resizeArea(source, target);
+  return resizeLinear(source, target, areaSteps); // OpenCV's area averaging of an image that grows along one side
+}
+
+/** Resize as cv2.INTER_LINEAR does. */
+export function resizeLinear(source: Plane, target: Size, steps = linearSteps): Float32Array {
+  const { channels, data } = source;
+  const isBytes = data instanceof Uint8Array;
+  const columns = steps(source.width, target.width);
+  const rows = steps(source.height, target.height);
   const line = target.width * channels;
-  const narrow = new Map<number, Float32Array>(); // source rows, resized horizontally
+  const result = new Float32Array(line * target.height);
+  const narrow = new Map<number, Float32Array | Int32Array>(); // source rows, resized horizontally
+  const clip = (i: number, size: number) => Math.min(Math.max(i, 0), size - 1);
+
+  const lineOf = (y: number) => {
+    const known = narrow.get(y);
+    if (known) return known;
+    const made = isBytes ? new Int32Array(line) : new Float32Array(line);
+    const from = y * source.width * channels;
+    for (let x = 0, to = 0; x < target.width; x++) {
+      const first = columns.first[x];
+      const isInside = first >= 0 && first < source.width - 1;
+      const weight = isInside ? columns.weight[x] : 0;
+      const [a, b] = isBytes ? wholeWeights(weight) : [1 - weight, weight];
+      const at = from + clip(first, source.width) * channels;
+      const next = isInside ? channels : 0;
+      for (let c = 0; c < channels; c++, to++) made[to] = data[at + c] * a + data[at + next + c] * b;
+    }
+    narrow.set(y, made);
+    return made;
+  };
+
+  for (let y = 0, to = 0; y < target.height; y++) {
+    const first = rows.first[y];
+    const [upper, lower] = [clip(first, source.height), clip(first + 1, source.height)];
+    for (const old of narrow.keys()) if (old < upper) narrow.delete(old);
+    const [above, below] = [lineOf(upper), lineOf(lower)];
+    const weight = rows.weight[y];
+    const [a, b] = isBytes ? wholeWeights(weight) : [1 - weight, weight];
+    if (isBytes)
+      for (let x = 0; x < line; x++, to++)
+        result[to] = (((a * (above[x] >> 4)) >> 16) + ((b * (below[x] >> 4)) >> 16) + 2) >> 2;
+    else for (let x = 0; x < line; x++, to++) result[to] = a * above[x] + b * below[x];
+  }
+  return result;
+}
+
+/** Resize as cv2.INTER_AREA does for an image that shrinks along both sides, in single precision. */
+function resizeArea(source: Plane, target: Size): Float32Array {
+  const { channels, data } = source;
+  const columns = areaTaps(source.width, target.width);
+  const rows = areaTaps(source.height, target.height);
+  const line = target.width * channels;
+  const result = new Float32Array(line * target.height);
+  const narrow = new Map<number, Float32Array>();
+
   const lineOf = (y: number) => {
     const known = narrow.get(y);
     if (known) return known;
     const made = new Float32Array(line);
-    const from = y * width * channels;
-    for (let x = 0, to = 0; x < columns.length; x++, to += channels) {
-      const { start, weights } = columns[x];
-      for (let c = 0; c < channels; c++) {
-        let sum = 0;
-        for (let i = 0, at = from + start * channels + c; i < weights.length; i++, at += channels)
-          sum += data[at] * weights[i];
-        made[to + c] = sum;
+    const from = y * source.width * channels;
+    for (const [x, { start, weights }] of columns.entries()) {
+      for (const [i, weight] of weights.entries()) {
+        const at = from + (start + i) * channels;
+        for (let c = 0; c < channels; c++) made[x * channels + c] += Math.fround(data[at + c] * weight);
       }
     }
     narrow.set(y, made);
     return made;
   };
-  const result = new Float32Array(line * target.height);
+
   for (const [y, { start, weights }] of rows.entries()) {
     for (const old of narrow.keys()) if (old < start) narrow.delete(old);
     const out = result.subarray(y * line, (y + 1) * line);
     for (const [i, weight] of weights.entries()) {
       const values = lineOf(start + i);
-      for (let x = 0; x < line; x++) out[x] += weight * values[x];
+      for (let x = 0; x < line; x++) out[x] += Math.fround(weight * values[x]);
     }
   }
-  if (!(data instanceof Float32Array)) for (let i = 0; i < result.length; i++) result[i] = Math.round(result[i]);
-  return result;
+  const isHalved = source.width === 2 * target.width && source.height === 2 * target.height;
+  return data instanceof Uint8Array ? result.map(isHalved ? Math.round : roundHalfEven) : result;
 }
 
-function linearTaps(source: number, target: number): Taps {
-  const scale = source / target;
-  return Array.from({ length: target }, (_, i) => {
-    const position = (i + 0.5) * scale - 0.5;
-    const start = Math.floor(position);
-    return pair(start, position - start, source);
-  });
+function linearSteps(source: number, target: number): Steps {
+  const scale = 1 / (target / source);
+  const position = Float32Array.from({ length: target }, (_, i) => (i + 0.5) * scale - 0.5);
+  const first = Int32Array.from(position, Math.floor);
+  return { first, weight: position.map((value, i) => value - first[i]) };
 }
 
-/** OpenCV's area averaging of an image that grows along one side. */
-function areaLikeLinearTaps(source: number, target: number): Taps {
-  const scale = source / target;
-  return Array.from({ length: target }, (_, i) => {
-    const start = Math.floor(i * scale);
-    const weight = i + 1 - (start + 1) * (target / source);
-    return pair(start, weight <= 0 ? 0 : weight - Math.floor(weight), source);
-  });
+function areaSteps(source: number, target: number): Steps {
+  const inverse = target / source;
+  const first = Int32Array.from({ length: target }, (_, i) => Math.floor(i * (1 / inverse)));
+  const position = Float32Array.from(first, (value, i) => i + 1 - (value + 1) * inverse);
+  return { first, weight: position.map((value) => (value <= 0 ? 0 : value - Math.floor(value))) };
 }
 
-function areaTaps(source: number, target: number): Taps {
-  const scale = source / target;
+/** The weights of the source pixels from `start` on, for each target pixel. */
+function areaTaps(source: number, target: number): { start: number; weights: Float32Array }[] {
+  const scale = 1 / (target / source);
   return Array.from({ length: target }, (_, i) => {
     const from = i * scale;
     const to = from + scale;
@@ -90,8 +136,13 @@ function areaTaps(source: number, target: number): Taps {
   });
 }
 
-function pair(start: number, weight: number, size: number) {
-  if (start < 0) return { start: 0, weights: Float32Array.of(1) };
-  if (start >= size - 1) return { start: size - 1, weights: Float32Array.of(1) };
-  return { start, weights: Float32Array.of(1 - weight, weight) };
+/** Return the weights of a pixel and the following one as whole numbers. */
+function wholeWeights(weight: number): [number, number] {
+  return [roundHalfEven((1 - weight) * WEIGHT_ONE), roundHalfEven(weight * WEIGHT_ONE)];
+}
+
+/** Round as Python and OpenCV do: halves to the even neighbor. */
+export function roundHalfEven(value: number): number {
+  const rounded = Math.round(value);
+  return rounded - value === 0.5 && rounded % 2 ? rounded - 1 : rounded;
 }

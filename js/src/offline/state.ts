@@ -1,5 +1,5 @@
 /** The document of one image: its objects and its changes; as cdwidget/session/document.py. Values are replaced, never written to. */
-import type { Action, Prompt } from "../actions";
+import type { Action, Attributes, Prompt } from "../actions";
 import type { Size } from "../camera";
 import type { PixelEdit } from "./merge";
 import {
@@ -42,7 +42,7 @@ export interface Entry {
   label: string;
   prompts: readonly Prompt[];
   choice: Choice | null;
-  attributes: Record<string, unknown>;
+  attributes: Attributes;
 }
 
 export interface State {
@@ -147,7 +147,7 @@ export function without(state: State, id: number): State {
   return { ...state, entries: state.entries.filter((entry) => entry.id !== id) };
 }
 
-export function newEntry(id: number, label = "", attributes: Record<string, unknown> = {}): Entry {
+export function newEntry(id: number, label = "", attributes: Attributes = {}): Entry {
   return { id, label, prompts: [], choice: null, attributes };
 }
 

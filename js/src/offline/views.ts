@@ -4,6 +4,7 @@ import { type Box, union } from "../bitmap";
 import type { Size } from "../camera";
 import { bounds, boundsOf, type Grid, gridOf, isAny, regionsAt } from "./grid";
 import { boxOfPixels, pixelsOf } from "./prompts";
+import { roundHalfEven } from "./resize";
 
 const EXPANSION = 2; // side of a crop relative to the object's box
 const MIN_CROP_PX = 16; // image pixels
@@ -56,12 +57,6 @@ export function focusBox(before: Grid, after: Grid, prompt: Prompt, size: number
   const left = Math.min(Math.max(roundHalfEven((x0 + x1 - side) / 2), 0), width - side);
   const top = Math.min(Math.max(roundHalfEven((y0 + y1 - side) / 2), 0), height - side);
   return [left, top, left + side, top + side];
-}
-
-/** Round as Python does: halves to the even neighbor. */
-export function roundHalfEven(value: number): number {
-  const rounded = Math.round(value);
-  return rounded - value === 0.5 && rounded % 2 ? rounded - 1 : rounded;
 }
 
 function longer([x0, y0, x1, y1]: Box): number {
