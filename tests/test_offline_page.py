@@ -16,6 +16,7 @@ from cdwidget import Instance, Item, Prediction, Session, export_html
 from cdwidget.cli.app import app
 from cdwidget.model.view import resize_to_square
 from cdwidget.rle import decode_uncompressed, encode_uncompressed
+from cdwidget.session.actions import ACTIONS
 
 FOLDER = Path(__file__).parent
 CASES = json.loads((FOLDER / "page_cases.json").read_text())
@@ -144,3 +145,36 @@ def test_attributes_are_declared_in_the_page(image, tmp_path):
         {"name": "occluded", "kind": "flag", "choices": []},
         {"name": "color", "kind": "choice", "choices": ["red", "blue"]},
     ]
+
+
+# ---- the page and the notebook do the same -----------------------------------------------------------------------------
+
+NOTEBOOK_REQUESTS = {
+    *("superpixels", "scissors"),  # They need OpenCV.
+    *("similar", "reject_similar", "take_similar", "copy_previous", "follow_previous"),  # They need the network in Python.
+    *("take_over", "tile"),  # The page shows images whole and is the only one that edits.
+}
+NOTEBOOK_ACTIONS = {"superpixel", "matte", "snap", "paste", "add_to_class"}
+PREDICTOR_ACTIONS = {"click", "stroke", "box", "alternative"}
+
+
+def names_in(file, start):
+    """Return the names of the members of an object literal in a TypeScript file."""
+    text = (FOLDER.parent / "js" / "src" / "offline" / file).read_text()
+    body = text[text.index(start) :].split("\n};" if text[text.index(start) - 1] == "\n" else "\n  };")[0]
+    return set(re.findall(r"^ {2}(?: {2})?(\w+)(?:: [({a-z]|\()", body, re.MULTILINE))
+
+
+def test_the_page_replies_to_the_requests_of_the_notebook():
+    """A new request needs a reply in js/src/offline/page_kernel.ts, or a reason here."""
+    widget = cdwidget.Annotator(np.zeros((20, 20, 3), np.uint8), GivenPredictor([]))
+    requests = set(widget._channel._operations)
+    widget.close()
+    known = names_in("page_kernel.ts", "  private readonly operations")
+    assert len(known) > 10 and requests - known <= NOTEBOOK_REQUESTS
+
+
+def test_the_page_knows_the_actions_of_the_notebook():
+    """A new action needs a function in js/src/offline, or a reason here."""
+    known = names_in("manual.ts", "export const MANUAL_ACTIONS") | names_in("instances.ts", "export const INSTANCE_ACTIONS")
+    assert len(known) > 15 and set(ACTIONS) - known - PREDICTOR_ACTIONS <= NOTEBOOK_ACTIONS

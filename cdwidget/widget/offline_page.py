@@ -96,6 +96,8 @@ def _settings(traits: Mapping[str, Any]) -> dict[str, Any]:
     widget = AnnotatorSettings(**traits)
     settings = widget.get_state([name for name in AnnotatorSettings.class_traits(sync=True) if name in OWN_TRAITS])
     widget.close()
+    if settings.get("mode") == "semantic":
+        raise ValueError("mode='semantic' works only in a notebook; leave it out, or use Annotator(images, mode='semantic')")
     tools = {tool["name"]: tool for tool in settings["_tools"]}
     for name in NOTEBOOK_TOOLS:
         tools[name] = {"label": name.capitalize(), "source": "command", **tools.get(name, {}), "name": name, "why_off": NOTEBOOK_ONLY}

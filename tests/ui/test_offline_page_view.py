@@ -84,19 +84,14 @@ def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page) -> None:
     (replayed,) = session.instances
     assert iou(replayed.mask, person.mask) >= 0.999 and replayed.label == "person"
 
-    page.reload()
-    is_ready(page)
-    expect(page.locator(".cdw-objects")).to_contain_text("person")
-    again = read(save(page, folder / "again.json"))
-    assert np.array_equal(again[0].instances[0].mask, person.mask)
-    assert again.extra["coco"]["sessions"] == dataset.extra["coco"]["sessions"]
-    page.locator(".cdw").focus()
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
-    undone = read(save(page, folder / "undone.json"))
-    assert not undone[0].instances[0].mask[20, 30]
-
     page.locator("input[type=file]").set_input_files(file)
     expect(page.locator(".cdw-objects")).to_contain_text("person")
     loaded = read(save(page, folder / "loaded.json"))
     assert np.array_equal(loaded[0].instances[0].mask, person.mask)
+    assert len(loaded.extra["coco"]["sessions"]["astronaut.jpg"]["instances"]) == 1
+
+    page.reload()  # The objects are there before the model is loaded.
+    expect(page.locator(".cdw-objects")).to_contain_text("person")
+    expect(page.locator(".cdw-objects")).to_contain_text(f"{person.area:,}")

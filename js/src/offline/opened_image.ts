@@ -60,3 +60,15 @@ async function decodePixels(file: Blob, { name, width, height }: GivenImage): Pr
   }
   return { width, height, data: rgb };
 }
+
+/** Return the address of a picture of an image, at most `side` pixels wide and high. */
+export async function smallPicture(file: Blob, side: number): Promise<string> {
+  const bitmap = await createImageBitmap(file);
+  const scale = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
+  const canvas = new OffscreenCanvas(Math.ceil(scale * bitmap.width), Math.ceil(scale * bitmap.height));
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const picture = await canvas.convertToBlob({ type: "image/jpeg" });
+  const bytes = new Uint8Array(await picture.arrayBuffer());
+  return `data:image/jpeg;base64,${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))}`;
+}

@@ -3,7 +3,7 @@ import type { Action } from "../actions";
 import type { AnnotatorTraits, ImageReply, Update } from "../traits";
 import { instancesIn, labelFile } from "./label_file";
 import { Network } from "./network";
-import { type OpenedImage, openImage } from "./opened_image";
+import { type OpenedImage, openImage, smallPicture } from "./opened_image";
 import type { FromWorker, LabelFile, SavedStep, ToWorker } from "./page_data";
 import { NO_PATCH, type Patch } from "./pixels";
 import { isEmpty, isPrompt, type Session, type Step } from "./session";
@@ -85,6 +85,20 @@ export class PageKernel {
       const { box, sources } = document.pixelsOf(document.state.selected);
       const packed = new Blob([sources.slice()]).stream().pipeThrough(new CompressionStream("deflate"));
       return { result: { box }, buffers: [await new Response(packed).arrayBuffer()] };
+    },
+    encoded: async () => {
+      await this.encode();
+      return { result: {} };
+    },
+    marks: async ({ start, stop }) => {
+      const { images } = this.start.page;
+      const range = images.slice(start as number, stop as number);
+      const marks = range.map(({ name }, i) => ({ name, done: this.isDone((start as number) + i) }));
+      return { result: { images: marks } };
+    },
+    pictures: async ({ indices, side }) => {
+      const made = (indices as number[]).map((index) => smallPicture(this.start.images[index], side as number));
+      return { result: { pictures: await Promise.all(made) } };
     },
     go: ({ step }) => this.show(this.index + (step as number)),
     goto: async ({ index }) => this.show(index === null ? await this.nextUnlabeled() : (index as number)),
@@ -209,6 +223,15 @@ export class PageKernel {
     if (!isLast) await this.show(this.index + 1);
     const left = images.length - this.finished.size;
     return { result: { key: this.key, passed: [], left, is_last: isLast } satisfies ImageReply };
+  }
+
+  /** Whether an image was finished or has objects; one that is not open counts by its steps. */
+  private isDone(index: number): boolean {
+    const document = this.opened.get(index)?.session.document;
+    const isLabeled = document
+      ? document.state.entries.some(({ id }) => document.hasPixels(id))
+      : this.start.page.images[index].instances.length > 0 || this.steps.some(({ image }) => image === index);
+    return isLabeled || this.finished.has(index);
   }
 
   private async nextUnlabeled(): Promise<number> {
