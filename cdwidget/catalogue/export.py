@@ -75,7 +75,7 @@ def _without_rejected(item: CatalogueItem) -> CatalogueItem:
     kept = [record for record in item.records if record.status != "rejected"]
     if len(kept) == len(item.records) or item.size is None:
         return item
-    return replace(item, records=kept, instances=LazyInstances(len(kept), RecordLoader(kept, *item.size)))
+    return replace(item, records=kept, instances=LazyInstances(len(kept), RecordLoader(kept, *item.size, str(item.path))))
 
 
 def _with_files(items: Iterable[CatalogueItem], copies: bool, images: Path, omitted: list[str]) -> Iterator[CatalogueItem]:

@@ -137,7 +137,7 @@ class Reader:
         tags = tuple(tag for (tag,) in self.database.rows("SELECT tag FROM tags WHERE item = ?", (item_id,)))
         with self.database.connection() as connection:
             records = read_records(connection, item_id) if height else []
-        instances: Sequence[Instance] = LazyInstances(len(records), RecordLoader(records, height, width))
+        instances: Sequence[Instance] = LazyInstances(len(records), RecordLoader(records, height, width, f"{self.path}, item {item_id}"))
         size = (height, width) if height else None
         return CatalogueItem(
             self._resolve(path), instances, from_json(extra), id=item_id, status=status, version=version, size=size, tags=tags,

@@ -143,11 +143,15 @@ class RecordLoader:
     records: Sequence[Record]
     height: int
     width: int
+    source: str  # Where they are stored, for errors.
 
     def __call__(self, indices: Iterable[int]) -> Iterator[Instance]:
-        """Yield the instances at these indices."""
+        """Yield the instances at these indices; raise ValueError for a damaged one."""
         for index in indices:
-            yield self.records[index].instance(self.height, self.width)
+            try:
+                yield self.records[index].instance(self.height, self.width)
+            except ValueError as error:
+                raise ValueError(f"{self.source}, instance {self.records[index].number}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

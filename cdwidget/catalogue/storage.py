@@ -315,6 +315,8 @@ class Database:
             raise
         except OverflowError as error:
             raise ValueError("a number is too large for a catalogue; ids and numbers are below 2**63") from error
+        except UnicodeDecodeError as error:  # Of a message of SQLite that quotes the file.
+            raise ValueError(f"{self.path} is not a catalogue, or is damaged ({error}); open another file or a backup") from error
         except sqlite3.DatabaseError as error:
             message = str(error)
             if any(part in message for part in DAMAGE_MESSAGES):

@@ -72,7 +72,7 @@ class OnnxCDNet(CDNet):
 
     Raises:
         FileNotFoundError: If a graph is missing.
-        ValueError: If the graph is not a CDNet.
+        ValueError: If the graph is not a CDNet, or cannot be run.
         ImportError: If onnxruntime is not installed.
     """
 
@@ -80,9 +80,13 @@ class OnnxCDNet(CDNet):
 
     def __init__(self, path: Path):
         nn.Module.__init__(self)  # Without CDNet's layers.
+        self._path = path
         self._head = _session(path)
-        metadata = self._head.get_modelmeta().custom_metadata_map
-        if "cdwidget" not in metadata:
+        try:
+            metadata = self._head.get_modelmeta().custom_metadata_map
+        except ValueError as error:  # UnicodeDecodeError.
+            raise _cannot_run(path, error) from error
+        if "cdwidget" not in metadata or len(self._head.get_outputs()) < len(OUTPUTS) - 1:
             raise ValueError(f"{path} is not a CDNet; give the file that `cdwidget export-onnx` wrote")
         self.config = read_config(metadata["cdwidget"], path)
         self.late = len(self._head.get_inputs()) > 2
@@ -90,12 +94,19 @@ class OnnxCDNet(CDNet):
 
     def encode(self, image: Tensor) -> tuple[Tensor, ...]:
         """Encode one image (1, 3, S, S), as `CDNet.encode` does."""
-        return (image,) if self._encoder is None else _run(self._encoder, image)
+        return (image,) if self._encoder is None else self._run(self._encoder, image)
 
     def forward(self, encoded: tuple[Tensor, ...], maps: Tensor, latent: bool = True) -> Output:
         """Predict as `CDNet.forward` does; all heads always run."""
-        logits, gate, *quality = _run(self._head, *encoded, maps)
+        logits, gate, *quality = self._run(self._head, *encoded, maps)
         return Output(logits, gate, None, quality[0] if quality else None)
+
+    def _run(self, session: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
+        feed = {node.name: tensor.float().cpu().numpy() for node, tensor in zip(session.get_inputs(), inputs)}
+        try:
+            return tuple(torch.from_numpy(array) for array in session.run(None, feed))
+        except Exception as error:  # onnxruntime has many types of errors, none of them public.
+            raise _cannot_run(self._path, error) from error
 
 
 class EncoderPart(nn.Module):
@@ -134,12 +145,11 @@ def _session(path: Path) -> Any:
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has many types of errors, none of them public.
-        raise ValueError(f"{path} is not an ONNX graph that can be run ({error}); write it again with `cdwidget export-onnx`") from error
+        raise _cannot_run(path, error) from error
 
 
-def _run(session: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
-    feed = {node.name: tensor.float().cpu().numpy() for node, tensor in zip(session.get_inputs(), inputs)}
-    return tuple(torch.from_numpy(array) for array in session.run(None, feed))
+def _cannot_run(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is not an ONNX graph that can be run ({error}); write it again with `cdwidget export-onnx`")
 
 
 def import_optional(package: str) -> ModuleType:

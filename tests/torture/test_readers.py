@@ -256,7 +256,7 @@ def attack_graph(folder: Path, count: int) -> None:
 
 def test_a_damaged_graph_costs_an_error_that_names_the_file(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    run("onnx", attack_graph, tmp_path, count=30)
+    run("onnx", attack_graph, tmp_path, count=100)
 
 
 # ---- catalogues -----------------------------------------------------------------------------------------------------
