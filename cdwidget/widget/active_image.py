@@ -168,10 +168,14 @@ class ActiveImage:
     def wait_for_predictor(self, action: Action) -> None:
         """Wait until the image is encoded, if an action needs the predictor."""
         if isinstance(action, PREDICTOR_ACTIONS):
-            encoder = self.encode()
-            encoder.done.wait()
-            if encoder.error:
-                raise encoder.error
+            self.wait_for_encoder()
+
+    def wait_for_encoder(self) -> None:
+        """Wait until the model is loaded and the image is encoded; raise the error if that failed."""
+        encoder = self.encode()
+        encoder.done.wait()
+        if encoder.error:
+            raise encoder.error
 
     def encode(self) -> Encoder:
         """Start encoding the image in the background, if not started; retry after a failure."""

@@ -12,9 +12,10 @@ from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.images import encode_image, encode_tile, small_picture
 from cdwidget.widget.previous import copied_objects, followed_objects
+from cdwidget.widget.similar import SimilarObjects
 from cdwidget.widget.transport import Operation, Reply
 
-THREADED_REQUESTS = ("superpixels", "tile", "pictures")  # They take long, and a click must not wait for them.
+THREADED_REQUESTS = ("superpixels", "tile", "pictures", "similar", "reject_similar")  # They take long, and a click must not wait for them.
 MAX_PICTURE_SIDE_PX = 512
 MAX_PICTURES = 50  # Of one request.
 
@@ -52,6 +53,7 @@ class Requests:
     ) -> None:
         self._active = active_image
         self._host = host
+        self._similar: SimilarObjects | None = None  # The newest search.
         self._scissors: tuple[Session, Scissors] | None = None  # For the image on which they were used last.
         self.operations: dict[str, Operation] = {
             "image": self.image,
@@ -63,6 +65,9 @@ class Requests:
             "superpixels": self.superpixels,
             "scissors": self.scissors,
             "sources": self.sources,
+            "similar": self.similar,
+            "reject_similar": self.reject_similar,
+            "take_similar": self.take_similar,
             "undo": lambda key=None: self._edit(self._active.undo, key),
             "redo": lambda key=None: self._edit(self._active.redo, key),
             "copy_previous": lambda key=None: self._paste(copied_objects, key),
@@ -127,6 +132,25 @@ class Requests:
             self._scissors = session, Scissors(session.image)
         (x0, y0), (x1, y1) = points
         return {"path": self._scissors[1].path((x0, y0), (x1, y1), window)}, []
+
+    def similar(self, instances: list[int]) -> Reply:
+        """Return the objects like some instances, as `SimilarObjects.find`; they stay proposals until the page takes them."""
+        self._active.wait_for_encoder()
+        self._similar = SimilarObjects(self._active.session, instances)
+        return self._similar.find()
+
+    def reject_similar(self, number: int) -> Reply:
+        """Reject a proposal and return the remaining ones, as `SimilarObjects.reject`."""
+        return self._shown_similar().reject(number)
+
+    def take_similar(self, numbers: list[int], key: int | None = None) -> Reply:
+        """Add proposals to the document in one step: {document} with its changes."""
+        return self._edit(lambda: self._active.apply(self._shown_similar().taken(numbers)), key)
+
+    def _shown_similar(self) -> SimilarObjects:
+        if self._similar is None or self._similar.session is not self._active.session:
+            raise ImageChanged("The proposals were of another image. Search again.")
+        return self._similar
 
     def sources(self) -> Reply:
         """Return the source of each pixel of the selected instance: {box} and uint8.

@@ -56,6 +56,7 @@ SHORTCUTS = {
     "duplicate": ["Ctrl+D"],
     "copy_previous": ["Ctrl+Shift+V"],
     "follow_previous": ["Shift+F"],
+    "similar": ["Shift+X"],
     "merge": ["Ctrl+E"],
     "split": ["Ctrl+Shift+E"],
     "fill_holes": ["H"],

@@ -6,6 +6,7 @@ import type { Instance } from "./instance";
 import { guardShortcuts, keyName, type Shortcuts } from "./keys";
 import { ObjectSelection } from "./object_selection";
 import type { Pyramid } from "./pyramid";
+import { type Proposal, SimilarObjects } from "./similar";
 import type { Tag } from "./tags";
 import { DIAMETER_RANGE } from "./tools/brush";
 import { type ClassPicker, classPicker } from "./ui/class_picker";
@@ -31,6 +32,7 @@ import { minimap } from "./ui/minimap";
 import { sidePanel } from "./ui/objects";
 import { optionRow } from "./ui/options";
 import { overlay } from "./ui/overlay";
+import { similarBar } from "./ui/similar";
 import { snapshot } from "./ui/snapshot";
 import { sourceLayer } from "./ui/sources";
 import { type StatusLine, statusLine } from "./ui/status";
@@ -46,6 +48,7 @@ const TEXT_FIELDS = "input:is([type=text], [type=number])";
 
 export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, ObjectHost, DisplayHost, FocusHost {
   readonly objects: ObjectSelection;
+  readonly similar: SimilarObjects;
   readonly options: ViewOptions = { add: true, straight: false, pressure: false, amount: 2 };
   readonly display: Display = { ...DEFAULT_DISPLAY };
   readonly modes: Modes = {
@@ -79,18 +82,29 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     private readonly frame?: Frame,
   ) {
     this.objects = new ObjectSelection(doc, () => this.refresh());
+    this.similar = new SimilarObjects(doc, () => this.refresh());
     this.viewer = new Viewer(this, signal);
     this.commands = new CommandSet<AnnotatorHost>({
       table: COMMANDS,
       host: this,
       shortcuts: () => this.shortcuts(),
-      interceptor: this.viewer,
+      interceptor: {
+        takes: (name) => this.viewer.takes(name) || this.takesProposals(name),
+        take: (name) => (this.viewer.takes(name) ? this.viewer.take(name) : void this.similar.takeAll()),
+      },
       queue: doc,
       refused: (reason) => reason && doc.say(reason),
     });
     this.side = sidePanel(this);
     this.picker = classPicker(this);
-    const stageParts = [colorFilter(this), sourceLayer(this), snapshot(this, signal), overlay(this), minimap(this)];
+    const stageParts = [
+      colorFilter(this),
+      sourceLayer(this),
+      snapshot(this, signal),
+      overlay(this),
+      similarBar(this),
+      minimap(this),
+    ];
     const rows = [toolbar(this), optionRow(this)];
     this.status = statusLine(this);
     const help = annotatorHelp(this);
@@ -129,18 +143,28 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     return this.objects.hidden;
   }
 
+  get proposals(): Proposal[] {
+    return this.similar.shown;
+  }
+
   /** The names that are shown over the image: of the object under the pointer or of all. */
   get tags(): Tag[] {
     const { highlighted, hovered, hidden, drawn } = this.objects;
     const isNamed = ({ id }: Instance) =>
       this.modes.naming || id === highlighted || (id === hovered && id !== this.doc.selected);
-    return drawn
+    const proposed = this.proposals.map(({ score, box }) => ({
+      text: `${Math.round(score * 100)} %`,
+      color: "#fff",
+      box,
+    }));
+    const named = drawn
       .filter((instance) => !hidden.has(instance.id) && isNamed(instance))
       .map((instance) => ({
         text: `${instance.id}  ${instance.label || "no class"}`,
         color: this.color(instance),
         box: instance.bounds,
       }));
+    return [...named, ...proposed];
   }
 
   shortcuts(): Shortcuts {
@@ -195,6 +219,13 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     this.status.askImage();
   }
 
+  /** Take the proposal under a press, or reject it with the second button. */
+  pressProposal(x: number, y: number, isSecondary: boolean): boolean {
+    const proposal = this.similar.at(x, y);
+    if (proposal) void (isSecondary ? this.similar.reject(proposal) : this.similar.take([proposal]));
+    return proposal !== undefined;
+  }
+
   choose(x: number, y: number, isAdded: boolean) {
     void this.doc.editShown(() => this.objects.choose(x, y, isAdded));
   }
@@ -213,6 +244,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
   cancel() {
     if (this.modes.helping) return this.setModes({ helping: false }); // the sheet covers the image
     if (this.viewer.cancel()) return;
+    if (this.similar.isOpen) return this.similar.close();
     if (this.objects.marked.size) return this.objects.clearMarks();
     if (this.frame) return this.frame.leave();
     if (this.isFullscreen) return this.toggleFullscreen();
@@ -238,6 +270,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
       this.imageKey = doc.image.key;
       this.objects.reset();
       this.viewer.reset();
+      if (this.similar.isOpen) this.similar.close();
     }
     this.objects.update();
     const { pointer, isDrawing } = this.viewer;
@@ -253,6 +286,11 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     this.viewer.invalidate(doc.picture !== this.picture || doc.picture?.version !== this.pictureVersion);
     this.picture = doc.picture;
     this.pictureVersion = doc.picture?.version;
+  }
+
+  /** Whether Enter takes the proposals instead of finishing the object. */
+  private takesProposals(command: string): boolean {
+    return command === "finish" && this.proposals.length > 0;
   }
 
   private listenToRoot(signal: AbortSignal) {

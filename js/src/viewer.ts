@@ -224,6 +224,7 @@ export class Viewer {
     const state: PaintState = { camera, ratio, isPending: false, now };
     const showsChange = (modes.previewing && this.pointer) || this.driver.isBusy || doc.pending.length > 0;
     if (doc.change && showsChange) paintChange(ctx, doc.change, state);
+    for (const { outline } of this.host.proposals) paintChange(ctx, outline, state);
     const traces = doc.prompts.flatMap((prompt) => TOOLS[prompt.type].trace?.(prompt) ?? []);
     for (const preview of traces) paintPreview(ctx, preview, state);
     for (const preview of doc.pending) paintPreview(ctx, preview, { ...state, isPending: true });
@@ -295,8 +296,10 @@ export class Viewer {
       press(event, double) {
         viewer.track(event);
         if (!doc.acceptsGestures()) return false;
+        const at = toImage(viewer.camera, ...viewer.onStage(event));
+        if (viewer.host.pressProposal(...at, isSecondary(event))) return false;
         if (isChoice(event)) {
-          viewer.host.choose(...toImage(viewer.camera, ...viewer.onStage(event)), event.shiftKey);
+          viewer.host.choose(...at, event.shiftKey);
           return false;
         }
         hidden.delete(doc.selected); // the edited object must be visible

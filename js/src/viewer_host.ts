@@ -1,6 +1,7 @@
 import type { ImageDocument } from "./document";
 import type { Instance } from "./instance";
 import type { PixelStyle } from "./layers";
+import type { Proposal } from "./similar";
 import type { Tag } from "./tags";
 import type { ToolSettings } from "./tools/tool";
 
@@ -15,6 +16,8 @@ export interface ViewerHost {
   color(instance: Instance): string;
   readonly tags: Tag[];
   isHighlighted(id: number): boolean;
+  readonly proposals: readonly Proposal[];
+  pressProposal(x: number, y: number, isSecondary: boolean): boolean; // whether the press was on a proposal
   choose(x: number, y: number, isAdded: boolean): void;
   refresh(): void;
 }

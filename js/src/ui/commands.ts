@@ -166,6 +166,13 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
   }),
   copy_previous: takeFromPrevious("copy_previous", "Copy the objects of the previous image"),
   follow_previous: takeFromPrevious("follow_previous", "Follow the objects of the previous image"),
+  similar: {
+    title: "Find objects like the selected ones",
+    icon: ICONS.similar,
+    run: ({ similar, objects }) => similar.search(objects.targets),
+    whyOff: needsObject,
+    isPressed: ({ similar }) => similar.isOpen,
+  },
   merge: edit({
     title: "Merge the selected objects",
     icon: ICONS.merge,

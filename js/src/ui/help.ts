@@ -67,7 +67,7 @@ const MASK_COMMANDS = [
   ...["fill_holes", "keep_largest", "smooth", "grow", "shrink", "snap"],
 ];
 const OBJECT_COMMANDS = [
-  ...["finish", "classes", "rename", "delete_last", "delete", "select_all", "duplicate", "merge", "split"],
+  ...["finish", "classes", "rename", "delete_last", "delete", "select_all", "duplicate", "similar", "merge", "split"],
   ...["forward", "backward"],
 ];
 const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled", "filmstrip"];

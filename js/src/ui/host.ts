@@ -2,6 +2,7 @@
 import type { ImageDocument } from "../document";
 import type { Instance } from "../instance";
 import type { ObjectSelection } from "../object_selection";
+import type { SimilarObjects } from "../similar";
 import type { ToolSettings } from "../tools/tool";
 import type { Viewer } from "../viewer";
 import type { CommandRunner } from "./command_set";
@@ -72,6 +73,11 @@ export interface DisplayHost {
   setDisplay(change: Partial<Display>): void;
 }
 
+/** The proposals of objects like the selected ones. */
+export interface SimilarHost {
+  readonly similar: SimilarObjects;
+}
+
 export interface FocusHost {
   focus(): void;
 }
@@ -91,7 +97,7 @@ export interface ObjectHost extends LabelHost {
 }
 
 /** The members that the commands of the annotator use. */
-export interface AnnotatorHost extends DocumentHost, StageHost, ModeHost, OptionHost {
+export interface AnnotatorHost extends DocumentHost, StageHost, ModeHost, OptionHost, SimilarHost {
   readonly objects: ObjectSelection;
   readonly isFullscreen: boolean;
   toggleFullscreen(): void;

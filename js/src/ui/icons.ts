@@ -9,6 +9,8 @@ export const ICONS = {
   grow: '<circle cx="10" cy="10" r="3"/><path d="M10 4.5v-2M10 17.5v-2M4.5 10h-2M17.5 10h-2M6.1 6.1L4.7 4.7M15.3 15.3l-1.4-1.4M6.1 13.9l-1.4 1.4M15.3 4.7l-1.4 1.4"/>',
   shrink:
     '<circle cx="10" cy="10" r="6.75" stroke-dasharray="2 1.8"/><circle cx="10" cy="10" r="3" fill="currentColor"/>',
+  similar:
+    '<circle cx="6" cy="6" r="2.75" fill="currentColor"/><circle cx="14" cy="6" r="2.75" stroke-dasharray="1.6 1.4"/><circle cx="6" cy="14" r="2.75" stroke-dasharray="1.6 1.4"/><circle cx="14" cy="14" r="2.75" stroke-dasharray="1.6 1.4"/>',
   duplicate: '<path d="M7.25 7.25h9v9h-9z"/><path d="M12.75 7V3.75h-9v9H7"/>',
   merge: '<path d="M3.75 3.75h8v4.5h4.5v8h-8v-4.5h-4.5z"/><path d="M8.25 11.75v-3.5h3.5" stroke-dasharray="1.5 1.7"/>',
   split: '<path d="M3.5 4.5h4.75v11H3.5zM11.75 4.5h4.75v11h-4.75z"/><path d="M10 2.5v15" stroke-dasharray="1.7 1.7"/>',

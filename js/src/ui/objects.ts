@@ -10,7 +10,7 @@ import { ICONS, icon } from "./icons";
 import { Thumbnails } from "./thumbnails";
 
 const DRAG_THRESHOLD_PX = 5; // CSS pixels: a shorter movement is a click
-const BAR_COMMANDS = ["duplicate", "merge", "split", "snap", "forward", "backward", "delete"];
+const BAR_COMMANDS = ["duplicate", "similar", "merge", "split", "snap", "forward", "backward", "delete"];
 
 type Host = DocumentHost & CommandHost & ObjectHost & FocusHost;
 

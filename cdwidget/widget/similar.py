@@ -1,0 +1,57 @@
+"""Objects like the selected ones: the proposals that a page shows, until they are taken or rejected."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Sequence
+
+from cdwidget.examples import ExamplePredictor, Proposal
+from cdwidget.examples.proposals import session_examples
+from cdwidget.rle import encode
+from cdwidget.session import Paste, Session
+from cdwidget.widget.transport import Reply
+
+MIN_SENT_SCORE = 0.1  # The page hides proposals below its slider.
+
+
+class SimilarObjects:
+    """Proposals for the image of a session; they are not part of its document.
+
+    Args:
+        session: The session.
+        instances: Ids of the examples.
+
+    Raises:
+        ValueError: If there is no predictor, or an example has no pixels.
+        TypeError: If the predictor has no tokens.
+    """
+
+    def __init__(self, session: Session, instances: Sequence[int]) -> None:
+        self.session = session
+        self._label = session.state.entry(instances[0]).label if instances else session.label
+        self._examples: ExamplePredictor = session_examples(session, instances)
+        self._proposals: dict[int, Proposal] = {}
+        self._lock = Lock()
+
+    def find(self) -> Reply:
+        """Return the proposals, the surest first: {proposals: [{number, score, box}]} and the packed pixels of each."""
+        with self._lock:
+            known = (one.mask for one in self.session.instances)
+            self._proposals = dict(enumerate(self._examples.predict(self.session.image, known, MIN_SENT_SCORE)))
+            rows = [{"number": number, "score": one.score, "box": one.patch.bbox} for number, one in self._proposals.items()]
+            return {"proposals": rows}, [one.patch.bits for one in self._proposals.values()]
+
+    def reject(self, number: int) -> Reply:
+        """Count a proposal as an example of other objects, and return the remaining ones, as `find`."""
+        self._examples.reject(self._proposal(number))
+        return self.find()
+
+    def taken(self, numbers: Sequence[int]) -> Paste:
+        """Return the action that adds proposals as objects with the label of the example and their score."""
+        proposals = [self._proposal(number) for number in numbers]
+        return Paste(tuple({"label": self._label, "mask": encode(one.mask), "score": round(one.score, 3)} for one in proposals))
+
+    def _proposal(self, number: int) -> Proposal:
+        if number not in self._proposals:
+            raise ValueError(f"there is no proposal {number}; search again")
+        return self._proposals[number]

@@ -1,0 +1,106 @@
+/** The proposals in one view: objects like the selected ones, until they are taken or rejected. Nothing takes them by itself. */
+import { type Box, type Patch, unpack } from "./bitmap";
+import type { ImageDocument } from "./document";
+import { Outline } from "./outline";
+
+export const DEFAULT_MIN_SCORE = 0.5;
+const SEARCHING_TEXT = "Searching for objects like this one";
+
+/** An object that the kernel proposes. */
+export interface Proposal {
+  number: number; // its number in the kernel
+  score: number; // 0 to 1
+  box: Box;
+  patch: Patch;
+  outline: Outline;
+}
+
+type Reply = { result: { proposals: Pick<Proposal, "number" | "score" | "box">[] }; buffers: DataView[] } | null;
+
+export class SimilarObjects {
+  minScore = DEFAULT_MIN_SCORE;
+  isOpen = false;
+  private found: Proposal[] = []; // the surest first
+  private searches = 0; // replies to earlier searches are ignored
+
+  constructor(
+    private readonly doc: ImageDocument,
+    private readonly changed: () => void,
+  ) {}
+
+  /** The proposals that are sure enough, the surest first. */
+  get shown(): Proposal[] {
+    return this.found.filter(({ score }) => score >= this.minScore);
+  }
+
+  get count(): number {
+    return this.found.length;
+  }
+
+  setMinScore(score: number) {
+    this.minScore = score;
+    this.changed();
+  }
+
+  /** The surest proposal at an image point. */
+  at(x: number, y: number): Proposal | undefined {
+    const [column, row] = [Math.floor(x), Math.floor(y)];
+    return this.shown.find(({ box: [x0, y0, x1, y1], patch }) => {
+      const isInside = column >= x0 && column < x1 && row >= y0 && row < y1;
+      return isInside && patch.bits[(row - y0) * (x1 - x0) + column - x0] === 1;
+    });
+  }
+
+  /** Search for objects like some instances. */
+  async search(instances: readonly number[]) {
+    this.close();
+    this.doc.say(SEARCHING_TEXT);
+    await this.receive(this.doc.kernel.run("similar", { instances: [...instances] }));
+    if (this.isOpen && this.doc.message === SEARCHING_TEXT) this.doc.say("");
+  }
+
+  /** Take proposals as objects: one undo step. */
+  async take(proposals: readonly Proposal[]) {
+    if (!proposals.length) return;
+    const { key } = this.doc.image;
+    const numbers = proposals.map(({ number }) => number);
+    this.found = this.found.filter(({ number }) => !numbers.includes(number));
+    if (!this.found.length) this.close();
+    else this.changed();
+    await this.doc.edit(() => this.doc.kernel.run("take_similar", { numbers, key }));
+  }
+
+  /** Take all shown proposals. */
+  async takeAll() {
+    const taken = this.shown;
+    this.close();
+    await this.take(taken);
+  }
+
+  /** Say that a proposal is no such object; the others are ranked again. */
+  async reject({ number }: Proposal) {
+    this.found = this.found.filter((one) => one.number !== number);
+    this.changed();
+    await this.receive(this.doc.kernel.run("reject_similar", { number }));
+  }
+
+  close() {
+    this.searches++;
+    this.isOpen = false;
+    this.found = [];
+    this.changed();
+  }
+
+  private async receive(request: Promise<unknown>) {
+    const search = ++this.searches;
+    const { key } = this.doc.image;
+    const reply = (await request) as Reply;
+    if (!reply || search !== this.searches || key !== this.doc.image.key) return;
+    this.found = reply.result.proposals.map((proposal, i) => {
+      const patch = unpack(proposal.box, reply.buffers[i]);
+      return { ...proposal, patch, outline: new Outline(patch) };
+    });
+    this.isOpen = true;
+    this.changed();
+  }
+}

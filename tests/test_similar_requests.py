@@ -1,0 +1,125 @@
+"""The requests of a page for objects like the selected ones: proposals, rejections, and one undo step for all that are taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cdwidget.items import Instance
+from cdwidget.masks import Patch
+from cdwidget.predictor import Prediction, Tokens, ViewMasks
+from cdwidget.prompts import Click
+from cdwidget.session import Session
+from cdwidget.widget import Annotator
+from cdwidget.widget.requests import ImageChanged, Requests
+
+IMAGE = np.full((64, 64, 3), 40, np.uint8)
+SQUARES = [(8, 8), (40, 8), (8, 40), (40, 40)]  # Upper left corners of bright squares of 16 pixels.
+for left, top in SQUARES:
+    IMAGE[top : top + 16, left : left + 16] = 220
+
+
+class BrightPredictor:
+    """Predicts the bright square at a click; its tokens are the image in cells of 4 pixels."""
+
+    def twin(self) -> BrightPredictor:
+        return self
+
+    def set_image(self, image: np.ndarray) -> None:
+        self.image = image
+
+    def predict(self, prompts: Any, prior: Any = None) -> Prediction:
+        mask = self._square(prompts[-1])
+        return Prediction(mask, mask.astype(np.float32))
+
+    def tokens(self, box: tuple[int, int, int, int]) -> Tokens:
+        x0, y0, x1, y1 = box
+        values = self.image[y0:y1:4, x0:x1:4, 0].astype(np.float32) / 255
+        return Tokens(np.stack([values, 1 - values], -1), box)
+
+    def predict_each(self, box: tuple[int, int, int, int], prompts: Any) -> ViewMasks:
+        x0, y0, x1, y1 = box
+        masks = np.stack([self._square(one[0])[y0:y1, x0:x1] for one in prompts])
+        return ViewMasks(box, masks[:, None].astype(np.float32), np.ones((len(masks), 1), np.float32))
+
+    def _square(self, click: Click) -> np.ndarray:
+        mask = np.zeros(self.image.shape[:2], bool)
+        for left, top in SQUARES:
+            if left <= click.x < left + 16 and top <= click.y < top + 16:
+                mask[top : top + 16, left : left + 16] = True
+        return mask
+
+
+def square(i: int) -> np.ndarray:
+    mask = np.zeros(IMAGE.shape[:2], bool)
+    left, top = SQUARES[i]
+    mask[top : top + 16, left : left + 16] = True
+    return mask
+
+
+@pytest.fixture
+def annotator() -> Annotator:
+    session = Session(IMAGE, BrightPredictor(), instances=[Instance(square(0), "cup"), Instance(square(1), "plate")])
+    return Annotator(session, labels=["cup", "plate"])
+
+
+def operations_of(annotator: Annotator) -> dict[str, Any]:
+    return Requests(annotator.active_image, annotator, lambda event: ([], 0)).operations
+
+
+@pytest.fixture
+def operations(annotator: Annotator) -> dict[str, Any]:
+    return operations_of(annotator)
+
+
+def test_taking_all_is_one_undo_step_with_the_label_of_the_example(annotator: Annotator, operations: dict[str, Any]) -> None:
+    session = annotator.session
+    before = session.state
+    reply, buffers = operations["similar"]([1])
+    masks = [Patch(tuple(row["box"]), bits).bbox for row, bits in zip(reply["proposals"], buffers)]
+    assert sorted(masks) == [(8, 40, 24, 56), (40, 40, 56, 56)]  # The plate is labeled already.
+    assert session.state is before  # Nothing is taken by itself.
+    document, _ = operations["take_similar"]([row["number"] for row in reply["proposals"]])
+    assert [one["label"] for one in document["document"]["instances"] if one["id"] > 3] == ["cup", "cup"]
+    assert sorted(one.bbox for one in session.instances[2:]) == sorted(masks)
+    assert session.selected == before.selected
+    operations["undo"]()
+    assert [one.id for one in session.instances] == [1, 2]
+    operations["redo"]()
+    assert [one.bbox for one in Session.replay(IMAGE, BrightPredictor(), session.log()).instances] == [
+        one.bbox for one in session.instances
+    ]
+
+
+def test_a_rejected_proposal_gets_less_sure_and_a_taken_one_is_gone(annotator: Annotator, operations: dict[str, Any]) -> None:
+    first, _ = operations["similar"]([1])
+    rejected = first["proposals"][0]
+    after, _ = operations["reject_similar"](rejected["number"])
+    assert all(row["score"] < rejected["score"] for row in after["proposals"])
+    found, _ = operations["similar"]([1])
+    operations["take_similar"]([found["proposals"][0]["number"]])
+    again, _ = operations["similar"]([1])
+    assert len(again["proposals"]) == len(found["proposals"]) - 1
+
+
+def test_proposals_of_another_image_cannot_be_taken() -> None:
+    annotator = Annotator([IMAGE, IMAGE[::-1].copy()], predictor=BrightPredictor())
+    operations = operations_of(annotator)
+    annotator.session.apply(Click(10, 10))
+    found, _ = operations["similar"]([1])
+    operations["go"](1)
+    with pytest.raises(ImageChanged, match="another image"):
+        operations["take_similar"]([found["proposals"][0]["number"]])
+
+
+def test_errors_name_the_way_out(annotator: Annotator, operations: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no instance 9"):
+        operations["similar"]([9])
+    operations["similar"]([1])
+    with pytest.raises(ValueError, match="search again"):
+        operations["take_similar"]([99])
+    annotator.view_only = True
+    with pytest.raises(ValueError, match="for viewing only"):
+        operations["take_similar"]([0])
