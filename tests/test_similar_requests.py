@@ -93,11 +93,11 @@ def test_taking_all_is_one_undo_step_with_the_label_of_the_example(annotator: An
     ]
 
 
-def test_a_rejected_proposal_gets_less_sure_and_a_taken_one_is_gone(annotator: Annotator, operations: dict[str, Any]) -> None:
+def test_rejected_and_taken_proposals_are_gone(annotator: Annotator, operations: dict[str, Any]) -> None:
     first, _ = operations["similar"]([1])
     rejected = first["proposals"][0]
     after, _ = operations["reject_similar"](rejected["number"])
-    assert all(row["score"] < rejected["score"] for row in after["proposals"])
+    assert rejected["box"] not in [row["box"] for row in after["proposals"]] and len(after["proposals"]) == len(first["proposals"]) - 1
     found, _ = operations["similar"]([1])
     operations["take_similar"]([found["proposals"][0]["number"]])
     again, _ = operations["similar"]([1])

@@ -75,6 +75,7 @@ class ExamplePredictor:
         self._image: np.ndarray | None = None
         self._examples: list[Example] = []
         self._rejected: list[np.ndarray] = []
+        self._refused: list[Patch] = []  # In the image that was searched last.
         self._candidates: list[Candidate] = []
         self._searched: np.ndarray | None = None
 
@@ -95,8 +96,12 @@ class ExamplePredictor:
         self._searched = None
 
     def reject(self, proposal: Proposal) -> None:
-        """Count a proposal as an example of other objects; call `predict` again for the remaining ones."""
+        """Count a proposal as an example of other objects; call `predict` again for the remaining ones.
+
+        Objects that are more like it than like the examples get a lower score, and it is not proposed again in its image.
+        """
         self._rejected.append(proposal.descriptor)
+        self._refused.append(proposal.patch)
 
     def predict(self, image: np.ndarray, known: Iterable[np.ndarray] = (), min_score: float = MIN_SCORE) -> list[Proposal]:
         """Return objects like the examples, the highest score first.
@@ -117,11 +122,11 @@ class ExamplePredictor:
         if self._searched is not image:
             self._set_image(image)
             self._candidates = find_candidates(self._predictor, size, self._examples, self._occupied(size, labeled))
-            self._searched = image
+            self._searched, self._refused = image, []
         ranked = sorted(((self._score(one), one) for one in self._candidates), key=lambda pair: -pair[0])
         proposals: list[Proposal] = []
         for score, one in ranked:
-            taken = [*labeled, *(other.patch for other in proposals)]
+            taken = [*labeled, *self._refused, *(other.patch for other in proposals)]
             if score >= min_score and not any(is_duplicate(one.patch, other) for other in taken):
                 proposals.append(Proposal(one.patch, size, score, one.click, one.descriptor))
         return proposals
@@ -147,7 +152,7 @@ class ExamplePredictor:
         if not self._rejected:
             return probability
         likeness, other = (np.exp(SHARPNESS * values).max() for values in (cosines, np.stack(self._rejected) @ candidate.descriptor))
-        return float(probability * likeness / (likeness + other))
+        return float(probability * min(1.0, 2 * likeness / (likeness + other)))  # Unchanged if the examples are as close.
 
 
 def is_duplicate(a: Patch, b: Patch) -> bool:
