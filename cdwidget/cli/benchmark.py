@@ -14,8 +14,11 @@ from cdwidget.cli.options import Data, Seed, check_out, checked, echo
 from cdwidget.registry import lookup
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cdwidget.benchmark import Method, Options
     from cdwidget.benchmark.protocol import Target
+    from cdwidget.formats.dataset_folders import DatasetImage
 
 Out = Annotated[Path | None, typer.Option(help="Write all figures to this JSON file, with a CSV and a plot next to it; a rerun resumes.")]
 HeldOut = Annotated[bool, typer.Option("--held-out", help="The data are training sets: use objects of the images held out from training.")]
@@ -24,8 +27,8 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first image
 ModeName = Annotated[
     str,
     typer.Option(
-        help="click, human (anywhere in the error), box (a box first), stroke, edit (start from a mask of IoU 0.75-0.85), or follow "
-        "(through sequences made from the photographs)."
+        help="click, human (anywhere in the error), box (a box first), stroke, edit (start from a mask of IoU 0.75-0.85), follow "
+        "(through sequences made from the photographs), or example (propose all objects of a class from one of them)."
     ),
 ]
 MaxClicks = Annotated[int, typer.Option(min=1, help="Maximum number of prompts per object.")]
@@ -61,6 +64,11 @@ def benchmark(
         targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
         check_out(out)
         echo(measure_following(targets, frames, seed, out, title))
+        return
+    if mode == "example":
+        images = checked("--data", read_searched_images, data, held_out, limit)
+        check_out(out)
+        echo(measure_examples(images, out, title))
         return
     options = checked("--mode", Options, mode, max_clicks, plain, seed)
     sizes = checked("--size", read_sizes, size) if latency else []
@@ -198,6 +206,53 @@ def measure_following(targets: Sequence[Target], frames: int, seed: int, out: Pa
     if out is not None:
         write_follow_json(out, runs, cdwidget=__version__, title=title, kind="follow", frames=frames, seed=seed)
     return follow_table(summarize(runs))
+
+
+def read_searched_images(data: Sequence[Path], held_out: bool, limit: int | None) -> list[tuple[str, DatasetImage]]:
+    """List the images to search for objects like an example; raise ValueError if there are none."""
+    from cdwidget.benchmark.examples import read_images
+
+    images = read_images(data, held_out, limit)
+    if not images:
+        raise ValueError("there are no images to search; leave out --held-out, or add data sets")
+    return images
+
+
+def measure_examples(images: Sequence[tuple[str, DatasetImage]], out: Path | None, title: str) -> str:
+    """Search images for the objects of each class from one of them, and return the table to print.
+
+    Args:
+        images: The name of a data set and one of its images.
+        out: JSON file for all figures, or None.
+        title: Title stored in it.
+    """
+    from cdwidget.batch.proposals import Search, propose
+    from cdwidget.benchmark.examples import (
+        Found,
+        benchmark_examples,
+        example_search,
+        match_template,
+        search_table,
+        without_duplicates,
+        write_search_json,
+    )
+    from cdwidget.masks import Patch
+    from cdwidget.model import load_predictor
+
+    predictor = load_predictor()
+
+    def automatic(image: np.ndarray, mask: np.ndarray) -> list[Found]:
+        predictor.set_image(image)
+        found = [Found(Patch.of(one), quality) for one, quality in propose(predictor, image, Search())]
+        return without_duplicates(found, [Patch.of(mask)])
+
+    searches = {"example": example_search(predictor), "automatic proposals": automatic, "template and histogram": match_template}
+    runs = benchmark_examples(searches, images)
+    if not runs:
+        raise typer.BadParameter("no image has enough objects of one class; add data sets", param_hint="--data")
+    if out is not None:
+        write_search_json(out, runs, cdwidget=__version__, title=title, kind="example")
+    return search_table(runs)
 
 
 def _methods(text: str) -> list[Method]:

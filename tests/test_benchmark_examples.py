@@ -1,0 +1,84 @@
+"""The benchmark of showing one object to get all: cases, matching and figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cdwidget.benchmark.examples import (
+    Found,
+    benchmark_examples,
+    match_template,
+    read_images,
+    search_table,
+    summarize_searches,
+    write_search_json,
+)
+from cdwidget.masks import Patch, iou
+
+SIDE = 20
+CORNERS = [(10, 10), (60, 10), (110, 10), (10, 60), (60, 60), (110, 60)]  # (x, y)
+
+
+def squares(sides: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image with textured squares, and a label map of them."""
+    rng = np.random.default_rng(0)
+    image, labels = rng.integers(90, 100, (100, 160, 3), np.uint8), np.zeros((100, 160), np.uint8)
+    texture = rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)
+    for i, ((x, y), side) in enumerate(zip(CORNERS, sides)):
+        image[y : y + side, x : x + side] = cv2.resize(texture, (side, side))
+        labels[y : y + side, x : x + side] = i + 1
+    return image, labels
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A set with one image of six objects and one of two."""
+    for part in ("images", "masks"):
+        (tmp_path / "squares" / part).mkdir(parents=True)
+    for name, sides in (("many", [20, 20, 20, 20, 20, 22]), ("few", [20, 20])):
+        image, labels = squares(sides)
+        cv2.imwrite(str(tmp_path / "squares" / "images" / f"{name}.png"), image[..., ::-1])
+        cv2.imwrite(str(tmp_path / "squares" / "masks" / f"{name}.png"), labels)
+    return tmp_path / "squares"
+
+
+def perfect(image: np.ndarray, mask: np.ndarray) -> list[Found]:
+    """Propose all squares but the example, one of them twice, and one false one."""
+    _, labels = squares([20, 20, 20, 20, 20, 22])
+    truths = [labels == i for i in range(1, 7) if iou(labels == i, mask) < 1]
+    false = np.zeros_like(mask)
+    false[80:95, 130:150] = True
+    return [Found(Patch.of(one), 0.9 - i / 100) for i, one in enumerate([*truths, truths[0]])] + [Found(Patch.of(false), 0.2)]
+
+
+def test_each_object_is_found_once_and_images_with_few_objects_do_not_count(folder: Path, tmp_path: Path) -> None:
+    runs = benchmark_examples({"perfect": perfect, "nothing": lambda image, mask: []}, read_images([folder], held_out=False))
+    assert [(run.method, run.name, run.objects) for run in runs] == [(name, "squares/many/object", 5) for name in ("perfect", "nothing")]
+    assert runs[0].hits[0] == (True,) * 5 + (False, False)
+    figures = summarize_searches(runs)
+    assert figures["perfect"]["recall@0.5"] == 1 and figures["perfect"]["precision@0.5"] == pytest.approx(5 / 6)
+    assert figures["perfect"]["recall@0.75 at precision 0.8"] == 1
+    assert figures["perfect"]["correct objects per click"] == pytest.approx(5 / 3)  # Two clicks, and one for the wrong proposal.
+    assert figures["nothing"]["recall@0.5"] == figures["nothing"]["precision@0.5"] == 0
+    assert "| squares object | perfect | 1 | 5 |" in search_table(runs)
+    write_search_json(tmp_path / "out.json", runs, kind="example")
+    assert json.loads((tmp_path / "out.json").read_text())["figures"]["perfect"] == figures["perfect"]
+
+
+def test_template_matching_finds_copies_of_the_example() -> None:
+    image, labels = squares([20] * 6)
+    found = match_template(image, labels == 1)
+    best = [max(iou(labels == i, _mask(one, labels.shape)) for one in found) for i in range(2, 7)]
+    assert min(best) == 1
+    assert all(iou(labels == 1, _mask(one, labels.shape)) < 0.5 for one in found)
+
+
+def _mask(found: Found, shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    found.patch.paste(mask)
+    return mask
