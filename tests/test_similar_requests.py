@@ -9,47 +9,14 @@ import pytest
 
 from cdwidget.items import Instance
 from cdwidget.masks import Patch
-from cdwidget.predictor import Prediction, Tokens, ViewMasks
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator
 from cdwidget.widget.requests import ImageChanged, Requests
+from support.token_predictor import BrightPredictor, bright_squares
 
-IMAGE = np.full((64, 64, 3), 40, np.uint8)
-SQUARES = [(8, 8), (40, 8), (8, 40), (40, 40)]  # Upper left corners of bright squares of 16 pixels.
-for left, top in SQUARES:
-    IMAGE[top : top + 16, left : left + 16] = 220
-
-
-class BrightPredictor:
-    """Predicts the bright square at a click; its tokens are the image in cells of 4 pixels."""
-
-    def twin(self) -> BrightPredictor:
-        return self
-
-    def set_image(self, image: np.ndarray) -> None:
-        self.image = image
-
-    def predict(self, prompts: Any, prior: Any = None) -> Prediction:
-        mask = self._square(prompts[-1])
-        return Prediction(mask, mask.astype(np.float32))
-
-    def tokens(self, box: tuple[int, int, int, int]) -> Tokens:
-        x0, y0, x1, y1 = box
-        values = self.image[y0:y1:4, x0:x1:4, 0].astype(np.float32) / 255
-        return Tokens(np.stack([values, 1 - values], -1), box)
-
-    def predict_each(self, box: tuple[int, int, int, int], prompts: Any) -> ViewMasks:
-        x0, y0, x1, y1 = box
-        masks = np.stack([self._square(one[0])[y0:y1, x0:x1] for one in prompts])
-        return ViewMasks(box, masks[:, None].astype(np.float32), np.ones((len(masks), 1), np.float32))
-
-    def _square(self, click: Click) -> np.ndarray:
-        mask = np.zeros(self.image.shape[:2], bool)
-        for left, top in SQUARES:
-            if left <= click.x < left + 16 and top <= click.y < top + 16:
-                mask[top : top + 16, left : left + 16] = True
-        return mask
+SQUARES = [(8, 8), (40, 8), (8, 40), (40, 40)]  # upper left corners
+IMAGE = bright_squares(SQUARES)
 
 
 def square(i: int) -> np.ndarray:

@@ -86,8 +86,8 @@ def assign_points(points: Points, catalogue: Catalogue) -> dict[int, tuple[Point
     return assigned
 
 
-def digest(assigned: Mapping[int, tuple[Point, ...]]) -> str:
-    """Return a fingerprint of points; "" for none."""
+def digest(assigned: Mapping[int, tuple[Any, ...]]) -> str:
+    """Return a fingerprint of points or other inputs by a number; "" for none."""
     return hashlib.sha256(repr(sorted(assigned.items())).encode()).hexdigest()[:16] if assigned else ""
 
 

@@ -1,4 +1,4 @@
-"""The job that predicts masks from boxes, coarse masks or points, or proposes objects from the image alone."""
+"""The job that predicts masks from boxes, coarse masks or points, or proposes objects from the image alone or from examples."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Callable, ClassVar, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from cdwidget.batch.examples import StoredExample, collect_examples, load_examples
 from cdwidget.batch.jobs import Model, Worker, fingerprint_of, load
 from cdwidget.batch.points import Point, Points, assign_points, digest, group_by_object
 from cdwidget.batch.proposals import DUPLICATE_IOU, Search, propose, threshold_stability
@@ -14,6 +15,7 @@ from cdwidget.catalogue import Catalogue, CatalogueItem, Conflict
 from cdwidget.catalogue.records import Record, encode_instances
 from cdwidget.catalogue.writer import Edit
 from cdwidget.click_simulation import next_click
+from cdwidget.examples import ExamplePredictor
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox, iou
 from cdwidget.predictor import Prediction, Predictor
@@ -33,11 +35,12 @@ class Prelabel:
     Args:
         from_: "boxes" predicts from each instance's bounding box and replaces its mask. "masks" clicks in the core of each coarse mask.
             "points" clicks at `points`, or without them in the core of each instance. "proposals" adds an instance for every object found.
+            "example" adds an instance for every object like the accepted instances with `label`, which may be in other images.
         model: As for `Score`.
         points: Path of a CSV or JSON file, or a mapping, see `cdwidget.batch.points`.
-        label: Label of new instances that have none.
+        label: Label of new instances that have none; with "example", also of the examples.
         overwrite: Also replace accepted, rejected and skipped instances; proposals then replace all instances. By default only "new"
-            instances are replaced, and points and proposals add only objects that are not labeled yet.
+            instances are replaced, and points and proposals add only objects that are not labeled yet, as "example" always does.
         search: Grid and limits of the proposals.
 
     Example:
@@ -53,13 +56,15 @@ class Prelabel:
     item_points: Mapping[int, tuple[Point, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )  # points by item id, set by `prepare`
+    examples: tuple[StoredExample, ...] = field(default=(), compare=False, repr=False)  # set by `prepare`
 
     name: ClassVar[str] = "prelabel"
     lasting: ClassVar[bool] = True
 
     def setting(self) -> str:
         """Return the source of the masks and fingerprints of points and weights."""
-        input_digest = {"points": digest(self.item_points), "proposals": self.search}.get(self.from_, "")
+        inputs = {"points": digest(self.item_points), "proposals": self.search, "example": digest(dict(enumerate(self.examples)))}
+        input_digest = inputs.get(self.from_, "")
         return f"{self.from_} {input_digest} {self.label!r} {self.overwrite} by {fingerprint_of(self.model)}"
 
     def prepare(self, catalogue: Catalogue) -> Prelabel:
@@ -67,6 +72,10 @@ class Prelabel:
         lookup(PROMPT_SOURCES, self.from_, "source")
         if self.model is None:
             raise ValueError("Prelabel needs a model: give a name, a weights file or a predictor")
+        if self.from_ == "example":
+            if self.overwrite:
+                raise ValueError("overwrite= does not go with from_='example', which only adds objects; leave it out")
+            return replace(self, examples=collect_examples(catalogue, self.label))
         if self.points is None:
             return self
         if self.from_ != "points":
@@ -81,17 +90,18 @@ class Prelabel:
         """Load the model."""
         predictor, predict = load(self.model), lookup(PROMPT_SOURCES, self.from_, "source")
         assert predictor is not None  # Checked by `prepare`.
+        examples = load_examples(predictor, self.examples) if self.from_ == "example" else None
 
         def prelabel(item: CatalogueItem) -> Edit | None:
             replaceable = [one for one in item.records if one.area and not one.crowd and (self.overwrite or one.status == "new")]
-            if not (self.from_ == "proposals" or (self.item_points.get(item.id) if self.points is not None else replaceable)):
+            if not (self.from_ in ADDING_SOURCES or (self.item_points.get(item.id) if self.points is not None else replaceable)):
                 return None
             image = item.read_image()
             height, width = image.shape[:2]
             if item.size is not None and item.size != (height, width):
                 raise ValueError(f"{item.path} is {width}x{height} pixels, but its masks are {item.size[1]}x{item.size[0]}")
             predictor.set_image(image)
-            found = [one for one in predict(self, predictor, PrelabelInput(item, image, replaceable)) if one.mask.any()]
+            found = [one for one in predict(self, predictor, PrelabelInput(item, image, replaceable, examples)) if one.mask.any()]
             return Edit(self.name, self._records(item, found), {"from": self.from_}, size=(height, width), version=item.version)
 
         return prelabel
@@ -110,7 +120,7 @@ class Prelabel:
         after: dict[int, Record | None] = {}
         if self.from_ == "proposals" and self.overwrite:
             after, old = dict.fromkeys(old), {}
-        elif self.from_ == "proposals" or self.points is not None:
+        elif self.from_ in ADDING_SOURCES or self.points is not None:
             others = [one.mask for one in item.instances]
             found = [one for one in found if not any(iou(one.mask, other) >= DUPLICATE_IOU for other in others)]
         number = max((record.number for record in item.records), default=0)
@@ -135,6 +145,7 @@ class PrelabelInput:
     item: CatalogueItem
     image: np.ndarray
     replaceable: list[Record]
+    examples: ExamplePredictor | None = None  # only with the source "example"
 
     def instances(self) -> Iterator[Instance]:
         """Decode the replaceable instances, one by one."""
@@ -192,11 +203,20 @@ def find_proposals(job: Prelabel, predictor: Predictor, source: PrelabelInput) -
         yield Instance(mask, job.label, score=quality)
 
 
+def find_alike(job: Prelabel, predictor: Predictor, source: PrelabelInput) -> Iterator[Instance]:
+    """Propose the objects like the examples, the surest first."""
+    assert source.examples is not None  # `Prelabel.start` has loaded them.
+    for one in source.examples.predict(source.image, (labeled.mask for labeled in source.item.instances)):
+        yield Instance(one.mask, job.label, score=one.score)
+
+
+ADDING_SOURCES = ("proposals", "example")  # They need nothing in the item, and leave its instances.
 PROMPT_SOURCES: dict[str, Callable[[Prelabel, Predictor, PrelabelInput], Iterable[Instance]]] = {
     "boxes": refine_boxes,
     "masks": refine_masks,
     "points": click_points,
     "proposals": find_proposals,
+    "example": find_alike,
 }
 
 

@@ -1,0 +1,53 @@
+"""Prelabel("example"): one accepted object, proposals of the others in all images of a catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cdwidget
+from cdwidget import Catalogue, Instance, Item, Prelabel
+from support.token_predictor import SQUARE_PX, BrightPredictor, bright_squares
+
+CORNERS = [[(8, 8), (40, 40)], [(8, 40), (40, 8), (40, 40)], []]  # of the squares in each image
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    """Three images; the first square of the first one is a labeled cup, and that item is accepted."""
+    for number, corners in enumerate(CORNERS, 1):
+        Image.fromarray(bright_squares(corners)).save(tmp_path / f"{number}.png")
+    cup = np.zeros((64, 64), bool)
+    cup[8 : 8 + SQUARE_PX, 8 : 8 + SQUARE_PX] = True
+    catalogue = Catalogue(tmp_path / "labels.db", user="ana")
+    catalogue.add([Item(tmp_path / "1.png", [Instance(cup, "cup")]), Item(tmp_path / "2.png"), Item(tmp_path / "3.png")])
+    return catalogue
+
+
+def corners(catalogue: Catalogue, item: int) -> list[tuple[int, ...]]:
+    return sorted(one.bbox[:2] for one in catalogue.item(item).instances)
+
+
+def test_one_accepted_object_proposes_the_others_of_all_images_as_new(catalogue: Catalogue) -> None:
+    job = Prelabel("example", BrightPredictor(), label="cup")
+    with pytest.raises(ValueError, match="no accepted instance with the label 'cup'"):
+        cdwidget.run(job, catalogue, progress=False)
+    catalogue.set_status(1, "accepted")
+    cdwidget.run(job, catalogue, progress=False)
+    assert [corners(catalogue, item) for item in (1, 2, 3)] == [sorted(found) for found in CORNERS]
+    added = catalogue.query("new", "cup", of="instances", limit=None)
+    assert len(added) == 4 and all(row.confidence is not None and 0.5 <= row.confidence <= 1 for row in added)
+    assert catalogue.item(1).instances[0].bbox[:2] == (8, 8)
+
+    again = cdwidget.run(job, catalogue, progress=False)  # Nothing is left to do, and nothing is proposed twice.
+    assert again.done == 0
+    assert [len(corners(catalogue, item)) for item in (1, 2, 3)] == [2, 3, 0]
+
+
+def test_accepted_objects_cannot_be_overwritten(catalogue: Catalogue) -> None:
+    catalogue.set_status(1, "accepted")
+    with pytest.raises(ValueError, match="only adds objects"):
+        cdwidget.run(Prelabel("example", BrightPredictor(), label="cup", overwrite=True), catalogue, progress=False)
