@@ -22,7 +22,7 @@ Again = Annotated[bool, typer.Option("--again", help="Also process items that ar
 
 def prelabel(
     database: Database,
-    from_: Annotated[str, typer.Option("--from", help="boxes, masks (coarse masks), points, proposals or example (see --label).")] = "boxes",
+    from_: Annotated[str, typer.Option("--from", help="boxes, masks, points, proposals, example (see --label)")] = "boxes",
     points: Annotated[Path | None, typer.Option(help="CSV (path,x,y,label,object,positive) or JSON; default: instance cores.")] = None,
     label: Annotated[str, typer.Option(help="Label of new instances that have none, and of the examples.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Also replace accepted, rejected and skipped instances.")] = False,

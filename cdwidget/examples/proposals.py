@@ -96,9 +96,10 @@ class ExamplePredictor:
         self._searched = None
 
     def reject(self, proposal: Proposal) -> None:
-        """Count a proposal as an example of other objects; call `predict` again for the remaining ones.
+        """Count a proposal as an example of other objects.
 
-        Objects that are more like it than like the examples get a lower score, and it is not proposed again in its image.
+        Call `predict` again for the remaining ones. Objects that are more like it than like the examples get a lower score, and it is not
+        proposed again in its image.
         """
         self._rejected.append(proposal.descriptor)
         self._refused.append(proposal.patch)
