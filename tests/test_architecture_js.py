@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"tools/"},
     {"layers", "previews", "tags"},
     {"document"},
-    {"object_selection"},
+    {"object_selection", "similar"},
     {"viewer", "viewer_host"},
     {"ui/"},
     {"view"},

@@ -123,11 +123,11 @@ class Gallery(GallerySettings):
         return self._apply(ids, lambda wanted: self.decisions.set_status(wanted, status))
 
     def set_label(self, ids: int | Iterable[int], label: str) -> int:
-        """Set the label of instances as one undo step; returns how many have another label now, and raises as `set_status` does."""
+        """Set the label of instances as `set_status` does; return how many changed."""
         return self._apply(ids, lambda wanted: self.decisions.set_label(wanted, label), adds_choice=True)
 
     def add_tag(self, ids: int | Iterable[int], tag: str) -> int:
-        """Add a tag to the images of instances as one undo step; returns and raises as `set_status` does."""
+        """Add a tag to the images of instances; return and raise as `set_status` does."""
         checked_tags([tag])
         return self._apply(ids, lambda wanted: self.decisions.add_tag(wanted, tag), adds_choice=True)
 
