@@ -25,7 +25,7 @@ const MODEL_SOURCE = "model"; // source of pixels set by prompt tools
 const MODEL_FLASH_STRENGTH = 0.65;
 const MANUAL_FLASH_STRENGTH = 0.25; // weaker, because users expect the change that they drew
 const MESSAGE_MS = 4_000;
-const BEAT_MS = 3_000; // until then, a message of a thread should have arrived
+const BEAT_MS = 1_000; // until then, a message of a thread should have arrived
 const MAX_RECENT_LABELS = 8;
 
 export class ImageDocument {
@@ -173,7 +173,6 @@ export class ImageDocument {
     if (this.isOpen) return;
     this.isOpen = true;
     void this.load();
-    setTimeout(() => !this.kernel.receivesThreads && this.kernel.request("encoded").catch(() => {}), BEAT_MS);
   }
 
   /** Call `listener` after every change until `signal` is aborted. */
@@ -340,6 +339,7 @@ export class ImageDocument {
     this.latency = null;
     this.revision = -1;
     this.loaded = this.kernel.load("document");
+    setTimeout(() => !this.kernel.receivesThreads && this.kernel.request("encoded").catch(() => {}), BEAT_MS);
     const reply = await this.kernel.load<{ mime: string }>("image");
     if (!reply || key !== this.image.key) return;
     const fileOf = ({ result, buffers }: Reply<{ mime: string }>) => new Blob([buffers[0]], { type: result.mime });

@@ -4,7 +4,11 @@ import { Kernel, type Message, type Model, RequestPool, reportRevision } from ".
 
 type Callback = (...args: any[]) => void;
 
-class FakeModel implements Pick<Model<unknown>, "send" | "on" | "off"> {
+class FakeModel implements Pick<Model<{ _is_notebook: boolean }>, "get" | "send" | "on" | "off"> {
+  isNotebook = true;
+  get() {
+    return this.isNotebook as never;
+  }
   sent: { id: string; op: string; x: number }[] = [];
   private callbacks: [event: string, callback: Callback][] = [];
   send(content: unknown) {
@@ -102,6 +106,11 @@ test("Python replies without threads until a message of a thread has arrived", (
   const isInline = () => (model.sent.at(-1) as { inline?: boolean }).inline ?? false;
   void kernel.request("tile");
   expect(isInline()).toBe(true);
+  model.isNotebook = false;
+  model.fire("change:_thread_beat"); // maybe together with a reply
+  void kernel.request("tile");
+  expect(isInline()).toBe(true);
+  model.isNotebook = true;
   model.fire("change:_thread_beat");
   void kernel.request("tile");
   expect(isInline()).toBe(false);

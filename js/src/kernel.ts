@@ -93,7 +93,7 @@ export class Kernel {
   private inflating: Promise<void> | null = null; // settles when the messages so far are delivered; null if all are
 
   constructor(
-    private readonly model: Pick<Model<unknown>, "send" | "on" | "off">,
+    private readonly model: Pick<Model<{ _is_notebook: boolean }>, "get" | "send" | "on" | "off">,
     private readonly events: KernelEvents,
   ) {
     model.on("msg:custom", this.receive);
@@ -191,8 +191,9 @@ export class Kernel {
     this.rejectAll("the widget was closed");
   }
 
+  /** Outside of IPython, the beat may have arrived only because a reply followed it. */
   private readonly onBeat = () => {
-    this.receivesThreads = true;
+    this.receivesThreads = this.model.get("_is_notebook");
   };
 
   /** Deliver a message, in the order of arrival: later ones wait for one that is being decompressed. */
