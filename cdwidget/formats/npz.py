@@ -97,7 +97,7 @@ def _encode(item: Item, folder: Path) -> bytes:
     if any(instance.alpha is not None for instance in instances):
         arrays["alpha"] = np.array([alpha_of(instance) for instance in instances])
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
