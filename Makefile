@@ -10,7 +10,7 @@ BUNDLE := cdwidget/static/annotator.js
 JS_SOURCES := $(shell find js/src -type f) $(wildcard js/*.json js/*.mjs js/*.ts)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-python test-js browser torture lint format docs wheel env clean
+.PHONY: lab test test-python test-js test-hosts test-lowest browser torture lint format docs wheel env clean
 .DEFAULT_GOAL := test
 
 env: .venv/.installed $(BUNDLE)
@@ -60,13 +60,27 @@ test-js: js/node_modules/.installed
 # One process per test file (loadfile), so that Ray and JupyterLab start in one process only. Tests that measure frame rates run alone.
 TIMED := tests/ui/test_click.py tests/ui/test_inspector_view.py $(wildcard tests/ui/test_*_speed.py)
 test-python: browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/hosts --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
 
 # The tests of tests/torture with 50 times as many random cases, at every bytecode.
 torture: .venv/.installed
 	CDWIDGET_TORTURE=50 $(BIN)/python -m pytest tests/torture --timeout=3600 $(PYTEST_ARGS)
+
+# One scenario in other programs that show widgets. Not part of `make test`: it installs each of them, and takes several minutes.
+test-hosts: browser
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[hosts]'
+	PYTHONPATH=tests $(BIN)/python -m pytest tests/hosts $(PYTEST_ARGS)
+
+# The Python tests with the lowest versions that pyproject.toml allows, in an environment of its own. Not part of `make test`.
+test-lowest: .venv/.installed
+	@test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement constraints-lowest.txt
+	@SKIP_JUPYTER_BUILDER=1 .venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > \
+		$$(.venv-lowest/bin/python -c 'import site; print(site.getsitepackages()[0])')/others.pth
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/ui --ignore=tests/hosts $(PYTEST_ARGS)
 
 lint: .venv/.installed js/node_modules/.installed
 	$(BIN)/ruff check .
@@ -89,4 +103,4 @@ wheel: env
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv js/node_modules cdwidget/static dist site
+	rm -rf .venv .venv-lowest js/node_modules cdwidget/static dist site

@@ -1,0 +1,85 @@
+"""The program that each host runs, and the command that starts the host with it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+CELLS = ["import widgets\nw = widgets.annotator()\nw", "g = widgets.gallery()\ng"]
+SHINY = """
+import widgets
+from shiny import App, ui
+from shinywidgets import output_widget, render_widget
+
+app_ui = ui.page_fluid(output_widget("w"), output_widget("g"))
+
+def server(input, output, session):
+    @render_widget
+    def w():
+        return widgets.annotator()
+
+    @render_widget
+    def g():
+        return widgets.gallery()
+
+app = App(app_ui, server)
+"""
+MARIMO = """
+import marimo
+
+app = marimo.App()
+
+@app.cell
+def _():
+    import marimo as mo
+    import widgets
+    w = mo.ui.anywidget(widgets.annotator())
+    w
+    return mo, w, widgets
+
+@app.cell
+def _(mo, widgets):
+    g = mo.ui.anywidget(widgets.gallery())
+    g
+    return (g,)
+
+@app.cell
+def _(mo, w):
+    mo.md(f"area {w.widget.mask.sum()} in revision {w.value['revision']}")
+    return
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A program that shows widgets in a page.
+
+    Args:
+        package: Its name on PyPI.
+        command: Starts it; {port} and {folder} are filled in.
+    """
+
+    package: str
+    command: str
+
+    def write(self, folder: Path) -> None:
+        """Write the program into a folder."""
+        nodes = [nbformat.v4.new_code_cell(source) for source in CELLS]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(nbformat.v4.new_notebook(cells=nodes, metadata={"kernelspec": kernel}), folder / "app.ipynb")
+        (folder / "shiny_app.py").write_text(SHINY)
+        (folder / "marimo_app.py").write_text(MARIMO)
+
+    def start(self, folder: Path, port: int) -> list[str]:
+        """Return the command line that starts the host."""
+        return [sys.executable, "-m", *(word.format(port=port, folder=folder) for word in self.command.split())]
+
+
+HOSTS = {
+    "voila": Host("voila", "voila {folder}/app.ipynb --no-browser --port={port} --Voila.ip=127.0.0.1"),
+    "shiny": Host("shiny", "shiny run {folder}/shiny_app.py --host=127.0.0.1 --port={port}"),
+    "marimo": Host("marimo", "marimo run {folder}/marimo_app.py --headless --no-token --host=127.0.0.1 --port={port}"),
+}

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from hosts.apps import HOSTS
+from support.prerequisites import find_browser
+
+STARTUP_TIMEOUT_S = 120
+REPLY_TIMEOUT_S = 60
+SCREENSHOTS = Path(__file__).parents[2] / "test-results"
+
+
+@dataclass
+class OpenHost:
+    """A page of a running host."""
+
+    name: str
+    page: Page
+    folder: Path
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the annotator in Python."""
+        return json.loads((self.folder / "state.json").read_text())
+
+    def wait_for(self, **expected: Any) -> dict[str, Any]:
+        """Wait until the state in Python has these values."""
+        deadline = time.monotonic() + REPLY_TIMEOUT_S
+        while any(self.state()[name] != value for name, value in expected.items()):
+            assert time.monotonic() < deadline, f"{self.state()}, not {expected}"
+            self.page.wait_for_timeout(100)
+        return self.state()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def open_host(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHost]:
+    host = HOSTS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    host.write(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])
+    names = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    environment = {
+        **os.environ,
+        **names,
+        "PYTHONPATH": paths,
+        "CDWIDGET_HOST_FOLDER": str(folder),
+        "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "false",
+    }
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(host.start(folder, port), cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for_server(address, process, folder / "log")
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
+        page.goto(address)
+        print(f"\n{request.param} {version(host.package)}")
+        yield OpenHost(request.param, page, folder)
+        page.screenshot(path=SCREENSHOTS / f"host-{request.param}.png")
+        page.close()
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for_server(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server answers."""
+    deadline = time.monotonic() + STARTUP_TIMEOUT_S
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=10).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the host did not start:\n{log.read_text()[-3000:]}") from None
+            time.sleep(0.3)
