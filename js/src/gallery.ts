@@ -1,5 +1,6 @@
 /** Entry point of the gallery. */
-import { type GalleryModel, Queue } from "./gallery/queue";
+import { Queue } from "./gallery/queue";
+import type { GalleryModel } from "./gallery/traits";
 import { GalleryView } from "./gallery/view";
 import { widgetModule } from "./kernel";
 

@@ -3,7 +3,7 @@ import { focusedNear, h, setText } from "../dom";
 import { popover, refreshAll } from "../ui/controls";
 import type { Part } from "../ui/host";
 import type { FocusTarget, LabelColorHost, QueueHost } from "./host";
-import type { AttributeValue, Filters, GalleryModel } from "./queue";
+import type { AttributeValue, Filters, GalleryModel } from "./traits";
 
 export const NO_FILTERS: Filters = {
   status: [],

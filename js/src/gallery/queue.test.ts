@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { type GalleryModel, Queue, type Viewport } from "./queue";
+import { Queue, type Viewport } from "./queue";
 import { BLOCK_SIZE, type Row, type Status } from "./rows";
+import type { GalleryModel } from "./traits";
 
 vi.stubGlobal("createImageBitmap", async () => ({ width: 4, height: 4, close() {} }));
 vi.stubGlobal(

@@ -1,57 +1,9 @@
 /** The browser's copy of the list in Python: rows, pictures and pending decisions. One per model, shared by all its views. */
-import { type Fields, Kernel, Listeners, type Model, type Offer, RequestPool, reportRevision } from "../kernel";
+import { type Fields, Kernel, Listeners, type Offer, RequestPool, reportRevision } from "../kernel";
 import { EditorState } from "./editor_state";
 import { Heatmaps, type ThumbnailReply, Thumbnails } from "./pictures";
 import { BLOCK_SIZE, type Range, type Row, Rows, type Status } from "./rows";
-
-export interface Progress {
-  done: number;
-  total: number;
-  per_hour: number | null;
-  by_status: Record<string, number>;
-}
-export interface Choices {
-  statuses: string[];
-  labels: string[];
-  tags: string[];
-  scores: string[];
-  has_confidence: boolean; // whether any instance has one
-}
-export type AttributeValue = string | number | boolean;
-
-/** The traits that filter the list. */
-export interface Filters {
-  status: string[];
-  filter_labels: string[];
-  tag: string[];
-  only: number[];
-  text: string;
-  min_score: number | null;
-  max_score: number | null;
-  min_confidence: number | null;
-  max_confidence: number | null;
-  attributes: Record<string, AttributeValue | null>;
-}
-
-/** The synchronized traits of the gallery. */
-export interface GalleryTraits extends Filters {
-  order_by: string;
-  tile: number;
-  opacity: number;
-  view_only: boolean;
-  shortcuts: Record<string, string[]>;
-  height: number | null;
-  selected: number[];
-  _query: { key?: number; count?: number; error: string };
-  _progress: Progress;
-  _choices: Choices;
-  _editor: string | null; // reference to the annotator in the editor
-  _notice: string;
-  _snapshot: string;
-  _is_notebook: boolean;
-  revision: number;
-}
-export type GalleryModel = Model<GalleryTraits>;
+import type { AttributeValue, Choices, GalleryModel, GalleryTraits, Progress } from "./traits";
 
 /** The needs of a view: visible rows, rows to prefetch, pixels of a thumbnail, and ids of the instances that show a heatmap. */
 export interface Viewport {
