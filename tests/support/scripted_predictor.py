@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
+from cdwidget.items import Instance
 from cdwidget.masks import iou
 from cdwidget.predictor import GOOD_IOU, Prediction, QualityEstimate
 from cdwidget.prompts import Box, Click, Prompt, Stroke
@@ -21,6 +22,7 @@ from cdwidget.session import (
     Duplicate,
     Lock,
     Merge,
+    Paste,
     Relabel,
     Reorder,
     Select,
@@ -146,6 +148,7 @@ def any_action(random: Random, session: Session) -> Action:
         lambda: Reorder(random_id(), random.randrange(len(session.state.entries))),
         lambda: Snap(radius),
         lambda: AddToClass(random.choice([None, "", "cat"]), random.choice([None, "dog"])),
+        lambda: Paste.of(Instance(mask, "cat") for mask in random.sample([LEFT_HALF, RIGHT_HALF], random.randint(1, 2))),
         lambda: Brush(line(1), radius, add),
         lambda: Polygon(line(3), add),
         lambda: Lasso(line(3), add),
