@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
-from cdwidget.session import SOURCES, Duplicate, Merge, Reorder, Session, Snap, Split
+from cdwidget.session import SOURCES, Alternative, Duplicate, Merge, Reorder, Session, Snap, Split
 from cdwidget.tools import Brush
 from cdwidget.widget.transport import change_reply, document_reply
 from support.scripted_predictor import EMPTY_MASK, HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, RandomPredictor, ScriptedPredictor
@@ -197,6 +197,13 @@ def test_snap_without_neighbors_or_with_a_wrong_distance():
 
 
 # ---- replies to the browser ---------------------------------------------------------------------------------------
+
+
+def test_the_number_of_suggestions_is_known_if_all_are_the_same():
+    session = Session(IMAGE, ScriptedPredictor(LEFT_HALF, alternatives=[LEFT_HALF]))
+    session.apply(Click(1, 1))
+    assert session.alternatives == 1
+    assert change_reply(session.apply(Alternative(1)), False)[0]["alternatives"] == {"count": 1, "chosen": 0}
 
 
 def test_replies_hold_order_lock_and_alternatives():

@@ -88,7 +88,7 @@ class BlockMap(Generic[Value]):
         """Return a copy with a value replaced, or a new id at the end."""
         for index, block in enumerate(self._blocks):
             if id in block:
-                if _is_equal(block[id], value):
+                if block[id] is value:
                     return self
                 return self._of((*self._blocks[:index], {**block, id: value}, *self._blocks[index + 1 :]))
         return self.splice(len(self), 0, [(id, value)])
