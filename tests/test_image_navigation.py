@@ -108,6 +108,14 @@ def test_a_change_for_another_image_is_refused(tmp_path: Path) -> None:
         assert not reply["ok"] and reply["kind"] == "ImageChanged" and not page.widget.can_undo and page.widget.index == 1
 
 
+def test_a_change_that_waits_for_the_model_is_refused_once_another_image_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = AnnotatorPage(Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF)))
+    page.request("document")
+    monkeypatch.setattr(page.widget.active_image, "wait_for_predictor", lambda action: page.widget.goto(1))  # As a cell does meanwhile.
+    reply = page.request("apply", key=page.widget.active_image.key, action={"type": "click", **PROMPT})
+    assert reply["kind"] == "ImageChanged" and page.widget.index == 1 and not page.widget.instances
+
+
 def test_submit_calls_back_once_and_counts_the_images_that_are_left(tmp_path: Path) -> None:
     widget = Annotator(photos(tmp_path, 2), ScriptedPredictor(LEFT_HALF))
     page, submitted = AnnotatorPage(widget), []

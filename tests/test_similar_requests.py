@@ -12,7 +12,8 @@ from cdwidget.masks import Patch
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator
-from cdwidget.widget.requests import ImageChanged, Requests
+from cdwidget.widget.active_image import ImageChanged
+from cdwidget.widget.requests import Requests
 from support.token_predictor import BrightPredictor, bright_squares
 
 SQUARES = [(8, 8), (40, 8), (8, 40), (40, 40)]  # upper left corners
@@ -33,7 +34,7 @@ def annotator() -> Annotator:
 
 
 def operations_of(annotator: Annotator) -> dict[str, Any]:
-    return Requests(annotator.active_image, annotator, lambda event: ([], 0)).operations
+    return Requests(annotator.active_image, annotator, lambda event: ([], 0), lambda index: False).operations
 
 
 @pytest.fixture
@@ -79,6 +80,28 @@ def test_proposals_of_another_image_cannot_be_taken() -> None:
     operations["go"](1)
     with pytest.raises(ImageChanged, match="another image"):
         operations["take_similar"]([found["proposals"][0]["number"]])
+
+
+def test_a_number_means_one_proposal_for_good(annotator: Annotator, operations: dict[str, Any]) -> None:
+    first, _ = operations["similar"]([1])
+    rejected, other = first["proposals"]
+    after, _ = operations["reject_similar"](rejected["number"])
+    assert after["proposals"] == [other]
+    operations["take_similar"]([other["number"]])  # As from a page that has not received the reply to the rejection.
+    assert annotator.instances[-1].bbox == tuple(other["box"])
+    operations["similar"]([2])
+    with pytest.raises(ValueError, match="search again"):  # The number of an earlier search, perhaps in another view.
+        operations["take_similar"]([rejected["number"]])
+
+
+def test_objects_that_were_labeled_since_the_search_are_not_added_again(annotator: Annotator, operations: dict[str, Any]) -> None:
+    found, _ = operations["similar"]([1])
+    numbers = [row["number"] for row in found["proposals"]]
+    operations["take_similar"](numbers[:1])
+    operations["take_similar"](numbers)
+    assert len(annotator.instances) == 4
+    with pytest.raises(ValueError, match="have been labeled since"):
+        operations["take_similar"](numbers)
 
 
 def test_errors_name_the_way_out(annotator: Annotator, operations: dict[str, Any]) -> None:

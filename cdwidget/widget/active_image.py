@@ -39,6 +39,10 @@ class TraitHost(Protocol):
         """Send all traits that are set inside in one message."""
 
 
+class ImageChanged(ValueError):
+    """A change was requested for an image that is no longer shown, so it was not made."""
+
+
 class ActiveImage:
     """The image being shown, and the one way to change it.
 
@@ -132,22 +136,28 @@ class ActiveImage:
 
     # ---- editing -------------------------------------------------------------------------------------------------
 
-    def apply(self, action: Action) -> tuple[Change | None, Reply]:
+    def apply(self, action: Action, key: int | None = None) -> tuple[Change | None, Reply]:
         """Apply an action, and wait for the encoder first if it needs the predictor.
 
-        Raises the errors of `Session.apply`; ValueError if the action gives a label that is not allowed.
+        Raises the errors of `Session.apply`; ValueError if the action gives a label that is not allowed; ImageChanged if the image that
+        is shown when the action is applied does not have the key.
         """
         self._check_label(action)
         self.wait_for_predictor(action)
-        return self._edit(lambda: self._apply(action))
+        return self._edit(lambda: self._apply(action), key)
 
-    def undo(self) -> tuple[Change | None, Reply]:
-        """Undo the newest change; (None, empty reply) if there is none."""
-        return self._edit(self._undo, undone=True)
+    def undo(self, key: int | None = None) -> tuple[Change | None, Reply]:
+        """Undo the newest change of the image with a key; (None, empty reply) if there is none."""
+        return self._edit(self._undo, key, undone=True)
 
-    def redo(self) -> tuple[Change | None, Reply]:
-        """Redo the change undone last; (None, empty reply) if there is none."""
-        return self._edit(self._redo)
+    def redo(self, key: int | None = None) -> tuple[Change | None, Reply]:
+        """Redo the change undone last in the image with a key; (None, empty reply) if there is none."""
+        return self._edit(self._redo, key)
+
+    def check_key(self, key: int | None) -> None:
+        """Raise ImageChanged if a change is for another image than the one that is shown; None is any image."""
+        if key is not None and key != self.key:
+            raise ImageChanged("Another image is shown now, so this change was not made. Repeat it here, or go back.")
 
     @property
     def label(self) -> str:
@@ -188,6 +198,15 @@ class ActiveImage:
 
             self._encoder = Encoder(session, self.images.predictor, notify)
         return self._encoder
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Tell the page that its request takes a while."""
+        self._host.set_trait("busy", True)
+        try:
+            yield
+        finally:
+            self._host.set_trait("busy", False)
 
     def mirror(self) -> None:
         """Set the traits that mirror the session."""
@@ -269,8 +288,9 @@ class ActiveImage:
                     self.next_label = choice.new_state.entry().label
         return _step(changes, undone=False)
 
-    def _edit(self, edit: Callable[[], Change | None], undone: bool = False) -> tuple[Change | None, Reply]:
-        with self._host.lock, self._busy():
+    def _edit(self, edit: Callable[[], Change | None], key: int | None, undone: bool = False) -> tuple[Change | None, Reply]:
+        with self._host.lock, self.busy():
+            self.check_key(key)  # Here, as another image may have been shown while the edit waited.
             change = edit()
             if change is None:
                 return None, ({}, [])
@@ -286,14 +306,6 @@ class ActiveImage:
         self.mirror()
         history = {"can_undo": self.session.can_undo, "can_redo": self.session.can_redo}
         return {"document": {**document, **history, "key": self.key, "revision": self._revision}}, buffers
-
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        self._host.set_trait("busy", True)
-        try:
-            yield
-        finally:
-            self._host.set_trait("busy", False)
 
     def _show_notice(self) -> None:
         self._host.set_trait("_notice", self.images.notice)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, Callable, Protocol
 
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox, crop
 from cdwidget.session import Change, Paste, Session, action_from_json
 from cdwidget.tools import Scissors
-from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.active_image import ActiveImage, ImageChanged
 from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.images import encode_image, encode_tile, small_picture
 from cdwidget.widget.previous import copied_objects, followed_objects
@@ -29,10 +30,6 @@ class Host(Protocol):
         """Send a trait again."""
 
 
-class ImageChanged(ValueError):
-    """A request was made for an image that is no longer shown, so it was not carried out."""
-
-
 class Requests:
     """Operations on the active image.
 
@@ -41,7 +38,6 @@ class Requests:
         host: The widget.
         finish: Submits or skips the image, given "submit" or "skip", and shows the next one. Returns the problems of images that
             were passed over, and the number of images that are neither submitted nor skipped.
-
         is_finished: Whether the image at a position was submitted or skipped.
 
     Attributes:
@@ -54,6 +50,8 @@ class Requests:
         self._active = active_image
         self._host = host
         self._similar: SimilarObjects | None = None  # The newest search.
+        self._searches = 0
+        self._numbers = count()  # Of the proposals of all searches.
         self._scissors: tuple[Session, Scissors] | None = None  # For the image on which they were used last.
         self.operations: dict[str, Operation] = {
             "image": self.image,
@@ -107,7 +105,7 @@ class Requests:
 
     def apply(self, action: dict[str, Any], key: int | None = None) -> Reply:
         """Apply an action, given as JSON, to the image with a key: {document} with its changes."""
-        return self._edit(lambda: self._active.apply(action_from_json(action)), key)
+        return self._edit(lambda key: self._active.apply(action_from_json(action), key), key)
 
     def peek(self, action: dict[str, Any]) -> Reply:
         """Return the change that a prompt would make: {box} and the packed pixels in it."""
@@ -135,9 +133,14 @@ class Requests:
 
     def similar(self, instances: list[int]) -> Reply:
         """Return the objects like some instances, as `SimilarObjects.find`; they stay proposals until the page takes them."""
-        self._active.wait_for_encoder()
-        self._similar = SimilarObjects(self._active.session, instances)
-        return self._similar.find()
+        self._searches += 1
+        search = self._searches
+        with self._active.busy():
+            self._active.wait_for_encoder()
+            similar = SimilarObjects(self._active.session, instances, self._numbers)
+            if search == self._searches:  # A search may end after a later one.
+                self._similar = similar
+            return similar.find()
 
     def reject_similar(self, number: int) -> Reply:
         """Reject a proposal and return the remaining ones, as `SimilarObjects.reject`."""
@@ -145,7 +148,7 @@ class Requests:
 
     def take_similar(self, numbers: list[int], key: int | None = None) -> Reply:
         """Add proposals to the document in one step: {document} with its changes."""
-        return self._edit(lambda: self._active.apply(self._shown_similar().taken(numbers)), key)
+        return self._edit(lambda key: self._active.apply(self._shown_similar().taken(numbers), key), key)
 
     def _shown_similar(self) -> SimilarObjects:
         if self._similar is None or self._similar.session is not self._active.session:
@@ -195,25 +198,21 @@ class Requests:
 
     def _paste(self, find: Callable[[ImageList], tuple[list[Instance], str]], key: int | None) -> Reply:
         """Add objects of the previous image in one step: {document, message}."""
-        self._check_key(key)
-        instances, message = find(self._active.images)
-        result, buffers = self._edit(lambda: self._active.apply(Paste.of(instances)), key)
+        self._active.check_key(key)
+        with self._active.busy():
+            instances, message = find(self._active.images)
+        result, buffers = self._edit(lambda key: self._active.apply(Paste.of(instances), key), key)
         return {**result, "message": message}, buffers
 
     def _finish(self, event: str, key: int | None) -> Reply:
         """Submit or skip the image: {passed, key, left}, as for `go`, and the number of images that are not finished."""
-        self._check_key(key)
+        self._active.check_key(key)
         before = self._active.key
         passed, left = self._finish_image(event)
         return {"passed": passed, "key": self._active.key, "left": left, "is_last": before == self._active.key}, []
 
-    def _edit(self, edit: Callable[[], tuple[Change | None, Reply]], key: int | None) -> Reply:
+    def _edit(self, edit: Callable[[int | None], tuple[Change | None, Reply]], key: int | None) -> Reply:
         if self._host.view_only:
             raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
-        self._check_key(key)
-        return edit()[1]
-
-    def _check_key(self, key: int | None) -> None:
-        """Raise ImageChanged if the page has requested a change of an image that is no longer shown."""
-        if key is not None and key != self._active.key:
-            raise ImageChanged("Another image is shown now, so this change was not made. Repeat it here, or go back.")
+        self._active.check_key(key)
+        return edit(key)[1]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import Sequence
+from typing import Iterator, Sequence
 
 from cdwidget.examples import ExamplePredictor, Proposal
-from cdwidget.examples.proposals import session_examples
+from cdwidget.examples.proposals import is_duplicate, session_examples
 from cdwidget.rle import encode
 from cdwidget.session import Paste, Session
 from cdwidget.widget.transport import Reply
@@ -17,17 +17,21 @@ MIN_SENT_SCORE = 0.1  # The page hides proposals below its slider.
 class SimilarObjects:
     """Proposals for the image of a session; they are not part of its document.
 
+    A proposal keeps its number when the others are ranked again, so a page may name one while the reply to its rejection is on its way.
+
     Args:
         session: The session.
         instances: Ids of the examples.
+        numbers: Gives the numbers of new proposals; those of earlier searches are not among them.
 
     Raises:
         ValueError: If there is no predictor, or an example has no pixels.
         TypeError: If the predictor has no tokens.
     """
 
-    def __init__(self, session: Session, instances: Sequence[int]) -> None:
+    def __init__(self, session: Session, instances: Sequence[int], numbers: Iterator[int]) -> None:
         self.session = session
+        self._numbers = numbers
         self._label = session.state.entry(instances[0]).label if instances else session.label
         self._examples: ExamplePredictor = session_examples(session, instances)
         self._proposals: dict[int, Proposal] = {}
@@ -37,9 +41,12 @@ class SimilarObjects:
         """Return the proposals, the surest first: {proposals: [{number, score, box}]} and the packed pixels of each."""
         with self._lock:
             known = (one.mask for one in self.session.instances)
-            self._proposals = dict(enumerate(self._examples.predict(self.session.image, known, MIN_SENT_SCORE)))
-            rows = [{"number": number, "score": one.score, "box": one.patch.bbox} for number, one in self._proposals.items()]
-            return {"proposals": rows}, [one.patch.bits for one in self._proposals.values()]
+            found = self._examples.predict(self.session.image, known, MIN_SENT_SCORE)
+            old = {id(one.patch): number for number, one in self._proposals.items()}
+            numbers = [old[id(one.patch)] if id(one.patch) in old else next(self._numbers) for one in found]
+            self._proposals = {**self._proposals, **dict(zip(numbers, found))}
+            rows = [{"number": number, "score": one.score, "box": one.patch.bbox} for number, one in zip(numbers, found)]
+            return {"proposals": rows}, [one.patch.bits for one in found]
 
     def reject(self, number: int) -> Reply:
         """Count a proposal as an example of other objects, and return the remaining ones, as `find`."""
@@ -47,9 +54,19 @@ class SimilarObjects:
         return self.find()
 
     def taken(self, numbers: Sequence[int]) -> Paste:
-        """Return the action that adds proposals as objects with the label of the example and their score."""
+        """Return the action that adds proposals as objects with the label of the example and their score.
+
+        Those that have been labeled since the search are left out.
+
+        Raises:
+            ValueError: If all of them have been.
+        """
         proposals = [self._proposal(number) for number in numbers]
-        return Paste(tuple({"label": self._label, "mask": encode(one.mask), "score": round(one.score, 3)} for one in proposals))
+        labeled = [self.session.mask_patch(entry.id) for entry in self.session.state.entries]
+        new = [one for one in proposals if not any(is_duplicate(one.patch, other) for other in labeled)]
+        if not new:
+            raise ValueError("These objects have been labeled since the search, so nothing was added. Search again for others.")
+        return Paste(tuple({"label": self._label, "mask": encode(one.mask), "score": round(one.score, 3)} for one in new))
 
     def _proposal(self, number: int) -> Proposal:
         if number not in self._proposals:
