@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from cdwidget.formats import read
-from cdwidget.items import Instance
+from cdwidget.items import Instance, Item
+from cdwidget.prompts import Click
+from cdwidget.session import AddToClass
 from cdwidget.widget import Annotator
 from support.annotator_page import AnnotatorPage
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, ScriptedPredictor
@@ -108,6 +110,53 @@ def test_a_drawing_is_finished_when_another_image_is_shown_and_saved(tmp_path: P
     assert [[one.label for one in item.instances] for item in saved] == [["road", "sky"], ["sky"]]
     again = Annotator(paths, ScriptedPredictor(LEFT_HALF), mode="semantic", labels=LABELS)
     assert (again.label_map == expected).all() and again.session.can_undo
+
+
+def test_drawings_of_no_class_remove_pixels_and_other_objects_without_a_class_stay(tmp_path: Path) -> None:
+    given = [Item(tmp_path / f"{name}.png", instances=[Instance(LEFT_HALF)]) for name in "ab"]
+    for item in given:
+        Image.fromarray(IMAGE).save(item.path)
+    page = open_semantic(given)
+    page.apply("select", instance=1)
+    for leave in ({"op": "go", "step": 1}, {"op": "go", "step": -1}):
+        page.request(**leave)
+        page.request("document")
+        assert areas(page) == {"": LEFT_HALF.sum()}
+    page.apply("accept")
+    assert areas(page) == {"": LEFT_HALF.sum()} and page.widget.label == "road" and not page.widget.mask.any()
+    page.apply("select", instance=1)
+    page.apply("relabel", label="sky")  # It gets the class that is chosen.
+    assert areas(page) == {"sky": LEFT_HALF.sum()} and page.widget.label == "sky"
+    page.apply("relabel", label="")
+    paint(page, 3.5)
+    page.widget.save(tmp_path / "mask.png")
+    assert 0 < page.widget.instances[0].mask.sum() < LEFT_HALF.sum() and len(page.widget.instances) == 1
+
+
+def test_a_mask_that_was_given_or_made_by_a_script_is_not_erased(tmp_path: Path) -> None:
+    widget = open_semantic(mask=LEFT_HALF).widget
+    widget.save(tmp_path / "mask.png")
+    assert (widget.mask == LEFT_HALF).all()
+    widget = open_semantic([IMAGE, IMAGE]).widget
+    widget.session.apply(Click(1, 1))
+    widget.next()
+    widget.previous()
+    assert [one.label for one in widget.instances] == [""]
+
+
+def test_a_listener_gets_the_index_of_the_image_whose_drawing_is_finished() -> None:
+    page, found = open_semantic([IMAGE, IMAGE]), {}
+    paint(page, 5.5)
+    page.widget.on_change(lambda w: found.update({w.index: [one.label for one in w.instances]}))
+    page.widget.next()
+    assert found == {0: ["road"], 1: []}
+
+
+def test_an_unknown_class_is_refused_if_classes_are_closed() -> None:
+    widget = open_semantic(closed_labels=True).widget
+    for action in (AddToClass("rode"), AddToClass(next="rode")):
+        with pytest.raises(ValueError, match="did you mean 'road'|unknown label"):
+            widget.apply(action)
 
 
 def test_semantic_mode_needs_classes() -> None:

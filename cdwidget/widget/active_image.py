@@ -69,6 +69,7 @@ class ActiveImage:
         self.key = 0
         self.next_label = host.labels[0] if len(host.labels) == 1 or host.mode == "semantic" else ""
         self._first_new: int | None = None  # Id of the new object that was selected when the image was shown.
+        self._eraser: int | None = None  # Id of the newest object that was drawn as "No class".
         self._choices: list[tuple[Change, str]] = []  # Relabels by the user, and `next_label` before each.
         self.is_mirroring = False
         self.show(images)
@@ -81,6 +82,7 @@ class ActiveImage:
             self.session = images.session
             self.key += 1
             self._first_new = self.session.selected if self._is_new else None
+            self._eraser = None
             self._sent_state = self.session.state
             size = {"width": self.session.width, "height": self.session.height}
             self._host.set_trait("_image", {"key": self.key, "name": images.name, **size, "index": images.index, "count": len(images)})
@@ -163,7 +165,8 @@ class ActiveImage:
     def label(self) -> str:
         """The label of the selected object, or the one that a new object will get with its first edit."""
         entry = self.session.state.entry()
-        return entry.label or (self.next_label if entry.id == self._first_new and self._is_new else "")
+        takes_next = entry.id == self._first_new or self._host.mode == "semantic"
+        return entry.label or (self.next_label if takes_next and self._is_new else "")
 
     def document(self) -> Reply:
         """Return the whole document: all instances with their pixels."""
@@ -226,10 +229,18 @@ class ActiveImage:
         """Whether the selected object has neither pixels nor prompts."""
         return not self.session.state.entry().prompts and not self.session.patch().any()
 
+    def _is_drawing(self, session: Session) -> bool:
+        """Return whether the selected object has a class or was drawn as "No class" here."""
+        entry = session.state.entry()
+        return bool(entry.label) or entry.id == self._eraser
+
     def _check_label(self, action: Action) -> None:
-        label = action.label if isinstance(action, (Relabel, Accept)) else None
-        if label and self._host.closed_labels and label not in self._host.labels:
-            raise unknown_name(dict.fromkeys(self._host.labels), label, "label")
+        labels = [action.label] if isinstance(action, (Relabel, Accept, AddToClass)) else []
+        if isinstance(action, AddToClass):
+            labels.append(action.next)
+        for label in labels:
+            if label and self._host.closed_labels and label not in self._host.labels:
+                raise unknown_name(dict.fromkeys(self._host.labels), label, "label")
 
     def _apply(self, action: Action) -> Change:
         session = self.session
@@ -242,7 +253,7 @@ class ActiveImage:
                 label = self.label
                 session.apply(replace(action, add=True))
                 return session.apply(erase_drawing(label))
-            action = semantic_action(session, action)
+            action = semantic_action(session, action, self._is_drawing(session))
         if isinstance(action, Relabel) and action.instance in (None, session.selected):
             return self._choose(action.label, session.apply(action))
         if isinstance(action, AddToClass) and action.next is not None:
@@ -253,6 +264,7 @@ class ActiveImage:
             return session.apply(action)
         label, change = self.label, session.apply(action)
         self.next_label = label or self.next_label
+        self._eraser = self._eraser if label else session.selected
         if label == session.label or change.is_empty:
             return change
         return joined(change, session.apply(label_of_new(label, session.selected)))
@@ -262,7 +274,7 @@ class ActiveImage:
         self._finish_drawing_of(self.session)
 
     def _finish_drawing_of(self, session: Session) -> None:
-        if self._host.mode == "semantic" and not self._host.view_only and session.patch().any():
+        if self._host.mode == "semantic" and not self._host.view_only and session.patch().any() and self._is_drawing(session):
             with suppress(OSError):
                 session.apply(AddToClass())
 

@@ -174,7 +174,7 @@ class Annotator(AnnotatorSettings):
     @property
     def index(self) -> int:
         """Position of the image being shown in the list, from 0; set it to show another one."""
-        return self.active_image.images.index
+        return self._image["index"]  # The list is one ahead while the drawing of the image before is finished.
 
     @index.setter
     def index(self, index: int) -> None:

@@ -11,17 +11,26 @@ from cdwidget.tools import Brush, Lasso, Polygon, Superpixel, Wand
 ERASERS = (Brush, Lasso, Polygon, Superpixel, Wand)  # The tools that can also remove pixels.
 
 
-def semantic_action(session: Session, action: Action) -> Action:
+def semantic_action(session: Session, action: Action, is_drawing: bool) -> Action:
     """Return the action that an action of a user means in semantic mode.
 
     Finishing adds the drawing to its class. Choosing a class finishes it too, and the next drawing is of the chosen class.
+
+    Args:
+        session: The session.
+        action: The action.
+        is_drawing: Whether the selected object has a class or was drawn as "No class". Another one, such as a given mask without a label,
+            stays when it is finished, and gets the class that is chosen.
     """
-    if isinstance(action, Accept):
+    if isinstance(action, Accept) and (is_drawing or action.label is not None):
         return AddToClass(action.label)
-    if isinstance(action, Select) and action.instance is None:
+    if isinstance(action, Select) and action.instance is None and is_drawing:
         return AddToClass()
     if isinstance(action, Relabel) and action.instance in (None, session.selected) and session.patch().any():
-        return AddToClass(next=action.label)
+        if is_drawing:
+            return AddToClass(next=action.label)
+        if action.label:
+            return AddToClass(action.label)
     return action
 
 
