@@ -72,6 +72,16 @@ test("a click takes one, a rejection updates the list, and nothing is taken with
   expect(requests.map(({ op }) => op)).toEqual(["similar", "take_similar", "reject_similar"]);
 });
 
+test("a proposal taken while the reply to a rejection is on its way is not shown again", async () => {
+  await similar.search([4]);
+  const [first, second] = similar.shown;
+  replies.reject_similar = () => reply([1, 0.7, [1, 1, 3, 3]], [2, 0.6, [6, 6, 8, 8]]);
+  const rejected = similar.reject(first);
+  await similar.take([second]);
+  await rejected;
+  expect(shown()).toEqual([2]);
+});
+
 test("a reply for another image, or after the search was closed, is ignored", async () => {
   const leave = [
     () => similar.close(),

@@ -8,7 +8,7 @@ const SEARCHING_TEXT = "Searching for objects like this one";
 
 /** An object that the kernel proposes. */
 export interface Proposal {
-  number: number; // its number in the kernel
+  number: number; // its number in the kernel, which means no other proposal
   score: number; // 0 to 1
   box: Box;
   patch: Patch;
@@ -21,6 +21,7 @@ export class SimilarObjects {
   minScore = DEFAULT_MIN_SCORE;
   isOpen = false;
   private found: Proposal[] = []; // the surest first
+  private readonly taken = new Set<number>(); // a reply on its way may still hold them
   private searches = 0; // replies to earlier searches are ignored
 
   constructor(
@@ -64,6 +65,7 @@ export class SimilarObjects {
     if (!proposals.length) return;
     const { key } = this.doc.image;
     const numbers = proposals.map(({ number }) => number);
+    for (const number of numbers) this.taken.add(number);
     this.found = this.found.filter(({ number }) => !numbers.includes(number));
     if (!this.found.length) this.close();
     else this.changed();
@@ -96,10 +98,11 @@ export class SimilarObjects {
     const { key } = this.doc.image;
     const reply = (await request) as Reply;
     if (!reply || search !== this.searches || key !== this.doc.image.key) return;
-    this.found = reply.result.proposals.map((proposal, i) => {
+    const found = reply.result.proposals.map((proposal, i) => {
       const patch = unpack(proposal.box, reply.buffers[i]);
       return { ...proposal, patch, outline: new Outline(patch) };
     });
+    this.found = found.filter(({ number }) => !this.taken.has(number));
     this.isOpen = true;
     this.changed();
   }

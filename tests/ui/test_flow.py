@@ -254,6 +254,8 @@ def test_the_attributes_of_an_object_are_a_form(crowd: User) -> None:
     form.get_by_label("divides").check()
     form.get_by_label("stage").select_option("late")
     form.get_by_label("note").fill("d1")  # Keys of commands elsewhere.
+    form.get_by_label("note").press("Tab")
+    expect(form.get_by_label("width")).to_be_focused()
     form.get_by_label("note").press("Enter")
     form.get_by_label("width").fill("2.5")
     crowd.click(305, 65, choose=True)  # Leaving a field sets its value.

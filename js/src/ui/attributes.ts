@@ -12,6 +12,17 @@ export function attributeForm(host: DocumentHost & FocusHost): Part {
   const element = h("section", { class: "cdw-attributes", "aria-label": "Attributes" }, title, fields);
   let shown = "";
 
+  /** Run the keys of a field there; Enter and Escape leave it, which sets its value. */
+  function onkeydown(event: KeyboardEvent) {
+    event.stopPropagation();
+    if (event.key === "Enter" || event.key === "Escape") host.focus();
+  }
+
+  /** After a choice with the pointer, the keys of the annotator work again; someone who uses the keyboard stays in the form. */
+  function leave(field: HTMLElement) {
+    if (!field.matches(":focus-visible")) host.focus();
+  }
+
   /** Set a value of an object; null removes it. */
   function set(id: number, name: string, value: unknown) {
     void doc.editShown(() => {
@@ -21,13 +32,16 @@ export function attributeForm(host: DocumentHost & FocusHost): Part {
       const attributes = value === null ? others : { ...instance.attributes, [name]: value };
       return doc.apply({ type: "set_attributes", instance: id, attributes });
     });
-    host.focus(); // the keys of the annotator work again
   }
 
   function fieldOf({ name, kind, choices }: AttributeField, { id, attributes }: Instance): HTMLElement {
     const value = attributes[name];
     if (kind === "flag") {
-      const box = h("input", { type: "checkbox", onchange: () => set(id, name, box.checked) });
+      const onchange = () => {
+        set(id, name, box.checked);
+        leave(box);
+      };
+      const box = h("input", { type: "checkbox", onchange });
       box.checked = value === true;
       return h("label", { class: "cdw-check" }, box, name);
     }
@@ -35,9 +49,13 @@ export function attributeForm(host: DocumentHost & FocusHost): Part {
     const label = h("span", { class: "cdw-label", title: name }, name);
     if (kind === "choice") {
       const known = choices.includes(text) || !text ? choices : [...choices, text]; // a file may hold other values
+      const onchange = () => {
+        set(id, name, list.value || null);
+        leave(list);
+      };
       const list = h(
         "select",
-        { class: "cdw-typed", onchange: () => set(id, name, list.value || null) },
+        { class: "cdw-typed", onchange, onkeydown },
         h("option", { value: "" }, "–"),
         ...known.map((choice) => h("option", { value: choice }, choice)),
       );
@@ -53,14 +71,13 @@ export function attributeForm(host: DocumentHost & FocusHost): Part {
         if (!input.checkValidity()) input.reportValidity();
         else set(id, name, input.value === "" ? null : isText ? input.value : Number(input.value));
       },
-      onkeydown: (event: KeyboardEvent) => {
-        event.stopPropagation();
-        if (event.key === "Enter" || event.key === "Escape") host.focus(); // leaving the field sets the value
-      },
+      onkeydown,
     });
     input.value = text;
     return h("label", { class: "cdw-field" }, label, input);
   }
+
+  const controls = () => [...fields.querySelectorAll<HTMLElement>("input, select")];
 
   function refresh() {
     const schema = doc.model.get("attributes") ?? [];
@@ -73,13 +90,15 @@ export function attributeForm(host: DocumentHost & FocusHost): Part {
     const state = JSON.stringify([schema, current.id, current.attributes, doc.isEditable]);
     if (state === shown) return;
     const focused = focusedNear(fields);
-    const isTyping = focused && fields.contains(focused) && focused.matches("input:not([type=checkbox])");
-    if (isTyping && title.dataset.id === String(current.id)) return; // the field keeps what is being typed
+    const isSame = title.dataset.id === String(current.id);
+    const position = focused && isSame ? controls().indexOf(focused as HTMLElement) : -1;
+    if (position >= 0 && focused?.matches("input:not([type=checkbox])")) return; // the field keeps what is being typed
     shown = state;
     title.dataset.id = String(current.id);
     setText(title, `Attributes of ${current.id}`);
     fields.replaceChildren(...schema.map((field) => fieldOf(field, current)));
     fields.toggleAttribute("inert", !doc.isEditable);
+    controls()[position]?.focus();
   }
 
   return { element, refresh };
