@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from threading import Event, Thread, get_ident
 
 import numpy as np
 import pytest
@@ -274,3 +276,41 @@ def test_an_image_is_taken_over_from_another_cell(tmp_path: Path) -> None:
     assert second.widget.mask.any() and not second.trait("_in_use")
     with pytest.raises(ValueError, match="nothing to take over"):
         second.widget.take_over()
+
+
+class SlowFile(BytesIO):
+    """An open file that waits in its first read, and remembers whether another thread read it meanwhile."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.is_entered, self.may_leave = Event(), Event()
+        self.reader: int | None = None
+        self.is_shared = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.is_shared |= self.reader is not None and self.reader != get_ident()
+        if not self.is_entered.is_set():
+            self.reader = get_ident()
+            self.is_entered.set()
+            self.may_leave.wait(10)
+            self.reader = None
+        return super().read(size)
+
+
+def test_a_small_picture_and_the_image_are_not_read_from_one_open_file_at_the_same_time(tmp_path: Path) -> None:
+    file = SlowFile(photo(tmp_path).read_bytes())
+    widget = Annotator([IMAGE, file], ScriptedPredictor(LEFT_HALF))
+    pictures: list[np.ndarray] = []
+    threads = [
+        Thread(target=lambda: pictures.append(widget.active_image.images.read(1, 64))),
+        Thread(target=widget.next),
+    ]
+    threads[0].start()
+    file.is_entered.wait(10)
+    threads[1].start()
+    threads[1].join(0.1)  # It would read the file by now.
+    file.may_leave.set()
+    for thread in threads:
+        thread.join()
+    assert not file.is_shared and widget.index == 1
+    assert (widget.session.image == IMAGE).all() and (pictures[0] == IMAGE).all()

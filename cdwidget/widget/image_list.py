@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 from typing import Any, Callable, Iterable, Mapping, Sequence, Union
 from warnings import warn
 
@@ -92,6 +93,7 @@ class ImageList:
                 f"{' and '.join(f'{name}=' for name in self._reading)} cannot be given with a Session, which brings its own image"
             )
         self._sources = list(sources)
+        self._decoding = Lock()  # Two threads cannot decode one open file or PIL image at the same time.
         self._journal_names = self._name_journals()
         self._open: OrderedDict[int, Session] = OrderedDict()
         self._closed: dict[int, ClosedImage] = {}
@@ -121,25 +123,19 @@ class ImageList:
         return path.name if path else ""
 
     def read(self, index: int, side: int) -> np.ndarray:
-        """Return the pixels of an image without opening it, reduced while decoding if that is faster.
+        """Return an image, uint8 (H, W, 3), reduced while decoding if that is faster.
 
         Args:
             index: Its position.
             side: Pixels that the longer side needs.
 
-        Returns:
-            uint8 (H, W, 3) RGB.
-
         Raises:
             ValueError: If it cannot be decoded.
             OSError: If it cannot be read.
         """
-        source: Any = self._sources[self._checked(index)]
-        if isinstance(source, Session):
-            return source.image
-        path = self._path(index)
+        path = self._path(self._checked(index))
         if path is None or self._reading or path.suffix.lower() not in JPEG_SUFFIXES:
-            return read_image(self._image_of(index))
+            return self.pixels(index)
         with Image.open(path) as file:
             file.draft(None, (side, side))
             return read_image(file)
@@ -237,11 +233,14 @@ class ImageList:
             raise ValueError("This is the first image.")
         return self._instances(self.index - 1) or ()
 
-    def previous_pixels(self) -> np.ndarray:
-        """Return the pixels of the image before the open one, uint8 (H, W, 3); raise OSError or ValueError if it cannot be read."""
-        source: Any = self._sources[self.index - 1]
-        session = source if isinstance(source, Session) else self._open.get(self.index - 1)
-        return read_image(self._image_of(self.index - 1)) if session is None else session.image
+    def pixels(self, index: int) -> np.ndarray:
+        """Return the pixels of an image, uint8 (H, W, 3); raise OSError or ValueError if it cannot be read."""
+        source: Any = self._sources[index]
+        session = source if isinstance(source, Session) else self._open.get(index)
+        if session is not None:
+            return session.image
+        with self._decoding:
+            return read_image(self._image_of(index))
 
     def close(self) -> None:
         """Close the journals, so that others may write to them; the sessions stay."""
@@ -305,8 +304,7 @@ class ImageList:
         """Return a name for an image that is not a file, and write it to `images`, if given."""
         path = (images or Path()) / f"image-{index + 1}.png"
         if images is not None:
-            source: Any = self._sources[index]
-            pixels = source.image if isinstance(source, Session) else read_image(self._image_of(index))
+            pixels = self.pixels(index)
             if not path.exists():
                 write_files([(path, to_png(Image.fromarray(pixels)))])
             elif not np.array_equal(read_image(path), pixels):
@@ -353,7 +351,8 @@ class ImageList:
             options: dict[str, Any] = {"instances": closed.instances}
         else:
             options = {"instances": source.instances} if isinstance(source, Item) else self._options
-        session = Session(self._image_of(index), self._predictor, **options)
+        with self._decoding:
+            session = Session(self._image_of(index), self._predictor, **options)
         if path is not None and is_saved:
             journal = FileJournal(path)
             journal.resume(session, force=force)

@@ -50,7 +50,7 @@ def followed_objects(images: ImageList) -> tuple[list[Instance], str]:
     """
     objects = _missing_objects(images)
     follower = Follower(_own_predictor(images), _quality_model())
-    follower.start(images.previous_pixels(), objects)
+    follower.start(images.pixels(images.index - 1), objects)
     frame = follower.advance(images.session.image)
     lost = f"Lost: {_listed(frame.lost)}. Copy the objects of the previous image to keep their masks." if frame.lost else ""
     if not frame.instances:

@@ -68,7 +68,7 @@ const MASK_COMMANDS = [
 ];
 const OBJECT_COMMANDS = [
   ...["finish", "classes", "rename", "delete_last", "delete", "select_all", "duplicate", "similar", "merge", "split"],
-  ...["forward", "backward"],
+  ...["forward", "backward", "copy_previous", "follow_previous"],
 ];
 const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled", "filmstrip"];
 
