@@ -320,6 +320,7 @@ class Annotator(AnnotatorSettings):
             FileExistsError: If the file holds labels of images that are not among `items`, or another image has a needed name.
         """
         self.active_image.finish_drawing()
+        self.refresh()
         colors = self.colors if self.mode == "semantic" else None
         written = export.save(self.active_image.images, self.labels, Path(path).expanduser(), format, colors)
         if written.suffix != ".png" and self.labels:  # A mask has no labels.
