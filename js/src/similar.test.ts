@@ -82,6 +82,14 @@ test("a proposal taken while the reply to a rejection is on its way is not shown
   expect(shown()).toEqual([2]);
 });
 
+test("a double click on a proposal takes it once and is no press for the tool", async () => {
+  await similar.search([4]);
+  expect(similar.press(0.5, 0.5, false, false)).toBe(true);
+  expect(similar.press(0.5, 0.5, false, true)).toBe(true);
+  expect(similar.press(0.5, 0.5, false, false)).toBe(false);
+  expect(requests.slice(1)).toEqual([{ op: "take_similar", fields: { numbers: [0], key: 1 } }]);
+});
+
 test("a reply for another image, or after the search was closed, is ignored", async () => {
   const leave = [
     () => similar.close(),

@@ -22,6 +22,7 @@ export class SimilarObjects {
   isOpen = false;
   private found: Proposal[] = []; // the surest first
   private readonly taken = new Set<number>(); // a reply on its way may still hold them
+  private isPressed = false; // whether the last press was on a proposal
   private searches = 0; // replies to earlier searches are ignored
 
   constructor(
@@ -50,6 +51,15 @@ export class SimilarObjects {
       const isInside = column >= x0 && column < x1 && row >= y0 && row < y1;
       return isInside && patch.bits[(row - y0) * (x1 - x0) + column - x0] === 1;
     });
+  }
+
+  /** Take the proposal under a press, or reject it with the second button; return whether there is one. */
+  press(x: number, y: number, isSecondary: boolean, isDouble: boolean): boolean {
+    if (isDouble && this.isPressed) return true; // the tool would change the selected object there
+    const proposal = this.at(x, y);
+    if (proposal) void (isSecondary ? this.reject(proposal) : this.take([proposal]));
+    this.isPressed = proposal !== undefined;
+    return this.isPressed;
   }
 
   /** Search for objects like some instances. */

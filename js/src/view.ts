@@ -219,11 +219,8 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     this.status.askImage();
   }
 
-  /** Take the proposal under a press, or reject it with the second button. */
-  pressProposal(x: number, y: number, isSecondary: boolean): boolean {
-    const proposal = this.similar.at(x, y);
-    if (proposal) void (isSecondary ? this.similar.reject(proposal) : this.similar.take([proposal]));
-    return proposal !== undefined;
+  pressProposal(x: number, y: number, isSecondary: boolean, isDouble: boolean): boolean {
+    return this.similar.press(x, y, isSecondary, isDouble);
   }
 
   choose(x: number, y: number, isAdded: boolean) {

@@ -297,7 +297,7 @@ export class Viewer {
         viewer.track(event);
         if (!doc.acceptsGestures()) return false;
         const at = toImage(viewer.camera, ...viewer.onStage(event));
-        if (viewer.host.pressProposal(...at, isSecondary(event))) return false;
+        if (!viewer.driver.isBusy && viewer.host.pressProposal(...at, isSecondary(event), double)) return false;
         if (isChoice(event)) {
           viewer.host.choose(...at, event.shiftKey);
           return false;

@@ -17,7 +17,7 @@ export interface ViewerHost {
   readonly tags: Tag[];
   isHighlighted(id: number): boolean;
   readonly proposals: readonly Proposal[];
-  pressProposal(x: number, y: number, isSecondary: boolean): boolean; // whether the press was on a proposal
+  pressProposal(x: number, y: number, isSecondary: boolean, isDouble: boolean): boolean; // whether it was on a proposal
   choose(x: number, y: number, isAdded: boolean): void;
   refresh(): void;
 }
