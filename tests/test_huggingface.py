@@ -96,6 +96,7 @@ def test_a_parquet_file_with_classes(tmp_path: Path) -> None:
     cdwidget.write("huggingface", dataset, tmp_path / "out", parquet=True)
     again = cdwidget.read("huggingface", tmp_path / "out")
     assert [len(item.instances) for item in again] == [1, 0] and again[1].extra["huggingface"]["city"] == "Bonn"
+    assert again[0].instances[0].label == "dog"
     assert not (tmp_path / "out" / "images").exists()
 
 
@@ -137,3 +138,62 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: py
         cdwidget.read(tmp_path)
     with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'cdwidget\[parquet\]'"):
         cdwidget.write("huggingface", [Item(tmp_path / "a.png")], tmp_path / "out", parquet=True)
+
+
+def write_parquet(path: Path, rows: dict[str, Any], features: Any = None) -> Path:
+    metadata = {"huggingface": json.dumps({"info": {"features": features or {}}})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.table(rows).replace_schema_metadata(metadata), path)
+    return path
+
+
+def test_classes_of_the_image_name_no_objects(tmp_path: Path) -> None:
+    scenes = {"scene": {"_type": "ClassLabel", "names": ["street", "beach", "kitchen"]}}
+    objects = {"objects": {"feature": {"category": {"_type": "ClassLabel", "names": ["cat", "dog"]}}, "_type": "Sequence"}}
+    image = {"bytes": png(), "path": None}
+    rows = {"image": [image], "scene": [2], "objects": [[{"bbox": BOX, "category": 1}]]}
+    (item,) = cdwidget.read(write_parquet(tmp_path / "objects.parquet", rows, {**scenes, **objects}))
+    assert [each.label for each in item.instances] == ["dog"]
+    rows = {"image": [image], "annotation": [{"bytes": png(SQUARE * 2), "path": None}], "scene": [2]}
+    (item,) = cdwidget.read(write_parquet(tmp_path / "masks.parquet", rows, scenes))
+    assert [each.label for each in item.instances] == ["2"]
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_new_labels_among_numbers_and_other_names_of_the_label(parquet: bool, tmp_path: Path) -> None:
+    objects = {"bbox": [BOX, BOX], "label": [3, 4]}
+    (item,) = cdwidget.read(write_folder(tmp_path / "in", {"file_name": "a.png", "image": "a note", "objects": objects}))
+    new = Instance(np.roll(SQUARE, 9, axis=1), "dog")
+    cdwidget.write("huggingface", [Item(item.path, [*item.instances, new], item.extra)], tmp_path / "out", parquet=parquet)
+    (again,) = cdwidget.read("huggingface", tmp_path / "out")
+    assert [each.label for each in again.instances] == ["3", "4", "dog"], "a column has one type and one name"
+    assert again.read_image().shape == (30, 40, 3)
+
+
+def test_saved_images_replace_no_other_file(tmp_path: Path) -> None:
+    shades = [png(np.full((30, 40, 3), shade)) for shade in (1, 2, 3, 4)]
+    names = ["000002.png", None, "mine.png", "000002.png"]
+    mine = tmp_path / "a" / "mine.png"
+    mine.parent.mkdir()
+    mine.write_bytes(png())
+    rows = {"image": [{"bytes": data, "path": name} for data, name in zip(shades, names)]}
+    path = write_parquet(tmp_path / "a.parquet", rows)
+    for _ in range(2):
+        dataset = cdwidget.read(path)
+        assert [int(item.read_image()[0, 0, 0]) for item in dataset] == [1, 2, 3, 4]
+    assert mine.read_bytes() == png() and len(list(mine.parent.iterdir())) == 5
+
+
+@pytest.mark.parametrize("column", ["../../out", "/absolute", "depth"])
+def test_images_are_saved_in_the_folder_of_the_file_under_names_of_images(column: str, tmp_path: Path) -> None:
+    column = str(tmp_path / "out") if column == "/absolute" else column
+    rows = {"image": [{"bytes": png(), "path": "../metadata.jsonl"}], column: [{"bytes": b"x", "path": "evil.sh"}]}
+    path = write_parquet(tmp_path / "data" / "train.parquet", rows)
+    assert [Path(item.path).name for item in cdwidget.read(path)] == ["000001.png"]
+    assert sorted(each.name for each in tmp_path.rglob("*") if each.is_file()) == ["000001.png", "train.parquet"]
+
+
+def test_a_row_group_has_a_limit(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", {"image": [{"bytes": png(), "path": "a.png"}]})
+    with pytest.raises(ValueError, match=r"its row group 1 has .*limits=cdwidget.Limits\(max_file_bytes="):
+        cdwidget.read(path, limits=cdwidget.Limits(max_file_bytes=20))

@@ -7,16 +7,16 @@ is one instance. `datasets.load_dataset` reads what is written. Parquet needs py
 
 from __future__ import annotations
 
-import io
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
 from cdwidget import rle
 from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.huggingface_parquet import MASK_KEYS, OBJECT_KEYS, PARQUET_SUFFIX, Row, encode_rows, read_rows
 from cdwidget.formats.image_files import copy_image, image_path, image_size, unique_stems
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
@@ -40,25 +40,13 @@ from cdwidget.limits import Limits
 
 FORMAT = "huggingface"
 FILE_NAME = "metadata.jsonl"
-PARQUET_SUFFIX = ".parquet"
 SPLIT_FOLDERS = ("data", "train", "validation", "valid", "val", "dev", "test")
 CLASS_FILE_NAME = "id2label.json"
-IMAGE_KEYS = ("image", "pixel_values", "img")
 FILE_KEY = "file_name"
-OBJECT_KEYS = ("objects", "annotations", "instances")
-MASK_KEYS = ("mask", "label", "labels", "annotation", "segmentation_mask", "semantic_mask")
 LABEL_KEYS = ("category", "categories", "label", "labels", "class", "category_id", "category_name")
 LAYOUT = "layout"  # Key of the kept fields: the name of the objects' column, and whether it is a list of structs.
 SHAPE_KEYS = ("segmentation", "bbox", "area")
 POLYGON_VALUES = 6  # Coordinates of the smallest polygon.
-
-
-class Row(NamedTuple):
-    """A row: its name in messages, its image file, and its values without the image."""
-
-    name: str
-    image: str | Path
-    values: dict[str, Any]
 
 
 class Classes(NamedTuple):
@@ -92,7 +80,8 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     numbers: dict[str, int] = {}
     for file in files:
         with problems.skipping(file):
-            names, rows = _parquet_rows(file, problems) if file.suffix == PARQUET_SUFFIX else _json_rows(file, images, problems)
+            names, rows = read_rows(file, problems) if file.suffix == PARQUET_SUFFIX else ({}, _json_rows(file, images, problems))
+            names = {**_class_names(file), **names}
             numbers |= {name: number for number, name in names.items()}
             for row in rows:
                 with problems.skipping(file, row.name):
@@ -121,20 +110,20 @@ def write(items: Sequence[Item], path: Path, parquet: bool = False) -> Path:
     Raises:
         ValueError: If a mask does not fit its image, or pyarrow is not installed.
     """
-    as_polygons = _has_polygons(items)
+    style = _style_of(items)
     rows: list[tuple[Path, dict[str, Any]]] = []
     layouts: list[tuple[str, bool]] = []
     for item, stem in zip(items, unique_stems(items, path / "images")):
         image = image_path(item) if parquet else copy_image(item, path / "images", stem)
         fields = kept_image(item, FORMAT)
         key, is_list = fields.pop(LAYOUT, (OBJECT_KEYS[0], False))
-        rows.append((image, {**fields, key: [_object(each, as_polygons) for each in checked_instances(item, *image_size(image))]}))
+        rows.append((image, {**fields, key: [_object(each, style) for each in checked_instances(item, *image_size(image))]}))
         layouts.append((key, is_list))
     names = list(dict.fromkeys(name for (_, row), (key, _) in zip(rows, layouts) for each in row[key] for name in each))
     for (_, row), (key, is_list) in zip(rows, layouts):
         row[key] = row[key] if is_list else {name: [each.get(name) for each in row[key]] for name in names}
     if parquet:
-        content, file = _encode_parquet(rows), path / "data" / f"train{PARQUET_SUFFIX}"
+        content, file = encode_rows(rows), path / "data" / f"train{PARQUET_SUFFIX}"
     else:
         lines = (to_json_bytes({FILE_KEY: image.relative_to(path).as_posix(), **row}) + b"\n" for image, row in rows)
         content, file = b"".join(lines), path / FILE_NAME
@@ -153,7 +142,7 @@ def _files(path: Path) -> list[Path]:
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _json_rows(file: Path, images: Path | None, problems: Problems) -> tuple[dict[int, str], list[Row]]:
+def _json_rows(file: Path, images: Path | None, problems: Problems) -> list[Row]:
     text = read_text(file)
     problems.limits.check("max_file_bytes", len(text), str(file))
     finder = ImageFinder(file, images)
@@ -167,53 +156,7 @@ def _json_rows(file: Path, images: Path | None, problems: Problems) -> tuple[dic
                     raise ValueError(f"it has no {FILE_KEY}, the image")
                 rows.append(Row(name, finder.find(name), values))
     finder.warn_missing()
-    return _class_names(file), rows
-
-
-def _parquet_rows(file: Path, problems: Problems) -> tuple[dict[int, str], Iterator[Row]]:
-    try:
-        import pyarrow.parquet as arrow
-    except ImportError:
-        raise ValueError(f"{file} needs pyarrow: pip install 'cdwidget[parquet]'") from None
-    table = arrow.ParquetFile(file)
-    features = json.loads((table.schema_arrow.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    return {**_class_names(file), **_feature_names(features)}, _saved_rows(file, table, problems)
-
-
-def _saved_rows(file: Path, table: Any, problems: Problems) -> Iterator[Row]:
-    """Yield the rows of a Parquet file, with their images saved to a folder next to it."""
-    folder = file.with_suffix("")
-    names: set[str] = set()
-    values: dict[str, Any]
-    for number, values in enumerate((row for batch in table.iter_batches(16) for row in batch.to_pylist()), 1):
-        key = next((key for key in IMAGE_KEYS if _is_image(values.get(key))), None)
-        with problems.skipping(file, annotation=f"row {number}"):
-            if key is None:
-                raise ValueError(f"it has no image; its columns are {', '.join(values)}")
-            image = _save(values.pop(key), folder, f"{number:06d}", names)
-            for mask in [key for key in values if _is_image(values[key])]:
-                values[mask] = _save(values[mask], folder / mask, image.stem, set())
-            yield Row(image.name, image, values)
-
-
-def _is_image(value: Any) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("bytes"), bytes)
-
-
-def _save(value: Mapping[str, Any], folder: Path, stem: str, names: set[str]) -> Path:
-    """Save the bytes of an image under its own name, or `stem` and the suffix of its content."""
-    from PIL import Image
-
-    data = value["bytes"]
-    name = Path(str(value.get("path") or "").replace("\\", "/")).name
-    if not name or name.casefold() in names:
-        with Image.open(io.BytesIO(data)) as image:
-            name = f"{stem}.{(image.format or 'png').lower()}"
-    names.add(name.casefold())
-    path = folder / name
-    if not path.is_file() or path.read_bytes() != data:
-        write_files([(path, data)])
-    return path
+    return rows
 
 
 def _class_names(file: Path) -> dict[int, str]:
@@ -222,15 +165,6 @@ def _class_names(file: Path) -> dict[int, str]:
         if (folder / CLASS_FILE_NAME).is_file():
             return {int(number): str(name) for number, name in parse_json(read_text(folder / CLASS_FILE_NAME)).items()}
     return {}
-
-
-def _feature_names(features: Any) -> dict[int, str]:
-    """Return the names of the first feature of classes in the schema that `datasets` writes."""
-    if isinstance(features, Mapping):
-        if features.get("_type") == "ClassLabel":
-            return dict(enumerate(features["names"]))
-        features = list(features.values())
-    return next((found for each in features if (found := _feature_names(each))), {}) if isinstance(features, list) else {}
 
 
 # ---- objects ---------------------------------------------------------------------------------------------------------
@@ -278,7 +212,7 @@ def _rows_of(objects: Any) -> Iterable[dict[str, Any]]:
 
 
 def _record(fields: Mapping[str, Any], number: int, classes: Classes, taken: set[int], limits: Limits) -> Record:
-    label_key = next((key for key in LABEL_KEYS if key in fields), LABEL_KEYS[0])
+    label_key = next((key for key in LABEL_KEYS if fields.get(key) is not None), LABEL_KEYS[0])
     id, score = instance_id(fields.get("id"), taken), score_of(fields.get("score"))
     attributes, track = fields.get("attributes"), fields.get("track_id")
     attributes = json.loads(attributes) if isinstance(attributes, str) else attributes
@@ -288,7 +222,7 @@ def _record(fields: Mapping[str, Any], number: int, classes: Classes, taken: set
     others = {key: value for key, value in fields.items() if key not in SHAPE_KEYS and used.get(key) is None}
     shape = {key: fields[key] for key in SHAPE_KEYS if key in fields}
     label = classes.label(fields.get(label_key))
-    kept = {**shape, "fields": others, "label_key": label_key, "label": label}
+    kept = {**shape, "fields": others, "label_key": label_key}
     return Record(str(number), _decoder(fields, limits), label, id, attributes, score, track, kept)
 
 
@@ -325,38 +259,51 @@ def _decode_class(mask: Path, number: int, height: int, width: int) -> np.ndarra
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _has_polygons(items: Sequence[Item]) -> bool:
-    kept = [each.extra.get(FORMAT, {}) for item in items for each in item.instances]
-    return bool(kept) and all(isinstance(fields.get("segmentation"), list) for fields in kept)
+class Style(NamedTuple):
+    """The form of the objects of a data set, which must be the same for all of them.
+
+    Attributes:
+        as_polygons: Segmentations are polygons, else run lengths.
+        as_numbers: Labels are the numbers that were read, which have no names; else texts.
+        label_key: Name of the label.
+    """
+
+    as_polygons: bool
+    as_numbers: bool
+    label_key: str
 
 
-def _object(instance: Instance, as_polygons: bool) -> dict[str, Any]:
+def _style_of(items: Sequence[Item]) -> Style:
+    as_polygons, as_numbers, label_key = [], [], ""
+    for item in items:
+        for instance in item.instances:
+            kept = instance.extra.get(FORMAT, {})
+            as_polygons.append(isinstance(kept.get("segmentation"), list))
+            as_numbers.append(not instance.label or _label_as_read(instance) is not None)
+            label_key = label_key or kept.get("label_key", "")
+    return Style(bool(as_polygons) and all(as_polygons), all(as_numbers), label_key or LABEL_KEYS[0])
+
+
+def _label_as_read(instance: Instance) -> int | None:
+    """Return the class number that an instance was read with, if it has no other name and is unchanged."""
+    kept = instance.extra.get(FORMAT, {})
+    number = kept.get("fields", {}).get(kept.get("label_key"))
+    return number if isinstance(number, int) and str(number) == instance.label else None
+
+
+def _object(instance: Instance, style: Style) -> dict[str, Any]:
     kept, shape = kept_fields(instance, FORMAT, SHAPE_KEYS)
-    if "segmentation" not in shape or isinstance(shape["segmentation"], list) != as_polygons:
+    if "segmentation" not in shape or isinstance(shape["segmentation"], list) != style.as_polygons:
         x0, y0, x1, y1 = instance.bbox
         segmentation: Any = {"size": list(instance.mask.shape), "counts": rle.encode(instance.mask)}
-        if as_polygons:
+        if style.as_polygons:
             segmentation = [bridged_polygon(instance.mask).ravel().astype(float).tolist()] if instance.mask.any() else []
         shape = {"bbox": [float(value) for value in (x0, y0, x1 - x0, y1 - y0)], "area": instance.area, "segmentation": segmentation}
-    fields, label_key = kept.get("fields", {}), kept.get("label_key", LABEL_KEYS[0])
-    if kept.get("label") != instance.label:  # Else its number stays a number.
-        fields = {**fields, label_key: instance.label}
+    fields = {key: value for key, value in kept.get("fields", {}).items() if key != kept.get("label_key")}
+    label = _label_as_read(instance) if style.as_numbers else instance.label
+    if label not in (None, ""):
+        fields[style.label_key] = label
     values: dict[str, Any] = {"id": instance.id, "score": instance.score, "track_id": instance.track_id}
     # The types of attributes may differ from object to object, which Arrow does not allow.
     values["attributes"] = json.dumps(dict(instance.attributes)) if instance.attributes else None
     return {**fields, **shape, **{key: value for key, value in values.items() if value is not None}}
-
-
-def _encode_parquet(rows: Sequence[tuple[Path, dict[str, Any]]]) -> bytes:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError("Parquet needs pyarrow: pip install 'cdwidget[parquet]'") from None
-    columns = list(dict.fromkeys(key for _, row in rows for key in row))
-    images = [{"bytes": image.read_bytes(), "path": image.name} for image, _ in rows]
-    table = pyarrow.table({"image": images, **{key: [row.get(key) for _, row in rows] for key in columns}})
-    info = json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})
-    buffer = io.BytesIO()
-    pyarrow.parquet.write_table(table.replace_schema_metadata({"huggingface": info}), buffer)
-    return buffer.getvalue()
