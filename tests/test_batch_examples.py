@@ -51,3 +51,15 @@ def test_accepted_objects_cannot_be_overwritten(catalogue: Catalogue) -> None:
     catalogue.set_status(1, "accepted")
     with pytest.raises(ValueError, match="only adds objects"):
         cdwidget.run(Prelabel("example", BrightPredictor(), label="cup", overwrite=True), catalogue, progress=False)
+
+
+def test_an_example_whose_image_is_missing_is_left_out(catalogue: Catalogue, tmp_path: Path) -> None:
+    cup = catalogue.item(1).instances[0].mask
+    catalogue.add([Item(tmp_path / "4.png", [Instance(np.pad(cup[:-1], ((1, 0), (0, 0))) | cup, "cup")])])
+    catalogue.set_status(4, "accepted")
+    job = Prelabel("example", BrightPredictor(), label="cup")
+    with pytest.raises(ValueError, match=r"no example can be read \(.*4.png.*\); restore its image, or accept another instance"):
+        cdwidget.run(job, catalogue, progress=False)
+    catalogue.set_status(1, "accepted")
+    assert cdwidget.run(job, catalogue, progress=False).done == 3
+    assert [corners(catalogue, item) for item in (1, 2, 3)] == [sorted(found) for found in CORNERS]

@@ -33,14 +33,25 @@ def collect_examples(catalogue: Catalogue, label: str) -> tuple[StoredExample, .
     found = []
     for row in cast(list[InstanceRow], rows):
         item = catalogue.item(row.item)
-        mask = next(one.mask for one in item.instances if one.id == row.number)
-        found.append(StoredExample(str(item.path), rle.encode(mask), mask.shape))
+        counts = [record.counts for record in item.records if record.number == row.number]  # Empty if it was deleted since.
+        found += [StoredExample(str(item.path), each, item.size) for each in counts if item.size]
     return tuple(found)
 
 
 def load_examples(predictor: Predictor, stored: Sequence[StoredExample]) -> ExamplePredictor:
-    """Return a predictor with the examples, whose images are read and encoded."""
-    examples = ExamplePredictor(predictor)
+    """Return a predictor with the examples, whose images are read and encoded.
+
+    Examples without a readable image are left out.
+
+    Raises:
+        ValueError: If none can be read.
+    """
+    examples, problems = ExamplePredictor(predictor), []
     for one in stored:
-        examples.add(load_image(one.path), rle.decode(one.counts, *one.size))
+        try:
+            examples.add(load_image(one.path), rle.decode(one.counts, *one.size))
+        except (OSError, ValueError) as error:
+            problems.append(f"{one.path}: {error}")
+    if len(problems) == len(stored):
+        raise ValueError(f"no example can be read ({'; '.join(problems[:1])}); restore its image, or accept another instance")
     return examples

@@ -45,14 +45,14 @@ class _Candidate:
     quality: float
 
 
-class Proposal(NamedTuple):
+class FoundObject(NamedTuple):
     """A proposed object: its mask, bool (H, W), and its quality in [0, 1]."""
 
     mask: np.ndarray
     quality: float
 
 
-def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[Proposal]:
+def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[FoundObject]:
     """Return the objects found in an image, the largest first; they may be nested.
 
     Predicts a mask for every click of a grid, in the whole image and then in its cells. If masks show the same object (IoU >= 0.7), only
@@ -85,7 +85,7 @@ def propose(predictor: Predictor, image: np.ndarray, search: Search) -> list[Pro
             if quality >= search.quality:
                 found.append(replace(one, quality=quality))
     best = sorted(found, key=lambda one: -one.quality)[: search.most]
-    return sorted((Proposal(_full(one, height, width), one.quality) for one in best), key=lambda found: -int(found.mask.sum()))
+    return sorted((FoundObject(_full(one, height, width), one.quality) for one in best), key=lambda found: -int(found.mask.sum()))
 
 
 def _views(height: int, width: int, cells: int) -> Iterator[Bbox]:

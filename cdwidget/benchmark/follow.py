@@ -35,7 +35,7 @@ MIN_VISIBLE_SHARE = 0.25  # Smallest visible fraction of an object that needs a 
 MIN_VISIBLE_PX = 200  # Smallest visible area that needs a mask.
 
 
-class Proposal(NamedTuple):
+class CarriedMask(NamedTuple):
     """A method's mask in the next frame, bool (H, W), and whether it calls the object lost."""
 
     mask: np.ndarray
@@ -48,7 +48,7 @@ class Carrier(Protocol):
     def start(self, image: np.ndarray, mask: np.ndarray) -> None:
         """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
 
-    def advance(self, image: np.ndarray) -> Proposal:
+    def advance(self, image: np.ndarray) -> CarriedMask:
         """Propose the mask in the next image."""
 
 
@@ -59,9 +59,9 @@ class CopyPrevious:
         """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
         self._mask = mask
 
-    def advance(self, image: np.ndarray) -> Proposal:
+    def advance(self, image: np.ndarray) -> CarriedMask:
         """Propose the mask in the next image."""
-        return Proposal(self._mask, False)
+        return CarriedMask(self._mask, False)
 
 
 class FlowWarping:
@@ -71,11 +71,11 @@ class FlowWarping:
         """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
         self._image, self._prob = image, mask.astype(np.float32)
 
-    def advance(self, image: np.ndarray) -> Proposal:
+    def advance(self, image: np.ndarray) -> CarriedMask:
         """Propose the mask in the next image."""
         self._prob = Flow.between(self._image, image).move(self._prob)
         self._image = image
-        return Proposal(self._prob > 0.5, False)
+        return CarriedMask(self._prob > 0.5, False)
 
 
 class Following:
@@ -88,10 +88,10 @@ class Following:
         """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
         self._follower.start(image, [Instance(mask)])
 
-    def advance(self, image: np.ndarray) -> Proposal:
+    def advance(self, image: np.ndarray) -> CarriedMask:
         """Propose the mask in the next image."""
         frame = self._follower.advance(image)
-        return Proposal((frame.instances or frame.lost)[0].mask, bool(frame.lost))
+        return CarriedMask((frame.instances or frame.lost)[0].mask, bool(frame.lost))
 
 
 CARRIERS: dict[str, Callable[[FollowingPredictor, QualityModel], Carrier]] = {
