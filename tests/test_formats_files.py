@@ -276,7 +276,7 @@ def test_damaged_exif_data_is_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["18446744073709551616", "[0.12345678901234567890123]", "1e999", '"\\ud800"', "-0.0", '{"a": {"a": 1}, "a": 2}']
+    "text", ["18446744073709551616", "[0.12345678901234567890123]", "1e999", '"\\ud800"', "-0.0", "-0", '{"a": {"a": 1}, "a": 2}']
 )
 def test_json_is_read_as_the_standard_library_reads_it(text: str) -> None:
     value = parse_json(text)
@@ -295,6 +295,8 @@ def test_json_of_any_value_can_be_written(indent: bool) -> None:
     for value in ({"é": values["numpy"]}, values):
         plain = json.loads(to_json_bytes(value, indent=indent))
         assert plain == json.loads(json.dumps(value, default=lambda each: each.tolist()))
+    numbers = {"nan": float("nan"), "inf": [np.inf], "large": 2**70}
+    assert json.loads(to_json_bytes(numbers, indent=indent)) == {"nan": None, "inf": [None], "large": 2**70}
     with pytest.raises(TypeError, match="type set cannot be written as JSON"):
         to_json_bytes({1, 2})
 

@@ -5,7 +5,6 @@ The instances of items are encoded without decoding the run lengths that they ha
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from math import isfinite
@@ -14,13 +13,12 @@ from operator import attrgetter
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
-import orjson
 
 from cdwidget.catalogue.images import file_name
 from cdwidget.formats.coco_annotations import AnnotationLoader, Crowd, EncodedInstance
 from cdwidget.formats.dataset import ReadProblem
 from cdwidget.formats.instances import LazyInstances
-from cdwidget.formats.io import JSON_OPTIONS, parse_json
+from cdwidget.formats.io import parse_json, to_json_bytes
 from cdwidget.items import Instance, Item
 from cdwidget.masks import as_mask, pack, unpack
 from cdwidget.rle import Extent, decode, encode, measure
@@ -106,13 +104,7 @@ def to_json(values: Mapping[str, Any]) -> str | None:
 
     Numbers that JSON does not have become null; values of other types become text.
     """
-    if not values:
-        return None
-    try:
-        return orjson.dumps(values, _plain, JSON_OPTIONS).decode()
-    except TypeError:  # A key that is no text, text that UTF-8 does not have, or a whole number of more than 64 bits.
-        finite = json.loads(json.dumps(values, default=_plain), parse_constant=lambda _: None)
-        return json.dumps(finite)
+    return to_json_bytes(values, default=_plain).decode() if values else None
 
 
 def from_json(text: str | None) -> dict[str, Any]:

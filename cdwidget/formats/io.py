@@ -62,7 +62,7 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def to_json_bytes(value: Any, *, indent: bool = False) -> bytes:
+def to_json_bytes(value: Any, *, indent: bool = False, default: Callable[[Any], Any] | None = None) -> bytes:
     """Return a value as JSON in UTF-8.
 
     NumPy numbers and arrays become plain ones, and numbers that JSON does not have null. Names of files may hold characters that UTF-8 does
@@ -71,11 +71,14 @@ def to_json_bytes(value: Any, *, indent: bool = False) -> bytes:
     Args:
         value: The value.
         indent: Write each entry on a line of its own.
+        default: Turns values of other types into those of JSON; by default, only NumPy's are allowed.
     """
+    default = default or _plain
     try:
-        return orjson.dumps(value, _plain, JSON_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0))
+        return orjson.dumps(value, default, JSON_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0))
     except TypeError:  # A name that UTF-8 does not have, a key that is no text, or a whole number of more than 64 bits.
-        return json.dumps(value, indent=2 if indent else None, default=_plain).encode()
+        finite = json.loads(json.dumps(value, default=default), parse_constant=lambda _: None)
+        return json.dumps(finite, indent=2 if indent else None).encode()
 
 
 def _plain(value: Any) -> Any:
