@@ -126,6 +126,26 @@ def test_a_new_data_set_adds_to_known_images_and_an_imported_one_does_not(tmp_pa
     assert catalogue.import_("npz", tmp_path / "dogs.npz", known="skip").known == 1
 
 
+def test_a_renamed_file_or_an_interrupted_import_brings_no_edited_instance_back(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.png" for name in "ab"]
+    items = [Item(path, [Instance(square(x, 4), label) for x, label in ((3, "cat"), (12, "dog"), (22, "cow"))]) for path in paths]
+    for path in paths:
+        Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(path)
+    cdwidget.write("npz", items, tmp_path / "all")
+    catalogue = Catalogue(tmp_path / "labels.db")
+    catalogue.add(items[:1])  # An import that was interrupted after the first image.
+    cat, dog, _ = catalogue.item(1).instances
+    catalogue.update(1, [Instance(square(5, 4), "cat", 1), dog])
+    catalogue.rename_label("dog", "wolf")
+    catalogue.add([Item(paths[1], [Instance(square(3, 20), "sheep")])])
+    assert catalogue.import_("npz", tmp_path / "all").instances == 3
+    assert [[one.label for one in catalogue.item(id).instances] for id in (1, 2)] == [["cat", "wolf"], ["sheep", "cat", "dog", "cow"]]
+    catalogue.update(2, [])
+    (tmp_path / "all").rename(tmp_path / "renamed")
+    assert str(catalogue.import_("npz", tmp_path / "renamed")) == "0 items and 0 instances added, 2 items known already"
+    assert catalogue.import_("npz", tmp_path / "renamed", known="add").instances == 6
+
+
 @pytest.mark.parametrize("batch", [1, 500])
 @pytest.mark.parametrize("known", ["skip", "add"])
 def test_an_image_may_occur_twice_in_a_data_set(tmp_path: Path, known: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,3 +88,27 @@ def test_numbers_of_classes_without_a_name_get_one(tmp_path: Path) -> None:
     assert cdwidget.read("datumaro", tmp_path / "out").classes == {"class_0": 0, "class_1": 1, "cup": 2}
     cdwidget.write("datumaro", [Item(tmp_path / "a.png", [Instance(SQUARE, "new")])], tmp_path / "out")
     assert cdwidget.read("datumaro", tmp_path / "out").classes == {"class_0": 0, "class_1": 1, "cup": 2, "new": 3}
+
+
+def test_a_broken_entry_costs_no_other(tmp_path: Path) -> None:
+    content = write_file(tmp_path, "default", ["text", {"id": 2}, annotation(3, **{**SHAPES[1], "attributes": [1]})])  # type: ignore[list-item]
+    for more in (5, {"id": "b", "annotations": None, "image": ["b.png"]}):
+        content["items"].append(more)
+    content["categories"]["mask"] = None
+    (tmp_path / "annotations" / "default.json").write_text(json.dumps(content))
+    Image.new("RGB", (40, 30)).save(tmp_path / "images" / "default" / "b.jpg")
+    with pytest.warns(UserWarning, match="3 problems"):
+        dataset = cdwidget.read("datumaro", tmp_path)
+    assert [[(each.id, each.label) for each in item.instances] for item in dataset] == [[(3, "dog")], []]
+    assert "it is not an object of JSON with a type" in dataset.problems[0].message
+    (tmp_path / "annotations" / "default.json").write_text(json.dumps({**content, "categories": {"label": None}}))
+    with pytest.warns(UserWarning, match="it has class 1; the file has 0"):
+        assert len(cdwidget.read("datumaro", tmp_path)) == 2
+
+
+def test_labels_of_images_follow_the_numbers_of_the_classes(tmp_path: Path) -> None:
+    write_file(tmp_path / "in", "default", [{"id": 1, "type": "label", "label_id": 0}])
+    cdwidget.write("datumaro", cdwidget.read("datumaro", tmp_path / "in"), tmp_path / "out", labels=["dog", "cat"])
+    content = json.loads((tmp_path / "out" / "annotations" / "default.json").read_text())
+    (label,) = content["items"][0]["annotations"]
+    assert content["categories"]["label"]["labels"][label["label_id"]]["name"] == "cat"

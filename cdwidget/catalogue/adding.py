@@ -11,7 +11,7 @@ from typing import Mapping, Sequence
 
 from cdwidget.catalogue.images import relative_to_catalogue
 from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, Record, instance_values, mask_values, to_json
-from cdwidget.catalogue.writer import Edit, has_same_pixels, insert_sql, read_records, write_edit
+from cdwidget.catalogue.writer import Edit, has_same_pixels, insert_sql, read_past_records, read_records, write_edit
 from cdwidget.formats.dataset import Dataset, Problems
 
 # An item that was changed or has instances; `insert_items` leaves it as it is.
@@ -108,7 +108,7 @@ def insert_items(
 
 
 def add_to_known(
-    connection: sqlite3.Connection, batch: Sequence[EncodedItem], added: AddResult, user: str, folder: Path
+    connection: sqlite3.Connection, batch: Sequence[EncodedItem], added: AddResult, user: str, folder: Path, readd: bool
 ) -> list[EncodedItem]:  # fmt: skip
     """Add instances to known items, as one change that can be undone; those that an item has already are skipped.
 
@@ -118,6 +118,7 @@ def add_to_known(
         added: Counts of added instances and of known items; changed in place.
         user: Recorded in the history.
         folder: The folder of the catalogue's file.
+        readd: Whether to add instances that an item has had, and that were edited or deleted since.
 
     Returns:
         The items that `insert_items` may write.
@@ -134,7 +135,8 @@ def add_to_known(
             continue
         for problem in encoded.problems:
             added.problems.report(problem)
-        after = _further_records(read_records(connection, found[0]), encoded)
+        records = read_records(connection, found[0])
+        after = _further_records(records, [] if readd else read_past_records(connection, found[0], records), encoded)
         if not after:
             added.known += 1
             continue
@@ -146,14 +148,14 @@ def add_to_known(
     return rest
 
 
-def _further_records(before: Sequence[Record], encoded: EncodedItem) -> dict[int, Record | None]:
-    """Return the records that differ from all earlier ones in mask or label, by the next numbers, in front of these."""
+def _further_records(before: Sequence[Record], past: Sequence[Record], encoded: EncodedItem) -> dict[int, Record | None]:
+    """Return the records that differ from all present and past ones in mask or label, by the next numbers, in front of the present ones."""
     assert encoded.size is not None or not encoded.records
     number = max((record.number for record in before), default=0)
     position = max((record.position for record in before), default=-1)
     after: dict[int, Record | None] = {}
     for record in encoded.records:
-        if not any(old.label == record.label and has_same_pixels(old, record, *encoded.size) for old in before):  # type: ignore[misc]
+        if not any(old.label == record.label and has_same_pixels(old, record, *encoded.size) for old in (*before, *past)):  # type: ignore[misc]
             number, position = number + 1, position + 1
             after[number] = record._replace(number=number, position=position)
     return after

@@ -137,7 +137,7 @@ class Catalogue(ItemEditor):
             tags: Tags of the new items.
             known: What to do with instances of images that are in the catalogue already: "skip" them, or "add" those that differ from the
                 present ones in mask or label, for example the classes of a second file. `undo` takes them back. None adds those of a data
-                set that is imported for the first time, and skips all others.
+                set that is imported for the first time, except instances that an image has had before, and skips all others.
             progress: Show a progress bar; None shows it only in a terminal or notebook.
 
         Returns:
@@ -152,6 +152,7 @@ class Catalogue(ItemEditor):
             >>> catalogue.add("photos/", tags=["night"])
         """
         lookup(dict.fromkeys(STATUSES), status, "status")
+        readd = known is not None
         known = self._choice_for_known(items) if known is None else known
         lookup(dict.fromkeys(KNOWN_CHOICES), known, "choice for known images")
         last = 0 if known == "add" else self.database.rows("SELECT ifnull(max(id), 0) FROM items")[0][0]
@@ -164,9 +165,9 @@ class Catalogue(ItemEditor):
             while batch := list(islice(remaining, ADD_BATCH_ITEMS)):
                 self.images.allow(item.path for item in batch)
                 encoded = encode_items(self._without_known(batch, last, added), status)
-                encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent)
+                encoded = self.database.write(add_to_known, encoded, added, self.user, self.path.parent, readd)
                 repeated = self.database.write(insert_items, encoded, added, status, checked_tags(tags), self.path.parent)
-                self.database.write(add_to_known, repeated, added, self.user, self.path.parent)
+                self.database.write(add_to_known, repeated, added, self.user, self.path.parent, readd)
                 bar.update(len(batch))
         if isinstance(items, Dataset):
             self.database.write(record_dataset, items, added.problems)
@@ -288,7 +289,7 @@ class Catalogue(ItemEditor):
     def _choice_for_known(self, items: object) -> str:
         """Return whether the instances of known images are added or skipped.
 
-        A data set that was imported before is skipped: its instances may have been edited since, and would return as they were.
+        A data set that was imported before is skipped, which takes less time.
         """
         is_new = isinstance(items, Dataset) and items.path and not self.database.rows(IS_IMPORTED_SQL, (items.format, items.path))
         return "add" if is_new else "skip"

@@ -36,6 +36,22 @@ def read_records(connection: sqlite3.Connection, item: int) -> list[Record]:
     return [Record._make((*row[:4], bool(row[4]), *row[5:])) for row in connection.execute(sql, (item,))]
 
 
+def read_past_records(connection: sqlite3.Connection, item: int, records: Sequence[Record]) -> list[Record]:
+    """Return the records of an item as they were before each change, the newest first; `records` are the present ones."""
+    state = {record.number: record_to_json(record) for record in records}
+    past = []
+    for (before,) in connection.execute("SELECT before FROM changes WHERE item = ? ORDER BY id DESC", (item,)):
+        if before is None:  # Earlier states are not known.
+            break
+        for number, old in ((int(number), old) for number, old in json.loads(before)["instances"].items()):
+            if old is None:
+                state.pop(number, None)
+            else:
+                state[number] = {**state.get(number, {}), **old}
+                past.append(record_from_json(state[number]))
+    return past
+
+
 @dataclass(frozen=True)
 class Edit:
     """A change of one item.

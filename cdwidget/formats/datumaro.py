@@ -133,29 +133,41 @@ def _previous_classes(path: Path) -> dict[str, int] | None:
 
 
 def _labels(content: Mapping[str, Any]) -> list[str]:
-    labels = content.get("categories", {}).get("label", {}).get("labels", [])
+    labels = _mapping(_mapping(content.get("categories")).get("label")).get("labels") or []
     return [str(label["name"]) for label in labels]
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a JSON object; an empty one for another value."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def _item(file: Path, entry: Mapping[str, Any], labels: Sequence[str], finder: ImageFinder, problems: Problems) -> Item:
-    id, image = str(entry["id"]), entry.get("image") or {}
+    if not isinstance(entry, Mapping) or "id" not in entry:
+        raise ValueError("it is not an object of JSON with an id")
+    id, image = str(entry["id"]), _mapping(entry.get("image"))
     name = image.get("path") or f"{id}.jpg"
     found = finder.search(f"{file.stem}/{name}") or finder.find(name)
     size = size_of(*image["size"]) if image.get("size") else None
     records: list[Record] = []
     others: list[Any] = []
     taken: set[int] = set()
-    for number, annotation in enumerate(entry.get("annotations", ()), 1):
-        with problems.skipping(file, name, annotation.get("id") or f"number {number}"):
+    for number, annotation in enumerate(entry.get("annotations") or (), 1):
+        annotation_name = _mapping(annotation).get("id") or f"number {number}"
+        with problems.skipping(file, name, annotation_name):
+            if not isinstance(annotation, Mapping) or "type" not in annotation:
+                raise ValueError("it is not an object of JSON with a type")
             decode = _decoder(annotation, problems.limits)
             if decode is not None:
                 records.append(_record(annotation, number, decode, labels, taken))
                 continue
-            others.append(annotation)
+            label_id = annotation.get("label_id")
+            is_known = type(label_id) is int and 0 <= label_id < len(labels)
+            others.append({**annotation, "label_id": labels[label_id]} if is_known else annotation)  # Written numbers may be others.
             kind = annotation["type"]
             if kind not in ("label", "caption"):
                 message = f"a {kind} has no area, so it is no instance; it is kept for writing"
-                problems.add(message, file=file, image=name, annotation=annotation.get("id") or f"number {number}")
+                problems.add(message, file=file, image=name, annotation=annotation_name)
     kept = {key: value for key, value in entry.items() if key not in ("annotations", "image")}
     return item_of(FORMAT, file, found, records, size, problems, {**kept, "subset": file.stem, **({"others": others} if others else {})})
 
@@ -164,7 +176,7 @@ def _record(annotation: Mapping[str, Any], number: int, decode: Decode, labels: 
     label_id = annotation.get("label_id")
     if label_id is not None and not (type(label_id) is int and 0 <= label_id < len(labels)):
         raise ValueError(f"it has class {label_id!r}; the file has {len(labels)}, numbered from 0")
-    attributes = dict(annotation.get("attributes") or {})
+    attributes = dict(_mapping(annotation.get("attributes")))
     score, track = score_of(attributes.get(SCORE)), attributes.get(TRACK)
     track = track if type(track) is int else None
     own = {key: value for key, value in attributes.items() if {SCORE: score, TRACK: track}.get(key) is None}
@@ -212,7 +224,10 @@ def _entries(items: Sequence[Item], folder: Path, classes: ClassIds) -> Iterator
         image = copy_image(item, folder, stem)
         height, width = image_size(image)
         kept = kept_image(item, FORMAT)
-        others = kept.pop("others", [])
+        others = [
+            {**each, "label_id": classes.id_of(each["label_id"])} if isinstance(each.get("label_id"), str) else each
+            for each in kept.pop("others", [])
+        ]
         kept.pop("subset", None)
         annotations = [_annotation(each, classes) for each in checked_instances(item, height, width)]
         yield {"attr": {}, "id": stem, **kept, "annotations": annotations + others, "image": {"path": image.name, "size": [height, width]}}
