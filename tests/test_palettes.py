@@ -42,6 +42,10 @@ def test_colors_without_a_palette(tmp_path: Path) -> None:
         assert [len(each) for each in found(folder)] == [0, 2]
 
 
+def test_red_masks_are_no_riders(tmp_path: Path) -> None:
+    assert found(folder_of(tmp_path, colored((255, 0, 0), (0, 0, 0), (0, 0, 0)))) == [[("#ff0000", LEFT)]]
+
+
 @pytest.mark.parametrize("palette", ["cityscapes", {"road": 7, "car": 26}])
 def test_numbers_with_a_palette(tmp_path: Path, palette: Any) -> None:
     numbers = np.repeat(np.broadcast_to(np.array([7, 26, 0], np.uint8), (4, 3)), 2, axis=1)
@@ -57,6 +61,9 @@ def test_a_palette_of_colors(tmp_path: Path) -> None:
     assert [sorted(each) for each in found(folder_of(tmp_path, indexed), palette)] == [[("sky", LEFT), ("street", RIGHT)]]
     with pytest.raises(ValueError, match=r"the palette has \(1, 2\) for 'sky'; allowed are a class number, or \(red, green, blue\)"):
         found(tmp_path, {"sky": (1, 2)})
+    for twice in (7, ROAD):
+        with pytest.raises(ValueError, match="one number or color for several labels"):
+            found(tmp_path, {"sky": twice, "street": twice})
     with pytest.raises(ValueError, match="no palette named 'cityscape'.*did you mean 'cityscapes'"):
         found(tmp_path, "cityscape")
 

@@ -53,7 +53,7 @@ LOCATION = "path"  # Attribute of an image: its file relative to the XML file, w
 SCORE, TRACK, ID = "score", "track_id", "id"  # Attributes of an annotation that hold an instance's values.
 FRAME_NAME = "frame_{:06d}"  # As CVAT names the images of a video.
 FRAME_SUFFIXES = (".PNG", ".jpg")
-MAX_FRAMES = 1_000_000
+MAX_FRAME_DIGITS = 6
 BUILT_IN = {"label", SCORE, TRACK, ID, *SHAPE_FIELDS}
 
 
@@ -140,7 +140,7 @@ def _frames(path: Path, root: Element, finder: ImageFinder, problems: Problems) 
     texts = {key: root.findtext(f"meta//{key}") or "" for key in ("size", "original_size/width", "original_size/height")}
     length, width, height = texts.values()
     frames: dict[int, Element] = {}
-    for number in range(int(length) if length.isdecimal() and int(length) <= MAX_FRAMES else 0):
+    for number in range(int(length) if length.isdecimal() and len(length) <= MAX_FRAME_DIGITS else 0):
         if (name := _frame_name(number, finder)) is not None:
             frames[number] = Element("image", {"id": str(number), "name": name, "width": width, "height": height})
     for track in tracks:
@@ -168,7 +168,7 @@ def _item(path: Path, element: Element, finder: ImageFinder, problems: Problems)
     if not name:
         raise ValueError("an image has no name")
     image = finder.find(location if location and os.path.isfile(path.parent / location) else name)
-    size = size_of(element.get("height"), element.get("width"))
+    size = size_of(element.get("height"), element.get("width")) if element.get("height") or element.get("width") else None
     records: list[Record] = []
     others: list[str] = []
     taken: set[int] = set()

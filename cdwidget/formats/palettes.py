@@ -13,6 +13,7 @@ from cdwidget.registry import lookup
 
 Palette = Union[str, Mapping[str, Union[int, Sequence[int]]]]  # A name in PALETTES; or labels with their numbers or colors.
 BLACK: Color = (0, 0, 0)  # The background.
+RED: Color = (255, 0, 0)  # A rider in Cityscapes; alone, the usual color of a mask.
 MAX_COLORS = 256  # A file with more of them, which no palette names, is a picture.
 
 
@@ -55,6 +56,8 @@ def class_colors(palette: Palette) -> ClassColors:
             colors[value[0], value[1], value[2]] = label
         else:
             raise ValueError(f"the palette has {value!r} for {label!r}; allowed are a class number, or (red, green, blue) from 0 to 255")
+    if len(numbers) + len(colors) < len(palette):
+        raise ValueError("the palette has one number or color for several labels; give each label its own")
     return ClassColors(numbers, colors)
 
 
@@ -69,7 +72,8 @@ def class_numbers(palette: Palette | None) -> dict[str, int]:
 def read_class_map(file: Path, palette: Palette | None) -> dict[str, np.ndarray] | None:
     """Read a map of classes.
 
-    Without a palette, a file in colors is one of Cityscapes if it has no other colors; else a label is the color, such as "#ff0000".
+    Without a palette, a file in colors is one of Cityscapes if it has no other colors, and more than red; else a label is the color, such as
+    "#ff0000".
 
     Args:
         file: The mask file.
@@ -86,7 +90,8 @@ def read_class_map(file: Path, palette: Palette | None) -> dict[str, np.ndarray]
     if found is not None and (chosen is None or chosen.by_color):
         indices, table = found
         if chosen is None:
-            chosen = CITYSCAPES if {*table} <= {BLACK, *CITYSCAPES.by_color} else ClassColors({}, {})
+            is_cityscapes = {*table} <= {BLACK, *CITYSCAPES.by_color} and not {*table} <= {BLACK, RED}
+            chosen = CITYSCAPES if is_cityscapes else ClassColors({}, {})
         is_known = {*table} <= {BLACK, *chosen.by_color}
         if not is_known and len(table) > MAX_COLORS:
             raise ValueError(f"{file} has {len(table)} colors, so it is no map of classes")
