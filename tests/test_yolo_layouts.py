@@ -81,8 +81,25 @@ def test_keypoints_are_kept_until_a_mask_is_changed(tmp_path: Path) -> None:
     data = yaml.safe_load((out / "data.yaml").read_text())
     assert (data["kpt_shape"], data["flip_idx"]) == ([2, 3], [1, 0]) and len(cdwidget.read("yolo", out)) == 1
     catalogue.update(1, [Instance(RING_MASK, "cat", 1)])
-    changed = cdwidget.read("yolo", catalogue.export("yolo", tmp_path / "changed"))
+    with pytest.warns(UserWarning, match="polygons are written without its keypoints"):
+        catalogue.export("yolo", tmp_path / "changed")
+    changed = cdwidget.read("yolo", tmp_path / "changed")
     assert np.array_equal(only(changed).mask, RING_MASK) and not changed.problems
+
+
+@pytest.mark.filterwarnings("ignore:.*it is a pose data set", "ignore:.*without its keypoints")
+@pytest.mark.parametrize("other", ["changed", "no data set", "another shape"])
+def test_rows_of_a_pose_data_set_are_no_polygons(other: str, tmp_path: Path) -> None:
+    pose = "0 0.416667 0.4 0.5 0.4 0.31 0.3 0.6 0.3"
+    dataset = cdwidget.read("yolo", data_set(tmp_path / "in", f"{pose}\n{pose}", POSE_DATA.replace("[2, 3]", "[2, 2]")))
+    first, second = dataset[0].instances
+    if other == "changed":
+        dataset[0] = replace(dataset[0], instances=[replace(first, mask=RING_MASK), second])
+    elif other == "another shape":
+        dataset.extra["yolo"]["kpt_shape"] = [2, 3]
+    out = cdwidget.write("yolo", list(dataset) if other == "no data set" else dataset, tmp_path / "out")
+    again = cdwidget.read("yolo", out)
+    assert [each.mask.tolist() for each in again[0].instances] == [each.mask.tolist() for each in dataset[0].instances]
 
 
 @pytest.mark.filterwarnings("ignore:.*it is a pose data set")

@@ -181,13 +181,16 @@ def fetch(url: str) -> Iterator[Any]:
 
 
 def file_identity(path: str) -> tuple[int, int, int] | None:
-    """Return device, number and page of an image file, which all of its names and links share; None for a URL or a missing file."""
+    """Return device, number and page of an image file, which all of its names and links share.
+
+    None for a URL, a missing file, or a file system without numbers.
+    """
     name, page = split_page(path)
     try:
         status = os.stat(name)
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino, page
+    return (status.st_dev, status.st_ino, page) if status.st_ino else None
 
 
 def current_user() -> str:

@@ -72,7 +72,7 @@ def class_numbers(palette: Palette | None) -> dict[str, int]:
 def read_class_map(file: Path, palette: Palette | None) -> dict[str, np.ndarray] | None:
     """Read a map of classes.
 
-    Without a palette, a file in colors is one of Cityscapes if it has no other colors, and more than red; else a label is the color, such as
+    Without a palette, a file in colors is one of Cityscapes if it has no other colors and not only red; else a label is the color, such as
     "#ff0000".
 
     Args:

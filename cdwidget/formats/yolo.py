@@ -10,6 +10,7 @@ gives the same mask; readers that draw polygons with an outline show it as a lin
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
@@ -23,12 +24,22 @@ from cdwidget.formats.image_files import copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import read_text, write_files
 from cdwidget.formats.records import DIGEST, kept_fields
-from cdwidget.formats.yolo_layout import BOX_VALUES, DATA_FILE, Layout, data_file, ids_by_label, read_labels, read_layout, read_pose
+from cdwidget.formats.yolo_layout import (
+    BOX_VALUES,
+    DATA_FILE,
+    Layout,
+    data_file,
+    ids_by_label,
+    keypoint_values,
+    read_labels,
+    read_layout,
+    read_pose,
+)
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
 
 FORMAT = "yolo"
-VALUES = "values"  # Key of the kept values of a row.
+VALUES, POSE_VALUES = "values", "pose_values"  # Keys of the kept values of a row, without and with keypoints.
 MIN_COORDINATE, MAX_COORDINATE = -1, 2  # Fractions of the image's sides; objects may leave the image, but pixels are no fractions.
 BOX_CORNERS = [(-1, -1), (1, -1), (1, 1), (-1, 1)]  # In units of half a box's sides, around its center.
 
@@ -72,8 +83,8 @@ def matches(path: Path) -> bool:
 def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool = False) -> Path:
     """Write a YOLO folder with copies of the images, all listed as train and val.
 
-    Unchanged polygons are written as they were read, and so are the rows of a pose data set if none of its masks is changed. Instances
-    without pixels are skipped; alpha mattes, ids and attributes are not stored.
+    Unchanged polygons are written as they were read, and so are the rows of a pose data set if none of its masks is changed; else a warning
+    tells that its keypoints are left out. Instances without pixels are skipped; alpha mattes, ids and attributes are not stored.
 
     Args:
         items: The images with their instances.
@@ -90,8 +101,12 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool =
     """
     classes = ClassIds(labels, read_labels(path) if data_file(path) is not None else None, first=0)
     pose = items.extra.get(FORMAT, {}) if isinstance(items, Dataset) else {}
-    if pose and not all(_values_as_read(each) for item in items for each in item.instances):
+    if pose and not all(_is_row_of(pose, each) for item in items for each in item.instances):
         pose = {}
+        warnings.warn(
+            f"{path}: masks of the pose data set are new or changed, so polygons are written without its keypoints; export the images "
+            "with unchanged masks apart to keep those", UserWarning, stacklevel=3,
+        )  # fmt: skip
 
     def files() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, unique_stems(items, path / "images")):
@@ -99,7 +114,8 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool =
             lines = []
             for instance in checked_instances(item, height, width):
                 if instance.mask.any():
-                    values = _values_as_read(instance)
+                    kept = _values_as_read(instance)
+                    values = kept.get(VALUES, []) or (kept.get(POSE_VALUES, []) if pose else [])
                     if not values or (len(values) == BOX_VALUES and not pose):  # Boxes and polygons do not mix.
                         values = list(map("{:.6f}".format, (bridged_polygon(instance.mask) / (width, height)).ravel().tolist()))
                     words = [str(classes.id_of(instance.label)), *values]
@@ -135,9 +151,15 @@ def join_parts(folder: Path, names: Sequence[str]) -> None:
         (folder / name / DATA_FILE).unlink()
 
 
-def _values_as_read(instance: Instance) -> list[str]:
+def _values_as_read(instance: Instance) -> dict[str, list[str]]:
     """Return the values of the row that an instance was read from, without class, confidence and track; none if its mask has changed."""
-    return str(kept_fields(instance, FORMAT, (VALUES,))[1].get(VALUES, "")).split()
+    return {key: str(values).split() for key, values in kept_fields(instance, FORMAT, (VALUES, POSE_VALUES))[1].items()}
+
+
+def _is_row_of(pose: Mapping[str, Any], instance: Instance) -> bool:
+    """Return whether the row of an instance is unchanged, and has no keypoints of another shape."""
+    kept = _values_as_read(instance)
+    return bool(kept) and len(kept.get(POSE_VALUES, [])) in (0, BOX_VALUES + keypoint_values(pose))
 
 
 def _encode_data_file(splits: dict[str, str], classes: ClassIds, others: Mapping[str, Any] = {}) -> bytes:
@@ -180,14 +202,14 @@ def _join_loops(loop: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class _Row(NamedTuple):
-    """A line of a label file: its number, label, polygon in fractions of the image's sides, confidence, track, and values as text."""
+    """A line of a label file: its number, label, polygon in fractions of the image's sides, confidence, track, and kept values."""
 
     line: int
     label: str
     points: np.ndarray
     score: float | None
     track_id: int | None
-    values: str
+    kept: dict[str, str]
 
 
 def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> list[_Row]:
@@ -203,7 +225,9 @@ def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> l
                     known = ", ".join(map(str, sorted(layout.labels)))
                     message = f"there is no class {number}, {layout.file.name} has {known}; it is called {label!r}"
                     problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
-                rows.append(_Row(line, label, points, score, track_id, " ".join(words[1 : 1 + count])))
+                has_keypoints = layout.keypoint_values and count == BOX_VALUES + layout.keypoint_values
+                kept = {POSE_VALUES if has_keypoints else VALUES: " ".join(words[1 : 1 + count])}
+                rows.append(_Row(line, label, points, score, track_id, kept))
     return rows
 
 
@@ -214,10 +238,10 @@ def _class_number(word: str) -> int:
     return int(number)
 
 
-def _parse_values(words: Sequence[str], keypoint_values: int) -> tuple[np.ndarray, float | None, int | None, int]:
+def _parse_values(words: Sequence[str], keypoints: int) -> tuple[np.ndarray, float | None, int | None, int]:
     """Return the polygon (N, 2), the confidence and the track id of a line without its class, and the number of its other values."""
-    if keypoint_values and len(words) >= BOX_VALUES + keypoint_values:
-        end, tail = BOX_VALUES, words[BOX_VALUES + keypoint_values :]
+    if keypoints and len(words) >= BOX_VALUES + keypoints:
+        end, tail = BOX_VALUES, words[BOX_VALUES + keypoints :]
     else:
         ends_in_number = len(words) > BOX_VALUES and words[-1].isdecimal() and int(words[-1]) > MAX_COORDINATE
         has_track = ends_in_number and max(map(float, words[:-1])) <= MAX_COORDINATE
@@ -245,5 +269,5 @@ def _load(image: Path, file: Path, rows: Sequence[_Row], indices: Iterable[int])
         with naming(file, image.name, f"in line {row.line}"):
             height, width = image_size(image)
             mask = fill([row.points * (width, height)], height, width)
-        extra = {FORMAT: {VALUES: row.values, DIGEST: mask_digest(mask)}}
+        extra = {FORMAT: {**row.kept, DIGEST: mask_digest(mask)}}
         yield Instance(mask, row.label, score=row.score, track_id=row.track_id, extra=extra)

@@ -59,12 +59,17 @@ def read_layout(path: Path, images: Path | None, problems: Problems) -> Layout:
         return _without_data_file(path, images)
     content = _read_content(file)
     labels = _labels(file, content)
-    shape: Any = content.get("kpt_shape")
-    is_pose = isinstance(shape, list) and all(type(count) is int and count > 0 for count in shape)
     pairs = _pairs_in(images, file.parent) if images is not None else _pairs_of_splits(file, content, problems)
     if not pairs:
         raise FileNotFoundError(f"{file} lists no image; it needs {', '.join(SPLITS)}: a folder of images or a text file of their paths")
-    return Layout(file, labels, pairs, prod(shape) if is_pose else 0, read_pose(file) if is_pose else {})
+    return Layout(file, labels, pairs, keypoint_values(content), read_pose(file) if keypoint_values(content) else {})
+
+
+def keypoint_values(content: Mapping[str, Any]) -> int:
+    """Return the numbers of the keypoints in each row, by the entries of a `data.yaml`; 0 for a data set without keypoints."""
+    shape = content.get(POSE_KEYS[0])
+    is_pose = isinstance(shape, list) and all(type(count) is int and count > 0 for count in shape)
+    return prod(shape) if is_pose else 0
 
 
 def read_pose(file: Path) -> dict[str, Any]:
