@@ -15,6 +15,7 @@ from cdwidget.model import CDNetPredictor, load_predictor
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Click
 from cdwidget.session import Session
+from support.token_predictor import BRIGHT, BrightPredictor, bright_squares
 
 COINS = np.ascontiguousarray(np.repeat(data.coins()[:200, :250, None], 3, 2))  # Eight coins lie inside, three are cut by the border.
 LOWER = np.ascontiguousarray(np.repeat(data.coins()[150:, :250, None], 3, 2))
@@ -71,6 +72,21 @@ def test_examples_of_one_image_find_objects_in_another(predictor: CDNetPredictor
     found = examples.predict(LOWER)
     assert len(found) >= 4
     assert all(700 < one.mask.sum() < 3500 for one in found)
+
+
+def test_a_rejection_is_about_its_own_image_and_outlasts_a_new_example() -> None:
+    corners = [(8, 8), (40, 40)]
+    first, second = bright_squares(corners), bright_squares(corners)
+    square = bright_squares(corners[:1])[..., 0] > BRIGHT
+    examples = ExamplePredictor(BrightPredictor())
+    examples.add(first, square)
+    (earlier,) = examples.predict(first, [square])
+    proposals = {one.patch.bbox[:2]: one for one in examples.predict(second)}
+    examples.reject(earlier)
+    assert sorted(one.patch.bbox[:2] for one in examples.predict(second)) == sorted(proposals) == corners
+    examples.reject(proposals[40, 40])
+    examples.add(second, square)
+    assert [one.patch.bbox[:2] for one in examples.predict(second)] == [(8, 8)]
 
 
 def test_errors_say_what_is_missing(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:

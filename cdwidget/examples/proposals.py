@@ -75,9 +75,10 @@ class ExamplePredictor:
         self._image: np.ndarray | None = None
         self._examples: list[Example] = []
         self._rejected: list[np.ndarray] = []
-        self._refused: list[Patch] = []  # In the image that was searched last.
-        self._candidates: list[Candidate] = []
         self._searched: np.ndarray | None = None
+        self._candidates: list[Candidate] | None = None  # In the searched image; None if the examples have changed since.
+        self._proposed: list[Proposal] = []  # In the searched image, and rejected ones of these.
+        self._refused: list[Patch] = []
 
     def add(self, image: np.ndarray, mask: np.ndarray) -> None:
         """Add an example.
@@ -93,16 +94,17 @@ class ExamplePredictor:
             raise ValueError(f"an example needs a mask with pixels of the image's size {image.shape[:2]}; this one has shape {mask.shape}")
         self._set_image(image)
         self._examples.append(describe(self._predictor, mask))
-        self._searched = None
+        self._candidates = None
 
     def reject(self, proposal: Proposal) -> None:
         """Count a proposal as an example of other objects.
 
         Call `predict` again for the remaining ones. Objects that are more like it than like the examples get a lower score, and it is not
-        proposed again in its image.
+        proposed again in its image as long as no other image is searched.
         """
         self._rejected.append(proposal.descriptor)
-        self._refused.append(proposal.patch)
+        if any(one is proposal for one in self._proposed):
+            self._refused.append(proposal.patch)
 
     def predict(self, image: np.ndarray, known: Iterable[np.ndarray] = (), min_score: float = MIN_SCORE) -> list[Proposal]:
         """Return objects like the examples, the highest score first.
@@ -121,15 +123,17 @@ class ExamplePredictor:
             raise ValueError("there is no example yet; call add(image, mask) first")
         size, labeled = image.shape[:2], [Patch.of(mask) for mask in known]
         if self._searched is not image:
+            self._searched, self._candidates, self._proposed, self._refused = image, None, [], []
+        if self._candidates is None:
             self._set_image(image)
             self._candidates = find_candidates(self._predictor, size, self._examples, self._occupied(size, labeled))
-            self._searched, self._refused = image, []
         ranked = sorted(((self._score(one), one) for one in self._candidates), key=lambda pair: -pair[0])
         proposals: list[Proposal] = []
         for score, one in ranked:
             taken = [*labeled, *self._refused, *(other.patch for other in proposals)]
             if score >= min_score and not any(is_duplicate(one.patch, other) for other in taken):
                 proposals.append(Proposal(one.patch, size, score, one.click, one.descriptor))
+        self._proposed += proposals
         return proposals
 
     def _set_image(self, image: np.ndarray) -> None:
