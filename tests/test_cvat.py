@@ -56,7 +56,8 @@ def test_frames_without_images_are_named_as_cvat_names_them(tmp_path: Path) -> N
 def test_a_file_without_its_sizes_is_read_by_its_images(tmp_path: Path) -> None:
     for number in (0, 2):
         Image.new("RGB", (40, 30)).save(tmp_path / f"frame_{number:06d}.PNG")
-    text = VIDEO.replace("<size>4</size>", f"<size>{'9' * 5000}</size>").replace("original_size", "other").replace('frame="-1"', 'frame="0"')
+    text = VIDEO.replace("<size>4</size>", f"<size>{'9' * 5000}</size>").replace("original_size", "other")
+    text = text.replace('frame="-1"', 'frame="0"')
     (tmp_path / "annotations.xml").write_text(text)
     dataset = cdwidget.read(tmp_path)
     assert [[each.label for each in item.instances] for item in dataset] == [["cat", "dog"], ["cat", "dog"]] and not dataset.problems

@@ -161,7 +161,7 @@ def _item(file: Path, entry: Mapping[str, Any], labels: Sequence[str], finder: I
             if decode is not None:
                 records.append(_record(annotation, number, decode, labels, taken))
                 continue
-            label_id = annotation.get("label_id")
+            label_id: Any = annotation.get("label_id")
             is_known = type(label_id) is int and 0 <= label_id < len(labels)
             others.append({**annotation, "label_id": labels[label_id]} if is_known else annotation)  # Written numbers may be others.
             kind = annotation["type"]

@@ -67,7 +67,7 @@ def read_layout(path: Path, images: Path | None, problems: Problems) -> Layout:
 
 def keypoint_values(content: Mapping[str, Any]) -> int:
     """Return the numbers of the keypoints in each row, by the entries of a `data.yaml`; 0 for a data set without keypoints."""
-    shape = content.get(POSE_KEYS[0])
+    shape: Any = content.get(POSE_KEYS[0])
     is_pose = isinstance(shape, list) and all(type(count) is int and count > 0 for count in shape)
     return prod(shape) if is_pose else 0
 
