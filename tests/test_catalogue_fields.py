@@ -68,6 +68,9 @@ def test_queries_filter_and_order_by_fields(catalogue: Catalogue) -> None:
     (row, _) = catalogue.query(of="instances")
     assert (row.confidence, row.track_id, row.attributes) == (0.25, 7, FIELDS["attributes"])
     assert catalogue.attributes() == {"note": ["Ä"], "occluded": [True]}
+    for name in ('6" pipe', "a\\b", "a.b", "a'b", "é", ""):
+        catalogue.update(1, [Instance(square(3, 4), "cat", 1, attributes={name: 3})])
+        assert found((f"attributes.{name}", "=", 3)) == [1]
 
 
 def test_a_coco_file_comes_out_as_it_went_in(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ ORDERS = {
 }
 ATTRIBUTE_PREFIX = "attributes."  # before the name of an attribute in a condition
 _ATTRIBUTE = "json_extract(instances.attributes, ?)"
+_ESCAPED_ATTRIBUTE = "(SELECT value FROM json_each(instances.attributes) WHERE key = ?)"  # Slower; paths of SQLite have no escapes.
 _NAMED_SCORE = "(SELECT value FROM scores WHERE instance = instances.id AND name = ?)"
 MAX_SELECTIVE_ROWS = 5000  # A filter that leaves fewer rows is applied first, and its rows sorted: faster than a scan of the order's index.
 
@@ -213,7 +214,9 @@ class Query:
         if self.of == "instances":
             columns = {**{score: "scores.value" if score == self._order()[1] else _NAMED_SCORE for score in self.scores}, **columns}
             if name.startswith(ATTRIBUTE_PREFIX):
-                columns = {**columns, name: _ATTRIBUTE}
+                attribute = name.removeprefix(ATTRIBUTE_PREFIX)
+                is_plain = json.dumps(attribute, ensure_ascii=False) == f'"{attribute}"'
+                columns = {**columns, name: _ATTRIBUTE if is_plain else _ESCAPED_ATTRIBUTE}
         column = lookup(columns, name, "column of " + self.of)
         text = lookup(OPERATORS, operator, "operator").format(column)
         if operator == "in":
@@ -221,7 +224,9 @@ class Query:
         elif not isinstance(value, (str, int, float, type(None))):
             raise ValueError(f"{value!r} cannot be compared with {name}; allowed are text, numbers and None")
         if column is _ATTRIBUTE:
-            return text, [f"$.{json.dumps(name.removeprefix(ATTRIBUTE_PREFIX), ensure_ascii=False)}", value]
+            return text, [f'$."{attribute}"', value]
+        if column is _ESCAPED_ATTRIBUTE:
+            return text, [attribute, value]
         return text, [name, value] if column is _NAMED_SCORE else [value]
 
 
