@@ -26,6 +26,11 @@ export function choicesFor(typed: string, known: readonly string[]): Choice[] {
   return name && !known.includes(name) ? [...found, { value: name, text: `Add “${name}”` }] : found;
 }
 
+/** Return the value that Enter takes; null while nothing is typed, so that no class is given by accident. */
+export function enteredChoice(typed: string, known: readonly string[]): Choice | null {
+  return (typed.trim() && choicesFor(typed, known)[0]) || null;
+}
+
 export function assignPanel(
   host: QueueHost & TargetHost & GalleryCommandHost,
   options: {
@@ -44,8 +49,8 @@ export function assignPanel(
     autocomplete: "off",
     oninput: () => list(),
     onkeydown: (event: KeyboardEvent) => {
-      const first = choicesFor(input.value, options.known())[0];
-      if (event.key === "Enter" && first) take(first.value);
+      const entered = enteredChoice(input.value, options.known());
+      if (event.key === "Enter" && entered) take(entered.value);
     },
   });
   const rows = h("div", { class: "cdw-options-list" });

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 vi.stubGlobal("document", {});
 const { scoreColor, scoreTitle, shortenError, suspicion } = await import("./tile");
 const { explanation } = await import("./status");
-const { choicesFor } = await import("./assign");
+const { choicesFor, enteredChoice } = await import("./assign");
 
 test("an error is shortened to the file name, without folders and advice", () => {
   expect(shortenError("there is no file /data/my photos/a b.png", "a b.png")).toBe("there is no file …/a b.png");
@@ -40,4 +40,5 @@ test("typing finds a class, and a new one is offered last", () => {
   expect(texts("ca")).toEqual(["cat", "car", "Add “ca”"]);
   expect(texts("car")).toEqual(["car"]);
   expect(choicesFor(" bird ", ["cat"])).toEqual([{ value: "bird", text: "Add “bird”" }]);
+  expect([" ", "ca", "bird"].map((typed) => enteredChoice(typed, ["cat"])?.value)).toEqual([undefined, "cat", "bird"]);
 });
