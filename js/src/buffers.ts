@@ -14,8 +14,13 @@ export function inflateSome(buffers: DataView<ArrayBuffer>[], positions: number[
 
 /** Decompress zlib data. */
 async function inflate(packed: DataView<ArrayBuffer>): Promise<DataView<ArrayBuffer>> {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new DataView(await new Response(stream).arrayBuffer());
+  return new DataView(await decompress(packed, "deflate"));
+}
+
+export async function decompress(packed: BlobPart, format: CompressionFormat): Promise<ArrayBuffer> {
+  if (!("DecompressionStream" in globalThis)) throw new Error("this browser is too old to decompress data; update it");
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream(format));
+  return new Response(stream).arrayBuffer();
 }
 
 /** Copy the bytes of a buffer, which may start anywhere in the message, so that typed arrays can view them. */

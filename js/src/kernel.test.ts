@@ -98,7 +98,7 @@ test("a damaged reply fails its request and does not stop the next one", async (
   const [first, second] = [kernel.request("apply"), kernel.request("undo")];
   model.fire("msg:custom", { id: model.sent[0].id, ok: true, deflated: [0] }, [new DataView(new ArrayBuffer(9))]);
   model.answer({ id: model.sent[1].id, ok: true, result: 2 });
-  await expect(first).rejects.toThrow("a reply is damaged");
+  await expect(first).rejects.toThrow("a reply cannot be read");
   expect((await second).result).toBe(2);
 });
 

@@ -204,7 +204,7 @@ export class Kernel {
     const delivered = Promise.all([inflated, this.inflating])
       .then(([whole]) => this.deliver(message, whole))
       .catch((error: Error) =>
-        this.deliver({ id: message.id, ok: false, error: `a reply is damaged: ${error.message}` }, []),
+        this.deliver({ id: message.id, ok: false, error: `a reply cannot be read: ${error.message}` }, []),
       )
       .finally(() => {
         if (this.inflating === delivered) this.inflating = null;

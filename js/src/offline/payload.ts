@@ -1,8 +1,8 @@
 /** The binary files inside the page: gzip, then base64, each in a script element of its own. */
+import { decompress } from "../buffers";
 
-export async function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
+export function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  return decompress(bytes, "gzip");
 }
 
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {

@@ -3,11 +3,16 @@ import type { SavedStep } from "./page_data";
 
 const DATABASE = "cdwidget";
 const STEPS = "steps";
+const OTHER_TAB_TEXT = "another tab with this page has newer labels, which a reload shows";
 
 export class Storage {
+  private added: Promise<void> = Promise.resolve(); // settles when all steps so far are on the disk; rejects if one is not
+
   private constructor(
     private readonly database: IDBDatabase,
     private readonly page: string,
+    readonly steps: readonly SavedStep[], // of earlier visits, oldest first
+    private newest: IDBValidKey | undefined, // key of the newest step that this tab knows
   ) {}
 
   /** Open the steps of a page; rejects if the browser keeps nothing, as in a private window. */
@@ -16,18 +21,29 @@ export class Storage {
     request.onupgradeneeded = () => {
       request.result.createObjectStore(STEPS, { autoIncrement: true }).createIndex("page", "page");
     };
-    return new Storage(await settled(request), page);
+    const database = await settled(request);
+    const index = database.transaction(STEPS).objectStore(STEPS).index("page");
+    const [records, keys] = await Promise.all([settled(index.getAll(page)), settled(index.getAllKeys(page))]);
+    const steps = records.map(({ step }) => step);
+    return new Storage(database, page, steps, keys.at(-1));
   }
 
-  /** Return the steps of earlier visits, oldest first. */
-  async steps(): Promise<SavedStep[]> {
-    const records = await settled(this.database.transaction(STEPS).objectStore(STEPS).index("page").getAll(this.page));
-    return records.map(({ step }) => step);
+  /**
+   * Keep a step after all others. Once one is lost, or another tab has added one, it rejects: later steps change objects that the
+   * browser does not have.
+   */
+  add(step: SavedStep): Promise<void> {
+    this.added = this.added.then(() => this.write(step));
+    return this.added;
   }
 
-  async add(step: SavedStep): Promise<void> {
+  private async write(step: SavedStep) {
     const transaction = this.database.transaction(STEPS, "readwrite");
-    await settled(transaction.objectStore(STEPS).add({ page: this.page, step }));
+    const store = transaction.objectStore(STEPS);
+    const cursor = await settled(store.index("page").openKeyCursor(this.page, "prev"));
+    if (cursor?.primaryKey !== this.newest) throw new Error(OTHER_TAB_TEXT);
+    const written = settled(store.add({ page: this.page, step }));
+    [this.newest] = await Promise.all([written, committed(transaction)]);
   }
 }
 
@@ -35,5 +51,13 @@ function settled<Result>(request: IDBRequest<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
+  });
+}
+
+/** A full disk may only show when the transaction ends. */
+function committed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error ?? new Error("the browser did not store a step"));
   });
 }
