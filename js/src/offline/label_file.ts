@@ -45,21 +45,50 @@ export function labelFile(images: readonly LabeledImage[], labels: readonly stri
   };
 }
 
-/** Return the objects of each image in a file that `labelFile` made, by the name of the image. */
-export function instancesIn({ images, categories, annotations }: LabelFile): Map<string, GivenInstance[]> {
-  const labels = new Map(categories.map(({ id, name }) => [id, name]));
-  return new Map(
-    images.map(({ id, file_name }) => {
-      const own = annotations.filter((one) => one.image_id === id);
-      const instances = own.map(({ category_id, segmentation, attributes }, i) => ({
-        id: i + 1,
-        label: labels.get(category_id) ?? "",
-        mask: segmentation,
-        ...(attributes ? { attributes } : {}),
-      }));
-      return [file_name, instances];
-    }),
+/**
+ * Return the objects of each image that a file of `labelFile` has, by the index of the image. Throws if one cannot be used: objects that
+ * are kept without a valid mask could not be opened again.
+ */
+export function instancesIn(file: LabelFile, images: readonly GivenImage[]): Map<number, GivenInstance[]> {
+  if (!isLabelFile(file)) throw new Error("This is not a file of labels. Load a file that was saved from this page.");
+  const labels = new Map(file.categories.map(({ id, name }) => [id, String(name)]));
+  const found = new Map<number, GivenInstance[]>();
+  for (const [index, image] of images.entries()) {
+    const ids = file.images.filter(({ file_name }) => file_name === image.name).map(({ id }) => id);
+    if (!ids.length) continue;
+    const own = file.annotations.filter(({ image_id }) => ids.includes(image_id));
+    const instances = own.map(({ category_id, segmentation, attributes }, i) => {
+      if (!isMask(segmentation, image))
+        throw new Error(
+          `Object ${i + 1} of ${image.name} has no mask of ${image.width} × ${image.height} pixels, so nothing was loaded. ` +
+            "Load a file that was saved from this page.",
+        );
+      const label = labels.get(category_id) ?? "";
+      return { id: i + 1, label, mask: segmentation, ...(isObject(attributes) ? { attributes } : {}) };
+    });
+    found.set(index, instances);
+  }
+  if (!found.size)
+    throw new Error("The file has labels of none of these images. Load a file that was saved from this page.");
+  return found;
+}
+
+function isLabelFile(file: unknown): boolean {
+  if (!isObject(file)) return false;
+  const lists = [file.images, file.categories, file.annotations];
+  return lists.every((list) => Array.isArray(list) && list.every(isObject));
+}
+
+function isMask(rle: unknown, { width, height }: GivenImage): boolean {
+  if (!isObject(rle) || !Array.isArray(rle.counts) || `${rle.size}` !== `${[height, width]}`) return false;
+  const { counts } = rle;
+  return (
+    counts.every((run) => Number.isInteger(run) && run >= 0) && counts.reduce((a, b) => a + b, 0) === width * height
   );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function logOf({ image: { width, height, instances }, done }: LabeledImage): Log {

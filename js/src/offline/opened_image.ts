@@ -7,9 +7,13 @@ import { decodeRle } from "./rle";
 import { Session } from "./session";
 import { type Document, newEntry, openDocument, SOURCE_NUMBERS } from "./state";
 
-export interface OpenedImage {
+/** The objects of an image and their log. */
+export interface Labeling {
   given: readonly GivenInstance[]; // the objects that the log begins with
   session: Session;
+}
+
+export interface OpenedImage extends Labeling {
   predictor: Predictor | null;
 }
 
@@ -23,16 +27,33 @@ export async function openImage(
 ): Promise<OpenedImage> {
   const pixels = await decodePixels(file, image);
   const predictor = network && new Predictor(network, pixels);
-  const restarts = steps.map(({ kind }) => kind).lastIndexOf("restart");
-  const restart = steps[restarts];
-  const given = restart?.kind === "restart" ? restart.instances : image.instances;
+  return { ...repeatSteps(image, steps, pixels, predictor, nextLabel), predictor };
+}
+
+/** Repeat the steps of earlier visits. Without pixels, the session can be read but not edited. */
+export function repeatSteps(
+  image: GivenImage,
+  steps: readonly SavedStep[],
+  pixels: RgbImage = { width: image.width, height: image.height, data: new Uint8Array(0) },
+  predictor: Predictor | null = null,
+  nextLabel = "",
+): Labeling {
+  const { given, later } = sinceRestart(image, steps);
   const session = new Session(documentOf(image, given), pixels, predictor, nextLabel);
-  for (const step of steps.slice(restarts + 1)) {
+  for (const step of later) {
     if (step.kind === "apply") session.follow(step);
     else if (step.kind === "undo") session.undo();
     else if (step.kind === "redo") session.redo();
   }
-  return { given, session, predictor };
+  return { given, session };
+}
+
+/** Return the objects that the log of an image begins with, and the steps after that. */
+export function sinceRestart(image: GivenImage, steps: readonly SavedStep[]) {
+  const restarts = steps.map(({ kind }) => kind).lastIndexOf("restart");
+  const restart = steps[restarts];
+  const given = restart?.kind === "restart" ? restart.instances : image.instances;
+  return { given, later: steps.slice(restarts + 1) };
 }
 
 export function documentOf(image: Size, instances: readonly GivenInstance[]): Document {

@@ -11,6 +11,7 @@ export function pageBar(doc: ImageDocument, title: string): HTMLElement {
     h("button", { type: "button", class: className, title, onclick }, text);
 
   async function save() {
+    await doc.pendingEdits;
     const reply = await doc.kernel.run<LabelFile>("save");
     if (!reply) return;
     const { annotations, images } = reply.result;

@@ -3,7 +3,7 @@ import type { Action } from "../actions";
 import type { AnnotatorTraits, ImageReply, Update } from "../traits";
 import { instancesIn, labelFile } from "./label_file";
 import { Network } from "./network";
-import { type OpenedImage, openImage, smallPicture } from "./opened_image";
+import { type Labeling, type OpenedImage, openImage, repeatSteps, sinceRestart, smallPicture } from "./opened_image";
 import type { FromWorker, LabelFile, SavedStep, ToWorker } from "./page_data";
 import { NO_PATCH, type Patch } from "./pixels";
 import { isEmpty, isPrompt, type Session, type Step } from "./session";
@@ -101,10 +101,10 @@ export class PageKernel {
       return { result: { pictures: await Promise.all(made) } };
     },
     go: ({ step }) => this.show(this.index + (step as number)),
-    goto: async ({ index }) => this.show(index === null ? await this.nextUnlabeled() : (index as number)),
+    goto: async ({ index }) => this.show(index === null ? this.nextUnlabeled() : (index as number)),
     submit: ({ key }) => this.finish("submit", key),
     skip: ({ key }) => this.finish("skip", key),
-    save: async () => ({ result: await this.labelFile() }),
+    save: async () => ({ result: this.labelFile() }),
     load: ({ file }) => this.load(file as LabelFile),
   };
 
@@ -184,15 +184,23 @@ export class PageKernel {
 
   private async open(index: number): Promise<OpenedImage> {
     const { page, images } = this.start;
-    const own = () => this.steps.filter(({ image }) => image === index);
     const opened =
       this.opened.get(index) ??
-      (await openImage(page.images[index], images[index], own(), this.network, this.nextLabel));
+      (await openImage(page.images[index], images[index], this.stepsOf(index), this.network, this.nextLabel));
     this.opened.delete(index);
     this.opened.set(index, opened);
     for (const old of this.opened.keys())
       if (this.opened.size > MAX_OPENED && old !== this.index) this.opened.delete(old);
     return opened;
+  }
+
+  private stepsOf(index: number): SavedStep[] {
+    return this.steps.filter(({ image }) => image === index);
+  }
+
+  /** Return the objects of an image without decoding its pixels, which takes long and may fail. */
+  private labeling(index: number): Labeling {
+    return this.opened.get(index) ?? repeatSteps(this.start.page.images[index], this.stepsOf(index));
   }
 
   private async show(index: number): Promise<Reply> {
@@ -227,42 +235,34 @@ export class PageKernel {
 
   /** Whether an image was finished or has objects; one that is not open counts by its steps. */
   private isDone(index: number): boolean {
-    const document = this.opened.get(index)?.session.document;
-    const isLabeled = document
-      ? document.state.entries.some(({ id }) => document.hasPixels(id))
-      : this.start.page.images[index].instances.length > 0 || this.steps.some(({ image }) => image === index);
+    const opened = this.opened.get(index);
+    const { given, later } = sinceRestart(this.start.page.images[index], this.stepsOf(index));
+    const isLabeled = opened ? hasObjects(opened) : given.length > 0 || later.length > 0;
     return isLabeled || this.finished.has(index);
   }
 
-  private async nextUnlabeled(): Promise<number> {
+  private nextUnlabeled(): number {
     const { length } = this.start.page.images;
     for (let i = 1; i < length; i++) {
       const index = (this.index + i) % length;
-      const { document } = (await this.open(index)).session;
-      if (!document.state.entries.some(({ id }) => document.hasPixels(id))) return index;
+      if (!hasObjects(this.labeling(index))) return index;
     }
     throw new Error("all other images have objects");
   }
 
-  private async labelFile(): Promise<LabelFile> {
+  private labelFile(): LabelFile {
     const { images, traits } = this.start.page;
-    const labeled = [];
-    for (const [index, image] of images.entries()) {
-      const { session, given } = await this.open(index);
-      labeled.push({ image: { ...image, instances: given }, document: session.document, done: session.done });
-    }
+    const labeled = images.map((image, index) => {
+      const { session, given } = this.labeling(index);
+      return { image: { ...image, instances: given }, document: session.document, done: session.done };
+    });
     return labelFile(labeled, traits.labels);
   }
 
   /** Replace the objects of all images that a file names. */
   private async load(file: LabelFile): Promise<Reply> {
-    const found = instancesIn(file);
-    const { images } = this.start.page;
-    const known = images.flatMap(({ name }, index) => (found.has(name) ? [index] : []));
-    if (!known.length)
-      throw new Error("The file has labels of none of these images. Load a file that was saved from this page.");
-    for (const index of known) {
-      this.save({ image: index, kind: "restart", instances: found.get(images[index].name) ?? [] });
+    for (const [index, instances] of instancesIn(file, this.start.page.images)) {
+      this.save({ image: index, kind: "restart", instances });
       this.opened.delete(index);
     }
     return this.show(this.index);
@@ -281,4 +281,8 @@ export class PageKernel {
     if (key !== undefined && key !== this.key)
       throw new Error("Another image is shown now, so this change was not made. Repeat it here, or go back.");
   }
+}
+
+function hasObjects({ session: { document } }: Labeling): boolean {
+  return document.state.entries.some(({ id }) => document.hasPixels(id));
 }
