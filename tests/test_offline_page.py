@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,9 +93,12 @@ def test_pixels_that_a_browser_would_change_are_encoded_again(image, tmp_path):
     exif[0x0112] = 6
     Image.fromarray(image).save(tmp_path / "turned.jpg", exif=exif)
     Image.fromarray(image).save(tmp_path / "profile.png", icc_profile=b"wide gamut")
-    page = export_html([tmp_path / "turned.jpg", tmp_path / "profile.png"], tmp_path / "label.html", view_only=True)
+    Image.fromarray(image).save(tmp_path / "transparent.png", transparency=tuple(image[0, 0].tolist()))
+    cv2.imwrite(str(tmp_path / "16_bits.png"), image.astype(np.uint16))  # Pillow reads it as 8 bits, which are all 0.
+    names = ("turned.jpg", "profile.png", "transparent.png", "16_bits.png")
+    page = export_html([tmp_path / name for name in names], tmp_path / "label.html", view_only=True)
     parts = parts_of(page)
-    for number, name in enumerate(("turned.jpg", "profile.png")):
+    for number, name in enumerate(names):
         (tmp_path / "decoded.webp").write_bytes(base64.b64decode(parts[f"image-{number}"]))
         assert np.array_equal(np.asarray(Image.open(tmp_path / "decoded.webp")), cdwidget.read_image(tmp_path / name))
 
@@ -135,7 +139,20 @@ def test_wrong_arguments_raise_errors_and_write_nothing(image, tmp_path):
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG")
     with pytest.raises(ValueError, match="damaged"):
         export_html([image, tmp_path / "damaged.png"], tmp_path / "label.html", view_only=True)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    for instance, error in (
+        (Instance(np.ones((60, 40), bool)), r"a\.png: the mask has shape \(60, 40\)"),
+        (Instance(image[..., 0] > 100, attributes={"area": float("nan")}), r"a\.png: attributes must be an object that JSON can hold"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            export_html(Item(tmp_path / "a.png", [instance]), tmp_path / "label.html", view_only=True)
     assert not (tmp_path / "label.html").exists()
+
+
+def test_a_page_does_not_depend_on_where_it_is_exported(image, tmp_path, monkeypatch):
+    monkeypatch.setattr("cdwidget.widget.transport.get_ipython", lambda: object())
+    page = export_html(image, tmp_path / "label\udcff.html", title="label\udcff", view_only=True)  # As Linux names a file of other bytes.
+    assert json.loads(parts_of(page)["page"])["traits"]["_is_notebook"] is False and "<title>label?</title>" in page.read_text()
 
 
 def test_attributes_are_declared_in_the_page(image, tmp_path):

@@ -21,6 +21,7 @@ from cdwidget.formats.io import open_replacement
 from cdwidget.images import ImageSource, list_images, read_image
 from cdwidget.items import Instance, Item
 from cdwidget.rle import encode_uncompressed
+from cdwidget.session.opening import open_document
 from cdwidget.widget.settings import AnnotatorSettings
 from cdwidget.widget.transport import STATIC_FOLDER, SharedWidget, bundled
 
@@ -51,7 +52,7 @@ def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None 
         The path that was written.
 
     Raises:
-        ValueError: If there is no image, an image cannot be decoded, or the path has another ending.
+        ValueError: If there is no image, an image cannot be decoded, an instance does not fit its image, or the path has another ending.
         FileNotFoundError: If an image does not exist.
         TypeError: If a setting is unknown.
 
@@ -74,7 +75,8 @@ def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None 
     described: list[dict[str, Any]] = []
     with open_replacement(path) as file:
         heading = escape(path.stem if title is None else title)
-        file.write(f"{HEAD}<title>{heading}</title><style>{bundled('offline.css')}</style></head><body>\n".encode())
+        head = f"{HEAD}<title>{heading}</title><style>{bundled('offline.css')}</style></head><body>\n"
+        file.write(head.encode(errors="replace"))  # A file name may hold bytes that are not text.
         for number, (source, name) in enumerate(zip(sources, _names(sources))):
             pixels, encoded, mime = _encode(source.path if isinstance(source, Item) else source)
             instances = source.instances if isinstance(source, Item) else ()
@@ -102,7 +104,8 @@ def _settings(traits: Mapping[str, Any]) -> dict[str, Any]:
     for name in NOTEBOOK_TOOLS:
         tools[name] = {"label": name.capitalize(), "source": "command", **tools.get(name, {}), "name": name, "why_off": NOTEBOOK_ONLY}
     phase = "ready" if settings["view_only"] else "loading"
-    return {**settings, "_tools": list(tools.values()), "_phase": {"name": phase, "error": ""}, "label": traits.get("label", "")}
+    shown = {"_tools": list(tools.values()), "_phase": {"name": phase, "error": ""}, "label": traits.get("label", "")}
+    return {**settings, **shown, "_is_notebook": False}
 
 
 def _names(sources: Sequence[Any]) -> list[str]:
@@ -126,7 +129,7 @@ def _encode(source: ImageSource) -> tuple[np.ndarray, bytes, str]:
     pixels = read_image(source)
     if isinstance(source, (str, os.PathLike)) and os.path.isfile(source):
         with Image.open(source) as file:
-            if _is_for_browsers(file):
+            if _is_for_browsers(file, pixels):
                 return pixels, Path(source).read_bytes(), f"image/{file.format.lower()}"  # type: ignore[union-attr]
     buffer = io.BytesIO()
     format = "WEBP" if max(pixels.shape) <= MAX_WEBP_SIDE_PX else "PNG"
@@ -134,18 +137,25 @@ def _encode(source: ImageSource) -> tuple[np.ndarray, bytes, str]:
     return pixels, buffer.getvalue(), f"image/{format.lower()}"
 
 
-def _is_for_browsers(file: Image.Image) -> bool:
-    """Return whether browsers decode a file to the same pixels as `read_image`."""
+def _is_for_browsers(file: Image.Image, pixels: np.ndarray) -> bool:
+    """Return whether browsers decode a file to the pixels of `read_image`, which shows 16 bits and transparent pixels in its own way."""
     is_plain = file.format in BROWSER_FORMATS and file.mode in ("L", "RGB") and getattr(file, "n_frames", 1) == 1
-    return is_plain and "icc_profile" not in file.info and file.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    is_plain = is_plain and "icc_profile" not in file.info and file.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    return is_plain and np.array_equal(np.asarray(file.convert("RGB")), pixels)
 
 
 def _describe(shape: tuple[int, ...], name: str, mime: str, instances: Iterable[Instance]) -> dict[str, Any]:
+    height, width = shape[:2]
+    try:
+        document = open_document(height, width, None, instances)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    *given, _new = document.state.entries
     described = [
-        {"id": number, "label": one.label, "attributes": dict(one.attributes), "mask": encode_uncompressed(one.mask)}
-        for number, one in enumerate(instances, 1)
+        {"id": one.id, "label": one.label, "attributes": dict(one.attributes), "mask": encode_uncompressed(document.instance(one).mask)}
+        for one in given
     ]
-    return {"name": name, "width": shape[1], "height": shape[0], "mime": mime, "instances": described}
+    return {"name": name, "width": width, "height": height, "mime": mime, "instances": described}
 
 
 def _model_files() -> Iterator[tuple[str, bytes]]:
