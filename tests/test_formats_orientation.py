@@ -102,6 +102,18 @@ def test_the_edges_show_how_masks_count_pixels_if_the_size_does_not(tmp_path: Pa
     assert np.array_equal(mask_of(square), as_shown)
 
 
+def test_a_file_that_says_that_its_masks_are_of_the_shown_image_is_not_examined(tmp_path: Path) -> None:
+    """A page without a kernel writes such files."""
+    photo(tmp_path / "a.png", 3)
+    path = save(tmp_path, "a.png")
+    content = json.loads(path.read_text())
+    for info, expected in (({"exif_orientation": "applied"}, 0), ({}, 255), (None, 255)):
+        path.write_text(json.dumps({**content, "info": info}))
+        assert brightness(cdwidget.read("coco", path)[0]) == expected
+    path.write_text(json.dumps({**content, "info": {"exif_orientation": "applied"}}))
+    assert brightness(cdwidget.read("coco", path, stored_pixels=True)[0]) == 255
+
+
 def test_an_image_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) -> None:
     photo(tmp_path / "a.png", 3)
     photo(tmp_path / "b.png", 3)

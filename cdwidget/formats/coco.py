@@ -90,7 +90,8 @@ def read_annotations(
         found[record["image_id"]].add(record, number)
     distinct = list({id(image): image for image in found.values()}.values())
     items = [
-        image.item(str(path), labels, problems, stored) for image, stored in _with_stored_pixels(distinct, str(path), labels, problems)
+        image.item(str(path), labels, problems, stored)
+        for image, stored in _with_stored_pixels(distinct, str(path), labels, problems, _stored_pixels(content, problems))
     ]
     extra = {key: value for key, value in content.items() if key not in LIST_KEYS}
     return Dataset(items, classes, {FORMAT: {**extra, "categories": _category_fields(content)}})
@@ -250,16 +251,22 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
     return found
 
 
+def _stored_pixels(content: Mapping[str, Any], problems: Problems) -> bool | None:
+    """Return whether annotations count the pixels as stored, if the reader or the file itself says so; a page without a kernel does."""
+    info = content.get("info")
+    is_upright = isinstance(info, Mapping) and info.get("exif_orientation") == "applied"
+    return False if problems.stored_pixels is None and is_upright else problems.stored_pixels
+
+
 def _with_stored_pixels(
-    images: Sequence[ImageRecord], file: str, labels: Mapping[Any, str], problems: Problems
+    images: Sequence[ImageRecord], file: str, labels: Mapping[Any, str], problems: Problems, default: bool | None
 ) -> Iterator[tuple[ImageRecord, bool]]:  # fmt: skip
     """Yield each image, and whether its annotations count the pixels as stored.
 
     The size in the file shows it for images turned by 90 degrees. The others, such as those turned by 180, are taken as these are, or else
-    as their masks fit the edges of the image.
+    as their masks fit the edges of the image; `default` decides it if given.
     """
     sizes = [image.has_stored_size for image in images]
-    default = problems.stored_pixels
     if default is None:
         is_shown = any(size is not None for size in sizes)
         default = any(sizes) if is_shown else _fit_stored_pixels(images, file, labels, problems)

@@ -37,7 +37,7 @@ export function labelFile(images: readonly LabeledImage[], labels: readonly stri
     }
   }
   return {
-    info: { description: "Labeled in a page of cdwidget" },
+    info: { description: "Labeled in a page of cdwidget", exif_orientation: "applied" },
     images: images.map(({ image: { name, width, height } }, i) => ({ id: i + 1, file_name: name, width, height })),
     categories,
     annotations,

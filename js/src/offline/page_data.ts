@@ -48,7 +48,7 @@ export interface Log {
 
 /** A COCO file, with the logs of the images by their names. */
 export interface LabelFile {
-  info: { description: string };
+  info: { description: string; exif_orientation: "applied" }; // masks are of the images as they are shown
   images: { id: number; file_name: string; width: number; height: number }[];
   categories: { id: number; name: string }[];
   annotations: {
