@@ -108,6 +108,13 @@ def test_a_page_for_viewing_has_no_model(image, tmp_path):
     assert page.stat().st_size < 1_000_000 and "runtime" not in parts_of(page)
 
 
+def test_a_front_end_that_is_not_built_is_reported_and_nothing_is_written(image, tmp_path, monkeypatch):
+    monkeypatch.setattr("cdwidget.widget.transport.STATIC_FOLDER", tmp_path / "static")
+    with pytest.raises(FileNotFoundError, match=r"offline\.css of the front end is missing in .*static; .*npm run build"):
+        export_html(image, tmp_path / "label.html", view_only=True)
+    assert not (tmp_path / "label.html").exists()
+
+
 def test_repeated_names_get_their_folders(image, tmp_path):
     for folder in ("day", "night"):
         (tmp_path / folder).mkdir()

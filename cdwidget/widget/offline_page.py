@@ -23,7 +23,7 @@ from cdwidget.items import Instance, Item
 from cdwidget.rle import encode_uncompressed
 from cdwidget.session.opening import open_document
 from cdwidget.widget.settings import AnnotatorSettings
-from cdwidget.widget.transport import STATIC_FOLDER, SharedWidget, bundled
+from cdwidget.widget.transport import STATIC_FOLDER, SharedWidget, bundled, static_file
 
 MODEL_FILES = STATIC_FOLDER.parent / "model" / "weights"
 CHECKPOINT, GRAPHS = "cdnet-lite.safetensors", "cdnet-lite.graphs.safetensors"  # Of the only model that is small enough.
@@ -38,7 +38,7 @@ HEAD = '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="v
 def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None = None, **traits: Any) -> Path:
     """Write a page for labeling images in a browser without a kernel.
 
-    The page is one file that opens anywhere, also offline. It holds the images, the annotator and the model cdnet-lite, 8 MB without
+    The page is one file that opens anywhere, also offline. It holds the images, the annotator and the model cdnet-lite, 10 MB without
     the images. Every change is kept in the browser; the button "Save labels" writes one COCO file, which `cdwidget.read` reads. The
     key "sessions" of that file holds the log of each image, for `Session.replay`.
 
@@ -160,7 +160,7 @@ def _describe(shape: tuple[int, ...], name: str, mime: str, instances: Iterable[
 
 def _model_files() -> Iterator[tuple[str, bytes]]:
     """Yield the gzipped files of the network: onnxruntime, the weights, and the graphs."""
-    yield "runtime", (STATIC_FOLDER / "onnxruntime.wasm.gz").read_bytes()
+    yield "runtime", static_file("onnxruntime.wasm.gz")
     yield "checkpoint", gzip.compress((MODEL_FILES / CHECKPOINT).read_bytes())
     yield "graphs", gzip.compress((MODEL_FILES / GRAPHS).read_bytes())
 

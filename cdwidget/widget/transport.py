@@ -47,7 +47,17 @@ def bundled(name: str) -> str:
 
     Given a path, anywidget would keep every widget alive to watch the file.
     """
-    return (STATIC_FOLDER / name).read_text(encoding="utf-8")
+    return static_file(name).decode()
+
+
+def static_file(name: str) -> bytes:
+    """Return a file built by `npm run build`; raise FileNotFoundError with the way to build it."""
+    try:
+        return (STATIC_FOLDER / name).read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{name} of the front end is missing in {STATIC_FOLDER}; install cdwidget again, or run `npm ci && npm run build` in js/"
+        ) from error
 
 
 def unknown_keyword(widget: type, name: str, traits: Collection[str]) -> TypeError:
