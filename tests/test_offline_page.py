@@ -103,6 +103,16 @@ def test_pixels_that_a_browser_would_change_are_encoded_again(image, tmp_path):
         assert np.array_equal(np.asarray(Image.open(tmp_path / "decoded.webp")), cdwidget.read_image(tmp_path / name))
 
 
+def test_browsers_refuse_all_requests_of_a_page(image, tmp_path):
+    title = '"></title><script>alert(1)</script>'
+    text = export_html(image, tmp_path / "label.html", title=title, labels=["</script><b>", "a\u2028b"], view_only=True).read_text()
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+    assert text.index(policy) < min(text.index("<style>"), text.index("<script"))
+    sources = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert sources["default-src"] == "'none'" and not re.search(r"https?:|\*|'self'", policy)
+    assert title not in text and "</script><b>" not in text and "\u2028" not in text
+
+
 def test_a_page_for_viewing_has_no_model(image, tmp_path):
     page = export_html(image, tmp_path / "look.html", view_only=True)
     assert page.stat().st_size < 1_000_000 and "runtime" not in parts_of(page)

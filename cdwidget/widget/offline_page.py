@@ -32,7 +32,14 @@ NOTEBOOK_TOOLS = ("superpixel", "matte", "snap")  # They need OpenCV or PyMattin
 OWN_TRAITS = {*vars(SharedWidget), *vars(AnnotatorSettings)}
 BROWSER_FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_WEBP_SIDE_PX = 16383
-HEAD = '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+POLICY = (  # Browsers refuse all requests, so that neither images nor labels can leave the page.
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src data: blob:; form-action 'none'; base-uri 'none'"
+)
+HEAD = (
+    f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    '<meta name="viewport" content="width=device-width">'
+)
 
 
 def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None = None, **traits: Any) -> Path:
