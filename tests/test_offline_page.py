@@ -95,7 +95,8 @@ def test_pixels_that_a_browser_would_change_are_encoded_again(image, tmp_path):
     Image.fromarray(image).save(tmp_path / "profile.png", icc_profile=b"wide gamut")
     Image.fromarray(image).save(tmp_path / "transparent.png", transparency=tuple(image[0, 0].tolist()))
     cv2.imwrite(str(tmp_path / "16_bits.png"), image.astype(np.uint16))  # Pillow reads it as 8 bits, which are all 0.
-    names = ("turned.jpg", "profile.png", "transparent.png", "16_bits.png")
+    np.save(tmp_path / "array.npy", image)
+    names = ("turned.jpg", "profile.png", "transparent.png", "16_bits.png", "array.npy")
     page = export_html([tmp_path / name for name in names], tmp_path / "label.html", view_only=True)
     parts = parts_of(page)
     for number, name in enumerate(names):

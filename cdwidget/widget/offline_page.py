@@ -8,13 +8,14 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from cdwidget.catalogue import Catalogue
 from cdwidget.formats.io import open_replacement
@@ -135,7 +136,7 @@ def _encode(source: ImageSource) -> tuple[np.ndarray, bytes, str]:
     """Return an image, uint8 (H, W, 3), and a file of exactly these pixels for browsers, with its MIME type."""
     pixels = read_image(source)
     if isinstance(source, (str, os.PathLike)) and os.path.isfile(source):
-        with Image.open(source) as file:
+        with suppress(UnidentifiedImageError), Image.open(source) as file:  # Of other formats than images, such as NumPy's.
             if _is_for_browsers(file, pixels):
                 return pixels, Path(source).read_bytes(), f"image/{file.format.lower()}"  # type: ignore[union-attr]
     buffer = io.BytesIO()
