@@ -5,9 +5,9 @@ import { paintMasks } from "../layers";
 import type { DocumentHost, LabelHost, ObjectHost, Part } from "./host";
 
 const SIDE_PX = 512; // longer side
-const QUALITY = 0.75; // of the JPEG
+const QUALITIES = [0.75, 0.5, 0.25]; // of the JPEG; the first one that is small enough is used
 const REST_MS = 1_500; // after the last change
-const MAX_LENGTH = 80_000; // characters; a picture with more is not kept, so that notebooks stay small
+const MAX_LENGTH = 80_000; // characters, so that notebooks stay small
 
 /** Show the picture while `isNeeded`. */
 export function savedPicture(model: Pick<Model<{ _snapshot: string }>, "get">, isNeeded: () => boolean): Part {
@@ -52,8 +52,7 @@ export function snapshot(host: DocumentHost & LabelHost & ObjectHost, signal: Ab
       isHighlighted: () => false,
       onWhite: false,
     });
-    const address = canvas.toDataURL("image/jpeg", QUALITY);
-    if (address.length <= MAX_LENGTH) doc.model.set("_snapshot", address);
+    doc.model.set("_snapshot", jpegAddress(canvas));
   }
 
   return {
@@ -67,4 +66,13 @@ export function snapshot(host: DocumentHost & LabelHost & ObjectHost, signal: Ab
       timer = setTimeout(draw, REST_MS);
     },
   };
+}
+
+/** Return a canvas as the address of a JPEG; "" if none is small enough, since an older picture would show other masks. */
+export function jpegAddress(canvas: Pick<HTMLCanvasElement, "toDataURL">): string {
+  for (const quality of QUALITIES) {
+    const address = canvas.toDataURL("image/jpeg", quality);
+    if (address.length <= MAX_LENGTH) return address;
+  }
+  return "";
 }
