@@ -154,6 +154,9 @@ def test_wrong_arguments_raise_errors_and_write_nothing(image, tmp_path):
         export_html(image, tmp_path / "label.html", classes=["cup"])
     with pytest.raises(ValueError, match="no image"):
         export_html([], tmp_path / "label.html")
+    for traits in ({"mode": "semantic", "labels": ["cup"]}, {"tool": "superpixel"}, {"locked": True}):
+        with pytest.raises(ValueError, match=f"^{next(iter(traits))}=.* works only in a notebook; leave it out"):
+            export_html(image, tmp_path / "label.html", **traits)
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG")
     with pytest.raises(ValueError, match="damaged"):
         export_html([image, tmp_path / "damaged.png"], tmp_path / "label.html", view_only=True)

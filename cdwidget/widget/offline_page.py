@@ -30,6 +30,7 @@ MODEL_FILES = STATIC_FOLDER.parent / "model" / "weights"
 CHECKPOINT, GRAPHS = "cdnet-lite.safetensors", "cdnet-lite.graphs.safetensors"  # Of the only model that is small enough.
 NOTEBOOK_ONLY = "works only in a notebook"
 NOTEBOOK_TOOLS = ("superpixel", "matte", "snap")  # They need OpenCV or PyMatting.
+NOTEBOOK_SETTINGS = {"mode": ("semantic",), "tool": NOTEBOOK_TOOLS, "locked": (True,)}  # Values that a page would not use.
 OWN_TRAITS = {*vars(SharedWidget), *vars(AnnotatorSettings)}
 BROWSER_FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_WEBP_SIDE_PX = 16383
@@ -106,8 +107,10 @@ def _settings(traits: Mapping[str, Any]) -> dict[str, Any]:
     widget = AnnotatorSettings(**traits)
     settings = widget.get_state([name for name in AnnotatorSettings.class_traits(sync=True) if name in OWN_TRAITS])
     widget.close()
-    if settings.get("mode") == "semantic":
-        raise ValueError("mode='semantic' works only in a notebook; leave it out, or use Annotator(images, mode='semantic')")
+    for name, values in NOTEBOOK_SETTINGS.items():
+        if settings[name] in values:
+            given = f"{name}={settings[name]!r}"
+            raise ValueError(f"{given} {NOTEBOOK_ONLY}; leave it out, or use Annotator(images, {given})")
     tools = {tool["name"]: tool for tool in settings["_tools"]}
     for name in NOTEBOOK_TOOLS:
         tools[name] = {"label": name.capitalize(), "source": "command", **tools.get(name, {}), "name": name, "why_off": NOTEBOOK_ONLY}
