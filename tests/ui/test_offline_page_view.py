@@ -33,6 +33,7 @@ def opened(folder: Path, browser: Browser) -> Iterator[Page]:
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(error.stack or error.message))
     page.on("request", lambda request: request.url.startswith(("file:", "blob:")) or problems.append(f"requested {request.url}"))
+    page.on("console", lambda message: "Security Policy" in message.text and problems.append(message.text))
     page.goto((folder / "label.html").as_uri())
     yield page
     context.close()
