@@ -112,7 +112,7 @@ def link(images: Path, number: int, recorded: dict[str, EncodedItem], rng: np.ra
     path = images / f"image-{number:07}.jpg"
     os.link(images.parent / f"{name}.jpg", path)
     statuses = rng.choice(list(STATUSES), INSTANCES_PER_IMAGE, p=list(STATUSES.values()))
-    records: list[Record] = [replace(one, status=str(status)) for one, status in zip(recorded[name].records, statuses)]
+    records: list[Record] = [one._replace(status=str(status)) for one, status in zip(recorded[name].records, statuses)]
     return replace(recorded[name], item=Item(path), records=records)
 
 
