@@ -13,7 +13,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator
 from cdwidget.widget.active_image import ImageChanged
-from cdwidget.widget.requests import Requests
+from cdwidget.widget.operations import annotator_operations
 from support.token_predictor import BrightPredictor, bright_squares
 
 SQUARES = [(8, 8), (40, 8), (8, 40), (40, 40)]  # upper left corners
@@ -34,7 +34,7 @@ def annotator() -> Annotator:
 
 
 def operations_of(annotator: Annotator) -> dict[str, Any]:
-    return Requests(annotator.active_image, annotator, lambda event: ([], 0), lambda index: False).operations
+    return annotator_operations(annotator.active_image, annotator, lambda event: ([], 0), lambda index: False)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from cdwidget.widget.colors import object_color
 from cdwidget.widget.encoder import preload_tool
 from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
-from cdwidget.widget.requests import THREADED_REQUESTS, Requests
+from cdwidget.widget.operations import THREADED_REQUESTS, annotator_operations
 from cdwidget.widget.semantic import class_map
 from cdwidget.widget.settings import AnnotatorSettings
 from cdwidget.widget.submission import Submission
@@ -116,7 +116,8 @@ class Annotator(AnnotatorSettings):
             super().close()
             raise
         self.active_image.next_label = traits.get("label", self.active_image.next_label)
-        self._channel = Channel(self, Requests(self.active_image, self, self._finish, self._submission.has).operations, THREADED_REQUESTS)
+        operations = annotator_operations(self.active_image, self, self._finish, self._submission.has)
+        self._channel = Channel(self, operations, THREADED_REQUESTS)
         self.observe(self._on_trait, names=list(ACTION_OF_TRAIT))
         self.observe(lambda change: preload_tool(change["new"]), names=["tool"])
         preload_tool(self.tool)
@@ -373,7 +374,7 @@ class Annotator(AnnotatorSettings):
             raise
 
     def _finish(self, event: str) -> tuple[list[str], int]:
-        """Finish the image as submitted or skipped, then show the next one, as `Requests` describes."""
+        """Finish the image as submitted or skipped, then show the next one, as `ListRequests` describes."""
         if event == "submit" and not self.view_only and self.session.mask_patch().any():
             self.apply(Accept())
         images = self.active_image.images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from threading import Lock
 from typing import Iterator, Sequence
 
@@ -9,7 +10,9 @@ from cdwidget.examples import ExamplePredictor, Proposal
 from cdwidget.examples.proposals import is_duplicate, session_examples
 from cdwidget.rle import encode
 from cdwidget.session import Paste, Session
-from cdwidget.widget.transport import Reply
+from cdwidget.widget.active_image import ActiveImage, ImageChanged
+from cdwidget.widget.requests import EditRequest
+from cdwidget.widget.transport import Operation, Reply
 
 MIN_SENT_SCORE = 0.1  # The page hides proposals below its slider.
 
@@ -72,3 +75,51 @@ class SimilarObjects:
         if number not in self._proposals:
             raise ValueError(f"there is no proposal {number}; search again")
         return self._proposals[number]
+
+
+class SimilarRequests:
+    """Operations on the proposals for the image being shown, which the page may request.
+
+    Args:
+        active_image: The image.
+        edit: Runs an edit of the image.
+
+    Attributes:
+        operations: The function for each name.
+    """
+
+    def __init__(self, active_image: ActiveImage, edit: EditRequest) -> None:
+        self._active = active_image
+        self._edit = edit
+        self._similar: SimilarObjects | None = None  # The newest search.
+        self._searches = 0
+        self._numbers = count()  # Of the proposals of all searches.
+        self.operations: dict[str, Operation] = {
+            "similar": self.similar,
+            "reject_similar": self.reject_similar,
+            "take_similar": self.take_similar,
+        }
+
+    def similar(self, instances: list[int]) -> Reply:
+        """Return the objects like some instances, as `SimilarObjects.find`; they stay proposals until the page takes them."""
+        self._searches += 1
+        search = self._searches
+        with self._active.busy():
+            self._active.wait_for_encoder()
+            similar = SimilarObjects(self._active.session, instances, self._numbers)
+            if search == self._searches:  # A search may end after a later one.
+                self._similar = similar
+            return similar.find()
+
+    def reject_similar(self, number: int) -> Reply:
+        """Reject a proposal and return the remaining ones, as `SimilarObjects.reject`."""
+        return self._shown_similar().reject(number)
+
+    def take_similar(self, numbers: list[int], key: int | None = None) -> Reply:
+        """Add proposals to the document in one step: {document} with its changes."""
+        return self._edit(lambda key: self._active.apply(self._shown_similar().taken(numbers), key), key)
+
+    def _shown_similar(self) -> SimilarObjects:
+        if self._similar is None or self._similar.session is not self._active.session:
+            raise ImageChanged("The proposals were of another image. Search again.")
+        return self._similar
