@@ -4,14 +4,12 @@ import base64
 import gc
 import io
 import json
-import re
 import weakref
 from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.request import urlopen
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,8 +19,8 @@ import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
 from cdwidget.catalogue import Conflict, ScoreValue
 from cdwidget.widget.gallery.decisions import MAX_DECISION_S, Decisions
-from cdwidget.widget.images import svg_path
 from support.gallery_page import GalleryPage, catalogue_of, scored
+from support.svg_paths import loops
 from support.widget_page import wait_until
 
 ODD_NAMES = ['it\'s "quoted".png', "<img src=x onerror=alert(1)>.png", "🐈‍⬛ ünï.png", "x" * 250 + ".png"]
@@ -48,11 +46,6 @@ def test_the_worst_come_first(page: GalleryPage) -> None:
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
     }  # fmt: skip
-
-
-def loops(path: str) -> list[np.ndarray]:
-    """Return the corners of each loop of an SVG path, (n, 2) in pixels."""
-    return [np.array([corner.split() for corner in loop.split("L")], float) for loop in re.findall(r"M([^MZ]*)Z", path)]
 
 
 @pytest.mark.parametrize(
@@ -124,28 +117,6 @@ def test_a_picture_is_numbered_by_the_changes_of_its_masks(page: GalleryPage, ca
     item = catalogue.item(catalogue.rows([11], of="instances")[0].item)
     catalogue.update(item.id, [Instance(np.roll(one.mask, 3, 0), one.label, one.id) for one in item.instances])
     assert drawn() == (before[0] + 1, before[1] + 1)
-
-
-@pytest.mark.parametrize("shape", [(30, 40), (144, 192), (512, 300)])
-def test_an_outline_follows_the_mask(shape: tuple[int, int]) -> None:
-    height, width = shape
-    mask = np.zeros(shape, np.uint8)
-    cv2.ellipse(mask, (width // 2, height // 2), (width // 3, height // 4), 20, 0, 360, 255, -1)
-    cv2.circle(mask, (width // 2, height // 2), height // 8, 0, -1)
-    mask[1:3, 1:3] = 255
-    found = loops(svg_path(mask))
-    drawn = np.zeros((8 * height, 8 * width), np.uint8)
-    cv2.fillPoly(drawn, [np.round(8 * loop - 0.5).astype(np.int32) for loop in found], 255)  # by the even-odd rule
-    again = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA) > 127
-    assert len(found) == 3 and (again & (mask > 0)).sum() / (again | (mask > 0)).sum() > 0.96
-    assert sum(map(len, found)) < 150, "a line is two corners, however long"
-    assert svg_path(np.zeros(shape, np.uint8)) == ""
-
-
-def test_a_speck_has_an_outline() -> None:
-    mask = np.zeros((144, 192), np.uint8)
-    mask[20, 30] = 255
-    assert svg_path(mask) == "M30.25 20.25Z", "round ends of lines make this a dot"
 
 
 def test_decisions_are_written_and_the_page_is_notified(page: GalleryPage, catalogue: Catalogue) -> None:

@@ -2,7 +2,7 @@
 
 A row is an image. Its objects are a struct of lists or a list of structs, with boxes in the form of COCO and, if there are any,
 segmentations (run lengths or polygons). Rows may have an image of class numbers instead, as sets for semantic segmentation do: each class
-is one instance. `datasets.load_dataset` reads what is written. Parquet needs pyarrow (`pip install 'cdwidget[parquet]'`).
+is one instance. `datasets.load_dataset` reads the result. Parquet needs pyarrow (`pip install 'cdwidget[parquet]'`).
 """
 
 from __future__ import annotations

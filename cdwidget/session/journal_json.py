@@ -99,7 +99,7 @@ def state_from_json(data: Mapping[str, Any], old_state: State, box: Bbox | None 
 
 
 def _spliced(old: BlockMap[Entry], splice: Any, changed: Mapping[int, Entry]) -> BlockMap[Entry]:
-    """Return entries of which a range is replaced: [start, number of removed ids, ids in their place]."""
+    """Replace a range of ids; `splice` is [start, number of ids to remove, ids to insert]."""
     start, removed, ids = splice
     if not 0 <= _whole(start) <= start + _whole(removed) <= len(old):
         raise ValueError("ids are replaced that do not exist")

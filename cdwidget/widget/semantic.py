@@ -1,4 +1,4 @@
-"""Semantic mode of an Annotator: what is drawn belongs to a class, which takes its pixels from the others."""
+"""Semantic mode of an Annotator: each drawing is added to its class and removed from all others."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def redo_step(session: Session) -> list[Change]:
 
 
 def joined(first: Change, last: Change) -> Change:
-    """Return one change for two in a row, of which only the first changes pixels."""
+    """Join two successive changes into one; only the first may change pixels."""
     return replace(first, new_state=last.new_state)
 
 

@@ -293,7 +293,7 @@ export class RequestPool {
   }
 }
 
-/** Set the trait that makes marimo run the dependent cells. In a notebook nobody waits for it. */
+/** Set the trait that makes marimo run the dependent cells. Notebooks do not need it. */
 export function reportRevision(
   model: Pick<Model<{ _is_notebook: boolean; revision: number }>, "get" | "set" | "save_changes">,
   revision: number,

@@ -238,7 +238,7 @@ test("a new list reloads only the pictures that have changed, and retries those 
   expect((await loadPictures()).sort()).toEqual([2, 5]);
 });
 
-test("labels and tags are given to several instances, and the number is told", async () => {
+test("labels and tags are set on several instances, and a message shows how many", async () => {
   void queue.setLabel([1, 2], "bird");
   expect(model.requested("label")).toMatchObject([{ ids: [1, 2], label: "bird" }]);
   await model.answer("label", { result: { changed: 2 } });

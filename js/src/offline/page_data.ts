@@ -22,7 +22,7 @@ export interface GivenImage {
 }
 
 export interface PageData {
-  id: string; // of the page; what was labeled in it is kept in the browser under this name
+  id: string; // of the page; the browser stores its labels under this name
   traits: AnnotatorTraits;
   images: GivenImage[];
 }

@@ -92,7 +92,7 @@ export function attributeForm(host: DocumentHost & FocusHost): Part {
     const focused = focusedNear(fields);
     const isSame = title.dataset.id === String(current.id);
     const position = focused && isSame ? controls().indexOf(focused as HTMLElement) : -1;
-    if (position >= 0 && focused?.matches("input:not([type=checkbox])")) return; // the field keeps what is being typed
+    if (position >= 0 && focused?.matches("input:not([type=checkbox])")) return; // do not overwrite a field that the user is typing in
     shown = state;
     title.dataset.id = String(current.id);
     setText(title, `Attributes of ${current.id}`);
