@@ -27,8 +27,9 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first image
 ModeName = Annotated[
     str,
     typer.Option(
-        help="click, human (anywhere in the error), box (a box first), stroke, edit (start from a mask of IoU 0.75-0.85), follow "
-        "(through sequences made from the photographs), or example (propose all objects of a class from one of them)."
+        help="click, human (anywhere in the error), box (a box first), stroke, edit (start from a mask of IoU 0.75-0.85), candidates "
+        "(the suggestions after one click), follow (through sequences made from the photographs), or example (propose all objects of a "
+        "class from one of them)."
     ),
 ]
 MaxClicks = Annotated[int, typer.Option(min=1, help="Maximum number of prompts per object.")]
@@ -69,6 +70,12 @@ def benchmark(
         images = checked("--data", read_searched_images, data, held_out, limit)
         check_out(out)
         echo(measure_examples(images, out, title))
+        return
+    if mode == "candidates":
+        targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
+        chosen = checked("--methods", _methods, methods)
+        check_out(out)
+        echo(measure_candidates(chosen, targets, out, title))
         return
     options = checked("--mode", Options, mode, max_clicks, plain, seed)
     sizes = checked("--size", read_sizes, size) if latency else []
@@ -185,6 +192,23 @@ def measure(
             write_csv(out.with_suffix(".csv"), results)
             plot_iou(out.with_suffix(".png"), results, title)
     return "\n\n".join(tables)
+
+
+def measure_candidates(methods: Sequence[Method], targets: Sequence[Target], out: Path | None, title: str) -> str:
+    """Collect the candidates of each object after one click, and return the table to print.
+
+    Args:
+        methods: The methods to compare.
+        targets: Objects to click.
+        out: JSON file for all figures, or None.
+        title: Title stored in it.
+    """
+    from cdwidget.benchmark.candidates import benchmark_candidates, candidates_table, write_candidates_json
+
+    runs = [run for method in methods for run in benchmark_candidates(method.name, targets, method.build())]
+    if out is not None:
+        write_candidates_json(out, runs, cdwidget=__version__, title=title, kind="candidates")
+    return candidates_table(runs)
 
 
 def measure_following(targets: Sequence[Target], frames: int, seed: int, out: Path | None, title: str) -> str:
