@@ -13,6 +13,7 @@ from cdwidget import Annotator
 from cdwidget.items import Instance, Item
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
+from cdwidget.session import Paste, SetTrackIds
 from cdwidget.widget import previous
 from support.annotator_page import AnnotatorPage
 from test_follow import ColorPredictor, ConstantQuality, scene
@@ -120,6 +121,37 @@ def test_copies_fit_the_image_and_have_different_numbers(tmp_path: Path) -> None
     request(w, "copy_previous")
     assert [one.track_id for one in w.instances] == [2, 3]
     assert w.instances[0].mask.shape == (96, 192) and w.instances[0].area == 2 * masks["red"].sum()
+
+
+def test_objects_are_not_copied_again_after_their_number_was_given_to_another_one(tmp_path: Path) -> None:
+    image, masks = scene(red=(40, 40), blue=(70, 70))
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    w = Annotator([Item(tmp_path / "0.png", [Instance(masks["red"], id=1)]), tmp_path / "1.png"], TwinPredictor())  # type: ignore[arg-type]
+    w.next()
+    request(w, "copy_previous")
+    assert [one.track_id for one in w.instances] == [1]
+    w.previous()
+    assert w.instances[0].track_id == 1
+    w.apply(Paste.of([Instance(masks["blue"], "plate", track_id=7)]))
+    w.apply(SetTrackIds((w.instances[1].id or 0,), (5,)))
+    w.next()
+    assert request(w, "copy_previous") == "Copied 1 object of the previous image" and [one.track_id for one in w.instances] == [1, 5]
+    with pytest.raises(ValueError, match="here already"):
+        request(w, "copy_previous")
+
+
+def test_a_new_object_gets_a_number_that_no_object_of_any_image_has(tmp_path: Path) -> None:
+    image, masks = scene(red=(40, 40), blue=(70, 70))
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        cv2.imwrite(str(path), image)
+    items = [Item(paths[0], [Instance(masks["red"], track_id=1)]), paths[1], Item(paths[2], [Instance(masks["red"], track_id=2)])]
+    w = Annotator(items, TwinPredictor(), index=1, mask=None)  # type: ignore[arg-type]
+    w.apply(Paste.of([Instance(masks["blue"])]))
+    w.next()
+    request(w, "copy_previous")
+    assert sorted(one.track_id or 0 for one in w.instances) == [2, 3]
 
 
 def test_a_predictor_without_a_twin_cannot_follow(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ the mask; its prompts and prior come from the affinity of the frame's tokens to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from itertools import count
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox
 from cdwidget.predictor import Prediction, QualityModel, Tokens
 from cdwidget.prompts import Click, Prompt
+from cdwidget.session import Entry
+
+Tracked = TypeVar("Tracked", Instance, Entry)
 
 MIN_CERTAINTY = 0.66  # Below it, an object is lost.
 FLOW_SIDE_PX = 512  # Longer side of the images between which flow is computed.
@@ -117,7 +121,7 @@ class Follower:
 
         Args:
             image: The image that shows them, uint8 (H, W, 3), RGB.
-            instances: Its objects; those without pixels are left out. One without a track_id gets its id, or else its position from 1.
+            instances: Its objects; those without pixels are left out. One without a track_id gets its id, or else the next free number.
 
         Raises:
             ValueError: If a mask does not fit the image.
@@ -129,14 +133,13 @@ class Follower:
         self._quality.set_image(image)
         self._image = image
         self._tracks = []
-        for position, instance in enumerate(instances, 1):
+        for instance in with_track_ids(instances):
             if instance.mask.any():
-                track_id = next(number for number in (instance.track_id, instance.id, position) if number is not None)
                 sources = example_sources(tokens, center, instance.mask, ~instance.mask)
                 similar = float(_to_pixels(similarity(tokens, center, sources), instance.mask)[instance.mask].mean())
                 quality = self._quality.estimate(instance.mask).good_probability
-                named, prob = replace(instance, track_id=track_id), instance.mask.astype(np.float32)
-                self._tracks.append(_Track(named, prob, instance.area, quality, similar, sources, sources))
+                prob = instance.mask.astype(np.float32)
+                self._tracks.append(_Track(instance, prob, instance.area, quality, similar, sources, sources))
 
     def advance(self, image: np.ndarray) -> FollowedFrame:
         """Follow the objects into the next image.
@@ -315,6 +318,26 @@ def _surroundings(mask: np.ndarray) -> np.ndarray:
     x0, y0, x1, y1 = bbox(mask)
     width = max(3, round(SURROUNDINGS * max(x1 - x0, y1 - y0)))
     return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= width
+
+
+def with_track_ids(objects: Sequence[Tracked], taken: Collection[int] = ()) -> list[Tracked]:
+    """Return objects with different track_ids.
+
+    Args:
+        objects: Instances or entries; those with a track_id keep it, others get their id, or else the next free number.
+        taken: Numbers that other objects have.
+
+    Returns:
+        The objects in the same order.
+    """
+    used = {*taken, *(one.track_id for one in objects)}
+    named = []
+    for one in objects:
+        if one.track_id is None:
+            one = replace(one, track_id=next(number for number in count(one.id or 1) if number not in used))
+            used.add(one.track_id)
+        named.append(one)
+    return named
 
 
 def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from cdwidget.session.paste import Paste
 from cdwidget.session.prediction import Alternative, PromptResult
 from cdwidget.session.semantic import AddToClass
 from cdwidget.session.session import Session
+from cdwidget.session.tracks import SetTrackIds
 
 __all__ = [
     "SOURCES",
@@ -34,6 +35,7 @@ __all__ = [
     "Select",
     "Session",
     "SetAttributes",
+    "SetTrackIds",
     "Snap",
     "Split",
     "State",

@@ -18,6 +18,7 @@ from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.session.paste import Paste, paste
 from cdwidget.session.semantic import AddToClass, add_to_class, union
+from cdwidget.session.tracks import SetTrackIds, set_track_ids
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit, replace_pixels
 
 MAX_PARTS = 256  # Instances that one Split makes.
@@ -356,4 +357,5 @@ INSTANCE_ACTIONS: dict[type[Action], Callable[[Document, Any], Change]] = {
     Snap: _snap,
     Paste: paste,
     AddToClass: add_to_class,
+    SetTrackIds: set_track_ids,
 }

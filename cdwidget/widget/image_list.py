@@ -21,23 +21,16 @@ from cdwidget.formats.io import to_png, write_files
 from cdwidget.images import ImageSource, read_image
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.session import Session
+from cdwidget.session import Entry, Session
 from cdwidget.session.autosave import FileJournal
-from cdwidget.session.files import can_write, journal_path
-from cdwidget.widget.closed_image import ClosedImage, Version
+from cdwidget.session.files import can_write
+from cdwidget.widget.closed_image import ClosedImage
+from cdwidget.widget.journal_paths import Autosave, JournalPaths
 
 Source = Union[ImageSource, Item, Session]
-Autosave = Union[bool, str, "os.PathLike[str]"]
 MAX_OPEN_SESSIONS = 8  # Sessions with pixels and undo history; closed ones keep packed instances and their journal.
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 SAVED_NOTICE = "Saved after every change"
-
-
-def _as_folder(path: str | os.PathLike[str]) -> Path | None:
-    """Return a path that means a folder: it exists, ends with a slash or has no suffix; None for a file."""
-    text = os.path.expanduser(os.fspath(path))
-    is_folder = os.path.isdir(text) or text.endswith(("/", os.sep)) or not (os.path.exists(text) or Path(text).suffix)
-    return Path(text) if is_folder else None
 
 
 def _is_retired(session: Session) -> bool:
@@ -76,27 +69,21 @@ class ImageList:
         if len(sources) > 1 and options:
             names = " and ".join(f"{name}=" for name in options)
             raise ValueError(f"{names} works for a single image; got {len(sources)}. Give Item(path, instances) for each.")
-        if not isinstance(autosave, (bool, str, os.PathLike)):
-            raise TypeError(f"autosave is {autosave!r}; allowed are True, False, the path of a folder and, for one image, of a file")
-        self._journal_folder = None if isinstance(autosave, bool) else _as_folder(autosave)
-        if len(sources) > 1 and not isinstance(autosave, bool) and not self._journal_folder:
-            raise ValueError(
-                f"autosave={str(autosave)!r} is one file, but there are {len(sources)} images; give a folder, such as autosave='labels/'"
-            )
         if options and isinstance(sources[0], (Session, Item)):
             raise ValueError(f"{' and '.join(options)} cannot be given with a {type(sources[0]).__name__}, which brings its own")
-        if isinstance(sources[0], Session) and not isinstance(autosave, bool):
+        self._sources = list(sources)
+        self._journals = JournalPaths([self._path(index) for index in range(len(sources))], autosave)
+        if isinstance(sources[0], Session) and self._journals.are_given:
             raise ValueError("a Session brings its own journal; leave autosave out, and call FileJournal(path).resume(session) beforehand")
         self._reading = dict(reading or {})
         if self._reading and any(isinstance(source, Session) for source in sources):
             raise ValueError(
                 f"{' and '.join(f'{name}=' for name in self._reading)} cannot be given with a Session, which brings its own image"
             )
-        self._sources = list(sources)
         self._decoding = Lock()  # Two threads cannot decode one open file or PIL image at the same time.
-        self._journal_names = self._name_journals()
         self._open: OrderedDict[int, Session] = OrderedDict()
         self._closed: dict[int, ClosedImage] = {}
+        self._track_ids: set[int | None] = set()  # All that were found so far; empty before the first search.
         self._predictor = predictor
         self._options = options
         self._autosave = autosave
@@ -148,7 +135,7 @@ class ImageList:
             return journal.notice or SAVED_NOTICE
         if journal is not None or isinstance(self._sources[self.index], Session):
             return ""
-        path = self._journal_path(self.index)
+        path = self._journals[self.index]
         if path is not None:
             return f"Not saved: {path.parent} cannot be written to; give autosave='another folder/'"
         if self._autosave:
@@ -220,18 +207,27 @@ class ImageList:
         """Return the number of objects without a label of each image in `items` that has such objects, by file name."""
         counts: dict[str, int] = {}
         for index in range(len(self)):
-            instances, closed = self._instances(index) or (), self._closed.get(index)
-            is_packed = closed is not None and isinstance(instances, LazyInstances)  # Then no mask needs to be unpacked.
-            labels = [entry.label for entry, _ in closed.packed] if closed and is_packed else [one.label for one in instances]
-            if count := labels.count(""):
+            if count := sum(not one.label for one in self._entries(index)):
                 counts[(self._path(index) or self._array_path(index, None)).name] = count
         return counts
 
-    def previous_instances(self) -> Sequence[Instance]:
-        """Return the objects of the image before the open one; raise ValueError if there is no such image."""
+    def previous_session(self) -> Session:
+        """Return the session of the image before the open one, open for edits.
+
+        Raises:
+            ValueError: If there is no such image, or it cannot be decoded.
+            OSError: If it cannot be read.
+        """
         if self.index == 0:
             raise ValueError("This is the first image.")
-        return self._instances(self.index - 1) or ()
+        return self._session(self.index - 1)
+
+    def track_ids(self) -> set[int]:
+        """Return the track_ids that objects of any image have or had; the first call reads all images with saved edits."""
+        if not self._track_ids:
+            self._track_ids = {one.track_id for index in range(len(self)) for one in self._entries(index)}
+        self._track_ids.update(entry.track_id for session in self._open.values() for entry in session.state.entries)
+        return {track_id for track_id in self._track_ids if track_id is not None}
 
     def pixels(self, index: int) -> np.ndarray:
         """Return the pixels of an image, uint8 (H, W, 3); raise OSError or ValueError if it cannot be read."""
@@ -255,7 +251,7 @@ class ImageList:
             return self._open[index].instances
         if isinstance(source, Session):
             return source.instances
-        version = self._journal_version(index)
+        version = self._journals.version(index)
         if version and (index not in self._closed or self._closed[index].journal != version):
             try:
                 self._closed[index] = ClosedImage.of(self._open_session(index, read_only=True), version)
@@ -264,6 +260,12 @@ class ImageList:
         if index in self._closed:
             return self._closed[index].instances
         return source.instances if isinstance(source, Item) else None
+
+    def _entries(self, index: int) -> Sequence[Entry | Instance]:
+        """Return the instances of an image as `_instances`, without unpacking masks that are packed."""
+        instances, closed = self._instances(index) or (), self._closed.get(index)
+        is_packed = closed is not None and isinstance(instances, LazyInstances)
+        return [entry for entry, _ in closed.packed] if closed and is_packed else instances
 
     def _open_first(self, indices: Iterable[int], message: str) -> list[str]:
         """Open the first readable one of some images; return the problems of the others, or raise ValueError with a message."""
@@ -294,7 +296,7 @@ class ImageList:
         session = source if isinstance(source, Session) else self._open.get(index)
         if session is not None and not _is_retired(session):
             return any(session.patch(entry.id).any() for entry in session.state.entries)
-        if self._journal_version(index):
+        if self._journals.version(index):
             return True
         if index in self._closed:
             return bool(self._closed[index].packed)
@@ -337,15 +339,15 @@ class ImageList:
     def _close_session(self, index: int, session: Session) -> None:
         if isinstance(session.journal, FileJournal):
             session.journal.close()
-        self._closed[index] = ClosedImage.of(session, self._journal_version(index))
+        self._closed[index] = ClosedImage.of(session, self._journals.version(index))
 
     def _open_session(self, index: int, read_only: bool = False, force: bool = False) -> Session:
         """Open an image as it was left; read_only: without saving later edits; force: take it over from other processes."""
         source: Any = self._sources[index]
         if isinstance(source, Session):
             return source
-        path, version = self._journal_path(index), self._journal_version(index)
-        is_saved = not read_only and path is not None and (not isinstance(self._autosave, bool) or can_write(path))
+        path, version = self._journals[index], self._journals.version(index)
+        is_saved = not read_only and path is not None and (self._journals.are_given or can_write(path))
         closed = None if read_only else self._closed.get(index)
         if closed and (not is_saved or (closed.journal and not version)):  # No journal holds the edits.
             options: dict[str, Any] = {"instances": closed.instances}
@@ -365,34 +367,3 @@ class ImageList:
             if journal.notice:
                 warn(journal.notice, stacklevel=5)
         return session
-
-    def _journal_path(self, index: int) -> Path | None:
-        """Return the path of an image's journal, existing or not; None if it is not saved."""
-        if self._journal_folder is not None:
-            return self._journal_folder / self._journal_names[index]
-        if not isinstance(self._autosave, bool):
-            return Path(self._autosave).expanduser()
-        path = self._path(index)
-        return journal_path(path) if self._autosave and path is not None else None
-
-    def _name_journals(self) -> list[str]:
-        """Return the name of each image's journal in a folder: of its file, or image-1 and so on; a name given twice is numbered."""
-        names: dict[str, None] = {}
-        for index in range(len(self)):
-            path = self._path(index)
-            first = name = path.name if path else f"image-{index + 1}"
-            number = 1
-            while name in names:
-                number += 1
-                name = f"{first}-{number}"
-            names[name] = None
-        return [f"{name}.jsonl" for name in names]
-
-    def _journal_version(self, index: int) -> Version | None:
-        """Return the version of an image's journal file; None if there is no such file."""
-        path = self._journal_path(index)
-        try:
-            status = path and path.stat()
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size) if status else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from cdwidget.default_predictor import load_quality_model
-from cdwidget.examples.follow import Follower, resize_mask
+from cdwidget.examples.follow import Follower, resize_mask, with_track_ids
 from cdwidget.items import Instance
+from cdwidget.session import Session, SetTrackIds
 from cdwidget.widget.image_list import ImageList
 
 if TYPE_CHECKING:
@@ -60,27 +60,24 @@ def followed_objects(images: ImageList) -> tuple[list[Instance], str]:
 
 def _missing_objects(images: ImageList) -> list[Instance]:
     """Return the objects of the previous image, each with a track_id, whose track_id the open image does not have."""
-    objects = images.previous_instances()
-    if not objects:
+    session = images.previous_session()
+    if not session.instances:
         raise ValueError("The previous image has no objects.")
+    _number_objects(session, images)
     here = {entry.track_id for entry in images.session.state.entries}
-    missing = [one for one in _with_track_ids(objects) if one.track_id not in here]
+    missing = [one for one in session.instances if one.track_id not in here]
     if not missing:
         raise ValueError("All objects of the previous image are here already.")
     return missing
 
 
-def _with_track_ids(objects: Sequence[Instance]) -> list[Instance]:
-    """Return objects with different track_ids: an object without one gets its id, or the next number that is free."""
-    taken = {one.track_id for one in objects if one.track_id is not None}
-    named = []
-    for one in objects:
-        track_id = one.track_id
-        if track_id is None:
-            track_id = next(number for number in count(one.id or 1) if number not in taken)
-            taken.add(track_id)
-        named.append(replace(one, track_id=track_id))
-    return named
+def _number_objects(session: Session, images: ImageList) -> None:
+    """Give the objects of a session that have no track_id one that no other object has; it is saved with them."""
+    before = [entry for entry in session.state.entries if session.patch(entry.id).any()]
+    if all(entry.track_id is not None for entry in before):
+        return
+    after = with_track_ids(before, images.track_ids())
+    session.apply(SetTrackIds(tuple(entry.id for entry in after), tuple(entry.track_id or 0 for entry in after)))
 
 
 def _own_predictor(images: ImageList) -> Any:

@@ -28,6 +28,7 @@ from cdwidget.session import (
     Select,
     Session,
     SetAttributes,
+    SetTrackIds,
     Snap,
     Split,
 )
@@ -141,6 +142,7 @@ def any_action(random: Random, session: Session) -> Action:
         lambda: Delete(random.choice([None, random_id(), (random_id(), random_id())])),
         lambda: Relabel(random.choice(["", "cat", "dog"]), random.choice([None, random_id(), (random_id(), random_id())])),
         lambda: SetAttributes(random.choice([None, random_id()]), random.choice([{}, {"occluded": add}, {"pose": ["left", 1.5, None]}])),
+        lambda: SetTrackIds((random_id(),), (random.randrange(3),)),
         lambda: Lock(add),
         lambda: Duplicate(random.choice([None, random_id()])),
         lambda: Merge(random_id()),
