@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import sys
 from threading import Thread
 from typing import Any, Callable
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -169,37 +167,6 @@ def test_the_image_is_sent_as_a_file() -> None:
     file, mime = encode_image(np.zeros((3000, 8000, 3), np.uint8))
     width, height = Image.open(io.BytesIO(file)).size
     assert mime == "image/jpeg" and width * height <= 2_410_000 and abs(width / height - 8 / 3) < 0.01
-
-
-def test_the_repr_holds_a_small_png() -> None:
-    widget = Annotator(np.full((600, 800, 3), 90, np.uint8), ScriptedPredictor(np.tri(600, 800, dtype=bool)))
-    widget.apply(Click(1, 500))
-    bundle = widget._repr_mimebundle_()
-    assert bundle is not None and "application/vnd.jupyter.widget-view+json" in bundle[0]
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle[0]["image/png"]))).convert("RGB"))
-    assert picture.shape == (300, 400, 3)
-    assert np.ptp(picture[10, 300]) < 8 and np.ptp(picture[290, 10]) > 40  # Gray outside, tinted inside.
-
-
-def read_snapshot(widget: Annotator) -> np.ndarray:
-    address = widget.get_state("_snapshot")["_snapshot"]
-    assert address.startswith("data:image/jpeg;base64,") and len(address) <= 60_000
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
-
-
-def test_the_saved_state_holds_a_picture_of_the_masks_as_they_are() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (600, 800, 1), dtype=np.uint8).repeat(3, 2)
-    widget = Annotator(cv2.GaussianBlur(noise, (9, 9), 0), ScriptedPredictor(np.tri(600, 800, dtype=bool)))
-    widget.refresh()
-    assert widget.get_state("_snapshot")["_snapshot"] == ""  # Nothing shows the widget.
-    widget._repr_mimebundle_()
-    before = read_snapshot(widget)
-    widget.session.apply(Click(1, 500))
-    widget.refresh()
-    after = read_snapshot(widget)
-    assert after.shape == (300, 400, 3)
-    tint = np.ptp(after.astype(int), axis=2) - np.ptp(before.astype(int), axis=2)
-    assert tint[250:, :100].mean() > 20 > abs(tint[:50, 300:].mean())
 
 
 def test_the_requests_of_tools() -> None:

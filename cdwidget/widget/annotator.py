@@ -17,7 +17,7 @@ from cdwidget.images import WindowLike, list_images
 from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session, State
+from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session
 from cdwidget.widget import export
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.colors import object_color
@@ -79,7 +79,6 @@ class Annotator(AnnotatorSettings):
     _esm = bundled("annotator.js")
     _css = bundled("annotator.css")
 
-    _snapshot_state: State | None = None  # The state that the snapshot shows.
     _shell: Any = None  # IPython's shell; kept because get_ipython() fails when the interpreter exits.
 
     def __init__(
@@ -288,8 +287,7 @@ class Annotator(AnnotatorSettings):
         """
         if not self.active_image.is_sent:
             self._channel.notify(self.active_image.document())
-        if self._snapshot and self._snapshot_state is not self.session.state:
-            self._take_snapshot()
+        self._saved_picture.renew()
 
     def on_submit(self, callback: Callback) -> Callback:
         """Call `callback(widget)` when the user submits an image; works as a decorator.
@@ -388,13 +386,15 @@ class Annotator(AnnotatorSettings):
         return callback
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Start encoding the image when the widget is shown."""
+        """Start encoding the image when the widget is shown, and renew its static picture from now on."""
         self.active_image.encode()
+        if self._is_notebook and not self._snapshot:
+            self.active_image.listen(self._saved_picture.renew_later)
         return super()._repr_mimebundle_(**kwargs)
 
     def _draw_snapshot(self) -> np.ndarray:
-        self._snapshot_state = self.session.state
-        return thumbnail(self.session.image, [(one.mask, self._color(one)) for one in self.instances])
-
-    def _color(self, instance: Instance) -> str:
-        return object_color(instance.label, instance.id or 1, self.labels, self.colors)
+        with self.lock:  # A thread may edit the session meanwhile.
+            session = self.session
+            colors = {entry.id: object_color(entry.label, entry.id, self.labels, self.colors) for entry in session.state.entries}
+            masks = [(session.patch(id), color) for id, color in colors.items()]
+        return thumbnail(session.image, masks)

@@ -108,6 +108,7 @@ class EmbeddingMap(SharedWidget):
 
     def _show(self) -> None:
         self._map = {"key": self._map["key"] + 1}
+        self._saved_picture.renew_later()
 
     def _filter_gallery(self, ids: list[int]) -> None:
         if self.gallery is not None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import io
+import math
 from typing import Iterable, Sequence
 
 import cv2
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import ImageColor
 
 from cdwidget.catalogue.thumbnails import Thumbnail
-from cdwidget.masks import Bbox
+from cdwidget.masks import Bbox, Patch
 
 MAX_OVERVIEW_PIXELS = 2_400_000  # As many as a screen shows; of a larger image, the page requests tiles when it zooms in.
 MAX_TILE_PIXELS = 1_000_000
@@ -23,7 +23,6 @@ OUTLINE_SIDE_PX = 384  # Longer side of the reduced mask whose outline is traced
 OUTLINE_TOLERANCE_PX = 1.5  # Largest distance of a simplified outline from the traced one.
 SHEET_MASK_COLOR = "#3b82f6"
 SHEET_GAP_PX = 2  # Width of the gap around each thumbnail of a contact sheet.
-PNG_COLORS = 128  # A palette takes a third of the bytes.
 
 
 def encode_image(image: np.ndarray) -> tuple[bytes, str]:
@@ -80,12 +79,12 @@ def small_picture(image: np.ndarray, side: int) -> str:
     return jpeg_address(_reduce(image, min(1.0, side / max(image.shape[:2]))))
 
 
-def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> np.ndarray:
+def thumbnail(image: np.ndarray, masks: Iterable[tuple[Patch, str]]) -> np.ndarray:
     """Draw a small image with its masks for readers without a kernel, such as GitHub.
 
     Args:
         image: uint8 (H, W, 3) RGB.
-        masks: Mask, bool (H, W), and CSS color of each object.
+        masks: Mask and CSS color of each object.
 
     Returns:
         The picture, uint8 (h, w, 3) RGB.
@@ -93,8 +92,13 @@ def thumbnail(image: np.ndarray, masks: Iterable[tuple[np.ndarray, str]]) -> np.
     factor = min(1.0, THUMBNAIL_SIDE_PX / max(image.shape[:2]))
     small = _reduce(image, factor)
     height, width = small.shape[:2]
-    for mask, color in masks:
-        small = _draw_mask(small, cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST), color)
+    for patch, color in masks:
+        if not patch.any():
+            continue
+        left, top = (min(math.floor(start * factor), side - 1) for start, side in zip(patch.bbox[:2], (width, height)))
+        right, bottom = (max(round(end * factor), start + 1) for end, start in zip(patch.bbox[2:], (left, top)))
+        part = small[top:bottom, left:right]
+        part[:] = _draw_mask(part, cv2.resize(patch.pixels().view(np.uint8), part.shape[1::-1], interpolation=cv2.INTER_NEAREST), color)
     return small
 
 
@@ -120,16 +124,14 @@ def contact_sheet(thumbnails: Sequence[Thumbnail], columns: int = 6) -> np.ndarr
     return sheet
 
 
-def palette_png(picture: np.ndarray) -> str:
-    """Return a picture, uint8 (h, w, 3) RGB, as a small PNG, base64."""
-    file = io.BytesIO()
-    Image.fromarray(picture).quantize(PNG_COLORS).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
-
-
 def jpeg_address(picture: np.ndarray) -> str:
     """Return a picture, uint8 (h, w, 3) RGB, as the `data:` address of a JPEG."""
-    return "data:image/jpeg;base64," + base64.b64encode(_jpeg(picture, SNAPSHOT_QUALITY)[0]).decode()
+    return f"data:image/jpeg;base64,{jpeg_base64(picture)}"
+
+
+def jpeg_base64(picture: np.ndarray) -> str:
+    """Return a picture, uint8 (h, w, 3) RGB, as a small JPEG, base64."""
+    return base64.b64encode(_jpeg(picture, SNAPSHOT_QUALITY)[0]).decode()
 
 
 def svg_path(mask: np.ndarray) -> str:

@@ -23,7 +23,7 @@ from cdwidget.masks import Patch, unpack
 from cdwidget.registry import lookup, unknown_name
 from cdwidget.session import Change, Session, State
 from cdwidget.session.actions import action_to_json
-from cdwidget.widget.images import jpeg_address, palette_png
+from cdwidget.widget.saved_picture import SavedPicture
 
 Reply = tuple[Any, list[bytes]]  # A result that JSON can hold, and the binary buffers that it refers to.
 Operation = Callable[..., Reply]
@@ -84,6 +84,7 @@ class SharedWidget(anywidget.AnyWidget):
     view_only = t.Bool(False, help="whether the page only shows masks and cannot edit them").tag(sync=True)
     shortcuts = t.Dict(t.List(t.Unicode()), help="keys of each command; commands that are not given keep their keys").tag(sync=True)
     _snapshot = t.Unicode("", help="static picture for readers without a kernel, a data: address").tag(sync=True)
+    _picture_class = t.Unicode(help="class of the same picture in the output of the cell, which the page hides").tag(sync=True)
     revision = t.Int(0, help="set by the page after every change, outside of IPython only; marimo then runs the dependent cells").tag(
         sync=True
     )
@@ -101,7 +102,8 @@ class SharedWidget(anywidget.AnyWidget):
         if unknown := sorted(traits.keys() - allowed):
             raise unknown_keyword(type(self), unknown[0], allowed - {"tabbable", "tooltip"})
         self.lock = RLock()
-        super().__init__(**traits)
+        self._saved_picture = SavedPicture(self._draw_snapshot, lambda address: self.set_trait("_snapshot", address))
+        super().__init__(_picture_class=self._saved_picture.id, **traits)
 
     def open(self) -> None:
         """Open the comm, and receive messages of the page on the subshell that JupyterLab chose.
@@ -114,24 +116,13 @@ class SharedWidget(anywidget.AnyWidget):
             self.comm._reply_subshell_for = None
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the widget, and a small PNG for readers without a kernel, such as GitHub."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None and (picture := self._take_snapshot()) is not None:
-            bundle[0]["image/png"] = palette_png(picture)
-        return bundle
-
-    def _take_snapshot(self) -> np.ndarray | None:
-        """Keep a picture of the present content in the state of the widget, which notebooks and HTML pages save.
-
-        Returns:
-            The picture, uint8 (h, w, 3) RGB; None if there is nothing to draw.
-        """
-        picture = self._draw_snapshot()
-        self._snapshot = "" if picture is None else jpeg_address(picture)
-        return picture
+        """Return the widget, and display a picture of it for readers without a kernel, such as GitHub."""
+        if self._is_notebook:
+            self._saved_picture.display()
+        return super()._repr_mimebundle_(**kwargs)
 
     def _draw_snapshot(self) -> np.ndarray | None:
-        """Draw the present content for readers without a kernel, uint8 (h, w, 3) RGB."""
+        """Draw the present content, uint8 (h, w, 3) RGB; None if there is nothing to draw."""
         raise NotImplementedError
 
     def beat(self) -> None:

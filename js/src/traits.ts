@@ -27,14 +27,19 @@ export interface AttributeField {
   choices: string[];
 }
 
+/** The static picture of a widget for readers without a kernel. */
+export interface PictureTraits {
+  _snapshot: string; // a `data:` address
+  _picture_class: string; // class of the same picture in the output of the cell
+}
+
 /** The synchronized traits of the annotator. */
-export interface AnnotatorTraits {
+export interface AnnotatorTraits extends PictureTraits {
   _image: ImageInfo;
   _phase: { name: string; error: string }; // phase of encoding the image with the model
   _buttons: string[]; // "submit" and "skip", if they have a callback
   _notice: string;
   _in_use: boolean; // the image is being edited elsewhere
-  _snapshot: string; // a static picture, the address of its data
   _is_notebook: boolean;
   revision: number;
   _tools: ToolInfo[];

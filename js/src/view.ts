@@ -33,7 +33,7 @@ import { sidePanel } from "./ui/objects";
 import { optionRow } from "./ui/options";
 import { overlay } from "./ui/overlay";
 import { similarBar } from "./ui/similar";
-import { snapshot } from "./ui/snapshot";
+import { savedPicture } from "./ui/snapshot";
 import { sourceLayer } from "./ui/sources";
 import { type StatusLine, statusLine } from "./ui/status";
 import { toolbar } from "./ui/toolbar";
@@ -100,7 +100,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
     const stageParts = [
       colorFilter(this),
       sourceLayer(this),
-      snapshot(this, signal),
+      savedPicture(doc.model, () => !doc.picture),
       overlay(this),
       similarBar(this),
       minimap(this),

@@ -263,6 +263,7 @@ class Gallery(GallerySettings):
         after = {row.id: row.status for row in self._rows(before)}
         self.listing.count({id: (status, after.get(id, str(MISSING_ROW["status"]))) for id, status in before.items()})
         self._show_progress()
+        self._saved_picture.renew_later()
         self._channel.notify(({"changed": self.requests.rows(list(before)), "progress": self._progress}, []))
 
     def _show_list(self, error: str) -> None:
@@ -271,6 +272,7 @@ class Gallery(GallerySettings):
             self._query = {"key": self.listing.key, "count": len(self.listing.ids), "error": error}
             self._choices = read_choices(self.catalogue)
             self._show_progress()
+            self._saved_picture.renew_later()
             self.set_trait("busy", is_waiting)
 
     def _show_progress(self) -> None:

@@ -1,5 +1,6 @@
 /** The traits of the gallery that the page reads and sets. */
 import type { Model } from "../kernel";
+import type { PictureTraits } from "../traits";
 
 export interface Progress {
   done: number;
@@ -31,7 +32,7 @@ export interface Filters {
 }
 
 /** The synchronized traits of the gallery. */
-export interface GalleryTraits extends Filters {
+export interface GalleryTraits extends Filters, PictureTraits {
   order_by: string;
   tile: number;
   opacity: number;
@@ -44,7 +45,6 @@ export interface GalleryTraits extends Filters {
   _choices: Choices;
   _editor: string | null; // reference to the annotator in the editor
   _notice: string;
-  _snapshot: string;
   _is_notebook: boolean;
   revision: number;
 }

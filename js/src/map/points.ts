@@ -1,6 +1,7 @@
 /** The browser's copy of the points: positions, colors and selection. One per model, shared by all its views. */
 import { copyBuffer } from "../buffers";
 import { Kernel, Listeners, type Model, type Reply } from "../kernel";
+import type { PictureTraits } from "../traits";
 import { PointIndex } from "./point_index";
 
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -33,7 +34,7 @@ export interface Card {
 }
 
 /** The synchronized traits of the embedding map. */
-export interface MapTraits {
+export interface MapTraits extends PictureTraits {
   color_by: "label" | "status" | "score";
   projection: "pca" | "tsne";
   selected: number[];
@@ -43,7 +44,6 @@ export interface MapTraits {
   view_only: boolean;
   shortcuts: Record<string, string[]>;
   _map: { key: number };
-  _snapshot: string;
 }
 export type MapModel = Model<MapTraits>;
 
