@@ -25,6 +25,7 @@ class Instance:
         score: Confidence of the model that predicted it, 0 to 1; None for none.
         track_id: Number of the same object in the images of a sequence; None for none.
         extra: Fields of its file that cdwidget does not use, as one JSON object per format; `write` of that format writes them back.
+        confirmed: False for an object that was followed into an image, until a person edits or accepts it.
 
     Example:
         >>> instance = Instance(mask, "cat", attributes={"occluded": True})
@@ -40,6 +41,7 @@ class Instance:
     score: float | None = None
     track_id: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    confirmed: bool = True
 
     @property
     def area(self) -> int:
@@ -54,6 +56,7 @@ class Instance:
     def __repr__(self) -> str:
         size = "x".join(map(str, reversed(np.shape(self.mask))))
         optional = {"id": self.id, "score": self.score, "track_id": self.track_id, "attributes": self.attributes or None}
+        optional["confirmed"] = None if self.confirmed else False
         given = "".join(f", {name}={value!r}" for name, value in optional.items() if value is not None)
         return f"{type(self).__name__}({self.label!r}, {self.area} of {size} pixels{given})"
 

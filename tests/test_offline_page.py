@@ -154,7 +154,7 @@ def test_wrong_arguments_raise_errors_and_write_nothing(image, tmp_path):
         export_html(image, tmp_path / "label.html", classes=["cup"])
     with pytest.raises(ValueError, match="no image"):
         export_html([], tmp_path / "label.html")
-    for traits in ({"mode": "semantic", "labels": ["cup"]}, {"tool": "superpixel"}, {"locked": True}):
+    for traits in ({"mode": "semantic", "labels": ["cup"]}, {"tool": "superpixel"}, {"locked": True}, {"following": True}):
         with pytest.raises(ValueError, match=f"^{next(iter(traits))}=.* works only in a notebook; leave it out"):
             export_html(image, tmp_path / "label.html", **traits)
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG")
@@ -192,7 +192,7 @@ NOTEBOOK_REQUESTS = {
     *("similar", "reject_similar", "take_similar", "copy_previous", "follow_previous"),  # They need the network in Python.
     *("take_over", "tile"),  # The page shows images whole and is the only one that edits.
 }
-NOTEBOOK_ACTIONS = {"superpixel", "matte", "snap", "paste", "add_to_class"}
+NOTEBOOK_ACTIONS = {"superpixel", "matte", "snap", "paste", "add_to_class", "set_track_ids", "confirm"}
 PREDICTOR_ACTIONS = {"click", "stroke", "box", "alternative"}
 
 

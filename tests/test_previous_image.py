@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from cdwidget import Annotator
+from cdwidget.examples.follow import Follower
 from cdwidget.items import Instance, Item
 from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
-from cdwidget.session import Paste, SetTrackIds
+from cdwidget.session import Accept, Delete, Paste, SetTrackIds
+from cdwidget.tools import Brush
 from cdwidget.widget import previous
 from support.annotator_page import AnnotatorPage
 from test_follow import ColorPredictor, ConstantQuality, scene
@@ -29,13 +32,13 @@ class TwinPredictor(ColorPredictor):
 
 @pytest.fixture(autouse=True)
 def _constant_quality(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previous, "_quality_model", ConstantQuality)
+    monkeypatch.setattr(previous, "load_quality_model", ConstantQuality)
 
 
-def annotator(folder: Path, **options: Any) -> Annotator:
-    """Return an annotator of three images; the blue disk is not in the last one."""
-    scenes = [scene(red=(30, 30), blue=(60, 66)), scene(red=(33, 30), blue=(60, 63)), scene(red=(36, 30))]
-    paths = [folder / f"{number}.png" for number in range(3)]
+def annotator(folder: Path, count: int = 3, **options: Any) -> Annotator:
+    """Return an annotator of a sequence; the blue disk is only in the first two images."""
+    scenes = [scene(red=(30, 30), blue=(60, 66)), scene(red=(33, 30), blue=(60, 63)), scene(red=(36, 30)), scene(red=(38, 30))][:count]
+    paths = [folder / f"{number}.png" for number in range(count)]
     for path, (image, _) in zip(paths, scenes):
         if not path.exists():
             cv2.imwrite(str(path), image[..., ::-1])
@@ -81,22 +84,105 @@ def test_objects_are_followed_in_one_step_and_saved(tmp_path: Path) -> None:
     assert described(again) == [("cup", 9), ("plate", 5)] and again.can_undo
     again.next()
     assert "Lost: plate 5" in request(again, "follow_previous")
-    assert described(again) == [("cup", 9)]
+    assert described(again) == [("cup", 9), ("plate", 5)]
+    lost, before = again.instances[1], w.instances[1]
+    assert (lost.mask == before.mask).all() and (lost.score or 0) < 0.66
 
 
-def test_the_masks_of_lost_objects_can_be_copied(tmp_path: Path) -> None:
+def confirmed(w: Annotator) -> dict[int | None, bool]:
+    return {one.track_id: one.confirmed for one in w.instances}
+
+
+def saved(w: Annotator) -> list[list[int | None]]:
+    """Return the track_ids of the objects that `items` has for each image."""
+    return [[one.track_id for one in item.instances] for item in w.items]
+
+
+def test_going_on_follows_and_confirms_nothing_by_itself(tmp_path: Path) -> None:
+    w = annotator(tmp_path, following=True)
+    w.next()
+    assert confirmed(w) == {9: False, 5: False} and saved(w) == [[9, 5], []]
+    w.next()
+    assert confirmed(w) == {9: False, 5: False} and saved(w) == [[9, 5], [], []]
+    with pytest.warns(UserWarning, match="4 followed objects are not confirmed"):
+        w.save(tmp_path / "labels.json")
+    w.close()
+    again = annotator(tmp_path, following=True, index=2)  # After a restart of the kernel.
+    assert confirmed(again) == {9: False, 5: False} and saved(again) == [[9, 5], [], []]
+    page = AnnotatorPage(again)
+    page.request("document")
+    assert [mark["done"] for mark in page.request("marks", start=2, stop=3)["result"]["images"]] == [False]
+
+
+def test_an_edit_confirms_one_object_and_submitting_all_but_lost_ones(tmp_path: Path) -> None:
+    w = annotator(tmp_path, following=True)
+    w.next()
+    w.select(next(one.id for one in w.instances if one.track_id == 5))
+    w.apply(Brush(((60, 63),), 3, False))
+    assert confirmed(w) == {9: False, 5: True} and saved(w)[1] == [5]
+    w.undo()
+    assert confirmed(w) == {9: False, 5: False}
+    w.redo()
+    page = AnnotatorPage(w)
+    page.request("document")
+    reply = page.request("submit", key=w.active_image.key)["result"]
+    assert saved(w)[1] == [5, 9] or saved(w)[1] == [9, 5]
+    assert reply["follows"] and w.index == 2 and not w.instances
+    page.request("document")
+    message = page.request("follow_previous", key=w.active_image.key)["result"]["message"]
+    assert "Followed cup 9" in message and "Lost: plate 5" in message
+    page.request("submit", key=w.active_image.key)
+    assert confirmed(w) == {9: True, 5: False} and saved(w)[2] == [9]
+
+
+def test_a_lost_object_is_not_followed_on_until_it_is_corrected(tmp_path: Path) -> None:
+    w = annotator(tmp_path, count=4, following=True)
+    for _ in range(3):
+        w.next()
+    assert w.index == 3 and confirmed(w) == {9: False}
+    w.previous()
+    w.select(next(one.id for one in w.instances if one.track_id == 5))
+    w.apply(Accept())
+    w.next()
+    request(w, "follow_previous")
+    assert confirmed(w) == {9: False, 5: False}
+
+
+def test_objects_are_not_followed_again_after_undo_nor_into_an_image_with_objects(tmp_path: Path) -> None:
+    w = annotator(tmp_path, following=True)
+    w.next()
+    w.undo()
+    w.previous()
+    w.next()
+    assert not w.instances
+    w.redo()
+    w.apply(Delete(w.instances[0].id))
+    w.previous()
+    w.next()
+    assert confirmed(w) == {5: False}
+    w.following = False
+    w.next()
+    assert not w.instances
+
+
+def test_an_unconfirmed_object_is_still_compared_with_the_image_where_it_was_confirmed() -> None:
+    scenes = [scene(red=(30 + 2 * step, 30))[0] for step in range(3)]
+    follower = Follower(ColorPredictor(), ConstantQuality())
+    follower.start(scenes[0], [Instance(scene(red=(30, 30))[1]["red"], id=1)])
+    reference = follower._tracks[0].reference
+    follower.start(scenes[1], follower.advance(scenes[1]).instances)
+    assert follower._tracks[0].reference is reference
+    follower.start(scenes[1], [replace(one, confirmed=True) for one in follower.current().instances])
+    assert follower._tracks[0].reference is not reference
+
+
+def test_the_masks_of_objects_can_be_copied(tmp_path: Path) -> None:
     w = annotator(tmp_path)
     w.next()
     request(w, "follow_previous")
     w.undo()
     assert request(w, "copy_previous") == "Copied 2 objects of the previous image"
     assert described(w) == [("cup", 9), ("plate", 5)] and w.instances[0].score is None
-    w.undo()
-    request(w, "follow_previous")
-    w.next()
-    request(w, "follow_previous")
-    assert request(w, "copy_previous") == "Copied 1 object of the previous image"
-    assert described(w) == [("cup", 9), ("plate", 5)]
     with pytest.raises(ValueError, match="here already"):
         request(w, "copy_previous")
 

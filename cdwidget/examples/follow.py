@@ -57,8 +57,9 @@ class FollowedFrame:
     """The objects of one frame.
 
     Attributes:
-        instances: The objects that were followed, with their id, label, track_id and attributes; the score is the certainty, 0 to 1.
-        lost: The objects that are lost, with their last mask and the certainty at which they were lost.
+        instances: The objects that were followed, with their id, label, track_id and attributes; not confirmed. The score is the
+            certainty, 0 to 1.
+        lost: The objects that are lost, with their last mask and the certainty at which they were lost; not confirmed.
         problem: Why the image could not be read; "" if it was.
     """
 
@@ -93,7 +94,7 @@ class _Track:
 
     def lose(self, mask: np.ndarray, certainty: float) -> None:
         """Stop following, and keep a mask as a proposal."""
-        self.lost = replace(self.instance, mask=mask, score=certainty, alpha=None)
+        self.lost = replace(self.instance, mask=mask, score=certainty, alpha=None, confirmed=False)
 
 
 class Follower:
@@ -119,6 +120,8 @@ class Follower:
     def start(self, image: np.ndarray, instances: Sequence[Instance]) -> None:
         """Set the objects to follow; call it again with corrected objects to follow those.
 
+        An object as `advance` returned it, which is not confirmed, is still compared with the image where it was confirmed.
+
         Args:
             image: The image that shows them, uint8 (H, W, 3), RGB.
             instances: Its objects; those without pixels are left out. One without a track_id gets its id, or else the next free number.
@@ -129,17 +132,17 @@ class Follower:
         for instance in instances:
             if instance.mask.shape != image.shape[:2]:
                 raise ValueError(f"a mask is {instance.mask.shape} but the image {image.shape[:2]} (rows, columns); they must agree")
+        known = {track.instance.track_id: track for track in self._tracks} if image is self._image else {}
         tokens, center = self._encode(image)
         self._quality.set_image(image)
         self._image = image
         self._tracks = []
         for instance in with_track_ids(instances):
-            if instance.mask.any():
-                sources = example_sources(tokens, center, instance.mask, ~instance.mask)
-                similar = float(_to_pixels(similarity(tokens, center, sources), instance.mask)[instance.mask].mean())
-                quality = self._quality.estimate(instance.mask).good_probability
-                prob = instance.mask.astype(np.float32)
-                self._tracks.append(_Track(instance, prob, instance.area, quality, similar, sources, sources))
+            track = known.get(instance.track_id)
+            if track and not instance.confirmed and track.lost is None and np.array_equal(track.instance.mask, instance.mask):
+                self._tracks.append(track)
+            elif instance.mask.any():
+                self._tracks.append(self._new_track(instance, tokens, center))
 
     def advance(self, image: np.ndarray) -> FollowedFrame:
         """Follow the objects into the next image.
@@ -173,6 +176,12 @@ class Follower:
         instances = [track.instance for track in self._tracks if track.lost is None]
         return FollowedFrame(instances, [track.lost for track in self._tracks if track.lost is not None])
 
+    def _new_track(self, instance: Instance, tokens: Tokens, center: np.ndarray) -> _Track:
+        sources = example_sources(tokens, center, instance.mask, ~instance.mask)
+        similar = float(_to_pixels(similarity(tokens, center, sources), instance.mask)[instance.mask].mean())
+        quality = self._quality.estimate(instance.mask).good_probability
+        return _Track(instance, instance.mask.astype(np.float32), instance.area, quality, similar, sources, sources)
+
     def _follow(self, track: _Track, flow: Flow, tokens: Tokens, center: np.ndarray) -> None:
         similar = _to_pixels(similarity(tokens, center, join_sources([track.reference, track.recent])), track.prob)
         prob = self._redraw(flow.move(track.prob), flow.is_consistent, similar)
@@ -186,7 +195,7 @@ class Follower:
             track.lose(track.instance.mask, certainty)
             return
         track.prob = prob
-        track.instance = replace(track.instance, mask=mask, score=certainty, alpha=None)
+        track.instance = replace(track.instance, mask=mask, score=certainty, alpha=None, confirmed=False)
         track.recent = example_sources(tokens, center, mask, ~mask)
 
     def _redraw(self, moved: np.ndarray, is_consistent: np.ndarray, similar: np.ndarray) -> np.ndarray:
@@ -318,6 +327,11 @@ def _surroundings(mask: np.ndarray) -> np.ndarray:
     x0, y0, x1, y1 = bbox(mask)
     width = max(3, round(SURROUNDINGS * max(x1 - x0, y1 - y0)))
     return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= width
+
+
+def is_lost(one: Tracked) -> bool:
+    """Return whether an object is a proposal of a follower that had lost it, which nobody has confirmed."""
+    return not one.confirmed and one.score is not None and one.score < MIN_CERTAINTY
 
 
 def with_track_ids(objects: Sequence[Tracked], taken: Collection[int] = ()) -> list[Tracked]:

@@ -10,7 +10,7 @@ from cdwidget.session.paste import Paste
 from cdwidget.session.prediction import Alternative, PromptResult
 from cdwidget.session.semantic import AddToClass
 from cdwidget.session.session import Session
-from cdwidget.session.tracks import SetTrackIds
+from cdwidget.session.tracks import Confirm, SetTrackIds
 
 __all__ = [
     "SOURCES",
@@ -20,6 +20,7 @@ __all__ = [
     "Alternative",
     "Change",
     "Choice",
+    "Confirm",
     "Delete",
     "Difference",
     "Duplicate",

@@ -162,6 +162,7 @@ class Entry:
         score: As in `Instance`.
         track_id: As in `Instance`.
         extra: As in `Instance`; never written to.
+        confirmed: As in `Instance`.
     """
 
     id: int
@@ -172,12 +173,13 @@ class Entry:
     score: float | None = None
     track_id: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    confirmed: bool = True
 
     def instance(self, pixels: Pixels, box: Bbox) -> Instance:
         """Return the entry with new arrays of the size of an image, whose bbox is `box`."""
         whole = pixels.crop(box)
         attributes, extra = deepcopy(self.attributes), deepcopy(self.extra)
-        return Instance(whole.mask, self.label, self.id, whole.alpha, attributes, self.score, self.track_id, extra)
+        return Instance(whole.mask, self.label, self.id, whole.alpha, attributes, self.score, self.track_id, extra, self.confirmed)
 
 
 @dataclass(frozen=True)
@@ -367,10 +369,12 @@ class Document:
         return entry.instance(self.pixels_of(entry.id), self.box)
 
     def change(self, action: Action, instance: int, new_state: State, *differences: Difference, progressive: bool = True) -> Change:
-        """Return the change to another state; entries that it does not have lose their pixels."""
+        """Return the change to another state; entries that it does not have lose their pixels, edited ones are confirmed."""
         removed = [(id, self.patch(id)) for id in self.state.missing_in(new_state)]
         lost = [Difference(id, patch, patch.blank()) for id, patch in removed]
         real = tuple(difference for difference in (*differences, *lost) if difference.before != difference.after)
+        for entry in (new_state.entry(one.instance) for one in real if self.state.has(one.instance) and new_state.has(one.instance)):
+            new_state = new_state if entry.confirmed else new_state.with_entry(replace(entry, confirmed=True))
         return Change(action, instance, self.state, replace(new_state), real, progressive)  # Readers compare states by identity.
 
     def with_patches(self, state: State, patches: Mapping[int, Patch]) -> Document:

@@ -18,7 +18,7 @@ from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.session.paste import Paste, paste
 from cdwidget.session.semantic import AddToClass, add_to_class, union
-from cdwidget.session.tracks import SetTrackIds, set_track_ids
+from cdwidget.session.tracks import Confirm, SetTrackIds, confirm, set_track_ids
 from cdwidget.tools.canvas import NO_EDIT, PixelEdit, replace_pixels
 
 MAX_PARTS = 256  # Instances that one Split makes.
@@ -170,7 +170,7 @@ def _accept(document: Document, action: Accept) -> Change:
 def _finish(document: Document, action: Accept | Select, label: str) -> Change:
     state = document.state
     entry = state.entry()
-    labeled = state.with_entry(replace(entry, label=label))
+    labeled = state.with_entry(replace(entry, label=label, confirmed=entry.confirmed or isinstance(action, Accept)))
     if document.pixels.mask.any():
         new_state = labeled.with_new(label)
     elif _is_new(document):
@@ -358,4 +358,5 @@ INSTANCE_ACTIONS: dict[type[Action], Callable[[Document, Any], Change]] = {
     Paste: paste,
     AddToClass: add_to_class,
     SetTrackIds: set_track_ids,
+    Confirm: confirm,
 }

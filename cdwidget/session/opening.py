@@ -65,7 +65,7 @@ def _packed(instance: Instance, height: int, width: int) -> tuple[Entry, Patch]:
     score = None if instance.score is None or not isfinite(instance.score) else float(instance.score)
     track_id = None if instance.track_id is None else int(instance.track_id)
     number: Any = None if id is None else int(id)
-    entry = Entry(number, instance.label, (), None, attributes, score, track_id, extra)
+    entry = Entry(number, instance.label, (), None, attributes, score, track_id, extra, bool(instance.confirmed))
     return entry, _imported(height, width, instance.mask, instance.alpha).patch()
 
 

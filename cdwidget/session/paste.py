@@ -14,7 +14,7 @@ from cdwidget.masks import bbox, crop
 from cdwidget.prompts import Action, json_object
 from cdwidget.session.document import IMPORT, Change, Difference, Document, Entry, Pixels
 
-FIELDS = ("label", "mask", "attributes", "score", "track_id")  # Of one object; `mask` alone is required.
+FIELDS = ("label", "mask", "attributes", "score", "track_id", "confirmed")  # Of one object; `mask` alone is required.
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Paste(Action):
 
     Args:
         objects: A JSON object each: its `mask`, compressed COCO run lengths of the size of the image, and optionally its `label`,
-            `attributes`, `score` and `track_id`. `Paste.of` makes them from instances.
+            `attributes`, `score`, `track_id` and `confirmed`. `Paste.of` makes them from instances.
     """
 
     objects: tuple[Mapping[str, Any], ...] = field(hash=False)
@@ -50,6 +50,7 @@ class Paste(Action):
                     "attributes": dict(one.attributes),
                     "score": one.score,
                     "track_id": one.id if one.track_id is None else one.track_id,
+                    "confirmed": one.confirmed,
                 }
                 for one in instances
             )
@@ -88,9 +89,11 @@ def _checked(given: Mapping[str, Any], id: int) -> Entry:
         raise ValueError(f"the score of an object must be a number or null, not {score!r}")
     if track_id is not None and type(track_id) is not int:
         raise ValueError(f"the track_id of an object must be a whole number or null, not {track_id!r}")
+    if not isinstance(confirmed := given.get("confirmed", True), bool):
+        raise ValueError(f"`confirmed` of an object must be true or false, not {confirmed!r}")
     attributes = json_object("attributes", given.get("attributes") or {})
     label = _text(given, "label") if "label" in given else ""
-    return Entry(id, label, attributes=attributes, score=None if score is None else float(score), track_id=track_id)
+    return Entry(id, label, attributes=attributes, score=None if score is None else float(score), track_id=track_id, confirmed=confirmed)
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

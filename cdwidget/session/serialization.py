@@ -65,14 +65,15 @@ def actions_to_json(applied: Iterable[tuple[Action, bool]]) -> list[dict[str, An
 
 
 def details_to_json(of: Instance | Entry) -> dict[str, Any]:
-    """Return attributes, score, track id and extra fields of an instance or entry, without those that it does not have."""
+    """Return attributes, score, track id, extra fields and `confirmed` of an instance or entry, without their usual values."""
     found = {"attributes": dict(of.attributes), "score": of.score, "track_id": of.track_id, "extra": dict(of.extra)}
+    found["confirmed"] = None if of.confirmed else False
     return {name: value for name, value in found.items() if value is not None and value != {}}
 
 
 def details_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `details_to_json` wrote, as fields of an instance or entry."""
-    return {name: data[name] for name in ("attributes", "score", "track_id", "extra") if name in data}
+    return {name: data[name] for name in ("attributes", "score", "track_id", "extra", "confirmed") if name in data}
 
 
 def read_log(log: Mapping[str, Any]) -> tuple[Document, list[tuple[Action, bool]], bool]:

@@ -21,6 +21,17 @@ class SetTrackIds(Action):
     track_ids: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Confirm(Action):
+    """Confirm instances that were followed into the image, in one step.
+
+    Args:
+        instances: Their ids.
+    """
+
+    instances: tuple[int, ...]
+
+
 def set_track_ids(document: Document, action: SetTrackIds) -> Change:
     """Return the change by `SetTrackIds`; raise ValueError if there are no instances or the counts differ."""
     if not action.instances or len(action.instances) != len(action.track_ids):
@@ -28,4 +39,14 @@ def set_track_ids(document: Document, action: SetTrackIds) -> Change:
     state = document.state
     for id, track_id in zip(action.instances, action.track_ids):
         state = state.with_entry(replace(state.entry(id), track_id=track_id))
+    return document.change(action, action.instances[0], state)
+
+
+def confirm(document: Document, action: Confirm) -> Change:
+    """Return the change by `Confirm`; raise ValueError if there are no instances."""
+    if not action.instances:
+        raise ValueError("there are no objects to confirm; give at least one id")
+    state = document.state
+    for id in action.instances:
+        state = state.with_entry(replace(state.entry(id), confirmed=True))
     return document.change(action, action.instances[0], state)

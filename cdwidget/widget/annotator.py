@@ -17,7 +17,7 @@ from cdwidget.images import WindowLike, list_images
 from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
-from cdwidget.session import Accept, Action, Change, Lock, Relabel, Select, Session
+from cdwidget.session import Action, Change, Lock, Paste, Relabel, Select, Session
 from cdwidget.widget import export
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.colors import object_color
@@ -25,9 +25,10 @@ from cdwidget.widget.encoder import preload_tool
 from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
 from cdwidget.widget.operations import THREADED_REQUESTS, annotator_operations
+from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.semantic import class_map
 from cdwidget.widget.settings import AnnotatorSettings
-from cdwidget.widget.submission import Submission
+from cdwidget.widget.submission import Submission, accept_objects
 from cdwidget.widget.transport import Channel, Reply, bundled
 
 if TYPE_CHECKING:
@@ -35,11 +36,7 @@ if TYPE_CHECKING:
 
     from cdwidget.widget.inspector import Inspector
 
-ACTION_OF_TRAIT: dict[str, Callable[[Any], Action]] = {
-    "selected": Select,
-    "label": Relabel,
-    "locked": Lock,
-}  # Traits that mirror the session.
+ACTION_OF_TRAIT: dict[str, Callable[[Any], Action]] = {"selected": Select, "label": Relabel, "locked": Lock}  # Mirrors of the session.
 Callback = Callable[["Annotator"], Any]
 
 
@@ -115,7 +112,8 @@ class Annotator(AnnotatorSettings):
             super().close()
             raise
         self.active_image.next_label = traits.get("label", self.active_image.next_label)
-        operations = annotator_operations(self.active_image, self, self._finish, self._submission.has)
+        self._previous = PreviousObjects(self.active_image, self)
+        operations = annotator_operations(self.active_image, self, self._previous, self._finish, self._submission.has)
         self._channel = Channel(self, operations, THREADED_REQUESTS)
         self.observe(self._on_trait, names=list(ACTION_OF_TRAIT))
         self.observe(lambda change: preload_tool(change["new"]), names=["tool"])
@@ -165,7 +163,7 @@ class Annotator(AnnotatorSettings):
 
     @property
     def items(self) -> list[Item]:
-        """All given items and all labeled image files, with their objects.
+        """All given items and all labeled image files, with their confirmed objects.
 
         Files count that were opened or labeled by this or an earlier Annotator.
         """
@@ -196,8 +194,10 @@ class Annotator(AnnotatorSettings):
         self.active_image.goto(index)
 
     def next(self) -> None:
-        """Show the next image; raises ValueError at the end of the list."""
+        """Show the next image, with followed objects if `following`; ValueError at the end."""
         self.active_image.go(1)
+        if self._previous.are_due:
+            self.apply(Paste.of(self._previous.follow()[0]))
 
     def previous(self) -> None:
         """Show the previous image; raises ValueError at the start of the list."""
@@ -373,8 +373,8 @@ class Annotator(AnnotatorSettings):
 
     def _finish(self, event: str) -> tuple[list[str], int]:
         """Finish the image as submitted or skipped, then show the next one, as `ListRequests` describes."""
-        if event == "submit" and not self.view_only and self.session.mask_patch().any():
-            self.apply(Accept())
+        if event == "submit" and not self.view_only:
+            accept_objects(self)
         images = self.active_image.images
         self._submission.finish(event, images.index, self)
         passed = self.active_image.go(1) if images.index + 1 < len(images) else []

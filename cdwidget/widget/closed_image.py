@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cdwidget.formats.instances import LazyInstances
@@ -41,6 +41,10 @@ class ClosedImage:
     def instances(self) -> Sequence[Instance]:
         """The instances, unpacked on access so that a long list of images stays small."""
         return LazyInstances(len(self.packed), partial(_unpack, self))
+
+    def confirmed(self) -> ClosedImage:
+        """Return the image with its confirmed instances only."""
+        return replace(self, packed=[one for one in self.packed if one[0].confirmed])
 
 
 def _unpack(closed: ClosedImage, indices: Iterable[int]) -> Iterator[Instance]:

@@ -15,6 +15,7 @@ from cdwidget.formats.class_ids import ClassIds
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import Item
 from cdwidget.registry import lookup
+from cdwidget.session import Session
 from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.semantic import class_map
 
@@ -38,9 +39,10 @@ def save(images: ImageList, labels: list[str], path: Path, format: str | None, c
         ValueError: If the suffix belongs to no format.
         FileExistsError: If labels or images of others would be overwritten.
     """
+    _warn_of_unconfirmed(images)
     if format is None and path.suffix.lower() == ".png":
-        image = Image.fromarray((images.session.label_map() > 0) * np.uint8(255))
-        write_files([(path, to_png(image if class_colors is None else _class_image(images, labels, class_colors)))])
+        image = _object_image(images.session) if class_colors is None else _class_image(images, labels, class_colors)
+        write_files([(path, to_png(image))])
         return path
     if format is None:
         format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
@@ -53,6 +55,15 @@ def save(images: ImageList, labels: list[str], path: Path, format: str | None, c
         _check_other_images(items, format, path if is_file else path / chosen.file_name)
     options = {"labels": list(labels)} if labels and chosen.has_class_ids else {}
     return write(format, items, path, **options)
+
+
+def _object_image(session: Session) -> Image.Image:
+    """Return an image with 255 in the confirmed objects and 0 elsewhere."""
+    mask = np.zeros((session.height, session.width), bool)
+    for entry in session.state.entries:
+        if entry.confirmed:
+            session.patch(entry.id).add_to(mask)
+    return Image.fromarray(mask * np.uint8(255))
 
 
 def _class_image(images: ImageList, labels: list[str], colors: Sequence[str]) -> Image.Image:
@@ -73,6 +84,13 @@ def warn_of_missing_labels(images: ImageList) -> None:
         some = ", ".join(names[:3]) + (f" and {len(names) - 3} more images" if len(names) > 3 else "")
         objects = f"{count} object{'s have' if count > 1 else ' has'} no class"
         warn(f"{objects} and {'are' if count > 1 else 'is'} saved with the class '': {some}", stacklevel=3)
+
+
+def _warn_of_unconfirmed(images: ImageList) -> None:
+    """Warn if objects were not saved because nobody has confirmed them."""
+    if count := images.count_unconfirmed():
+        objects = "1 followed object is" if count == 1 else f"{count} followed objects are"
+        warn(f"{objects} not confirmed and not saved; press Y on an image to confirm its objects", stacklevel=4)
 
 
 def _check_other_images(items: Sequence[Item], format: str, path: Path) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.catalogue.images import is_url, open_image
-from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.images import ImageSource, read_image
 from cdwidget.items import Instance, Item
@@ -186,7 +185,7 @@ class ImageList:
         return []
 
     def items(self, include_arrays: bool = False, images: Path | None = None) -> list[Item]:
-        """Return all given items and all images opened or labeled, in the order of the list.
+        """Return all given items and all images opened or labeled, in the order of the list, with their confirmed objects.
 
         Args:
             include_arrays: Also return images that are not files, named image-1.png and so on.
@@ -207,9 +206,13 @@ class ImageList:
         """Return the number of objects without a label of each image in `items` that has such objects, by file name."""
         counts: dict[str, int] = {}
         for index in range(len(self)):
-            if count := sum(not one.label for one in self._entries(index)):
+            if count := sum(one.confirmed and not one.label for one in self._entries(index)):
                 counts[(self._path(index) or self._array_path(index, None)).name] = count
         return counts
+
+    def count_unconfirmed(self) -> int:
+        """Return the number of objects that were followed and that nobody has confirmed; they are not in `items`."""
+        return sum(not one.confirmed for index in range(len(self)) for one in self._entries(index))
 
     def previous_session(self) -> Session:
         """Return the session of the image before the open one, open for edits.
@@ -245,27 +248,33 @@ class ImageList:
                 session.journal.close()
 
     def _instances(self, index: int) -> Sequence[Instance] | None:
-        """Return the instances of an image; None if it was never opened and is not an item."""
+        """Return the confirmed instances of an image; None if it was never opened and is not an item."""
+        source, edited = self._sources[index], self._edited(index)
+        if edited:
+            return edited.confirmed().instances
+        return source.instances if isinstance(source, Item) else None
+
+    def _entries(self, index: int) -> Sequence[Entry | Instance]:
+        """Return all instances of an image, without unpacking their masks if it was opened."""
+        source, edited = self._sources[index], self._edited(index)
+        if edited:
+            return [entry for entry, _ in edited.packed]
+        return source.instances if isinstance(source, Item) else ()
+
+    def _edited(self, index: int) -> ClosedImage | None:
+        """Return the packed instances of an image; None if it was never opened."""
         source = self._sources[index]
         if index in self._open and not _is_retired(self._open[index]):
-            return self._open[index].instances
+            return ClosedImage.of(self._open[index], None)
         if isinstance(source, Session):
-            return source.instances
+            return ClosedImage.of(source, None)
         version = self._journals.version(index)
         if version and (index not in self._closed or self._closed[index].journal != version):
             try:
                 self._closed[index] = ClosedImage.of(self._open_session(index, read_only=True), version)
             except (OSError, ValueError) as error:
                 warn(f"the saved edits of {self._path(index)} cannot be read and are not among the items: {error}", stacklevel=4)
-        if index in self._closed:
-            return self._closed[index].instances
-        return source.instances if isinstance(source, Item) else None
-
-    def _entries(self, index: int) -> Sequence[Entry | Instance]:
-        """Return the instances of an image as `_instances`, without unpacking masks that are packed."""
-        instances, closed = self._instances(index) or (), self._closed.get(index)
-        is_packed = closed is not None and isinstance(instances, LazyInstances)
-        return [entry for entry, _ in closed.packed] if closed and is_packed else instances
+        return self._closed.get(index)
 
     def _open_first(self, indices: Iterable[int], message: str) -> list[str]:
         """Open the first readable one of some images; return the problems of the others, or raise ValueError with a message."""
@@ -291,15 +300,15 @@ class ImageList:
         return next((index for index in range(len(self)) if not self.is_labeled(index)), 0)
 
     def is_labeled(self, index: int) -> bool:
-        """Return whether an image has objects; an image that is not open has some if there is a journal, which is not read."""
+        """Return whether an image has confirmed objects; one that is not open has some if there is a journal, which is not read."""
         source = self._sources[index]
         session = source if isinstance(source, Session) else self._open.get(index)
         if session is not None and not _is_retired(session):
-            return any(session.patch(entry.id).any() for entry in session.state.entries)
+            return any(entry.confirmed and session.patch(entry.id).any() for entry in session.state.entries)
         if self._journals.version(index):
             return True
         if index in self._closed:
-            return bool(self._closed[index].packed)
+            return bool(self._closed[index].confirmed().packed)
         return isinstance(source, Item) and len(source.instances) > 0
 
     def _array_path(self, index: int, images: Path | None) -> Path:

@@ -7,9 +7,8 @@ from typing import Callable
 from cdwidget.items import Instance
 from cdwidget.session import Paste
 from cdwidget.widget.active_image import ActiveImage
-from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.images import small_picture
-from cdwidget.widget.previous import copied_objects, followed_objects
+from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.requests import EditRequest
 from cdwidget.widget.transport import Operation, Reply
 
@@ -23,6 +22,7 @@ class ListRequests:
     Args:
         active_image: The image being shown.
         edit: Runs an edit of the image.
+        previous: Takes over the objects of the previous image.
         finish: Submits or skips the image, given "submit" or "skip", and shows the next one. Returns the problems of images that
             were passed over, and the number of images that are neither submitted nor skipped.
         is_finished: Whether the image at a position was submitted or skipped.
@@ -35,16 +35,18 @@ class ListRequests:
         self,
         active_image: ActiveImage,
         edit: EditRequest,
+        previous: PreviousObjects,
         finish: Callable[[str], tuple[list[str], int]],
         is_finished: Callable[[int], bool],
     ) -> None:
         self._active = active_image
         self._edit = edit
+        self._previous = previous
         self._finish_image = finish
         self._is_finished = is_finished
         self.operations: dict[str, Operation] = {
-            "copy_previous": lambda key=None: self._paste(copied_objects, key),
-            "follow_previous": lambda key=None: self._paste(followed_objects, key),
+            "copy_previous": lambda key=None: self._paste(previous.copy, key),
+            "follow_previous": lambda key=None: self._paste(previous.follow, key),
             "go": self.go,
             "goto": self.goto,
             "marks": self.marks,
@@ -55,8 +57,14 @@ class ListRequests:
         }
 
     def go(self, step: int) -> Reply:
-        """Show the next (1) or previous (-1) image: {passed, key}, the problems of skipped ones and the key of the new one."""
-        return {"passed": self._active.go(step), "key": self._active.key}, []
+        """Show the next (1) or previous (-1) image.
+
+        Returns:
+            {passed, key, follows}: the problems of skipped images, the key of the new one, and whether the page should request
+            `follow_previous` for it. That takes longer, so the page shows the image meanwhile.
+        """
+        passed = self._active.go(step)
+        return {"passed": passed, "key": self._active.key, "follows": step > 0 and self._previous.are_due}, []
 
     def goto(self, index: int | None) -> Reply:
         """Show the image at a position from 0, None for the next one without objects: {passed, key}, as for `go`."""
@@ -86,17 +94,19 @@ class ListRequests:
         self._active.take_over()
         return {"key": self._active.key}, []
 
-    def _paste(self, find: Callable[[ImageList], tuple[list[Instance], str]], key: int | None) -> Reply:
+    def _paste(self, find: Callable[[], tuple[list[Instance], str]], key: int | None) -> Reply:
         """Add objects of the previous image in one step: {document, message}."""
         self._active.check_key(key)
         with self._active.busy():
-            instances, message = find(self._active.images)
+            instances, message = find()
         result, buffers = self._edit(lambda key: self._active.apply(Paste.of(instances), key), key)
         return {**result, "message": message}, buffers
 
     def _finish(self, event: str, key: int | None) -> Reply:
-        """Submit or skip the image: {passed, key, left}, as for `go`, and the number of images that are not finished."""
+        """Submit or skip the image: {passed, key, follows, left}, as for `go`, and the number of images that are not finished."""
         self._active.check_key(key)
         before = self._active.key
         passed, left = self._finish_image(event)
-        return {"passed": passed, "key": self._active.key, "left": left, "is_last": before == self._active.key}, []
+        is_last = before == self._active.key
+        follows = not is_last and self._previous.are_due
+        return {"passed": passed, "key": self._active.key, "follows": follows, "left": left, "is_last": is_last}, []

@@ -30,7 +30,12 @@ MODEL_FILES = STATIC_FOLDER.parent / "model" / "weights"
 CHECKPOINT, GRAPHS = "cdnet-lite.safetensors", "cdnet-lite.graphs.safetensors"  # Of the only model that is small enough.
 NOTEBOOK_ONLY = "works only in a notebook"
 NOTEBOOK_TOOLS = ("superpixel", "matte", "snap")  # They need OpenCV or PyMatting.
-NOTEBOOK_SETTINGS = {"mode": ("semantic",), "tool": NOTEBOOK_TOOLS, "locked": (True,)}  # Values that a page would not use.
+NOTEBOOK_SETTINGS = {
+    "mode": ("semantic",),
+    "tool": NOTEBOOK_TOOLS,
+    "locked": (True,),
+    "following": (True,),
+}  # Values that a page would not use.
 OWN_TRAITS = {*vars(SharedWidget), *vars(AnnotatorSettings)}
 BROWSER_FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_WEBP_SIDE_PX = 16383

@@ -6,6 +6,7 @@ from typing import Callable
 
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.list_requests import ListRequests
+from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.requests import Host, Requests
 from cdwidget.widget.similar import SimilarRequests
 from cdwidget.widget.transport import Operation
@@ -14,16 +15,21 @@ THREADED_REQUESTS = ("superpixels", "tile", "pictures", "similar", "reject_simil
 
 
 def annotator_operations(
-    active_image: ActiveImage, host: Host, finish: Callable[[str], tuple[list[str], int]], is_finished: Callable[[int], bool]
+    active_image: ActiveImage,
+    host: Host,
+    previous: PreviousObjects,
+    finish: Callable[[str], tuple[list[str], int]],
+    is_finished: Callable[[int], bool],
 ) -> dict[str, Operation]:
     """Return the function for each name.
 
     Args:
         active_image: The image being shown.
         host: The widget.
+        previous: Takes over the objects of the previous image.
         finish: Submits or skips the image, as `ListRequests` describes.
         is_finished: Whether the image at a position was submitted or skipped.
     """
     requests = Requests(active_image, host)
-    listing = ListRequests(active_image, requests.edit, finish, is_finished)
+    listing = ListRequests(active_image, requests.edit, previous, finish, is_finished)
     return {**requests.operations, **SimilarRequests(active_image, requests.edit).operations, **listing.operations}

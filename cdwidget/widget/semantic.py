@@ -35,13 +35,13 @@ def semantic_action(session: Session, action: Action, is_drawing: bool) -> Actio
 
 
 def class_map(session: Session, labels: list[str]) -> np.ndarray:
-    """Return the class in front at each pixel, uint8 (H, W), or uint16 for more than 255 classes.
+    """Return the class of the confirmed object in front at each pixel, uint8 (H, W), or uint16 for more than 255 classes.
 
     Args:
         session: The session.
         labels: The classes 1, 2, ...; other labels of instances follow in their order, and 0 is no class.
     """
-    entries = [entry for entry in session.state.entries if session.patch(entry.id).any()]
+    entries = [entry for entry in session.state.entries if entry.confirmed and session.patch(entry.id).any()]
     names = dict.fromkeys([*labels, *(entry.label for entry in entries if entry.label)])
     numbers = {"": 0, **{name: number for number, name in enumerate(names, 1)}}
     found = np.zeros((session.height, session.width), np.uint8 if len(names) < 256 else np.uint16)

@@ -56,6 +56,7 @@ SHORTCUTS = {
     "duplicate": ["Ctrl+D"],
     "copy_previous": ["Ctrl+Shift+V"],
     "follow_previous": ["Shift+F"],
+    "following": ["N"],
     "similar": ["Shift+X"],
     "merge": ["Ctrl+E"],
     "split": ["Ctrl+Shift+E"],
@@ -134,6 +135,9 @@ class AnnotatorSettings(SharedWidget):
     can_undo = t.Bool(False, read_only=True, help="whether there is a change to undo").tag(sync=True)
     can_redo = t.Bool(False, read_only=True, help="whether there is a change to redo").tag(sync=True)
 
+    following = t.Bool(False, help="whether going to the next image follows the objects into it; nothing is confirmed by itself").tag(
+        sync=True
+    )
     _image = t.Dict(help="the image being shown: key, name, width, height, index, count").tag(sync=True)
     _phase = t.Dict({"name": "idle", "error": ""}, help="progress of loading the model and encoding the image").tag(sync=True)
     _buttons = t.List(t.Unicode(), help="the buttons of submit and skip that have a callback").tag(sync=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from cdwidget.session import Session, State
+from cdwidget.session import Accept, Action, Session, State
+from cdwidget.widget.previous import confirmation
 
 
 class Owner(Protocol):
@@ -14,6 +15,17 @@ class Owner(Protocol):
     @property
     def session(self) -> Session:
         """The session of the image being shown."""
+
+    def apply(self, action: Action) -> object:
+        """Apply an action."""
+
+
+def accept_objects(owner: Owner) -> None:
+    """Finish the selected object, and confirm all objects but lost ones."""
+    if owner.session.mask_patch().any():
+        owner.apply(Accept())
+    if action := confirmation(owner.session):
+        owner.apply(action)
 
 
 class Submission:

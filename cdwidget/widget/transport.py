@@ -272,6 +272,7 @@ def _describe(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[
                 "label": entry.label,
                 **({"attributes": dict(entry.attributes)} if entry.attributes else {}),
                 **({} if entry.score is None else {"score": entry.score}),
+                **({} if entry.confirmed else {"confirmed": False}),
             }
             for entry in state.entries
         ],

@@ -23,6 +23,7 @@ export interface Actions {
   shrink: { type: "shrink"; pixels: number };
   alternative: { type: "alternative"; number: number };
   lock: { type: "lock"; on: boolean };
+  confirm: { type: "confirm"; instances: readonly number[] };
   set_track_ids: { type: "set_track_ids"; instances: readonly number[]; track_ids: readonly number[] };
 }
 

@@ -227,16 +227,17 @@ export class ImageDocument {
     this.listeners.notify();
   }
 
-  /** Go to another image: by a step, or because this one was submitted or skipped. Settles when its objects are here. */
-  async changeImage(op: "go" | "goto" | "submit" | "skip" | "take_over", fields: Fields = {}) {
+  /** Go to another image, and wait until its objects are here. Returns whether objects are to be followed into it. */
+  async changeImage(op: "go" | "goto" | "submit" | "skip" | "take_over", fields: Fields = {}): Promise<boolean> {
     const isDecision = op === "submit" || op === "skip";
     const reply = await this.kernel.run<ImageReply>(op, isDecision ? { ...fields, key: this.image.key } : fields);
-    if (!reply) return;
-    const { key, passed = [], left, is_last: isLast } = reply.result;
+    if (!reply) return false;
+    const { key, passed = [], left, is_last: isLast, follows = false } = reply.result;
     await this.untilShown(key);
     if (passed.length) this.kernel.showError(`Skipped: ${passed.join("; ")}`);
     else if (isLast) this.say(this.endMessage(left ?? 0));
     else this.listeners.notify();
+    return follows;
   }
 
   /** Edit the image here although it is open in another notebook. */
@@ -376,11 +377,10 @@ export class ImageDocument {
     this.change = null;
     this.previewedAction = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
-    this.instances = update.instances.map(({ id, label, attributes = {}, score }) => {
+    this.instances = update.instances.map(({ id, label, attributes = {}, score, confirmed = true }) => {
       const old = known.get(id);
       const instance = old && !update.whole ? old : new Instance(id, label, this.image, old?.drafts);
-      instance.label = label;
-      Object.assign(instance, { attributes, score });
+      Object.assign(instance, { label, attributes, score, confirmed });
       return instance;
     });
     const alphas = buffers.slice(update.patches.length);

@@ -10,6 +10,7 @@ const FLASH_MS = 450;
 const SQUARES_SCALE = 4; // CSS pixels per image pixel from which pixels are drawn as squares
 const GRID_SCALE = 12; // CSS pixels per image pixel from which the grid is drawn
 const MAX_FLASH_PIXELS = 1_000_000; // a larger change is shown at a lower resolution
+const UNCONFIRMED_DASHES = [6, 4]; // CSS pixels, of the border of an object that nobody has confirmed
 const ADDED_ABGR = 0xffffffff;
 const REMOVED_ABGR = 0xff1c1cb9; // little-endian ABGR
 
@@ -103,8 +104,10 @@ export function paintMasks(
   if (style.onWhite) return paintWhite(ctx, instances, camera);
   const border = (instance: Instance, outline: Outline, strong: boolean) => {
     const path = pathOf(outline, camera);
+    ctx.setLineDash(instance.confirmed ? [] : UNCONFIRMED_DASHES.map((length) => length / camera.scale));
     stroke(ctx, path, camera, "rgba(0, 0, 0, 0.5)", strong ? 4 : 2.5);
     stroke(ctx, path, camera, style.isHighlighted(instance) ? "#fff" : style.color(instance), strong ? 2 : 1.25);
+    ctx.setLineDash([]);
   };
   const above: { instance: Instance; outline: Outline }[] = [];
   for (const instance of instances) {

@@ -58,6 +58,7 @@ export interface AnnotatorTraits extends PictureTraits {
   locked: boolean;
   opacity: number;
   view_only: boolean;
+  following: boolean; // objects are followed into the next image
   shortcuts: Record<string, string[]>;
   capture_scroll: boolean;
   height: number | null;
@@ -82,7 +83,7 @@ export interface Update {
   locked: boolean; // manual edits are protected from the model
   can_undo: boolean;
   can_redo: boolean;
-  instances: { id: number; label: string; attributes?: Attributes; score?: number }[];
+  instances: { id: number; label: string; attributes?: Attributes; score?: number; confirmed?: false }[];
   prompts: Prompt[]; // prompts of the selected object
   patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
   alternatives: Alternatives;
@@ -93,7 +94,8 @@ export interface ImageReply {
   key: number; // key of the image that is shown now
   passed?: string[]; // problems of images that were passed over
   left?: number; // images that are neither submitted nor skipped
-  is_last?: boolean; // no image follows
+  is_last?: boolean; // no image comes after it
+  follows?: boolean; // the objects of the image before are to be followed into it
 }
 
 export const WATCHED_TRAITS = [
@@ -110,6 +112,7 @@ export const WATCHED_TRAITS = [
   "locked",
   "opacity",
   "view_only",
+  "following",
   "shortcuts",
   "height",
   "busy",

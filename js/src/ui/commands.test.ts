@@ -23,6 +23,15 @@ test.each(["copy_previous", "follow_previous"])(
   },
 );
 
+test.each([true, false])("the next image receives followed objects if Python says so: %s", async (follows) => {
+  const { host, doc } = hostAt(1, { result: { message: "Followed cup 9" } });
+  const changeImage = vi.fn(async () => follows);
+  Object.assign(doc, { changeImage });
+  await COMMANDS.next.run(host);
+  expect(changeImage).toHaveBeenCalledExactlyOnceWith("go", { step: 1 });
+  expect(doc.kernel.run.mock.calls).toEqual(follows ? [["follow_previous", { key: 5 }]] : []);
+});
+
 test("a refused request says nothing more, and the first image has no previous one", async () => {
   const { host, doc } = hostAt(1);
   await COMMANDS.copy_previous.run(host);

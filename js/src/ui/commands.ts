@@ -1,4 +1,6 @@
 /** The commands of the annotator by their names in the `shortcuts` trait. A tool's command has the tool's name and activates it. */
+import type { ImageDocument } from "../document";
+import type { Fields } from "../kernel";
 import { TOOLS } from "../tools";
 import type { Tool } from "../tools/tool";
 import type { Command } from "./command_set";
@@ -25,14 +27,21 @@ const imageChange = (command: Command<AnnotatorHost>): Command<AnnotatorHost> =>
   changesImage: true,
 });
 
-/** A command that adds objects of the previous image in one step, and says which. */
-const takeFromPrevious = (op: "copy_previous" | "follow_previous", title: string): Command<AnnotatorHost> =>
+/** Go on to the next image, and follow objects into it if Python says so. */
+async function goOn(doc: ImageDocument, op: "go" | "submit" | "skip", fields: Fields = {}) {
+  if (await doc.changeImage(op, fields)) await takeFromPrevious(doc, "follow_previous");
+}
+
+/** Add objects of the previous image in one step, and say which. */
+async function takeFromPrevious(doc: ImageDocument, op: "copy_previous" | "follow_previous") {
+  const reply = await doc.kernel.run<{ message: string }>(op, { key: doc.image.key });
+  if (reply) doc.say(reply.result.message);
+}
+
+const previousCommand = (op: "copy_previous" | "follow_previous", title: string): Command<AnnotatorHost> =>
   edit({
     title,
-    run: async ({ doc }) => {
-      const reply = await doc.kernel.run<{ message: string }>(op, { key: doc.image.key });
-      if (reply) doc.say(reply.result.message);
-    },
+    run: ({ doc }) => takeFromPrevious(doc, op),
     whyOff: (view) => readOnly(view) || (view.doc.image.index > 0 ? "" : "This is the first image"),
   });
 
@@ -78,13 +87,13 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
       return doc.image.count > 1 ? "Finish the object and go to the next image" : "Finish the object";
     },
     icon: ICONS.finish,
-    run: ({ doc }) => doc.changeImage("submit"),
+    run: ({ doc }) => goOn(doc, "submit"),
     whyOff: ({ doc }) => (doc.isLost ? doc.whyReadOnly : ""),
   }),
   skip: imageChange({
     title: "Skip this image",
     icon: ICONS.skip,
-    run: ({ doc }) => doc.changeImage("skip"),
+    run: ({ doc }) => goOn(doc, "skip"),
     whyOff: ({ doc }) => {
       if (doc.isLost) return doc.whyReadOnly;
       const isUseful = doc.image.count > 1 || doc.model.get("_buttons").includes("skip");
@@ -164,8 +173,15 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
     icon: ICONS.duplicate,
     run: ({ doc }) => doc.apply({ type: "duplicate" }),
   }),
-  copy_previous: takeFromPrevious("copy_previous", "Copy the objects of the previous image"),
-  follow_previous: takeFromPrevious("follow_previous", "Follow the objects of the previous image"),
+  copy_previous: previousCommand("copy_previous", "Copy the objects of the previous image"),
+  follow_previous: previousCommand("follow_previous", "Follow the objects of the previous image"),
+  following: {
+    title: "Follow objects into the next images",
+    icon: ICONS.following,
+    run: ({ doc }) => doc.set("following", !doc.model.get("following")),
+    whyOff: (view) => readOnly(view) || needsImages(view),
+    isPressed: ({ doc }) => doc.model.get("following"),
+  },
   similar: {
     title: "Find objects like the selected ones",
     icon: ICONS.similar,
@@ -268,7 +284,7 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
   next: imageChange({
     title: "Next image",
     icon: ICONS.next,
-    run: ({ doc }) => doc.changeImage("go", { step: 1 }),
+    run: ({ doc }) => goOn(doc, "go", { step: 1 }),
     whyOff: ({ doc }) => (doc.image.index + 1 < doc.image.count ? "" : "This is the last image"),
   }),
   goto: {

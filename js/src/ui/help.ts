@@ -70,7 +70,7 @@ const OBJECT_COMMANDS = [
   ...["finish", "classes", "rename", "delete_last", "delete", "select_all", "duplicate", "similar", "merge", "split"],
   ...["forward", "backward", "copy_previous", "follow_previous"],
 ];
-const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled", "filmstrip"];
+const IMAGE_COMMANDS = ["submit", "skip", "next", "previous", "goto", "next_unlabeled", "following", "filmstrip"];
 
 export function annotatorHelp(host: CommandHost & ModeHost & { shortcuts(): Shortcuts }): Part {
   const tools = Object.keys(TOOLS);

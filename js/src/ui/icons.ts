@@ -34,6 +34,8 @@ export const ICONS = {
   delete: '<path d="M4 5.5h12M8 5.5V3.75h4V5.5M5.5 5.5l.75 11h7.5l.75-11M8.5 8.5v5M11.5 8.5v5"/>',
   backspace: '<path d="M7 4.75h9.75v10.5H7L2.75 10z"/><path d="M9.75 7.75l4.5 4.5M14.25 7.75l-4.5 4.5"/>',
   filmstrip: '<path d="M3 5.5h14v9H3zM7.7 5.5v9M12.3 5.5v9"/>',
+  following:
+    '<rect x="2.75" y="6.5" width="7" height="7"/><rect x="9.5" y="6.5" width="7" height="7" stroke-dasharray="1.6 1.4"/><path d="M6 10h7M11 8l2 2-2 2"/>',
   next_unlabeled: '<path d="M4.5 5l5 5-5 5M10 5l5 5-5 5"/>',
   names: '<path d="M3.25 5.25h8l5.5 4.75-5.5 4.75h-8z"/><circle cx="6.75" cy="10" r="1" fill="currentColor"/>',
   tag: '<path d="M3.5 3.5h6l7 7-6 6-7-7z"/><circle cx="6.75" cy="6.75" r="1.1" fill="currentColor"/>',

@@ -41,6 +41,7 @@ export function imageNav(host: DocumentHost & CommandHost & FocusHost): ImageNav
     staticPart(field),
     commandButton(commands, "next"),
     commandButton(commands, "next_unlabeled"),
+    commandButton(commands, "following"),
     commandButton(commands, "filmstrip"),
   );
   const decided = group("Decision", ...Object.values(decisions));

@@ -89,13 +89,17 @@ function objectList(host: Host): Part {
     setTooltip(trash, "Delete");
     trash.disabled = !doc.isEditable;
     const area = h("span", { class: "cdw-area", title: "Pixels" }, isDraft ? "" : instance.area.toLocaleString("en"));
-    const { score } = instance;
+    const { score, confirmed } = instance;
     const certainty =
       isDraft || score === undefined
         ? null
         : h(
             "span",
-            { class: "cdw-certainty", title: "Certainty of the model", style: `--certainty: ${score}` },
+            {
+              class: "cdw-certainty",
+              title: confirmed ? "Certainty of the model" : "Certainty; Enter or Y confirms the object",
+              style: `--certainty: ${score}`,
+            },
             score.toFixed(2),
           );
     const cell = (child: HTMLElement) => h("div", { role: "gridcell" }, child);
@@ -106,6 +110,7 @@ function objectList(host: Host): Part {
       isHidden && "cdw-hidden",
       isMarked && "cdw-marked",
       isUnlabeled && "cdw-unlabeled",
+      !confirmed && "cdw-unconfirmed",
     ];
     const canvas = thumbnails.create();
     const row = h(
@@ -150,9 +155,9 @@ function objectList(host: Host): Part {
   }
 
   function stateOf(instance: Instance): string {
-    const { id, label, area, score, outline } = instance;
+    const { id, label, area, score, confirmed, outline } = instance;
     const isSet = [id === doc.selected, objects.hidden.has(id), objects.marked.has(id), doc.isEditable, !!outline];
-    return JSON.stringify([label, area, score, ...isSet, nameOf(instance), host.color(instance)]);
+    return JSON.stringify([label, area, score, confirmed, ...isSet, nameOf(instance), host.color(instance)]);
   }
 
   /** The second click of a double-click belongs to the row of the first: selecting an object may have moved the rows. */
