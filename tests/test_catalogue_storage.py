@@ -20,6 +20,7 @@ from PIL import Image
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
 from cdwidget.catalogue import ScoreValue, connections, schema, storage
+from support.attack_counts import count
 from support.interrupts import interrupt_everywhere
 
 TRACED_FILES = (*(f"cdwidget/catalogue/{name}.py" for name in ("storage", "connections", "editing")), "contextlib.py")
@@ -66,6 +67,7 @@ def test_an_interrupt_at_any_place_loses_no_later_change(catalogue: Catalogue, n
     kept = []  # Notebooks keep the last error and its frames.
     for error in interrupt_everywhere(lambda: CHANGES[name](catalogue), TRACED_FILES):
         kept[:] = [error]
+        count("interrupts of catalogue changes", "nothing lost")
         status = "skipped" if statuses(catalogue.path)[4] == "rejected" else "rejected"
         catalogue.set_status(3, status)
         assert statuses(catalogue.path)[4:] == [status, status]
@@ -83,6 +85,7 @@ def test_an_interrupted_block_is_rolled_back(catalogue: Catalogue) -> None:
         found = statuses(catalogue.path)
         assert len(set(found[:4])) == 1 and found[4:] == ["skipped", "skipped"]
         catalogue.set_status([1, 2, 3], "new")
+        count("interrupts of catalogue changes", "nothing lost")
 
 
 def test_waiting_for_another_writer_can_be_interrupted(catalogue: Catalogue) -> None:

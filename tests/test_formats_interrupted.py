@@ -1,5 +1,6 @@
 """Data sets that a process writes when it is killed: all of the new files or all of the old ones, and no drafts."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_a_killed_export_leaves_the_old_or_the_new_data_set(tmp_path: Path, form
         assert found == {400} if name == "replace" else found in ({100}, {400})
         assert not drafts(out)
     assert call >= 1 and sizes(format, path) == [400] * IMAGES and not drafts(out)
+
+
+def test_files_that_cannot_be_renamed_are_replaced_by_the_next_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = items(tmp_path / "images", "cat", 10), items(tmp_path / "images", "cat", 20)
+    cdwidget.write("npz", old, tmp_path / "out")
+
+    def refuse(draft: Path, path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(draft))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=r"Permission denied.*0\.npz"):
+        patch.setattr(replacement.os, "replace", refuse)
+        cdwidget.write("npz", new, tmp_path / "out")
+    assert sizes("npz", tmp_path / "out") == [400] * IMAGES and not drafts(tmp_path / "out")
 
 
 def test_the_next_export_removes_drafts(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ the log has its last line, else removed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -34,25 +35,33 @@ class Replacement:
     def __init__(self, is_durable: bool = True) -> None:
         """Start without files; arguments as for `replacing`."""
         self._is_durable = is_durable
+        self._is_complete = False  # Whether the log has its last line, so that the drafts will be renamed in any case.
         self._drafts: list[tuple[Path, Path]] = []
         self._log: BinaryIO | None = None
         self._log_path = Path()
 
     def draft(self, path: Path) -> Path:
         """Return the path of the draft to write for a file; its folder is created."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self._log is None:
-            finish_interrupted(path.parent, depth=0)
-            self._log_path = path.with_name(f"{LOG_PREFIX}{uuid4().hex}{LOG_SUFFIX}")
-            self._log = open(self._log_path, "xb")
-            if fcntl is not None:
-                with suppress(OSError):  # Not every file system can lock.
-                    fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        draft = path.with_name(f".{uuid4().hex}.tmp")
-        self._log.write(json.dumps([_relative(name, self._log_path.parent) for name in (draft, path)]).encode() + b"\n")
-        self._log.flush()
+        with naming_file(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self._log is None:
+                self._log = self._open_log(path)
+            draft = path.with_name(f".{uuid4().hex}.tmp")
+            self._log.write(json.dumps([_relative(name, self._log_path.parent) for name in (draft, path)]).encode() + b"\n")
+            self._log.flush()
         self._drafts.append((draft, path))
         return draft
+
+    def _open_log(self, path: Path) -> BinaryIO:
+        finish_interrupted(path.parent, depth=0)
+        self._log_path = path.with_name(f"{LOG_PREFIX}{uuid4().hex}{LOG_SUFFIX}")
+        log = open(self._log_path, "xb")
+        if fcntl is not None:
+            with suppress(OSError):  # Not every file system can lock.
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return log
 
     def commit(self) -> None:
         """Replace the files."""
@@ -60,27 +69,32 @@ class Replacement:
             return
         if self._is_durable:
             _flush([draft for draft, _ in self._drafts])
-        self._log.write(LAST_LINE)
-        self._log.flush()
-        if self._is_durable:
-            os.fsync(self._log.fileno())
+        with naming_file(self._drafts[-1][1]):
+            self._log.write(LAST_LINE)
+            self._log.flush()
+            if self._is_durable:
+                os.fsync(self._log.fileno())
+        self._is_complete = True
         for draft, path in self._drafts:
             with naming_file(path):
                 os.replace(draft, path)
         if self._is_durable:
             _flush_folders({path.parent for _, path in self._drafts})
-        self.close()
 
     def close(self) -> None:
-        """Remove the drafts that are left, and the log."""
-        for draft, _ in self._drafts:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-        if self._log is not None:
+        """Remove the log, and the drafts if they are not complete.
+
+        Complete drafts replace their files, also if `commit` was interrupted. If that is impossible now, the log stays, and the next
+        process that writes or reads the folder does it.
+        """
+        if self._log is None:
+            return
+        with suppress(OSError):
+            _rename_or_remove(self._drafts, self._is_complete)
+            self._log_path.unlink()
+        with suppress(OSError):  # Closing it writes what a full disk has refused.
             self._log.close()
-            with suppress(OSError):
-                self._log_path.unlink()
-            self._log = None
+        self._log = None
 
 
 @contextmanager
@@ -118,6 +132,8 @@ def naming_file(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename == str(path):
+            raise
         raise OSError(error.errno, f"{error.strerror}, so the previous file is kept", str(path)) from error
 
 
@@ -127,12 +143,17 @@ def _finish(log: Path) -> None:
             return
         *lines, rest = file.read().split(b"\n")
         is_complete = bool(lines) and lines[-1] + b"\n" == LAST_LINE and not rest
-        for line in lines[:-1] if is_complete else lines:
-            draft, path = (log.parent / name for name in json.loads(line))
-            if is_complete and draft.exists():
-                os.replace(draft, path)
-            draft.unlink(missing_ok=True)
+        names = map(json.loads, lines[:-1] if is_complete else lines)
+        _rename_or_remove(((log.parent / draft, log.parent / path) for draft, path in names), is_complete)
         log.unlink()
+
+
+def _rename_or_remove(drafts: Iterable[tuple[Path, Path]], is_complete: bool) -> None:
+    """Give the drafts that are left the names of their files if all drafts were complete, else remove them."""
+    for draft, path in drafts:
+        if is_complete and draft.exists():
+            os.replace(draft, path)
+        draft.unlink(missing_ok=True)
 
 
 def _is_abandoned(file: BinaryIO, path: Path) -> bool:

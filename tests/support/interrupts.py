@@ -53,12 +53,18 @@ class Interrupter:
         return self._step
 
 
-def interrupt_everywhere(call: Callable[[], object], files: tuple[str, ...]) -> Iterator[BaseException]:
-    """Call a function again and again, interrupted at one place after the other; yield each interrupt, after the call."""
+def interrupt_everywhere(call: Callable[[], object], files: tuple[str, ...], step: int = 1) -> Iterator[BaseException]:
+    """Call a function again and again, interrupted at one place after the other; yield each interrupt, after the call.
+
+    Args:
+        call: The function.
+        files: Parts of the names of the files whose places are tried.
+        step: 1 for all places, 2 for every second one.
+    """
     counter = Interrupter(files)
     with counter.running():
         call()
-    for place in range(counter.count):
+    for place in range(0, counter.count, step):
         try:
             with Interrupter(files, place).running():
                 call()

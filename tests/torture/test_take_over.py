@@ -14,6 +14,7 @@ import pytest
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal, InUse
 from cdwidget.tools import Brush
+from support.attack_counts import count
 from support.scripted_predictor import IMAGE, snapshot
 
 TURNS = 8 * int(os.environ.get("CDWIDGET_TORTURE", "1"))
@@ -75,6 +76,7 @@ print(take_turns(Path({str(path)!r}), 1))
     session = opened(path, force=True)
     assert journal(session).notice == "" and here and there
     assert steps(session) == here + there
+    count("strokes of two processes", "found", here + there)
     assert list(tmp_path.glob("a.*.jsonl")) == list(tmp_path.glob("*.draft")) == []  # No version was set aside.
 
 
