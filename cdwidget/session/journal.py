@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from cdwidget.masks import EMPTY_BBOX, Bbox, Patch, join_bboxes
+from cdwidget.masks import EMPTY_BBOX, EMPTY_PATCH, Bbox, Patch, join_bboxes
 from cdwidget.prompts import Action
 from cdwidget.session.actions import action_from_json
 from cdwidget.session.block_map import BlockMap
@@ -232,6 +232,7 @@ class _Replay:
         self._state = self._initial.state
         self._history = History(history_limit)
         self._patches: dict[int, list[Patch]] = {}  # Written into the base since the last snapshot.
+        self._removed: set[int] = set()  # Instances of the base whose pixels were lost since then.
         self._last_snapshot = last_snapshot
         self._number = 1
         self._is_broken = False
@@ -253,7 +254,7 @@ class _Replay:
     def result(self) -> Restored:
         """Return the restored session."""
         state = self._state
-        pixels = {id: self._base.pixels_of(id) for id in self._patches if state.has(id)}
+        pixels = {id: Pixels.of(EMPTY_PATCH) if id in self._removed else self._base.pixels_of(id) for id in self._patches if state.has(id)}
         written = {id: _paste_all(base, self._patches[id]) for id, base in pixels.items()}
         was = self._base.state.selected
         if was != state.selected and state.has(was):
@@ -293,16 +294,16 @@ class _Replay:
             self._is_broken = False
         elif document.state != self._state:
             raise DamagedLine("the snapshot has other instances than the steps before it")
-        self._base, self._patches = replace(document, state=self._state), {}
+        self._base, self._patches, self._removed = replace(document, state=self._state), {}, set()
 
     def _apply(self, index: int, line: bytes, data: Mapping[str, Any]) -> None:
         state = state_from_json(data, self._state, self._base.box)
-        patches = patches_from_json(data, "after", self._base.box) if index > self._last_snapshot else {}
+        patches = patches_from_json(data, "after", self._base.box) if index > self._last_snapshot else None
         step = SavedStep(line, self._state, state, self._base.box, bool(data["progressive"]))
         if self._version == 1:
             step.load()  # Nothing else proves that the line is not damaged.
-        self._paste(patches)
-        self._history, self._state = self._history.push(step), state
+        self._history = self._history.push(step)
+        self._follow(state, patches)
 
     def _move(self, index: int, kind: str) -> None:
         undo = kind == "undo"
@@ -310,14 +311,22 @@ class _Replay:
         if link is None:
             raise DamagedLine(f"there is nothing to {kind}")
         step: Any = link.change
+        patches = None
         if index > self._last_snapshot:
-            self._paste(patches_from_json(_change_of(json.loads(step.line)), "before" if undo else "after", self._base.box))
+            patches = patches_from_json(_change_of(json.loads(step.line)), "before" if undo else "after", self._base.box)
         self._history = self._history.undo(step) if undo else self._history.redo(step)
-        self._state = step.old_state if undo else step.new_state
+        self._follow(step.old_state if undo else step.new_state, patches)
 
-    def _paste(self, patches: Mapping[int, Patch]) -> None:
-        for instance, patch in patches.items():
-            self._patches.setdefault(instance, []).append(patch)
+    def _follow(self, state: State, patches: Mapping[int, Patch] | None) -> None:
+        """Go to another state, as `Document.with_patches`; without patches, a later snapshot holds the pixels."""
+        for instance, patch in (patches or {}).items():
+            if state.has(instance):
+                self._patches.setdefault(instance, []).append(patch)
+        if patches is not None:
+            for instance in self._state.missing_in(state):
+                self._patches[instance] = []
+                self._removed.add(instance)
+        self._state = state
 
 
 def _paste_all(base: Pixels, patches: Sequence[Patch]) -> Pixels:
