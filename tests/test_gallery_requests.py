@@ -42,6 +42,7 @@ def test_the_worst_come_first(page: GalleryPage) -> None:
     (row, *_) = page.request("page", key=page.key, start=0, stop=1)["result"]["rows"]
     assert row == {
         "id": 11, "item": 6, "drawn": 0, "number": 1, "label": "cat", "status": "new", "score": 0.6, "confidence": None, "name": "5.png",
+        "objects": None,
         "chips": [{"name": "edges", "value": 0.3, "reason": "frayed"}, {"name": "holes", "value": 0.2, "reason": ""},
                   {"name": "size", "value": 0.1, "reason": "small"}],
     }  # fmt: skip
@@ -176,7 +177,8 @@ def test_instances_are_filtered_by_confidence_and_attributes(tmp_path: Path) -> 
     catalogue.add([Item(picture, [Instance(mask, "cat", attributes=attributes, score=score) for score, attributes in values])])
     page = GalleryPage(Gallery(catalogue))
     assert page.trait("_choices")["has_confidence"] and "confidence" in page.trait("_choices")["scores"]
-    assert page.request("attributes")["result"] == {"attributes": {"occluded": [False, True], "pose": ["left"]}}
+    found = page.request("more_choices")["result"]
+    assert found == {"attributes": {"occluded": [False, True], "pose": ["left"]}, "without_objects": 0}
     page.widget.min_confidence = 0.3
     assert sorted(page.widget.ids.tolist()) == [2, 4]
     page.widget.set_trait("max_confidence", 0.7)

@@ -259,6 +259,15 @@ class Reader:
         """
         return self._thumbnails.render(cast(list[InstanceRow], self.rows(ids, of="instances")), size)
 
+    def image_thumbnails(self, ids: Iterable[int], size: int = 160) -> list[Thumbnail]:
+        """Return pictures of whole images, without masks, as `thumbnails` does.
+
+        Args:
+            ids: Ids of items.
+            size: Maximum of width and height in pixels.
+        """
+        return self._thumbnails.render_images(cast(list[ItemRow], self.rows(ids)), size)
+
     def heat(self, instance: int, name: str | None = None, size: int = 160) -> HeatMap | None:
         """Return the heat map of a score in the frame of the instance's thumbnail.
 

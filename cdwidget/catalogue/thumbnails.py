@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.catalogue.images import open_image
-from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, png_to_heat
+from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, ItemRow, png_to_heat
 from cdwidget.catalogue.storage import Database
 from cdwidget.images import read_image
 from cdwidget.images.reading import read_page
@@ -139,6 +139,10 @@ class Thumbnails:
                 found[row.id] = _thumbnail(row, frame, image, counts.get(row.id, ""))
         return [found[row.id] for row in rows]
 
+    def render_images(self, rows: Sequence[ItemRow], size: int) -> list[Thumbnail]:
+        """Return pictures of whole images, at most `size` pixels per side, with the ids of their items."""
+        return [_image_thumbnail(row, size) for row in rows]
+
     def heat_map(self, row: InstanceRow, name: str | None, size: int) -> HeatMap | None:
         """Return the heat map of a score in the frame of the row's thumbnail.
 
@@ -229,11 +233,33 @@ def _thumbnail(row: InstanceRow, frame: ThumbnailFrame, image: np.ndarray, count
         left, top = int(x0 * scale_x), int(y0 * scale_y)
         part = image[top : max(top + 1, round(y1 * scale_y)), left : max(left + 1, round(x1 * scale_x))]
         small = _resized(part, frame)
-        picture = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+        picture = _jpeg(small)
         mask = decode_box(counts, row.height, row.width, frame.box).view(np.uint8) * np.uint8(255)
         return Thumbnail(row.id, frame.width, frame.height, picture, _resized(mask, frame))
     except Exception as error:  # Another program may have written anything into the row.
         return Thumbnail(row.id, error=str(error) or type(error).__name__)
+
+
+def _image_thumbnail(row: ItemRow, size: int) -> Thumbnail:
+    try:
+        image = _read_small(row.path, size)
+        factor = min(1.0, size / max(image.shape[:2]))
+        height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        return Thumbnail(row.id, width, height, _jpeg(small), np.zeros((height, width), np.uint8))
+    except Exception as error:  # A remote store may raise its own error types.
+        return Thumbnail(row.id, error=str(error) or type(error).__name__)
+
+
+def _read_small(path: str, size: int) -> np.ndarray:
+    """Return an image, uint8 (H, W, 3) RGB, whose longer side has at least `size` pixels if the file has."""
+    with open_image(path) as (file, page):
+        if file.read(len(JPEG_SIGNATURE)) != JPEG_SIGNATURE:
+            return read_page(file, page, path)
+        file.seek(0)
+        image = Image.open(file)
+        image.draft(None, (size, size))
+        return read_image(image)
 
 
 def _resized(pixels: np.ndarray, frame: ThumbnailFrame) -> np.ndarray:
@@ -243,6 +269,10 @@ def _resized(pixels: np.ndarray, frame: ThumbnailFrame) -> np.ndarray:
     """
     is_slight = pixels.shape[1] <= 2 * frame.width and pixels.shape[0] <= 2 * frame.height
     return cv2.resize(pixels, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR if is_slight else cv2.INTER_AREA)
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 def _png(gray: np.ndarray) -> bytes:

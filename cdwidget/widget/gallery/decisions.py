@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Callable, Iterable, Mapping, cast
 
 from cdwidget.catalogue import Catalogue, Conflict, InstanceRow, ItemRow
+from cdwidget.widget.gallery.tiles import Tiles
 
 MAX_DECISION_S = 120.0  # Longer gaps are pauses, and count as this.
 MIN_WORK_S = 5.0  # Below this, the rate is too uncertain to be shown.
@@ -52,6 +53,7 @@ class Decisions:
 
     def __init__(self, catalogue: Catalogue, now: Callable[[], float] = monotonic) -> None:
         self._catalogue = catalogue
+        self._tiles = Tiles(catalogue)
         self._steps: list[Step] = []
         self._now = now
         self._last_step_at = now()
@@ -76,12 +78,8 @@ class Decisions:
     def instances_of(self, step: Step) -> list[int]:
         """Return the ids of the instances that a step may have changed."""
         if len(step.items) == 1:  # An edit may change all instances of its item.
-            return [id for item in step.items for id in self.instances_of_item(item)]
+            return [id for item in step.items for id in self._tiles.of_item(item)]
         return list(step.ids)
-
-    def instances_of_item(self, item: int) -> list[int]:
-        """Return the ids of all instances of an item."""
-        return [row.id for row in self._catalogue.query(of="instances", where=[("item", "=", item)], limit=None)]
 
     def set_status(self, ids: Iterable[int], status: str) -> Step:
         """Set the status of instances, skipping instances that no longer exist.
@@ -92,13 +90,13 @@ class Decisions:
         with self._catalogue.transaction():
             rows = self._existing(ids)
             before = {row.item: row.version for row in rows}
-            self._catalogue.set_status([row.id for row in rows], status, of="instances")
+            self._tiles.set_status([row.id for row in rows], status)
             return self.record(rows, status, before)
 
     def set_label(self, ids: Iterable[int], label: str) -> Step:
-        """Set the label of instances; raises as `set_status` does."""
+        """Set the label of instances, skipping images without objects; raises as `set_status` does."""
         with self._catalogue.transaction():
-            rows = [row for row in self._existing(ids) if row.label != label]
+            rows = [row for row in self._existing(ids) if row.label != label and row.id > 0]
             before = {row.item: row.version for row in rows}
             self._catalogue.set_label([row.id for row in rows], label)
             return self.record(rows, EDITED_STATUS, before)
@@ -116,7 +114,7 @@ class Decisions:
             return step
 
     def _existing(self, ids: Iterable[int]) -> list[InstanceRow]:
-        rows = cast(list[InstanceRow], self._catalogue.rows(dict.fromkeys(int(id) for id in ids), of="instances"))
+        rows = self._tiles.rows(dict.fromkeys(int(id) for id in ids))
         if not rows:
             raise ValueError("None of these instances is in the catalogue any more. Refresh the list.")
         return rows

@@ -14,6 +14,7 @@ from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.widget.annotator import Annotator
+from cdwidget.widget.gallery.tiles import Tiles
 from cdwidget.widget.image_list import ImageList
 
 
@@ -133,7 +134,7 @@ class EditorState:
             if self._catalogue.item(row.item).version != row.version and not overwrite:
                 raise Conflict(f"item {row.item} was changed since you opened it.")
             if status:
-                self._catalogue.set_status(row.id, status, of="instances")
+                Tiles(self._catalogue).set_status([row.id], status)
             return self._catalogue.item(row.item).version
 
     def close(self) -> None:
@@ -160,7 +161,7 @@ class EditorState:
 
     def _open_item(self, row: InstanceRow, predictor: Predictor) -> OpenInstance:
         numbers = frozenset(record.number for record in self._catalogue.item(row.item).records)
-        return OpenInstance(row, self._catalogue.session(row.item, predictor, selected=row.number), predictor, numbers)
+        return OpenInstance(row, self._catalogue.session(row.item, predictor, selected=row.number or None), predictor, numbers)
 
     def _prefetch(self, find: Callable[[], InstanceRow | None]) -> None:
         prefetched, predictor_in_use = None, self.current and self.current.predictor

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, cast
 import numpy as np
 import traitlets as t
 
-from cdwidget.catalogue import Conflict, InstanceRow, ItemRow
+from cdwidget.catalogue import Conflict, ItemRow
 from cdwidget.catalogue.editing import checked_tags
 from cdwidget.default_predictor import DEFAULT_PREDICTOR, named_predictor
 from cdwidget.predictor import Predictor
@@ -22,6 +22,7 @@ from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.gallery.opening import Reviewable, open_catalogue
 from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED_REQUESTS, Requests
 from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings, read_choices
+from cdwidget.widget.gallery.tiles import Tiles
 from cdwidget.widget.images import contact_sheet
 from cdwidget.widget.transport import Channel, bundled
 
@@ -44,6 +45,7 @@ class Gallery(GallerySettings):
 
     Attributes:
         catalogue: The catalogue.
+        tiles: The rows and pictures of tiles.
         listing: The list being shown.
         decisions: The undo steps of this gallery.
         editor_state: The instance in the editor, and the next one.
@@ -66,7 +68,8 @@ class Gallery(GallerySettings):
         self.catalogue = catalogue = open_catalogue(catalogue)
         if isinstance(predictor, str):
             predictor = named_predictor(predictor)
-        self.listing = Listing(catalogue, self._show_list)
+        self.tiles = Tiles(catalogue)
+        self.listing = Listing(self.tiles, self._show_list)
         self.decisions = Decisions(catalogue)
         self.editor_state = EditorState(catalogue, predictor)
         self._editor_widget: Editor | None = None  # Kept while the editor is closed, to be used again.
@@ -87,7 +90,7 @@ class Gallery(GallerySettings):
 
     @property
     def ids(self) -> np.ndarray:
-        """The ids of the listed instances in their order, int64 (N,); waits for a running query."""
+        """The ids of the listed tiles in their order, int64 (N,); waits for a running query."""
         self.listing.wait()
         return self.listing.ids
 
@@ -258,9 +261,9 @@ class Gallery(GallerySettings):
     @contextmanager
     def _showing_changes(self, ids: Iterable[int]) -> Iterator[None]:
         """Count and show how the code inside changes instances."""
-        before = {row.id: row.status for row in self._rows(ids)}
+        before = {row.id: row.status for row in self.tiles.rows(ids)}
         yield
-        after = {row.id: row.status for row in self._rows(before)}
+        after = {row.id: row.status for row in self.tiles.rows(before)}
         self.listing.count({id: (status, after.get(id, str(MISSING_ROW["status"]))) for id, status in before.items()})
         self._show_progress()
         self._saved_picture.renew_later()
@@ -291,7 +294,7 @@ class Gallery(GallerySettings):
     def _write(self, status: str | None, overwrite: bool = False) -> None:
         """Write the open instance as one undo step; errors include advice for the user."""
         row = self._current().row
-        with self._showing_changes(self.decisions.instances_of_item(row.item)):
+        with self._showing_changes(self.tiles.of_item(row.item)):
             version = {one.id: one.version for one in cast(list[ItemRow], self.catalogue.rows([row.item]))}
             try:
                 self.editor_state.write(status, overwrite)
@@ -338,7 +341,7 @@ class Gallery(GallerySettings):
         return None
 
     def _open(self, id: int) -> None:
-        rows = self._rows([id])
+        rows = self.tiles.rows([id])
         if not rows:
             raise ValueError(f"Instance {id} is not in the catalogue any more. Refresh the list.")
         session = self.editor_state.open(rows[0]).session
@@ -349,7 +352,7 @@ class Gallery(GallerySettings):
         self._editor_widget.view_only = self.view_only
         self._editor_widget.show(session)
         self._editor = self._editor_widget
-        self.editor_state.prefetch(lambda: next((self._rows([following])[0] for following in self._next_ids(id)), None))
+        self.editor_state.prefetch(lambda: next((self.tiles.rows([following])[0] for following in self._next_ids(id)), None))
 
     def _create_editor(self, session: Session) -> Editor:
         return Editor(session, autosave=True, labels=self.catalogue.labels(), opacity=self.opacity)
@@ -374,19 +377,15 @@ class Gallery(GallerySettings):
 
     # ---- the catalogue -------------------------------------------------------------------------------------------
 
-    def _rows(self, ids: Iterable[int]) -> list[InstanceRow]:
-        return cast(list[InstanceRow], self.catalogue.rows(ids, of="instances"))
-
     def _restore_ids(self, step: Step) -> Step:
         """Return an undone step with the new ids of restored instances.
 
         They take their old places in the list.
         """
-        known = {row.id for row in self._rows(step.ids)}
+        known = {row.id for row in self.tiles.rows(step.ids)}
         new_ids: dict[int, int] = {}
         for id, (item, number) in step.numbers.items():
-            where = [("item", "=", item), ("number", "=", number)]
-            for row in [] if id in known else cast(list[InstanceRow], self.catalogue.query(of="instances", where=where)):
+            for row in [] if id in known else self.tiles.find(item, number):
                 new_ids[id] = row.id
                 self.listing.replace(id, row.id)
                 self.listing.count({row.id: (str(MISSING_ROW["status"]), row.status)})
@@ -397,4 +396,4 @@ class Gallery(GallerySettings):
         return replace(step, ids=tuple(new_ids.get(id, id) for id in step.ids))
 
     def _draw_snapshot(self) -> np.ndarray:
-        return contact_sheet(self.catalogue.thumbnails(self.ids[:SHEET_TILES], SHEET_TILE_SIDE_PX))
+        return contact_sheet(self.tiles.thumbnails(self.ids[:SHEET_TILES], SHEET_TILE_SIDE_PX))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from threading import Event, Lock, Thread
-from typing import Any, Callable, Iterator, cast
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from cdwidget.catalogue import STATUSES, Catalogue, InstanceRow
+from cdwidget.catalogue import InstanceRow
+from cdwidget.widget.gallery.tiles import Tiles
 
 FIRST_BLOCK_ROWS = 200  # Rows read at once in a search; the number grows up to the largest.
 LARGEST_BLOCK_ROWS = 20_000
@@ -18,20 +19,20 @@ class Listing:
     """The result of the newest query.
 
     Args:
-        catalogue: The catalogue that is queried.
+        tiles: The tiles of the catalogue that is queried.
         notify: Called from the querying thread when the newest background query has finished, with the error message or "".
 
     Attributes:
-        ids: The listed instances, int64 (N,).
+        ids: The listed tiles, int64 (N,).
         key: Number of the list; increases whenever another list is shown.
         counts: Number of instances per status.
     """
 
-    def __init__(self, catalogue: Catalogue, notify: Callable[[str], None]) -> None:
+    def __init__(self, tiles: Tiles, notify: Callable[[str], None]) -> None:
         self.ids = np.zeros(0, np.int64)
         self.key = 0
         self.counts: dict[str, int] = {}
-        self._catalogue = catalogue
+        self._tiles = tiles
         self._notify = notify
         self._next_query: dict[str, Any] | None = None
         self._lock = Lock()
@@ -39,12 +40,12 @@ class Listing:
         self._idle.set()
 
     def query(self, **filters: Any) -> None:
-        """List the result of `Catalogue.ids(**filters)`.
+        """List the result of `Tiles.ids(**filters)`.
 
         Raises its errors; then the list stays.
         """
-        ids = self._catalogue.ids(**filters)
-        counts = _count_statuses(self._catalogue, ids)
+        ids = self._tiles.ids(**filters)
+        counts = self._tiles.count_statuses(ids)
         with self._lock:
             self.ids, self.counts, self.key = ids, counts, self.key + 1
 
@@ -80,7 +81,7 @@ class Listing:
         ids = self.ids[0 if index is None else index + 1 :]
         start, length = 0, FIRST_BLOCK_ROWS
         while start < len(ids):
-            rows = cast(list[InstanceRow], self._catalogue.rows(ids[start : start + length].tolist(), of="instances"))
+            rows = self._tiles.rows(ids[start : start + length].tolist())
             yield from (row.id for row in rows if condition(row))
             start, length = start + length, min(4 * length, LARGEST_BLOCK_ROWS)
 
@@ -114,14 +115,3 @@ class Listing:
                     self._idle.set()  # Before notifying: a waiting thread may hold the lock that `notify` needs.
             if is_done:
                 return self._notify(message)
-
-
-def _count_statuses(catalogue: Catalogue, ids: np.ndarray) -> dict[str, int]:
-    """Count the statuses of instances.
-
-    Only decided ones are read; the others are new.
-    """
-    decided = {
-        status: int(np.isin(catalogue.ids(status, of="instances"), ids, assume_unique=True).sum()) for status in STATUSES if status != "new"
-    }
-    return {"new": len(ids) - sum(decided.values()), **decided}

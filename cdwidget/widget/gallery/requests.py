@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any, Callable, Protocol, Sequence, cast
+from typing import Any, Callable, Protocol, Sequence
 
 from cdwidget.catalogue import Catalogue, InstanceRow, ScoreValue
 from cdwidget.catalogue.images import file_name
 from cdwidget.widget.gallery.decisions import Step
 from cdwidget.widget.gallery.listing import Listing
+from cdwidget.widget.gallery.settings import WITHOUT_OBJECTS
+from cdwidget.widget.gallery.tiles import Tiles
 from cdwidget.widget.images import svg_path
 from cdwidget.widget.transport import Operation, Reply
 
-THREADED_REQUESTS = ("thumbs", "heat", "attributes")  # They take long, and a decision must not wait for them.
+THREADED_REQUESTS = ("thumbs", "heat", "more_choices")  # They take long, and a decision must not wait for them.
 MAX_PAGE_ROWS = 2_000
 MAX_THUMBNAILS = 200  # Maximum per request.
 MISSING_ROW = {
@@ -23,6 +25,7 @@ MISSING_ROW = {
     "status": "rejected",
     "score": None,
     "confidence": None,
+    "objects": None,
     "name": "no longer there",
     "chips": [],
 }
@@ -32,6 +35,7 @@ class Host(Protocol):
     """The members of a gallery that its requests use."""
 
     catalogue: Catalogue
+    tiles: Tiles
     listing: Listing
     view_only: bool
     tile: int
@@ -89,7 +93,7 @@ class Requests:
             "status": self.status,
             "label": self.label,
             "add_tag": self.add_tag,
-            "attributes": self.attributes,
+            "more_choices": self.more_choices,
             "undo": self.undo,
             "refresh": self.refresh,
             "edit": self.edit,
@@ -110,10 +114,10 @@ class Requests:
 
     def rows(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """Return one row for each instance, as the page shows it."""
-        catalogue = self._gallery.catalogue
-        rows = {row.id: row for row in cast(list[InstanceRow], catalogue.rows(ids, of="instances"))}
-        reasons = catalogue.reasons(ids)
-        return [_row_to_json(rows[id], reasons[id]) if id in rows else {**MISSING_ROW, "id": id} for id in ids]
+        tiles = self._gallery.tiles
+        rows = {row.id: row for row in tiles.rows(ids)}
+        reasons, counts = tiles.reasons(ids), tiles.object_counts(ids)
+        return [_row_to_json(rows[id], reasons[id], counts.get(id)) if id in rows else {**MISSING_ROW, "id": id} for id in ids]
 
     def thumbs(self, ids: list[int], size: int) -> Reply:
         """Return thumbnails of at most `size` pixels per side, with `drawn` of their rows: {thumbs}, and two buffers for each.
@@ -122,10 +126,10 @@ class Requests:
         """
         if len(ids) > MAX_THUMBNAILS:
             raise ValueError(f"{len(ids)} thumbnails were requested; request at most {MAX_THUMBNAILS} at a time")
-        catalogue = self._gallery.catalogue
+        tiles = self._gallery.tiles
         # Read before the pictures: a number that is too small loads a picture again, one that is too large keeps an old picture.
-        drawn = {row.id: row.drawn for row in cast(list[InstanceRow], catalogue.rows(ids, of="instances"))}
-        by_id = {one.id: one for one in catalogue.thumbnails(ids, size)}
+        drawn = {row.id: row.drawn for row in tiles.rows(ids)}
+        by_id = {one.id: one for one in tiles.thumbnails(ids, size)}
         thumbs: list[dict[str, Any]] = []
         buffers: list[bytes] = []
         for id in ids:
@@ -162,9 +166,10 @@ class Requests:
         self._check_editable()
         return {"changed": self._gallery.add_tag(ids, tag)}, []
 
-    def attributes(self) -> Reply:
-        """Return the values of each attribute: {attributes}."""
-        return {"attributes": self._gallery.catalogue.attributes()}, []
+    def more_choices(self) -> Reply:
+        """Return the values of each attribute, and the number of images without objects: {attributes, without_objects}."""
+        catalogue = self._gallery.catalogue
+        return {"attributes": catalogue.attributes(), "without_objects": catalogue.count(where=[WITHOUT_OBJECTS])}, []
 
     def undo(self) -> Reply:
         """Undo the newest step of this gallery: {undone}, {ids, status} or null."""
@@ -200,7 +205,8 @@ class Requests:
             raise ValueError("This gallery is for viewing only. Set view_only = False to review.")
 
 
-def _row_to_json(row: InstanceRow, reasons: Sequence[ScoreValue]) -> dict[str, Any]:
+def _row_to_json(row: InstanceRow, reasons: Sequence[ScoreValue], object_count: int | None) -> dict[str, Any]:
+    """Return a row as the page shows it; `object_count` is None for an instance."""
     return {
         "id": row.id,
         "item": row.item,
@@ -210,6 +216,7 @@ def _row_to_json(row: InstanceRow, reasons: Sequence[ScoreValue]) -> dict[str, A
         "status": row.status,
         "score": row.score,
         "confidence": row.confidence,
+        "objects": object_count,
         "name": file_name(row.path),
         "chips": [{"name": one.name, "value": one.value, "reason": one.reason} for one in reasons],
     }

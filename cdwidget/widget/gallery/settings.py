@@ -50,7 +50,9 @@ QUERY_TRAITS = (
     "max_confidence",
     "attributes",
     "only",
+    "without_objects",
 )
+WITHOUT_OBJECTS: Condition = ("instances", "=", 0)  # Of items.
 
 
 class GallerySettings(SharedWidget):
@@ -72,6 +74,7 @@ class GallerySettings(SharedWidget):
     max_confidence = t.Float(None, allow_none=True, help="highest confidence").tag(sync=True)
     attributes = t.Dict(help="list only instances with these values of attributes, such as {'occluded': True}; {} for all").tag(sync=True)
     only = t.List(t.Int(), help="list only instances of the items with these ids; [] for all").tag(sync=True)
+    without_objects = t.Bool(False, help="list the images without objects instead of instances").tag(sync=True)
     selected = t.List(t.Int(), help="ids of the selected instances").tag(sync=True)
     tile = t.Int(160, min=48, max=512, help="side of a thumbnail in CSS pixels").tag(sync=True)
     height = t.Int(None, min=240, allow_none=True, help="height of the grid in CSS pixels; None: fits a notebook").tag(sync=True)
@@ -96,12 +99,13 @@ class GallerySettings(SharedWidget):
         return dict(proposal["value"])
 
     def _query_filters(self) -> dict[str, Any]:
-        """Return the arguments of `Catalogue.ids` that the traits describe."""
+        """Return the arguments of `Tiles.ids` that the traits describe."""
+        filters: dict[str, Any] = {"status": list(self.status) or None, "tag": list(self.tag) or None}
+        if self.without_objects:
+            return {**filters, "where": [WITHOUT_OBJECTS, *self._conditions(text="path", item="id")], "of": "items"}
         name = self.order_by.removeprefix("-")
         score = "score" if name in (*ORDERS, OVERALL_SCORE) else name
-        where: list[Condition] = []
-        if self.text:
-            where.append(("text", "contains", self.text))
+        where = self._conditions(text="text", item="item")
         if self.min_score is not None:
             where.append((score, ">=", self.min_score))
         if self.max_score is not None:
@@ -111,10 +115,12 @@ class GallerySettings(SharedWidget):
         if self.max_confidence is not None:
             where.append(("confidence", "<=", self.max_confidence))
         where += [(f"{ATTRIBUTE_PREFIX}{name}", "=", value) for name, value in self.attributes.items()]
-        if self.only:
-            where.append(("item", "in", list(self.only)))
-        filters = {"status": list(self.status) or None, "label": list(self.filter_labels) or None, "tag": list(self.tag) or None}
-        return {**filters, "order_by": self.order_by, "where": where, "of": "instances"}
+        return {**filters, "label": list(self.filter_labels) or None, "order_by": self.order_by, "where": where, "of": "instances"}
+
+    def _conditions(self, text: str, item: str) -> list[Condition]:
+        """Return the conditions that instances and images have; `text` and `item` are the names of their columns."""
+        searched: list[Condition] = [(text, "contains", self.text)] if self.text else []
+        return [*searched, (item, "in", list(self.only))] if self.only else searched
 
 
 def read_choices(catalogue: Catalogue) -> dict[str, Any]:

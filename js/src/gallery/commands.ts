@@ -1,6 +1,7 @@
 /** The commands of the gallery by their names in the `shortcuts` trait. */
 import type { Command as BaseCommand } from "../ui/command_set";
 import { ICONS } from "../ui/icons";
+import { listsImages } from "./filters";
 import type { GalleryHost } from "./host";
 
 /** where: in the grid, or in the editor, where it is added to the annotator's commands. */
@@ -39,7 +40,7 @@ export const COMMANDS: Record<string, Command> = {
     title: "Set the class of the selected",
     icon: ICONS.names,
     run: (view) => view.assign("label"),
-    isEnabled: hasTargets,
+    isEnabled: (view) => hasTargets(view) && !listsImages(view.queue.model),
   },
   add_tag: {
     where: "grid",

@@ -9,6 +9,7 @@ import type { Frame, Part } from "../ui/host";
 import { noticeBanner } from "../ui/notice";
 import { AnnotatorView } from "../view";
 import type { EditorHost } from "./host";
+import { labelText } from "./rows";
 import { reasonChip, suspicion, writeReason } from "./tile";
 
 const DOUBLE_ESCAPE_MS = 2_000; // two Escapes within this time leave the editor
@@ -188,8 +189,8 @@ function editorHead(host: EditorHost): Part {
     const row = open === null ? undefined : queue.rows.find(open);
     const count = queue.rows.count.toLocaleString("en");
     setText(position, index === null ? "" : `${(index + 1).toLocaleString("en")} of ${count}`);
-    setText(label, row ? row.label || "no label" : "");
-    swatch.hidden = !row;
+    setText(label, row ? labelText(row) : "");
+    swatch.hidden = !row || row.objects !== null;
     if (row) swatch.style.setProperty("--swatch", host.color(row.label));
     setText(score, row && row.score !== null ? suspicion(row.score) : "");
     setText(message, queue.message);

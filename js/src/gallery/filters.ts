@@ -1,6 +1,6 @@
 /** The controls that filter the list; each writes traits that Python also reads. */
 import { focusedNear, h, setText } from "../dom";
-import { popover, refreshAll } from "../ui/controls";
+import { popover, refreshAll, setTooltip } from "../ui/controls";
 import type { Part } from "../ui/host";
 import type { FocusTarget, LabelColorHost, QueueHost } from "./host";
 import type { AttributeValue, Filters, GalleryModel } from "./traits";
@@ -16,10 +16,14 @@ export const NO_FILTERS: Filters = {
   min_confidence: null,
   max_confidence: null,
   attributes: {},
+  without_objects: false,
 };
 
 const SEARCH_DELAY_MS = 250; // after the last key
 const MIN_CHOICES_FOR_SEARCH = 12;
+
+/** Whether images without objects are listed; the filters of instances do not apply to them. */
+export const listsImages = (model: GalleryModel) => model.get("without_objects") ?? false;
 
 export function isFiltered(model: GalleryModel): boolean {
   return Object.entries(NO_FILTERS).some(([trait, empty]) => {
@@ -90,7 +94,8 @@ export function valueFilter(
 
   function refresh() {
     const values = checked();
-    panel.element.hidden = !values.length && !choices().length;
+    const applies = trait !== "filter_labels" || !listsImages(queue.model);
+    panel.element.hidden = !applies || (!values.length && !choices().length);
     const summary = values.length === 1 ? values[0] || "none" : String(values.length);
     setText(text, values.length ? `${title}: ${summary}` : title);
     panel.button.classList.toggle("cdw-changed", values.length > 0);
@@ -148,7 +153,7 @@ export function rangeFilter(
   function refresh() {
     const [low, high] = [model.get(lowest), model.get(highest)];
     const isActive = low !== null || high !== null;
-    panel.element.hidden = !isActive && !isOffered();
+    panel.element.hidden = listsImages(model) || (!isActive && !isOffered());
     setText(text, isActive ? `${title}: ${percent(low, "0")} – ${percent(high, "100")} %` : title);
     panel.button.classList.toggle("cdw-changed", isActive);
     panel.button.disabled = queue.isLost;
@@ -156,6 +161,26 @@ export function rangeFilter(
   }
 
   return { element: panel.element, refresh };
+}
+
+/** A button that lists the images without objects instead of the instances. */
+export function withoutObjectsFilter({ queue }: QueueHost): Part {
+  const isOn = () => listsImages(queue.model);
+  const element = h("button", {
+    type: "button",
+    class: "cdw-button",
+    onclick: () => queue.set({ without_objects: !isOn() }),
+  });
+  setTooltip(element, "List the images without objects");
+
+  function refresh() {
+    element.hidden = !isOn() && !queue.withoutObjects;
+    element.disabled = queue.isLost;
+    element.setAttribute("aria-pressed", String(isOn()));
+    setText(element, isOn() ? "No objects" : `No objects: ${queue.withoutObjects.toLocaleString("en")}`);
+  }
+
+  return { element, refresh };
 }
 
 /** A panel with one choice for each attribute; only instances with all chosen values are listed. */
@@ -197,7 +222,7 @@ export function attributeFilter({ queue }: QueueHost): Part {
 
   function refresh() {
     const values = Object.entries(chosen());
-    panel.element.hidden = !values.length && !Object.keys(queue.attributes).length;
+    panel.element.hidden = listsImages(queue.model) || (!values.length && !Object.keys(queue.attributes).length);
     setText(text, values.length ? values.map(([name, value]) => `${name}: ${value}`).join(", ") : "Attributes");
     panel.button.classList.toggle("cdw-changed", values.length > 0);
     panel.button.disabled = queue.isLost;

@@ -7,7 +7,7 @@ import { ICONS, icon } from "../ui/icons";
 import { noticeBanner } from "../ui/notice";
 import { savedPicture } from "../ui/snapshot";
 import { COMMANDS } from "./commands";
-import { isFiltered, NO_FILTERS } from "./filters";
+import { isFiltered, listsImages, NO_FILTERS } from "./filters";
 import type { GalleryCommandHost, GalleryModeHost, QueueHost } from "./host";
 
 export function overlay({ queue }: QueueHost): Part {
@@ -19,7 +19,12 @@ export function overlay({ queue }: QueueHost): Part {
     { type: "button", class: "cdw-button cdw-text", onclick: () => queue.set(NO_FILTERS) },
     "Clear the filters",
   );
-  const empty = h("div", { class: "cdw-empty" }, icon(ICONS.tiles), title, advice, clear);
+  const showImages = h(
+    "button",
+    { type: "button", class: "cdw-button cdw-text", onclick: () => queue.set({ without_objects: true }) },
+    "Show the images without objects",
+  );
+  const empty = h("div", { class: "cdw-empty" }, icon(ICONS.tiles), title, advice, clear, showImages);
   const saved = savedPicture(queue.model, () => queue.rows.count > 0 && !queue.rows.has(0));
   const element = h("div", { class: "cdw-over" }, saved.element, empty, notice.element);
 
@@ -30,11 +35,12 @@ export function overlay({ queue }: QueueHost): Part {
     if (empty.hidden) return;
     const filtered = isFiltered(queue.model);
     clear.hidden = !filtered;
+    showImages.hidden = listsImages(queue.model) || !queue.withoutObjects;
     setText(title, filtered ? "Nothing matches" : "Nothing to review");
     setText(
       advice,
       filtered
-        ? "No instance matches all filters."
+        ? `No ${listsImages(queue.model) ? "image" : "instance"} matches all filters.`
         : 'The catalogue has no instances yet. Add some, for example with catalogue.import_("coco", "annotations.json").',
     );
   }

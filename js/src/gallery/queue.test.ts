@@ -91,6 +91,7 @@ const row = (id: number, change: Partial<Row> = {}): Row => ({
   status: "new",
   score: 0.5,
   confidence: null,
+  objects: null,
   name: "a.jpg",
   chips: [],
   ...change,
@@ -249,10 +250,11 @@ test("labels and tags are set on several instances, and a message shows how many
   expect(queue.message).toBe("Tagged night");
 });
 
-test("the attributes of the catalogue are read once", async () => {
-  await model.answer("attributes", { result: { attributes: { occluded: [false, true] } } });
-  expect(queue.attributes).toEqual({ occluded: [false, true] });
-  expect(model.requested("attributes")).toEqual([]);
+test("the attributes of the catalogue and its images without objects are read once", async () => {
+  const result = { attributes: { occluded: [false, true] }, without_objects: 3 };
+  await model.answer("more_choices", { result });
+  expect([queue.attributes, queue.withoutObjects]).toEqual([result.attributes, 3]);
+  expect(model.requested("more_choices")).toEqual([]);
 });
 
 test("undo reports its instances", async () => {

@@ -25,6 +25,7 @@ const WATCHED_TRAITS = [
   "max_confidence",
   "attributes",
   "only",
+  "without_objects",
   "tile",
   "opacity",
   "view_only",
@@ -50,6 +51,10 @@ interface PageReply {
   key: number;
   rows: Row[];
 }
+interface MoreChoices {
+  attributes: Record<string, AttributeValue[]>;
+  without_objects: number;
+}
 interface Received {
   replaced?: Record<string, Row>;
   changed?: Row[] | number;
@@ -65,6 +70,7 @@ export class Queue {
   hasFastPictures = false; // pictures arrive at once, so that it pays to request many of them far ahead
   message = ""; // the effect of the last decision
   attributes: Record<string, AttributeValue[]> = {}; // the values of each attribute in the catalogue
+  withoutObjects = 0; // number of images without objects
   progress: Progress;
   private nextRows: Rows | null = null; // rows of another query, shown once the first of them have arrived
   private readonly pendingStatuses = new Map<number, { status: Status }>(); // not confirmed by Python yet
@@ -92,7 +98,7 @@ export class Queue {
     model.on("change:_progress", () => this.onProgress());
     model.on("change:_query", () => this.onQuery());
     this.onQuery();
-    void this.loadAttributes();
+    void this.loadMoreChoices();
   }
 
   get isLost() {
@@ -174,12 +180,13 @@ export class Queue {
     if (reply) this.showMessage(`Tagged ${tag}`);
   }
 
-  /** Read the attributes of the catalogue, which takes seconds if there are a million. */
-  async loadAttributes() {
-    const reply = await this.kernel
-      .request<{ attributes: Record<string, AttributeValue[]> }>("attributes")
-      .catch(() => null);
-    if (reply) this.attributes = reply.result.attributes;
+  /** Read the attributes and count the images without objects, which takes seconds if there are a million instances. */
+  async loadMoreChoices() {
+    const reply = await this.kernel.request<MoreChoices>("more_choices").catch(() => null);
+    if (reply) {
+      this.attributes = reply.result.attributes;
+      this.withoutObjects = reply.result.without_objects;
+    }
     this.notify();
   }
 

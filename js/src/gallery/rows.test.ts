@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BLOCK_SIZE, type Row, Rows } from "./rows";
+import { BLOCK_SIZE, labelText, type Row, Rows } from "./rows";
 
 const row = (id: number): Row => ({
   id,
@@ -10,6 +10,7 @@ const row = (id: number): Row => ({
   status: "new",
   score: 0.5,
   confidence: null,
+  objects: null,
   name: "a.jpg",
   chips: [],
 });
@@ -51,4 +52,14 @@ test("the least recently used blocks are dropped", () => {
   }
   expect([rows.has(0), rows.has(1), rows.has(119)]).toEqual([true, false, true]);
   expect(rows.positionOf(1_000 + BLOCK_SIZE)).toBeUndefined();
+});
+
+test.each([
+  ["cat", null, "cat"],
+  ["", null, "no label"],
+  ["", 0, "no objects"],
+  ["", 1, "1 object"],
+  ["", 12, "12 objects"],
+])("a tile with the label %j and the object count %j is called %j", (label, objects, text) => {
+  expect(labelText({ label, objects })).toBe(text);
 });

@@ -9,9 +9,9 @@ export interface Reason {
   reason: string;
 }
 
-/** One instance, as Python sends it. */
+/** One instance, or one image without objects, as Python sends it. */
 export interface Row {
-  id: number;
+  id: number; // of an image: minus the id of the item
   item: number;
   drawn: number; // increases with every change of the item's masks and labels
   number: number; // within its item
@@ -19,8 +19,15 @@ export interface Row {
   status: Status;
   score: number | null; // 0 to 1, higher is more suspect; null: not scored since the last change
   confidence: number | null; // of the model that predicted it, 0 to 1, higher is better; null: none
+  objects: number | null; // of an image: the number of its objects, which the editor may have added; null: an instance
   name: string; // name of the image file
   chips: Reason[]; // the strongest reasons, the strongest first
+}
+
+/** The label of a tile in words. */
+export function labelText({ label, objects }: Pick<Row, "label" | "objects">): string {
+  if (objects === null) return label || "no label";
+  return objects ? `${objects} ${objects === 1 ? "object" : "objects"}` : "no objects";
 }
 
 /** Indices from `start` up to, but not including, `stop`. */

@@ -1,8 +1,9 @@
 /** The progress of the review above the tiles, and the details of the focused tile with the status line below them. */
 import { h, setText } from "../dom";
 import type { Part } from "../ui/host";
+import { listsImages } from "./filters";
 import type { FocusedRowHost, LabelColorHost, QueueHost } from "./host";
-import type { Reason, Row } from "./rows";
+import { labelText, type Reason, type Row } from "./rows";
 import { formatScore, reasonChip, suspicion, writeReason } from "./tile";
 
 const STATUS_WORDS = [
@@ -41,7 +42,8 @@ export function progressBar({ queue }: QueueHost): Part {
   function refresh() {
     const { done, total, per_hour, by_status } = queue.progress;
     const { count } = queue.rows;
-    setText(listed, `${format(count)} ${count === 1 ? "instance" : "instances"}`);
+    const noun = listsImages(queue.model) ? "image" : "instance";
+    setText(listed, `${format(count)} ${noun}${count === 1 ? "" : "s"}`);
     for (const [i, [status]] of STATUS_WORDS.entries()) {
       const statusCount = by_status[status] ?? 0;
       shares[i].style.width = `${total ? (100 * statusCount) / total : 0}%`;
@@ -124,9 +126,10 @@ export function details(host: QueueHost & FocusedRowHost & LabelColorHost): Part
     reasons.replaceChildren(...reasonLines(row));
     if (!row) return;
     swatch.style.setProperty("--swatch", host.color(row.label));
-    setText(label, row.label || "no label");
+    setText(label, labelText(row));
     const confidence = row.confidence === null ? "" : ` · confidence ${formatScore(row.confidence)}`;
-    setText(score, (row.score === null ? "not scored yet" : suspicion(row.score)) + confidence);
+    const suspect = row.score === null ? "not scored yet" : suspicion(row.score);
+    setText(score, row.objects === null ? suspect + confidence : "");
     setText(file, row.name);
     label.title = row.label;
     file.title = row.name;

@@ -2,7 +2,7 @@
 import { h, setText } from "../dom";
 import { ICONS, icon } from "../ui/icons";
 import type { Heatmap, Thumbnail } from "./pictures";
-import type { Reason, Row, Status } from "./rows";
+import { labelText, type Reason, type Row, type Status } from "./rows";
 
 export interface TileContent {
   index: number;
@@ -134,11 +134,11 @@ export class Tile {
     this.error.title = thumbnail?.error ?? "";
     this.edit.hidden = !row;
     this.dot.style.setProperty("--swatch", color);
-    this.dot.hidden = !row;
-    setText(this.label, row ? row.label || "no label" : "");
+    this.dot.hidden = !row || row.objects !== null;
+    setText(this.label, row ? labelText(row) : "");
     this.label.title = row ? `${row.label}\n${row.name}`.trim() : "";
     this.label.classList.toggle("cdw-soft", !row?.label);
-    this.stale.hidden = row?.score !== null;
+    this.stale.hidden = row?.score !== null || row.objects !== null;
     for (const [i, chip] of this.chips.entries()) writeReason(chip, row?.chips[i]);
   }
 }
@@ -169,12 +169,7 @@ export function shortenError(error: string, name: string): string {
 
 function spokenLabel(row: Row, status: Status): string {
   const score = row.score === null ? "" : suspicion(row.score);
-  return [
-    row.label || "no label",
-    score,
-    status,
-    ...row.chips.slice(0, 1).map(({ name, reason }) => reason || scoreTitle(name)),
-  ]
+  return [labelText(row), score, status, ...row.chips.slice(0, 1).map(({ name, reason }) => reason || scoreTitle(name))]
     .filter(Boolean)
     .join(", ");
 }

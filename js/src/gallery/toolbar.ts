@@ -4,7 +4,16 @@ import { commandButton, group, popover, refreshAll, setTooltip, slider, staticPa
 import type { Part } from "../ui/host";
 import { ICONS, icon } from "../ui/icons";
 import { type AssignPanel, assignPanel } from "./assign";
-import { attributeFilter, isFiltered, NO_FILTERS, rangeFilter, searchField, valueFilter } from "./filters";
+import {
+  attributeFilter,
+  isFiltered,
+  listsImages,
+  NO_FILTERS,
+  rangeFilter,
+  searchField,
+  valueFilter,
+  withoutObjectsFilter,
+} from "./filters";
 import type { FocusTarget, GalleryCommandHost, LabelColorHost, QueueHost, TargetHost } from "./host";
 import { scoreTitle } from "./tile";
 
@@ -60,6 +69,7 @@ export function toolbar(
       rangeFilter(host, "Score", ["min_score", "max_score"], () => true),
       rangeFilter(host, "Confidence", ["min_confidence", "max_confidence"], () => queue.choices.has_confidence),
       attributeFilter(host),
+      withoutObjectsFilter(host),
       search,
       clearPart,
     ),
@@ -103,12 +113,14 @@ function orderControl({ queue }: QueueHost): Part {
     class: "cdw-button",
     onclick: () => setOrder(order().name, !order().isDescending),
   });
+  const element = h("div", { class: "cdw-sort" }, list, direction);
   let shown = "";
 
   function refresh() {
     const { name, isDescending } = order();
     const names = [...new Set(["score", ...queue.choices.scores, ...Object.keys(ORDERS), name])];
     const state = JSON.stringify([names, name, isDescending]);
+    element.hidden = listsImages(queue.model); // they are listed as they were added
     list.disabled = queue.isLost;
     direction.disabled = queue.isLost;
     if (state === shown) return;
@@ -120,7 +132,7 @@ function orderControl({ queue }: QueueHost): Part {
     setTooltip(direction, isDescending ? "Highest first; click to reverse" : "Lowest first; click to reverse");
   }
 
-  return { element: h("div", { class: "cdw-sort" }, list, direction), refresh };
+  return { element, refresh };
 }
 
 function displayPopover({ queue }: QueueHost): Part {

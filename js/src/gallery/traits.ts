@@ -29,6 +29,7 @@ export interface Filters {
   min_confidence: number | null;
   max_confidence: number | null;
   attributes: Record<string, AttributeValue | null>;
+  without_objects: boolean; // list images without objects instead of instances
 }
 
 /** The synchronized traits of the gallery. */
