@@ -6,12 +6,12 @@ The package registers how they are loaded (`cdwidget/__init__.py`), so that thei
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Callable, Sequence
+from typing import TYPE_CHECKING, Callable, Sequence, cast
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from cdwidget.predictor import Prediction, Predictor, QualityModel
+    from cdwidget.predictor import GranularPredictor, Prediction, Predictor, QualityModel
     from cdwidget.prompts import Prompt
 
 
@@ -52,9 +52,16 @@ class LazyPredictor:
         """Encode an image, uint8 (H, W, 3) RGB, as `Predictor.set_image` does."""
         self.load().set_image(image)
 
-    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
-        """Predict the mask for all prompts given so far, as `Predictor.predict` does."""
-        return self.load().predict(prompts, prior)
+    @property
+    def granularities(self) -> Sequence[float]:
+        """The granularities that sessions offer as suggestions."""
+        return getattr(self.load(), "granularities", ())
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None, granularity: float | None = None) -> Prediction:
+        """Predict the mask for all prompts given so far, as `GranularPredictor.predict` does."""
+        if granularity is None:
+            return self.load().predict(prompts, prior)
+        return cast("GranularPredictor", self.load()).predict(prompts, prior, granularity)
 
 
 _loaders: list[Callable[[str | None], Predictor]] = []

@@ -124,6 +124,34 @@ class Predictor(Protocol):
         """
 
 
+GRANULARITIES = (0.25, 0.5)  # of the suggestions for a first prompt; 1, the whole, is about what a prediction without granularity shows.
+
+
+class GranularPredictor(Predictor, Protocol):
+    """A predictor that also takes a granularity: from a part to the whole.
+
+    Attributes:
+        granularities: Granularities whose masks a session offers as suggestions for the first prompt of an object.
+    """
+
+    granularities: Sequence[float]
+
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None, granularity: float | None = None) -> Prediction:
+        """Predict the mask for all prompts given so far.
+
+        Args:
+            prompts: Clicks, boxes and strokes, oldest first.
+            prior: The previous mask, as for `Predictor.predict`.
+            granularity: From 0, a part, to 1, the whole; None lets the model choose.
+
+        Returns:
+            The predicted mask with its alternatives.
+
+        Raises:
+            ValueError: If a prompt lies outside the image, or the granularity is not in [0, 1].
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class Tokens:
     """The encoder's features of one view, before any prompt.

@@ -14,10 +14,11 @@ from cdwidget.masks import Bbox
 from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.focus import FOCUS, Focus, focus_box
+from cdwidget.model.granularity import granularity_view
 from cdwidget.model.prompt_maps import prompt_maps
 from cdwidget.model.quantization import cast_weights, inference_precision
 from cdwidget.model.view import PDM_CELL_PX, LazyMasks, View, ViewCache, crop_around_object, resize_to_square
-from cdwidget.predictor import Factors, FocusFactors, Prediction, Tokens, ViewMasks
+from cdwidget.predictor import GRANULARITIES, Factors, FocusFactors, Prediction, Tokens, ViewMasks
 from cdwidget.prompts import Prompt, check_prompt
 
 MIN_IMAGE_SIDE_PX = 16
@@ -45,12 +46,13 @@ class CDNetPredictor:
             would take 0.3 clicks more on held-out images.
         focus: Predict the change of a corrective click or stroke once more in a closer view; None for no such view. It needs the previous
             mask. Skipped for hard priors, like the second pass: editing would take 0.2 clicks more on held-out images.
+        granularities: Granularities whose masks a session offers as suggestions, see `GranularPredictor`.
     """
 
     def __init__(
         self, model: CDNet, device: str = "cpu", zoom_in: bool = True, pdm_steps: int | None = None, *,
         expansion: float = CROP_EXPANSION, reclamp: bool = False, flip: bool = False, previous_mask: bool = True, cascade: bool = True,
-        focus: Focus | None = FOCUS,
+        focus: Focus | None = FOCUS, granularities: Sequence[float] = GRANULARITIES,
     ):  # fmt: skip
         self.model = model.eval().to(device=device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -60,6 +62,7 @@ class CDNetPredictor:
         self.pdm_steps = model.config.pdm_steps if pdm_steps is None else pdm_steps
         self.expansion, self.reclamp, self.flip, self.previous_mask = expansion, reclamp, flip, previous_mask
         self.cascade = cascade and previous_mask
+        self.granularities = granularities
         self._device = torch.device(device)
         self._views = ViewCache(self._network.encode, self.config.size, self._device, flip)
         self.focus = focus if previous_mask else None
@@ -88,23 +91,26 @@ class CDNetPredictor:
         self._views.view((0, 0, image.shape[1], image.shape[0]))
 
     @torch.inference_mode()
-    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
+    def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None, granularity: float | None = None) -> Prediction:
         """Predict the mask for all prompts given so far.
 
         Args:
             prompts: At least one prompt, in image pixels.
             prior: Previous mask, (H, W): bool if a person has edited it, float in [0, 1] if only a model has drawn it; None for none.
+            granularity: From 0, a part, to 1, the whole, see `granularity_view`; None lets the model choose.
 
         Returns:
             The predicted mask with its alternatives.
 
         Raises:
-            ValueError: If there is no image or no prompt, a prompt lies outside the image, or the prior has another size.
+            ValueError: If there is no image or no prompt, a prompt lies outside the image, the prior has another size, or the granularity
+                is not in [0, 1].
 
         Example:
             >>> predictor.set_image(image)
             >>> prediction = predictor.predict([Click(120, 88)])
             >>> prediction = predictor.predict([Click(120, 88), Click(30, 40, positive=False)], prediction.prob)
+            >>> part = predictor.predict([Click(120, 88)], granularity=0.25)
         """
         height, width = self._check_request(prompts, prior)
         is_soft = prior is None or prior.dtype != bool
@@ -112,6 +118,8 @@ class CDNetPredictor:
             prior = np.asarray(prior, np.float32)
             if not (prior > 0.5).any():
                 prior = None
+        if granularity is not None:
+            return self._predict_at(granularity, prompts, prior, is_soft)
         before = prior
         whole = (0, 0, width, height)
         crop, outside = self._crop(prior, prompts), prior
@@ -129,6 +137,17 @@ class CDNetPredictor:
             result = self._run(crop, prompts, result.view_prob, result.outside, latent=False)
         focused = self._focus_on_change(before, result, prompts) if before is not None and is_soft else None
         return self._prediction(result, first, focused)
+
+    def _predict_at(self, granularity: float, prompts: Sequence[Prompt], prior: np.ndarray | None, is_soft: bool) -> Prediction:
+        """Predict in the view of a granularity; around it, the prior stays."""
+        assert self._views.image is not None
+        size = self._views.image.shape[:2]
+        x0, y0, x1, y1 = box = granularity_view(size, prompts, granularity)
+        outside = np.zeros(size, np.float32) if prior is None else prior
+        first = result = self._run(box, prompts, None if prior is None else prior[y0:y1, x0:x1], outside)
+        if self.cascade and is_soft and _changes_much(prior, result.prob):
+            result = self._run(box, prompts, result.view_prob, outside, latent=False)
+        return self._prediction(result, first, None)
 
     @torch.inference_mode()
     def embed(self, image: np.ndarray) -> np.ndarray:

@@ -30,11 +30,12 @@ VARIANTS: dict[str, Callable[..., CDNetPredictor]] = {
     "no-focus": partial(CDNetPredictor, focus=None),
     "focus-pdm-5": partial(CDNetPredictor, focus=Focus(pdm_steps=5)),
     "focus-pdm-10": partial(CDNetPredictor, focus=Focus(pdm_steps=10)),
+    "no-granularity": partial(CDNetPredictor, granularities=()),
     "no-pdm-no-zoom": partial(CDNetPredictor, pdm_steps=0, zoom_in=False, cascade=False, focus=None),
     "brs": partial(BRS, pdm_steps=0, cascade=False, focus=None),
     "f-brs-b": partial(FBRS, pdm_steps=0, cascade=False, focus=None),
 }
-ABLATIONS = tuple(name for name in VARIANTS if name not in ("no-pdm-no-zoom", "brs", "f-brs-b"))
+ABLATIONS = tuple(name for name in VARIANTS if name not in ("no-granularity", "no-pdm-no-zoom", "brs", "f-brs-b"))
 
 
 def load_variant(name: str) -> CDNetPredictor:

@@ -117,6 +117,7 @@ class ImagePredictor:
         self._image = image
         self._predictor = share(predictor)
         self._newest: PromptResult | None = None
+        self._granular: tuple[PromptResult, list[np.ndarray]] | None = None
 
     def encode(self) -> None:
         """Encode the image now."""
@@ -158,6 +159,16 @@ class ImagePredictor:
             self._newest = newest
         return newest
 
+    def _granular_masks(self, result: PromptResult) -> list[np.ndarray]:
+        """Predict a first prompt at each granularity of the predictor; later prompts correct an object instead of choosing one."""
+        if result.before.any():
+            return []
+        if self._granular is None or self._granular[0] is not result:
+            granularities = self._predictor.granularities
+            masks = [self._predictor.predict(self._image, result.prompts, None, granularity).mask for granularity in granularities]
+            self._granular = result, masks
+        return self._granular[1]
+
     def _change(
         self, document: Document, action: Prompt | Alternative, prompts: tuple[Prompt, ...], base: Pixels, progressive: bool
     ) -> Change:
@@ -170,13 +181,13 @@ class ImagePredictor:
         locked = IS_MANUAL[whole.sources] if state.locked else None
         result, options = self.predict(prompts, whole), (self._image, progressive, locked, whole.is_model_only)
         if isinstance(action, Alternative):
-            edits = result.edits(*options)
+            edits = replace(result, alternatives=(*result.alternatives, *self._granular_masks(result))).edits(*options)
             number = action.number % len(edits)
             before, after = base.edit(edits[number], "model")
             choice = Choice(len(edits), number, before)
         else:
             before, after = base.edit(result.edit(*options), "model")
-            choice = Choice(None if result.alternatives else 1, 0, before)
+            choice = Choice(None if result.alternatives or self._predictor.granularities else 1, 0, before)
         new_state = state.with_entry(replace(state.entry(), prompts=prompts, choice=choice))
         if base is not document.pixels:
             before, after = document.pixels.difference(base.paste(after))
@@ -199,15 +210,23 @@ class SharedPredictor:
         with self._lock:
             self._hold(image)
 
-    def predict(self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None) -> Prediction:
+    @property
+    def granularities(self) -> Sequence[float]:
+        """The granularities that the predictor offers; empty if it takes none."""
+        return getattr(self._predictor, "granularities", ())
+
+    def predict(
+        self, image: np.ndarray, prompts: Sequence[Prompt], prior: np.ndarray | None, granularity: float | None = None
+    ) -> Prediction:
         """Predict for an image; it is encoded again if the predictor holds another one.
 
         Raises:
             ValueError: If the predicted mask does not fit the image.
         """
+        options = () if granularity is None else (granularity,)
         with self._lock:
             self._hold(image)
-            prediction = self._predictor.predict(prompts, prior)
+            prediction = self._predictor.predict(prompts, prior, *options)
         if not hasattr(prediction, "mask"):
             raise TypeError(
                 f"the predictor returned {type(prediction).__name__}; predict() must return cdwidget.Prediction(mask, probabilities)"

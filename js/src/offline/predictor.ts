@@ -6,9 +6,10 @@ import { bounds, boundsOf, type Grid, gridOf, sizeOf } from "./grid";
 import type { Encoded, Network, Prediction } from "./network";
 import { promptMaps } from "./prompts";
 import { type Plane, resizeLinear, resizeToSquare } from "./resize";
-import { focusBox, objectCrop } from "./views";
+import { focusBox, granularityView, objectCrop } from "./views";
 
 const CACHED_VIEWS = 8; // 3 MB each
+const GRANULARITIES = [0.25, 0.5]; // of the suggestions for a first prompt
 const CELL_PX = 2; // view pixels per predicted probability
 const MIN_CASCADE_CHANGE = 0.03; // a second pass runs if the first one changes more than this fraction of the object's pixels
 
@@ -18,7 +19,7 @@ export interface RgbImage extends Size {
 
 export interface PredictedMasks {
   mask: Grid;
-  alternatives: (() => Grid)[]; // best first
+  alternatives: (() => Grid | Promise<Grid>)[]; // best first, computed when they are needed
 }
 
 interface Pass {
@@ -74,7 +75,21 @@ export class Predictor {
     const scale = size / Math.max(box[2] - box[0], box[3] - box[1]);
     const focus = prior && isSoft ? focusBox(prior, mask, prompts[prompts.length - 1], focusSize, scale) : null;
     const focused = focus && (await this.run(focus, prompts, this.plane(last.prob, focus), last.prob, focusSize));
-    return { mask: focused ? this.maskOf(focused.prob) : mask, alternatives: this.alternatives(first) };
+    const granular = prior ? [] : GRANULARITIES.map((granularity) => once(() => this.predictAt(granularity, prompts)));
+    return {
+      mask: focused ? this.maskOf(focused.prob) : mask,
+      alternatives: [...this.alternatives(first), ...granular],
+    };
+  }
+
+  /** Predict first prompts in the view of a granularity. */
+  private async predictAt(granularity: number, prompts: readonly Prompt[]): Promise<Grid> {
+    const { size } = this.network;
+    const box = granularityView(this.image, prompts, granularity);
+    const outside = new Float32Array(this.image.width * this.image.height);
+    const first = await this.run(box, prompts, null, outside, size);
+    const isUnsure = changesMuch(null, first.prob);
+    return this.maskOf((isUnsure ? await this.run(box, prompts, square(first.cells), outside, size) : first).prob);
   }
 
   /** Return the masks of the latent heads, best first, computed when they are needed. */
@@ -160,6 +175,11 @@ export class Predictor {
 }
 
 const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
+
+function once<T>(compute: () => T): () => T {
+  let result: T | undefined;
+  return () => (result ??= compute());
+}
 
 function square(data: Float32Array): Plane {
   const side = Math.sqrt(data.length);

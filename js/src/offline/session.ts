@@ -126,7 +126,7 @@ export class Session {
     if (!selected.choice) throw new Error("There is no alternative: the newest change of this object is not a prompt");
     const base = paste(this.pixels, selected.choice.before);
     const result = await this.predict(selected.prompts, base);
-    const edits = this.edits(result, base);
+    const edits = await this.edits(result, base);
     const chosen = ((action.number % edits.length) + edits.length) % edits.length;
     const found = differ(cropPixels(base, edits[chosen].box), edited(base, edits[chosen], SOURCE_NUMBERS.model));
     const choice = { count: edits.length, chosen, before: found?.before ?? NO_PATCH };
@@ -157,8 +157,9 @@ export class Session {
   }
 
   /** Return the different edits to choose from: the main one, the larger ones, then the smaller ones. */
-  private edits(result: Result, pixels: Pixels): PixelEdit[] {
-    const masks = [result.masks.mask, ...result.masks.alternatives.map((mask) => mask())];
+  private async edits(result: Result, pixels: Pixels): Promise<PixelEdit[]> {
+    const masks = [result.masks.mask];
+    for (const alternative of result.masks.alternatives) masks.push(await alternative());
     const different = [this.edit(result, result.masks.mask, pixels)];
     for (const mask of masks) {
       const edit = this.edit(result, mask, pixels, false);

@@ -3,13 +3,14 @@ import type { Prompt } from "../actions";
 import { type Box, union } from "../bitmap";
 import type { Size } from "../camera";
 import { bounds, boundsOf, type Grid, gridOf, isAny, regionsAt } from "./grid";
-import { boxOfPixels, pixelsOf } from "./prompts";
+import { adds, boxOfPixels, pixelsOf } from "./prompts";
 import { roundHalfEven } from "./resize";
 
 const EXPANSION = 2; // side of a crop relative to the object's box
 const MIN_CROP_PX = 16; // image pixels
 const MAX_CROP_FRACTION = 0.6; // a larger crop would gain nothing
 const CROP_STEPS = 8; // crop borders are rounded to 1/8 of the crop, so that a slightly larger object has the same one
+const LARGEST_MAGNIFICATION = 8; // of the view at granularity 0, relative to the whole image
 const FOCUS_EXPANSION = 2.5; // side of a focus view relative to the longer side of the change
 const MIN_FOCUS_PX = 64; // image pixels
 const MAX_FOCUS_FRACTION = 0.5; // of the object's longer side, for the focus view and for the change
@@ -36,6 +37,19 @@ export function objectCrop({ width, height }: Size, object: Box | null, prompts:
   return isSmall ? [left, top, right, bottom] : whole;
 }
 
+/** Return the view of a granularity, 0 (part) to 1 (whole), as `granularity_view` in cdwidget/model/granularity.py. */
+export function granularityView({ width, height }: Size, prompts: readonly Prompt[], granularity: number): Box {
+  const positive = prompts.filter(adds);
+  const [x0, y0, x1, y1] = (positive.length ? positive : prompts).map(extent).reduce(union);
+  const side = Math.max(
+    MIN_CROP_PX,
+    roundHalfEven(Math.max(width, height) * LARGEST_MAGNIFICATION ** (granularity - 1)),
+  );
+  const [left, right] = interval((x0 + x1) / 2, Math.max(side, EXPANSION * (x1 - x0)), width);
+  const [top, bottom] = interval((y0 + y1) / 2, Math.max(side, EXPANSION * (y1 - y0)), height);
+  return [left, top, right, bottom];
+}
+
 /** Return the focus view of the newest prompt, as cdwidget/model/focus.py; null if it corrects nothing or a closer view gains nothing. */
 export function focusBox(before: Grid, after: Grid, prompt: Prompt, size: number, scale: number): Box | null {
   if (prompt.type === "box" || !isAny(before)) return null;
@@ -57,6 +71,18 @@ export function focusBox(before: Grid, after: Grid, prompt: Prompt, size: number
   const left = Math.min(Math.max(roundHalfEven((x0 + x1 - side) / 2), 0), width - side);
   const top = Math.min(Math.max(roundHalfEven((y0 + y1 - side) / 2), 0), height - side);
   return [left, top, left + side, top + side];
+}
+
+/** Return an interval of a length around a center, moved and shortened to lie within 0 to `limit`. */
+function interval(center: number, length: number, limit: number): [number, number] {
+  const shortened = Math.min(length, limit);
+  const start = Math.min(Math.max(roundHalfEven(center - shortened / 2), 0), limit - shortened);
+  return [start, start + shortened];
+}
+
+function extent(prompt: Prompt): Box {
+  if (prompt.type !== "box") return boxOfPixels(pixelsOf(prompt));
+  return [Math.floor(prompt.x0), Math.floor(prompt.y0), Math.ceil(prompt.x1), Math.ceil(prompt.y1)];
 }
 
 function longer([x0, y0, x1, y1]: Box): number {
