@@ -19,6 +19,7 @@ from cdwidget.formats import (
     itag,
     label_studio,
     labelme,
+    mots,
     npz,
     panoptic,
     png,
@@ -83,6 +84,7 @@ FORMATS = {
     "itag": Format(itag.read, itag.matches, itag.write, file_name=itag.FILE_NAME),
     "label_studio": Format(label_studio.read, label_studio.matches, label_studio.write, file_name=label_studio.FILE_NAME),
     "labelme": Format(labelme.read, labelme.matches, labelme.write),
+    "mots": Format(mots.read, mots.matches, mots.write, copies_images=True, has_class_ids=True),
     "npz": Format(npz.read, npz.matches, npz.write),
     "panoptic": Format(panoptic.read, panoptic.matches, panoptic.write, has_class_ids=True, file_name=panoptic.FILE_NAME),
     "png": Format(png.read, png.matches, png.write, copies_images=True),
@@ -180,9 +182,9 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file, except for "datumaro", "huggingface", "png", "rgba", "voc" and "yolo".
-        **options: Options of the format: `labels` ("coco", "coco_results", "datumaro", "panoptic", "voc", "yolo"), `scores` ("yolo"),
-            `border` ("voc"), `file_per` ("png"), `parquet` ("huggingface").
+        path: A folder; or a file, except for "datumaro", "huggingface", "mots", "png", "rgba", "voc" and "yolo".
+        **options: Options of the format: `labels` ("coco", "coco_results", "datumaro", "mots", "panoptic", "voc", "yolo"), `scores`
+            ("yolo"), `border` ("voc"), `file_per` ("png"), `parquet` ("huggingface").
 
     Returns:
         The path of the written file or folder.
