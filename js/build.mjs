@@ -8,7 +8,12 @@ import { build, context } from "esbuild";
 const STATIC = "../cdwidget/static/";
 const LIMIT = 300_000; // bytes of a module; it travels inside every notebook page that shows the widget
 const RUNTIME = "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"; // the smallest build; it runs on one thread, too
-const WIDGETS = { annotator: "style.css", gallery: "gallery.css", embedding_map: "embedding_map.css" };
+const WIDGETS = {
+  annotator: "style.css",
+  gallery: "gallery.css",
+  embedding_map: "embedding_map.css",
+  inspector: "inspector.css",
+};
 
 const bundle = await context({
   entryPoints: Object.entries(WIDGETS).flatMap(([name, style]) => [

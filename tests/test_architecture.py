@@ -27,7 +27,7 @@ ALLOWED_IMPORTERS = {  # import -> the only modules that may have it; __init__ i
     "anywidget": ("widget",),
     "traitlets": ("widget",),
     "ipywidgets": ("widget",),
-    "ipycanvas": ("widget",),
+    "ipycanvas": (),  # For figures of notebooks; not every host has it.
     "IPython": ("widget",),
     "ray": ("batch.ray",),
     "cdwidget.model": ("model", "train", "batch", "cli", "__init__"),

@@ -21,8 +21,8 @@ LAYERS: list[set[str]] = [
     {"viewer", "viewer_host"},
     {"ui/"},
     {"view"},
-    {"gallery/", "map/", "offline/"},
-    {"annotator", "gallery", "embedding_map", "offline"},
+    {"gallery/", "inspector/", "map/", "offline/"},
+    {"annotator", "gallery", "embedding_map", "inspector", "offline"},
 ]
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
+from typing import Any
 
+import cv2
 import matplotlib
 import numpy as np
 import pytest
 import skimage.data
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import ImageColor
 
 import cdwidget
 from cdwidget.prompts import Click
 from cdwidget.session import PromptResult, Session
+from cdwidget.widget import saved_picture
 from cdwidget.widget.inspector import GRID_MAPS, Inspector
+from cdwidget.widget.map_figures import colorize
 from cdwidget.widget.maps import MAPS, MERGE_CLASSES, MapImage, PromptMaps, Query
-from cdwidget.widget.panel import colorize
 from support.recording_predictor import RecordingPredictor
 from support.scripted_predictor import IMAGE, LEFT_HALF, ScriptedPredictor
+from support.widget_page import WidgetPage
 
 
 @pytest.fixture
@@ -29,14 +35,33 @@ def inspector() -> Inspector:
     return Inspector(session)
 
 
+class InspectorPage(WidgetPage):
+    """A page that has requested the drawing, and reads the last one that Python sent."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        super().__init__(inspector)
+        self.first, self.first_buffers = self.exchange("drawing")
+
+    def sent(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the last drawing or status that Python sent, with the cells of its maps."""
+        drawn, buffers = next((content["result"], buffers) for content, buffers in reversed(self.messages) if content["result"])
+        return drawn, buffers["photograph" in drawn :]
+
+
 @pytest.mark.parametrize("name", MAPS)
 def test_every_map_is_drawn_compared_and_printed(name: str, inspector: Inspector) -> None:
+    page = InspectorPage(inspector)
     inspector.map = name
     assert inspector.prompt_maps is not None
     for variant in ("", *MAPS[name].variants):
         if variant != inspector.prompt_maps.factors.variant:
             inspector.compare = variant
             assert inspector.compare == variant
+            drawn, cells = page.sent()
+            assert drawn["map"]["name"] == name and len(drawn["map"]["panels"]) == len(cells) == 1 + bool(variant)
+            assert variant in drawn["map"]["panels"][-1]["note"]
+            for panel, colors in zip(drawn["map"]["panels"], cells):
+                assert len(colors) == 4 * panel["rows"] * panel["columns"]
     for branch in ("background", "foreground"):
         inspector.branch = branch
         image = inspector.prompt_maps.image(name, inspector.current_query())
@@ -51,13 +76,67 @@ def test_the_query_starts_at_the_newest_click_and_moves(inspector: Inspector) ->
     inspector.map = "row"
     assert inspector.prompt_maps is not None
     first = inspector.prompt_maps.image("row", inspector.current_query()).values
-    inspector.hover(100.0, 60.0)
-    assert "x 100, y 60" in inspector.controls.status.value and inspector.query == (10, 10)
+    page = InspectorPage(inspector)
+    assert "x 10, y 10" in page.first["result"]["status"]
+    page.exchange("hover", x=100.0, y=60.0)
+    assert "x 100, y 60" in page.sent()[0]["status"] and inspector.query == (10, 10)
     assert (inspector.prompt_maps.image("row", inspector.current_query()).values != first).any()
-    inspector.leave()
+    page.exchange("leave")
     assert (inspector.prompt_maps.image("row", inspector.current_query()).values == first).all()
-    inspector.press(100.0, 60.0)
+    page.exchange("press", x=100.0, y=60.0)
     assert inspector.query == (100, 60)
+
+
+def test_a_drawing_is_sent_only_to_pages(inspector: Inspector) -> None:
+    page = WidgetPage(inspector)
+    inspector.map = "gate"
+    assert page.messages == []
+    page.exchange("drawing")
+    inspector.map = "row"
+    page.exchange("hover", x=100.0, y=60.0)
+    assert "map" in page.messages[-2][0]["result"]
+    page.exchange("hover", x=100.4, y=60.4)
+    assert list(page.messages[-2][0]["result"]) == ["status"]  # The token is the same.
+
+
+def test_the_photograph_has_the_outline_and_the_clicks(inspector: Inspector) -> None:
+    page = InspectorPage(inspector)
+    photograph = page.first["result"]["photograph"]
+    pixels = cv2.imdecode(np.frombuffer(page.first_buffers[0], np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels.shape == (photograph["height"], photograph["width"]) == (341, 512)
+    height, width = inspector.session.image.shape[:2]
+    assert photograph["box"] == [0, 0, width, height] and [click[2] for click in photograph["clicks"]] == [True, False]
+    assert photograph["clicks"][0][:2] == pytest.approx([75.5 * 512 / width, 57.5 * 341 / height])
+    drawn = np.zeros((341, 512), np.uint8)
+    corners = [np.array(outline, np.float32).reshape(-1, 2).round().astype(int) for outline in photograph["outlines"]]
+    cv2.fillPoly(drawn, corners, 1)
+    mask = cv2.resize(inspector.session.mask.view(np.uint8), (512, 341), interpolation=cv2.INTER_NEAREST)
+    assert (drawn == mask).mean() > 0.95
+
+
+def test_only_neighbors_are_magnified(inspector: Inspector) -> None:
+    page = InspectorPage(inspector)
+    for name in MAPS:
+        inspector.map = name
+        assert page.sent()[0]["map"]["panels"][0]["is_magnified"] is (name == "neighbors")
+
+
+def test_a_saved_notebook_shows_the_map(inspector: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[dict[str, Any]] = []
+    monkeypatch.setattr(saved_picture, "publish_display_data", lambda data, **options: outputs.append(data))
+    inspector._is_notebook, inspector.map, inspector.opacity, inspector.marks = True, "merge", 1.0, False
+    inspector._repr_mimebundle_()
+    assert len(outputs[0]["image/jpeg"]) < 60_000
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(outputs[0]["image/jpeg"]), np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    assert inspector.prompt_maps is not None
+    values = inspector.prompt_maps.image("merge", inspector.current_query()).values
+    for row, column in ((40, 40), (128, 100), (200, 220)):
+        shown = picture[row * picture.shape[0] // 256, column * picture.shape[1] // 256].astype(int)
+        color = MERGE_CLASSES[int(np.nan_to_num(values[row, column]))][1]
+        assert np.isnan(values[row, column]) and np.ptp(shown) < 30 or np.abs(shown - ImageColor.getrgb(color)[:3]).max() < 40
+    inspector.session.accept()
+    inspector._repr_mimebundle_()
+    assert len(outputs) == 1 and inspector._snapshot == ""
 
 
 def test_it_follows_the_session(inspector: Inspector) -> None:
@@ -66,7 +145,7 @@ def test_it_follows_the_session(inspector: Inspector) -> None:
     inspector.session.undo()
     assert len(inspector.prompt_maps.result.prompts) == 2
     inspector.session.accept()
-    assert inspector.prompt_maps is None and "Click on an object" in inspector.controls.message.value
+    assert inspector.prompt_maps is None and "Click on an object" in WidgetPage(inspector).trait("_message")
     with pytest.raises(ValueError, match="nothing to show yet"):
         inspector.figure()
     inspector.close()
@@ -76,19 +155,22 @@ def test_it_follows_the_session(inspector: Inspector) -> None:
 
 def test_steps_and_heads_share_a_slider(inspector: Inspector) -> None:
     inspector.map = "pdm"
-    assert inspector.number == 10 and inspector.controls.slider.max == 10 and inspector.controls.steps.layout.display == ""
-    inspector.controls.slider.value = 3
-    assert inspector.number == 3 and "step 3" in inspector.controls.step_name.value
+    page = InspectorPage(inspector)
+    assert inspector.number == 10 and len(page.trait("_steps")) == 11
+    inspector.set_state({"number": 3})
+    assert inspector.number == 3 and "step 3" in page.sent()[0]["map"]["panels"][0]["note"]
+    inspector.set_state({"number": 99})
+    assert inspector.number == 10
     inspector.map = "head"
-    assert inspector.number == 0 and inspector.controls.slider.max == 4
+    assert inspector.number == 0 and len(page.trait("_steps")) == 5
     inspector.map = "gate"
-    assert inspector.controls.steps.layout.display == "none"
+    assert page.trait("_steps") == []
 
 
 def test_the_chips_hold_the_numbers(inspector: Inspector) -> None:
     assert [finding.name for finding in inspector.findings] == ["under-generalization", "over-generalization", "negative click"]
     assert all("%" in finding.text for finding in inspector.findings)
-    assert inspector.controls.chips.value.count("cdi-chip") == 3 and "%" in inspector.controls.chips.value
+    assert [finding["name"] for finding in WidgetPage(inspector).trait("_findings")] == [finding.name for finding in inspector.findings]
 
 
 def test_colors_equal_matplotlib() -> None:
@@ -119,7 +201,7 @@ def test_a_predictor_without_factors_is_reported() -> None:
     session = Session(IMAGE, ScriptedPredictor(LEFT_HALF))
     session.apply(Click(2, 3))
     inspector = Inspector(session)
-    assert inspector.prompt_maps is None and "records no factors" in inspector.controls.message.value
+    assert inspector.prompt_maps is None and "records no factors" in WidgetPage(inspector).trait("_message")
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

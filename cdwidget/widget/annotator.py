@@ -342,7 +342,7 @@ class Annotator(AnnotatorSettings):
 
         It is the same widget until it is closed.
         """
-        from cdwidget.widget.inspector import Inspector  # Imports matplotlib and ipycanvas.
+        from cdwidget.widget.inspector import Inspector  # Imports matplotlib.
 
         if self._inspector is None or self._inspector.comm is None:
             self._inspector = Inspector(self)

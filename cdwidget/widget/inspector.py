@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from functools import cache
-from html import escape
 from pathlib import Path
-from typing import Any, Callable, Iterator, Protocol, Sequence, get_args
+from typing import Any, Callable, Iterator, Protocol, Sequence
 
-import ipywidgets as widgets
-import matplotlib
 import numpy as np
-import traitlets as t
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cdwidget._deprecated import renamed_property
 from cdwidget.inspection import Branch, Finding, diagnose
-from cdwidget.prompts import Click
 from cdwidget.registry import lookup
 from cdwidget.session import Session
-from cdwidget.widget.inspector_controls import LISTED_COLORMAPS, InspectorControls
-from cdwidget.widget.maps import MAPS, MASK_GRID_SIDE, MERGE_CLASSES, MapImage, PromptMaps, Query, current_name
-from cdwidget.widget.panel import Panel, figure_of, newest_click, query_box, subtitle
+from cdwidget.widget.inspector_settings import InspectorSettings
+from cdwidget.widget.map_drawing import Drawing
+from cdwidget.widget.map_figures import figure_of, newest_click, query_box
+from cdwidget.widget.maps import MAPS, MapImage, PromptMaps, Query, current_name
+from cdwidget.widget.transport import Channel, Operation, Reply
 
 GRID_MAPS = ("row", "column", "gate", "added", "pdm", "merge")
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 NO_CLICK_MESSAGE = "Click on an object in the annotator to see its maps."
 NO_FACTORS_MESSAGE = "This predictor records no factors to show; the embedded CDNet does."
-REDRAWING_TRAITS = ["map", "branch", "number", "query", "compare", "opacity", "colormap", "smooth", "marks"]
+REDRAWING_TRAITS = ["map", "branch", "number", "query", "compare", "colormap"]
+PAINTED_TRAITS = ["opacity", "marks"]  # The page applies them; the saved picture shows them, too.
 
 
 class SessionHost(Protocol):
@@ -47,15 +42,7 @@ class SessionHost(Protocol):
         """
 
 
-class MapName(t.Enum):
-    """The name of a map; deprecated names are replaced."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        """Return the current name; raise TraitError if there is no such map."""
-        return super().validate(obj, current_name(value) if isinstance(value, str) else value)
-
-
-class Inspector(widgets.VBox):
+class Inspector(InspectorSettings):
     """Show the diffusions of CDNet for the newest prompt of a session, and follow the session.
 
     Choose a map from the list, move the pointer to query a point, click to keep it. All controls are also traits.
@@ -66,8 +53,6 @@ class Inspector(widgets.VBox):
     Attributes:
         prompt_maps: The maps of the newest prompt; None if there is nothing to show.
         findings: The measurements of `cdwidget.inspection.diagnose`.
-        panels: The map, and its comparison.
-        controls: The controls and texts.
 
     Example:
         >>> inspector = Inspector(session)      # or annotator.inspect()
@@ -76,34 +61,27 @@ class Inspector(widgets.VBox):
         >>> inspector.save("pdm.pdf", "pdm")
     """
 
-    map = MapName(tuple(MAPS), "column", help="the map being shown")
-    branch = t.Enum(get_args(Branch), "foreground", help="the branch of FDM")
-    number = t.Int(0, min=0, help="the step of PDM, or the head (0: the main one)")
-    query = t.Tuple(t.Float(), t.Float(), help="(x, y) in image pixels: the point that the map is shown for")
-    compare = t.Unicode("", help="the variant shown next to the map; empty: none")
-    opacity = t.Float(0.65, min=0, max=1, help="opacity of the map over the photograph, 0 to 1")
-    colormap = t.Unicode("", help="name of a matplotlib colormap; empty: the map's default colormap")
-    smooth = t.Bool(False, help="whether to interpolate between tokens")
-    marks = t.Bool(True, help="whether to show the clicks and the outline of the mask")
-
-    colours = renamed_property("colours", "colormap")
-
     def __init__(self, source: Session | SessionHost) -> None:
         self.prompt_maps: PromptMaps | None = None
         self.findings: list[Finding] = []
         self._source = source
+        self._drawing: Drawing | None = None
+        self._image: MapImage | None = None  # The map that was drawn last.
         self._hovered: tuple[float, float] | None = None
         self._is_quiet = False
         self._is_stale = True
-        handlers = self.hover, self.press, self.leave, self._draw_all
-        self.panels = Panel(*handlers), Panel(*handlers)
-        self.controls = InspectorControls(self.panels)
-        super().__init__(self.controls.children)
-        self.add_class("cdi")
-        for name, control in self.controls.inputs.items():
-            t.link((self, name), (control, "value"))
-        self.controls.slider.observe(lambda change: setattr(self, "number", change["new"]), names=["value"])
+        self._has_page = False
+        self._stop_listening: Callable[[], None] = lambda: None
+        super().__init__()
+        operations: dict[str, Operation] = {
+            "drawing": self._send_drawing,
+            "hover": lambda x, y: self._after(self.hover, x, y),
+            "press": lambda x, y: self._after(self.press, x, y),
+            "leave": lambda: self._after(self.leave),
+        }
+        self._channel = Channel(self, operations)
         self.observe(self._on_trait, names=REDRAWING_TRAITS)
+        self.observe(lambda change: self._saved_picture.renew_later(), names=[*REDRAWING_TRAITS, *PAINTED_TRAITS])
         self._stop_listening = source.listen(self._on_session)
         self.refresh()
 
@@ -118,10 +96,11 @@ class Inspector(widgets.VBox):
     def refresh(self) -> None:
         """Inspect the newest prompt of the session; called automatically after every change."""
         self._is_stale = False
-        self.prompt_maps, problem = self._newest_prompt()
-        self.controls.show_message(escape(problem))
+        self.prompt_maps, self._message = self._newest_prompt()
         self.findings = [] if self.prompt_maps is None else diagnose(self.prompt_maps.result)
-        self.controls.chips.value = "".join(_chip(finding) for finding in self.findings)
+        self._findings = [{"name": one.name, "text": one.text, "wrong": one.wrong} for one in self.findings]
+        self._drawing = None if self.prompt_maps is None else Drawing(self.prompt_maps)
+        self._saved_picture.renew_later()
         if self.prompt_maps is None:
             return
         self._hovered = None
@@ -130,7 +109,7 @@ class Inspector(widgets.VBox):
             if newest is not None:
                 self.query, self.branch = (newest.x, newest.y), "foreground" if newest.positive else "background"
             self._update_choices(reset_step=True)
-        self._draw_all()
+        self._draw(with_photograph=True)
 
     def figure(self, kind: str | Sequence[str] | None = None, clicks: Sequence[int] | None = None) -> Figure:
         """Return maps as a matplotlib figure.
@@ -197,12 +176,11 @@ class Inspector(widgets.VBox):
         """Query an image point while the pointer is there."""
         if self.prompt_maps is None:
             return
-        entry, before = MAPS[self.map], self._hovered or self.query
-        self._hovered = x, y
-        if entry.follows and self._query_box(before) != self._query_box((x, y)):
+        before, self._hovered = self._hovered or self.query, (x, y)
+        if MAPS[self.map].follows and self._query_box(before) != self._query_box((x, y)):
             self._draw()
-        else:
-            self._show_status()
+        elif self._has_page:
+            self._channel.notify(({"status": self._status()}, []))
 
     def press(self, x: float, y: float) -> None:
         """Keep the query at an image point."""
@@ -239,28 +217,19 @@ class Inspector(widgets.VBox):
             return
         with self._without_drawing():
             self._update_choices(reset_step=change["name"] == "map")
-        if change["name"] == "marks":
-            self._draw_all()
-        else:
-            self._draw()
+        self._draw()
 
     def _update_choices(self, reset_step: bool) -> None:
         """Offer the choices of the map; reset_step: start with its last step or its main head."""
         assert self.prompt_maps is not None
-        entry, controls = MAPS[self.map], self.controls
-        variants = [variant for variant in entry.variants if variant != self.prompt_maps.factors.variant]
-        if self.compare not in variants:
+        entry = MAPS[self.map]
+        self._variants = [variant for variant in entry.variants if variant != self.prompt_maps.factors.variant]
+        self._steps = entry.steps(self.prompt_maps) if entry.steps else []
+        if self.compare not in self._variants:
             self.compare = ""
-        controls.offer_variants(variants, self.compare)
-        controls.branch.disabled = not entry.has_branches
-        controls.colormap.disabled = not entry.colormap
-        names = entry.steps(self.prompt_maps) if entry.steps else []
-        controls.offer_steps(names)
-        if names:
-            if reset_step:
-                self.number = len(names) - 1 if self.map == "pdm" else 0
-            self.number = min(self.number, len(names) - 1)
-            controls.show_step(self.number, names[self.number])
+        if self._steps:
+            last = len(self._steps) - 1
+            self.number = min(self.number, last) if not reset_step else last if self.map == "pdm" else 0
 
     @contextmanager
     def _without_drawing(self) -> Iterator[None]:
@@ -273,68 +242,43 @@ class Inspector(widgets.VBox):
 
     # ---- drawing -------------------------------------------------------------------------------------------------
 
-    def _draw_all(self) -> None:
-        """Draw everything, starting with the photograph."""
-        if self.prompt_maps is not None:
-            for panel in self.panels:
-                panel.view = None
-            self._draw()
+    def _send_drawing(self) -> Reply:
+        """Return the whole drawing, for a page that has just opened; later changes are sent as they happen."""
+        self._has_page = True
+        return ({}, []) if self._drawing is None else self._describe_drawing(self._drawing, with_photograph=True)
 
-    def _draw(self) -> None:
-        assert self.prompt_maps is not None
-        entry = MAPS[self.map]
-        variants = ["", self.compare] if self.compare else [""]
-        images = [self.prompt_maps.image(self.map, self.current_query(variant)) for variant in variants]
-        high = max(image.high for image in images)
-        box = self._query_box(self._hovered or self.query) if entry.follows else None
-        colormap = entry.colormap and (self.colormap or entry.colormap)
-        for panel, image, variant in zip(self.panels, images, variants):
-            if panel.view is None:
-                self._draw_photograph(panel)
-            note = subtitle(self.prompt_maps, self.map, self.current_query(variant))
-            panel.title.value = f"<div class='cdi-title'>{entry.title}<span>{note}</span></div>"
-            panel.draw_map(MapImage(image.values, image.box, image.low, high), colormap, self.opacity, self.smooth, box)
-        self.panels[1].layout.display = "" if self.compare else "none"
-        self._show_scale(colormap, images[0].low, high)
-        self.controls.about.value = f"<div class='cdi-about'><p>{entry.meaning}</p><p class='cdi-formula'>{entry.formula}</p></div>"
-        self._shown_image = images[0]
-        self._show_status()
+    def _draw(self, with_photograph: bool = False) -> None:
+        """Send the map to the pages, if there are any."""
+        if self._drawing is not None and self._has_page:
+            self._channel.notify(self._describe_drawing(self._drawing, with_photograph))
 
-    def _draw_photograph(self, panel: Panel) -> None:
-        assert self.prompt_maps is not None
-        view, result = self.prompt_maps.view, self.prompt_maps.result
-        panel.draw_photograph(view, self.prompt_maps.factors.pixels)
-        if self.marks:
-            clicks = [prompt for prompt in result.prompts if isinstance(prompt, Click)]
-            panel.draw_marks(view.coverage(result.after, MASK_GRID_SIDE, MASK_GRID_SIDE), clicks)
-        else:
-            panel.draw_marks(None, ())
+    def _describe_drawing(self, drawing: Drawing, with_photograph: bool) -> Reply:
+        """Return {photograph, map, status}, with the photograph and the cells of each map."""
+        queries = [self.current_query(variant) for variant in (["", self.compare] if self.compare else [""])]
+        shown, buffers, self._image = drawing.map(self.map, queries, self.colormap)
+        description = {"map": shown, "status": self._status()}
+        if with_photograph:
+            description["photograph"], files = drawing.photograph()
+            buffers = [*files, *buffers]
+        return description, buffers
 
-    def _show_scale(self, colormap: str, low: float, high: float) -> None:
-        bar, labels = self.controls.scale_bar, self.controls.scale_labels
-        if not colormap:
-            legend = "".join(f"<span><i style='background:{color}'></i>{name}</span>" for name, color in MERGE_CLASSES)
-            bar.value, labels.value = f"<div class='cdi-legend'>{legend}</div>", ""
-            return
-        bar.value = f"<div class='cdi-bar' style='background:linear-gradient(to right, {_css_gradient(colormap)})'></div>"
-        ticks = "".join(f"<b>{value:.3g}</b>" for value in np.linspace(low, high, 5))
-        labels.value = f"<div class='cdi-ends'>{ticks}</div><div class='cdi-unit'>{MAPS[self.map].unit}</div>"
+    def _status(self) -> str:
+        """Return the value under the pointer."""
+        if self._drawing is None or self._image is None:
+            return ""
+        origin = "under the pointer" if self._hovered else "kept; click elsewhere to move it"
+        return f"{self._drawing.status(self.map, self._image, self._hovered or self.query)} · {origin}"
 
-    def _show_status(self) -> None:
-        """Show the value under the pointer."""
-        assert self.prompt_maps is not None
-        x, y = self._hovered or self.query
-        value = self._shown_image.value_at(x, y)
-        row, column = self.prompt_maps.view.cell(x, y, *self.prompt_maps.view.grid)
-        parts = [f"x {int(x)}, y {int(y)}", f"token {row}, {column}"]
-        if not np.isnan(value):
-            unit = MAPS[self.map].unit
-            if not unit:
-                parts.append(MERGE_CLASSES[int(value)][0])
-            else:
-                parts.append(f"{value:.3g} {unit}" if unit.startswith("%") else f"{unit}: {value:.3g}")
-        parts.append("under the pointer" if self._hovered else "kept; click elsewhere to move it")
-        self.controls.status.value = f"<div class='cdi-status'>{' · '.join(parts)}</div>"
+    def _after(self, action: Callable[..., None], *args: float) -> Reply:
+        """Reply after an action of the pointer."""
+        action(*args)
+        return {}, []
+
+    def _draw_snapshot(self) -> np.ndarray | None:
+        drawing, (x, y) = self._drawing, self.query
+        if drawing is None:
+            return None
+        return drawing.picture(self.map, Query(x, y, self.branch, self.number), self.colormap, self.opacity, self.marks)
 
     # ---- maps of prompts -----------------------------------------------------------------------------------------
 
@@ -366,20 +310,3 @@ class Inspector(widgets.VBox):
     def _query_box(self, point: tuple[float, ...]) -> tuple[float, float, float, float]:
         assert self.prompt_maps is not None
         return query_box(self.prompt_maps, self.map, Query(point[0], point[1]))
-
-    @t.validate("colormap")
-    def _known_colormap(self, proposal: Any) -> str:
-        if proposal["value"] and proposal["value"] not in matplotlib.colormaps:
-            raise ValueError(f"matplotlib has no colormap {proposal['value']!r}; some it has are {', '.join(LISTED_COLORMAPS)}")
-        return str(proposal["value"])
-
-
-@cache
-def _css_gradient(colormap: str) -> str:
-    return ", ".join(to_hex(color) for color in matplotlib.colormaps[colormap](np.linspace(0, 1, 17)))
-
-
-def _chip(finding: Finding) -> str:
-    state = "wrong" if finding.wrong else "right"
-    sign = "!" if finding.wrong else "✓"
-    return f"<span class='cdi-chip' data-state='{state}'><b>{sign} {finding.name}</b> {escape(finding.text)}</span>"

@@ -20,7 +20,7 @@ CELLS = [
     """
     import numpy as np, skimage.data, skimage.transform, cdwidget
     from recording_predictor import RecordingPredictor
-    from cdwidget.widget.panel import colorize
+    from cdwidget.widget.map_figures import colorize
 
     photo = skimage.data.coffee()[:, :400]
     w = cdwidget.Annotator(photo, RecordingPredictor(), height=300)
@@ -64,7 +64,7 @@ HOVER_AND_WATCH = """async (canvas) => {
     const box = canvas.getBoundingClientRect();
     for (let step = 0; step < 150; step++) {
         const x = box.left + (0.05 + 0.9 * step / 150) * box.width, y = box.top + (0.5 + 0.4 * Math.sin(step / 8)) * box.height;
-        canvas.dispatchEvent(new MouseEvent("mousemove", { clientX: x, clientY: y, bubbles: true }));
+        canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true }));
         await new Promise((done) => setTimeout(done, 20));
     }
     const after = performance.now();
@@ -97,7 +97,7 @@ def _dedent(cell: str) -> str:
 
 
 def canvas_of(notebook: Notebook) -> Any:
-    canvas = notebook.page.locator("canvas.cdi-canvas, .cdi-canvas canvas").first
+    canvas = notebook.page.locator(".cdw-inspector-canvas").first
     canvas.scroll_into_view_if_needed()
     return canvas
 
@@ -118,10 +118,10 @@ def wait(notebook: Notebook, until: Callable[[], bool]) -> None:
 
 
 def test_a_click_in_the_annotator_is_inspected(notebook: Notebook) -> None:
-    expect(notebook.page.locator(".cdi-message")).to_contain_text("Click on an object", timeout=120_000)
+    expect(notebook.page.locator(".cdw-inspector-message")).to_contain_text("Click on an object", timeout=120_000)
     notebook.widget(0, "w").click(250, 230)
-    expect(notebook.page.locator(".cdi-chip")).to_have_count(2)
-    expect(notebook.page.locator(".cdi-title").first).to_contain_text("FDM: column, re-weighted")
+    expect(notebook.page.locator(".cdw-finding")).to_have_count(2)
+    expect(notebook.page.locator(".cdw-panel-title").first).to_contain_text("FDM: column, re-weighted")
     assert notebook.value("i.query")[0] // 1 == 250
     notebook.widget(0, "w").click(20, 20, button="right")
     assert notebook.value("len(i.prompt_maps.result.prompts)") == 2
@@ -138,7 +138,7 @@ def test_the_pointer_moves_the_query_and_the_canvas_has_the_colors_of_the_map(no
     for x, y in ((0.3, 0.2), (0.7, 0.8)):
         received.clear()
         notebook.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
-        expect(notebook.page.locator(".cdi-status")).to_contain_text(f"token {int(32 * y)}, {int(32 * x)}", timeout=60_000)
+        expect(notebook.page.locator(".cdw-inspector-status")).to_contain_text(f"token {int(32 * y)}, {int(32 * x)}", timeout=60_000)
         wait(notebook, lambda last=before: canvas_of(notebook).evaluate(READ_CENTERS, [32, 32]) != last)
         assert 0 < sum(received) < 40_000  # Only the cells, not the photograph.
         wait(notebook, lambda: drawn(notebook, "row raw", 32, 32) == 1)
@@ -160,15 +160,14 @@ def test_each_map_is_on_the_canvas(name: str, rows: int, columns: int, notebook:
 
 def test_the_slider_the_list_and_two_variants_side_by_side(notebook: Notebook) -> None:
     page = notebook.page
-    page.locator(".cdi select").first.select_option(label="PDM: the mask, step by step")
-    expect(page.locator(".cdi-step")).to_have_text("step 10")
-    page.locator(".cdi .widget-select, .cdi select").nth(0).scroll_into_view_if_needed()
-    page.locator(".cdi .jupyter-widgets.widget-dropdown select").first.select_option(label="step 0: PDM off")
-    expect(page.locator(".cdi-title").nth(1)).to_contain_text("step 0")
+    page.get_by_label("Map", exact=True).select_option(label="PDM: the mask, step by step")
+    expect(page.locator(".cdw-step")).to_have_text("step 10")
+    page.get_by_label("compare").select_option(label="step 0: PDM off")
+    expect(page.locator(".cdw-panel-title").nth(1)).to_contain_text("step 0")
     assert notebook.value("[i.map, i.compare]") == ["pdm", "step 0: PDM off"]
-    page.locator(".cdi select").first.select_option(label="FDM: row, re-weighted")
-    page.locator(".cdi .jupyter-widgets.widget-dropdown select").first.select_option(label="v3")
-    expect(page.locator(".cdi-title").nth(1)).to_contain_text("v3")
+    page.get_by_label("Map", exact=True).select_option(label="FDM: row, re-weighted")
+    page.get_by_label("compare").select_option(label="v3")
+    expect(page.locator(".cdw-panel-title").nth(1)).to_contain_text("v3")
     notebook.value("setattr(i, 'compare', '') or 1")
 
 
