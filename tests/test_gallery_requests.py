@@ -323,6 +323,29 @@ def test_names_are_data(tmp_path: Path) -> None:
     assert len(page.widget.ids) == 1
 
 
+def test_attributes_of_many_instances_are_set_and_removed_and_can_be_undone(page: GalleryPage, catalogue: Catalogue) -> None:
+    def values(name: str) -> list[Any]:
+        return [row.attributes.get(name) for row in catalogue.rows([1, 2, 3], of="instances")]  # type: ignore[union-attr]
+
+    assert page.request("attribute", ids=[1, 2, 3, 999], name="occluded", value=True)["result"] == {"changed": 3}
+    assert page.request("attribute", ids=[1, 2], name="pose", value="left")["result"] == {"changed": 2}
+    assert page.request("attribute", ids=[1], name="occluded", value=True)["result"] == {"changed": 0}
+    assert values("occluded") == [True] * 3 and values("pose") == ["left", "left", None]
+    assert catalogue.rows([1], of="instances")[0].score is not None  # The mask and label are as before.
+    assert page.request("attribute", ids=[1, 2], name="occluded", value=None)["result"] == {"changed": 2}
+    assert values("occluded") == [None, None, True] and values("pose") == ["left", "left", None]
+    for _ in range(2):
+        page.request("undo")
+    assert values("occluded") == [True] * 3
+    for _ in range(2):
+        page.request("undo")
+    assert values("occluded") == values("pose") == [None] * 3
+    for name, value in ((" ", True), ("pose", ["left"])):
+        assert "an attribute has a name and a text" in page.request("attribute", ids=[1], name=name, value=value)["error"]
+    page.widget.view_only = True
+    assert "viewing only" in page.request("attribute", ids=[1], name="pose", value="left")["error"]
+
+
 def test_an_empty_catalogue_is_shown(tmp_path: Path) -> None:
     page = GalleryPage(Gallery(Catalogue(tmp_path / "labels.db")))
     assert page.query["count"] == 0 and page.rows(0, 5) == []

@@ -8,7 +8,7 @@ from typing import Iterable, Sequence, cast
 from cdwidget.catalogue.labels import LabelEditor
 from cdwidget.catalogue.open_sessions import OpenSessions
 from cdwidget.catalogue.query import RowKind
-from cdwidget.catalogue.records import encode_instances
+from cdwidget.catalogue.records import encode_instances, with_attribute
 from cdwidget.catalogue.rows import InstanceRow
 from cdwidget.catalogue.schema import STATUSES
 from cdwidget.catalogue.writer import Edit, merge_records, read_records, undo_change, with_status, write_edit
@@ -111,6 +111,37 @@ class ItemEditor(LabelEditor):
                 write_edit(connection, item, Edit(status, with_status(chosen, status), status=status), self.user)
 
         self.database.write(write)
+
+    def set_attribute(self, ids: int | Iterable[int], name: str, value: str | float | bool | None) -> int:
+        """Set an attribute of instances; their scores stay.
+
+        Args:
+            ids: Ids of instances.
+            name: Name of the attribute.
+            value: Its value; None to remove it.
+
+        Returns:
+            The number of instances with a new value.
+
+        Raises:
+            ValueError: If an id does not exist, or the name or value is not allowed.
+
+        Example:
+            >>> catalogue.set_attribute(gallery.selected, "occluded", True)
+        """
+        if not isinstance(name, str) or not name.strip() or not isinstance(value, (str, int, float, bool, type(None))):
+            raise ValueError(f"an attribute has a name and a text, number, True, False or None, not {name!r}: {value!r}")
+
+        def write(connection: sqlite3.Connection) -> int:
+            count = 0
+            for item, numbers in self._numbers_by_item(ids, "instances").items():
+                chosen = [record for record in read_records(connection, item) if record.number in (numbers or ())]
+                changed = {record.number: with_attribute(record, name, value) for record in chosen}
+                count += sum(record != changed[record.number] for record in chosen)
+                write_edit(connection, item, Edit("set attribute", changed, {"attributes": {name: value}}), self.user)
+            return count
+
+        return self.database.write(write)
 
     def undo(self, item_id: int) -> bool:
         """Undo the newest change of an item's masks, labels and statuses.

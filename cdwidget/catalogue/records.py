@@ -107,6 +107,12 @@ def to_json(values: Mapping[str, Any]) -> str | None:
     return to_json_bytes(values, default=_plain).decode() if values else None
 
 
+def with_attribute(record: Record, name: str, value: Any) -> Record:
+    """Return a record with a value for an attribute; None removes it."""
+    others = {key: old for key, old in from_json(record.attributes).items() if key != name}
+    return record._replace(attributes=to_json(others if value is None else {**others, name: value}))
+
+
 def from_json(text: str | None) -> dict[str, Any]:
     """Return the JSON object of a text of `to_json`; empty for None or another value."""
     if not text:

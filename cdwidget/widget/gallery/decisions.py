@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Callable, Iterable, Mapping, cast
+from typing import Any, Callable, Iterable, Mapping, cast
 
 from cdwidget.catalogue import Catalogue, Conflict, InstanceRow, ItemRow
+from cdwidget.catalogue.editing import checked_tags
 from cdwidget.widget.gallery.tiles import Tiles
 
 MAX_DECISION_S = 120.0  # Longer gaps are pauses, and count as this.
@@ -101,8 +102,17 @@ class Decisions:
             self._catalogue.set_label([row.id for row in rows], label)
             return self.record(rows, EDITED_STATUS, before)
 
+    def set_attribute(self, ids: Iterable[int], name: str, value: Any) -> Step:
+        """Set an attribute of instances, as `set_label` does."""
+        with self._catalogue.transaction():
+            rows = [row for row in self._existing(ids) if row.attributes.get(name) != value and row.id > 0]
+            before = {row.item: row.version for row in rows}
+            self._catalogue.set_attribute([row.id for row in rows], name, value)
+            return self.record(rows, EDITED_STATUS, before)
+
     def add_tag(self, ids: Iterable[int], tag: str) -> Step:
         """Add a tag to the items of instances; raises as `set_status` does."""
+        checked_tags([tag])
         with self._catalogue.transaction():
             rows = self._existing(ids)
             items = list(dict.fromkeys(row.item for row in rows))

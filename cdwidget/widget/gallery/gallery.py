@@ -10,7 +10,6 @@ import numpy as np
 import traitlets as t
 
 from cdwidget.catalogue import Conflict, ItemRow
-from cdwidget.catalogue.editing import checked_tags
 from cdwidget.default_predictor import DEFAULT_PREDICTOR, named_predictor
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
@@ -129,9 +128,12 @@ class Gallery(GallerySettings):
         """Set the label of instances as `set_status` does; return how many changed."""
         return self._apply(ids, lambda wanted: self.decisions.set_label(wanted, label), adds_choice=True)
 
+    def set_attribute(self, ids: int | Iterable[int], name: str, value: str | float | bool | None) -> int:
+        """Set an attribute of instances, None to remove it; return how many changed."""
+        return self._apply(ids, lambda wanted: self.decisions.set_attribute(wanted, name, value))
+
     def add_tag(self, ids: int | Iterable[int], tag: str) -> int:
         """Add a tag to the images of instances; return and raise as `set_status` does."""
-        checked_tags([tag])
         return self._apply(ids, lambda wanted: self.decisions.add_tag(wanted, tag), adds_choice=True)
 
     def undo(self) -> Step | None:
@@ -374,8 +376,6 @@ class Gallery(GallerySettings):
         waiting = {"new"} if "new" in (self.status or ["new"]) else set(self.status)
         decided = self.decisions.decided
         return self.listing.rows_after(id, lambda row: row.status in waiting and row.id not in decided)
-
-    # ---- the catalogue -------------------------------------------------------------------------------------------
 
     def _restore_ids(self, step: Step) -> Step:
         """Return an undone step with the new ids of restored instances.

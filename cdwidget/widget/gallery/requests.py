@@ -49,6 +49,9 @@ class Host(Protocol):
     def set_label(self, ids: list[int], label: str) -> int:
         """Set the label of instances."""
 
+    def set_attribute(self, ids: list[int], name: str, value: Any) -> int:
+        """Set an attribute of instances."""
+
     def add_tag(self, ids: list[int], tag: str) -> int:
         """Add a tag to the images of instances."""
 
@@ -92,6 +95,7 @@ class Requests:
             "heat": self.heat,
             "status": self.status,
             "label": self.label,
+            "attribute": self.attribute,
             "add_tag": self.add_tag,
             "more_choices": self.more_choices,
             "undo": self.undo,
@@ -160,6 +164,11 @@ class Requests:
         """Set the label of instances as one undo step: {changed}, how many."""
         self._check_editable()
         return {"changed": self._gallery.set_label(ids, label)}, []
+
+    def attribute(self, ids: list[int], name: str, value: Any) -> Reply:
+        """Set an attribute of instances as one undo step; null removes it: {changed}, how many."""
+        self._check_editable()
+        return {"changed": self._gallery.set_attribute(ids, name, value)}, []
 
     def add_tag(self, ids: list[int], tag: str) -> Reply:
         """Add a tag to the images of instances as one undo step: {changed}, how many instances."""

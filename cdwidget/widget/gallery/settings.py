@@ -20,6 +20,7 @@ SHORTCUTS = {
     "skip": ["S"],
     "label": ["L"],
     "add_tag": ["T"],
+    "attribute": ["B"],
     "undo": ["U", "Ctrl+Z"],
     "edit": ["Enter"],
     "select": ["Space"],

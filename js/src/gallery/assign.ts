@@ -1,4 +1,4 @@
-/** Panels that give the chosen instances a class, or their images a tag: typing finds one, Enter takes it. */
+/** Panels that give the chosen instances a class or an attribute, or their images a tag: typing finds one, Enter takes it. */
 import { matchLabels } from "../class_matches";
 import { h } from "../dom";
 import { popover, setTooltip } from "../ui/controls";
@@ -18,17 +18,21 @@ export interface Choice {
 }
 
 /** Return the values that a typed text may mean, the best first; a new one is the last. */
-export function choicesFor(typed: string, known: readonly string[]): Choice[] {
+export function choicesFor(typed: string, known: readonly string[], allows = (_text: string) => true): Choice[] {
   const name = typed.trim();
   const found = matchLabels(name, known.filter(Boolean), [])
     .slice(0, MAX_LISTED)
     .map((value) => ({ value, text: value }));
-  return name && !known.includes(name) ? [...found, { value: name, text: `Add “${name}”` }] : found;
+  return name && !known.includes(name) && allows(name) ? [...found, { value: name, text: `Add “${name}”` }] : found;
 }
 
 /** Return the value that Enter takes; null while nothing is typed, so that no class is given by accident. */
-export function enteredChoice(typed: string, known: readonly string[]): Choice | null {
-  return (typed.trim() && choicesFor(typed, known)[0]) || null;
+export function enteredChoice(
+  typed: string,
+  known: readonly string[],
+  allows?: (text: string) => boolean,
+): Choice | null {
+  return (typed.trim() && choicesFor(typed, known, allows)[0]) || null;
 }
 
 export function assignPanel(
@@ -38,6 +42,7 @@ export function assignPanel(
     title: string;
     icon: string;
     known: () => string[];
+    allows?: (text: string) => boolean; // whether a new value may be added, and "": whether the panel can be used
     assign: (ids: number[], value: string) => void;
   },
 ): AssignPanel {
@@ -49,7 +54,7 @@ export function assignPanel(
     autocomplete: "off",
     oninput: () => list(),
     onkeydown: (event: KeyboardEvent) => {
-      const entered = enteredChoice(input.value, options.known());
+      const entered = enteredChoice(input.value, options.known(), options.allows);
       if (event.key === "Enter" && entered) take(entered.value);
     },
   });
@@ -69,7 +74,7 @@ export function assignPanel(
   function list() {
     const option = ({ value, text }: Choice) =>
       h("button", { type: "button", class: "cdw-button cdw-text", onclick: () => take(value) }, text);
-    rows.replaceChildren(...choicesFor(input.value, options.known()).map(option));
+    rows.replaceChildren(...choicesFor(input.value, options.known(), options.allows).map(option));
   }
 
   function take(value: string) {
@@ -78,7 +83,7 @@ export function assignPanel(
   }
 
   function refresh() {
-    panel.button.disabled = !host.queue.isEditable || !host.targets.length;
+    panel.button.disabled = !host.queue.isEditable || !host.targets.length || options.allows?.("") === false;
   }
 
   return { element: panel.element, refresh, open: () => panel.button.click() };

@@ -49,6 +49,13 @@ export const COMMANDS: Record<string, Command> = {
     run: (view) => view.assign("add_tag"),
     isEnabled: hasTargets,
   },
+  attribute: {
+    where: "grid",
+    title: "Set an attribute of the selected",
+    icon: ICONS.attribute,
+    run: (view) => view.assign("attribute"),
+    isEnabled: (view) => hasTargets(view) && !listsImages(view.queue.model),
+  },
   undo: {
     where: "grid",
     title: "Undo the last step",

@@ -13,6 +13,9 @@ export interface GalleryModes {
   helping: boolean; // the help sheet is open
 }
 
+/** The panels that change the chosen instances. */
+export type PanelName = "label" | "attribute" | "add_tag";
+
 export interface QueueHost {
   readonly queue: Queue;
 }
@@ -70,6 +73,6 @@ export interface GalleryHost extends QueueHost, FocusedRowHost, GalleryModeHost,
   toggle(index: number): void;
   selectAll(): Promise<void>;
   search(): void;
-  assign(panel: "label" | "add_tag"): void; // opens the panel
+  assign(panel: PanelName): void;
   cancel(): void;
 }

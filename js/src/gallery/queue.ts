@@ -174,6 +174,16 @@ export class Queue {
     if (reply) this.showMessage(`Labeled ${label || "without a class"}: ${reply.result.changed.toLocaleString("en")}`);
   }
 
+  /** Set an attribute of instances; null removes it. */
+  async setAttribute(ids: number[], name: string, value: AttributeValue | null) {
+    const reply = await this.run<{ changed: number }>("attribute", { ids, name, value });
+    if (!reply) return;
+    const known = this.attributes[name] ?? [];
+    if (value !== null && !known.includes(value)) this.attributes = { ...this.attributes, [name]: [...known, value] };
+    const done = value === null ? `Removed ${name}` : `Set ${name} to ${value}`;
+    this.showMessage(`${done}: ${reply.result.changed.toLocaleString("en")}`);
+  }
+
   /** Add a tag to the images of instances. */
   async addTag(ids: number[], tag: string) {
     const reply = await this.run("add_tag", { ids, tag });

@@ -4,6 +4,7 @@ import { commandButton, group, popover, refreshAll, setTooltip, slider, staticPa
 import type { Part } from "../ui/host";
 import { ICONS, icon } from "../ui/icons";
 import { type AssignPanel, assignPanel } from "./assign";
+import { attributeTexts, parseAttribute } from "./attribute_text";
 import {
   attributeFilter,
   isFiltered,
@@ -14,7 +15,7 @@ import {
   valueFilter,
   withoutObjectsFilter,
 } from "./filters";
-import type { FocusTarget, GalleryCommandHost, LabelColorHost, QueueHost, TargetHost } from "./host";
+import type { FocusTarget, GalleryCommandHost, LabelColorHost, PanelName, QueueHost, TargetHost } from "./host";
 import { scoreTitle } from "./tile";
 
 const TILE_RANGE = { min: 96, max: 320 }; // CSS pixels
@@ -29,20 +30,32 @@ const ORDERS: Record<string, string> = {
 
 export interface GalleryToolbar extends Part {
   search(): void;
-  assign(panel: "label" | "add_tag"): void;
+  assign(panel: PanelName): void;
 }
 
 export function toolbar(
   host: QueueHost & GalleryCommandHost & LabelColorHost & FocusTarget & TargetHost,
 ): GalleryToolbar {
   const { queue } = host;
-  const panels: Record<"label" | "add_tag", AssignPanel> = {
+  const panels: Record<PanelName, AssignPanel> = {
     label: assignPanel(host, {
       noun: "Class",
       title: "Set the class of the selected",
       icon: ICONS.names,
       known: () => queue.choices.labels,
+      allows: () => !listsImages(queue.model),
       assign: (ids, label) => void queue.setLabel(ids, label),
+    }),
+    attribute: assignPanel(host, {
+      noun: "Attribute: value",
+      title: "Set an attribute of the selected",
+      icon: ICONS.attribute,
+      known: () => attributeTexts(queue.attributes),
+      allows: (text) => !listsImages(queue.model) && (!text || parseAttribute(text, queue.attributes) !== null),
+      assign(ids, text) {
+        const attribute = parseAttribute(text, queue.attributes);
+        if (attribute) void queue.setAttribute(ids, attribute.name, attribute.value);
+      },
     }),
     add_tag: assignPanel(host, {
       noun: "Tag",
@@ -75,7 +88,7 @@ export function toolbar(
     ),
     staticPart(h("span", { class: "cdw-spacer" })),
     group("Decision", button("accept"), button("reject"), button("skip"), button("undo")),
-    group("Labels", panels.label, panels.add_tag),
+    group("Labels", panels.label, panels.attribute, panels.add_tag),
     group("Display", button("heat"), button("peek"), displayPopover(host)),
     group("Help", button("refresh"), button("help"), button("fullscreen")),
   ];

@@ -9,7 +9,15 @@ import type { Part } from "../ui/host";
 import { COMMANDS } from "./commands";
 import { type Editor, editor } from "./editor";
 import { Grid } from "./grid";
-import type { EditorHost, FocusTarget, GalleryCommandHost, GalleryHost, GalleryModes, GridHost } from "./host";
+import type {
+  EditorHost,
+  FocusTarget,
+  GalleryCommandHost,
+  GalleryHost,
+  GalleryModes,
+  GridHost,
+  PanelName,
+} from "./host";
 import { galleryHelp, overlay } from "./overlay";
 import type { Queue, Viewport } from "./queue";
 import type { Row, Status } from "./rows";
@@ -205,7 +213,7 @@ export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCo
     this.toolbar.search();
   }
 
-  assign(panel: "label" | "add_tag") {
+  assign(panel: PanelName) {
     this.toolbar.assign(panel);
   }
 

@@ -38,6 +38,8 @@ export const ICONS = {
     '<rect x="2.75" y="6.5" width="7" height="7"/><rect x="9.5" y="6.5" width="7" height="7" stroke-dasharray="1.6 1.4"/><path d="M6 10h7M11 8l2 2-2 2"/>',
   next_unlabeled: '<path d="M4.5 5l5 5-5 5M10 5l5 5-5 5"/>',
   names: '<path d="M3.25 5.25h8l5.5 4.75-5.5 4.75h-8z"/><circle cx="6.75" cy="10" r="1" fill="currentColor"/>',
+  attribute:
+    '<path d="M4 5.5h12M4 10h12M4 14.5h12"/><circle cx="7.5" cy="5.5" r="1.5" fill="currentColor"/><circle cx="13" cy="10" r="1.5" fill="currentColor"/><circle cx="6" cy="14.5" r="1.5" fill="currentColor"/>',
   tag: '<path d="M3.5 3.5h6l7 7-6 6-7-7z"/><circle cx="6.75" cy="6.75" r="1.1" fill="currentColor"/>',
   on_white:
     '<circle cx="7" cy="13" r="2.25"/><circle cx="13" cy="13" r="2.25"/><path d="M8.3 11.1L13.5 3.5M11.7 11.1L6.5 3.5"/>',

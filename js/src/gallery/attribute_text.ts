@@ -1,0 +1,30 @@
+/** Attributes as the text that a user types, such as "occluded: true". */
+import type { AttributeValue } from "./traits";
+
+export interface Attribute {
+  name: string;
+  value: AttributeValue | null; // null removes the attribute
+}
+type Known = Readonly<Record<string, readonly AttributeValue[]>>;
+
+const FLAGS: readonly AttributeValue[] = [true, false];
+
+/** Return a text for each known value; a flag has both, and each attribute can be removed. */
+export function attributeTexts(known: Known): string[] {
+  return Object.entries(known).flatMap(([name, values]) => {
+    const isFlag = values.every((value) => typeof value === "boolean");
+    return [...(isFlag ? FLAGS : values).map((value) => `${name}: ${value}`), `${name}:`];
+  });
+}
+
+/** Return the attribute that a text means; null if it has no name and colon. An unknown value is a flag, a number or a text. */
+export function parseAttribute(text: string, known: Known): Attribute | null {
+  const [, name, typed] = /^\s*([^:]+?)\s*:\s*(.*?)\s*$/.exec(text) ?? [];
+  if (!name) return null;
+  if (!typed) return { name, value: null };
+  const listed = known[name]?.find((value) => String(value) === typed);
+  if (listed !== undefined) return { name, value: listed };
+  if (typed === "true" || typed === "false") return { name, value: typed === "true" };
+  const number = Number(typed);
+  return { name, value: Number.isFinite(number) ? number : typed };
+}
