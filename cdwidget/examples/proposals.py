@@ -9,12 +9,13 @@ from typing import Any, Iterable, Sequence
 import numpy as np
 
 from cdwidget.examples.affinity import SHARPNESS
-from cdwidget.examples.search import Candidate, Example, TokenPredictor, area_difference, describe, find_candidates
+from cdwidget.examples.search import Candidate, Evidence, Example, TokenPredictor, describe, find_candidates
 from cdwidget.masks import Patch, intersects
 from cdwidget.session import Session
 
 # Weights of a logistic regression for an IoU above 0.5 on the candidates in training images of facades, streets and crowds.
-INTERCEPT, SIMILARITY, COSINE, AREA, IOU = -6.3, 2.8, 4.8, -0.5, 1.3
+INTERCEPT, COSINE = -5.7, 4.4
+WEIGHTS = Evidence(similarity=-2.6, contrast=4.6, peak=3, stability=1.5, area=1, aspect=0.5, iou=1.5)
 DUPLICATE_OVERLAP = 0.6  # Two masks show the same object if they share this fraction of the smaller one
 MAX_DUPLICATE_RATIO = 4.0  # and the larger one is at most this many times larger.
 MIN_SCORE = 0.5
@@ -152,8 +153,8 @@ class ExamplePredictor:
 
     def _score(self, candidate: Candidate) -> float:
         cosines = np.array([candidate.descriptor @ one.descriptor for one in self._examples])
-        logit = INTERCEPT + SIMILARITY * candidate.similarity + COSINE * float(cosines.max()) + IOU * candidate.iou
-        probability = 1 / (1 + exp(-logit - AREA * area_difference(candidate)))
+        logit = INTERCEPT + COSINE * float(cosines.max()) + float(np.dot(WEIGHTS, candidate.evidence))
+        probability = 1 / (1 + exp(-logit))
         if not self._rejected:
             return probability
         likeness, other = (np.exp(SHARPNESS * values).max() for values in (cosines, np.stack(self._rejected) @ candidate.descriptor))

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log
-from typing import Protocol, Sequence
+from typing import Iterator, NamedTuple, Protocol, Sequence
 
 import cv2
 import numpy as np
 
 from cdwidget.examples.affinity import Sources, example_sources, join_sources, normalized_tokens, similarity, token_weights
+from cdwidget.examples.shape import Peak, Shape
 from cdwidget.masks import Bbox, Patch, bbox, crop
+from cdwidget.masks import iou as mask_iou
 from cdwidget.predictor import Tokens, ViewMasks
 from cdwidget.prompts import Click, Prompt
 
-VIEW_OBJECTS = 5  # A tile is about this many objects wide.
-MAX_TILES = 3  # along each side of the image
+VIEW_OBJECTS = 6  # A tile is about this many objects wide.
+MAX_TILES = 2  # along each side of the image
 TILE_STEP = 0.8  # distance of neighboring tiles relative to their side
-MIN_PEAK = 0.3  # similarity of a click, relative to the example's own similarity
-PEAK_RADIUS = 0.35  # smallest distance of two peaks relative to the example's shorter side
-PEAK_BLUR = 0.15  # blur of the similarity relative to the example's shorter side
+MAP_SIDE = 128  # cells of a tile's similarity map along each side
+MIN_PEAK = 0.3  # similarity in a tile, relative to the example's own similarity
+MIN_CONTRAST = 0.12  # contrast of a peak
 CLICK_BATCH = 8
-MAX_TILE_CLICKS = 32
+MAX_TILE_CLICKS = 40
+WINDOW_OBJECTS = 4.0  # side of the window in which an object is predicted, relative to the object's
+MIN_WINDOW = 0.375  # relative to the tile
 MIN_AREA, MAX_AREA = 1 / 6, 6.0  # area of a candidate relative to the example's area
 MASK_WEIGHT = 0.5  # coverage from which a token belongs to a mask, relative to the mask's best covered token
 
@@ -35,7 +39,9 @@ class TokenPredictor(Protocol):
     def tokens(self, box: Bbox) -> Tokens:
         """Return the encoder's coarsest features of a view."""
 
-    def predict_each(self, box: Bbox, prompts: Sequence[Sequence[Prompt]]) -> ViewMasks:
+    def predict_each(
+        self, box: Bbox, prompts: Sequence[Sequence[Prompt]], priors: Sequence[np.ndarray] = (), window: float = 1.0
+    ) -> ViewMasks:
         """Predict several objects in one view."""
 
 
@@ -50,7 +56,7 @@ class Example:
         tile_similarity: The same in the tile.
         descriptor: Mean normalized token of the object in the tile, float32 (C,).
         area: Number of pixels.
-        sides: Shorter and longer side of its bounding box in pixels.
+        shape: Its shape and size.
     """
 
     whole: Sources
@@ -59,7 +65,29 @@ class Example:
     tile_similarity: float
     descriptor: np.ndarray
     area: int
-    sides: tuple[int, int]
+    shape: Shape
+
+
+class Evidence(NamedTuple):
+    """What speaks for a candidate, each higher for a better one.
+
+    Attributes:
+        similarity: Mean similarity of its pixels to the examples, in [0, 1].
+        contrast: The same less the similarity of the ring around the mask.
+        peak: Contrast of the peak.
+        stability: Mean IoU with the other masks that the same prompts gave.
+        area: Less the absolute logarithm of its area relative to the examples'.
+        aspect: The same of its aspect ratio.
+        iou: IoU that CDNet expects.
+    """
+
+    similarity: float
+    contrast: float
+    peak: float
+    stability: float
+    area: float
+    aspect: float
+    iou: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,28 +97,23 @@ class Candidate:
     Attributes:
         patch: The mask.
         click: The click (x, y) in image pixels.
-        similarity: Mean similarity of its pixels to the examples, in [0, 1].
         descriptor: Mean normalized token of the mask, float32 (C,).
-        iou: IoU that CDNet expects.
-        relative_area: Its area relative to the examples' mean area.
+        evidence: What speaks for it.
     """
 
     patch: Patch
     click: tuple[float, float]
-    similarity: float
     descriptor: np.ndarray
-    iou: float
-    relative_area: float
+    evidence: Evidence
 
 
 def describe(predictor: TokenPredictor, mask: np.ndarray) -> Example:
     """Return an example object of the predictor's image from its mask, bool (H, W), not empty."""
     height, width = mask.shape
-    x0, y0, x1, y1 = box = bbox(mask)
-    sides = min(x1 - x0, y1 - y0), max(x1 - x0, y1 - y0)
+    shape = Shape.of(mask)
     whole = predictor.tokens((0, 0, width, height))
     center = whole.features.mean((0, 1))
-    tile = predictor.tokens(max(tiles(height, width, sides[1]), key=lambda one: _margin(one, box)))
+    tile = predictor.tokens(max(tiles(height, width, max(shape.width, shape.height)), key=lambda one: _margin(one, bbox(mask))))
     in_whole, in_tile = (example_sources(view, center, mask, ~mask) for view in (whole, tile))
     return Example(
         in_whole,
@@ -99,7 +122,7 @@ def describe(predictor: TokenPredictor, mask: np.ndarray) -> Example:
         _mean_similarity(tile, center, in_tile, mask),
         _descriptor(normalized_tokens(tile, center), token_weights(mask, tile)),
         int(np.count_nonzero(mask)),
-        sides,
+        shape,
     )
 
 
@@ -126,7 +149,8 @@ def find_candidates(predictor: TokenPredictor, size: tuple[int, int], examples: 
     own = [float(np.mean([getattr(one, name) for one in examples])) for name in ("whole_similarity", "tile_similarity")]
     whole_map = _resize(similarity(whole, center, join_sources([one.whole for one in examples])) / own[0], width, height)
     tile_sources = join_sources([one.tile for one in examples])
-    boxes = tiles(height, width, float(np.median([one.sides[1] for one in examples])))
+    shape = Shape.mean([one.shape for one in examples])
+    boxes = tiles(height, width, max(shape.width, shape.height))
     found: list[Candidate] = []
     for box in boxes:
         if float(crop(whole_map, box).max()) < MIN_PEAK:
@@ -134,8 +158,10 @@ def find_candidates(predictor: TokenPredictor, size: tuple[int, int], examples: 
         tokens = predictor.tokens(box)
         tile_map = similarity(tokens, center, tile_sources) / own[1]
         context = _resize(crop(whole_map, box), *tokens.features.shape[1::-1])
-        search = _TileSearch(predictor, tokens, center, np.clip((tile_map + context) / 2, 0, 1), examples, size)
-        found += search.run(_peaks(search.map, box, boxes, examples), known)
+        values = _resize(np.clip((tile_map + context) / 2, 0, 1), MAP_SIDE, MAP_SIDE)
+        search = _TileSearch(predictor, tokens, center, values, shape, float(np.mean([one.area for one in examples])), size)
+        peaks = [peak for peak in shape.peaks(values, box, MIN_CONTRAST) if _best_tile(peak, box, boxes) == box]
+        found += search.run(peaks, known)
     return found
 
 
@@ -146,55 +172,78 @@ class _TileSearch:
         predictor: The predictor.
         tokens: The tokens of the tile.
         center: The mean token of the whole image, float32 (C,).
-        similarity: Similarity of the tile's tokens, float32 (rows, columns).
-        examples: The examples.
+        similarity: Similarity to the examples in the tile, float32 (MAP_SIDE, MAP_SIDE).
+        shape: The mean shape of the examples.
+        area: Their mean area in pixels.
         size: Height and width of the image in pixels.
     """
 
     def __init__(
-        self, predictor: TokenPredictor, tokens: Tokens, center: np.ndarray, similarity: np.ndarray, examples: Sequence[Example],
+        self, predictor: TokenPredictor, tokens: Tokens, center: np.ndarray, similarity: np.ndarray, shape: Shape, area: float,
         size: tuple[int, int],
     ) -> None:  # fmt: skip
-        self._predictor, self._tokens, self._size = predictor, tokens, size
+        self._predictor, self._tokens, self._map, self._shape, self._area, self._size = predictor, tokens, similarity, shape, area, size
         self._units = normalized_tokens(tokens, center)
-        self._area = float(np.mean([one.area for one in examples]))
-        x0, y0, x1, y1 = tokens.box
-        self.map = _resize(similarity, x1 - x0, y1 - y0)
 
-    def run(self, peaks: list[tuple[int, int]], known: np.ndarray) -> list[Candidate]:
-        """Click at peaks (x, y) in image pixels, best first, except where an object is known or was just found."""
+    def run(self, peaks: list[Peak], known: np.ndarray) -> list[Candidate]:
+        """Predict the objects at peaks, the best first, except where an object is known or was just found."""
         covered, found = known.copy(), []
-        peaks = peaks[:MAX_TILE_CLICKS]
-        while peaks:
-            peaks = [(x, y) for x, y in peaks if not covered[y, x]]
-            batch, peaks = peaks[:CLICK_BATCH], peaks[CLICK_BATCH:]
-            if not batch:
-                break
-            masks = self._predictor.predict_each(self._tokens.box, [[Click(x + 0.5, y + 0.5)] for x, y in batch])
-            for (x, y), probs, ious in zip(batch, masks.probs, masks.iou):
-                candidates = [one for prob, iou in zip(probs, ious) if (one := self._candidate(prob, float(iou), x, y))]
+        prompts = [(peak, self._click(peak)) for peak in peaks[:MAX_TILE_CLICKS]]
+        while prompts := [(peak, click) for peak, click in prompts if not covered[click.pixel]]:
+            for candidates in self._predict(prompts[:CLICK_BATCH]):
                 found += candidates
                 if candidates:
-                    max(candidates, key=lambda one: one.iou * one.similarity).patch.add_to(covered)
+                    max(candidates, key=lambda one: one.evidence.iou * one.evidence.similarity).patch.add_to(covered)
+            prompts = prompts[CLICK_BATCH:]
         return found
 
-    def _candidate(self, prob: np.ndarray, iou: float, x: int, y: int) -> Candidate | None:
+    def _click(self, peak: Peak) -> Click:
+        """Return a click on the core of the shape at a peak."""
+        x0, y0, x1, y1 = self._tokens.box
+        core_x, core_y = self._shape.core
+        x = x0 + (peak.x + (core_x - 0.5) * peak.width) * (x1 - x0)
+        y = y0 + (peak.y + (core_y - 0.5) * peak.height) * (y1 - y0)
+        return Click(min(max(x, x0), x1 - 0.5), min(max(y, y0), y1 - 0.5))
+
+    def _predict(self, prompts: Sequence[tuple[Peak, Click]]) -> Iterator[list[Candidate]]:
+        """Yield the candidates of each peak; the shape of the examples is the prior."""
+        priors = [self._shape.at(peak, MAP_SIDE) for peak, _ in prompts]
+        window = max(MIN_WINDOW, WINDOW_OBJECTS * max(max(peak.width, peak.height) for peak, _ in prompts))
+        masks = self._predictor.predict_each(self._tokens.box, [[click] for _, click in prompts], priors, window)
+        for (peak, click), probs, ious in zip(prompts, masks.probs, masks.iou):
+            probs = np.stack([_resize(prob, MAP_SIDE, MAP_SIDE) for prob in probs])
+            answers = zip(probs, ious.tolist(), _stabilities(probs > 0.5))
+            yield [one for prob, iou, stability in answers if (one := self._candidate(prob, iou, stability, peak, click))]
+
+    def _candidate(self, prob: np.ndarray, iou: float, stability: float, peak: Peak, click: Click) -> Candidate | None:
         """Return the connected part of a predicted mask at the click; None if its size is another one or the tile cuts it."""
         x0, y0, x1, y1 = self._tokens.box
-        small = _part_at(prob > 0.5, (x + 0.5 - x0) / (x1 - x0), (y + 0.5 - y0) / (y1 - y0))
+        x, y = (click.x - x0) / (x1 - x0), (click.y - y0) / (y1 - y0)
+        small = _part_at(prob > 0.5, x, y)
         area = np.count_nonzero(small) / small.size * (x1 - x0) * (y1 - y0)
         if not MIN_AREA <= area / self._area <= MAX_AREA or self._is_cut(small):
             return None
-        full = _part_at(_resize(np.where(cv2.dilate(small.view(np.uint8), np.ones((3, 3))) > 0, prob, 0), x1 - x0, y1 - y0) > 0.5,
-                        (x + 0.5 - x0) / (x1 - x0), (y + 0.5 - y0) / (y1 - y0))  # fmt: skip
+        near = cv2.dilate(small.view(np.uint8), np.ones((3, 3))) > 0
+        full = _part_at(_resize(np.where(near, prob, 0), x1 - x0, y1 - y0) > 0.5, x, y)
         if not full.any():
             return None
         coverage = _resize(small.astype(np.float32), *self._tokens.features.shape[1::-1]).ravel()
         weights = np.where(coverage >= MASK_WEIGHT * coverage.max(), coverage, 0)
         left, top, right, bottom = bbox(full)
         patch = Patch((x0 + left, y0 + top, x0 + right, y0 + bottom), np.packbits(full[top:bottom, left:right]).tobytes())
-        descriptor = _descriptor(self._units, weights)
-        return Candidate(patch, (x + 0.5, y + 0.5), float(self.map[full].mean()), descriptor, iou, area / self._area)
+        width, height = right - left, bottom - top
+        ring = _ring(small)
+        similar = float(self._map[small].mean())
+        evidence = Evidence(
+            similarity=similar,
+            contrast=similar - float(self._map[ring].mean()) if ring.any() else 0,
+            peak=peak.contrast,
+            stability=stability,
+            area=-abs(log(area / self._area)),
+            aspect=-abs(log(width / height * self._shape.height / self._shape.width)),
+            iou=iou,
+        )
+        return Candidate(patch, (click.x, click.y), _descriptor(self._units, weights), evidence)
 
     def _is_cut(self, mask: np.ndarray) -> bool:
         """Return whether a mask of the tile touches a border of the tile that is not a border of the image."""
@@ -203,15 +252,22 @@ class _TileSearch:
         return any(is_inside and border.any() for border, is_inside in borders)
 
 
-def _peaks(values: np.ndarray, box: Bbox, boxes: Sequence[Bbox], examples: Sequence[Example]) -> list[tuple[int, int]]:
-    """Return the local maxima (x, y) of a tile's similarity, in image pixels and best first, that are nearest to this tile's center."""
-    side = float(np.median([one.sides[0] for one in examples]))
-    smooth = cv2.GaussianBlur(values, (0, 0), max(1.0, PEAK_BLUR * side))
-    window = np.ones((2 * max(2, int(PEAK_RADIUS * side)) + 1,) * 2, np.uint8)
-    ys, xs = np.nonzero((smooth >= cv2.dilate(smooth, window)) & (smooth >= MIN_PEAK))
-    order = np.argsort(-smooth[ys, xs], kind="stable")
-    points = [(int(xs[i]) + box[0], int(ys[i]) + box[1]) for i in order]
-    return [(x, y) for x, y in points if max(boxes, key=lambda one: _margin(one, (x, y, x, y))) == box]
+def _best_tile(peak: Peak, box: Bbox, boxes: Sequence[Bbox]) -> Bbox:
+    """Return the tile whose border is farthest from a peak of the tile `box`."""
+    x, y = round(box[0] + peak.x * (box[2] - box[0])), round(box[1] + peak.y * (box[3] - box[1]))
+    return max(boxes, key=lambda one: _margin(one, (x, y, x, y)))
+
+
+def _stabilities(masks: np.ndarray) -> list[float]:
+    """Return the mean IoU of each mask, bool (N, h, w), with the others."""
+    return [float(np.mean([mask_iou(one, other) for other in masks if other is not one] or [1.0])) for one in masks]
+
+
+def _ring(mask: np.ndarray) -> np.ndarray:
+    """Return the pixels around a mask, in a ring about as wide as a quarter of its side."""
+    radius = max(2, round(np.sqrt(np.count_nonzero(mask)) / 4))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    return (cv2.dilate(mask.view(np.uint8), kernel) > 0) & ~mask
 
 
 def _part_at(mask: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -247,8 +303,3 @@ def _starts(length: int, side: int) -> list[int]:
 def _margin(tile: Bbox, box: Bbox) -> float:
     """Return the smallest distance of a box from the borders of a tile."""
     return min(box[0] - tile[0], box[1] - tile[1], tile[2] - box[2], tile[3] - box[3])
-
-
-def area_difference(candidate: Candidate) -> float:
-    """Return the absolute logarithm of a candidate's relative area."""
-    return abs(log(candidate.relative_area))

@@ -18,6 +18,7 @@ from cdwidget.model.granularity import granularity_view
 from cdwidget.model.prompt_maps import prompt_maps
 from cdwidget.model.quantization import cast_weights, inference_precision
 from cdwidget.model.view import PDM_CELL_PX, LazyMasks, View, ViewCache, crop_around_object, resize_to_square
+from cdwidget.model.windows import predict_windows
 from cdwidget.predictor import GRANULARITIES, Factors, FocusFactors, Prediction, Tokens, ViewMasks
 from cdwidget.prompts import Prompt, check_prompt
 
@@ -193,7 +194,9 @@ class CDNetPredictor:
         return Tokens(self._views.view(box).encoded[-1][0].float().permute(1, 2, 0).cpu().numpy(), box)
 
     @torch.inference_mode()
-    def predict_each(self, box: Bbox, prompts: Sequence[Sequence[Prompt]]) -> ViewMasks:
+    def predict_each(
+        self, box: Bbox, prompts: Sequence[Sequence[Prompt]], priors: Sequence[np.ndarray] = (), window: float = 1.0
+    ) -> ViewMasks:  # fmt: skip
         """Predict several objects in one view of the current image.
 
         The view is encoded once for all of them, and there is no second pass.
@@ -201,6 +204,9 @@ class CDNetPredictor:
         Args:
             box: The view (x0, y0, x1, y1), half-open, in image pixels.
             prompts: The prompts of each object, at least one object.
+            priors: The previous mask of each object in the view, float32 (h, w) in [0, 1]; empty for none.
+            window: Side of the part of the view in which an object is predicted, relative to the view's. It lies around the positive
+                prompts; outside of it, the probability is 0. A small window takes less time.
 
         Raises:
             ValueError: If there is no image.
@@ -211,14 +217,11 @@ class CDNetPredictor:
         count = 1 if self.model.has_fixed_size else BATCH_OBJECTS
         for start in range(0, len(prompts), count):
             maps = np.zeros((len(prompts[start : start + count]), 3, self._views.size, self._views.size), np.float32)
-            for one, given in zip(maps, prompts[start : start + count]):
-                one[:2] = prompt_maps(given, box, self._views.size, self.config.click_radius)
-            with inference_precision(self._device.type):
-                encoded = tuple(level.expand(len(maps), -1, -1, -1) for level in view.encoded)
-                output = self._network(encoded, torch.from_numpy(maps).to(self._device), True)
-            probs = output.logits.float().sigmoid()
-            confidence = (2 * probs - 1).abs().mean((2, 3))
-            found.append((probs.cpu().numpy(), (confidence if output.quality is None else output.quality.float().sigmoid()).cpu().numpy()))
+            for i, one in enumerate(maps, start):
+                one[:2] = prompt_maps(prompts[i], box, self._views.size, self.config.click_radius)
+                if len(priors) and self.previous_mask:
+                    one[2] = resize_to_square(priors[i], self._views.size)
+            found.append(predict_windows(self._network, view, maps, 1.0 if self.model.has_fixed_size else window))
         return ViewMasks(box, *(np.concatenate(parts) for parts in zip(*found)))
 
     def _check_late_fusion(self) -> None:

@@ -33,7 +33,7 @@ class BrightPredictor:
         values = self.image[y0:y1:CELL_PX, x0:x1:CELL_PX, 0].astype(np.float32) / 255
         return Tokens(np.stack([values, 1 - values], -1), box)
 
-    def predict_each(self, box: Bbox, prompts: Sequence[Sequence[Prompt]]) -> ViewMasks:
+    def predict_each(self, box: Bbox, prompts: Sequence[Sequence[Prompt]], priors: Any = (), window: float = 1.0) -> ViewMasks:
         x0, y0, x1, y1 = box
         masks = np.stack([self._region(one[0])[y0:y1, x0:x1] for one in prompts])
         return ViewMasks(box, masks[:, None].astype(np.float32), np.ones((len(masks), 1), np.float32))
