@@ -34,7 +34,7 @@ def annotator() -> Annotator:
 
 
 def operations_of(annotator: Annotator) -> dict[str, Any]:
-    return annotator_operations(annotator.active_image, annotator, lambda event: ([], 0), lambda index: False)
+    return annotator_operations(annotator.active_image, annotator, annotator._previous, lambda event: ([], 0), lambda index: False)
 
 
 @pytest.fixture
