@@ -30,6 +30,7 @@ from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredi
 
 SAVED = Path(__file__).parents[1] / "data" / "saved_sessions"
 TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
+DAMAGED_JOURNALS = 20 if TRIES == 1 else 5_000  # of each version
 
 
 def opened(path: Path, predictor: Any = None, image: np.ndarray = IMAGE, **options: Any) -> Session:
@@ -151,7 +152,7 @@ def test_a_damaged_journal_never_prevents_opening_and_is_told(tmp_path: Path, ve
         session.undo()
         data = path.read_bytes()
     whole = [snapshot(opened_copy(tmp_path / "prefix.jsonl", b"".join(data.splitlines(keepends=True)[:count]))) for count in range(0, 8)]
-    for _ in range(20 * TRIES):
+    for _ in range(DAMAGED_JOURNALS):
         hurt = damaged(data, random)
         path = tmp_path / "hurt.jsonl"
         path.write_bytes(hurt)
