@@ -51,16 +51,25 @@ class ImageAccess:
 
     def marked(self, path: str) -> str:
         """Return the path or URL of an image, as a `BlockedPath` if the user has not consented to open it."""
-        return path if self.everywhere or all(map(self._is_allowed, _roots(path))) else BlockedPath(path)
+        if self.everywhere:
+            return path
+        # Only a new folder is normalized: a page of a gallery has more than a hundred paths.
+        roots = _roots(path) if is_url(path) else [os.path.dirname(path)]
+        return path if all(map(self._is_allowed, roots)) else BlockedPath(path)
 
     def _is_allowed(self, root: str) -> bool:
         answer = self._answers.get(root)
         if answer is None:
-            if self._remembered is None:
-                self._remembered = _read_folders()
-            answer = root in self._roots or (not is_url(root) and (self._is_inside(root) or root in self._remembered))
-            self._answers[root] = answer
+            answer = self._answers[root] = self._decide(root)
         return answer
+
+    def _decide(self, root: str) -> bool:
+        if is_url(root):
+            return root in self._roots
+        if self._remembered is None:
+            self._remembered = _read_folders()
+        folder = os.path.abspath(os.path.expanduser(root))
+        return folder in self._roots or folder in self._remembered or self._is_inside(folder)
 
     def _is_inside(self, folder: str) -> bool:
         real = os.path.realpath(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Sequence, Union, cast
 
@@ -120,7 +121,8 @@ class Reader:
         sql = f"{lookup(ROW_SQL, of, 'kind of row')} WHERE {of}.id IN (SELECT value FROM json_each(?))"
         path_column, make_row = (1, item_row) if of == "items" else (3, instance_row)
         found = self.database.rows(sql, (json.dumps(wanted),))
-        by_id: dict[int, Row] = {columns[0]: make_row(columns, self._resolve(columns[path_column])) for columns in found}
+        resolve = cache(self._resolve)  # Many instances are in one image.
+        by_id: dict[int, Row] = {columns[0]: make_row(columns, resolve(columns[path_column])) for columns in found}
         return [by_id[id] for id in wanted if id in by_id]
 
     def item(self, item_id: int) -> CatalogueItem:
