@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
     from cdwidget.widget.offline_page import export_html
+    from cdwidget.widget.server import serve
 
 # Idle threads of GNU OpenMP, which PyTorch uses on Linux, spin 300,000 times by default before they sleep, and take a processor from
 # busy ones. With another kernel at full load, a click takes 2.5 s on two cores; with this setting 0.35 s (benchmarks/busy.py). Fewer
@@ -67,6 +68,7 @@ _MODULE_OF_NAME = {
     "read": "cdwidget.formats",
     "read_image": "cdwidget.images",
     "run": "cdwidget.batch",
+    "serve": "cdwidget.widget.server",
     "to_frame": "cdwidget.formats",
     "write": "cdwidget.formats",
 }
@@ -100,6 +102,7 @@ __all__ = [
     "read",
     "read_image",
     "run",
+    "serve",
     "to_frame",
     "write",
 ]

@@ -12,11 +12,12 @@ from cdwidget.cli import benchmark, catalogue, convert, follow, jobs, page, trai
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 for name, command, group in (
+    ("serve", page.serve, "Pages"),
+    ("export-html", page.export_html, "Pages"),
     ("import", catalogue.import_, "Catalogue"),
     ("export", catalogue.export, "Catalogue"),
     ("stats", catalogue.stats, "Catalogue"),
     ("convert", convert.convert, "Data sets"),
-    ("export-html", page.export_html, "Data sets"),
     ("follow", follow.follow, "Data sets"),
     ("prelabel", jobs.prelabel, "Jobs"),
     ("score", jobs.score, "Jobs"),

@@ -31,6 +31,7 @@ export interface AttributeField {
 export interface PictureTraits {
   _snapshot: string; // a `data:` address
   _picture_class: string; // class of the same picture in the output of the cell
+  _is_notebook: boolean; // whether a notebook saves the state of the widget
 }
 
 /** The synchronized traits of the annotator. */
@@ -40,7 +41,6 @@ export interface AnnotatorTraits extends PictureTraits {
   _buttons: string[]; // "submit" and "skip", if they have a callback
   _notice: string;
   _in_use: boolean; // the image is being edited elsewhere
-  _is_notebook: boolean;
   revision: number;
   _tools: ToolInfo[];
   _sources: string[]; // names of the pixel sources, by number

@@ -46,7 +46,6 @@ export interface GalleryTraits extends Filters, PictureTraits {
   _choices: Choices;
   _editor: string | null; // reference to the annotator in the editor
   _notice: string;
-  _is_notebook: boolean;
   revision: number;
 }
 export type GalleryModel = Model<GalleryTraits>;

@@ -4,7 +4,7 @@ import type { Model } from "../kernel";
 import type { PictureTraits } from "../traits";
 import type { Part } from "./host";
 
-/** Show the picture while `isNeeded`. The one in the output of the cell, for readers that do not run this page, is hidden. */
+/** Show the picture while `isNeeded`, in notebooks only. The one in the output of the cell, for readers that do not run this page, is hidden. */
 export function savedPicture(model: Pick<Model<PictureTraits>, "get">, isNeeded: () => boolean): Part {
   const picture = h("img", { alt: "The saved state of this widget" });
   const inOutput = `.${model.get("_picture_class")}`;
@@ -21,7 +21,7 @@ export function savedPicture(model: Pick<Model<PictureTraits>, "get">, isNeeded:
   );
 
   function refresh() {
-    const address = model.get("_snapshot") ?? "";
+    const address = model.get("_is_notebook") ? (model.get("_snapshot") ?? "") : "";
     element.hidden = !address || !isNeeded();
     if (!element.hidden && picture.getAttribute("src") !== address) picture.src = address;
   }
