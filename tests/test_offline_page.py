@@ -120,7 +120,7 @@ def test_a_page_for_viewing_has_no_model(image, tmp_path):
 
 
 def test_a_front_end_that_is_not_built_is_reported_and_nothing_is_written(image, tmp_path, monkeypatch):
-    monkeypatch.setattr("cdwidget.widget.transport.STATIC_FOLDER", tmp_path / "static")
+    monkeypatch.setattr("cdwidget.widget.static_files.STATIC_FOLDER", tmp_path / "static")
     with pytest.raises(FileNotFoundError, match=r"offline\.css of the front end is missing in .*static; .*npm run build"):
         export_html(image, tmp_path / "label.html", view_only=True)
     assert not (tmp_path / "label.html").exists()

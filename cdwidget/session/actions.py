@@ -9,8 +9,8 @@ from typing import Any
 
 from cdwidget.prompts import Action, Box, Click, Stroke
 from cdwidget.registry import unknown_name
+from cdwidget.session.alternatives import Alternative
 from cdwidget.session.instances import INSTANCE_ACTIONS
-from cdwidget.session.prediction import Alternative
 from cdwidget.tools import TOOL_OF_ACTION
 
 PREDICTOR_ACTIONS = (Click, Stroke, Box, Alternative)  # They need the predictor; logs record how its mask was merged.

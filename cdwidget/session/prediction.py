@@ -10,25 +10,12 @@ from weakref import WeakValueDictionary, ref
 import numpy as np
 
 from cdwidget._deprecated import renamed_property
-from cdwidget.masks import EMPTY_BBOX, iou, join_bboxes
 from cdwidget.predictor import Factors, Prediction, Predictor
-from cdwidget.prompts import Action, Box, Prompt, check_prompt
+from cdwidget.prompts import Box, Prompt, check_prompt
+from cdwidget.session.alternatives import Alternative, different_edits
 from cdwidget.session.document import IS_MANUAL, Change, Choice, Difference, Document, Pixels
 from cdwidget.session.merge import adopt, agrees, merge
 from cdwidget.tools.canvas import PixelEdit
-
-MAX_CHANGE_IOU = 0.9  # Alternatives that change the same pixels except for a tenth look the same.
-
-
-@dataclass(frozen=True)
-class Alternative(Action):
-    """Use another prediction for the newest prompt of the selected instance.
-
-    Args:
-        number: Index of the prediction, 0 for the main one; the next ones are larger, the previous ones smaller. Numbers wrap around.
-    """
-
-    number: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,21 +54,14 @@ class PromptResult:
     def edits(self, image: np.ndarray, progressive: bool, locked: np.ndarray | None, model_only: bool) -> list[PixelEdit]:
         """Return the different edits to choose from; the arguments are the same as in `edit`.
 
-        The first is `edit`, then follow the predictions, without the restriction of border clicks, whose results are larger, then the
-        smaller ones, in order of size. Of edits that change almost the same pixels, only the best is kept.
+        The first is `edit`, the others are the predictions without the restriction of border clicks, as `different_edits` orders them.
 
         Raises:
             ValueError: If an alternative does not fit the image.
         """
-        different: list[PixelEdit] = []
         masks = (self.predicted, *self.alternatives)
         unrestricted = (self._edit(mask, image, progressive, locked, model_only, border_clicks=False) for mask in masks)
-        for edit in (self.edit(image, progressive, locked, model_only), *unrestricted):
-            if all(_change_iou(edit, other) <= MAX_CHANGE_IOU for other in different):
-                different.append(edit)
-        order = sorted(range(len(different)), key=lambda i: _added_area(different[i]))
-        main = order.index(0)
-        return [different[i] for i in (*order[main:], *order[:main])]
+        return different_edits(self.edit(image, progressive, locked, model_only), unrestricted)
 
     def _edit(
         self, mask: np.ndarray, image: np.ndarray, progressive: bool, locked: np.ndarray | None, model_only: bool,
@@ -91,23 +71,6 @@ class PromptResult:
         if progressive:
             return merge(image, self.before, mask, self.prompts[-1], self.prompts[:-1], locked, model_only, border_clicks)
         return adopt(self.before, mask, locked)
-
-
-def _change_iou(a: PixelEdit, b: PixelEdit) -> float:
-    """Return the IoU of the pixels that two edits change."""
-    if EMPTY_BBOX in (a.bbox, b.bbox):
-        return float(a.bbox == b.bbox)
-    box = join_bboxes(a.bbox, b.bbox)
-    changed = np.zeros((2, box[3] - box[1], box[2] - box[0]), bool)
-    for canvas, edit in zip(changed, (a, b)):
-        x0, y0, x1, y1 = edit.bbox
-        canvas[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]] = edit.where
-    return iou(*changed)
-
-
-def _added_area(edit: PixelEdit) -> int:
-    """Return the pixels that an edit adds to the mask minus those that it removes."""
-    return 2 * int(np.count_nonzero(edit.where & edit.pixels)) - int(np.count_nonzero(edit.where))
 
 
 class ImagePredictor:

@@ -16,11 +16,12 @@ from cdwidget.items import Instance
 from cdwidget.masks import Patch, crop
 from cdwidget.predictor import Predictor
 from cdwidget.prompts import Click, Prompt
+from cdwidget.session.alternatives import Alternative
 from cdwidget.session.document import Change, Document, Entry
 from cdwidget.session.editor import DocumentEditor, Journal, read_only
 from cdwidget.session.instances import Accept, Delete, Relabel, Select, SetAttributes
 from cdwidget.session.opening import open_document
-from cdwidget.session.prediction import Alternative, PromptResult
+from cdwidget.session.prediction import PromptResult
 from cdwidget.session.serialization import actions_to_json, read_log, write_log
 
 HISTORY_LIMIT_BYTES = 256 * 2**20  # More than 1000 full repaints of a 1000x1000 mask, 20 of a 6000x8000 one.

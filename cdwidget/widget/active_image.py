@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from cdwidget.registry import unknown_name
 from cdwidget.session import Accept, Action, AddToClass, Change, Relabel, Select, Session
-from cdwidget.session.actions import PREDICTOR_ACTIONS
+from cdwidget.session.actions import PREDICTOR_ACTIONS, action_from_json
 from cdwidget.tools import TOOL_OF_ACTION
 from cdwidget.widget.encoder import Encoder
 from cdwidget.widget.image_list import ImageList
@@ -137,6 +137,17 @@ class ActiveImage:
         return stop
 
     # ---- editing -------------------------------------------------------------------------------------------------
+
+    def apply_json(self, action: dict[str, Any], key: int | None = None) -> Reply:
+        """Apply an action that the page sends as JSON: {document} with its changes."""
+        return self.edit(lambda key: self.apply(action_from_json(action), key), key)
+
+    def edit(self, edit: Callable[[int | None], tuple[Change | None, Reply]], key: int | None) -> Reply:
+        """Run an edit that the page requests; raise ValueError if the widget is for viewing only."""
+        if self._host.view_only:
+            raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
+        self.check_key(key)
+        return edit(key)[1]
 
     def apply(self, action: Action, key: int | None = None) -> tuple[Change | None, Reply]:
         """Apply an action, and wait for the encoder first if it needs the predictor.

@@ -29,7 +29,7 @@ from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.semantic import class_map
 from cdwidget.widget.settings import AnnotatorSettings
 from cdwidget.widget.submission import Submission, accept_objects
-from cdwidget.widget.transport import Channel, Reply, bundled
+from cdwidget.widget.transport import Channel, Reply
 
 if TYPE_CHECKING:
     import pandas
@@ -72,9 +72,6 @@ class Annotator(AnnotatorSettings):
         >>> w.mask          # The object being edited, bool (H, W).
         >>> w.instances     # All objects, with labels.
     """
-
-    _esm = bundled("annotator.js")
-    _css = bundled("annotator.css")
 
     _shell: Any = None  # IPython's shell; kept because get_ipython() fails when the interpreter exits.
 

@@ -12,7 +12,8 @@ from PIL import ImageColor
 from cdwidget.catalogue import Catalogue
 from cdwidget.catalogue.similarity import PROJECTIONS
 from cdwidget.widget.points import LEGENDS, NO_CLASS, OTHER_COLOR, Legend, Points
-from cdwidget.widget.transport import Channel, Operation, Reply, SharedWidget, bundled
+from cdwidget.widget.static_files import bundled
+from cdwidget.widget.transport import Channel, Operation, Reply, SharedWidget
 
 if TYPE_CHECKING:
     from cdwidget.widget.gallery import Gallery

@@ -9,7 +9,6 @@ from cdwidget.session import Paste
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.images import small_picture
 from cdwidget.widget.previous import PreviousObjects
-from cdwidget.widget.requests import EditRequest
 from cdwidget.widget.transport import Operation, Reply
 
 MAX_PICTURE_SIDE_PX = 512
@@ -21,7 +20,6 @@ class ListRequests:
 
     Args:
         active_image: The image being shown.
-        edit: Runs an edit of the image.
         previous: Takes over the objects of the previous image.
         finish: Submits or skips the image, given "submit" or "skip", and shows the next one. Returns the problems of images that
             were passed over, and the number of images that are neither submitted nor skipped.
@@ -34,13 +32,11 @@ class ListRequests:
     def __init__(
         self,
         active_image: ActiveImage,
-        edit: EditRequest,
         previous: PreviousObjects,
         finish: Callable[[str], tuple[list[str], int]],
         is_finished: Callable[[int], bool],
     ) -> None:
         self._active = active_image
-        self._edit = edit
         self._previous = previous
         self._finish_image = finish
         self._is_finished = is_finished
@@ -99,7 +95,7 @@ class ListRequests:
         self._active.check_key(key)
         with self._active.busy():
             instances, message = find()
-        result, buffers = self._edit(lambda key: self._active.apply(Paste.of(instances), key), key)
+        result, buffers = self._active.edit(lambda key: self._active.apply(Paste.of(instances), key), key)
         return {**result, "message": message}, buffers
 
     def _finish(self, event: str, key: int | None) -> Reply:

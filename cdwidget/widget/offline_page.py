@@ -24,7 +24,8 @@ from cdwidget.items import Instance, Item
 from cdwidget.rle import encode_uncompressed
 from cdwidget.session.opening import open_document
 from cdwidget.widget.settings import AnnotatorSettings
-from cdwidget.widget.transport import STATIC_FOLDER, SharedWidget, bundled, static_file
+from cdwidget.widget.static_files import STATIC_FOLDER, bundled, static_file
+from cdwidget.widget.transport import SharedWidget
 
 MODEL_FILES = STATIC_FOLDER.parent / "model" / "weights"
 CHECKPOINT, GRAPHS = "cdnet-lite.safetensors", "cdnet-lite.graphs.safetensors"  # Of the only model that is small enough.

@@ -30,6 +30,9 @@ def annotator_operations(
         finish: Submits or skips the image, as `ListRequests` describes.
         is_finished: Whether the image at a position was submitted or skipped.
     """
-    requests = Requests(active_image, host)
-    listing = ListRequests(active_image, requests.edit, previous, finish, is_finished)
-    return {**requests.operations, **SimilarRequests(active_image, requests.edit).operations, **listing.operations}
+    requests = (
+        Requests(active_image, host),
+        ListRequests(active_image, previous, finish, is_finished),
+        SimilarRequests(active_image),
+    )
+    return {name: operation for one in requests for name, operation in one.operations.items()}

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 from cdwidget.masks import Bbox, bbox, crop
-from cdwidget.session import Change, Session, action_from_json
+from cdwidget.session import Session, action_from_json
 from cdwidget.tools import Scissors
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.images import encode_image, encode_tile
 from cdwidget.widget.transport import Operation, Reply
 
-Edit = Callable[[int | None], tuple[Change | None, Reply]]
-EditRequest = Callable[[Edit, int | None], Reply]
-
 
 class Host(Protocol):
     """The members of a widget that its requests use."""
-
-    view_only: bool
 
     def send_state(self, key: str) -> None:
         """Send a trait again."""
@@ -44,13 +39,13 @@ class Requests:
             "tile": self.tile,
             "document": self.document,
             "encoded": self.encoded,
-            "apply": self.apply,
+            "apply": active_image.apply_json,
             "peek": self.peek,
             "superpixels": self.superpixels,
             "scissors": self.scissors,
             "sources": self.sources,
-            "undo": lambda key=None: self.edit(self._active.undo, key),
-            "redo": lambda key=None: self.edit(self._active.redo, key),
+            "undo": lambda key=None: active_image.edit(active_image.undo, key),
+            "redo": lambda key=None: active_image.edit(active_image.redo, key),
         }
 
     def image(self) -> Reply:
@@ -74,10 +69,6 @@ class Requests:
         """Return all instances with their pixels: {document}; also starts encoding the image."""
         self._active.encode()
         return self._active.document()
-
-    def apply(self, action: dict[str, Any], key: int | None = None) -> Reply:
-        """Apply an action, given as JSON, to the image with a key: {document} with its changes."""
-        return self.edit(lambda key: self._active.apply(action_from_json(action), key), key)
 
     def peek(self, action: dict[str, Any]) -> Reply:
         """Return the change that a prompt would make: {box} and the packed pixels in it."""
@@ -111,10 +102,3 @@ class Requests:
         sources = self._active.session.sources
         box = bbox(sources > 0)
         return {"box": box}, [crop(sources, box).tobytes()]
-
-    def edit(self, edit: Edit, key: int | None) -> Reply:
-        """Run an edit of the image with a key; raise ValueError if the widget is for viewing only."""
-        if self._host.view_only:
-            raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
-        self._active.check_key(key)
-        return edit(key)[1]

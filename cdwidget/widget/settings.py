@@ -12,6 +12,7 @@ from PIL import ImageColor
 from cdwidget.session import SOURCES
 from cdwidget.tools import TOOLS
 from cdwidget.widget.attributes import AttributeKinds
+from cdwidget.widget.static_files import bundled
 from cdwidget.widget.transport import SharedWidget
 
 PROMPT_TOOLS = (
@@ -113,6 +114,8 @@ class ClassNames(t.List):
 class AnnotatorSettings(SharedWidget):
     """The traits of an Annotator."""
 
+    _esm = bundled("annotator.js")
+    _css = bundled("annotator.css")
     _commands = SHORTCUTS
 
     tool = t.Enum([tool["name"] for tool in (*VIEW_TOOLS, *PROMPT_TOOLS, *MANUAL_TOOLS)], "click", help="the active tool").tag(sync=True)

@@ -11,7 +11,6 @@ from cdwidget.examples.proposals import is_duplicate, session_examples
 from cdwidget.rle import encode
 from cdwidget.session import Paste, Session
 from cdwidget.widget.active_image import ActiveImage, ImageChanged
-from cdwidget.widget.requests import EditRequest
 from cdwidget.widget.transport import Operation, Reply
 
 MIN_SENT_SCORE = 0.1  # The page hides proposals below its slider.
@@ -82,15 +81,13 @@ class SimilarRequests:
 
     Args:
         active_image: The image.
-        edit: Runs an edit of the image.
 
     Attributes:
         operations: The function for each name.
     """
 
-    def __init__(self, active_image: ActiveImage, edit: EditRequest) -> None:
+    def __init__(self, active_image: ActiveImage) -> None:
         self._active = active_image
-        self._edit = edit
         self._similar: SimilarObjects | None = None  # The newest search.
         self._searches = 0
         self._numbers = count()  # Of the proposals of all searches.
@@ -117,7 +114,7 @@ class SimilarRequests:
 
     def take_similar(self, numbers: list[int], key: int | None = None) -> Reply:
         """Add proposals to the document in one step: {document} with its changes."""
-        return self._edit(lambda key: self._active.apply(self._shown_similar().taken(numbers), key), key)
+        return self._active.edit(lambda key: self._active.apply(self._shown_similar().taken(numbers), key), key)
 
     def _shown_similar(self) -> SimilarObjects:
         if self._similar is None or self._similar.session is not self._active.session:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import zlib
 from contextvars import copy_context
-from difflib import get_close_matches
-from inspect import signature
-from pathlib import Path
 from threading import RLock, Thread
 from typing import Any, Callable, ClassVar, Collection, Mapping, Protocol
 
@@ -23,49 +20,13 @@ from cdwidget.masks import Patch, unpack
 from cdwidget.registry import lookup, unknown_name
 from cdwidget.session import Change, Session, State
 from cdwidget.session.actions import action_to_json
+from cdwidget.widget.keywords import unknown_keyword
 from cdwidget.widget.saved_picture import SavedPicture
 
 Reply = tuple[Any, list[bytes]]  # A result that JSON can hold, and the binary buffers that it refers to.
 Operation = Callable[..., Reply]
-SYNONYMS = {  # Words of other tools for a keyword.
-    **dict.fromkeys(("classes", "class_names", "label_names", "categories", "category_names", "names"), "labels"),
-    **dict.fromkeys(("images", "path", "paths", "file", "files", "img"), "image"),
-    **dict.fromkeys(("masks", "objects", "annotations", "detections"), "instances"),
-    **dict.fromkeys(("model", "segmenter"), "predictor"),
-    **dict.fromkeys(("save", "output"), "autosave"),
-    **dict.fromkeys(("readonly", "read_only"), "view_only"),
-    **dict.fromkeys(("alpha",), "opacity"),
-    **dict.fromkeys(("keys", "hotkeys", "keybindings"), "shortcuts"),
-}
 MIN_DEFLATED_BYTES = 4096  # Compressing fewer bytes saves no packet.
 MAX_DEFLATED_SHARE = 0.7  # Of the first bytes. Image files, also as text, do not shrink enough to pay.
-STATIC_FOLDER = Path(__file__).parents[1] / "static"
-
-
-def bundled(name: str) -> str:
-    """Return the text of a file built by `npm run build`.
-
-    Given a path, anywidget would keep every widget alive to watch the file.
-    """
-    return static_file(name).decode()
-
-
-def static_file(name: str) -> bytes:
-    """Return a file built by `npm run build`; raise FileNotFoundError with the way to build it."""
-    try:
-        return (STATIC_FOLDER / name).read_bytes()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{name} of the front end is missing in {STATIC_FOLDER}; install cdwidget again, or run `npm ci && npm run build` in js/"
-        ) from error
-
-
-def unknown_keyword(widget: type, name: str, traits: Collection[str]) -> TypeError:
-    """Return the error for an unknown keyword of a widget; it suggests the one that was probably meant, and lists all."""
-    names = sorted({*traits, *list(signature(widget).parameters)} - {"traits"})
-    similar = [found for found in (SYNONYMS.get(name), *get_close_matches(name, names, n=1)) if found in names]
-    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
-    return TypeError(f"{widget.__name__} has no keyword {name!r}{hint}; there are: {', '.join(names)}")
 
 
 class SharedWidget(anywidget.AnyWidget):

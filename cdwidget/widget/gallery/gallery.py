@@ -23,7 +23,8 @@ from cdwidget.widget.gallery.requests import MISSING_ROW, THREADED_REQUESTS, Req
 from cdwidget.widget.gallery.settings import ORDERS, QUERY_TRAITS, GallerySettings, read_choices
 from cdwidget.widget.gallery.tiles import Tiles
 from cdwidget.widget.images import contact_sheet
-from cdwidget.widget.transport import Channel, bundled
+from cdwidget.widget.static_files import bundled
+from cdwidget.widget.transport import Channel
 
 SHEET_TILES = 12  # Number of tiles in the contact sheet that a saved notebook shows.
 SHEET_TILE_SIDE_PX = 120
