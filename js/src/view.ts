@@ -36,6 +36,7 @@ import { similarBar } from "./ui/similar";
 import { savedPicture } from "./ui/snapshot";
 import { sourceLayer } from "./ui/sources";
 import { type StatusLine, statusLine } from "./ui/status";
+import { suggestionStrip } from "./ui/suggestions";
 import { toolbar } from "./ui/toolbar";
 import { Viewer } from "./viewer";
 import type { ViewerHost } from "./viewer_host";
@@ -103,6 +104,7 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
       savedPicture(doc.model, () => !doc.picture),
       overlay(this),
       similarBar(this),
+      suggestionStrip(this),
       minimap(this),
     ];
     const rows = [toolbar(this), optionRow(this)];

@@ -242,6 +242,14 @@ def test_alternatives_are_cycled_by_tab(w: Widget) -> None:
     w.press("Shift+Tab")
     expect(answer).to_have_text("suggestion 3 / 3")
     assert w.area == 400
+    pictures = w.root.get_by_role("group", name="Suggestions").get_by_role("button")
+    expect(pictures).to_have_count(3)
+    expect(pictures.nth(2)).to_have_attribute("aria-pressed", "true")
+    pictures.nth(1).click()
+    expect(answer).to_have_text("suggestion 2 / 3")
+    assert w.area == 80 * 80
+    w.press("Tab")
+    expect(answer).to_have_text("suggestion 3 / 3")
     w.press("Tab")
     w.press("Tab")
     forth_and_back(w, first)
