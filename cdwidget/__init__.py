@@ -14,6 +14,7 @@ from cdwidget.default_predictor import register_loader, register_quality_loader
 
 if TYPE_CHECKING:
     from cdwidget.batch import Embed, Prelabel, Score, run
+    from cdwidget.batch.cutouts import cut_out
     from cdwidget.catalogue import Catalogue
     from cdwidget.compositing import composite
     from cdwidget.detections import as_instances
@@ -61,6 +62,7 @@ _MODULE_OF_NAME = {
     "Stroke": "cdwidget.prompts",
     "as_instances": "cdwidget.detections",
     "composite": "cdwidget.compositing",
+    "cut_out": "cdwidget.batch.cutouts",
     "export_html": "cdwidget.widget.offline_page",
     "find_similar": "cdwidget.examples",
     "follow": "cdwidget.examples.follow",
@@ -95,6 +97,7 @@ __all__ = [
     "__version__",
     "as_instances",
     "composite",
+    "cut_out",
     "export_html",
     "find_similar",
     "follow",

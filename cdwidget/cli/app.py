@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cdwidget._version import __version__
-from cdwidget.cli import benchmark, catalogue, convert, follow, jobs, page, train
+from cdwidget.cli import benchmark, catalogue, convert, cutouts, follow, jobs, page, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -18,6 +18,7 @@ for name, command, group in (
     ("export", catalogue.export, "Catalogue"),
     ("stats", catalogue.stats, "Catalogue"),
     ("convert", convert.convert, "Data sets"),
+    ("cut-out", cutouts.cut_out, "Data sets"),
     ("follow", follow.follow, "Data sets"),
     ("prelabel", jobs.prelabel, "Jobs"),
     ("score", jobs.score, "Jobs"),
