@@ -12,7 +12,7 @@ from PIL import Image
 from cdwidget.formats import read
 from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
-from cdwidget.session import AddToClass
+from cdwidget.session import AddToClass, Paste
 from cdwidget.widget import Annotator
 from support.annotator_page import AnnotatorPage
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, ScriptedPredictor
@@ -150,6 +150,31 @@ def test_a_listener_gets_the_index_of_the_image_whose_drawing_is_finished() -> N
     page.widget.on_change(lambda w: found.update({w.index: [one.label for one in w.instances]}))
     page.widget.next()
     assert found == {0: ["road"], 1: []}
+
+
+def test_pasted_objects_are_added_to_their_classes_in_one_step() -> None:
+    page = open_semantic(instances=[Instance(LEFT_HALF, "road"), Instance(RIGHT_HALF, "sky")])
+    band, corner = np.zeros_like(LEFT_HALF), np.zeros_like(LEFT_HALF)
+    band[2:4], corner[:3, :3] = True, True
+    page.widget.apply(Paste.of([Instance(band, "sky"), Instance(corner, "road"), Instance(corner, "tree"), Instance(corner)]))
+    expected = np.where(LEFT_HALF, 1, 2 * RIGHT_HALF)
+    expected[2:4] = 2
+    expected[:3, :3] = 3
+    found = areas(page)
+    assert found == {"road": (expected == 1).sum(), "sky": (expected == 2).sum(), "tree": 9, "": 9}
+    page.request("undo")
+    assert areas(page) == {"road": LEFT_HALF.sum(), "sky": RIGHT_HALF.sum()} and not page.widget.can_undo
+    page.request("redo")
+    assert areas(page) == found
+
+
+def test_a_drawing_is_finished_before_objects_are_pasted_and_a_covered_class_goes() -> None:
+    page = open_semantic()
+    paint(page, 5.5)
+    page.widget.apply(Paste.of([Instance(np.ones_like(LEFT_HALF), "sky")]))
+    assert areas(page) == {"sky": LEFT_HALF.size} and not page.widget.mask.any()
+    page.request("undo")
+    assert list(areas(page)) == ["road"]
 
 
 def test_an_unknown_class_is_refused_if_classes_are_closed() -> None:

@@ -13,6 +13,7 @@ from cdwidget.items import Instance
 from cdwidget.masks import bbox, crop
 from cdwidget.prompts import Action, json_object
 from cdwidget.session.document import IMPORT, Change, Difference, Document, Entry, Pixels
+from cdwidget.session.semantic import merge_into_classes
 
 FIELDS = ("label", "mask", "attributes", "score", "track_id", "confirmed")  # Of one object; `mask` alone is required.
 
@@ -26,9 +27,11 @@ class Paste(Action):
     Args:
         objects: A JSON object each: its `mask`, compressed COCO run lengths of the size of the image, and optionally its `label`,
             `attributes`, `score`, `track_id` and `confirmed`. `Paste.of` makes them from instances.
+        by_class: Add each object that has a label to the instance of its class, and take its pixels from all others.
     """
 
     objects: tuple[Mapping[str, Any], ...] = field(hash=False)
+    by_class: bool = False
 
     @staticmethod
     def of(instances: Iterable[Instance]) -> Paste:
@@ -66,19 +69,24 @@ def paste(document: Document, action: Paste) -> Change:
     state, (_, _, width, height) = document.state, document.box
     if not action.objects:
         raise ValueError("there are no objects to add")
-    entries, differences = [], []
+    objects: list[tuple[Entry, Pixels]] = []
     for id, given in enumerate(action.objects, state.next_id):
         entry, mask = _checked(given, id), rle.decode(_text(given, "mask"), height, width)
         box = bbox(mask)
         if not mask.any():
             raise ValueError("an object to add has no pixels")
         pixels = crop(mask, box).copy()
-        patch = Pixels(box, pixels, pixels * np.uint8(IMPORT)).patch()
-        entries.append(entry)
-        differences.append(Difference(id, patch.blank(), patch))
+        objects.append((entry, Pixels(box, pixels, pixels * np.uint8(IMPORT))))
+    differences: list[Difference] = []
+    if action.by_class:
+        objects, state, differences = merge_into_classes(document, objects)
+    for entry, new in objects:
+        patch = new.patch()
+        differences.append(Difference(entry.id, patch.blank(), patch))
     has_pixels = bool(document.pixels.mask.any())
     position = len(state.by_id) if has_pixels else state.by_id.position(state.selected)
-    return document.change(action, entries[0].id, replace(state.with_inserted(position, entries)), *differences)
+    state = state.with_inserted(position, [entry for entry, _ in objects])
+    return document.change(action, objects[0][0].id if objects else state.selected, replace(state), *differences)
 
 
 def _checked(given: Mapping[str, Any], id: int) -> Entry:

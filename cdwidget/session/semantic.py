@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cdwidget.masks import intersects, join_bboxes
 from cdwidget.prompts import Action
-from cdwidget.session.document import Change, Difference, Document, Pixels
+from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.tools.canvas import PixelEdit
 
 
@@ -68,6 +69,50 @@ def add_to_class(document: Document, action: AddToClass) -> Change:
     else:
         state = state.without(entry.id)
     return document.change(action, entry.id, state.with_new(next_label), *differences)
+
+
+def merge_into_classes(
+    document: Document, objects: Sequence[tuple[Entry, Pixels]]
+) -> tuple[list[tuple[Entry, Pixels]], State, list[Difference]]:  # fmt: skip
+    """Add objects to the instances of their classes and take their pixels from all others, one after another.
+
+    An object without a label is not merged, and takes no pixels.
+
+    Args:
+        document: The document; its selected instance is left as it is.
+        objects: The objects and their pixels.
+
+    Returns:
+        The objects that become instances of their own, the state without those that have lost all pixels, and the changed pixels.
+    """
+    state = document.state
+    entries = [entry for entry in state.entries if entry.id != state.selected and document.has_pixels(entry.id)]
+    before = {entry.id: document.pixels_of(entry.id) for entry in entries}
+    now, instance_of_class = dict(before), {entry.label: entry.id for entry in reversed(entries) if entry.label}
+    added: list[Entry] = []
+    for entry, pixels in objects:
+        target = instance_of_class.setdefault(entry.label, entry.id) if entry.label else entry.id
+        if entry.label:
+            now = {id: other if id == target else _without(other, pixels) for id, other in now.items()}
+        if target == entry.id:
+            added.append(entry)
+        now[target] = union(now[target], pixels) if target in now else pixels
+    differences = []
+    for id, old in before.items():
+        if not now[id].mask.any():
+            state = state.without(id)
+        elif now[id] is not old:
+            state = state.with_entry(replace(state.entry(id), choice=None))
+            differences.append(Difference(id, *old.difference(now[id])))
+    return [(entry, now[entry.id]) for entry in added if now[entry.id].mask.any()], state, differences
+
+
+def _without(pixels: Pixels, taken: Pixels) -> Pixels:
+    """Return pixels without those of another instance; the same value if they do not overlap."""
+    overlap = pixels.mask & taken.crop(pixels.box).mask
+    if not overlap.any():
+        return pixels
+    return pixels.paste(pixels.edit(PixelEdit(pixels.box, overlap, np.zeros_like(overlap)), "command")[1])
 
 
 def union(mine: Pixels, theirs: Pixels) -> Pixels:

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from cdwidget.registry import unknown_name
-from cdwidget.session import Accept, Action, AddToClass, Change, Relabel, Select, Session
+from cdwidget.session import Accept, Action, AddToClass, Change, Paste, Relabel, Select, Session
 from cdwidget.session.actions import PREDICTOR_ACTIONS, action_from_json
 from cdwidget.tools import TOOL_OF_ACTION
 from cdwidget.widget.encoder import Encoder
@@ -264,6 +264,8 @@ class ActiveImage:
                 label = self.label
                 session.apply(replace(action, add=True))
                 return session.apply(erase_drawing(label))
+            if isinstance(action, Paste):
+                self.finish_drawing()
             action = semantic_action(session, action, self._is_drawing(session))
         if isinstance(action, Relabel) and action.instance in (None, session.selected):
             return self._choose(action.label, session.apply(action))

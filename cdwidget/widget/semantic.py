@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cdwidget.masks import crop
-from cdwidget.session import Accept, Action, AddToClass, Relabel, Select, Session
+from cdwidget.session import Accept, Action, AddToClass, Paste, Relabel, Select, Session
 from cdwidget.tools import Brush, Lasso, Polygon, Superpixel, Wand
 
 ERASERS = (Brush, Lasso, Polygon, Superpixel, Wand)  # The tools that can also remove pixels.
@@ -14,7 +16,8 @@ ERASERS = (Brush, Lasso, Polygon, Superpixel, Wand)  # The tools that can also r
 def semantic_action(session: Session, action: Action, is_drawing: bool) -> Action:
     """Return the action that an action of a user means in semantic mode.
 
-    Finishing adds the drawing to its class. Choosing a class finishes it too, and the next drawing is of the chosen class.
+    Finishing adds the drawing to its class. Choosing a class finishes it too, and the next drawing is of the chosen class. Pasted objects
+    are added to their classes.
 
     Args:
         session: The session.
@@ -22,6 +25,8 @@ def semantic_action(session: Session, action: Action, is_drawing: bool) -> Actio
         is_drawing: Whether the selected object has a class or was drawn as "No class". Another one, such as a given mask without a label,
             stays when it is finished, and gets the class that is chosen.
     """
+    if isinstance(action, Paste):
+        return replace(action, by_class=True)
     if isinstance(action, Accept) and (is_drawing or action.label is not None):
         return AddToClass(action.label)
     if isinstance(action, Select) and action.instance is None and is_drawing:
