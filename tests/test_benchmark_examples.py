@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from cdwidget.benchmark.examples import (
-    Found,
+    Search,
+    benchmark_across,
     benchmark_examples,
-    match_template,
     read_images,
+    read_labeled_sets,
     search_table,
     summarize_searches,
     write_search_json,
 )
+from cdwidget.benchmark.matching import Found, match_histogram, match_template
 from cdwidget.masks import Patch, iou
+from support.token_predictor import BrightPredictor
 
 SIDE = 20
 CORNERS = [(10, 10), (60, 10), (110, 10), (10, 60), (60, 60), (110, 60)]  # (x, y)
@@ -70,12 +73,28 @@ def test_each_object_is_found_once_and_images_with_few_objects_do_not_count(fold
     assert json.loads((tmp_path / "out.json").read_text())["figures"]["perfect"] == figures["perfect"]
 
 
-def test_template_matching_finds_copies_of_the_example() -> None:
+@pytest.mark.parametrize("method", [match_template, match_histogram])
+def test_the_baselines_find_copies_of_the_example(method: Search) -> None:
     image, labels = squares([20] * 6)
-    found = match_template(image, labels == 1)
-    best = [max(iou(labels == i, _mask(one, labels.shape)) for one in found) for i in range(2, 7)]
-    assert min(best) == 1
+    found = method(image, labels == 1)
+    best = [max(iou(labels == i, _mask(one, labels.shape)) for one in found if one.score >= 0.5) for i in range(2, 7)]
+    assert min(best) > 0.8
     assert all(iou(labels == 1, _mask(one, labels.shape)) < 0.5 for one in found)
+
+
+def test_more_examples_come_from_other_images(folder: Path) -> None:
+    for name in "abc":  # Label maps with the class 1 only.
+        image, labels = squares([20, 20, 20, 20, 20, 22])
+        cv2.imwrite(str(folder / "images" / f"{name}.png"), image[..., ::-1])
+        cv2.imwrite(str(folder / "masks" / f"{name}.png"), (labels > 0).astype(np.uint8))
+    assert read_labeled_sets([folder], [], held_out=False) == []  # The values are no classes.
+    (dataset,) = read_labeled_sets([folder], ["squares"], held_out=False)
+    assert dataset.classes()[0] == "1"
+    tests, others = dataset.split("1")
+    names = [image.source.image.stem for image in (*tests, *others)]
+    assert sorted(set(names)) == names == ["a", "b", "c", "few", "many"] and len(others) == 1
+    runs = benchmark_across(BrightPredictor(), [1, 5], [dataset])
+    assert [(run.method, run.objects) for run in runs if run.group == "squares 1"] == [("1 examples", 1)] * 4  # There are no 5 others.
 
 
 def _mask(found: Found, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,39 +3,34 @@
 An image counts if it has at least MIN_OBJECTS objects of one class; each such class is one search, and the object of median area is the
 example. Proposals of a method match true objects one to one, best score first. The click on the example and one click to take all are
 the user's work; each wrong proposal that is taken costs one more click.
+
+Other images are searched with 1, 5, ... examples of a class, each from an image of its own.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from cdwidget.benchmark.matching import Found
 from cdwidget.examples import ExamplePredictor
-from cdwidget.examples.proposals import is_duplicate
 from cdwidget.formats.dataset_folders import DatasetImage, DatasetImageError, find_datasets, is_held_out, read_dataset
-from cdwidget.masks import Patch, bbox, crop, iou
+from cdwidget.masks import iou
 
 MIN_OBJECTS = 5
 MATCH_IOUS = (0.5, 0.75)  # from which a proposal shows an object
 PRECISION = 0.8  # at which recall is reported
 CLICKS = 2  # one on the example, one to take all
-TEMPLATE_SCALES = (0.7, 1.0, 1.4)
-HUE_BINS, SATURATION_BINS = 30, 32
-
-
-class Found(NamedTuple):
-    """A proposed mask and its score in [0, 1]."""
-
-    patch: Patch
-    score: float
+MAX_CLASSES = 4  # most frequent classes of a set that are searched in other images
+MAX_TEST_IMAGES = 4  # images of a class that are searched
 
 
 @dataclass(frozen=True)
@@ -46,10 +41,10 @@ class SearchRun:
         method: A name in `search_methods`.
         name: The set, the image and the class.
         group: The set and the class.
-        objects: Number of true objects besides the example.
+        objects: Number of true objects besides the examples.
         scores: Score of each proposal, the highest first.
         hits: For each IoU in MATCH_IOUS, whether the proposal matches a true object that no better one matches.
-        seconds: Time of the search, with encoding.
+        seconds: CPU time of the search, with encoding.
     """
 
     method: str
@@ -62,48 +57,6 @@ class SearchRun:
 
 
 Search = Callable[[np.ndarray, np.ndarray], list[Found]]  # image uint8 (H, W, 3) and example bool (H, W) -> proposals, best first
-
-
-def match_template(image: np.ndarray, mask: np.ndarray) -> list[Found]:
-    """Propose the example's mask where OpenCV's normalized cross-correlation and the histogram back-projection have a common peak."""
-    x0, y0, x1, y1 = box = bbox(mask)
-    inside = crop(mask, box)
-    likeness = _back_projection(image, mask)
-    found: list[Found] = []
-    for scale in TEMPLATE_SCALES:
-        size = max(4, round((x1 - x0) * scale)), max(4, round((y1 - y0) * scale))
-        if size[0] >= image.shape[1] or size[1] >= image.shape[0]:
-            continue
-        template = cv2.resize(np.ascontiguousarray(crop(image, box)), size, interpolation=cv2.INTER_AREA)
-        shape = cv2.resize(inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        correlation = np.nan_to_num(cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED))
-        color = cv2.boxFilter(likeness, -1, size, anchor=(0, 0))[: correlation.shape[0], : correlation.shape[1]]
-        score = np.clip(correlation, 0, 1) * 0.5 + color * 0.5
-        window = np.ones((max(3, size[1] // 2), max(3, size[0] // 2)), np.uint8)
-        ys, xs = np.nonzero((score >= cv2.dilate(score, window)) & (score > 0.2))
-        bits = np.packbits(shape).tobytes()
-        for x, y in zip(xs.tolist(), ys.tolist()):
-            found.append(Found(Patch((x, y, x + size[0], y + size[1]), bits), float(score[y, x])))
-    return without_duplicates(found, [Patch.of(mask)])
-
-
-def _back_projection(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return how well each pixel's color fits the example's histogram, relative to the image's, float32 (H, W) in [0, 1]."""
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    ranges, sizes = [0, 180, 0, 256], [HUE_BINS, SATURATION_BINS]
-    own = cv2.calcHist([hsv], [0, 1], mask.astype(np.uint8), sizes, ranges)
-    everything = cv2.calcHist([hsv], [0, 1], None, sizes, ranges)
-    ratio = np.minimum(own * (mask.size / max(1, int(mask.sum()))) / np.maximum(everything, 1), 10) / 10
-    return cv2.calcBackProject([hsv], [0, 1], (ratio * 255).astype(np.float32), ranges, 1).astype(np.float32) / 255
-
-
-def without_duplicates(found: list[Found], known: Sequence[Patch]) -> list[Found]:
-    """Return the proposals, best first, without those that show the same object as a better or a known one."""
-    kept: list[Found] = []
-    for one in sorted(found, key=lambda one: -one.score):
-        if not any(is_duplicate(one.patch, other) for other in (*known, *(better.patch for better in kept))):
-            kept.append(one)
-    return kept
 
 
 def example_search(predictor: Any) -> Search:
@@ -133,12 +86,95 @@ def benchmark_examples(searches: dict[str, Search], images: Sequence[tuple[str, 
         example = int(order[len(order) // 2])
         others = [mask for i, mask in enumerate(masks) if i != example]
         for method, search in searches.items():
-            started = perf_counter()
+            started = process_time()
             found = search(image, masks[example])
-            seconds = perf_counter() - started
-            hits = tuple(_hits(found, others, threshold) for threshold in MATCH_IOUS)
-            runs.append(SearchRun(method, name, group, len(others), tuple(one.score for one in found), hits, seconds))
+            runs.append(_run(method, name, group, others, found, process_time() - started))
     return runs
+
+
+def benchmark_across(predictor: Any, counts: Sequence[int], datasets: Sequence[LabeledSet]) -> list[SearchRun]:
+    """Search images with examples from other images, for the most frequent classes of each set.
+
+    Args:
+        predictor: A predictor with tokens.
+        counts: Numbers of examples, increasing.
+        datasets: The images.
+
+    Returns:
+        The runs of all counts, as methods named "1 examples", "5 examples", ...
+    """
+    runs = []
+    for dataset in datasets:
+        for label in tqdm(dataset.classes()[:MAX_CLASSES], desc=dataset.name, unit="class", disable=None):
+            tests, others = dataset.split(label)
+            examples, added = ExamplePredictor(predictor), 0
+            for count in counts:
+                for other in others[added:count]:
+                    image, masks = other.objects(label)
+                    examples.add(image, max(masks, key=np.count_nonzero))
+                added = min(count, len(others))
+                for test in tests if added == count else []:
+                    image, masks = test.objects(label)
+                    started = process_time()
+                    found = [Found(one.patch, one.score) for one in examples.predict(image, min_score=0.0)]
+                    name = f"{dataset.name}/{test.source.image.stem}/{label}"
+                    runs.append(_run(f"{count} examples", name, f"{dataset.name} {label}", masks, found, process_time() - started))
+    return runs
+
+
+class LabeledImage(NamedTuple):
+    """An image of a data set, and the class of each of its objects."""
+
+    source: DatasetImage
+    labels: list[str]
+
+    def objects(self, label: str) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the image, uint8 (H, W, 3), and the masks of its objects of a class."""
+        image, masks, _ = self.source.load()
+        return image, [mask for mask, own in zip(masks, self.labels) if own == label]
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledSet:
+    """A data set whose objects have classes.
+
+    Attributes:
+        name: Its name.
+        images: Its images.
+        held_out: Whether only held-out images are searched; the examples come from the others.
+    """
+
+    name: str
+    images: Sequence[LabeledImage]
+    held_out: bool
+
+    def classes(self) -> list[str]:
+        """Return the classes, those in most images first."""
+        return [label for label, _ in Counter(label for image in self.images for label in sorted(set(image.labels))).most_common()]
+
+    def split(self, label: str) -> tuple[list[LabeledImage], list[LabeledImage]]:
+        """Return the images of a class to search, at most MAX_TEST_IMAGES, and those to take examples from."""
+        images = [image for image in self.images if label in image.labels]
+        if not self.held_out:
+            return images[:MAX_TEST_IMAGES], images[MAX_TEST_IMAGES:]
+        tests = [image for image in images if is_held_out(image.source)]
+        return tests[:MAX_TEST_IMAGES], [image for image in images if not is_held_out(image.source)]
+
+
+def read_labeled_sets(folders: Sequence[Path], class_maps: Sequence[str], held_out: bool) -> list[LabeledSet]:
+    """Read the data sets whose objects have classes.
+
+    Args:
+        folders: Data sets, or folders with data sets.
+        class_maps: Names of the sets whose label maps hold classes.
+        held_out: Whether only held-out images are searched.
+    """
+    found = []
+    for folder in find_datasets(folders):
+        images = [image for image in read_dataset(folder) if image.mask_path is None or folder.name in class_maps]
+        if images:
+            found.append(LabeledSet(folder.name, [LabeledImage(image, image.object_labels()) for image in images], held_out))
+    return found
 
 
 def read_images(folders: Sequence[Path], held_out: bool, limit: int | None = None) -> list[tuple[str, DatasetImage]]:
@@ -164,6 +200,11 @@ def _cases(images: Sequence[tuple[str, DatasetImage]]) -> Iterator[tuple[str, st
             chosen = [mask for mask, own in zip(masks, labels) if own == label and mask.any()]
             if len(chosen) >= MIN_OBJECTS:
                 yield f"{dataset} {label}", f"{dataset}/{source.image.stem}/{label}", image, chosen
+
+
+def _run(method: str, name: str, group: str, truths: Sequence[np.ndarray], found: Sequence[Found], seconds: float) -> SearchRun:
+    hits = tuple(_hits(found, truths, threshold) for threshold in MATCH_IOUS)
+    return SearchRun(method, name, group, len(truths), tuple(one.score for one in found), hits, seconds)
 
 
 def _hits(found: Sequence[Found], truths: Sequence[np.ndarray], threshold: float) -> tuple[bool, ...]:
@@ -193,13 +234,16 @@ def _figures(runs: Sequence[SearchRun]) -> dict[str, float]:
         shown = scores >= 0.5
         figures[f"precision@{threshold}"] = float(hits[shown].mean()) if shown.any() else 0.0
         figures[f"recall@{threshold}"] = float(hits[shown].sum() / max(1, objects))
-        precise = np.cumsum(hits[np.argsort(-scores, kind="stable")])
-        reached = np.flatnonzero(precise / np.arange(1, len(precise) + 1) >= PRECISION)
+        ranked = hits[np.argsort(-scores, kind="stable")]
+        precise = np.cumsum(ranked)
+        precision = precise / np.arange(1, len(precise) + 1)
+        reached = np.flatnonzero(precision >= PRECISION)
+        figures[f"AP@{threshold}"] = float(precision[ranked].sum() / max(1, objects))
         figures[f"recall@{threshold} at precision {PRECISION}"] = float(precise[reached[-1]] / max(1, objects)) if len(reached) else 0.0
     taken = sum(sum(hit for hit, score in zip(run.hits[0], run.scores) if score >= 0.5) for run in runs)
     wrong = sum(sum(not hit and score >= 0.5 for hit, score in zip(run.hits[0], run.scores)) for run in runs)
     figures["correct objects per click"] = taken / max(1, CLICKS * len(runs) + wrong)
-    figures["seconds"] = float(np.median([run.seconds for run in runs])) if runs else 0.0
+    figures["CPU seconds"] = float(np.median([run.seconds for run in runs])) if runs else 0.0
     return figures
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cdwidget.benchmark import Method, Options
+    from cdwidget.benchmark.examples import LabeledSet
     from cdwidget.benchmark.protocol import Target
     from cdwidget.formats.dataset_folders import DatasetImage
 
@@ -55,6 +56,9 @@ def benchmark(
         int | None, typer.Option(min=1, help="Runs with different seeds, compared by NoC. Default: 10 with --mode human, else 1.")
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="With --mode follow: number of frames of each sequence.")] = 50,
+    examples: Annotated[
+        str, typer.Option(help="With --mode example: search other images, with these numbers of examples of a class, such as 1,5,20.")
+    ] = "",
 ) -> None:  # fmt: skip
     """Compare methods by the same clicks: number of clicks (NoC, NoF, IoU@k) on folders, or latency on a photograph."""
     from cdwidget.benchmark import Options
@@ -65,6 +69,10 @@ def benchmark(
         targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
         check_out(out)
         echo(measure_following(targets, frames, seed, out, title))
+        return
+    if mode == "example" and examples:
+        counts = checked("--examples", read_counts, examples)
+        echo(measure_across(checked("--data", read_sets_with_classes, data, held_out), counts, out, title))
         return
     if mode == "example":
         images = checked("--data", read_searched_images, data, held_out, limit)
@@ -251,15 +259,8 @@ def measure_examples(images: Sequence[tuple[str, DatasetImage]], out: Path | Non
         title: Title stored in it.
     """
     from cdwidget.batch.proposals import Search, propose
-    from cdwidget.benchmark.examples import (
-        Found,
-        benchmark_examples,
-        example_search,
-        match_template,
-        search_table,
-        without_duplicates,
-        write_search_json,
-    )
+    from cdwidget.benchmark.examples import benchmark_examples, example_search, search_table, write_search_json
+    from cdwidget.benchmark.matching import Found, match_histogram, match_template, without_duplicates
     from cdwidget.masks import Patch
     from cdwidget.model import load_predictor
 
@@ -270,12 +271,58 @@ def measure_examples(images: Sequence[tuple[str, DatasetImage]], out: Path | Non
         found = [Found(Patch.of(one), quality) for one, quality in propose(predictor, image, Search())]
         return without_duplicates(found, [Patch.of(mask)])
 
-    searches = {"example": example_search(predictor), "automatic proposals": automatic, "template and histogram": match_template}
+    searches = {
+        "example": example_search(predictor),
+        "automatic proposals": automatic,
+        "template matching": match_template,
+        "histogram back-projection": match_histogram,
+    }
     runs = benchmark_examples(searches, images)
     if not runs:
         raise typer.BadParameter("no image has enough objects of one class; add data sets", param_hint="--data")
     if out is not None:
         write_search_json(out, runs, cdwidget=__version__, title=title, kind="example")
+    return search_table(runs)
+
+
+def read_counts(text: str) -> list[int]:
+    """Parse increasing numbers such as "1,5,20"; raise ValueError for anything else."""
+    counts = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    if counts != sorted(set(counts)) or counts[0] < 1:
+        raise ValueError(f"{text!r} is no increasing list of numbers; give for example 1,5,20")
+    return counts
+
+
+def read_sets_with_classes(data: Sequence[Path], held_out: bool) -> list[LabeledSet]:
+    """Read the data sets whose objects have classes; raise ValueError if there are none."""
+    from cdwidget.benchmark.examples import read_labeled_sets
+    from cdwidget.train.config import DatasetSettings
+
+    sets = read_labeled_sets(data, DatasetSettings.read().class_maps, held_out)
+    if not sets:
+        raise ValueError("no data set has class labels; add one with annotations.json")
+    return sets
+
+
+def measure_across(sets: Sequence[LabeledSet], counts: Sequence[int], out: Path | None, title: str) -> str:
+    """Search images with examples from other images, and return the table to print.
+
+    Args:
+        sets: The data sets.
+        counts: Numbers of examples.
+        out: JSON file for all figures, or None.
+        title: Title stored in it.
+    """
+    from cdwidget.benchmark.examples import benchmark_across, search_table, write_search_json
+    from cdwidget.model import load_predictor
+
+    runs = benchmark_across(load_predictor(), counts, sets)
+    if not runs:
+        raise typer.BadParameter(
+            f"no class is in more than {counts[0]} images; add data sets, or ask for fewer examples", param_hint="--data"
+        )
+    if out is not None:
+        write_search_json(out, runs, cdwidget=__version__, title=title, kind="example", examples=list(counts))
     return search_table(runs)
 
 
