@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cdwidget.examples import ExamplePredictor
 from cdwidget.items import Instance
 from cdwidget.masks import Patch
 from cdwidget.prompts import Click
@@ -80,6 +81,31 @@ def test_proposals_of_another_image_cannot_be_taken() -> None:
     operations["go"](1)
     with pytest.raises(ImageChanged, match="another image"):
         operations["take_similar"]([found["proposals"][0]["number"]])
+
+
+def test_the_objects_of_a_class_in_all_images_are_examples() -> None:
+    image, other = bright_squares(SQUARES[:2]), bright_squares(SQUARES[2:])
+    sessions = [Session(image, BrightPredictor()), Session(other, BrightPredictor(), instances=[Instance(square(2), "cup")])]
+    operations = operations_of(Annotator(sessions, labels=["cup", "plate"]))
+    found, _ = operations["similar"]([], "cup")
+    assert sorted(tuple(row["box"][:2]) for row in found["proposals"]) == SQUARES[:2]
+    operations["take_similar"]([row["number"] for row in found["proposals"]])
+    assert [one.label for one in sessions[0].instances] == ["cup", "cup"]
+    with pytest.raises(ValueError, match="No image has an object of the class 'plate'"):
+        operations["similar"]([], "plate")
+
+
+def test_a_rejection_counts_in_later_searches_for_the_class(
+    annotator: Annotator, operations: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = operations["similar"]([1])
+    operations["reject_similar"](found["proposals"][0]["number"])
+    rejected = []
+    monkeypatch.setattr(ExamplePredictor, "reject", lambda self, proposal: rejected.append(proposal.patch.bbox))
+    operations["similar"]([2])  # The plate.
+    assert rejected == []
+    operations["similar"]([], "cup")
+    assert rejected == [tuple(found["proposals"][0]["box"])]
 
 
 def test_a_number_means_one_proposal_for_good(annotator: Annotator, operations: dict[str, Any]) -> None:

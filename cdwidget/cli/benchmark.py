@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cdwidget.benchmark import Method, Options
-    from cdwidget.benchmark.examples import LabeledSet
+    from cdwidget.benchmark.examples import LabeledSet, Search
     from cdwidget.benchmark.protocol import Target
     from cdwidget.formats.dataset_folders import DatasetImage
 
@@ -43,8 +43,12 @@ HUMAN_REPEATS = 10  # runs
 def benchmark(
     data: Data = [],  # noqa: B006
     methods: Annotated[
-        str, typer.Option(help="Comma-separated: a model name or file, optionally with @variant; grabcut, random-walker; module:factory.")
-    ] = "cdnet,grabcut",
+        str | None,
+        typer.Option(
+            help="Comma-separated: a model name or file, optionally with @variant; grabcut, random-walker; module:factory. Default: "
+            "cdnet,grabcut. With --mode example: example, template, histogram or automatic; default: all."
+        ),
+    ] = None,
     out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
     max_clicks: MaxClicks = 20,
     plain: Annotated[bool, typer.Option("--plain", help="Call the model directly, without a session's progressive merge.")] = False,
@@ -76,19 +80,20 @@ def benchmark(
         return
     if mode == "example":
         images = checked("--data", read_searched_images, data, held_out, limit)
+        searches = checked("--methods", example_searches, methods)
         check_out(out)
-        echo(measure_examples(images, out, title))
+        echo(measure_examples(searches, images, out, title))
         return
     if mode == "candidates":
         targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
-        chosen = checked("--methods", _methods, methods)
+        chosen = checked("--methods", _methods, methods or "cdnet,grabcut")
         check_out(out)
         echo(measure_candidates(chosen, targets, out, title))
         return
     options = checked("--mode", Options, mode, max_clicks, plain, seed)
     sizes = checked("--size", read_sizes, size) if latency else []
     targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
-    chosen = checked("--methods", _methods, methods)
+    chosen = checked("--methods", _methods, methods or "cdnet,grabcut")
     check_out(out)
     repeats = (HUMAN_REPEATS if mode == "human" else 1) if repeats is None else repeats
     echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title, repeats=repeats))
@@ -250,16 +255,11 @@ def read_searched_images(data: Sequence[Path], held_out: bool, limit: int | None
     return images
 
 
-def measure_examples(images: Sequence[tuple[str, DatasetImage]], out: Path | None, title: str) -> str:
-    """Search images for the objects of each class from one of them, and return the table to print.
-
-    Args:
-        images: The name of a data set and one of its images.
-        out: JSON file for all figures, or None.
-        title: Title stored in it.
-    """
-    from cdwidget.batch.proposals import Search, propose
-    from cdwidget.benchmark.examples import benchmark_examples, example_search, search_table, write_search_json
+def example_searches(names: str | None) -> dict[str, Search]:
+    """Return the searches with comma-separated names, or all for None; raise ValueError for an unknown name."""
+    from cdwidget.batch.proposals import Search as ProposalGrid
+    from cdwidget.batch.proposals import propose
+    from cdwidget.benchmark.examples import example_search
     from cdwidget.benchmark.matching import Found, match_histogram, match_template, without_duplicates
     from cdwidget.masks import Patch
     from cdwidget.model import load_predictor
@@ -268,15 +268,24 @@ def measure_examples(images: Sequence[tuple[str, DatasetImage]], out: Path | Non
 
     def automatic(image: np.ndarray, mask: np.ndarray) -> list[Found]:
         predictor.set_image(image)
-        found = [Found(Patch.of(one), quality) for one, quality in propose(predictor, image, Search())]
+        found = [Found(Patch.of(one), quality) for one, quality in propose(predictor, image, ProposalGrid())]
         return without_duplicates(found, [Patch.of(mask)])
 
-    searches = {
-        "example": example_search(predictor),
-        "automatic proposals": automatic,
-        "template matching": match_template,
-        "histogram back-projection": match_histogram,
-    }
+    known = {"example": example_search(predictor), "template": match_template, "histogram": match_histogram, "automatic": automatic}
+    return {name: lookup(known, name, "search") for name in (names.split(",") if names else known)}
+
+
+def measure_examples(searches: dict[str, Search], images: Sequence[tuple[str, DatasetImage]], out: Path | None, title: str) -> str:
+    """Search images for the objects of each class from one of them, and return the table to print.
+
+    Args:
+        searches: The methods by name.
+        images: The name of a data set and one of its images.
+        out: JSON file for all figures, or None.
+        title: Title stored in it.
+    """
+    from cdwidget.benchmark.examples import benchmark_examples, search_table, write_search_json
+
     runs = benchmark_examples(searches, images)
     if not runs:
         raise typer.BadParameter("no image has enough objects of one class; add data sets", param_hint="--data")

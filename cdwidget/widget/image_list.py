@@ -9,7 +9,7 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
-from typing import Any, Callable, Iterable, Mapping, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, Union
 from warnings import warn
 
 import numpy as np
@@ -240,6 +240,14 @@ class ImageList:
             return session.image
         with self._decoding:
             return read_image(self._image_of(index))
+
+    def masks_of_class(self, label: str) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the position of its image and the mask, bool (H, W), of each confirmed object of a class; near images come first."""
+        for index in sorted(range(len(self)), key=lambda index: abs(index - self.index)):
+            if any(one.label == label for one in self._entries(index)):
+                for instance in self._instances(index) or ():
+                    if instance.label == label and instance.mask.any():
+                        yield index, instance.mask
 
     def close(self) -> None:
         """Close the journals, so that others may write to them; the sessions stay."""

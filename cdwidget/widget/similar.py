@@ -1,8 +1,10 @@
-"""Objects like the selected ones: the proposals that a page shows, until they are taken or rejected."""
+"""Objects like the selected ones or those of a class: the proposals that a page shows, until they are taken or rejected."""
 
 from __future__ import annotations
 
-from itertools import count
+from contextlib import suppress
+from itertools import count, groupby, islice
+from operator import itemgetter
 from threading import Lock
 from typing import Iterator, Sequence
 
@@ -11,8 +13,10 @@ from cdwidget.examples.proposals import is_duplicate, session_examples
 from cdwidget.rle import encode
 from cdwidget.session import Paste, Session
 from cdwidget.widget.active_image import ActiveImage, ImageChanged
+from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.transport import Operation, Reply
 
+MAX_CLASS_EXAMPLES = 12  # Each costs up to two encodings.
 MIN_SENT_SCORE = 0.1  # The page hides proposals below its slider.
 
 
@@ -23,19 +27,20 @@ class SimilarObjects:
 
     Args:
         session: The session.
-        instances: Ids of the examples.
+        examples: The examples.
+        label: The class of the proposals that are taken.
+        rejected: Receives the proposals that are rejected.
         numbers: Gives the numbers of new proposals; those of earlier searches are not among them.
 
-    Raises:
-        ValueError: If there is no predictor, or an example has no pixels.
-        TypeError: If the predictor has no tokens.
+    Attributes:
+        session: The session.
     """
 
-    def __init__(self, session: Session, instances: Sequence[int], numbers: Iterator[int]) -> None:
+    def __init__(
+        self, session: Session, examples: ExamplePredictor, label: str, rejected: list[Proposal], numbers: Iterator[int]
+    ) -> None:  # fmt: skip
         self.session = session
-        self._numbers = numbers
-        self._label = session.state.entry(instances[0]).label if instances else session.label
-        self._examples: ExamplePredictor = session_examples(session, instances)
+        self._examples, self._label, self._rejected, self._numbers = examples, label, rejected, numbers
         self._proposals: dict[int, Proposal] = {}
         self._lock = Lock()
 
@@ -52,7 +57,9 @@ class SimilarObjects:
 
     def reject(self, number: int) -> Reply:
         """Count a proposal as an example of other objects, and return the remaining ones, as `find`."""
-        self._examples.reject(self._proposal(number))
+        proposal = self._proposal(number)
+        self._examples.reject(proposal)
+        self._rejected.append(proposal)
         return self.find()
 
     def taken(self, numbers: Sequence[int]) -> Paste:
@@ -89,6 +96,7 @@ class SimilarRequests:
     def __init__(self, active_image: ActiveImage) -> None:
         self._active = active_image
         self._similar: SimilarObjects | None = None  # The newest search.
+        self._rejected: dict[str, list[Proposal]] = {}  # By class; later searches for it count them, too.
         self._searches = 0
         self._numbers = count()  # Of the proposals of all searches.
         self.operations: dict[str, Operation] = {
@@ -97,13 +105,27 @@ class SimilarRequests:
             "take_similar": self.take_similar,
         }
 
-    def similar(self, instances: list[int]) -> Reply:
-        """Return the objects like some instances, as `SimilarObjects.find`; they stay proposals until the page takes them."""
+    def similar(self, instances: list[int], label: str | None = None) -> Reply:
+        """Return the objects like some instances, as `SimilarObjects.find`; they stay proposals until the page takes them.
+
+        Args:
+            instances: Ids of the examples.
+            label: A class whose objects in all images are the examples instead, at most MAX_CLASS_EXAMPLES.
+        """
         self._searches += 1
         search = self._searches
         with self._active.busy():
             self._active.wait_for_encoder()
-            similar = SimilarObjects(self._active.session, instances, self._numbers)
+            session = self._active.session
+            if label is None:
+                examples = session_examples(session, instances)
+                label = session.state.entry(instances[0]).label if instances else session.label
+            else:
+                examples = class_examples(self._active.images, label)
+            rejected = self._rejected.setdefault(label, [])
+            for proposal in rejected:
+                examples.reject(proposal)
+            similar = SimilarObjects(session, examples, label, rejected, self._numbers)
             if search == self._searches:  # A search may end after a later one.
                 self._similar = similar
             return similar.find()
@@ -120,3 +142,24 @@ class SimilarRequests:
         if self._similar is None or self._similar.session is not self._active.session:
             raise ImageChanged("The proposals were of another image. Search again.")
         return self._similar
+
+
+def class_examples(images: ImageList, label: str) -> ExamplePredictor:
+    """Return an `ExamplePredictor` whose examples are the objects of a class, those of the open and of near images first.
+
+    Images that cannot be read are left out.
+
+    Raises:
+        ValueError: If there is no predictor, or no image has such an object.
+        TypeError: If the predictor has no tokens.
+    """
+    examples, added = session_examples(images.session, []), 0
+    for index, masks in groupby(islice(images.masks_of_class(label), MAX_CLASS_EXAMPLES), key=itemgetter(0)):
+        with suppress(OSError, ValueError):
+            image = images.pixels(index)
+            for _, mask in masks:
+                examples.add(image, mask)
+                added += 1
+    if not added:
+        raise ValueError(f"No image has an object of the class {label!r}. Draw one first.")
+    return examples

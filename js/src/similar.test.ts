@@ -48,7 +48,7 @@ beforeEach(() => {
 
 test("only proposals above the limit are shown, hit and taken, all in one request", async () => {
   await similar.search([4]);
-  expect(requests).toEqual([{ op: "similar", fields: { instances: [4] } }]);
+  expect(requests).toEqual([{ op: "similar", fields: { instances: [4], label: null } }]);
   expect(shown()).toEqual([0, 1]);
   expect(similar.at(1.5, 1.5)?.number).toBe(0); // the surest of two
   expect(similar.at(2.5, 2.5)?.number).toBe(1);

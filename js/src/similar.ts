@@ -62,11 +62,11 @@ export class SimilarObjects {
     return this.isPressed;
   }
 
-  /** Search for objects like some instances. */
-  async search(instances: readonly number[]) {
+  /** Search for objects like some instances, or like all of a class in all images. */
+  async search(instances: readonly number[], label: string | null = null) {
     this.close();
     this.doc.say(SEARCHING_TEXT);
-    await this.receive(this.doc.kernel.run("similar", { instances: [...instances] }));
+    await this.receive(this.doc.kernel.run("similar", { instances: [...instances], label }));
     if (this.isOpen && this.doc.message === SEARCHING_TEXT) this.doc.say("");
   }
 

@@ -10,6 +10,7 @@ import { type Proposal, SimilarObjects } from "./similar";
 import type { Tag } from "./tags";
 import { DIAMETER_RANGE } from "./tools/brush";
 import { type ClassPicker, classPicker } from "./ui/class_picker";
+import { pointedClass } from "./ui/classes";
 import { CommandSet } from "./ui/command_set";
 import { COMMANDS } from "./ui/commands";
 import { refreshAll } from "./ui/controls";
@@ -50,6 +51,7 @@ const TEXT_FIELDS = "input:is([type=text], [type=number])";
 export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, ObjectHost, DisplayHost, FocusHost {
   readonly objects: ObjectSelection;
   readonly similar: SimilarObjects;
+  readonly pointedClass = () => pointedClass(this.side.element);
   readonly options: ViewOptions = { add: true, straight: false, pressure: false, amount: 2 };
   readonly display: Display = { ...DEFAULT_DISPLAY };
   readonly modes: Modes = {

@@ -48,3 +48,7 @@ def test_one_coin_gives_all(lab: Lab, page: Page) -> None:
     assert w.value(COUNT) == 2
     w.press("Control+Shift+Z")
     assert w.value(COUNT) == taken
+
+    w.root.locator(".cdw-chip", has_text="coin").hover()
+    w.press("Shift+X")  # All coins are examples.
+    expect(bar).to_be_visible()

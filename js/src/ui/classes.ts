@@ -131,6 +131,12 @@ export function classPalette(host: DocumentHost & LabelHost & CommandHost): Part
   return { element, refresh };
 }
 
+/** Return the class whose chip is under the pointer or has the keyboard focus. */
+export function pointedClass(root: ParentNode): string | null {
+  const chip = root.querySelector(".cdw-chip:hover .cdw-choose") ?? root.querySelector(".cdw-choose:focus-visible");
+  return chip?.getAttribute("aria-label") ?? null;
+}
+
 /** Convert any CSS color to #rrggbb, the only format of a color field. */
 function toHex(color: string): string {
   const context = document.createElement("canvas").getContext("2d");

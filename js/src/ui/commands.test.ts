@@ -38,3 +38,19 @@ test("a refused request says nothing more, and the first image has no previous o
   expect(doc.say).not.toHaveBeenCalled();
   expect(COMMANDS.copy_previous.whyOff?.(hostAt(0).host)).toBe("This is the first image");
 });
+
+test("similar searches for the selected objects, or for the class under the pointer", async () => {
+  const { host, doc } = hostAt(0);
+  let pointed: string | null = null;
+  const search = vi.fn();
+  Object.assign(doc, { instances: [] });
+  Object.assign(host, { similar: { search }, objects: { targets: [4] }, pointedClass: () => pointed });
+  COMMANDS.similar.run(host);
+  pointed = "cup";
+  expect(COMMANDS.similar.whyOff?.(host)).toBe("");
+  COMMANDS.similar.run(host);
+  expect(search.mock.calls).toEqual([
+    [[4], null],
+    [[4], "cup"],
+  ]);
+});

@@ -183,10 +183,10 @@ export const COMMANDS: Record<string, Command<AnnotatorHost>> = {
     isPressed: ({ doc }) => doc.model.get("following"),
   },
   similar: {
-    title: "Find objects like the selected ones",
+    title: "Find objects like the selected ones, or those of the class under the pointer",
     icon: ICONS.similar,
-    run: ({ similar, objects }) => similar.search(objects.targets),
-    whyOff: needsObject,
+    run: ({ similar, objects, pointedClass }) => similar.search(objects.targets, pointedClass()),
+    whyOff: (view) => (view.pointedClass() === null ? needsObject(view) : readOnly(view)),
     isPressed: ({ similar }) => similar.isOpen,
   },
   merge: edit({

@@ -73,9 +73,10 @@ export interface DisplayHost {
   setDisplay(change: Partial<Display>): void;
 }
 
-/** The proposals of objects like the selected ones. */
+/** The proposals of objects like the selected ones or those of a class. */
 export interface SimilarHost {
   readonly similar: SimilarObjects;
+  readonly pointedClass: () => string | null; // the class whose chip is under the pointer or has the focus
 }
 
 export interface FocusHost {
