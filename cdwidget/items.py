@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from cdwidget.images import read_image
+from cdwidget.images.remote import load_image
 from cdwidget.masks import Bbox, bbox
 
 
@@ -84,4 +84,4 @@ class Item:
 
         Each call reads the file, so that a long list of items needs little memory.
         """
-        return read_image(self.path)
+        return load_image(os.fspath(self.path))

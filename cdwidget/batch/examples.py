@@ -6,8 +6,8 @@ from typing import NamedTuple, Sequence, cast
 
 from cdwidget import rle
 from cdwidget.catalogue import Catalogue, InstanceRow
-from cdwidget.catalogue.images import load_image
 from cdwidget.examples import ExamplePredictor
+from cdwidget.images.remote import load_image
 from cdwidget.predictor import Predictor
 
 MAX_EXAMPLES = 20  # More cost time, and hardly change the proposals.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
-from cdwidget.catalogue.images import fetch, file_name, find_problem, is_url, load_image
+from cdwidget.catalogue.images import file_name, image_problem
 from cdwidget.catalogue.records import Record, from_json
 from cdwidget.catalogue.rows import CatalogueItem, RecordLoader
 from cdwidget.catalogue.storage import Database
@@ -18,6 +18,7 @@ from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import write_files
+from cdwidget.images.remote import fetch, is_url, load_image
 from cdwidget.registry import lookup
 
 
@@ -91,7 +92,7 @@ def _with_files(items: Iterable[CatalogueItem], copies: bool, images: Path, omit
     for item in items:
         path = str(item.path)
         needs_image = copies or not item.records or is_url(path)
-        problem = find_problem(path, item.size, decode=copies) if needs_image else None
+        problem = image_problem(path, item.size, decode=copies) if needs_image else None
         if problem is not None:
             omitted.append(f"item {item.id} is {problem}")
             continue

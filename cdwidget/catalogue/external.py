@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Iterable
 
-from cdwidget.catalogue.images import URL_SEPARATOR, BlockedPath, is_url
+from cdwidget.catalogue.images import URL_SEPARATOR
+from cdwidget.images.remote import BlockedPath, is_url
 
 STATE_VARIABLE = "XDG_STATE_HOME"
 STATE_FILE = "cdwidget/image-folders.json"  # Folders of images that the user has added to catalogues on this computer.

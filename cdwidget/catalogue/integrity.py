@@ -12,9 +12,10 @@ from typing import Any, Callable, Sequence
 
 from tqdm.auto import tqdm
 
-from cdwidget.catalogue.images import file_identity, find_problem, is_url, relative_to_catalogue, resolve_path
+from cdwidget.catalogue.images import file_identity, image_problem, relative_to_catalogue, resolve_path
 from cdwidget.catalogue.rows import Problem
 from cdwidget.catalogue.storage import Database
+from cdwidget.images.remote import is_url
 
 CHECK_BATCH_ITEMS = 1000
 CHECK_THREADS = 16  # Remote stores answer slowly.
@@ -43,7 +44,7 @@ def check_images(
     def check(row: Sequence[Any]) -> tuple[str, str | None, Any]:
         _, name, height, width, _ = row
         path = resolve(name)
-        problem = find_problem(path, (height, width) if height else None, decode)
+        problem = image_problem(path, (height, width) if height else None, decode)
         return path, problem, None if problem else file_identity(path)
 
     last = 0

@@ -12,9 +12,10 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from cdwidget.catalogue.images import file_name, image_source
+from cdwidget.catalogue.images import file_name
 from cdwidget.catalogue.rows import CatalogueItem
 from cdwidget.catalogue.storage import Transaction
+from cdwidget.images.remote import image_source
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from cdwidget._deprecated import renamed_property
-from cdwidget.catalogue.images import load_image
 from cdwidget.catalogue.records import Record, from_json
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
@@ -130,10 +129,6 @@ class CatalogueItem(Item):
     size: tuple[int, int] | None = None
     tags: tuple[str, ...] = ()
     records: Sequence[Record] = ()
-
-    def read_image(self) -> np.ndarray:
-        """Load the file or URL, uint8 (H, W, 3) RGB."""
-        return load_image(str(self.path))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from cdwidget.catalogue.images import load_image
 from cdwidget.catalogue.reader import Reader
+from cdwidget.images.remote import load_image
 from cdwidget.registry import lookup
 
 # ---- embeddings --------------------------------------------------------------------------------------------------

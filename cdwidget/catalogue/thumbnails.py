@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cdwidget.catalogue.images import open_image
 from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, ItemRow, png_to_heat
 from cdwidget.catalogue.storage import Database
 from cdwidget.images import read_image
 from cdwidget.images.reading import read_page
+from cdwidget.images.remote import open_page
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.rle import decode_box
 
@@ -206,7 +206,7 @@ class ImageCache:
 def _decode(path: str, scale: int) -> tuple[np.ndarray, int]:
     """Return an image and its reduction; decoding a reduced JPEG is much faster."""
     try:
-        with open_image(path) as (file, page):
+        with open_page(path) as (file, page):
             return _decode_open(file, page, path, scale)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; if the images were moved, call catalogue.relocate(old, new)") from error

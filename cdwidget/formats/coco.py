@@ -14,15 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TypeGuard
 
-from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, find_problem
+from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, annotation_problem
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_size
-from cdwidget.formats.image_finder import ImageFinder, is_url
+from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import peek, read_json
 from cdwidget.formats.orientation import UPRIGHT, EdgeContrast, read_orientation
 from cdwidget.images import read_image
 from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
+from cdwidget.images.remote import is_url
 from cdwidget.items import Item
 from cdwidget.limits import Limits
 
@@ -79,7 +80,7 @@ def read_annotations(
     found = _images(finder.file, content, finder, problems)
     seen: set[int] = set()
     for position, record in enumerate(annotations, 1):
-        problem = find_problem(record, found, labels)
+        problem = annotation_problem(record, found, labels)
         if problem:
             name = record.get("id") if isinstance(record, dict) else None
             problems.add(problem, file=path, annotation=f"number {position}" if name is None else name)

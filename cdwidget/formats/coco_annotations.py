@@ -143,7 +143,7 @@ class AnnotationLoader:
 # ---- checks --------------------------------------------------------------------------------------------------------
 
 
-def find_problem(record: Any, images: Container[Any], labels: Mapping[Any, str]) -> str:
+def annotation_problem(record: Any, images: Container[Any], labels: Mapping[Any, str]) -> str:
     """Describe the first problem of an annotation that shows without decoding it; "" for none."""
     if not isinstance(record, dict):
         return "it is not an object of JSON"
@@ -214,7 +214,7 @@ class KeptFields(NamedTuple):
     others: dict[str, Any]
 
 
-def kept_fields(counts: str, height: int, width: int, extra: Mapping[str, Any]) -> KeptFields:
+def kept_annotation(counts: str, height: int, width: int, extra: Mapping[str, Any]) -> KeptFields:
     """Return the fields to write back for an instance.
 
     Args:

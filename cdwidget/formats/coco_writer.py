@@ -15,12 +15,13 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTu
 from cdwidget import rle
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco import file_of, read_labels
-from cdwidget.formats.coco_annotations import Crowd, EncodedInstance, fields_of, kept_fields
+from cdwidget.formats.coco_annotations import Crowd, EncodedInstance, fields_of, kept_annotation
 from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_files import image_path, item_size
-from cdwidget.formats.image_finder import ImageFinder, is_url
+from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import open_replacement, relative_name, to_json_bytes
+from cdwidget.images.remote import is_url
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
 from cdwidget.polygons import parts
@@ -54,7 +55,7 @@ def annotation_of(instance: EncodedInstance, height: int, width: int, area: int,
         area: Pixels of the mask.
         box: Bounding box of the mask, (x0, y0, x1, y1) in pixels, half-open.
     """
-    shape, others = kept_fields(instance.counts, height, width, instance.extra)
+    shape, others = kept_annotation(instance.counts, height, width, instance.extra)
     if shape is not None:
         return Annotation(instance, shape, others)
     polygon = None if instance.is_crowd else _exact_polygon(instance.counts, height, width, box)

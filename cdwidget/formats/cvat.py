@@ -19,14 +19,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import image_path, item_size
-from cdwidget.formats.image_finder import ImageFinder
-from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import peek, read_text, relative_name, write_files
-from cdwidget.formats.records import (
+from cdwidget.formats.annotations import (
     Decode,
-    Record,
+    FileAnnotation,
     box_ring,
     ellipse_ring,
     instance_id,
@@ -40,6 +35,11 @@ from cdwidget.formats.records import (
     turned_ring,
     whole,
 )
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.image_files import image_path, item_size
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import checked_instances
+from cdwidget.formats.io import peek, read_text, relative_name, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
 from cdwidget.masks import bbox
@@ -169,7 +169,7 @@ def _item(path: Path, element: Element, finder: ImageFinder, problems: Problems)
         raise ValueError("an image has no name")
     image = finder.find(location if location and os.path.isfile(path.parent / location) else name)
     size = size_of(element.get("height"), element.get("width")) if element.get("height") or element.get("width") else None
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     others: list[str] = []
     taken: set[int] = set()
     for number, shape in enumerate(element, 1):
@@ -187,11 +187,11 @@ def _item(path: Path, element: Element, finder: ImageFinder, problems: Problems)
     return item_of(FORMAT, path, image, records, size, problems, {**kept, **({"others": others} if others else {})})
 
 
-def _record(shape: Element, number: int, decode: Decode, taken: set[int]) -> Record:
+def _record(shape: Element, number: int, decode: Decode, taken: set[int]) -> FileAnnotation:
     attributes = {str(each.get("name")): _parsed(each.text or "") for each in shape.findall("attribute")}
     own = shape.attrib
     score = own.get(SCORE)
-    return Record(
+    return FileAnnotation(
         str(number),
         decode,
         own.get("label", ""),

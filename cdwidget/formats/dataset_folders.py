@@ -274,14 +274,14 @@ def read_dataset(folder: Path) -> list[DatasetImage]:
             for item in coco.read(folder, None, Problems(strict=True))
             if item.instances
         ]
-    images = list_images(folder / "images")
+    images = list_dataset_images(folder / "images")
     masks = [folder / "masks" / f"{image.image.stem}.png" for image in images]
     kinds = [_kind_or_none(mask) for mask in masks]
     binary = are_binary([kind for kind in kinds if kind is not None])
     return [DatasetImage(image.image, mask, binary and (kind is None or kind.is_binary)) for image, mask, kind in zip(images, masks, kinds)]
 
 
-def list_images(folder: Path) -> list[DatasetImage]:
+def list_dataset_images(folder: Path) -> list[DatasetImage]:
     """List the images of a folder, without labels; raise ValueError if there are none."""
     images = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not images:

@@ -13,16 +13,9 @@ from typing import Any, Iterator, Mapping, Sequence
 import numpy as np
 
 from cdwidget import rle
-from cdwidget.formats.class_ids import ClassIds, Labels
-from cdwidget.formats.coco_annotations import check_polygons
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import copy_image, image_size, unique_stems
-from cdwidget.formats.image_finder import ImageFinder
-from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import input_files, peek, read_json, to_json_bytes, write_files
-from cdwidget.formats.records import (
+from cdwidget.formats.annotations import (
     Decode,
-    Record,
+    FileAnnotation,
     box_ring,
     ellipse_ring,
     instance_id,
@@ -33,6 +26,13 @@ from cdwidget.formats.records import (
     score_of,
     size_of,
 )
+from cdwidget.formats.class_ids import ClassIds, Labels
+from cdwidget.formats.coco_annotations import check_polygons
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.image_files import copy_image, image_size, unique_stems
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import checked_instances
+from cdwidget.formats.io import input_files, peek, read_json, to_json_bytes, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
 
@@ -149,7 +149,7 @@ def _item(file: Path, entry: Mapping[str, Any], labels: Sequence[str], finder: I
     name = image.get("path") or f"{id}.jpg"
     found = finder.search(f"{file.stem}/{name}") or finder.find(name)
     size = size_of(*image["size"]) if image.get("size") else None
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     others: list[Any] = []
     taken: set[int] = set()
     for number, annotation in enumerate(entry.get("annotations") or (), 1):
@@ -172,7 +172,7 @@ def _item(file: Path, entry: Mapping[str, Any], labels: Sequence[str], finder: I
     return item_of(FORMAT, file, found, records, size, problems, {**kept, "subset": file.stem, **({"others": others} if others else {})})
 
 
-def _record(annotation: Mapping[str, Any], number: int, decode: Decode, labels: Sequence[str], taken: set[int]) -> Record:
+def _record(annotation: Mapping[str, Any], number: int, decode: Decode, labels: Sequence[str], taken: set[int]) -> FileAnnotation:
     label_id = annotation.get("label_id")
     if label_id is not None and not (type(label_id) is int and 0 <= label_id < len(labels)):
         raise ValueError(f"it has class {label_id!r}; the file has {len(labels)}, numbered from 0")
@@ -182,7 +182,7 @@ def _record(annotation: Mapping[str, Any], number: int, decode: Decode, labels: 
     own = {key: value for key, value in attributes.items() if {SCORE: score, TRACK: track}.get(key) is None}
     kept = {key: value for key, value in annotation.items() if key not in ("id", "label_id", "attributes")}
     id = instance_id(annotation.get("id"), taken)
-    return Record(str(number), decode, "" if label_id is None else labels[label_id], id, own, score, track, kept)
+    return FileAnnotation(str(number), decode, "" if label_id is None else labels[label_id], id, own, score, track, kept)
 
 
 def _decoder(annotation: Mapping[str, Any], limits: Limits) -> Decode | None:

@@ -10,13 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
-from cdwidget.formats.image_finder import ImageFinder
-from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, write_files
-from cdwidget.formats.records import (
-    Record,
+from cdwidget.formats.annotations import (
+    FileAnnotation,
     Ring,
     instance_id,
     item_of,
@@ -26,6 +21,11 @@ from cdwidget.formats.records import (
     ring_of,
     score_of,
 )
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import checked_instances
+from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.images.georeference import read_georeference
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
@@ -97,7 +97,7 @@ def _item(file: Path, images: Path | None, finder: ImageFinder, problems: Proble
     if not isinstance(collection, Mapping) or not isinstance(collection.get("features"), list):
         raise ValueError(f"{file} is not a GeoJSON feature collection")
     kept = {key: value for key, value in collection.items() if key not in ("features", "type", IMAGE)}
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     others: list[Any] = []
     taken: set[int] = set()
     image = _image_of(file, collection.get(IMAGE), images, finder)
@@ -161,7 +161,7 @@ def _parts(geometry: Mapping[str, Any], to_pixel: Callable[[float, float], Point
     return [[ring_of([to_pixel(*position[:2]) for position in ring], limits) for ring in polygon] for polygon in polygons]
 
 
-def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], taken: set[int]) -> Record:
+def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], taken: set[int]) -> FileAnnotation:
     properties = dict(feature.get("properties") or {})
     label, label_key = "", None
     classification = properties.get("classification")
@@ -183,7 +183,7 @@ def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], ta
             own.pop(key)
     kept = {**{key: value for key, value in feature.items() if key != "properties"}, "properties": own, "label_key": label_key}
     own_id = instance_id(properties.get("cdwidget_id"), taken)
-    return Record(str(number), parts_decoder(shape), label, own_id, attributes, score, track, kept)
+    return FileAnnotation(str(number), parts_decoder(shape), label, own_id, attributes, score, track, kept)
 
 
 def _to_pixel(geotransform: Any) -> Callable[[float, float], Point]:

@@ -15,16 +15,9 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 import numpy as np
 
 from cdwidget import rle
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.huggingface_parquet import MASK_KEYS, OBJECT_KEYS, PARQUET_SUFFIX, Row, encode_rows, read_rows
-from cdwidget.formats.image_files import copy_image, image_path, image_size, unique_stems
-from cdwidget.formats.image_finder import ImageFinder
-from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import parse_json, peek, read_text, to_json_bytes, write_files
-from cdwidget.formats.mask_files import object_ids, read_mask_values
-from cdwidget.formats.records import (
+from cdwidget.formats.annotations import (
     Decode,
-    Record,
+    FileAnnotation,
     box_ring,
     instance_id,
     item_of,
@@ -34,6 +27,13 @@ from cdwidget.formats.records import (
     ring_of,
     score_of,
 )
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.huggingface_parquet import MASK_KEYS, OBJECT_KEYS, PARQUET_SUFFIX, Row, encode_rows, read_rows
+from cdwidget.formats.image_files import copy_image, image_path, image_size, unique_stems
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import checked_instances
+from cdwidget.formats.io import parse_json, peek, read_text, to_json_bytes, write_files
+from cdwidget.formats.mask_files import object_ids, read_mask_values
 from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
@@ -173,7 +173,7 @@ def _class_names(file: Path) -> dict[int, str]:
 def _item(file: Path, row: Row, classes: Classes, problems: Problems) -> Item:
     key = next((key for key in OBJECT_KEYS if isinstance(row.values.get(key), (dict, list))), None)
     kept = {name: value for name, value in row.values.items() if name != key and not isinstance(value, Path)}
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     taken: set[int] = set()
     if key is not None:
         kept[LAYOUT] = (key, isinstance(row.values[key], list))
@@ -184,7 +184,7 @@ def _item(file: Path, row: Row, classes: Classes, problems: Problems) -> Item:
         mask_key, mask = found
         kept.pop(mask_key, None)
         for number in object_ids(read_mask_values(mask)):
-            records.append(Record(f"class {number}", partial(_decode_class, mask, number), classes.label(number)))
+            records.append(FileAnnotation(f"class {number}", partial(_decode_class, mask, number), classes.label(number)))
     return item_of(FORMAT, file, row.image, records, None, problems, kept)
 
 
@@ -211,7 +211,7 @@ def _rows_of(objects: Any) -> Iterable[dict[str, Any]]:
     return [dict(zip(lists, each)) for each in zip(*lists.values())]
 
 
-def _record(fields: Mapping[str, Any], number: int, classes: Classes, taken: set[int], limits: Limits) -> Record:
+def _record(fields: Mapping[str, Any], number: int, classes: Classes, taken: set[int], limits: Limits) -> FileAnnotation:
     label_key = next((key for key in LABEL_KEYS if fields.get(key) is not None), LABEL_KEYS[0])
     id, score = instance_id(fields.get("id"), taken), score_of(fields.get("score"))
     attributes, track = fields.get("attributes"), fields.get("track_id")
@@ -223,7 +223,7 @@ def _record(fields: Mapping[str, Any], number: int, classes: Classes, taken: set
     shape = {key: fields[key] for key in SHAPE_KEYS if key in fields}
     label = classes.label(fields.get(label_key))
     kept = {**shape, "fields": others, "label_key": label_key}
-    return Record(str(number), _decoder(fields, limits), label, id, attributes, score, track, kept)
+    return FileAnnotation(str(number), _decoder(fields, limits), label, id, attributes, score, track, kept)
 
 
 def _decoder(fields: Mapping[str, Any], limits: Limits) -> Decode:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Iterator, Sequence
 from urllib.parse import unquote
 
+from cdwidget.images.remote import is_url
+
 IMAGE_FOLDERS = ("images", "data")  # Next to the file.
 ANNOTATION_FOLDERS = {"annotations", "labels"}  # Folders of files, next to the images' folders.
 MAX_NAMED_FILES = 3
@@ -99,11 +101,6 @@ class ImageFinder:
         if self._below is None:
             self._below = _by_folded_name(Path(folder, name) for folder, _, names in os.walk(self._base) for name in names)
         return self._below.get(_folded(name))
-
-
-def is_url(name: str) -> bool:
-    """Return whether a name is a URL."""
-    return "://" in name
 
 
 def _variants(name: str) -> Iterator[str]:

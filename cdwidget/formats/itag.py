@@ -13,14 +13,25 @@ import os
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
+from cdwidget.formats.annotations import (
+    FileAnnotation,
+    instance_id,
+    item_of,
+    kept_fields,
+    kept_image,
+    parts_decoder,
+    ring_of,
+    score_of,
+    size_of,
+)
 from cdwidget.formats.coco_writer import UniqueIds
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path, item_size
-from cdwidget.formats.image_finder import ImageFinder, is_url
+from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import peek, read_text, relative_name, to_json_bytes, write_files
-from cdwidget.formats.records import Record, instance_id, item_of, kept_fields, kept_image, parts_decoder, ring_of, score_of, size_of
 from cdwidget.formats.yolo import bridged_polygon
+from cdwidget.images.remote import is_url
 from cdwidget.items import Instance, Item
 
 FORMAT = "itag"
@@ -115,7 +126,7 @@ def _item(path: Path, line: Any, finder: ImageFinder, problems: Problems) -> Ite
     if not isinstance(source, str):
         raise ValueError("it has no data.source, the image")
     stage = _last_stage(line)
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     taken: set[int] = set()
     size = None
     for index, result in _image_results(line, stage):
@@ -153,7 +164,7 @@ def _image_results(line: Mapping[str, Any], stage: str) -> Iterator[tuple[int, d
             yield index, result
 
 
-def _record(shape: Any, number: int, result: int, taken: set[int], problems: Problems) -> Record:
+def _record(shape: Any, number: int, result: int, taken: set[int], problems: Problems) -> FileAnnotation:
     kind = shape.get("type") if isinstance(shape, Mapping) else None
     if kind != POLYGON:
         raise ValueError(f"its type is {kind!r}, not {POLYGON!r}, so it is no instance; it is kept for writing")
@@ -170,7 +181,7 @@ def _record(shape: Any, number: int, result: int, taken: set[int], problems: Pro
     text = str(shape.get("id"))
     id = instance_id(int(text), taken) if text.isdecimal() else None
     kept = {key: value for key, value in shape.items() if key != "labels"}
-    return Record(str(number), decode, str(label), id, attributes, score, track, {**kept, "result": result, "label_key": label_key})
+    return FileAnnotation(str(number), decode, str(label), id, attributes, score, track, {**kept, "result": result, "label_key": label_key})
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

@@ -17,15 +17,10 @@ from uuid import uuid4
 import numpy as np
 
 from cdwidget.formats import brush_rle
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import image_path, item_size
-from cdwidget.formats.image_finder import ImageFinder
-from cdwidget.formats.instances import alpha_of, checked_instances
-from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
-from cdwidget.formats.records import (
+from cdwidget.formats.annotations import (
     MIN_MASK_ALPHA,
     Decode,
-    Record,
+    FileAnnotation,
     box_ring,
     ellipse_ring,
     instance_id,
@@ -38,6 +33,11 @@ from cdwidget.formats.records import (
     size_of,
     turned_ring,
 )  # fmt: skip
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.image_files import image_path, item_size
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import alpha_of, checked_instances
+from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
 
@@ -122,7 +122,7 @@ def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Pr
             problems.add(f"it is {result!r}, not a region", file=file, image=name, annotation=number)
             continue
         regions.setdefault(str(result.get("id", number)), []).append(result)
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     others: list[Any] = []
     taken: set[int] = set()
     size = None
@@ -192,13 +192,13 @@ def _kind(result: Mapping[str, Any]) -> str:
 
 def _record(
     name: str, shape: Mapping[str, Any], rest: Sequence[Mapping[str, Any]], decode: Decode, score: Any, taken: set[int]
-) -> Record:  # fmt: skip
+) -> FileAnnotation:  # fmt: skip
     meta = shape.get("meta")
     own = meta.get(META, {}) if isinstance(meta, Mapping) else {}
     own = own if isinstance(own, Mapping) else {}
     track_id = own.get("track_id")
     labels = [label for result in (shape, *rest) if (label := _label(result)) is not None]
-    return Record(
+    return FileAnnotation(
         name,
         decode,
         labels[0] if labels else "",

@@ -13,6 +13,7 @@ from typing import Any, Iterator, Mapping, Sequence
 import numpy as np
 
 from cdwidget import rle
+from cdwidget.formats.annotations import FileAnnotation, instance_id, item_of, kept_fields, kept_image, score_of, size_of
 from cdwidget.formats.coco import IMAGE_OBJECT
 from cdwidget.formats.coco_writer import UniqueIds
 from cdwidget.formats.dataset import Dataset, Problems
@@ -20,7 +21,6 @@ from cdwidget.formats.image_files import image_path, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, write_files
-from cdwidget.formats.records import Record, instance_id, item_of, kept_fields, kept_image, score_of, size_of
 from cdwidget.items import Instance, Item
 
 FORMAT = "sa1b"
@@ -93,7 +93,7 @@ def _item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     name = str(image.get("file_name") or f"{file.stem}.jpg")
     size = size_of(image.get("height"), image.get("width"))
     problems.limits.check("max_pixels", size[0] * size[1], "its image")
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     taken: set[int] = set()
     for number, annotation in enumerate(content["annotations"], 1):
         own_name = annotation.get("id", number) if isinstance(annotation, Mapping) else number
@@ -103,7 +103,7 @@ def _item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     return item_of(FORMAT, file, finder.find(name), records, size, problems, {**image, **({"others": others} if others else {})})
 
 
-def _record(name: str, annotation: Any, taken: set[int]) -> Record:
+def _record(name: str, annotation: Any, taken: set[int]) -> FileAnnotation:
     if not isinstance(annotation, Mapping) or not isinstance(annotation.get("segmentation"), Mapping):
         raise ValueError("it has no segmentation of run lengths")
     fields = dict(annotation)
@@ -116,7 +116,7 @@ def _record(name: str, annotation: Any, taken: set[int]) -> Record:
     used |= {key for key, value in (("id", id), (SCORE, score), ("track_id", track)) if value is not None}
     used |= {"attributes"} if attributes else set()
     kept = {key: value for key, value in fields.items() if key not in used}
-    return Record(name, decode, str(fields.get("label") or ""), id, attributes, score, track, kept)
+    return FileAnnotation(name, decode, str(fields.get("label") or ""), id, attributes, score, track, kept)
 
 
 def _decode(segmentation: Mapping[str, Any], height: int, width: int) -> np.ndarray:

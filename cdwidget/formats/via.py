@@ -12,14 +12,9 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import image_path, item_size
-from cdwidget.formats.image_finder import ImageFinder
-from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
-from cdwidget.formats.records import (
+from cdwidget.formats.annotations import (
     Decode,
-    Record,
+    FileAnnotation,
     box_ring,
     ellipse_ring,
     instance_id,
@@ -30,6 +25,11 @@ from cdwidget.formats.records import (
     ring_of,
     score_of,
 )
+from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.image_files import image_path, item_size
+from cdwidget.formats.image_finder import ImageFinder
+from cdwidget.formats.instances import checked_instances
+from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
 from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
@@ -141,7 +141,7 @@ def _item(path: Path, entry: Mapping[str, Any], label_key: str, finder: ImageFin
     name = str(entry["filename"])
     regions = entry["regions"]
     regions = list(regions.values()) if isinstance(regions, Mapping) else regions  # VIA 1 has a dict of them.
-    records: list[Record] = []
+    records: list[FileAnnotation] = []
     others: list[Any] = []
     taken: set[int] = set()
     for number, region in enumerate(regions, 1):
@@ -159,7 +159,7 @@ def _item(path: Path, entry: Mapping[str, Any], label_key: str, finder: ImageFin
     return item_of(FORMAT, path, finder.find(name), records, None, problems, {**kept, **({"others": others} if others else {})})
 
 
-def _record(region: Mapping[str, Any], number: int, decode: Decode, label_key: str, taken: set[int]) -> Record:
+def _record(region: Mapping[str, Any], number: int, decode: Decode, label_key: str, taken: set[int]) -> FileAnnotation:
     attributes = dict(region.get("region_attributes") or {})
     label = attributes.pop(label_key, "")
     if isinstance(label, Mapping):  # A checkbox holds {"cat": true}.
@@ -170,7 +170,7 @@ def _record(region: Mapping[str, Any], number: int, decode: Decode, label_key: s
     track = track if isinstance(track, int) and not isinstance(track, bool) else None
     used = {ID: own_id, SCORE: score, TRACK: track}
     own = {key: value for key, value in attributes.items() if used.get(key) is None}
-    return Record(str(number), decode, str(label), own_id, own, score, track, dict(region["shape_attributes"]))
+    return FileAnnotation(str(number), decode, str(label), own_id, own, score, track, dict(region["shape_attributes"]))
 
 
 def _decoder(shape: Mapping[str, Any], limits: Limits) -> Decode | None:

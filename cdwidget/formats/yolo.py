@@ -18,12 +18,12 @@ from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 import numpy as np
 import yaml
 
+from cdwidget.formats.annotations import DIGEST, kept_fields
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import copy_image, image_size, unique_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import read_text, write_files
-from cdwidget.formats.records import DIGEST, kept_fields
 from cdwidget.formats.yolo_layout import (
     BOX_VALUES,
     DATA_FILE,

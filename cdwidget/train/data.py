@@ -16,7 +16,7 @@ from cdwidget.formats.dataset_folders import (
     DatasetImage,
     DatasetImageError,
     is_held_out,
-    list_images,
+    list_dataset_images,
     read_dataset,
 )
 from cdwidget.mask_errors import flip_superpixels
@@ -322,7 +322,9 @@ def read_sets(folders: Iterable[Path], unlabeled: Iterable[Path] = ()) -> Datase
     Raises:
         ValueError: If a folder holds no images.
     """
-    return [(folder.name, read_dataset(folder)) for folder in folders] + [(folder.name, list_images(folder)) for folder in unlabeled]
+    return [(folder.name, read_dataset(folder)) for folder in folders] + [
+        (folder.name, list_dataset_images(folder)) for folder in unlabeled
+    ]
 
 
 def remove_unusable(sets: Datasets, skip: bool) -> tuple[Datasets, str]:

@@ -15,9 +15,9 @@ from warnings import warn
 import numpy as np
 from PIL import Image
 
-from cdwidget.catalogue.images import is_url, open_image
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.images import ImageSource, read_image
+from cdwidget.images.remote import is_url, open_page
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.session import Entry, Session
@@ -340,7 +340,7 @@ class ImageList:
         source: Any = self._sources[index]
         image = source.path if isinstance(source, Item) else source
         if isinstance(image, str) and is_url(image):
-            with open_image(image) as (file, _):
+            with open_page(image) as (file, _):
                 return read_image(file, **self._reading)
         return read_image(image, **self._reading) if self._reading else image
 

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from cdwidget.catalogue import STATUSES, Catalogue, ItemRow
-from cdwidget.catalogue.images import file_name, load_image
+from cdwidget.catalogue.images import file_name
 from cdwidget.catalogue.similarity import project, read_embeddings
+from cdwidget.images.remote import load_image
 from cdwidget.registry import lookup
 from cdwidget.widget.settings import COLORS
 

@@ -1,8 +1,8 @@
 """Annotations of a file that are decoded when they are accessed, and the fields that `write` returns to the file.
 
-A reader turns each annotation into a `Record`: its label and values, and a function that decodes its mask. Fields that cdwidget does not
-use are kept in `Instance.extra` under the name of the format, next to a digest of the mask. While the mask is the one that was read, the
-same format writes its shape back as it was, so that unedited polygons keep their points.
+A reader turns each annotation into a `FileAnnotation`: its label and values, and a function that decodes its mask. Fields that cdwidget
+does not use are kept in `Instance.extra` under the name of the format, next to a digest of the mask. While the mask is the one that was
+read, the same format writes its shape back as it was, so that unedited polygons keep their points.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Decode = Callable[[int, int], np.ndarray]  # Given height and width, returns a m
 
 
 @dataclass(frozen=True)
-class Record:
+class FileAnnotation:
     """One annotation of a file.
 
     Attributes:
@@ -58,7 +58,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class RecordLoader:
+class FileAnnotationLoader:
     """Decodes the records of one image: the `load` of `LazyInstances`.
 
     Attributes:
@@ -73,7 +73,7 @@ class RecordLoader:
     format: str
     file: Path
     image: str | Path
-    records: Sequence[Record]
+    records: Sequence[FileAnnotation]
     size: tuple[int, int] | None = None
     limits: Limits = DEFAULT_LIMITS
 
@@ -102,7 +102,7 @@ def item_of(
     format: str,
     file: Path,
     image: str | Path,
-    records: Sequence[Record],
+    records: Sequence[FileAnnotation],
     size: tuple[int, int] | None,
     problems: Problems,
     kept: Mapping[str, Any] | None = None,
@@ -118,7 +118,7 @@ def item_of(
         problems: Receives annotations that turn out to be broken.
         kept: Fields of the image to write back.
     """
-    loader = RecordLoader(format, file, image, records, size, problems.limits)
+    loader = FileAnnotationLoader(format, file, image, records, size, problems.limits)
     return Item(image, LazyInstances(len(records), loader, problems), {format: dict(kept)} if kept else {})
 
 
