@@ -11,7 +11,7 @@ from PIL import Image
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item
-from cdwidget.catalogue import images
+from cdwidget.images import remote
 
 URLS = ("memory://b.png", "http://127.0.0.1:9/b.png", "simplecache::ftp://127.0.0.1:9/b.png", "zip://b.png::http://127.0.0.1:9/b.zip")
 
@@ -91,5 +91,5 @@ def test_folders_and_patterns_are_expanded(tmp_path: Path, given: str, monkeypat
 
 
 def test_a_marked_path_stays_marked() -> None:
-    path = images.BlockedPath("/a.png")
-    assert all(isinstance(one, images.BlockedPath) for one in (str(path), os.fspath(path), pickle.loads(pickle.dumps(path))))
+    path = remote.BlockedPath("/a.png")
+    assert all(isinstance(one, remote.BlockedPath) for one in (str(path), os.fspath(path), pickle.loads(pickle.dumps(path))))

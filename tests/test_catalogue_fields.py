@@ -219,3 +219,38 @@ def test_masks_are_encoded_one_by_one(catalogue: Catalogue) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 20e6 and len(catalogue.item(2).instances) == 300
+
+
+def coco_content(**fields: Any) -> dict[str, Any]:
+    """Return a COCO file of one image and one square, with further fields of the annotation."""
+    box = [3, 4, 8, 8]
+    square = {"id": 5, "image_id": 1, "category_id": 2, "iscrowd": 0, "segmentation": [[3.0, 4, 11, 4.00, 11, 12, 3, 12]]}
+    return {
+        "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}],
+        "annotations": [{**square, "bbox": box, "area": 64.25, **fields}],
+        "categories": [{"id": 2, "name": "cat", "supercategory": "animal"}],
+    }
+
+
+@pytest.mark.parametrize("fields", [{}, {"note": 'a "]}},'}, {"caption": "Ä"}, {"nested": {"id": 3, "score": [None, 1e-7]}}, {"id": 0}])
+def test_export_writes_coco_annotations_as_they_were_read(tmp_path: Path, fields: dict[str, Any]) -> None:
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "a.png")
+    content = coco_content(**fields)
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    catalogue = Catalogue(tmp_path / "labels.db")
+    catalogue.import_("coco", tmp_path / "in.json")
+    exported = catalogue.export("coco", tmp_path / "out.json")
+    assert json.loads(exported.read_text())["annotations"] == content["annotations"]
+    catalogue.update(1, [Instance(square(20, 10), "cat", 1)])
+    (annotation,) = json.loads(catalogue.export("coco", exported).read_text())["annotations"]
+    assert annotation["area"] == 64 and annotation["bbox"] == [20, 10, 8, 8], "the shape of an edited mask is new"
+
+
+def test_export_writes_the_mask_if_its_fields_are_damaged_in_the_catalogue(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "in.json").write_text(json.dumps(coco_content()))
+    catalogue = Catalogue(tmp_path / "labels.db")
+    catalogue.import_("coco", tmp_path / "in.json")
+    catalogue.database.write(lambda connection: connection.execute("UPDATE masks SET extra = replace(extra, '[[3.0,', '[[3..,')"))
+    (annotation,) = json.loads(catalogue.export("coco", tmp_path / "out.json").read_text())["annotations"]
+    assert annotation["area"] == 64 and annotation["bbox"] == [3, 4, 8, 8]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,3 +134,17 @@ def test_a_truncated_png_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:1500])
     with pytest.raises(ValueError, match=r"a\.png cannot be read as an image \(OSError: image file is truncated\)"):
         image_size(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("info", [{}, {"info": {"year": 2020}}])
+def test_a_written_file_says_how_its_masks_count_the_pixels_of_turned_images(tmp_path: Path, info: dict[str, Any]) -> None:
+    """Nothing in the pixels of an even image shows how it is turned."""
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 3
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "a.png", exif=exif.tobytes())
+    path = save(tmp_path, "a.png")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **info}))
+    dataset = cdwidget.read("coco", path, stored_pixels=True)
+    mask = dataset[0].instances[0].mask
+    assert np.array_equal(cdwidget.read("coco", cdwidget.write("coco", dataset, tmp_path / "b.json"))[0].instances[0].mask, mask)
+    assert json.loads((tmp_path / "b.json").read_text())["info"] == {**info.get("info", {}), "exif_orientation": "applied"}

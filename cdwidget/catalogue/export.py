@@ -13,7 +13,7 @@ from cdwidget.catalogue.rows import CatalogueItem, RecordLoader
 from cdwidget.catalogue.storage import Database
 from cdwidget.formats import FORMATS, coco, coco_writer
 from cdwidget.formats.class_ids import Labels
-from cdwidget.formats.coco_annotations import EncodedInstance
+from cdwidget.formats.coco_annotations import EncodedInstance, kept_text
 from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances
@@ -126,8 +126,11 @@ def _coco_images(items: Iterable[CatalogueItem], file: Path, omitted: list[str])
 
 
 def _coco_annotation(record: Record, height: int, width: int) -> coco_writer.Annotation:
+    text = kept_text(record.counts, height, width, record.extra)
     instance = EncodedInstance(
         record.number, record.label, record.crowd, record.counts,
-        from_json(record.attributes), record.confidence, record.track_id, from_json(record.extra),
+        from_json(record.attributes), record.confidence, record.track_id, {} if text else from_json(record.extra),
     )  # fmt: skip
+    if text:
+        return coco_writer.Annotation(instance, {}, {}, text)
     return coco_writer.annotation_of(instance, height, width, record.area, record.bbox)

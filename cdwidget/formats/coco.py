@@ -32,6 +32,7 @@ __all__ = ["FILE_NAME", "AnnotationLoader", "Crowd", "file_of", "read", "read_la
 FILE_NAME = "annotations.json"  # The file read or written when a folder is given.
 OTHER_FILE_NAMES = ("_annotations.coco.json", "labels.json", "result.json")  # As Roboflow, FiftyOne and Label Studio write it.
 NAME_KEYS = ("file_name", "coco_url", "flickr_url", "url")  # LVIS has URLs only.
+APPLIED_ORIENTATION = {"exif_orientation": "applied"}  # Entry of `info`: masks count the pixels of images as they are shown.
 LIST_KEYS = ("images", "annotations", "categories")
 IMAGE_OBJECT = re.compile(r'"image"\s*:\s*\{')  # SA-1B has a file per image, COCO a list of images.
 MAX_COMPARED_IMAGES, MAX_COMPARED_MASKS = 8, 20  # Turned images, and masks of each, that show how a file counts pixels.
@@ -95,6 +96,8 @@ def read_annotations(
         for image, stored in _with_stored_pixels(distinct, str(path), labels, problems, _stored_pixels(content, problems))
     ]
     extra = {key: value for key, value in content.items() if key not in LIST_KEYS}
+    if any(image.orientation != UPRIGHT for image in distinct) and isinstance(extra.get("info", {}), Mapping):
+        extra["info"] = {**extra.get("info", {}), **APPLIED_ORIENTATION}  # The masks are turned on access.
     return Dataset(items, classes, {FORMAT: {**extra, "categories": _category_fields(content)}})
 
 
@@ -255,7 +258,7 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
 def _stored_pixels(content: Mapping[str, Any], problems: Problems) -> bool | None:
     """Return whether annotations count the pixels as stored, if the reader or the file itself says so; a page without a kernel does."""
     info = content.get("info")
-    is_upright = isinstance(info, Mapping) and info.get("exif_orientation") == "applied"
+    is_upright = isinstance(info, Mapping) and APPLIED_ORIENTATION.items() <= info.items()
     return False if problems.stored_pixels is None and is_upright else problems.stored_pixels
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, Sequence, TypeGuard
@@ -11,6 +12,7 @@ import numpy as np
 
 from cdwidget import rle
 from cdwidget.formats.dataset import naming
+from cdwidget.formats.io import is_json
 from cdwidget.formats.orientation import UPRIGHT, turn_upright
 from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
 from cdwidget.items import Instance
@@ -21,6 +23,7 @@ REACH = 10  # Coordinates may lie this many image sides outside the image.
 DIGEST_BYTES = 8
 DIGEST_KEY = "mask_digest"
 INSTANCE_KEYS = {"id", "image_id", "category_id", "iscrowd"}  # Written from the fields of an instance.
+REPLACED_KEY = re.compile(f'"({"|".join([*sorted(INSTANCE_KEYS), "attributes", "score", "track_id", DIGEST_KEY])})"')
 SHAPE_KEYS = ("segmentation", "bbox", "area")  # Written back as they were while the mask is unchanged.
 
 
@@ -228,6 +231,27 @@ def kept_annotation(counts: str, height: int, width: int, extra: Mapping[str, An
     shape = {key: others.pop(key) for key in SHAPE_KEYS if key in others}
     is_unchanged = digest is not None and digest == _digest(counts, height, width)
     return KeptFields(shape if is_unchanged else None, others)
+
+
+def kept_text(counts: str, height: int, width: int, extra: str | None) -> str:
+    """Return the fields to write back for an instance as they stand in JSON text, without braces.
+
+    This takes less time than `kept_annotation`, since no number is formatted.
+
+    Args:
+        counts: The mask as compressed run lengths.
+        height: Its height in pixels.
+        width: Its width in pixels.
+        extra: `Instance.extra` as JSON.
+
+    Returns:
+        The text; "" if the mask has changed, or a field of the instance may take the place of one in the text.
+    """
+    start, end = f'{{"{FORMAT}":{{', f',"{DIGEST_KEY}":"{_digest(counts, height, width)}"}}}}'
+    if extra is None or not extra.startswith(start) or not extra.endswith(end):
+        return ""
+    fields = extra[len(start) : -len(end)]
+    return fields if REPLACED_KEY.search(fields) is None and is_json(extra) else ""
 
 
 def other_fields(extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, NamedTu
 
 from cdwidget import rle
 from cdwidget.formats.class_ids import ClassIds, Labels
-from cdwidget.formats.coco import file_of, read_labels
+from cdwidget.formats.coco import APPLIED_ORIENTATION, file_of, read_labels
 from cdwidget.formats.coco_annotations import Crowd, EncodedInstance, fields_of, kept_annotation
 from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_files import image_path, item_size
@@ -26,13 +26,23 @@ from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
 from cdwidget.polygons import parts
 
+Fields = dict[str, Any]  # Of a JSON object.
+
 
 class Annotation(NamedTuple):
-    """One instance to write: its `segmentation`, `bbox` and `area`, and the other fields that it was read with."""
+    """One instance to write.
+
+    Attributes:
+        instance: The instance.
+        shape: Its `segmentation`, `bbox` and `area`.
+        others: The other fields that it was read with.
+        text: Further fields as JSON text, as `kept_text` returns them.
+    """
 
     instance: EncodedInstance
     shape: Mapping[str, Any]
     others: dict[str, Any]
+    text: str = ""
 
 
 class ImageEntry(NamedTuple):
@@ -109,7 +119,7 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
     """
     path = file_of(path)
     classes = ClassIds(labels, read_labels(path) if path.is_file() else None)
-    whole = {"info": {}, "licenses": [], **fields_of(extra or {})}
+    whole = {"info": APPLIED_ORIENTATION, "licenses": [], **fields_of(extra or {})}
     categories = whole.pop("categories", {})
     with open_replacement(path) as file, TemporaryFile(dir=path.parent) as annotations:
         file.write(to_json_bytes(whole)[:-1] + b',\n"images": [')
@@ -117,8 +127,8 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
         for image, own in _numbered(images, classes):
             _append(file, image, first_image)
             first_image = False
-            for annotation in own:
-                _append(annotations, annotation, first_annotation)
+            for annotation, text in own:
+                _append(annotations, annotation, first_annotation, text)
                 first_annotation = False
         file.write(b'],\n"annotations": [')
         annotations.seek(0)
@@ -142,8 +152,9 @@ def to_json(items: Iterable[Item], classes: ClassIds, name: Callable[[Item], str
     annotations: list[dict[str, Any]] = []
     for image, own in _numbered((_entry(item, name(item)) for item in items), classes):
         images.append(image)
-        annotations += own
-    return {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": categories_of(classes, {})}
+        annotations += (annotation for annotation, _ in own)
+    whole = {"info": dict(APPLIED_ORIENTATION), "licenses": [], "images": images, "annotations": annotations}
+    return {**whole, "categories": categories_of(classes, {})}
 
 
 class UniqueIds:
@@ -164,18 +175,18 @@ class UniqueIds:
         return id
 
 
-def _numbered(images: Iterable[ImageEntry], classes: ClassIds) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
-    """Yield each image and its annotations as they are written, with unique ids."""
+def _numbered(images: Iterable[ImageEntry], classes: ClassIds) -> Iterator[tuple[Fields, Iterator[tuple[Fields, str]]]]:
+    """Yield the fields of each image and of its annotations, with their `Annotation.text`, as they are written, with unique ids."""
     ids, image_ids = UniqueIds(), UniqueIds()
     for image in images:
         own = fields_of(image.extra)
         number = image_ids.take(own.get("id"))
         record = {**own, "id": number, "file_name": image.file_name, "height": image.height, "width": image.width}
-        yield record, (_record(annotation, ids, number, classes) for annotation in image.annotations)
+        yield record, ((_record(annotation, ids, number, classes), annotation.text) for annotation in image.annotations)
 
 
 def _record(annotation: Annotation, ids: UniqueIds, image_id: int | str, classes: ClassIds) -> dict[str, Any]:
-    instance, shape, others = annotation
+    instance, shape, others, _ = annotation
     record = {
         "id": ids.take(others.pop("id", instance.id)),
         "image_id": image_id,
@@ -208,9 +219,10 @@ def image_name(item: Item, file: Path, finder: ImageFinder) -> str:
     return relative_name(image, file.parent)
 
 
-def _append(file: BinaryIO, record: Mapping[str, Any], first: bool) -> None:
-    """Write one element of a JSON array."""
-    file.write((b"" if first else b",\n") + to_json_bytes(record))
+def _append(file: BinaryIO, record: Mapping[str, Any], first: bool, text: str = "") -> None:
+    """Write one element of a JSON array: an object, and further fields of it as JSON text."""
+    content = to_json_bytes(record)
+    file.write((b"" if first else b",\n") + (content[:-1] + b"," + text.encode() + b"}" if text else content))
 
 
 def _entry(item: Item, file_name: str) -> ImageEntry:

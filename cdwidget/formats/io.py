@@ -6,7 +6,6 @@ import io
 import json
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterable, Iterator
 
@@ -22,14 +21,6 @@ PEEK_BYTES = 2**16
 JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # Only types of JSON and NumPy are written.
 DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 MIN_LARGE_DIGITS = 19  # A whole number with fewer digits fits into 64 bits.
-
-
-@dataclass(frozen=True)
-class JsonText:
-    """A value that is JSON already; `to_json_bytes` writes its text as it is."""
-
-    text: str
-
 
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
@@ -82,16 +73,12 @@ def to_json_bytes(value: Any, *, indent: bool = False, default: Callable[[Any], 
         indent: Write each entry on a line of its own.
         default: Turns values of other types into those of JSON; by default, only NumPy's are allowed.
     """
-    other = default or _plain
+    default = default or _plain
     try:
-        return orjson.dumps(
-            value,
-            lambda one: orjson.Fragment(one.text) if isinstance(one, JsonText) else other(one),
-            JSON_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0),
-        )
+        return orjson.dumps(value, default, JSON_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0))
     except TypeError:  # A name that UTF-8 does not have, a key that is no text, or a whole number of more than 64 bits.
-        text = json.dumps(value, default=lambda one: json.loads(one.text) if isinstance(one, JsonText) else other(one))
-        return json.dumps(json.loads(text, parse_constant=lambda _: None), indent=2 if indent else None).encode()
+        finite = json.loads(json.dumps(value, default=default), parse_constant=lambda _: None)
+        return json.dumps(finite, indent=2 if indent else None).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -156,6 +143,15 @@ def parse_json(text: str) -> Any:
         if b"0" * MIN_LARGE_DIGITS not in data.translate(DIGITS_TO_ZERO):  # orjson turns whole numbers of more than 64 bits into floats.
             return orjson.loads(data)
     return json.loads(text)  # It reads NaN and escapes that UTF-8 does not have, and its errors name the problem.
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is JSON without NaN and infinite numbers."""
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 # ---- finding files ---------------------------------------------------------------------------------------------------
