@@ -17,6 +17,7 @@ from traitlets import TraitError
 import cdwidget
 from cdwidget import Catalogue, Gallery, Instance, Item
 from cdwidget.catalogue import Conflict, ScoreValue
+from cdwidget.formats.dataset import MAX_KEPT_PROBLEMS, Dataset
 from cdwidget.widget.gallery.decisions import MAX_DECISION_S, Decisions
 from support.gallery_page import GalleryPage, catalogue_of, scored
 from support.svg_paths import loops
@@ -413,3 +414,25 @@ def test_the_deprecated_name_of_filter_labels_still_works(catalogue: Catalogue) 
         gallery.labels = ["cat", "dog"]
     with pytest.warns(DeprecationWarning, match="Gallery.filter_labels"):
         assert gallery.labels == ["cat", "dog"] and len(gallery.ids) == 12
+
+
+def test_problems_of_an_import_are_listed_and_dismissed(page: GalleryPage, catalogue: Catalogue) -> None:
+    assert page.widget._choices["problems"] == 0
+    dataset = Dataset()
+    for number in range(12_000):
+        dataset.problems.add("it is damaged", file="/data/labels.json", image=f"{number}.jpg", annotation=7, advice="export it again")
+    catalogue.add(dataset)
+    page.widget.refresh()
+    assert page.widget._choices["problems"] == MAX_KEPT_PROBLEMS == 10_000
+    (first, second) = page.request("problems", start=0, stop=2)["result"]["problems"]
+    expected = {"file": "/data/labels.json", "annotation": "7", "message": "it is damaged", "advice": "export it again"}
+    assert first == {**expected, "image": "0.jpg"}
+    assert page.request("dismiss_problems", problems=[first])["result"] == {"dismissed": 1}
+    assert page.request("problems", start=0, stop=1)["result"]["problems"] == [second]
+    assert "a page is up to" in page.request("problems", start=0, stop=10**6)["error"]
+    page.widget.view_only = True
+    assert "viewing only" in page.request("dismiss_problems")["error"]
+    page.widget.view_only = False
+    assert page.request("dismiss_problems")["result"] == {"dismissed": 9_999}
+    page.wait_for_list()
+    assert catalogue.problems() == [] and page.widget._choices["problems"] == 0

@@ -7,17 +7,18 @@ import sqlite3
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, Sequence
 
 from cdwidget.catalogue.images import relative_to_catalogue
 from cdwidget.catalogue.records import INSTANCE_COLUMNS, MASK_COLUMNS, EncodedItem, Record, instance_values, mask_values, to_json
 from cdwidget.catalogue.writer import Edit, has_same_pixels, insert_sql, read_past_records, read_records, write_edit
-from cdwidget.formats.dataset import Dataset, Problems
+from cdwidget.formats.dataset import Dataset, Problems, ReadProblem
 
 # An item that was changed or has instances; `insert_items` leaves it as it is.
 IS_TOUCHED_SQL = "(version > 0 OR EXISTS (SELECT 1 FROM instances WHERE item = items.id))"
 KNOWN_PATHS_SQL = f"SELECT path FROM items WHERE path IN (SELECT value FROM json_each(?)) AND id <= ? AND {IS_TOUCHED_SQL}"
 IS_IMPORTED_SQL = "SELECT 1 FROM datasets WHERE format = ? AND path = ?"
+PROBLEM_COLUMNS = ("file", "image", "annotation", "message", "advice")  # Attributes of `ReadProblem`.
 MAX_CLASS_NUMBER = 2**62
 KNOWN_CHOICES = ("skip", "add")  # What `Catalogue.add` does with the instances of an image that is in the catalogue already.
 
@@ -175,9 +176,8 @@ def record_dataset(connection: sqlite3.Connection, dataset: Dataset, problems: P
     connection.execute("DELETE FROM datasets WHERE format = ? AND path = ?", (dataset.format, dataset.path))
     row = (dataset.format, dataset.path, time(), to_json(dataset.extra) or "{}")
     (number,) = connection.execute("INSERT INTO datasets (format, path, at, extra) VALUES (?, ?, ?, ?) RETURNING id", row).fetchone()
-    names = ("file", "image", "annotation", "message", "advice")
-    rows = ((number, *(_storable(getattr(problem, name)) for name in names)) for problem in problems)
-    connection.executemany(insert_sql("problems", "dataset", *names), rows)
+    rows = ((number, *_problem_values(problem)) for problem in problems)
+    connection.executemany(insert_sql("problems", "dataset", *PROBLEM_COLUMNS), rows)
 
 
 def _merge_classes(connection: sqlite3.Connection, classes: Mapping[str, int]) -> None:
@@ -192,6 +192,21 @@ def _merge_classes(connection: sqlite3.Connection, classes: Mapping[str, int]) -
         connection.execute("INSERT INTO classes VALUES (?, ?)", (label, number))
 
 
+def _problem_values(problem: ReadProblem) -> tuple[str, ...]:
+    return tuple(_storable(getattr(problem, name)) for name in PROBLEM_COLUMNS)
+
+
 def _storable(text: str) -> str:
     """Return a text with escapes for what SQLite cannot store: file names need not be valid Unicode."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def delete_problems(connection: sqlite3.Connection, problems: Iterable[ReadProblem] | None) -> int:
+    """Delete problems inside the open transaction, all of them for None; return how many."""
+    before = connection.total_changes
+    if problems is None:
+        connection.execute("DELETE FROM problems")
+    else:
+        condition = " AND ".join(f"{name} = ?" for name in PROBLEM_COLUMNS)
+        connection.executemany(f"DELETE FROM problems WHERE {condition}", map(_problem_values, problems))
+    return connection.total_changes - before

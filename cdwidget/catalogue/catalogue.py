@@ -17,6 +17,7 @@ from cdwidget.catalogue.adding import (
     KNOWN_PATHS_SQL,
     AddResult,
     add_to_known,
+    delete_problems,
     insert_items,
     record_dataset,
 )
@@ -33,7 +34,7 @@ from cdwidget.catalogue.schema import STATUSES
 from cdwidget.catalogue.subset import Subset, make_subset
 from cdwidget.catalogue.writer import write_scores
 from cdwidget.formats import load
-from cdwidget.formats.dataset import Dataset
+from cdwidget.formats.dataset import Dataset, ReadProblem
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 
@@ -196,6 +197,20 @@ class Catalogue(ItemEditor):
             >>> catalogue.import_("coco", "annotations.json", tags=["night"])
         """
         return self.add(load(format, path, images), **options)
+
+    def dismiss_problems(self, problems: Iterable[ReadProblem] | None = None) -> int:
+        """Delete problems of imported data sets from the list; an import finds them again.
+
+        Args:
+            problems: Entries of `problems()`; None for all.
+
+        Returns:
+            The number of deleted problems.
+
+        Example:
+            >>> catalogue.dismiss_problems(catalogue.problems()[:10])
+        """
+        return self.database.write(delete_problems, problems)
 
     def subset(self, status: Texts = None, label: Texts = None, where: Sequence[Condition] = (), **options: Any) -> Subset:
         """Choose items for training.

@@ -184,13 +184,21 @@ class Reader:
         """Return the names of all scores, sorted."""
         return self._distinct("scores", "name")
 
-    def problems(self) -> list[ReadProblem]:
+    def problems(self, start: int = 0, stop: int | None = None) -> list[ReadProblem]:
         """Return the entries of imported data sets that could not be read as they are.
 
         Each import keeps at most the first 10,000; importing a data set again replaces its problems.
+
+        Args:
+            start: Position of the first one to return.
+            stop: Position after the last one; None for all.
         """
-        rows = self.database.rows("SELECT file, image, annotation, message, advice FROM problems ORDER BY id")
-        return [ReadProblem(*row) for row in rows]
+        sql = "SELECT file, image, annotation, message, advice FROM problems ORDER BY id LIMIT ? OFFSET ?"
+        return [ReadProblem(*row) for row in self.database.rows(sql, (-1 if stop is None else max(0, stop - start), start))]
+
+    def count_problems(self) -> int:
+        """Return the number of `problems`."""
+        return int(self.database.rows("SELECT count(*) FROM problems")[0][0])
 
     # ---- one item or instance ------------------------------------------------------------------------------------
 

@@ -253,7 +253,7 @@ def _image_thumbnail(row: ItemRow, size: int) -> Thumbnail:
 
 def _read_small(path: str, size: int) -> np.ndarray:
     """Return an image, uint8 (H, W, 3) RGB, whose longer side has at least `size` pixels if the file has."""
-    with open_image(path) as (file, page):
+    with open_page(path) as (file, page):
         if file.read(len(JPEG_SIGNATURE)) != JPEG_SIGNATURE:
             return read_page(file, page, path)
         file.seek(0)

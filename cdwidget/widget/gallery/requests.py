@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import asdict
 from typing import Any, Callable, Protocol, Sequence
 
 from cdwidget.catalogue import Catalogue, InstanceRow, ScoreValue
 from cdwidget.catalogue.images import file_name
+from cdwidget.formats.dataset import ReadProblem
 from cdwidget.widget.gallery.decisions import Step
 from cdwidget.widget.gallery.listing import Listing
 from cdwidget.widget.gallery.settings import WITHOUT_OBJECTS
@@ -98,6 +100,8 @@ class Requests:
             "attribute": self.attribute,
             "add_tag": self.add_tag,
             "more_choices": self.more_choices,
+            "problems": self.problems,
+            "dismiss_problems": self.dismiss_problems,
             "undo": self.undo,
             "refresh": self.refresh,
             "edit": self.edit,
@@ -179,6 +183,20 @@ class Requests:
         """Return the values of each attribute, and the number of images without objects: {attributes, without_objects}."""
         catalogue = self._gallery.catalogue
         return {"attributes": catalogue.attributes(), "without_objects": catalogue.count(where=[WITHOUT_OBJECTS])}, []
+
+    def problems(self, start: int, stop: int) -> Reply:
+        """Return a part of the entries of imported data sets that could not be read: {problems}, as `ReadProblem` has them."""
+        if not (0 <= start <= stop <= start + MAX_PAGE_ROWS):
+            raise ValueError(f"a page is up to {MAX_PAGE_ROWS} problems, 0 <= start <= stop, not {start} to {stop}")
+        return {"problems": [asdict(problem) for problem in self._gallery.catalogue.problems(start, stop)]}, []
+
+    def dismiss_problems(self, problems: list[dict[str, str]] | None = None) -> Reply:
+        """Delete problems from the list, all of them for null: {dismissed}, how many."""
+        self._check_editable()
+        listed = None if problems is None else [ReadProblem(**problem) for problem in problems]
+        dismissed = self._gallery.catalogue.dismiss_problems(listed)
+        self._gallery.refresh(wait=False)
+        return {"dismissed": dismissed}, []
 
     def undo(self) -> Reply:
         """Undo the newest step of this gallery: {undone}, {ids, status} or null."""

@@ -85,7 +85,7 @@ class GallerySettings(SharedWidget):
     _query = t.Dict({"key": 0, "count": 0, "error": ""}, help="the list being shown; the key increases with every other list").tag(
         sync=True
     )
-    _choices = t.Dict(help="statuses, labels, tags and scores to filter and order by").tag(sync=True)
+    _choices = t.Dict(help="statuses, labels, tags and scores to filter and order by, and the number of problems").tag(sync=True)
     _progress: t.Dict[str, Any] = t.Dict(help="how much of the list is decided, and the rate").tag(sync=True)
     _editor = t.Instance(Annotator, allow_none=True, help="the editor over the grid, while an instance is open").tag(
         sync=True, **widget_serialization
@@ -125,7 +125,7 @@ class GallerySettings(SharedWidget):
 
 
 def read_choices(catalogue: Catalogue) -> dict[str, Any]:
-    """Return the values of a catalogue to filter and order by."""
+    """Return the values of a catalogue to filter and order by, and its number of problems."""
     has_confidence = bool(catalogue.query(of="instances", order_by="confidence", limit=1))
     orders = [name for name in ORDERS if name != "confidence" or has_confidence]
     return {
@@ -134,4 +134,5 @@ def read_choices(catalogue: Catalogue) -> dict[str, Any]:
         "tags": catalogue.tags(),
         "scores": [*orders, *(name for name in catalogue.score_names() if name != OVERALL_SCORE)],
         "has_confidence": has_confidence,
+        "problems": catalogue.count_problems(),
     }

@@ -16,6 +16,7 @@ import {
   withoutObjectsFilter,
 } from "./filters";
 import type { FocusTarget, GalleryCommandHost, LabelColorHost, PanelName, QueueHost, TargetHost } from "./host";
+import { problemsPanel } from "./problems";
 import { scoreTitle } from "./tile";
 
 const TILE_RANGE = { min: 96, max: 320 }; // CSS pixels
@@ -86,6 +87,7 @@ export function toolbar(
       search,
       clearPart,
     ),
+    problemsPanel(host),
     staticPart(h("span", { class: "cdw-spacer" })),
     group("Decision", button("accept"), button("reject"), button("skip"), button("undo")),
     group("Labels", panels.label, panels.attribute, panels.add_tag),

@@ -14,6 +14,7 @@ export interface Choices {
   tags: string[];
   scores: string[];
   has_confidence: boolean; // whether any instance has one
+  problems: number; // entries of imported data sets that could not be read
 }
 export type AttributeValue = string | number | boolean;
 
