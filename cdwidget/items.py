@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any, Mapping, Sequence, TypeVar
 
 import numpy as np
 
 from cdwidget.images.remote import load_image
+from cdwidget.images.window import Window, WindowLike, to_window
 from cdwidget.masks import Bbox, bbox
+
+Self = TypeVar("Self", bound="Item")
+OWN_FIELDS, WINDOW_FIELD = "cdwidget", "window"  # Keys of the window in `Item.extra`.
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +80,50 @@ class Item:
     instances: Sequence[Instance] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def window(self) -> Window | None:
+        """Intensity window through which the image is read; None for an automatic one."""
+        return window_of(self.extra)
+
+    def with_window(self: Self, window: WindowLike) -> Self:
+        """Return the item with an intensity window for its image.
+
+        Args:
+            window: (low, high), (low, high, gamma) or a `Window`; None for the one that `read_image` chooses.
+
+        Raises:
+            ValueError: If the window is empty.
+
+        Example:
+            >>> Item("scan.tif").with_window((200, 1800)).read_image()
+        """
+        return replace(self, extra=with_window(self.extra, window))
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({os.fspath(self.path)!r}, {len(self.instances)} instances)"
 
     def read_image(self) -> np.ndarray:
-        """Return the image, uint8 (H, W, 3), RGB.
+        """Return the image, uint8 (H, W, 3), RGB, read through its window.
 
         Each call reads the file, so that a long list of items needs little memory.
         """
-        return load_image(os.fspath(self.path))
+        return load_image(os.fspath(self.path), self.window)
+
+
+def window_of(extra: Mapping[str, Any]) -> Window | None:
+    """Return the window in the `extra` of an item; None if it has none that can be used."""
+    own = extra.get(OWN_FIELDS)
+    try:
+        found = to_window(own[WINDOW_FIELD])  # type: ignore[index]
+    except (TypeError, KeyError, ValueError):  # No window, or one that another program wrote.
+        return None
+    return found if isinstance(found, Window) else None
+
+
+def with_window(extra: Mapping[str, Any], window: WindowLike) -> dict[str, Any]:
+    """Return the `extra` of an item with a window; raise ValueError if it is empty."""
+    chosen = to_window(window)
+    if isinstance(chosen, str):
+        raise ValueError(f"the window of an item is (low, high) or (low, high, gamma), not {chosen!r}; None chooses it")
+    others = {name: value for name, value in extra.items() if name != OWN_FIELDS}
+    return others if chosen is None else {**others, OWN_FIELDS: {WINDOW_FIELD: list(astuple(chosen))}}

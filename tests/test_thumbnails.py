@@ -70,7 +70,7 @@ def test_a_large_jpeg_is_decoded_reduced_and_once(tmp_path: Path, monkeypatch: p
     catalogue = catalogue_of(tmp_path, "a.jpg", *masks)
     decoded: list[tuple[int, ...]] = []
     read = thumbnails.read_image
-    monkeypatch.setattr(thumbnails, "read_image", lambda image: decoded.append(image.size) or read(image))
+    monkeypatch.setattr(thumbnails, "read_image", lambda image, window: decoded.append(image.size) or read(image, window))
     for ids in ([1, 2, 3], [2], [3, 1]):
         for thumbnail in catalogue.thumbnails(ids, 160):
             shown(thumbnail)

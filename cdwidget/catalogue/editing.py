@@ -11,8 +11,9 @@ from cdwidget.catalogue.query import RowKind
 from cdwidget.catalogue.records import encode_instances, with_attribute
 from cdwidget.catalogue.rows import InstanceRow
 from cdwidget.catalogue.schema import STATUSES
-from cdwidget.catalogue.writer import Edit, merge_records, read_records, undo_change, with_status, write_edit
-from cdwidget.items import Instance
+from cdwidget.catalogue.writer import Edit, merge_records, read_records, undo_change, with_status, write_edit, write_windows
+from cdwidget.images import WindowLike
+from cdwidget.items import Instance, with_window
 from cdwidget.predictor import Predictor
 from cdwidget.registry import lookup
 from cdwidget.session import Session
@@ -162,6 +163,23 @@ class ItemEditor(LabelEditor):
         """Remove tags from items; raise ValueError if an id does not exist."""
         pairs = [(item, tag) for item in self._numbers_by_item(ids, "items") for tag in checked_tags(tags)]
         self.database.write(sqlite3.Connection.executemany, "DELETE FROM tags WHERE item = ? AND tag = ?", pairs)
+
+    def set_window(self, ids: int | Iterable[int], window: WindowLike) -> None:
+        """Set the intensity window through which images of more than 8 bits are shown, predicted on and scored.
+
+        Args:
+            ids: Ids of items.
+            window: (low, high), (low, high, gamma) or a `Window`; None for the one that `read_image` chooses.
+
+        Raises:
+            ValueError: If an id does not exist, or the window is empty.
+
+        Example:
+            >>> catalogue.set_window(catalogue.ids(), (200, 1800))
+        """
+        items = list(self._numbers_by_item(ids, "items"))
+        with_window({}, window)  # Raises for a wrong one.
+        self.database.write(write_windows, items, window)
 
     def write(self, item_id: int, edit: Edit) -> int:
         """Apply the edit of a job and return the item's new version; raises as `update` does."""

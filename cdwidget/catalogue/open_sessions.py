@@ -15,11 +15,13 @@ from weakref import WeakKeyDictionary
 from cdwidget.catalogue.images import file_name
 from cdwidget.catalogue.rows import CatalogueItem
 from cdwidget.catalogue.storage import Transaction
+from cdwidget.images import read_image
 from cdwidget.images.remote import image_source
 from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.session.files import FOLDER, can_write
+from cdwidget.session.journal_match import Fingerprint
 
 MAX_NAME_BYTES = 200  # File systems allow 255 bytes a name.
 PRIVATE_FOLDER_MODE = 0o700
@@ -83,7 +85,9 @@ class OpenSessions:
             ValueError: If the image cannot be read.
         """
         try:
-            session = Session(image_source(str(item.path)), predictor, instances=item.instances, selected=selected)
+            source = image_source(str(item.path))
+            session = Session(read_image(source, item.window), predictor, instances=item.instances, selected=selected)
+            shown_by_default = Fingerprint.of(read_image(source)) if item.window else None  # The window may change.
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"item {item.id}: {error}; if the images were moved, call relocate(old, new). check() lists all missing images"
@@ -96,7 +100,7 @@ class OpenSessions:
             if self._private:
                 self._folder.mkdir(PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
                 self._folder.chmod(PRIVATE_FOLDER_MODE)
-            FileJournal(journal).resume(session)
+            FileJournal(journal, shown_by_default).resume(session)
         return session
 
     def _journal(self, item: CatalogueItem) -> Path:

@@ -15,11 +15,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from cdwidget.catalogue.records import from_json
 from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, ItemRow, png_to_heat
 from cdwidget.catalogue.storage import Database
-from cdwidget.images import read_image
+from cdwidget.images import Window, read_image
 from cdwidget.images.reading import read_page
 from cdwidget.images.remote import open_page
+from cdwidget.items import window_of
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.rle import decode_box
 
@@ -121,6 +123,7 @@ class Thumbnails:
         """Return the thumbnails of rows, at most `size` pixels per side."""
         sql = "SELECT instance, counts FROM masks WHERE instance IN (SELECT value FROM json_each(?))"
         counts = dict(self._database.rows(sql, (json.dumps([row.id for row in rows]),)))
+        windows = self._windows([row.item for row in rows])
         rows_of_image: dict[str, list[InstanceRow]] = defaultdict(list)
         for row in rows:
             rows_of_image[row.path].append(row)
@@ -128,7 +131,8 @@ class Thumbnails:
         for path, own in rows_of_image.items():
             try:
                 frames = [ThumbnailFrame.of(row, size) for row in own]
-                image = self._images.read(path, own[0], min((f.box[2] - f.box[0]) / f.width for f in frames))
+                factor = min((f.box[2] - f.box[0]) / f.width for f in frames)
+                image = self._images.read(path, own[0], factor, windows.get(own[0].item))
             except Exception as error:  # A remote store may raise its own error types.
                 if len(own) > 1:  # One row with damaged numbers must not cost the others.
                     found.update((row.id, self.render([row], size)[0]) for row in own)
@@ -141,7 +145,13 @@ class Thumbnails:
 
     def render_images(self, rows: Sequence[ItemRow], size: int) -> list[Thumbnail]:
         """Return pictures of whole images, at most `size` pixels per side, with the ids of their items."""
-        return [_image_thumbnail(row, size) for row in rows]
+        windows = self._windows([row.id for row in rows])
+        return [_image_thumbnail(row, size, windows.get(row.id)) for row in rows]
+
+    def _windows(self, items: Sequence[int]) -> dict[int, Window | None]:
+        """Return the intensity window of each item that has fields of its own."""
+        sql = "SELECT id, extra FROM items WHERE id IN (SELECT value FROM json_each(?)) AND extra IS NOT NULL"
+        return {item: window_of(from_json(extra)) for item, extra in self._database.rows(sql, (json.dumps(sorted(set(items))),))}
 
     def heat_map(self, row: InstanceRow, name: str | None, size: int) -> HeatMap | None:
         """Return the heat map of a score in the frame of the row's thumbnail.
@@ -170,15 +180,15 @@ class ImageCache:
     """The last images, decoded no larger than a thumbnail needs. Thread-safe."""
 
     def __init__(self) -> None:
-        self._cached: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, Window | None, int], np.ndarray] = OrderedDict()
         self._lock = Lock()
         self._reading = [Lock() for _ in range(16)]  # Threads that need the same image wait for the one that decodes it.
 
     def __len__(self) -> int:
         return len(self._cached)
 
-    def read(self, path: str, row: InstanceRow, factor: float) -> np.ndarray:
-        """Return an image reduced by at most `factor`, uint8 (H, W, 3) RGB.
+    def read(self, path: str, row: InstanceRow, factor: float, window: Window | None = None) -> np.ndarray:
+        """Return an image through a window, reduced by at most `factor`, uint8 (H, W, 3) RGB.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -188,31 +198,31 @@ class ImageCache:
         with self._reading[hash(path) % len(self._reading)]:
             with self._lock:
                 for scale in REDUCTIONS:
-                    if scale <= wanted and (path, scale) in self._cached:
-                        self._cached.move_to_end((path, scale))
-                        return self._cached[path, scale]
-            pixels, scale = _decode(path, wanted)
+                    if scale <= wanted and (path, window, scale) in self._cached:
+                        self._cached.move_to_end((path, window, scale))
+                        return self._cached[path, window, scale]
+            pixels, scale = _decode(path, wanted, window)
             if pixels.shape[:2] != (-(-row.height // scale), -(-row.width // scale)):
                 height, width = (scale * side for side in pixels.shape[:2])
                 about = "about " if scale > 1 else ""
                 raise ValueError(f"it is {about}{width}x{height} pixels, and its masks are {row.width}x{row.height}; was it replaced?")
             with self._lock:
-                self._cached[path, scale] = pixels
+                self._cached[path, window, scale] = pixels
                 while len(self._cached) > 1 and sum(image.nbytes for image in self._cached.values()) > IMAGE_CACHE_BYTES:
                     self._cached.popitem(last=False)
         return pixels
 
 
-def _decode(path: str, scale: int) -> tuple[np.ndarray, int]:
+def _decode(path: str, scale: int, window: Window | None) -> tuple[np.ndarray, int]:
     """Return an image and its reduction; decoding a reduced JPEG is much faster."""
     try:
         with open_page(path) as (file, page):
-            return _decode_open(file, page, path, scale)
+            return _decode_open(file, page, path, scale, window)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; if the images were moved, call catalogue.relocate(old, new)") from error
 
 
-def _decode_open(file: Any, page: int, path: str, scale: int) -> tuple[np.ndarray, int]:
+def _decode_open(file: Any, page: int, path: str, scale: int, window: Window | None) -> tuple[np.ndarray, int]:
     if file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
         file.seek(0)
         try:
@@ -222,8 +232,8 @@ def _decode_open(file: Any, page: int, path: str, scale: int) -> tuple[np.ndarra
         width, height = image.size
         if min(width, height) >= MIN_REDUCED_PX * scale:
             image.draft(None, (width // scale, height // scale))
-            return read_image(image), round(width / image.size[0])
-    return read_page(file, page, path), 1
+            return read_image(image, window), round(width / image.size[0])
+    return read_page(file, page, path, window), 1
 
 
 def _thumbnail(row: InstanceRow, frame: ThumbnailFrame, image: np.ndarray, counts: str) -> Thumbnail:
@@ -240,9 +250,9 @@ def _thumbnail(row: InstanceRow, frame: ThumbnailFrame, image: np.ndarray, count
         return Thumbnail(row.id, error=str(error) or type(error).__name__)
 
 
-def _image_thumbnail(row: ItemRow, size: int) -> Thumbnail:
+def _image_thumbnail(row: ItemRow, size: int, window: Window | None) -> Thumbnail:
     try:
-        image = _read_small(row.path, size)
+        image = _read_small(row.path, size, window)
         factor = min(1.0, size / max(image.shape[:2]))
         height, width = (max(1, round(side * factor)) for side in image.shape[:2])
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
@@ -251,15 +261,15 @@ def _image_thumbnail(row: ItemRow, size: int) -> Thumbnail:
         return Thumbnail(row.id, error=str(error) or type(error).__name__)
 
 
-def _read_small(path: str, size: int) -> np.ndarray:
-    """Return an image, uint8 (H, W, 3) RGB, whose longer side has at least `size` pixels if the file has."""
+def _read_small(path: str, size: int, window: Window | None) -> np.ndarray:
+    """Return an image through a window, uint8 (H, W, 3) RGB, whose longer side has at least `size` pixels if the file has."""
     with open_page(path) as (file, page):
         if file.read(len(JPEG_SIGNATURE)) != JPEG_SIGNATURE:
-            return read_page(file, page, path)
+            return read_page(file, page, path, window)
         file.seek(0)
         image = Image.open(file)
         image.draft(None, (size, size))
-        return read_image(image)
+        return read_image(image, window)
 
 
 def _resized(pixels: np.ndarray, frame: ThumbnailFrame) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil, sqrt
 from typing import Sequence
 
 import numpy as np
@@ -74,16 +75,11 @@ class Raster:
         Raises:
             ValueError: If there is no such band, or no pixel has a finite value.
         """
-        pixels = self._bands(bands, name)
-        empty = None if self.nodata is None else (pixels == self.nodata).all(axis=2)
+        pixels, empty = self._bands(bands, name)
+        chosen = self._window(window, pixels, empty, name)
         if pixels.dtype.kind == "b":
             pixels = pixels.view(np.uint8) * np.uint8(255)
-        elif window is not None or self.own_window is not None or pixels.dtype != np.uint8:
-            try:
-                given = self.own_window if window is None else window
-                chosen = given if isinstance(given, Window) else automatic_window(pixels, empty)
-            except ValueError as error:
-                raise ValueError(f"{name} cannot be shown: {error}; replace NaN and infinite pixels, e.g. with numpy.nan_to_num") from None
+        elif chosen is not None:
             pixels = apply_window(pixels, chosen)
         if self.is_inverted:
             pixels = 255 - pixels
@@ -93,8 +89,41 @@ class Raster:
             pixels = _on_white(pixels, self.alpha)
         return np.array(np.broadcast_to(pixels, (*pixels.shape[:2], COLOR_BANDS)), order="C")
 
-    def _bands(self, bands: int | Sequence[int] | None, name: str) -> np.ndarray:
-        """Return the pixels of the bands to show, (H, W, 1) or (H, W, 3)."""
+    def window(self, window: Window | str | None, bands: int | Sequence[int] | None, name: str) -> Window | None:
+        """Return the window through which `rgb` shows the image; None if it shows 8-bit pixels as they are."""
+        return self._window(window, *self._bands(bands, name), name)
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the pixels have more than 8 bits, so that only a window shows them."""
+        return self.pixels.dtype.kind != "b" and self.pixels.dtype != np.uint8
+
+    def value_range(self) -> tuple[float, float]:
+        """Return the lowest and the highest finite value; (0, 1) if there is none."""
+        values = self.pixels[np.isfinite(self.pixels)] if self.pixels.dtype.kind == "f" else self.pixels
+        return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+
+    def reduced(self, max_pixels: int) -> Raster:
+        """Return every second, third, ... pixel of every second, third, ... row, at most `max_pixels` of them."""
+        step = ceil(sqrt(max(1.0, self.pixels.shape[0] * self.pixels.shape[1] / max_pixels)))
+        alpha = None if self.alpha is None else self.alpha[::step, ::step]
+        return replace(self, pixels=np.ascontiguousarray(self.pixels[::step, ::step]), alpha=alpha)
+
+    def _window(self, window: Window | str | None, pixels: np.ndarray, empty: np.ndarray | None, name: str) -> Window | None:
+        given = self.own_window if window is None else window
+        if isinstance(given, Window) or (given is None and not self.is_deep) or pixels.dtype.kind == "b":
+            return given if isinstance(given, Window) else None
+        try:
+            return automatic_window(pixels, empty)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be shown: {error}; replace NaN and infinite pixels, e.g. with numpy.nan_to_num") from None
+
+    def _bands(self, bands: int | Sequence[int] | None, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the pixels of the bands to show, (H, W, 1) or (H, W, 3), and which have no measurement, bool (H, W); None for none."""
+        pixels = self._chosen_bands(bands, name)
+        return pixels, None if self.nodata is None else (pixels == self.nodata).all(axis=2)
+
+    def _chosen_bands(self, bands: int | Sequence[int] | None, name: str) -> np.ndarray:
         count = self.pixels.shape[2]
         if bands is None:
             return self.pixels[:, :, : COLOR_BANDS if count >= COLOR_BANDS else 1]

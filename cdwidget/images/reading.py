@@ -14,7 +14,7 @@ from cdwidget.images.files import decode, from_pil
 from cdwidget.images.pages import split_page
 from cdwidget.images.raster import Raster
 from cdwidget.images.sources import RowImage
-from cdwidget.images.window import WindowLike, to_window
+from cdwidget.images.window import Window, WindowLike, to_window
 
 ImageSource = Union[str, "os.PathLike[str]", Image.Image, np.ndarray, bytes, BinaryIO, RowImage]
 
@@ -51,14 +51,25 @@ def read_image(source: ImageSource, window: WindowLike = None, bands: int | Sequ
         dtype('uint8')
     """
     chosen = to_window(window)
-    raster, name = _raster(source, bands is not None)
+    raster, name = read_raster(source, bands is not None)
     return raster.rgb(chosen, bands, name)
 
 
-def _raster(source: ImageSource, any_bands: bool) -> tuple[Raster, str]:
-    """Return the pixels of an image as stored, and its name in error messages."""
+def read_raster(source: ImageSource, any_bands: bool = False) -> tuple[Raster, str]:
+    """Read the pixels of an image as stored.
+
+    Args:
+        source: The image, as for `read_image`.
+        any_bands: Whether the last axis of an array is bands, of any number.
+
+    Returns:
+        The pixels, and the image's name in error messages.
+
+    Raises:
+        FileNotFoundError, ValueError, TypeError: As `read_image`.
+    """
     if isinstance(source, RowImage):
-        return _raster(source.load(), any_bands)
+        return read_raster(source.load(), any_bands)
     if isinstance(source, Image.Image):
         return from_pil(source, "the PIL image"), "the PIL image"
     if isinstance(source, (str, os.PathLike)):
@@ -85,6 +96,6 @@ def _from_file(given: str | os.PathLike[str]) -> tuple[Raster, str]:
         return decode(file, name, page), name
 
 
-def read_page(file: BinaryIO, page: int, name: str) -> np.ndarray:
+def read_page(file: BinaryIO, page: int, name: str, window: Window | None = None) -> np.ndarray:
     """Read one page of an open file as `read_image` does; `name` is the file's in error messages."""
-    return decode(file, name, page).rgb(None, None, name)
+    return decode(file, name, page).rgb(window, None, name)

@@ -9,7 +9,8 @@ from typing import Any, Iterator
 import numpy as np
 
 from cdwidget.images.pages import split_page
-from cdwidget.images.reading import ImageSource, read_image, read_page
+from cdwidget.images.reading import read_image, read_page
+from cdwidget.images.window import Window
 
 
 class BlockedPath(str):
@@ -34,8 +35,8 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def load_image(path: str) -> np.ndarray:
-    """Load the image of a path or URL, uint8 (H, W, 3) RGB.
+def load_image(path: str, window: Window | None = None) -> np.ndarray:
+    """Load the image of a path or URL through a window, by default the one of `read_image`; uint8 (H, W, 3) RGB.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -44,15 +45,19 @@ def load_image(path: str) -> np.ndarray:
     """
     if not is_url(path):
         check_allowed(path)
-        return read_image(path)
+        return read_image(path, window)
     with open_page(path) as (file, page):
-        return read_page(file, page, path)
+        return read_page(file, page, path, window)
 
 
-def image_source(path: str) -> ImageSource:
-    """Return an image for a Session: a path unchanged, or the pixels of a URL."""
+def image_source(path: str) -> str | bytes:
+    """Return an image for `read_image`: a path unchanged, or the bytes of a URL's file."""
     check_allowed(path)
-    return load_image(path) if is_url(path) else path
+    if not is_url(path):
+        return path
+    with fetch(path) as file:
+        content: bytes = file.read()
+        return content
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class FileJournal:
 
     Args:
         path: The file, ending in .jsonl.
+        image: Identifies the image; None for the pixels of the session, which change with the intensity window.
 
     Attributes:
         notice: A message for the user, or "".
@@ -72,7 +73,7 @@ class FileJournal:
         >>> FileJournal(journal_path("photo.jpg")).resume(session)
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], image: Fingerprint | None = None) -> None:
         given = Path(path).expanduser()
         self.path = given.parent.resolve() / given.name  # A link to a folder of images is followed, one in its place is not.
         self._given = Path(os.path.abspath(given))
@@ -83,7 +84,7 @@ class FileJournal:
         self._process = os.getpid()
         self._session: ref[Session] | None = None
         self._file: IO[bytes] | None = None
-        self._image = Fingerprint(0, [])
+        self._given_image, self._image = image, image or Fingerprint(0, [])
         self._header = b""  # The first line of the file, if it is a journal of this session.
         self._before = self._after = Position()  # The places before and after the newest line.
         self._found: tuple[int, int, int] | None = None  # Device, inode and bytes of the file when it was read.
@@ -132,7 +133,7 @@ class FileJournal:
         """
         self._check_paths()
         self._session = ref(session)
-        self._image = Fingerprint.of(session.image)
+        self._image = self._given_image or Fingerprint.of(session.image)
         self._read(session)
 
     def record(self, change: Change, kind: Kind) -> None:

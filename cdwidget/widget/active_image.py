@@ -12,6 +12,7 @@ from dataclasses import replace
 from threading import Thread
 from typing import Any, Protocol
 
+from cdwidget.images import Window
 from cdwidget.registry import unknown_name
 from cdwidget.session import Accept, Action, AddToClass, Change, Paste, Relabel, Select, Session
 from cdwidget.session.actions import PREDICTOR_ACTIONS, action_from_json
@@ -74,8 +75,8 @@ class ActiveImage:
         self.is_mirroring = False
         self.show(images)
 
-    def show(self, images: ImageList) -> None:
-        """Show the open image of a list."""
+    def show(self, images: ImageList, is_same: bool = False) -> None:
+        """Show the open image of a list; `is_same` if it is the one that is shown, read again."""
         images.on_notice = self._show_notice_from_thread
         with self._host.lock:
             self.images = images
@@ -85,7 +86,8 @@ class ActiveImage:
             self._eraser = None
             self._sent_state = self.session.state
             size = {"width": self.session.width, "height": self.session.height}
-            self._host.set_trait("_image", {"key": self.key, "name": images.name, **size, "index": images.index, "count": len(images)})
+            place = {"name": images.name, "index": images.index, "count": len(images)}
+            self._host.set_trait("_image", {"key": self.key, **place, **size, "is_same": is_same})
             self.mirror()
             self._show_notice()
         for callback, stop in list(self._subscriptions.items()):
@@ -118,6 +120,12 @@ class ActiveImage:
         with self._host.lock:
             self.images.take_over()
             self.show(self.images)
+
+    def set_window(self, window: Window | None) -> None:
+        """Show the image through another intensity window, as `ImageList.set_window`."""
+        with self._host.lock:
+            self.images.set_window(window)
+            self.show(self.images, is_same=True)
 
     def listen(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback()` after every change and when another image is shown.

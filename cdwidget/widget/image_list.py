@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from pathlib import Path
-from threading import Lock
 from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, Union
 from warnings import warn
 
@@ -16,14 +15,15 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.io import to_png, write_files
-from cdwidget.images import ImageSource, read_image
-from cdwidget.images.remote import is_url, open_page
+from cdwidget.images import ImageSource, Window, read_image
+from cdwidget.images.remote import is_url
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.session import Entry, Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.session.files import can_write
 from cdwidget.widget.closed_image import ClosedImage
+from cdwidget.widget.image_reader import ImageReader
 from cdwidget.widget.journal_paths import Autosave, JournalPaths
 
 Source = Union[ImageSource, Item, Session]
@@ -50,6 +50,7 @@ class ImageList:
         reading: `window=` and `bands=` of `read_image` for all images.
 
     Attributes:
+        reader: Reads the images.
         index: Position of the open image, from 0.
         session: The session of the open image.
         on_notice: Called when `notice` has changed, from any thread, which may hold the locks of another widget; must not wait.
@@ -74,12 +75,7 @@ class ImageList:
         self._journals = JournalPaths([self._path(index) for index in range(len(sources))], autosave)
         if isinstance(sources[0], Session) and self._journals.are_given:
             raise ValueError("a Session brings its own journal; leave autosave out, and call FileJournal(path).resume(session) beforehand")
-        self._reading = dict(reading or {})
-        if self._reading and any(isinstance(source, Session) for source in sources):
-            raise ValueError(
-                f"{' and '.join(f'{name}=' for name in self._reading)} cannot be given with a Session, which brings its own image"
-            )
-        self._decoding = Lock()  # Two threads cannot decode one open file or PIL image at the same time.
+        self.reader = ImageReader(self._sources, self._journals, reading or {})
         self._open: OrderedDict[int, Session] = OrderedDict()
         self._closed: dict[int, ClosedImage] = {}
         self._track_ids: set[int | None] = set()  # All that were found so far; empty before the first search.
@@ -120,7 +116,7 @@ class ImageList:
             OSError: If it cannot be read.
         """
         path = self._path(self._checked(index))
-        if path is None or self._reading or path.suffix.lower() not in JPEG_SUFFIXES:
+        if path is None or path.suffix.lower() not in JPEG_SUFFIXES or self.reader.options(index):
             return self.pixels(index)
         with Image.open(path) as file:
             file.draft(None, (side, side))
@@ -157,6 +153,26 @@ class ImageList:
         if not self.is_in_use:
             raise ValueError("This image is not being edited elsewhere, so there is nothing to take over.")
         self.session = self._open[self.index] = self._open_session(self.index, force=True)
+
+    def set_window(self, window: Window | None) -> None:
+        """Read the open image through another window, now and when it is opened again; its edits stay.
+
+        Args:
+            window: The window; None for the one of the list, or the automatic one.
+
+        Raises:
+            ValueError: If the image was given as a Session, or is being edited elsewhere.
+            OSError: If the window cannot be saved.
+        """
+        if isinstance(self._sources[self.index], Session) or self.is_in_use:
+            raise ValueError("The window of this image cannot be changed here, because it is a Session or is being edited elsewhere.")
+        before = self.session
+        self.reader.set_window(self.index, window)
+        if isinstance(before.journal, FileJournal):
+            before.journal.close()
+        self.session = self._open[self.index] = self._open_session(self.index)
+        if self.session.journal is None:
+            self.session._start_from(before._initial, before._version)
 
     def go(self, step: int) -> list[str]:
         """Open the next (1) or previous (-1) readable image; return the problems of skipped ones.
@@ -199,7 +215,8 @@ class ImageList:
             path = self._path(index)
             instances = self._instances(index) if path or include_arrays else None
             if instances is not None:
-                items.append(Item(path or self._array_path(index, images), instances))
+                item = Item(path or self._array_path(index, images), instances)
+                items.append(item.with_window(self.reader.window(index)))
         return items
 
     def count_unlabeled(self) -> dict[str, int]:
@@ -238,8 +255,7 @@ class ImageList:
         session = source if isinstance(source, Session) else self._open.get(index)
         if session is not None:
             return session.image
-        with self._decoding:
-            return read_image(self._image_of(index))
+        return self.reader.read(index)
 
     def masks_of_class(self, label: str) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the position of its image and the mask, bool (H, W), of each confirmed object of a class; near images come first."""
@@ -335,15 +351,6 @@ class ImageList:
         name = source.path if isinstance(source, Item) else source
         return Path(name) if isinstance(name, (str, os.PathLike)) and not is_url(os.fspath(name)) else None
 
-    def _image_of(self, index: int) -> ImageSource:
-        """Return an image for a Session, read already if `reading` or a URL needs it."""
-        source: Any = self._sources[index]
-        image = source.path if isinstance(source, Item) else source
-        if isinstance(image, str) and is_url(image):
-            with open_page(image) as (file, _):
-                return read_image(file, **self._reading)
-        return read_image(image, **self._reading) if self._reading else image
-
     def _session(self, index: int) -> Session:
         if index not in self._open or _is_retired(self._open[index]):
             self._open[index] = self._open_session(index)
@@ -370,16 +377,15 @@ class ImageList:
             options: dict[str, Any] = {"instances": closed.instances}
         else:
             options = {"instances": source.instances} if isinstance(source, Item) else self._options
-        with self._decoding:
-            session = Session(self._image_of(index), self._predictor, **options)
+        session = Session(self.reader.read(index), self._predictor, **options)
         if path is not None and is_saved:
-            journal = FileJournal(path)
+            journal = FileJournal(path, self.reader.fingerprint(index))
             journal.resume(session, force=force)
             journal.on_notice = lambda: self.on_notice()
         elif path is not None and version and not closed and not os.access(path, os.R_OK):
             warn(f"{path} holds saved edits of this image, but you may not read it", stacklevel=5)
         elif path is not None and version and not closed:
-            journal = FileJournal(path)
+            journal = FileJournal(path, self.reader.fingerprint(index))
             journal.restore(session)
             if journal.notice:
                 warn(journal.notice, stacklevel=5)

@@ -10,8 +10,10 @@ from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.requests import Host, Requests
 from cdwidget.widget.similar import SimilarRequests
 from cdwidget.widget.transport import Operation
+from cdwidget.widget.window_requests import WindowRequests
 
-THREADED_REQUESTS = ("superpixels", "tile", "pictures", "similar", "reject_similar")  # They take long, and a click must not wait for them.
+# These take long, and a click must not wait for them.
+THREADED_REQUESTS = ("superpixels", "tile", "pictures", "similar", "reject_similar", "window", "preview_window")
 
 
 def annotator_operations(
@@ -34,5 +36,6 @@ def annotator_operations(
         Requests(active_image, host),
         ListRequests(active_image, previous, finish, is_finished),
         SimilarRequests(active_image),
+        WindowRequests(active_image, host),
     )
     return {name: operation for one in requests for name, operation in one.operations.items()}

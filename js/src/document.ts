@@ -1,15 +1,13 @@
 /** The browser's copy of the document in Python: one per model, shared by all its views. It changes only by replies and updates. */
 import type { Action, Prompt } from "./actions";
 import { type Box, difference, type Patch, unpack } from "./bitmap";
-import { copyBuffer } from "./buffers";
-import type { Size } from "./camera";
 import { EditQueue } from "./edit_queue";
 import { Draft, Instance } from "./instance";
 import { type Fields, Kernel, Listeners, type Offer, type Reply, reportRevision } from "./kernel";
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
-import { type FetchTile, Pyramid } from "./pyramid";
-import { LabelMap, SuperpixelLoader } from "./superpixels";
+import { type FetchTile, fileOf, Pyramid } from "./pyramid";
+import { loadLabelMap, SuperpixelLoader } from "./superpixels";
 import type { Preview } from "./tools/tool";
 import {
   type Alternatives,
@@ -65,7 +63,7 @@ export class ImageDocument {
       received: (result, buffers) => this.receive(result as { document?: Update } | null, buffers),
       expectsDelay: () => model.get("busy") || ["loading", "encoding"].includes(this.phase.name),
     });
-    this.superpixels = new SuperpixelLoader((count) => this.loadSuperpixels(count), notify);
+    this.superpixels = new SuperpixelLoader((count) => loadLabelMap(this, count), notify);
     for (const trait of WATCHED_TRAITS) model.on(`change:${trait}`, notify);
     model.on("change:_phase", () => this.onPhase());
     model.on("change:_image", () => this.isOpen && void this.load());
@@ -228,7 +226,10 @@ export class ImageDocument {
   }
 
   /** Go to another image, and wait until its objects are here. Returns whether objects are to be followed into it. */
-  async changeImage(op: "go" | "goto" | "submit" | "skip" | "take_over", fields: Fields = {}): Promise<boolean> {
+  async changeImage(
+    op: "go" | "goto" | "submit" | "skip" | "take_over" | "set_window",
+    fields: Fields = {},
+  ): Promise<boolean> {
     const isDecision = op === "submit" || op === "skip";
     const reply = await this.kernel.run<ImageReply>(op, isDecision ? { ...fields, key: this.image.key } : fields);
     if (!reply) return false;
@@ -323,6 +324,16 @@ export class ImageDocument {
     await this.loaded;
   }
 
+  /** Show a file of the image with a key, unless another image is shown by then. */
+  async showPicture(file: Blob, key: number, fetchTile: FetchTile) {
+    if (key !== this.image.key) return;
+    const picture = await Pyramid.decode(file, this.image, fetchTile, this.listeners.notify);
+    if (key !== this.image.key) return picture.close();
+    this.picture?.close();
+    this.picture = picture;
+    this.listeners.notify();
+  }
+
   private ownerOf(draft: Draft) {
     return this.instances.find((instance) => instance.id === draft.instance);
   }
@@ -342,21 +353,9 @@ export class ImageDocument {
     this.loaded = this.kernel.load("document");
     setTimeout(() => !this.kernel.receivesThreads && this.kernel.request("encoded").catch(() => {}), BEAT_MS);
     const reply = await this.kernel.load<{ mime: string }>("image");
-    if (!reply || key !== this.image.key) return;
-    const fileOf = ({ result, buffers }: Reply<{ mime: string }>) => new Blob([buffers[0]], { type: result.mime });
     const fetchTile: FetchTile = async (part) =>
       fileOf(await this.kernel.request<{ mime: string }>("tile", { ...part }));
-    const picture = await Pyramid.decode(fileOf(reply), this.image, fetchTile, this.listeners.notify);
-    if (key === this.image.key) this.picture = picture;
-    this.listeners.notify();
-  }
-
-  private async loadSuperpixels(count: number): Promise<LabelMap | null> {
-    const { key, width, height } = this.image;
-    const reply = await this.kernel.load<Size>("superpixels", { count });
-    if (!reply || key !== this.image.key) return null;
-    const labels = new Int32Array(copyBuffer(reply.buffers[0]));
-    return new LabelMap(labels, reply.result, { width, height }, count);
+    if (reply) await this.showPicture(fileOf(reply), key, fetchTile);
   }
 
   private receive(result: { document?: Update } | null, buffers: DataView[]) {

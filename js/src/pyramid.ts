@@ -4,6 +4,7 @@
  */
 import type { Box } from "./bitmap";
 import type { Size } from "./camera";
+import type { Reply } from "./kernel";
 
 const MIN_LEVEL_PIXELS = 1_000_000; // a canvas scales smaller images fast enough
 const TILE_SIDE = 512; // pixels
@@ -19,6 +20,9 @@ export interface TilePart {
   height: number;
   lossless: boolean;
 }
+
+/** The image file in a reply. */
+export const fileOf = ({ result, buffers }: Reply<{ mime: string }>) => new Blob([buffers[0]], { type: result.mime });
 
 /** Fetches a part of the image as an image file. */
 export type FetchTile = (part: TilePart) => Promise<Blob>;

@@ -1,7 +1,10 @@
 /** The superpixel of every image pixel. The kernel computes the map once, on a reduced image. */
 import { type Box, EMPTY_BOX, type Patch, union } from "./bitmap";
+import { copyBuffer } from "./buffers";
 import type { Size } from "./camera";
+import type { Kernel } from "./kernel";
 import { Outline } from "./outline";
+import type { ImageInfo } from "./traits";
 
 export class LabelMap {
   private readonly boxes: Box[] = []; // box of each segment, in map cells
@@ -98,4 +101,16 @@ function first(sorted: Int32Array, value: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** Load the superpixels of the image that is shown; null if that fails, or another image is shown by then. */
+export async function loadLabelMap(
+  doc: { readonly kernel: Kernel; readonly image: ImageInfo },
+  count: number,
+): Promise<LabelMap | null> {
+  const { key, width, height } = doc.image;
+  const reply = await doc.kernel.load<Size>("superpixels", { count });
+  if (!reply || key !== doc.image.key) return null;
+  const labels = new Int32Array(copyBuffer(reply.buffers[0]));
+  return new LabelMap(labels, reply.result, { width, height }, count);
 }

@@ -10,6 +10,7 @@ export interface ImageInfo {
   height: number;
   index: number;
   count: number;
+  is_same?: boolean; // it was shown before this, too, through another intensity window
 }
 
 /** The declaration of a tool or command in Python. */

@@ -268,9 +268,9 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
   refresh() {
     const { doc } = this;
     if (this.imageKey !== doc.image.key) {
+      if (!doc.image.is_same || this.imageKey < 0) this.viewer.reset();
       this.imageKey = doc.image.key;
       this.objects.reset();
-      this.viewer.reset();
       if (this.similar.isOpen) this.similar.close();
     }
     this.objects.update();

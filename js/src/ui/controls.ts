@@ -48,6 +48,7 @@ interface SliderSetup {
 
 /** A slider and its number, which can be typed. */
 export function slider({ label, min, max, step = 1, unit = "", isCurved = false, get, set }: SliderSetup): Part {
+  const digits = Math.max(2, Math.ceil(-Math.log10(step)));
   const clamp = (value: number) => Math.min(max, Math.max(min, Math.round(value / step) * step));
   const positionOf = (value: number) =>
     isCurved ? (LOG_SLIDER_STEPS * Math.log(value / min)) / Math.log(max / min) : value;
@@ -74,7 +75,7 @@ export function slider({ label, min, max, step = 1, unit = "", isCurved = false,
     write();
   };
   const write = () => {
-    number.value = String(Number(get().toFixed(2)));
+    number.value = String(Number(get().toFixed(digits)));
   };
   const element = h(
     "div",

@@ -18,6 +18,7 @@ import {
 import { DEFAULT_DISPLAY } from "./display";
 import type { CommandHost, DisplayHost, DocumentHost, OptionHost, Part } from "./host";
 import { ICONS, icon } from "./icons";
+import { windowControl } from "./window";
 
 type Host = DocumentHost & CommandHost & OptionHost & DisplayHost;
 
@@ -114,7 +115,7 @@ function displayGroup(host: Host): Part {
   );
 }
 
-function colorPopover(host: DisplayHost): Part {
+function colorPopover(host: DisplayHost & DocumentHost): Part {
   const display = (name: "brightness" | "contrast") => ({
     get: () => host.display[name],
     set: (value: number) => host.setDisplay({ [name]: value }),
@@ -151,13 +152,14 @@ function colorPopover(host: DisplayHost): Part {
     { type: "button", class: "cdw-button", onclick: () => host.setDisplay(DEFAULT_DISPLAY) },
     "Reset",
   );
-  const content = h("div", { class: "cdw-picture" }, ...parts.map((part) => part.element), reset);
+  const window = windowControl(host);
+  const content = h("div", { class: "cdw-picture" }, window.element, ...parts.map((part) => part.element), reset);
   const isDefault = () => JSON.stringify(host.display) === JSON.stringify(DEFAULT_DISPLAY);
   const refreshContent = () => {
-    refreshAll(parts);
+    refreshAll([window, ...parts]);
     reset.disabled = isDefault();
   };
-  const panel = popover("Brightness, contrast, channels", icon(ICONS.adjust), {
+  const panel = popover("Brightness, contrast, channels, intensity window", icon(ICONS.adjust), {
     element: content,
     refresh: refreshContent,
   });
