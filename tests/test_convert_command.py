@@ -57,7 +57,7 @@ def test_images_in_another_folder(tmp_path: Path) -> None:
     ("to", "classes", "message"),
     [
         ("voc2", None, "no format named 'voc2' (did you mean 'voc'?)"),
-        ("labelme", "dog\n", "labelme does not number its classes, so --classes has no effect; it is for coco, coco_results, "),
+        ("labelme", "dog\n", "labelme does not number its classes, so --classes has no effect; it is for cityscapes, coco, "),
         ("yolo", "dog\ndog\n", "needs a different class on every line; it has 2 names, 1 of them different"),
         ("yolo", "", "needs a different class on every line; it has 0 names"),
     ],

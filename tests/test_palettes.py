@@ -79,3 +79,25 @@ def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
     Image.new("RGB", (5, 4)).save(folder_of(tmp_path, colored(ROAD, ROAD, CAR)) / "images" / "0.png")
     with pytest.warns(UserWarning, match="it is 6x4 pixels and its image is 5x4; they must agree"):
         assert found(tmp_path) == [[]]
+
+
+@pytest.mark.parametrize("palette", ["cityscapes", "ade20k", {"road": 700, "car": 3}, {"road": (1, 2, 3), "car": (9, 9, 9)}])
+def test_class_maps_are_written_and_read(tmp_path: Path, palette: Any) -> None:
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.png")
+    road, car = np.zeros((2, 4, 6), bool)
+    road[:, :4], car[1:3, 3:5] = True, True
+    item = cdwidget.Item(tmp_path / "a.png", [cdwidget.Instance(road, "road"), cdwidget.Instance(car, "car")])
+    cdwidget.write("png", [item], tmp_path / "out", palette=palette)
+    (again,) = cdwidget.read("png", tmp_path / "out", palette=palette)
+    masks = {one.label: one.mask for one in again.instances}
+    assert np.array_equal(masks["road"], road & ~car) and np.array_equal(masks["car"], car)
+    unknown = cdwidget.Item(tmp_path / "a.png", [cdwidget.Instance(road, "unicorn")])
+    with pytest.raises(ValueError, match="the palette has no class 'unicorn'"):
+        cdwidget.write("png", [unknown], tmp_path / "other", palette=palette)
+
+
+def test_the_classes_of_ade20k(tmp_path: Path) -> None:
+    numbers = np.repeat(np.broadcast_to(np.array([1, 0, 150], np.uint8), (4, 3)), 2, axis=1)
+    assert found(folder_of(tmp_path, numbers), "ade20k") == [[("wall", LEFT), ("flag", RIGHT)]]
+    Image.fromarray(colored((140, 140, 140), (0, 0, 0), (92, 0, 255))).save(tmp_path / "masks" / "0.png")
+    assert found(tmp_path, "ade20k") == [[("flag", RIGHT), ("road", LEFT)]]

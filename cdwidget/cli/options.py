@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 # Text, since an import of the formats takes 0.3 s.
 FORMAT_NAMES = (
-    "coco, coco_results, cvat, datumaro, geojson, huggingface, itag, label_studio, "
+    "cityscapes, coco, coco_results, cvat, datumaro, geojson, huggingface, itag, label_studio, "
     "labelme, mots, npz, panoptic, png, rgba, sa1b, via, voc or yolo"
 )
 SCORING_MODEL = "cdnet@no-cascade"  # The variant that the weights of the overall score were fitted with.

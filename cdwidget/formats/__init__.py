@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence
 
 from cdwidget._deprecated import renamed_property
 from cdwidget.formats import (
+    cityscapes,
     coco,
     coco_results,
     coco_writer,
@@ -73,6 +74,7 @@ class Format:
 
 
 FORMATS = {
+    "cityscapes": Format(cityscapes.read, cityscapes.matches, cityscapes.write, copies_images=True, has_class_ids=True),
     "coco": Format(coco.read, coco.matches, coco_writer.write, has_class_ids=True, file_name=coco.FILE_NAME),
     "coco_results": Format(
         coco_results.read, coco_results.matches, coco_results.write, has_class_ids=True, file_name=coco_results.FILE_NAME
@@ -113,8 +115,8 @@ def read(
         stored_pixels: Whether "coco" annotations count the pixels of photos as stored, before the EXIF orientation is applied. By default,
             the size in the file shows it for photos turned by 90 degrees. Those turned by 180 are taken as these are, or else as the masks
             fit the edges of the image.
-        palette: The classes of "png" masks that are class maps: "cityscapes", or labels with their numbers or their colors (red, green,
-            blue). Class maps in colors need no palette; without one, a label is the color, such as "#ff0000".
+        palette: The classes of "png" masks that are class maps: "cityscapes", "ade20k", or labels with their numbers or their colors
+            (red, green, blue). Class maps in colors need no palette; without one, a label is the color, such as "#ff0000".
 
     Returns:
         One item per image, with the classes, the problems and the format's name. Images and masks are read when they are accessed.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Mapping, NamedTuple, Sequence, Union
+from typing import Any, Mapping, NamedTuple, Sequence, Union
 
 import numpy as np
 
+from cdwidget.formats.ade20k import ADE20K_COLORS, ADE20K_LABELS
 from cdwidget.formats.mask_files import LOSSY_SUFFIXES, object_ids, read_mask_values
 from cdwidget.formats.voc_files import Color, is_indexed, read_colors
 from cdwidget.registry import lookup
@@ -40,7 +41,11 @@ CITYSCAPES = ClassColors(
         (0, 0, 90): "caravan", (0, 0, 110): "trailer", (0, 80, 100): "train", (0, 0, 230): "motorcycle", (119, 11, 32): "bicycle",
     },
 )  # fmt: skip
-PALETTES = {"cityscapes": CITYSCAPES}
+ADE20K = ClassColors(
+    dict(enumerate(ADE20K_LABELS, 1)),
+    dict(reversed([*zip(ADE20K_COLORS, ADE20K_LABELS)])),  # Of two labels with one color, the first counts.
+)
+PALETTES = {"cityscapes": CITYSCAPES, "ade20k": ADE20K}
 
 
 def class_colors(palette: Palette) -> ClassColors:
@@ -103,3 +108,30 @@ def read_class_map(file: Path, palette: Palette | None) -> dict[str, np.ndarray]
     present = [*([0] if 0 in chosen.by_number else []), *object_ids(values), *([255] if 255 in chosen.by_number else [])]
     masks = {chosen.by_number.get(number, f"class_{number}"): values == number for number in dict.fromkeys(present)}
     return {label: mask for label, mask in masks.items() if mask.any()}
+
+
+def draw_class_map(masks: Sequence[tuple[str, np.ndarray]], height: int, width: int, palette: Palette) -> np.ndarray:
+    """Draw a map of classes as `read_class_map` reads it, the last mask in front.
+
+    Args:
+        masks: The label and the mask, bool (H, W), of each object.
+        height: Rows of the map.
+        width: Columns of the map.
+        palette: The palette; one with numbers is drawn in these.
+
+    Returns:
+        uint8 or uint16 (H, W) of numbers, or uint8 (H, W, 3) of colors.
+
+    Raises:
+        ValueError: If the palette lacks a label.
+    """
+    chosen = class_colors(palette)
+    values: dict[str, Any] = {label: value for value, label in (chosen.by_number or chosen.by_color).items()}
+    highest = max(chosen.by_number, default=0)
+    shape = (height, width) if chosen.by_number else (height, width, 3)
+    pixels = np.zeros(shape, np.uint16 if highest > 255 else np.uint8)
+    for label, mask in masks:
+        if label not in values:
+            raise ValueError(f"the palette has no class {label!r}, so its objects cannot be written; allowed are {', '.join(values)}")
+        pixels[mask] = values[label]
+    return pixels

@@ -32,7 +32,7 @@ from cdwidget.formats.mask_files import (
     read_mask_pages,
     read_mask_values,
 )
-from cdwidget.formats.palettes import Palette, class_numbers, read_class_map
+from cdwidget.formats.palettes import Palette, class_colors, class_numbers, draw_class_map, read_class_map
 from cdwidget.items import Instance, Item
 
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
@@ -147,7 +147,9 @@ def matches(path: Path) -> bool:
     return (path / "masks").is_dir()
 
 
-def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one: str | None = None) -> Path:
+def write(
+    items: Sequence[Item], path: Path, file_per: str = "instance", *, palette: Palette | None = None, one: str | None = None
+) -> Path:  # fmt: skip
     """Write a folder of image copies and masks, 255 in the object and 0 elsewhere.
 
     Alpha mattes are not stored; with a file per image, only the masks are.
@@ -156,6 +158,7 @@ def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one:
         items: The images with their instances.
         path: The folder.
         file_per: "instance", or "image" for one mask of all instances together.
+        palette: Write one map of classes per image instead: "cityscapes", "ade20k", or labels with their numbers or colors, as for `read`.
         one: Deprecated name of `file_per`.
 
     Returns:
@@ -170,15 +173,17 @@ def write(items: Sequence[Item], path: Path, file_per: str = "instance", *, one:
         file_per = one
     if file_per not in ("instance", "image"):
         raise ValueError(f"file_per={file_per!r}; allowed are 'instance' and 'image'")
+    if palette is not None:
+        class_colors(palette)  # Raises for a wrong one.
     stems = unique_stems(items, path / "images")
-    if file_per == "instance":
+    if file_per == "instance" and palette is None:
         write_layers(items, stems, path, "masks", lambda image: _draw_mask)
     else:
         stale = [stem for stem in stems if (path / "masks" / stem).is_dir()]
         if stale:
             raise FileExistsError(f"{path / 'masks' / stale[0]} holds a file per instance from an earlier export; write to another folder")
         files = ((item, copy_image(item, path / "images", stem), path / "masks" / f"{stem}.png") for item, stem in zip(items, stems))
-        write_files((file, _draw_union(item, image)) for item, image, file in files)
+        write_files((file, _draw_image(item, image, palette)) for item, image, file in files)
     return path
 
 
@@ -226,8 +231,12 @@ def _draw_mask(instance: Instance) -> Image.Image:
     return Image.fromarray(instance.mask * np.uint8(255))
 
 
-def _draw_union(item: Item, image: Path) -> bytes:
+def _draw_image(item: Item, image: Path, palette: Palette | None) -> bytes:
+    """Return the file of all instances of an image: a map of classes, or without a palette one mask."""
     height, width = image_size(image)
+    if palette is not None:
+        masks = [(instance.label, instance.mask) for instance in checked_instances(item, height, width)]
+        return to_png(Image.fromarray(draw_class_map(masks, height, width, palette)))
     union = np.zeros((height, width), np.uint8)
     for instance in checked_instances(item, height, width):
         union[instance.mask] = 255

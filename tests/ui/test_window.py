@@ -38,6 +38,6 @@ def test_a_window_is_set_with_keys_and_kept(lab: Lab, page: Page) -> None:
     w.press("Escape")
     assert w.pixels().mean() > before.mean() + 20
     w.root.focus()
-    w.press("PageDown")
+    w.press("Control+ArrowRight")
     button.click()
     expect(group).to_be_hidden()
