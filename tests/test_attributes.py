@@ -18,10 +18,8 @@ KINDS = {"occluded": bool, "color": ["red", "blue"], "note": str, "count": int, 
 
 
 def attributes_in_page(page: AnnotatorPage) -> dict[int, Any]:
-    """Return the attributes in the newest document that the page has received, by object."""
-    documents = [(content.get("result") or {}).get("document") for content, _ in page.messages]
-    newest = next(document for document in reversed(documents) if document)
-    return {entry["id"]: entry.get("attributes") for entry in newest["instances"]}
+    """Return the attributes that the page shows, by object."""
+    return {id: row.get("attributes") for id, row in page.rows.items()}
 
 
 def test_kinds_are_the_fields_of_a_form() -> None:

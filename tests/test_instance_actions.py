@@ -87,7 +87,7 @@ def test_merging_is_one_step_and_pixels_keep_their_source():
     assert session.alpha[5, 6] == 80 and session.alpha[5, 14] == 255
     reply, buffers = change_reply(change, undone=False)
     assert [(patch["id"], patch["soft"]) for patch in reply["patches"]] == [(2, True)] and len(buffers) == 2  # Mask and alpha.
-    assert [instance["id"] for instance in reply["instances"]] == [2]
+    assert reply["order"] == {"start": 0, "removed": 1, "ids": []}
     session.undo()
     assert (
         np.array_equal(session.mask, RIGHT_HALF)
@@ -211,7 +211,7 @@ def test_replies_hold_order_lock_and_alternatives():
     change = session.apply(Click(2, 3))
     reply, (bits,) = change_reply(change, undone=False)
     assert reply["alternatives"] == {"count": None, "chosen": 0} and reply["locked"] is False
-    assert reply["instances"] == [{"id": 1, "label": "cat"}, {"id": 2, "label": ""}] and bits == change.after.bits
+    assert reply["instances"] == [{"id": 2, "label": ""}] and "order" not in reply and bits == change.after.bits  # The cat stayed.
     reply, buffers = document_reply(session)
     assert reply["whole"] and [patch["id"] for patch in reply["patches"]] == [1, 2] and len(buffers) == 2
     session.undo()
@@ -222,7 +222,7 @@ def test_replies_hold_the_pixels_of_a_copy_but_no_empty_instances():
     session = Session(IMAGE, instances=[Instance(LEFT_HALF)])
     session.apply(Brush(((15, 9),), 2, False))
     reply, buffers = change_reply(session.apply(Duplicate(1)), undone=False)
-    assert [instance["id"] for instance in reply["instances"]] == [1, 3]
+    assert [instance["id"] for instance in reply["instances"]] == [3] and reply["order"] == {"start": 1, "removed": 1, "ids": [3]}
     assert [patch["id"] for patch in reply["patches"]] == [3] and reply["patches"][0]["box"] == (0, 0, 6, HEIGHT) and len(buffers) == 1
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from contextvars import copy_context
 from threading import RLock, Thread
-from typing import Any, Callable, ClassVar, Collection, Mapping, Protocol
+from typing import Any, Callable, ClassVar, Collection, Iterable, Mapping, Protocol
 
 import anywidget
 import numpy as np
@@ -20,6 +20,7 @@ from cdwidget.masks import Patch, unpack
 from cdwidget.registry import lookup, unknown_name
 from cdwidget.session import Change, Session, State
 from cdwidget.session.actions import action_to_json
+from cdwidget.session.document import Entry
 from cdwidget.widget.keywords import unknown_keyword
 from cdwidget.widget.saved_picture import SavedPicture
 
@@ -211,20 +212,22 @@ def _is_written_for_users(error: BaseException) -> bool:
 def document_reply(session: Session) -> tuple[dict[str, Any], list[bytes]]:
     """Describe all instances of a session, with one patch each."""
     state = session.state
-    return _describe(state, {entry.id: session.patch(entry.id) for entry in state.entries}, is_whole=True)
+    return _describe(state, state.entries, {entry.id: session.patch(entry.id) for entry in state.entries}, whole=True)
 
 
 def change_reply(change: Change, undone: bool) -> tuple[dict[str, Any], list[bytes]]:
-    """Describe a change or its undo, with a patch for each remaining instance that it changed."""
-    state = change.old_state if undone else change.new_state
-    patches = {one.instance: one.before if undone else one.after for one in change.differences if state.has(one.instance)}
-    return _describe(state, patches, is_whole=False)
+    """Describe a change or its undo: the instances that it changed, with a patch for each whose pixels it changed."""
+    old, new = (change.new_state, change.old_state) if undone else (change.old_state, change.new_state)
+    patches = {one.instance: one.before if undone else one.after for one in change.differences if new.has(one.instance)}
+    start, ids, removed = new.by_id.differing_ids(old.by_id)
+    order = {"order": {"start": start, "removed": len(removed), "ids": ids}} if ids or removed else {}
+    return _describe(new, new.by_id.changed_since(old.by_id), patches, whole=False, **order)
 
 
-def _describe(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[dict[str, Any], list[bytes]]:
+def _describe(state: State, entries: Iterable[Entry], patches: dict[int, Patch], **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
     selected = state.entry()
     document = {
-        "whole": is_whole,
+        **fields,
         "selected": state.selected,
         "locked": state.locked,
         "instances": [
@@ -235,7 +238,7 @@ def _describe(state: State, patches: dict[int, Patch], is_whole: bool) -> tuple[
                 **({} if entry.score is None else {"score": entry.score}),
                 **({} if entry.confirmed else {"confirmed": False}),
             }
-            for entry in state.entries
+            for entry in entries
         ],
         "prompts": [action_to_json(prompt) for prompt in selected.prompts],
         "alternatives": {"count": selected.choice.count, "chosen": selected.choice.chosen}

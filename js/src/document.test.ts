@@ -156,9 +156,24 @@ test("an update of another image is ignored", async () => {
 
 test("deleted instances lose their pixels", async () => {
   await model.receive({ id: null, ok: true, result: update(2, square) }, [0b11110000]);
-  await model.receive({ id: null, ok: true, result: update(3, { selected: 2, instances: [{ id: 2, label: "" }] }) });
-  await model.receive({ id: null, ok: true, result: update(4) });
+  await model.receive({
+    id: null,
+    ok: true,
+    result: update(3, { selected: 2, instances: [{ id: 2, label: "" }], order: { start: 0, removed: 1, ids: [2] } }),
+  });
+  await model.receive({ id: null, ok: true, result: update(4, { order: { start: 0, removed: 1, ids: [1] } }) });
   expect(doc.current?.outline).toBeNull();
+});
+
+test("only changed objects are sent; the others keep their place and label", async () => {
+  const instances = [1, 2, 3].map((id) => ({ id, label: `object ${id}` }));
+  await model.receive({ id: null, ok: true, result: update(2, { whole: true, instances }) });
+  const labels = () => doc.instances.map(({ label }) => label);
+  await model.receive({ id: null, ok: true, result: update(3, { instances: [{ id: 2, label: "cat" }] }) });
+  expect(labels()).toEqual(["object 1", "cat", "object 3"]);
+  const order = { start: 0, removed: 2, ids: [4, 2] };
+  await model.receive({ id: null, ok: true, result: update(4, { instances: [{ id: 4, label: "new" }], order }) });
+  expect(labels()).toEqual(["new", "cat", "object 3"]);
 });
 
 test("another image is loaded when it is shown", async () => {
@@ -231,7 +246,11 @@ test("a click that changes nothing says so, and a click on another object names 
     { id: 1, label: "coin" },
     { id: 2, label: "" },
   ];
-  await model.receive({ id: null, ok: true, result: update(3, { ...square, instances, selected: 2 }) }, [0b11110000]);
+  const order = { start: 1, removed: 0, ids: [2] };
+  await model.receive(
+    { id: null, ok: true, result: update(3, { ...square, instances, order, selected: 2 }) },
+    [0b11110000],
+  );
   void doc.commit(click, dot);
   const patches = [{ id: 2, box: [1, 1, 3, 3] }];
   await model.answer("apply", { result: update(4, { patches, instances, selected: 2 }) }, [0b11110000]);

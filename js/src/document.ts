@@ -376,10 +376,17 @@ export class ImageDocument {
     this.change = null;
     this.previewedAction = null;
     const known = new Map(this.instances.map((instance) => [instance.id, instance]));
-    this.instances = update.instances.map(({ id, label, attributes = {}, score, confirmed = true }) => {
+    const rows = new Map(update.instances.map((row) => [row.id, row]));
+    const ids = [...(update.whole ? rows : known).keys()];
+    if (update.order) ids.splice(update.order.start, update.order.removed, ...update.order.ids);
+    this.instances = ids.map((id) => {
       const old = known.get(id);
-      const instance = old && !update.whole ? old : new Instance(id, label, this.image, old?.drafts);
-      Object.assign(instance, { label, attributes, score, confirmed });
+      const row = rows.get(id);
+      const instance = old && !update.whole ? old : new Instance(id, "", this.image, old?.drafts);
+      if (row) {
+        const { label, attributes = {}, score, confirmed = true } = row;
+        Object.assign(instance, { label, attributes, score, confirmed });
+      }
       return instance;
     });
     const alphas = buffers.slice(update.patches.length);

@@ -75,7 +75,7 @@ export interface Alternatives {
   chosen: number;
 }
 
-/** A change of the document, or all of it. */
+/** A change of the document, or all of it. Without `whole`, `instances` holds only those that changed. */
 export interface Update {
   whole: boolean;
   key: number;
@@ -85,6 +85,7 @@ export interface Update {
   can_undo: boolean;
   can_redo: boolean;
   instances: { id: number; label: string; attributes?: Attributes; score?: number; confirmed?: false }[];
+  order?: { start: number; removed: number; ids: number[] }; // a range of the ids that these replace
   prompts: Prompt[]; // prompts of the selected object
   patches: { id: number; box: Box; soft: boolean }[]; // one buffer each, then one buffer with alpha for each soft one
   alternatives: Alternatives;

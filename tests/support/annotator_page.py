@@ -12,11 +12,12 @@ from support.widget_page import WidgetPage
 
 
 class AnnotatorPage(WidgetPage):
-    """A page with the state that a browser would have: the masks and their alpha."""
+    """A page with the state that a browser would have: the objects, their masks and alpha."""
 
     def __init__(self, widget: Annotator) -> None:
         super().__init__(widget)
         self.masks: dict[int, np.ndarray] = {}
+        self.rows: dict[int, dict[str, Any]] = {}  # The other properties of each object, in painting order.
         self.revision = 0
 
     def receive(self, content: dict[str, Any], buffers: list[bytes]) -> None:
@@ -27,9 +28,14 @@ class AnnotatorPage(WidgetPage):
             return
         assert document["whole"] or document["revision"] == self.revision + 1
         self.revision = document["revision"]
-        known = {} if document["whole"] else self.masks
+        known, rows = ({}, {}) if document["whole"] else (self.masks, self.rows)
+        changed = {entry["id"]: entry for entry in document["instances"]}
+        ids = list(changed if document["whole"] else rows)
+        if order := document.get("order"):
+            ids[order["start"] : order["start"] + order["removed"]] = order["ids"]
+        self.rows = {id: changed[id] if id in changed else rows[id] for id in ids}
         empty = np.zeros((self.widget.session.height, self.widget.session.width), bool)
-        self.masks = {entry["id"]: known.get(entry["id"], empty).copy() for entry in document["instances"]}
+        self.masks = {id: known.get(id, empty).copy() for id in ids}
         patches, soft = document["patches"], [patch for patch in document["patches"] if patch["soft"]]
         for patch, bits in zip(patches, buffers[: len(patches)], strict=True):
             x0, y0, x1, y1 = patch["box"]
@@ -51,7 +57,8 @@ class AnnotatorPage(WidgetPage):
         session = self.widget.session
         masks = {instance.id: instance.mask for instance in session.instances}
         return (
-            set(self.masks) == {entry.id for entry in session.state.entries}
+            [(id, row["label"], row.get("attributes", {})) for id, row in self.rows.items()]
+            == [(entry.id, entry.label, entry.attributes) for entry in session.state.entries]
             and all((mask == masks.get(number, np.zeros_like(mask))).all() for number, mask in self.masks.items())
             and [self.widget.selected, self.widget.label] == [session.selected, self.widget.active_image.label]
             and [self.widget.can_undo, self.widget.can_redo] == [session.can_undo, session.can_redo]

@@ -142,8 +142,10 @@ export class PageKernel {
     this.nextLabel = session.nextLabel;
     this.set({ can_undo: canUndo, can_redo: canRedo, label: session.label, locked: state.locked });
     const { count, chosen } = selected.choice ?? { count: 0, chosen: 0 };
+    const ids = state.entries.map(({ id }) => id);
     const document: Update = {
       whole,
+      order: whole ? undefined : { start: 0, removed: Number.POSITIVE_INFINITY, ids },
       key: this.key,
       revision: ++this.revision,
       selected: state.selected,
