@@ -8,24 +8,53 @@ from pathlib import Path
 
 import nbformat
 
-CELLS = ["import widgets\nw = widgets.annotator()\nw", "g = widgets.gallery()\ng"]
+CELLS = [
+    "import widgets\nw = widgets.annotator()\nw",
+    "i = w.inspect()\ni",
+    "g = widgets.gallery()\ng",
+    "m = widgets.embedding_map()\nm",
+]
 SHINY = """
 import widgets
 from shiny import App, ui
 from shinywidgets import output_widget, render_widget
 
-app_ui = ui.page_fluid(output_widget("w"), output_widget("g"))
+app_ui = ui.page_fluid(*(output_widget(name) for name in "wigm"))
 
 def server(input, output, session):
+    annotator = widgets.annotator()
+
     @render_widget
     def w():
-        return widgets.annotator()
+        return annotator
+
+    @render_widget
+    def i():
+        return annotator.inspect()
 
     @render_widget
     def g():
         return widgets.gallery()
 
+    @render_widget
+    def m():
+        return widgets.embedding_map()
+
 app = App(app_ui, server)
+"""
+SOLARA = """
+import widgets
+import solara
+
+def create():
+    annotator = widgets.annotator()
+    return annotator, annotator.inspect(), widgets.gallery(), widgets.embedding_map()
+
+@solara.component
+def Page():
+    with solara.Column():
+        for widget in solara.use_memo(create, []):
+            solara.display(widget)
 """
 MARIMO = """
 import marimo
@@ -41,10 +70,22 @@ def _():
     return mo, w, widgets
 
 @app.cell
+def _(mo, w):
+    i = mo.ui.anywidget(w.widget.inspect())
+    i
+    return (i,)
+
+@app.cell
 def _(mo, widgets):
     g = mo.ui.anywidget(widgets.gallery())
     g
     return (g,)
+
+@app.cell
+def _(mo, widgets):
+    m = mo.ui.anywidget(widgets.embedding_map())
+    m
+    return (m,)
 
 @app.cell
 def _(mo, w):
@@ -58,12 +99,18 @@ class Host:
     """A program that shows widgets in a page.
 
     Args:
+        title: Its name for readers.
         package: Its name on PyPI.
         command: Starts it; {port} and {folder} are filled in.
+        path: The page, below the server's address.
+        runs_cells: Whether the page shows a notebook whose cells must be run.
     """
 
+    title: str
     package: str
     command: str
+    path: str = "/"
+    runs_cells: bool = False
 
     def write(self, folder: Path) -> None:
         """Write the program into a folder."""
@@ -71,6 +118,7 @@ class Host:
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(nbformat.v4.new_notebook(cells=nodes, metadata={"kernelspec": kernel}), folder / "app.ipynb")
         (folder / "shiny_app.py").write_text(SHINY)
+        (folder / "solara_app.py").write_text(SOLARA)
         (folder / "marimo_app.py").write_text(MARIMO)
 
     def start(self, folder: Path, port: int) -> list[str]:
@@ -78,8 +126,12 @@ class Host:
         return [sys.executable, "-m", *(word.format(port=port, folder=folder) for word in self.command.split())]
 
 
+JUPYTER = "--no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token= --ServerApp.root_dir={folder}"
 HOSTS = {
-    "voila": Host("voila", "voila {folder}/app.ipynb --no-browser --port={port} --Voila.ip=127.0.0.1"),
-    "shiny": Host("shiny", "shiny run {folder}/shiny_app.py --host=127.0.0.1 --port={port}"),
-    "marimo": Host("marimo", "marimo run {folder}/marimo_app.py --headless --no-token --host=127.0.0.1 --port={port}"),
+    "notebook": Host("Notebook 7", "notebook", f"notebook {JUPYTER}", "/notebooks/app.ipynb", runs_cells=True),
+    "nbclassic": Host("nbclassic", "nbclassic", f"nbclassic {JUPYTER}", "/nbclassic/notebooks/app.ipynb", runs_cells=True),
+    "voila": Host("Voila", "voila", "voila {folder}/app.ipynb --no-browser --port={port} --Voila.ip=127.0.0.1"),
+    "solara": Host("Solara", "solara", "solara run {folder}/solara_app.py --no-open --host=127.0.0.1 --port={port}"),
+    "shiny": Host("Shiny for Python", "shiny", "shiny run {folder}/shiny_app.py --host=127.0.0.1 --port={port}"),
+    "marimo": Host("marimo", "marimo", "marimo run {folder}/marimo_app.py --headless --no-token --host=127.0.0.1 --port={port}"),
 }

@@ -7,21 +7,22 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from hosts.apps import HOSTS
+from hosts.table import record
 from support.prerequisites import find_browser
 
 STARTUP_TIMEOUT_S = 120
-REPLY_TIMEOUT_S = 60
+REPLY_TIMEOUT_S = 120  # Enough for two busy cores.
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
+expect.set_options(timeout=1000 * REPLY_TIMEOUT_S)
 
 
 @dataclass
@@ -31,6 +32,27 @@ class OpenHost:
     name: str
     page: Page
     folder: Path
+    address: str
+
+    @property
+    def annotator(self) -> Locator:
+        """The annotator of the page, not the editor of its gallery."""
+        return self.page.locator(".cdw[aria-label='Image annotator']").first
+
+    def load(self) -> None:
+        """Open the page, also again, and run its cells if it is a notebook."""
+        self.page.goto(self.address)
+        if self.name == "notebook":
+            expect(self.page.locator(".jp-Notebook-ExecutionIndicator").first).to_have_attribute("data-status", "idle")
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.get_by_role("menuitem", name="Run All Cells").click()
+        if self.name == "nbclassic":
+            self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected()")
+            self.page.evaluate("Jupyter.notebook.execute_all_cells()")
+
+    def wait_until_ready(self) -> None:
+        """Wait until the annotator can be clicked."""
+        expect(self.annotator.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=1000 * REPLY_TIMEOUT_S)
 
     def state(self) -> dict[str, Any]:
         """Return the state of the annotator in Python."""
@@ -38,11 +60,26 @@ class OpenHost:
 
     def wait_for(self, **expected: Any) -> dict[str, Any]:
         """Wait until the state in Python has these values."""
+        self._wait_until(lambda state: all(state[name] == value for name, value in expected.items()), str(expected))
+        return self.state()
+
+    def wait_for_more(self, area: int) -> int:
+        """Wait until the mask in Python is larger than an area, and return its area."""
+        self._wait_until(lambda state: state["area"] > area, f"more than {area} pixels")
+        return self.state()["area"]
+
+    def _wait_until(self, holds: Callable[[dict[str, Any]], bool], expected: str) -> None:
         deadline = time.monotonic() + REPLY_TIMEOUT_S
-        while any(self.state()[name] != value for name, value in expected.items()):
+        while not holds(self.state()):
             assert time.monotonic() < deadline, f"{self.state()}, not {expected}"
             self.page.wait_for_timeout(100)
-        return self.state()
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Keep the result of every test for the table."""
+    host = item.callspec.params.get("open_host") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    if host and (call.when == "call" or call.excinfo):
+        record(host, item.originalname, call.excinfo is None)
 
 
 @pytest.fixture(scope="session")
@@ -73,15 +110,15 @@ def open_host(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory
     }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(host.start(folder, port), cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
+    server = f"http://127.0.0.1:{port}"
     try:
-        wait_for_server(address, process, folder / "log")
+        wait_for_server(server, process, folder / "log")
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(1000 * REPLY_TIMEOUT_S)
         page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
-        page.goto(address)
-        print(f"\n{request.param} {version(host.package)}")
-        yield OpenHost(request.param, page, folder)
+        open_host = OpenHost(request.param, page, folder, server + host.path)
+        open_host.load()
+        yield open_host
         page.screenshot(path=SCREENSHOTS / f"host-{request.param}.png")
         page.close()
     finally:

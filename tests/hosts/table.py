@@ -1,0 +1,49 @@
+"""Write the table of hosts and features in docs/hosts.md from the results of the last `make test-hosts`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from hosts.apps import HOSTS  # noqa: E402
+
+RESULTS = ROOT / "test-results" / "hosts.json"
+PAGE = ROOT / "docs" / "hosts.md"
+START, END = "<!-- hosts: written by tests/hosts/table.py -->\n", "<!-- end of hosts -->\n"
+FEATURES = ("renders", "click", "keys", "hand tools", "gallery with editor", "inspector", "map", "export", "restart")
+MARKS = {True: "yes", False: "**no**", None: "–"}
+
+
+def record(host: str, test: str, has_passed: bool) -> None:
+    """Keep the result of a test of a host, with the version of the host."""
+    results = read_results()
+    found = results.setdefault(host, {"features": {}})
+    found["version"] = version(HOSTS[host].package)
+    found["features"][test.removeprefix("test_").replace("_", " ")] = has_passed
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1))
+
+
+def read_results() -> dict[str, Any]:
+    """Return the results of all hosts: {host: {version, features: {feature: passed}}}."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the results as a Markdown table."""
+    rows = [("host", "version", *FEATURES), ("---",) * (len(FEATURES) + 2)]
+    for name, host in HOSTS.items():
+        found = results.get(name, {"version": "–", "features": {}})
+        rows.append((host.title, found["version"], *(MARKS[found["features"].get(feature)] for feature in FEATURES)))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    before, _, rest = PAGE.read_text().partition(START)
+    PAGE.write_text(before + START + table(read_results()) + END + rest.partition(END)[2])
