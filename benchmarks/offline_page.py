@@ -3,6 +3,8 @@
 The page is opened from a file in Chromium, offline. Clicks are simulated on the kernel's mask and given to both. The kernel is a session
 with cdnet-lite on one thread, as the page has one.
 
+A long run may be interrupted: with --progress it keeps each finished object in a file, and the next run continues after them.
+
 Usage: python benchmarks/offline_page.py --data GRABCUT --objects 10 --max-clicks 10 --out benchmarks/results/offline_page.json
 """
 
@@ -59,6 +61,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=10, help="objects, spread over the data set")
     parser.add_argument("--max-clicks", type=int, default=10)
     parser.add_argument("--browser", default=os.environ.get("CDWIDGET_CHROMIUM") or shutil.which("chromium"))
+    parser.add_argument("--progress", type=Path, help="file of finished objects (.jsonl), to continue an interrupted run")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -72,7 +75,7 @@ def main() -> None:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         found["first_click"] = measure_first_click(page, Path(folder), objects[0].load()[0])
-        found["clicks"] = compare_clicks(page, Path(folder), objects, options.max_clicks)
+        found["clicks"] = compare_clicks(page, Path(folder), objects, options.max_clicks, options.progress)
         browser.close()
     text = json.dumps(found, indent=1)
     print(text)
@@ -108,45 +111,69 @@ def measure_first_click(page: Page, folder: Path, image: np.ndarray) -> dict[str
     return {name: round(value, 2) for name, value in times.items()} | {"ratio": round(page_click / kernel_click, 2)}
 
 
-def compare_clicks(page: Page, folder: Path, objects: list[Any], max_clicks: int) -> dict[str, Any]:
+def compare_clicks(page: Page, folder: Path, objects: list[Any], max_clicks: int, progress: Path | None) -> dict[str, Any]:
     """Give the same clicks to the page and the kernel, and compare their masks."""
-    path = export_html([one.load()[0] for one in objects], folder / "clicks.html")
-    open_page(page, path)
+    records = [json.loads(line) for line in progress.read_text().splitlines()] if progress and progress.exists() else []
+    if remaining := objects[len(records) :]:
+        open_page(page, export_html([one.load()[0] for one in remaining], folder / "clicks.html"))
     predictor = load_predictor("cdnet-lite", "cpu")
-    agreement: list[float] = []
-    seconds: dict[str, list[float]] = {"page": [], "kernel": []}
-    noc: dict[str, list[int]] = {"page": [], "kernel": []}
-    for number, one in enumerate(objects):
+    for number, one in enumerate(remaining):
         if number:
             page.evaluate("ask('go', { step: 1 })")
             page.evaluate("ask('document', {})")
-        image, gt, ignore = one.load()
-        session = Session(image, predictor)
-        mask, clicks = np.zeros_like(gt), []
-        reached = {"page": max_clicks, "kernel": max_clicks}
-        while len(clicks) < max_clicks and (click := next_click(gt, session.mask, ignore, clicks)) is not None:
-            clicks.append(click)
-            reply = ask_click(page, click, number + 1)
-            paste(mask, reply)
-            since = time.perf_counter()
-            session.apply(click)
-            seconds["kernel"].append(time.perf_counter() - since)
-            seconds["page"].append(reply["ms"] / 1000)
-            agreement.append(iou(mask, session.mask))
-            for name, found in (("page", mask), ("kernel", session.mask)):
-                if reached[name] == max_clicks and iou(found & ~ignore, gt & ~ignore) >= TARGET_IOU:
-                    reached[name] = len(clicks)
-        for name, count in reached.items():
-            noc[name].append(count)
+        record = compare_object(page, one, number + 1, predictor, max_clicks)
+        records.append(record)
+        print(f"{len(records)} of {len(objects)}: {len(record['iou'])} clicks, lowest IoU {min(record['iou']):.4f}", flush=True)
+        if progress:
+            with progress.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+    return summarize(records)
+
+
+def compare_object(page: Page, one: Any, key: int, predictor: Any, max_clicks: int) -> dict[str, Any]:
+    """Give the same clicks on one object to the page and the kernel.
+
+    Returns:
+        For each click the IoU of the two masks and the seconds of both, and the clicks of both until the target IoU.
+    """
+    image, gt, ignore = one.load()
+    session = Session(image, predictor)
+    mask, clicks = np.zeros_like(gt), []
+    agreement: list[float] = []
+    seconds: dict[str, list[float]] = {"page": [], "kernel": []}
+    noc = {"page": max_clicks, "kernel": max_clicks}
+    while len(clicks) < max_clicks and (click := next_click(gt, session.mask, ignore, clicks)) is not None:
+        clicks.append(click)
+        reply = ask_click(page, click, key)
+        paste(mask, reply)
+        since = time.perf_counter()
+        session.apply(click)
+        seconds["kernel"].append(time.perf_counter() - since)
+        seconds["page"].append(reply["ms"] / 1000)
+        agreement.append(iou(mask, session.mask))
+        for name, found in (("page", mask), ("kernel", session.mask)):
+            if noc[name] == max_clicks and iou(found & ~ignore, gt & ~ignore) >= TARGET_IOU:
+                noc[name] = len(clicks)
+    return {"iou": agreement, "seconds": seconds, "noc": noc}
+
+
+def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the agreement, the clicks per object and the times of all objects."""
+    agreement = [value for record in records for value in record["iou"]]
+    seconds = {name: [value for record in records for value in record["seconds"][name]] for name in ("page", "kernel")}
+    half = len(agreement) // 2
     return {
-        "objects": len(objects),
+        "objects": len(records),
         "clicks": len(agreement),
         "iou_mean": round(statistics.mean(agreement), 5),
         "iou_min": round(min(agreement), 5),
         "at_least_0.995": round(sum(value >= 0.995 for value in agreement) / len(agreement), 4),
         "identical": round(sum(value == 1 for value in agreement) / len(agreement), 4),
-        "noc90": {name: round(statistics.mean(counts), 3) for name, counts in noc.items()},
+        "noc90": {name: round(statistics.mean(record["noc"][name] for record in records), 3) for name in ("page", "kernel")},
         "median_s": {name: round(statistics.median(values), 3) for name, values in seconds.items()},
+        "median_s_of_halves": {
+            name: [round(statistics.median(part), 3) for part in (values[:half], values[half:])] for name, values in seconds.items()
+        },
     }
 
 
