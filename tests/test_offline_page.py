@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import cdwidget
-from cdwidget import Instance, Item, Prediction, Session, export_html
+from cdwidget import Annotator, Instance, Item, Prediction, Session, export_html
 from cdwidget.cli.app import app
 from cdwidget.model.view import resize_to_square
 from cdwidget.rle import decode_uncompressed, encode_uncompressed
@@ -216,3 +216,22 @@ def test_the_page_knows_the_actions_of_the_notebook():
     """A new action needs a function in js/src/offline, or a reason here."""
     known = names_in("manual.ts", "export const MANUAL_ACTIONS") | names_in("instances.ts", "export const INSTANCE_ACTIONS")
     assert len(known) > 15 and set(ACTIONS) - known - PREDICTOR_ACTIONS <= NOTEBOOK_ACTIONS
+
+
+def test_a_notebook_saves_the_page_of_the_shown_image_when_asked_for(image, tmp_path, monkeypatch):
+    outputs = []
+    monkeypatch.setattr("cdwidget.widget.offline_page.publish_display_data", outputs.append)
+    monkeypatch.setattr("cdwidget.widget.saved_picture.publish_display_data", lambda *_, **__: None)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    mask = image[..., 0] > 100
+    for offline in (False, True):
+        widget = Annotator(tmp_path / "a.png", GivenPredictor([]), instances=[mask], labels=["cup"], view_only=True, offline=offline)
+        widget._is_notebook = True
+        widget._repr_mimebundle_()
+        widget.close()
+    (output,) = outputs
+    found = re.fullmatch(r'<button onclick="([^"]+)">[^<]+</button><template>(.+)</template>', output["text/html"], re.DOTALL)
+    (tmp_path / "page.html").write_bytes(gzip.decompress(base64.b64decode(found[2])))
+    data = json.loads(parts_of(tmp_path / "page.html")["page"])
+    assert [one["name"] for one in data["images"]] == ["a.png"] and data["traits"]["labels"] == ["cup"]
+    assert np.array_equal(decode_uncompressed(data["images"][0]["instances"][0]["mask"]), mask)

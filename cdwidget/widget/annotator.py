@@ -24,6 +24,7 @@ from cdwidget.widget.colors import object_color
 from cdwidget.widget.encoder import preload_tool
 from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
+from cdwidget.widget.offline_page import display_page
 from cdwidget.widget.operations import THREADED_REQUESTS, annotator_operations
 from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.semantic import class_map
@@ -289,10 +290,8 @@ class Annotator(AnnotatorSettings):
     def on_submit(self, callback: Callback) -> Callback:
         """Call `callback(widget)` when the user submits an image; works as a decorator.
 
-        The page then shows a button for it.
-
-        If the kernel handles messages while a cell runs (JupyterLab 4.4, ipykernel 7), the callback may run in another thread
-        at the same time as the cell.
+        The page then shows a button for it. If the kernel handles messages while a cell runs (JupyterLab 4.4, ipykernel 7), the
+        callback may run in another thread at the same time as the cell.
         """
         return self._register("submit", callback)
 
@@ -387,6 +386,7 @@ class Annotator(AnnotatorSettings):
         self.active_image.encode()
         if self._is_notebook and not self._snapshot:
             self.active_image.listen(self._saved_picture.renew_later)
+        display_page(self, self.active_image.images.shown_item)
         return super()._repr_mimebundle_(**kwargs)
 
     def _draw_snapshot(self) -> np.ndarray:

@@ -94,6 +94,12 @@ class ImageList:
         """The predictor of the open image; None if it was given as a Session."""
         return None if isinstance(self._sources[self.index], Session) else self._predictor
 
+    def shown_item(self) -> Item:
+        """Return the shown image with its objects, as its file if it is one."""
+        path = self._path(self.index)
+        image: Any = self.session.image if path is None or self._reading else path
+        return Item(image, self.session.instances)
+
     @property
     def name(self) -> str:
         """The file name of the open image; "" if it is not a file."""

@@ -7,14 +7,16 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
+from IPython.display import publish_display_data
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from cdwidget.catalogue import Catalogue
@@ -36,6 +38,7 @@ NOTEBOOK_SETTINGS = {
     "tool": NOTEBOOK_TOOLS,
     "locked": (True,),
     "following": (True,),
+    "offline": (True,),
 }  # Values that a page would not use.
 OWN_TRAITS = {*vars(SharedWidget), *vars(AnnotatorSettings)}
 BROWSER_FORMATS = ("JPEG", "PNG", "WEBP")
@@ -48,6 +51,17 @@ HEAD = (
     f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     '<meta name="viewport" content="width=device-width">'
 )
+PAGE_SETTINGS = ("labels", "attributes", "closed_labels", "label_finishes", "colors", "shortcuts", "view_only")  # of a widget
+OPEN_PAGE = """
+const bytes = Uint8Array.from(atob(this.nextElementSibling.content.textContent), (character) => character.charCodeAt(0));
+const frame = document.createElement("iframe");
+frame.style = "width: 100%; height: 640px; border: 0";
+new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text().then((page) => {
+  frame.srcdoc = page;
+  this.replaceWith(frame);
+});
+"""
+OUTPUT = '<button onclick="{script}">Edit without a kernel ({megabytes} MB in this notebook)</button><template>{content}</template>'
 
 
 def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None = None, **traits: Any) -> Path:
@@ -106,6 +120,24 @@ def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None 
             _write_part(file, name, base64.b64encode(content))
         file.write(b"<script>" + _script("offline.js") + b"</script></body></html>\n")
     return path
+
+
+def display_page(widget: AnnotatorSettings, shown_item: Callable[[], Item]) -> None:
+    """Show a button that opens a page for labeling the image of a widget, if it has the setting `offline`.
+
+    The notebook saves the button with the page.
+
+    Args:
+        widget: The annotator, which also gives the settings of the page.
+        shown_item: Returns its image with the objects.
+    """
+    if not (widget.offline and widget._is_notebook):
+        return
+    traits = {name: getattr(widget, name) for name in PAGE_SETTINGS}
+    with TemporaryDirectory() as folder:
+        page = export_html([shown_item()], Path(folder) / "page.html", title="Labels", **traits).read_bytes()
+    content = base64.b64encode(gzip.compress(page)).decode()
+    publish_display_data({"text/html": OUTPUT.format(megabytes=round(len(content) / 1e6), script=escape(OPEN_PAGE), content=content)})
 
 
 def _settings(traits: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class AnnotatorSettings(SharedWidget):
     height = t.Int(None, min=120, allow_none=True, help="height of the image area in CSS pixels; None: from the image's shape").tag(
         sync=True
     )
+    offline = t.Bool(False, help="whether a notebook also saves a page that edits the shown image without a kernel, 10 MB").tag(sync=True)
     can_undo = t.Bool(False, read_only=True, help="whether there is a change to undo").tag(sync=True)
     can_redo = t.Bool(False, read_only=True, help="whether there is a change to redo").tag(sync=True)
 
