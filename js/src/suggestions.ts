@@ -6,6 +6,7 @@ import { Outline } from "./outline";
 export interface Suggestion {
   box: Box; // the smallest box around the mask
   outline: Outline;
+  area: number; // pixels
 }
 
 type SuggestionSource = Pick<ImageDocument, "alternatives" | "current" | "image" | "kernel" | "prompts" | "revision">;
@@ -60,7 +61,8 @@ export class Suggestions {
     if (this.doc.current) bitmap.write(this.doc.current.bitmap);
     bitmap.write(unpack(box, packed));
     const mask = difference(bitmap.box, new Uint8Array(bitmap.bits.length), bitmap.bits);
-    if (mask) this.loaded.set(number, { box: mask.box, outline: new Outline(mask) });
+    const area = bitmap.bits.reduce((sum, bit) => sum + bit, 0);
+    if (mask) this.loaded.set(number, { box: mask.box, outline: new Outline(mask), area });
     else this.failed = this.prompt;
     this.changed();
   }

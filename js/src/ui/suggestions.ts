@@ -2,6 +2,7 @@
 import { type Box, EMPTY_BOX, union } from "../bitmap";
 import { toScreen } from "../camera";
 import { h } from "../dom";
+import type { Outline } from "../outline";
 import { Suggestions } from "../suggestions";
 import type { DocumentHost, FocusHost, LabelHost, Part, StageHost } from "./host";
 import { paintOutlined } from "./thumbnails";
@@ -20,11 +21,10 @@ export function suggestionStrip(host: DocumentHost & StageHost & FocusHost & Pic
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isOver = true; // whether the time after the last step is over
 
-  function picture(number: number, box: Box): HTMLElement {
+  function picture(number: number, box: Box, outline: Outline): HTMLElement {
     const side = String(Math.round(SIDE_PX * Math.max(1, devicePixelRatio || 1)));
     const canvas = h("canvas", { width: side, height: side, "aria-hidden": "true" });
-    const { outline } = suggestions.loaded.get(number) ?? {};
-    if (outline && doc.current) paintOutlined(canvas, doc, box, outline, host.color(doc.current));
+    if (doc.current) paintOutlined(canvas, doc, box, outline, host.color(doc.current));
     return h(
       "button",
       {
@@ -72,8 +72,8 @@ export function suggestionStrip(host: DocumentHost & StageHost & FocusHost & Pic
     if (painted === state && !wasHidden) return;
     painted = state;
     const box = [...loaded.values()].map((one) => one.box).reduce(union, EMPTY_BOX);
-    const numbers = [...loaded.keys()].sort((a, b) => a - b);
-    element.replaceChildren(...numbers.map((number) => picture(number, box)));
+    const bySize = [...loaded].sort(([, a], [, b]) => a.area - b.area);
+    element.replaceChildren(...bySize.map(([number, { outline }]) => picture(number, box, outline)));
     if (wasHidden || loaded.size < (doc.alternatives.count ?? 0)) place();
   }
 
