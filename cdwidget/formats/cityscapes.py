@@ -225,7 +225,7 @@ def _draw(item: Item, base: Path, height: int, width: int, classes: ClassIds) ->
             name = instance.label + GROUP if is_group else instance.label
             polygons.append({"label": name, "polygon": bridged_polygon(instance.mask).tolist()})
     kinds = np.where(numbers >= ID_FACTOR, numbers // ID_FACTOR, numbers).astype(np.uint8)
-    pictures = {INSTANCES: numbers, CLASSES: kinds, COLORS: colors}
+    pictures: dict[str, np.ndarray] = {INSTANCES: numbers, CLASSES: kinds, COLORS: colors}
     for ending, pixels in pictures.items():
         yield base.with_name(base.name + ending), to_png(Image.fromarray(pixels))
     content = {"imgHeight": height, "imgWidth": width, "objects": polygons}

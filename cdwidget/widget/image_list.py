@@ -97,7 +97,7 @@ class ImageList:
     def shown_item(self) -> Item:
         """Return the shown image with its objects, as its file if it is one."""
         path = self._path(self.index)
-        image: Any = self.session.image if path is None or self._reading else path
+        image: Any = self.session.image if path is None or self.reader.options(self.index) else path
         return Item(image, self.session.instances)
 
     @property

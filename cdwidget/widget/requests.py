@@ -15,6 +15,8 @@ from cdwidget.widget.transport import Operation, Reply
 class Host(Protocol):
     """The members of a widget that its requests use."""
 
+    view_only: bool
+
     def send_state(self, key: str) -> None:
         """Send a trait again."""
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 from cdwidget.images import Window
 from cdwidget.images.raster import Raster
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.images import MAX_OVERVIEW_PIXELS, encode_image
+from cdwidget.widget.requests import Host
 from cdwidget.widget.transport import Operation, Reply
-
-
-class Host(Protocol):
-    """The members of a widget that its requests use."""
-
-    view_only: bool
 
 
 class WindowRequests:
