@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"tools/"},
     {"layers", "previews", "tags"},
     {"document"},
-    {"object_selection", "similar", "image_window"},
+    {"object_selection", "similar", "suggestions", "image_window"},
     {"viewer", "viewer_host"},
     {"ui/"},
     {"view"},
