@@ -191,6 +191,7 @@ NOTEBOOK_REQUESTS = {
     *("superpixels", "scissors"),  # They need OpenCV.
     *("similar", "reject_similar", "take_similar", "copy_previous", "follow_previous"),  # They need the network in Python.
     *("take_over", "tile"),  # The page shows images whole and is the only one that edits.
+    *("window", "preview_window", "set_window"),  # Its images have 8 bits.
 }
 NOTEBOOK_ACTIONS = {"superpixel", "matte", "snap", "paste", "add_to_class", "set_track_ids", "confirm"}
 PREDICTOR_ACTIONS = {"click", "stroke", "box", "alternative"}

@@ -2,7 +2,7 @@
 import type { Action, Prompt } from "./actions";
 import { type Box, difference, type Patch, unpack } from "./bitmap";
 import { EditQueue } from "./edit_queue";
-import { Draft, Instance } from "./instance";
+import { Draft, type Instance, updateInstances } from "./instance";
 import { type Fields, Kernel, Listeners, type Offer, type Reply, reportRevision } from "./kernel";
 import { type Flash, flashOf } from "./layers";
 import { Outline } from "./outline";
@@ -15,6 +15,7 @@ import {
   type AnnotatorTraits,
   type ImageInfo,
   type ImageReply,
+  type ImageRequest,
   type Update,
   WATCHED_TRAITS,
 } from "./traits";
@@ -226,10 +227,7 @@ export class ImageDocument {
   }
 
   /** Go to another image, and wait until its objects are here. Returns whether objects are to be followed into it. */
-  async changeImage(
-    op: "go" | "goto" | "submit" | "skip" | "take_over" | "set_window",
-    fields: Fields = {},
-  ): Promise<boolean> {
+  async changeImage(op: ImageRequest, fields: Fields = {}): Promise<boolean> {
     const isDecision = op === "submit" || op === "skip";
     const reply = await this.kernel.run<ImageReply>(op, isDecision ? { ...fields, key: this.image.key } : fields);
     if (!reply) return false;
@@ -375,20 +373,7 @@ export class ImageDocument {
     this.alternatives = update.alternatives;
     this.change = null;
     this.previewedAction = null;
-    const known = new Map(this.instances.map((instance) => [instance.id, instance]));
-    const rows = new Map(update.instances.map((row) => [row.id, row]));
-    const ids = [...(update.whole ? rows : known).keys()];
-    if (update.order) ids.splice(update.order.start, update.order.removed, ...update.order.ids);
-    this.instances = ids.map((id) => {
-      const old = known.get(id);
-      const row = rows.get(id);
-      const instance = old && !update.whole ? old : new Instance(id, "", this.image, old?.drafts);
-      if (row) {
-        const { label, attributes = {}, score, confirmed = true } = row;
-        Object.assign(instance, { label, attributes, score, confirmed });
-      }
-      return instance;
-    });
+    this.instances = updateInstances(this.instances, update, this.image);
     const alphas = buffers.slice(update.patches.length);
     for (const [i, { id, box, soft }] of update.patches.entries()) {
       const alpha = soft ? (alphas.shift() ?? null) : null;

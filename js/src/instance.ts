@@ -5,6 +5,7 @@ import { Bitmap, type Box, difference, EMPTY_BOX, isEmpty, type Patch, union } f
 import type { Size } from "./camera";
 import { context2d } from "./dom";
 import { Outline } from "./outline";
+import type { Update } from "./traits";
 
 const MAX_SOFT_PIXELS = 16_000_000; // a larger matte is shown as its mask
 const INSIDE = 1; // values of a draft; 0 is unpainted
@@ -182,4 +183,26 @@ export class Instance {
     this.border.touch(change?.box ?? EMPTY_BOX, this.pixels);
     return change;
   }
+}
+
+/** Return the objects after an update, before its patches are written: those that it keeps, and new ones. */
+export function updateInstances(
+  instances: Instance[],
+  { whole, order, instances: rows }: Update,
+  image: Size,
+): Instance[] {
+  const known = new Map(instances.map((instance) => [instance.id, instance]));
+  const changed = new Map(rows.map((row) => [row.id, row]));
+  const ids = [...(whole ? changed : known).keys()];
+  if (order) ids.splice(order.start, order.removed, ...order.ids);
+  return ids.map((id) => {
+    const old = known.get(id);
+    const row = changed.get(id);
+    const instance = old && !whole ? old : new Instance(id, "", image, old?.drafts);
+    if (row) {
+      const { label, attributes = {}, score, confirmed = true } = row;
+      Object.assign(instance, { label, attributes, score, confirmed });
+    }
+    return instance;
+  });
 }

@@ -91,7 +91,10 @@ export interface Update {
   alternatives: Alternatives;
 }
 
-/** The reply to a request that may show another image. */
+/** A request that may show another image, or the same one in another way. */
+export type ImageRequest = "go" | "goto" | "submit" | "skip" | "take_over" | "set_window";
+
+/** Its reply. */
 export interface ImageReply {
   key: number; // key of the image that is shown now
   passed?: string[]; // problems of images that were passed over

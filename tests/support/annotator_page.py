@@ -18,13 +18,13 @@ class AnnotatorPage(WidgetPage):
         super().__init__(widget)
         self.masks: dict[int, np.ndarray] = {}
         self.rows: dict[int, dict[str, Any]] = {}  # The other properties of each object, in painting order.
-        self.revision = 0
+        self.revision: int | None = None  # None until the page has the whole document.
 
     def receive(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         """Keep a message, and paste its patches into the masks."""
         super().receive(content, buffers)
         document = (content.get("result") or {}).get("document")
-        if not document:
+        if not document or (self.revision is None and not document["whole"]):
             return
         assert document["whole"] or document["revision"] == self.revision + 1
         self.revision = document["revision"]
