@@ -10,6 +10,9 @@ from PIL import Image
 
 import cdwidget
 from cdwidget import Catalogue, Instance, Item, Prelabel
+from cdwidget.batch.examples import collect_examples, load_examples
+from cdwidget.examples import ExamplePredictor
+from cdwidget.masks import bbox
 from support.token_predictor import SQUARE_PX, BrightPredictor, bright_squares
 
 CORNERS = [[(8, 8), (40, 40)], [(8, 40), (40, 8), (40, 40)], []]  # of the squares in each image
@@ -63,3 +66,20 @@ def test_an_example_whose_image_is_missing_is_left_out(catalogue: Catalogue, tmp
     catalogue.set_status(1, "accepted")
     assert cdwidget.run(job, catalogue, progress=False).done == 3
     assert [corners(catalogue, item) for item in (1, 2, 3)] == [sorted(found) for found in CORNERS]
+
+
+def test_rejected_instances_are_examples_of_other_objects(catalogue: Catalogue) -> None:
+    catalogue.set_status(1, "accepted")
+    cdwidget.run(Prelabel("example", BrightPredictor(), label="cup"), catalogue, progress=False)
+    (rejected,) = [row for row in catalogue.query("new", "cup", of="instances") if row.item == 1]
+    catalogue.set_status([rejected.id], "rejected", of="instances")
+    stored = collect_examples(catalogue, "cup")
+    assert [one.is_accepted for one in stored] == [True, False]
+    with pytest.MonkeyPatch.context() as patch:
+        others = []
+        patch.setattr(ExamplePredictor, "add_other", lambda self, image, mask: others.append(bbox(mask)[:2]))
+        load_examples(BrightPredictor(), stored)
+    assert others == [(40, 40)]
+    cdwidget.run(Prelabel("example", BrightPredictor(), label="cup"), catalogue, progress=False)
+    assert len(catalogue.query("rejected", "cup", of="instances")) == 1  # It is not proposed again.
+    assert corners(catalogue, 1) == [(8, 8), (40, 40)]

@@ -1,4 +1,4 @@
-"""Accepted instances of a catalogue as examples, for the job that proposes objects like them."""
+"""Accepted and rejected instances of a catalogue as examples, for the job that proposes objects like the accepted ones."""
 
 from __future__ import annotations
 
@@ -10,32 +10,45 @@ from cdwidget.examples import ExamplePredictor
 from cdwidget.images.remote import load_image
 from cdwidget.predictor import Predictor
 
-MAX_EXAMPLES = 20  # More cost time, and hardly change the proposals.
+MAX_EXAMPLES = 20  # accepted and rejected ones each. More cost time, and hardly change the proposals.
 
 
 class StoredExample(NamedTuple):
-    """An accepted instance: the path of its image, and its mask as compressed run lengths of (height, width) pixels."""
+    """An accepted or rejected instance.
+
+    Attributes:
+        path: The path of its image.
+        counts: Its mask as compressed run lengths.
+        size: Height and width in pixels.
+        is_accepted: Whether it is accepted; a rejected one is an example of other objects.
+    """
 
     path: str
     counts: str
     size: tuple[int, int]
+    is_accepted: bool
 
 
 def collect_examples(catalogue: Catalogue, label: str) -> tuple[StoredExample, ...]:
-    """Return accepted instances with a label, at most MAX_EXAMPLES, the largest first.
+    """Return accepted and rejected instances with a label, at most MAX_EXAMPLES each, the largest first.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If none is accepted.
     """
-    rows = catalogue.query("accepted", label, "-area", where=[("area", ">", 0)], limit=MAX_EXAMPLES, of="instances")
-    if not rows:
+    accepted = _instances(catalogue, label, "accepted")
+    if not accepted:
         raise ValueError(f"{catalogue.path} has no accepted instance with the label {label!r} as an example; accept one first")
+    return (*accepted, *_instances(catalogue, label, "rejected"))
+
+
+def _instances(catalogue: Catalogue, label: str, status: str) -> list[StoredExample]:
+    rows = catalogue.query(status, label, "-area", where=[("area", ">", 0)], limit=MAX_EXAMPLES, of="instances")
     found = []
     for row in cast(list[InstanceRow], rows):
         item = catalogue.item(row.item)
         counts = [record.counts for record in item.records if record.number == row.number]  # Empty if it was deleted since.
-        found += [StoredExample(str(item.path), each, item.size) for each in counts if item.size]
-    return tuple(found)
+        found += [StoredExample(str(item.path), each, item.size, status == "accepted") for each in counts if item.size]
+    return found
 
 
 def load_examples(predictor: Predictor, stored: Sequence[StoredExample]) -> ExamplePredictor:
@@ -44,14 +57,15 @@ def load_examples(predictor: Predictor, stored: Sequence[StoredExample]) -> Exam
     Examples without a readable image are left out.
 
     Raises:
-        ValueError: If none can be read.
+        ValueError: If no accepted one can be read.
     """
     examples, problems = ExamplePredictor(predictor), []
     for one in stored:
+        add = examples.add if one.is_accepted else examples.add_other
         try:
-            examples.add(load_image(one.path), rle.decode(one.counts, *one.size))
+            add(load_image(one.path), rle.decode(one.counts, *one.size))
         except (OSError, ValueError) as error:
-            problems.append(f"{one.path}: {error}")
-    if len(problems) == len(stored):
+            problems += [f"{one.path}: {error}"] if one.is_accepted else []
+    if len(problems) == sum(one.is_accepted for one in stored):
         raise ValueError(f"no example can be read ({'; '.join(problems[:1])}); restore its image, or accept another instance")
     return examples

@@ -91,11 +91,26 @@ class ExamplePredictor:
         Raises:
             ValueError: If the mask is empty or has another size than the image.
         """
+        self._examples.append(self._describe(image, mask))
+        self._candidates = None
+
+    def add_other(self, image: np.ndarray, mask: np.ndarray) -> None:
+        """Add an example of other objects, such as a proposal that was rejected earlier.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            mask: The object, bool (H, W), not empty.
+
+        Raises:
+            ValueError: If the mask is empty or has another size than the image.
+        """
+        self._rejected.append(self._describe(image, mask).descriptor)
+
+    def _describe(self, image: np.ndarray, mask: np.ndarray) -> Example:
         if mask.shape != image.shape[:2] or not mask.any():
             raise ValueError(f"an example needs a mask with pixels of the image's size {image.shape[:2]}; this one has shape {mask.shape}")
         self._set_image(image)
-        self._examples.append(describe(self._predictor, mask))
-        self._candidates = None
+        return describe(self._predictor, mask)
 
     def reject(self, proposal: Proposal) -> None:
         """Count a proposal as an example of other objects.
