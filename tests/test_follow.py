@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import cdwidget
-from cdwidget.examples.follow import Flow, FollowedFrame, Follower, follow
+from cdwidget.examples.flow import Flow
+from cdwidget.examples.follow import FollowedFrame, Follower, follow
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, iou
 from cdwidget.predictor import Prediction, QualityEstimate, Tokens
@@ -35,18 +36,20 @@ class ColorPredictor:
         return Prediction(prior > 0.5, prior)
 
 
-class ConstantQuality:
-    """Estimates one IoU for the masks of the first image, and another one for all later masks."""
+class ColorQuality:
+    """Estimates one IoU for red and blue masks of the first image, another one for those of later images, and 0 for other masks."""
 
     def __init__(self, later: float = 0.9) -> None:
         self.iou, self.later, self.images = 0.9, later, 0
 
     def set_image(self, image: np.ndarray) -> None:
+        self.image = image.astype(int)
         self.images += 1
         self.iou = 0.9 if self.images == 1 else self.later
 
     def estimate(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> QualityEstimate:
-        return QualityEstimate(self.iou, self.iou, np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32))
+        found = self.iou if abs(self.image[mask] @ np.array([1, 0, -1])).mean() > 50 else 0.0
+        return QualityEstimate(found, found, np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32))
 
     def embed(self, mask: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -69,7 +72,7 @@ def scene(**centers: tuple[int, int] | None) -> tuple[np.ndarray, dict[str, np.n
 
 
 def follow_scenes(frames: Sequence[np.ndarray], instances: Sequence[Instance], quality: float = 0.9) -> list[FollowedFrame]:
-    return list(follow(list(frames), instances, ColorPredictor(), quality=ConstantQuality(quality)))
+    return list(follow(list(frames), instances, ColorPredictor(), quality=ColorQuality(quality)))
 
 
 def test_moving_objects_keep_their_identity() -> None:
@@ -98,9 +101,33 @@ def test_an_object_that_disappears_is_lost_with_its_last_mask_and_the_others_go_
 
 
 def test_a_low_estimated_quality_loses_the_object() -> None:
-    image, masks = scene(red=(40, 40))
-    frames = follow_scenes([image, image], [Instance(masks["red"])], quality=0.3)
+    (image, masks), (covered, _) = scene(red=(40, 40)), scene(red=(40, 40), blue=(58, 40))
+    frames = follow_scenes([image, covered], [Instance(masks["red"])], quality=0.3)
     assert [one.score for one in frames[1].lost] == [pytest.approx(0.4 / 1.0)] and not frames[1].instances
+
+
+class RedQuality(ColorQuality):
+    """Estimates the fraction of a mask that is red."""
+
+    def estimate(self, mask: np.ndarray, others: Sequence[np.ndarray] = ()) -> QualityEstimate:
+        found = float((self.image[mask][:, 0] > 150).mean())
+        return QualityEstimate(found, found, np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32))
+
+
+def test_a_part_that_becomes_hidden_is_left_out() -> None:
+    (image, masks), (covered, after) = scene(red=(40, 40)), scene(red=(40, 40), blue=(56, 40))
+    follower = Follower(ColorPredictor(), RedQuality())
+    follower.start(image, [Instance(masks["red"])])
+    found = follower.advance(covered).instances[0].mask
+    visible = masks["red"] & ~after["blue"]
+    assert iou(masks["red"], visible) < 0.8 and iou(found, visible) > 0.9
+
+
+def test_images_are_encoded_only_where_the_flow_is_inconsistent() -> None:
+    predictor = ColorPredictor()
+    scenes = [scene(red=(30 + 2 * step, 40)) for step in range(3)]
+    frames = list(follow([image for image, _ in scenes], [Instance(scenes[0][1]["red"])], predictor, quality=ColorQuality()))
+    assert not hasattr(predictor, "image") and iou(frames[2].instances[0].mask, scenes[2][1]["red"]) > 0.85
 
 
 def test_an_unreadable_image_is_reported_and_passed_over(tmp_path: Path) -> None:
@@ -109,7 +136,7 @@ def test_an_unreadable_image_is_reported_and_passed_over(tmp_path: Path) -> None
     for path, (image, _) in zip(paths, scenes):
         cv2.imwrite(str(path), image[..., ::-1])
     paths[1].write_bytes(b"no image")
-    frames = list(follow(tmp_path, [Instance(scenes[0][1]["red"], id=3)], ColorPredictor(), quality=ConstantQuality()))
+    frames = list(follow(tmp_path, [Instance(scenes[0][1]["red"], id=3)], ColorPredictor(), quality=ColorQuality()))
     assert "1.png" in frames[1].problem and not frames[1].instances and not frames[1].lost
     assert [one.id for one in frames[2].instances] == [3] and iou(frames[2].instances[0].mask, scenes[2][1]["red"]) > 0.85
 
@@ -124,7 +151,7 @@ def test_an_image_of_another_size_loses_all_objects() -> None:
 
 def test_corrected_objects_are_followed_on() -> None:
     (first, masks), (second, _), (third, moved) = scene(red=(30, 30)), scene(red=(32, 30)), scene(red=(34, 30))
-    follower = Follower(ColorPredictor(), ConstantQuality())
+    follower = Follower(ColorPredictor(), ColorQuality())
     follower.start(first, [Instance(np.roll(masks["red"], 20, 0), id=1)])
     follower.advance(second)
     follower.start(second, [Instance(np.roll(masks["red"], 2, 1), id=1)])
@@ -136,11 +163,11 @@ def test_what_cannot_be_followed_is_an_error() -> None:
     with pytest.raises(ValueError, match="must agree"):
         follow_scenes([image], [Instance(masks["red"][:50])])
     with pytest.raises(ValueError, match="empty"):
-        next(follow([], [], ColorPredictor(), quality=ConstantQuality()))
+        next(follow([], [], ColorPredictor(), quality=ColorQuality()))
     with pytest.raises(ValueError, match="no tokens"):
-        next(follow([image], [], object(), quality=ConstantQuality()))  # type: ignore[arg-type]
+        next(follow([image], [], object(), quality=ColorQuality()))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="start"):
-        Follower(ColorPredictor(), ConstantQuality()).advance(image)
+        Follower(ColorPredictor(), ColorQuality()).advance(image)
 
 
 def test_flow_is_not_trusted_where_something_appears() -> None:

@@ -19,7 +19,7 @@ from cdwidget.session import Accept, Delete, Paste, SetTrackIds
 from cdwidget.tools import Brush
 from cdwidget.widget import previous
 from support.annotator_page import AnnotatorPage
-from test_follow import ColorPredictor, ConstantQuality, scene
+from test_follow import ColorPredictor, ColorQuality, scene
 
 
 class TwinPredictor(ColorPredictor):
@@ -32,7 +32,7 @@ class TwinPredictor(ColorPredictor):
 
 @pytest.fixture(autouse=True)
 def _constant_quality(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previous, "load_quality_model", ConstantQuality)
+    monkeypatch.setattr(previous, "load_quality_model", ColorQuality)
 
 
 def annotator(folder: Path, count: int = 3, **options: Any) -> Annotator:
@@ -167,13 +167,12 @@ def test_objects_are_not_followed_again_after_undo_nor_into_an_image_with_object
 
 def test_an_unconfirmed_object_is_still_compared_with_the_image_where_it_was_confirmed() -> None:
     scenes = [scene(red=(30 + 2 * step, 30))[0] for step in range(3)]
-    follower = Follower(ColorPredictor(), ConstantQuality())
+    follower = Follower(ColorPredictor(), ColorQuality())
     follower.start(scenes[0], [Instance(scene(red=(30, 30))[1]["red"], id=1)])
-    reference = follower._tracks[0].reference
     follower.start(scenes[1], follower.advance(scenes[1]).instances)
-    assert follower._tracks[0].reference is reference
+    assert follower._tracks[0].image is scenes[0]
     follower.start(scenes[1], [replace(one, confirmed=True) for one in follower.current().instances])
-    assert follower._tracks[0].reference is not reference
+    assert follower._tracks[0].image is scenes[1]
 
 
 def test_the_masks_of_objects_can_be_copied(tmp_path: Path) -> None:

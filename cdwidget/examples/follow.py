@@ -18,6 +18,7 @@ from cdwidget.click_simulation import core_distance
 from cdwidget.default_predictor import load_predictor, load_quality_model
 from cdwidget.detections import as_instances
 from cdwidget.examples.affinity import Sources, example_sources, join_sources, similarity
+from cdwidget.examples.flow import Flow
 from cdwidget.images import list_images, read_image
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox
@@ -28,13 +29,11 @@ from cdwidget.session import Entry
 Tracked = TypeVar("Tracked", Instance, Entry)
 
 MIN_CERTAINTY = 0.66  # Below it, an object is lost.
-FLOW_SIDE_PX = 512  # Longer side of the images between which flow is computed.
-MAX_FLOW_ERROR = 0.004  # Largest disagreement of forward and backward flow, as a fraction of the image diagonal.
-MAX_RELATIVE_FLOW_ERROR = 0.05  # Further disagreement allowed, as a fraction of the flow.
-MIN_FLOW_SIDE_PX = 16  # Shorter side of the images between which flow is computed.
 MIN_REDRAWN_SHARE = 0.03  # CDNet predicts if this fraction of the object and its surroundings has no consistent flow.
 SURROUNDINGS = 0.15  # Width of the surroundings of an object, as a fraction of the side of its box.
 QUALITY_OFFSET = 0.1  # Added to both probabilities of a ratio, so that small ones, whose difference says little, have one near 1.
+MIN_GOOD_RATIO = 0.95  # A moved mask with this quality, relative to the confirmed one's, is kept as it is.
+MAX_UNCHECKED_FRAMES = 5  # The quality is estimated at least in every fifth frame.
 MIN_OBJECT_PX = 16  # Smaller masks count as lost.
 MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its last confirmed area is lost.
 
@@ -75,21 +74,27 @@ class _Track:
     Attributes:
         instance: The object in the last frame to which it was followed.
         prob: Its mask there, before it is thresholded, float32 (H, W) in [0, 1].
-        area: Its confirmed area in pixels.
-        quality: The estimated probability that the confirmed mask is good.
-        similarity: The mean similarity of the confirmed mask to its own tokens.
-        reference: Its tokens where it was confirmed last.
-        recent: Its tokens in that frame.
+        image: The image where it was confirmed.
+        mask: Its mask there.
+        certainty: The certainty at the last check.
+        unchecked: Number of frames since then.
+        quality: The estimated probability that the confirmed mask is good; None until it is needed.
+        tokens: The tokens of the confirmed object; None until they are needed.
+        similarity: The mean similarity of the confirmed mask to them.
+        recent: The tokens of the object in the last frame where CDNet predicted it; None before.
         lost: The object with its certainty when it was lost; None while it is followed.
     """
 
     instance: Instance
     prob: np.ndarray
-    area: int
-    quality: float
-    similarity: float
-    reference: Sources
-    recent: Sources
+    image: np.ndarray
+    mask: np.ndarray
+    certainty: float = 1.0
+    unchecked: int = 0
+    quality: float | None = None
+    tokens: Sources | None = None
+    similarity: float = 0.0
+    recent: Sources | None = None
     lost: Instance | None = None
 
     def lose(self, mask: np.ndarray, certainty: float) -> None:
@@ -115,7 +120,8 @@ class Follower:
         self._predictor, self._quality, self._min_certainty = predictor, quality, min_certainty
         self._image: np.ndarray | None = None
         self._tracks: list[_Track] = []
-        self._encoded: tuple[np.ndarray, Tokens, np.ndarray] | None = None
+        self._predictor_image: np.ndarray | None = None
+        self._encoded: list[tuple[np.ndarray, Tokens, np.ndarray]] = []  # The last two images, with their tokens and their mean.
 
     def start(self, image: np.ndarray, instances: Sequence[Instance]) -> None:
         """Set the objects to follow; call it again with corrected objects to follow those.
@@ -133,8 +139,6 @@ class Follower:
             if instance.mask.shape != image.shape[:2]:
                 raise ValueError(f"a mask is {instance.mask.shape} but the image {image.shape[:2]} (rows, columns); they must agree")
         known = {track.instance.track_id: track for track in self._tracks} if image is self._image else {}
-        tokens, center = self._encode(image)
-        self._quality.set_image(image)
         self._image = image
         self._tracks = []
         for instance in with_track_ids(instances):
@@ -142,7 +146,7 @@ class Follower:
             if track and not instance.confirmed and track.lost is None and np.array_equal(track.instance.mask, instance.mask):
                 self._tracks.append(track)
             elif instance.mask.any():
-                self._tracks.append(self._new_track(instance, tokens, center))
+                self._tracks.append(_Track(instance, instance.mask.astype(np.float32), image, instance.mask))
 
     def advance(self, image: np.ndarray) -> FollowedFrame:
         """Follow the objects into the next image.
@@ -160,11 +164,9 @@ class Follower:
             raise ValueError("there are no objects to follow; call start with the first image first")
         followed = [track for track in self._tracks if track.lost is None]
         if followed and image.shape == self._image.shape:
-            self._quality.set_image(image)
-            tokens, center = self._encode(image)
             flow = Flow.between(self._image, image)
             for track in followed:
-                self._follow(track, flow, tokens, center)
+                self._follow(track, image, flow)
         for track in self._tracks:
             if (track.lost or track.instance).mask.shape != image.shape[:2]:
                 track.lose(resize_mask((track.lost or track.instance).mask, *image.shape[:2]), 0.0)
@@ -176,57 +178,101 @@ class Follower:
         instances = [track.instance for track in self._tracks if track.lost is None]
         return FollowedFrame(instances, [track.lost for track in self._tracks if track.lost is not None])
 
-    def _new_track(self, instance: Instance, tokens: Tokens, center: np.ndarray) -> _Track:
-        sources = example_sources(tokens, center, instance.mask, ~instance.mask)
-        similar = float(_to_pixels(similarity(tokens, center, sources), instance.mask)[instance.mask].mean())
-        quality = self._quality.estimate(instance.mask).good_probability
-        return _Track(instance, instance.mask.astype(np.float32), instance.area, quality, similar, sources, sources)
+    def _sources(self, track: _Track) -> Sources:
+        """Return the tokens of an object where it was confirmed and in the last frame where CDNet predicted it."""
+        if track.tokens is None:
+            tokens, center = self._encode(track.image)
+            track.tokens = example_sources(tokens, center, track.mask, ~track.mask)
+            track.similarity = float(_to_pixels(similarity(tokens, center, track.tokens), track.mask)[track.mask].mean())
+        return join_sources([track.tokens, track.recent or track.tokens])
 
-    def _follow(self, track: _Track, flow: Flow, tokens: Tokens, center: np.ndarray) -> None:
-        similar = _to_pixels(similarity(tokens, center, join_sources([track.reference, track.recent])), track.prob)
-        prob = self._redraw(flow.move(track.prob), flow.is_consistent, similar)
+    def _follow(self, track: _Track, image: np.ndarray, flow: Flow) -> None:
+        """Follow one object into an image."""
+        prob = flow.move(track.prob)
+        near = _surroundings(prob > 0.5)
+        unknown = near & ~flow.is_consistent
+        track.unchecked += 1
+        if np.count_nonzero(unknown) >= MIN_REDRAWN_SHARE * np.count_nonzero(near):
+            prob, track.certainty = self._redraw(track, image, prob, unknown)
+            track.unchecked = 0
+        elif track.unchecked >= MAX_UNCHECKED_FRAMES:
+            track.certainty = self._quality_ratio(track, image, prob > 0.5)
+            track.unchecked = 0
         mask = prob > 0.5
-        certainty = 0.0
-        if np.count_nonzero(mask) >= max(MIN_OBJECT_PX, MIN_AREA_SHARE * track.area):
-            quality = self._quality.estimate(mask).good_probability
-            quality_ratio = (quality + QUALITY_OFFSET) / (track.quality + QUALITY_OFFSET)
-            certainty = min(1.0, quality_ratio, float(similar[mask].mean()) / max(track.similarity, 1e-6))
+        certainty = track.certainty if _is_large(mask, track) else 0.0
         if certainty < self._min_certainty:
             track.lose(track.instance.mask, certainty)
             return
         track.prob = prob
         track.instance = replace(track.instance, mask=mask, score=certainty, alpha=None, confirmed=False)
-        track.recent = example_sources(tokens, center, mask, ~mask)
 
-    def _redraw(self, moved: np.ndarray, is_consistent: np.ndarray, similar: np.ndarray) -> np.ndarray:
-        """Predict the mask again where the flow is inconsistent.
+    def _redraw(self, track: _Track, image: np.ndarray, moved: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, float]:
+        """Draw the mask where the flow is inconsistent: as the flow moves it, hidden, or as CDNet predicts it.
+
+        The candidate with the highest estimated quality is taken. If the moved mask is good, there are no others.
 
         Args:
+            track: The object.
+            image: The image.
             moved: The mask of the last frame, moved by the flow, float32 (H, W) in [0, 1].
-            is_consistent: Where the flow can be trusted, bool (H, W).
-            similar: The similarity of each pixel to the object, float32 (H, W) in [0, 1].
+            unknown: Where the flow is inconsistent, bool (H, W).
 
         Returns:
-            The mask, float32 (H, W) in [0, 1].
+            The mask, float32 (H, W) in [0, 1], and its certainty.
         """
-        near = _surroundings(moved > 0.5)
-        unknown = near & ~is_consistent
+        ratio = self._quality_ratio(track, image, moved > 0.5)
+        if ratio >= MIN_GOOD_RATIO:
+            return moved, ratio
+        sources = self._sources(track)
+        tokens, center = self._encode(image)
+        similar = _to_pixels(similarity(tokens, center, sources), moved)
+        candidates = [moved, np.where(unknown, np.float32(0), moved), self._predict(image, moved, unknown, similar)]
+        ratios = [ratio, *(self._quality_ratio(track, image, prob > 0.5) for prob in candidates[1:])]
+        best = int(np.argmax(ratios))
+        mask = candidates[best] > 0.5
+        if not mask.any():
+            return candidates[best], 0.0
+        track.recent = example_sources(tokens, center, mask, ~mask)
+        return candidates[best], min(ratios[best], float(similar[mask].mean()) / max(track.similarity, 1e-6))
+
+    def _predict(self, image: np.ndarray, moved: np.ndarray, unknown: np.ndarray, similar: np.ndarray) -> np.ndarray:
+        """Return the moved mask with CDNet's prediction where the flow is inconsistent, float32 (H, W) in [0, 1]."""
         prior = np.where(unknown, similar, moved).astype(np.float32)
-        if np.count_nonzero(unknown) < MIN_REDRAWN_SHARE * np.count_nonzero(near) or not (prior > 0.5).any():
+        if not (prior > 0.5).any():
             return prior
         known = (prior > 0.5) & ~unknown
         depth = core_distance(known if known.any() else prior > 0.5)
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        self._set_image(image)
         predicted = self._predictor.predict([Click(float(x), float(y))], prior).prob
         return np.where(unknown, predicted, moved).astype(np.float32)
 
+    def _quality_ratio(self, track: _Track, image: np.ndarray, mask: np.ndarray) -> float:
+        """Return the estimated probability that a mask is good, relative to the confirmed one's, at most 1."""
+        if not _is_large(mask, track):
+            return 0.0
+        if track.quality is None:
+            self._quality.set_image(track.image)
+            track.quality = self._quality.estimate(track.mask).good_probability
+        self._quality.set_image(image)
+        quality = self._quality.estimate(mask).good_probability
+        return min(1.0, (quality + QUALITY_OFFSET) / (track.quality + QUALITY_OFFSET))
+
     def _encode(self, image: np.ndarray) -> tuple[Tokens, np.ndarray]:
-        """Encode an image; return its tokens and their mean. The last image is not encoded again."""
-        if self._encoded is None or image is not self._encoded[0]:
+        """Encode an image; return its tokens and their mean. The last two images are not encoded again."""
+        for encoded, tokens, center in self._encoded:
+            if encoded is image:
+                return tokens, center
+        self._set_image(image)
+        tokens = self._predictor.tokens((0, 0, image.shape[1], image.shape[0]))
+        center = tokens.features.mean((0, 1))
+        self._encoded = [*self._encoded[-1:], (image, tokens, center)]
+        return tokens, center
+
+    def _set_image(self, image: np.ndarray) -> None:
+        if image is not self._predictor_image:
             self._predictor.set_image(image)
-            tokens = self._predictor.tokens((0, 0, image.shape[1], image.shape[0]))
-            self._encoded = image, tokens, tokens.features.mean((0, 1))
-        return self._encoded[1:]
+            self._predictor_image = image
 
 
 def follow(
@@ -276,50 +322,14 @@ def follow(
         yield follower.advance(image)
 
 
-@dataclass(frozen=True, eq=False)
-class Flow:
-    """Optical flow between two images of one size.
-
-    Attributes:
-        sources: Column and row in the earlier image of each pixel of the later one, float32 (H, W, 2).
-        is_consistent: Whether the flow back to the earlier image agrees with the flow from it, bool (H, W).
-    """
-
-    sources: np.ndarray
-    is_consistent: np.ndarray
-
-    @staticmethod
-    def between(earlier: np.ndarray, later: np.ndarray) -> Flow:
-        """Compute the flow between two images, uint8 (H, W, 3), of one size."""
-        height, width = later.shape[:2]
-        factor = min(1.0, FLOW_SIDE_PX / max(height, width))
-        size = max(MIN_FLOW_SIDE_PX, round(width * factor)), max(MIN_FLOW_SIDE_PX, round(height * factor))
-        grays = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (earlier, later)]
-        first, second = (cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in grays)
-        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        backward, forward = dis.calc(second, first, None), dis.calc(first, second, None)
-        target = _grid(*size) + backward
-        error = np.linalg.norm(backward + cv2.remap(forward, target, None, cv2.INTER_LINEAR), axis=2)
-        inside = ((target >= 0) & (target <= np.array(size) - 1)).all(2)
-        agrees = inside & (error <= MAX_FLOW_ERROR * np.hypot(*size) + MAX_RELATIVE_FLOW_ERROR * np.linalg.norm(backward, axis=2))
-        scale = np.array([width / size[0], height / size[1]], np.float32)
-        full = cv2.resize(backward, (width, height), interpolation=cv2.INTER_LINEAR) * scale
-        is_consistent = cv2.resize(agrees.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-        return Flow(_grid(width, height) + full, is_consistent)
-
-    def move(self, values: np.ndarray) -> np.ndarray:
-        """Move values of the earlier image, float32 (H, W), to the later one; 0 where they come from outside."""
-        return cv2.remap(values, self.sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-
-
-def _grid(width: int, height: int) -> np.ndarray:
-    """Return the column and row of each pixel, float32 (H, W, 2)."""
-    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)
-
-
 def _to_pixels(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Return values of tokens, float32 (rows, columns), resized to an image like an array (H, W)."""
     return cv2.resize(values, like.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _is_large(mask: np.ndarray, track: _Track) -> bool:
+    """Return whether a mask is large enough to be the object of a track."""
+    return bool(np.count_nonzero(mask) >= max(MIN_OBJECT_PX, MIN_AREA_SHARE * np.count_nonzero(track.mask)))
 
 
 def _surroundings(mask: np.ndarray) -> np.ndarray:
