@@ -84,6 +84,13 @@ def test_accept_writes_and_opens_the_next(page: GalleryPage, catalogue: Catalogu
     assert [action["type"] for action in catalogue.history(2)[0].detail["actions"]] == ["brush"]
 
 
+def test_an_instance_without_a_label_opens_in_the_editor(catalogue: Catalogue) -> None:
+    catalogue.set_label([2, 3], "")
+    page = GalleryPage(Gallery(catalogue, ScriptedPredictor(square(1, 1))))
+    assert page.request("edit", instance=3)["result"]["id"] == 3
+    assert page.widget.editor is not None and page.widget.editor.labels == ["cat", "dog"] and session(page).label == ""
+
+
 def test_a_click_in_the_editor(page: GalleryPage, catalogue: Catalogue) -> None:
     page.request("edit", instance=1)
     assert page.widget.editor is not None

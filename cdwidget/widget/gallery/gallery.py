@@ -358,7 +358,7 @@ class Gallery(GallerySettings):
         self.editor_state.prefetch(lambda: next((self.tiles.rows([following])[0] for following in self._next_ids(id)), None))
 
     def _create_editor(self, session: Session) -> Editor:
-        return Editor(session, autosave=True, labels=self.catalogue.labels(), opacity=self.opacity)
+        return Editor(session, autosave=True, labels=[label for label in self.catalogue.labels() if label], opacity=self.opacity)
 
     def _close_editor(self) -> None:
         self._editor = None

@@ -6,9 +6,9 @@ const known = { occluded: [true], pose: ["left", "2"], lanes: [1, 2] };
 
 test("every known value is offered, both values of a flag, and the removal", () => {
   expect(attributeTexts(known)).toEqual([
-    ...["occluded: true", "occluded: false", "occluded:"],
-    ...["pose: left", "pose: 2", "pose:"],
-    ...["lanes: 1", "lanes: 2", "lanes:"],
+    ...["occluded: true", "occluded: false", "occluded: –"],
+    ...["pose: left", "pose: 2", "pose: –"],
+    ...["lanes: 1", "lanes: 2", "lanes: –"],
   ]);
 });
 
@@ -18,6 +18,7 @@ test.each([
   ["lanes: 3", { name: "lanes", value: 3 }],
   ["  note :  a: b ", { name: "note", value: "a: b" }],
   ["pose:", { name: "pose", value: null }],
+  ["pose: –", { name: "pose", value: null }],
   ["pose", null],
   [": left", null],
 ])("%j means %j", (text, attribute) => {

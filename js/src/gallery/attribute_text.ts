@@ -7,13 +7,14 @@ export interface Attribute {
 }
 type Known = Readonly<Record<string, readonly AttributeValue[]>>;
 
+const NONE = "–"; // in place of a value: removes the attribute
 const FLAGS: readonly AttributeValue[] = [true, false];
 
 /** Return a text for each known value; a flag has both, and each attribute can be removed. */
 export function attributeTexts(known: Known): string[] {
   return Object.entries(known).flatMap(([name, values]) => {
     const isFlag = values.every((value) => typeof value === "boolean");
-    return [...(isFlag ? FLAGS : values).map((value) => `${name}: ${value}`), `${name}:`];
+    return [...(isFlag ? FLAGS : values).map((value) => `${name}: ${value}`), `${name}: ${NONE}`];
   });
 }
 
@@ -21,7 +22,7 @@ export function attributeTexts(known: Known): string[] {
 export function parseAttribute(text: string, known: Known): Attribute | null {
   const [, name, typed] = /^\s*([^:]+?)\s*:\s*(.*?)\s*$/.exec(text) ?? [];
   if (!name) return null;
-  if (!typed) return { name, value: null };
+  if (!typed || typed === NONE) return { name, value: null };
   const listed = known[name]?.find((value) => String(value) === typed);
   if (listed !== undefined) return { name, value: listed };
   if (typed === "true" || typed === "false") return { name, value: typed === "true" };

@@ -125,6 +125,7 @@ export function details(host: QueueHost & FocusedRowHost & LabelColorHost): Part
     instance.hidden = !row;
     reasons.replaceChildren(...reasonLines(row));
     if (!row) return;
+    swatch.hidden = row.objects !== null;
     swatch.style.setProperty("--swatch", host.color(row.label));
     setText(label, labelText(row));
     const confidence = row.confidence === null ? "" : ` · confidence ${formatScore(row.confidence)}`;

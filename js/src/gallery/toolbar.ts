@@ -73,7 +73,7 @@ export function toolbar(
   const clearPart = staticPart(clear, () => {
     clear.hidden = !isFiltered(queue.model);
   });
-  const parts = [
+  const filters = [
     group("Order", orderControl(host)),
     group(
       "Filters",
@@ -88,7 +88,8 @@ export function toolbar(
       clearPart,
     ),
     problemsPanel(host),
-    staticPart(h("span", { class: "cdw-spacer" })),
+  ];
+  const actions = [
     group("Decision", button("accept"), button("reject"), button("skip"), button("undo")),
     group("Labels", panels.label, panels.attribute, panels.add_tag),
     group("Display", button("heat"), button("peek"), displayPopover(host)),
@@ -97,11 +98,12 @@ export function toolbar(
   const element = h(
     "div",
     { class: "cdw-toolbar cdw-head", role: "toolbar", "aria-label": "List" },
-    ...parts.map((part) => part.element),
+    ...filters.map((part) => part.element),
+    h("div", { class: "cdw-actions" }, ...actions.map((part) => part.element)),
   );
   return {
     element,
-    refresh: () => refreshAll(parts),
+    refresh: () => refreshAll([...filters, ...actions]),
     search() {
       search.element.focus();
       search.element.select();

@@ -39,6 +39,7 @@ const LABEL_COLORS = [
   "#84cc16",
   "#ec4899",
 ];
+const UNLABELED_COLOR = "#8a929c";
 const MOVES: Record<string, (grid: Grid, index: number, count: number) => number> = {
   ArrowLeft: (_, index) => index - 1,
   ArrowRight: (_, index) => index + 1,
@@ -136,6 +137,7 @@ export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCo
   }
 
   color(label: string): string {
+    if (!label) return UNLABELED_COLOR;
     const index = this.queue.choices.labels.indexOf(label);
     return LABEL_COLORS[Math.max(0, index) % LABEL_COLORS.length];
   }

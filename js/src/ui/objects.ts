@@ -283,7 +283,8 @@ function objectList(host: Host): Part {
   function refresh() {
     refreshAll([newButton, ...buttons]);
     refreshStops();
-    bar.hidden = newButton.element.hidden = !doc.isEditable;
+    bar.hidden = !doc.isEditable;
+    newButton.element.hidden = !doc.isEditable || (!!doc.current && !doc.current.outline); // the row of the new object is as high
     for (const [id, { element: row }] of known) row.classList.toggle("cdw-hovered", id === objects.hovered);
     const all = [...doc.instances].reverse();
     const states = all.map(stateOf);
