@@ -36,6 +36,20 @@ def test_the_path_connects_two_points_along_the_edge_between_them(image, window,
     assert np.abs(straight[:, 1] - wavy(straight[:, 0])).max() > 20  # Without the edge, the path would be here.
 
 
+def test_points_near_an_edge_snap_to_it(image):
+    scissors = Scissors(image)
+    anchor, target = (200.5, float(wavy(200.5))), (370.25, float(wavy(370.25)) + 10)
+    path = scissors.path(anchor, target, snap=15)
+    assert dist(path[-1], target) <= 15 and np.abs(sample(path)[:, 1] - wavy(sample(path)[:, 0])).max() < 2.5
+    assert scissors.path(anchor, target, snap=5)[-1] == target  # The edge is farther away.
+    alone = scissors.path(target, target, snap=15)
+    assert abs(alone[-1][1] - wavy(alone[-1][0])) < 2.5
+    assert scissors.path(anchor, (300.0, 60.0), snap=15)[-1] == (300.0, 60.0)  # Noise is no edge.
+    assert scissors.path(anchor, (900.0, -50.0), snap=15)[-1] == (900.0, -50.0)
+    with pytest.raises(ValueError, match="snap is -1 pixels; allowed are 0 to 256"):
+        scissors.path(anchor, target, snap=-1)
+
+
 def test_a_path_does_not_depend_on_earlier_paths(image):
     pairs = [
         ((200.5, 250.0), (300.0, 260.0)),

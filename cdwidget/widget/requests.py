@@ -85,16 +85,16 @@ class Requests:
         height, width = labels.shape
         return {"width": width, "height": height, "count": count}, [labels.astype("<i4").tobytes()]
 
-    def scissors(self, points: list[list[float]], window: float) -> Reply:
+    def scissors(self, points: list[list[float]], window: float, snap: float = 0.0) -> Reply:
         """Return the path along edges between two points: {path}.
 
-        It is searched in a window of `window` pixels around the first point.
+        It is searched in a window of `window` pixels around the first point, and ends at an edge up to `snap` pixels from the second.
         """
         session = self._active.session
         if self._scissors is None or self._scissors[0] is not session:
             self._scissors = session, Scissors(session.image)
         (x0, y0), (x1, y1) = points
-        return {"path": self._scissors[1].path((x0, y0), (x1, y1), window)}, []
+        return {"path": self._scissors[1].path((x0, y0), (x1, y1), window, snap)}, []
 
     def sources(self) -> Reply:
         """Return the source of each pixel of the selected instance: {box} and uint8.

@@ -10,6 +10,8 @@ declare module "../actions" {
 const CLOSE_RADIUS_PX = 9; // CSS pixels around the first point, where a click closes the path
 const DRAG_THRESHOLD_PX = 6; // CSS pixels: a longer drag also fixes a point at its end
 const WINDOW_PX = 640; // CSS pixels, side of the window around a point in which edges are followed
+const SNAP_PX = 10; // CSS pixels up to which a point moves to an edge
+const MAX_SNAP = 256; // image pixels, the largest distance that Python allows
 const MIN_WINDOW = 32; // image pixels, the smallest window that Python allows
 const FIXED_PATH_DISTANCE = 0.4; // fraction of the window: older parts of the path stay as they are
 
@@ -23,9 +25,12 @@ export const lasso: Tool = {
   *gesture(context, down) {
     const add = adds(context, down);
     const window = Math.max(MIN_WINDOW, 2 ** Math.ceil(Math.log2(WINDOW_PX / context.scale)));
-    const start = inImage(context, down);
+    const snap = Math.min(MAX_SNAP, SNAP_PX / context.scale);
+    const isFree = (event: ToolEvent) => event.shift || context.settings.straight;
+    let start = inImage(context, down);
     const pieces: Point[][] = []; // fixed parts of the path; each continues where the previous one ends
     let proposal: Point[] = [];
+    let proposedFor: Point | null = null; // the pointer for which the kernel has found the proposal, whose end may be at an edge near it
     let pressed = down;
     let isActive = true;
     const anchor = () => pieces[pieces.length - 1]?.at(-1) ?? start;
@@ -49,15 +54,28 @@ export const lasso: Tool = {
     async function propose(event: ToolEvent) {
       const here = inImage(context, event);
       const from = anchor();
-      if (!proposal.length || event.shift || context.settings.straight) proposal = [here];
+      if (!proposal.length || isFree(event)) proposal = [here];
       show();
-      if (event.shift || context.settings.straight || isNear(here, from, 1)) return;
-      const reply = await context.requestLatest<{ path: Point[] }>("scissors", { points: [from, here], window });
+      if (isFree(event) || isNear(here, from, 1)) return;
+      const reply = await context.requestLatest<{ path: Point[] }>("scissors", { points: [from, here], window, snap });
       if (!isActive || !reply || anchor() !== from) return;
       proposal = reply.result.path.slice(1);
+      proposedFor = here;
       const far = Math.max(Math.abs(here[0] - from[0]), Math.abs(here[1] - from[1])) > FIXED_PATH_DISTANCE * window;
       const half = proposal.length >> 1;
       if (far && half) pieces.push(proposal.splice(0, half));
+      show();
+    }
+
+    /** Move the first point to an edge near it. */
+    async function snapStart() {
+      const reply = await context.requestLatest<{ path: Point[] }>("scissors", {
+        points: [start, start],
+        window,
+        snap,
+      });
+      if (!isActive || !reply || pieces.length) return;
+      start = reply.result.path.at(-1) ?? start;
       show();
     }
 
@@ -66,12 +84,15 @@ export const lasso: Tool = {
       const here = inImage(context, event);
       const last = proposal.at(-1) ?? anchor();
       const closing = closes(here);
-      const piece = isNear(last, here, 0) ? proposal : [...proposal, here];
+      const isSnapped = !isFree(event) && proposedFor !== null && isNear(proposedFor, here, SNAP_PX);
+      const piece = isSnapped || isNear(last, here, 0) ? proposal : [...proposal, here];
       if (piece.length && !isNear(anchor(), here, 1)) pieces.push(piece);
       proposal = [];
+      proposedFor = null;
       return closing;
     }
 
+    if (!isFree(down)) void snapStart();
     try {
       for (let event = yield; ; event = yield) {
         if (event.type === "move") void propose(event);

@@ -265,3 +265,37 @@ test.each(["polygon", "lasso"])("%s: Enter with too few points leaves it open", 
     },
   ]);
 });
+
+test("lasso: points snap to the edges that the kernel finds near them, except with Shift", async () => {
+  const replies: unknown[] = [];
+  const requestLatest: ToolContext["requestLatest"] = async (_op, fields) => {
+    replies.push(fields);
+    const [from, [x, y]] = (fields as { points: [[number, number], [number, number]] }).points;
+    const path = [from, [x + 0.25, y]]; // the edge is a quarter of a pixel, 5 CSS pixels, to the right
+    return { result: { path }, buffers: [] } as never;
+  };
+  const { actions, driver } = drive(TOOLS.lasso, [{ type: "down", x: 2, y: 2 }], {}, { requestLatest });
+  const click = async (x: number, y: number, shift = false) => {
+    driver.send({ type: "move", x, y, shift });
+    await new Promise((resolve) => setTimeout(resolve));
+    driver.send({ type: "down", x, y, shift });
+    driver.send({ type: "up", x, y, shift });
+  };
+  driver.send({ type: "up", x: 2, y: 2 });
+  await new Promise((resolve) => setTimeout(resolve));
+  await click(12, 2);
+  await click(12, 10);
+  await click(4, 10, true);
+  driver.send({ type: "key", x: 4, y: 10, key: "Enter" });
+  expect(replies).toMatchObject([{ snap: 0.5 }, { snap: 0.5 }, { snap: 0.5 }]);
+  expect(actions).toMatchObject([
+    {
+      points: [
+        [2.25, 2],
+        [12.25, 2],
+        [12.25, 10],
+        [4, 10],
+      ],
+    },
+  ]);
+});
