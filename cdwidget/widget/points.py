@@ -129,7 +129,8 @@ def by_label(catalogue: Catalogue, ids: np.ndarray) -> Legend:
     names = [main.get(id) for id in ids.tolist()]
     counts = Counter(name for name in names if name is not None)
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
-    index = {name: number for number, name in enumerate(catalogue.labels())}
+    numbered = sorted(catalogue.labels(), key=lambda name: not name)  # No label comes last: the gallery does not count it.
+    index = {name: number for number, name in enumerate(numbered)}
     listed = ranked[: len(CLASS_COLORS)] if len(ranked) <= len(CLASS_COLORS) else ranked[: len(CLASS_COLORS) - 1]
     free = iter([color for color in CLASS_COLORS if color not in {CLASS_COLORS[index[name] % len(CLASS_COLORS)] for name in listed}])
     taken: set[str] = set()

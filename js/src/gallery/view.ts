@@ -138,7 +138,7 @@ export class GalleryView implements GalleryHost, GridHost, EditorHost, GalleryCo
 
   color(label: string): string {
     if (!label) return UNLABELED_COLOR;
-    const index = this.queue.choices.labels.indexOf(label);
+    const index = this.queue.choices.labels.filter(Boolean).indexOf(label); // as in the editor
     return LABEL_COLORS[Math.max(0, index) % LABEL_COLORS.length];
   }
 
