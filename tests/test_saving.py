@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import threading
 from pathlib import Path
@@ -14,6 +16,7 @@ from PIL import Image
 from traitlets import TraitError
 
 from cdwidget.formats import FORMATS, read, write
+from cdwidget.formats.io import open_replacement
 from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
@@ -158,6 +161,14 @@ def test_an_error_names_the_unwritable_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"so the previous file is kept: '.*out\.npz'"):
         write("npz", [Item(photo(tmp_path), [Instance(LEFT_HALF)])], target)
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_an_error_names_the_file_also_if_closing_it_fails(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left.*a\.json"), open_replacement(tmp_path / "a.json") as file:
+        file.write(b"1")
+        os.close(file.fileno())  # So that the file cannot be closed either, as on a full disk.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_deleted_journal_loses_no_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

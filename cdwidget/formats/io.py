@@ -45,15 +45,17 @@ def open_replacement(path: Path) -> Iterator[BinaryIO]:
         with replacing() as replacement:
             with naming_file(path):
                 file = replacement.draft(path).open("wb")
-            with file:
-                try:
-                    yield file
-                except OSError as error:
-                    if error.errno is None or error.filename is not None:  # The error is about another file, and names it.
-                        raise
-                    with naming_file(path):
-                        raise
+            try:
+                yield file
                 with naming_file(path):
+                    file.close()
+            except OSError as error:
+                if error.errno is None or error.filename is not None:  # The error is about another file, and names it.
+                    raise
+                with naming_file(path):
+                    raise
+            finally:
+                with suppress(OSError):  # Closing it writes what a full disk has refused.
                     file.close()
     except BaseException:
         if is_new_folder:
