@@ -45,6 +45,11 @@ def test_import_stats_and_export(folder: Path) -> None:
     assert len(Catalogue("labels.db")) == 2
 
 
+def test_a_wrong_path_leaves_no_empty_catalogue(folder: Path) -> None:
+    code, output = invoke("import", "labels.db", "coco", "missing.json")
+    assert code != 0 and "missing.json" in output and not (folder / "labels.db").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
