@@ -58,26 +58,12 @@ def change_labels(connection: sqlite3.Connection, change: LabelChange, user: str
     (count,) = connection.execute("SELECT count(*) FROM chosen").fetchone()
     if not count and classes in (None, before):
         return 0
-    (bulk,) = connection.execute("SELECT ifnull(max(bulk), 0) + 1 FROM changes WHERE bulk IS NOT NULL").fetchone()
-    now, detail = time(), json.dumps({**change.detail, "instances": count})
-    sql = "INSERT INTO changes (at, who, what, detail, before, bulk) VALUES (?, ?, ?, ?, ?, ?)"
     renamed = {str(label): change.label for label in change.values} if change.is_rename else {}
-    connection.execute(sql, (now, user, change.action, detail, json.dumps({"classes": before, "renamed": renamed}), bulk))
-    connection.execute(
-        """INSERT INTO changes (item, at, who, what, detail, before, bulk)
-            SELECT item, ?, ?, ?, ?, json_object('status', items.status, 'instances',
-                json_group_object(cast(number AS TEXT), json_object('label', label))), ?
-            FROM chosen JOIN items ON items.id = item GROUP BY item""",
-        (now, user, change.action, json.dumps(change.detail), bulk),
-    )
+    now = time()
+    _record(connection, change, user, now, {"classes": before, "renamed": renamed}, count)
     connection.execute("UPDATE instances SET label = ? WHERE id IN (SELECT id FROM chosen)", (change.label,))
     if not (change.is_rename or change.keeps_scores):
-        connection.execute("DELETE FROM scores WHERE instance IN (SELECT id FROM chosen)")
-        connection.execute("UPDATE instances SET score = NULL WHERE score IS NOT NULL AND id IN (SELECT id FROM chosen)")
-        connection.execute(
-            """UPDATE items SET score = (SELECT max(score) FROM instances WHERE item = items.id)
-            WHERE score IS NOT NULL AND id IN (SELECT item FROM chosen)"""
-        )
+        _delete_scores(connection)
     connection.execute(
         "UPDATE items SET version = version + 1, drawn = drawn + ?, changed = ? WHERE id IN (SELECT item FROM chosen)",
         (not change.is_rename, now),
@@ -88,6 +74,33 @@ def change_labels(connection: sqlite3.Connection, change: LabelChange, user: str
         _rename_fields(connection, renamed)
     connection.execute("DROP TABLE temp.chosen")
     return int(count)
+
+
+def _record(
+    connection: sqlite3.Connection, change: LabelChange, user: str, now: float, before: Mapping[str, object], count: int
+) -> None:  # fmt: skip
+    """Add a change of the chosen instances to the history: once as a whole, and once for each item."""
+    (bulk,) = connection.execute("SELECT ifnull(max(bulk), 0) + 1 FROM changes WHERE bulk IS NOT NULL").fetchone()
+    detail = json.dumps({**change.detail, "instances": count})
+    sql = "INSERT INTO changes (at, who, what, detail, before, bulk) VALUES (?, ?, ?, ?, ?, ?)"
+    connection.execute(sql, (now, user, change.action, detail, json.dumps(before), bulk))
+    connection.execute(
+        """INSERT INTO changes (item, at, who, what, detail, before, bulk)
+            SELECT item, ?, ?, ?, ?, json_object('status', items.status, 'instances',
+                json_group_object(cast(number AS TEXT), json_object('label', label))), ?
+            FROM chosen JOIN items ON items.id = item GROUP BY item""",
+        (now, user, change.action, json.dumps(change.detail), bulk),
+    )
+
+
+def _delete_scores(connection: sqlite3.Connection) -> None:
+    """Delete the scores of the chosen instances, which belong to their old labels."""
+    connection.execute("DELETE FROM scores WHERE instance IN (SELECT id FROM chosen)")
+    connection.execute("UPDATE instances SET score = NULL WHERE score IS NOT NULL AND id IN (SELECT id FROM chosen)")
+    connection.execute(
+        """UPDATE items SET score = (SELECT max(score) FROM instances WHERE item = items.id)
+        WHERE score IS NOT NULL AND id IN (SELECT item FROM chosen)"""
+    )
 
 
 def undo_labels(connection: sqlite3.Connection, user: str) -> int:

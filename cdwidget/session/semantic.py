@@ -37,20 +37,35 @@ def add_to_class(document: Document, action: AddToClass) -> Change:
     next_label = label if action.next is None else action.next
     if not pixels.mask.any():
         is_new = not entry.prompts and not pixels.sources.any()
-        return document.change(
-            action,
-            entry.id,
-            state.with_entry(replace(entry, label=next_label)) if is_new else state.without(entry.id).with_new(next_label),
-        )
+        empty = state.with_entry(replace(entry, label=next_label)) if is_new else state.without(entry.id).with_new(next_label)
+        return document.change(action, entry.id, empty)
     others = [other for other in state.entries if other.id != entry.id and document.has_pixels(other.id)]
     same = [other for other in others if label and other.label == label]
-    whole = pixels
-    for other in same:
-        whole = union(whole, document.pixels_of(other.id))
-    differences = []
+    state, differences = _take_pixels(document, [other for other in others if other not in same])
+    if not label:
+        state = state.without(entry.id)
+    elif not same:
+        state = state.with_entry(replace(entry, label=label))
+    else:
+        kept, *merged = same
+        whole = union(pixels, document.pixels_of(kept.id))
+        for other in merged:
+            whole, state = union(whole, document.pixels_of(other.id)), state.without(other.id)
+        state = state.without(entry.id).with_entry(replace(kept, choice=None))
+        differences.append(Difference(kept.id, *document.pixels_of(kept.id).difference(whole)))
+    return document.change(action, entry.id, state.with_new(next_label), *differences)
+
+
+def _take_pixels(document: Document, others: Sequence[Entry]) -> tuple[State, list[Difference]]:
+    """Take the pixels of the selected instance from others.
+
+    Returns:
+        The state without the instances that have lost all pixels, and the changes of those that have lost some.
+    """
+    state, pixels, differences = document.state, document.pixels, []
     for other in others:
         theirs = document.pixels_of(other.id)
-        if other in same or not intersects(theirs.box, pixels.box):
+        if not intersects(theirs.box, pixels.box):
             continue
         taken = theirs.mask & pixels.crop(theirs.box).mask
         if (taken == theirs.mask).all():
@@ -58,17 +73,7 @@ def add_to_class(document: Document, action: AddToClass) -> Change:
         elif taken.any():
             state = state.with_entry(replace(other, choice=None))
             differences.append(Difference(other.id, *theirs.edit(PixelEdit(theirs.box, taken, np.zeros_like(taken)), "command")))
-    for other in same[1:]:
-        state = state.without(other.id)
-    if same:
-        kept = same[0]
-        state = state.without(entry.id).with_entry(replace(kept, choice=None))
-        differences.append(Difference(kept.id, *document.pixels_of(kept.id).difference(whole)))
-    elif label:
-        state = state.with_entry(replace(entry, label=label))
-    else:
-        state = state.without(entry.id)
-    return document.change(action, entry.id, state.with_new(next_label), *differences)
+    return state, differences
 
 
 def merge_into_classes(
