@@ -58,10 +58,12 @@ def test_objects_are_followed_into_a_coco_file(tmp_path: Path) -> None:
 
 
 def test_a_lost_object_is_reported_once_and_not_written(tmp_path: Path) -> None:
-    write_frames(tmp_path / "frames", 3)  # It stays lost in the third.
+    write_frames(tmp_path / "frames", 1)
+    for number in (1, 2):  # It is out of sight, and stays lost.
+        cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), frame(-2 * SIDE)[0][..., ::-1])
     cdwidget.write("coco", [Item(tmp_path / "frames" / "0.png", [Instance(frame(0)[1], "cup")])], tmp_path / "first.json")
     output = run(
-        "follow", tmp_path / "frames", "--instances", tmp_path / "first.json", "-o", tmp_path / "out.json", "--min-certainty", "1",
+        "follow", tmp_path / "frames", "--instances", tmp_path / "first.json", "-o", tmp_path / "out.json", "--min-certainty", "0.99",
     )  # fmt: skip
     assert output.count("'cup' is lost") == 1 and "1.png" in output and "3 images, 1 instances" in output
 
