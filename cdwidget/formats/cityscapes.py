@@ -146,7 +146,7 @@ def _annotation_files(path: Path) -> dict[Path, Path]:
         for kind in KINDS:
             for file in sorted(path.rglob(f"*_{kind}{ending}")):
                 found.setdefault(file.with_name(file.name.removesuffix(ending)), file)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda entry: (entry[0].parent, entry[0].name.rpartition("_")[0])))
 
 
 def _image_of(base: Path, images: Path | None, finder: ImageFinder) -> str | Path:
