@@ -76,7 +76,7 @@ class Evidence(NamedTuple):
         contrast: The same less the similarity of the ring around the mask.
         peak: Contrast of the peak.
         stability: Mean IoU with the other masks that the same prompts gave.
-        area: Less the absolute logarithm of its area relative to the examples'.
+        area: Less the absolute logarithm of its area relative to the nearest example's.
         aspect: The same of its aspect ratio.
         iou: IoU that CDNet expects.
     """
@@ -159,7 +159,7 @@ def find_candidates(predictor: TokenPredictor, size: tuple[int, int], examples: 
         tile_map = similarity(tokens, center, tile_sources) / own[1]
         context = _resize(crop(whole_map, box), *tokens.features.shape[1::-1])
         values = _resize(np.clip((tile_map + context) / 2, 0, 1), MAP_SIDE, MAP_SIDE)
-        search = _TileSearch(predictor, tokens, center, values, shape, float(np.mean([one.area for one in examples])), size)
+        search = _TileSearch(predictor, tokens, center, values, shape, examples, size)
         peaks = [peak for peak in shape.peaks(values, box, MIN_CONTRAST) if _best_tile(peak, box, boxes) == box]
         found += search.run(peaks, known)
     return found
@@ -174,15 +174,17 @@ class _TileSearch:
         center: The mean token of the whole image, float32 (C,).
         similarity: Similarity to the examples in the tile, float32 (MAP_SIDE, MAP_SIDE).
         shape: The mean shape of the examples.
-        area: Their mean area in pixels.
+        examples: The examples.
         size: Height and width of the image in pixels.
     """
 
     def __init__(
-        self, predictor: TokenPredictor, tokens: Tokens, center: np.ndarray, similarity: np.ndarray, shape: Shape, area: float,
-        size: tuple[int, int],
+        self, predictor: TokenPredictor, tokens: Tokens, center: np.ndarray, similarity: np.ndarray, shape: Shape,
+        examples: Sequence[Example], size: tuple[int, int],
     ) -> None:  # fmt: skip
-        self._predictor, self._tokens, self._map, self._shape, self._area, self._size = predictor, tokens, similarity, shape, area, size
+        self._predictor, self._tokens, self._map, self._shape, self._size = predictor, tokens, similarity, shape, size
+        self._areas = [one.area for one in examples]
+        self._aspects = [one.shape.width / one.shape.height for one in examples]
         self._units = normalized_tokens(tokens, center)
 
     def run(self, peaks: list[Peak], known: np.ndarray) -> list[Candidate]:
@@ -221,7 +223,7 @@ class _TileSearch:
         x, y = (click.x - x0) / (x1 - x0), (click.y - y0) / (y1 - y0)
         small = _part_at(prob > 0.5, x, y)
         area = np.count_nonzero(small) / small.size * (x1 - x0) * (y1 - y0)
-        if not MIN_AREA <= area / self._area <= MAX_AREA or self._is_cut(small):
+        if not MIN_AREA * min(self._areas) <= area <= MAX_AREA * max(self._areas) or self._is_cut(small):
             return None
         near = cv2.dilate(small.view(np.uint8), np.ones((3, 3))) > 0
         full = _part_at(_resize(np.where(near, prob, 0), x1 - x0, y1 - y0) > 0.5, x, y)
@@ -239,8 +241,8 @@ class _TileSearch:
             contrast=similar - float(self._map[ring].mean()) if ring.any() else 0,
             peak=peak.contrast,
             stability=stability,
-            area=-abs(log(area / self._area)),
-            aspect=-abs(log(width / height * self._shape.height / self._shape.width)),
+            area=-min(abs(log(area / one)) for one in self._areas),
+            aspect=-min(abs(log(width / height / one)) for one in self._aspects),
             iou=iou,
         )
         return Candidate(patch, (click.x, click.y), _descriptor(self._units, weights), evidence)
