@@ -64,7 +64,7 @@ class RaggedPredictor:
         y, x = np.ogrid[:height, :width]
         dy, dx = (y - height / 2) / height, (x - width / 2) / width
         angle, radius = np.arctan2(dy, dx), np.hypot(dy, dx)
-        ragged = 0.012 * np.sin(97 * angle) + 0.003 * np.sin(389 * angle)
+        ragged = 0.012 * np.sin(97 * angle) + 0.008 * np.sin(389 * angle)
         mask = radius < 0.36 + ragged
         return Prediction(mask, mask.astype(np.float32))
 

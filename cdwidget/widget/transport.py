@@ -27,7 +27,7 @@ from cdwidget.widget.saved_picture import SavedPicture
 Reply = tuple[Any, list[bytes]]  # A result that JSON can hold, and the binary buffers that it refers to.
 Operation = Callable[..., Reply]
 MIN_DEFLATED_BYTES = 4096  # Compressing fewer bytes saves no packet.
-MAX_DEFLATED_SHARE = 0.7  # Of the first bytes. Image files, also as text, do not shrink enough to pay.
+MAX_DEFLATED_SHARE = 0.7  # Of the bytes in the middle. Image files, also as text, do not shrink enough to pay.
 
 
 class SharedWidget(anywidget.AnyWidget):
@@ -188,8 +188,8 @@ class Channel:
 
     def _send(self, request: str | None, reply: Reply) -> None:
         result, buffers = reply
-        deflated = [position for position, buffer in enumerate(buffers) if _pays_to_deflate(buffer)]
-        sent = [zlib.compress(buffer, 1) if position in deflated else buffer for position, buffer in enumerate(buffers)]
+        sent = [_deflate(buffer) for buffer in buffers]
+        deflated = [position for position, buffer in enumerate(buffers) if sent[position] is not buffer]
         self._connection.send({"id": request, "ok": True, "result": result, "deflated": deflated}, buffers=sent)
 
 
@@ -198,10 +198,17 @@ def _start_thread(function: Callable[[], None]) -> None:
     Thread(target=copy_context().run, args=(function,), daemon=True).start()
 
 
-def _pays_to_deflate(buffer: bytes) -> bool:
-    """Return whether a buffer is large enough and its first bytes shrink enough."""
-    sample = buffer[:MIN_DEFLATED_BYTES]
-    return len(buffer) >= MIN_DEFLATED_BYTES and len(zlib.compress(sample, 1)) <= MAX_DEFLATED_SHARE * len(sample)
+def _deflate(buffer: bytes) -> bytes:
+    """Compress a buffer with the strategy that is best for the bytes in its middle; return it as it is if that does not pay."""
+    sample = buffer[len(buffer) // 2 :][:MIN_DEFLATED_BYTES]
+    size, strategy = min((len(_compress(sample, strategy)), strategy) for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE))
+    pays = len(buffer) >= MIN_DEFLATED_BYTES and size <= MAX_DEFLATED_SHARE * len(sample)
+    return _compress(buffer, strategy) if pays else buffer
+
+
+def _compress(buffer: bytes, strategy: int) -> bytes:
+    compressor = zlib.compressobj(1, strategy=strategy)  # Masks shrink more as runs (Z_RLE), and as fast.
+    return compressor.compress(buffer) + compressor.flush()
 
 
 def _is_written_for_users(error: BaseException) -> bool:
