@@ -220,6 +220,8 @@ def test_an_object_of_78_is_one_click_away(crowd: User) -> None:
 
 def test_a_double_click_in_the_list_is_about_the_object_of_its_first_click(crowd: User) -> None:
     w = crowd.pointer.widget
+    w.root.locator(".cdw-row[data-id='75']").click()
+    settle(crowd)
     w.root.locator("[data-command=new]").click()
     settle(crowd)
     w.root.locator(".cdw-row[data-id='76']").locator(".cdw-name").dblclick()
