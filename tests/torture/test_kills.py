@@ -27,6 +27,7 @@ from support.processes import Killed, kill_at_random, run_in_process, slow_down_
 from support.scripted_predictor import IMAGE, RandomPredictor, any_action, snapshot
 
 TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
+MAX_INTERRUPTED_STEPS = 50  # Python ignores an interrupt that arrives while it deletes an object.
 Acknowledge = Callable[[], None]
 
 
@@ -87,8 +88,9 @@ def interrupt_edits(path: Path, seed: int) -> None:
     for _ in range(20):
         with suppress(KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, 0.001 + random.random() * 0.003)
-            while True:
+            for _ in range(MAX_INTERRUPTED_STEPS):
                 step(session, random)
+            signal.setitimer(signal.ITIMER_REAL, 0)
         session.apply(Brush(((5.0, 5.0),), 2.0, not session.mask[5, 5]))
         saved = Session(IMAGE)
         FileJournal(path).restore(saved)
