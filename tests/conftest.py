@@ -15,8 +15,11 @@ LONG_FILES = [
     "test_train.py",
     "test_appearance.py",
     "test_batch_prelabel.py",
+    "test_train_distill.py",
+    "test_batch.py",
+    "test_batch_command.py",
+    "test_onnx.py",
 ]
-LONG_FILES += ["test_train_distill.py", "test_batch.py", "test_batch_command.py", "test_onnx.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
