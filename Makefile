@@ -71,7 +71,7 @@ torture: .venv/.installed
 # One scenario in other programs that show widgets. Not part of `make test`: it installs each of them, and takes several minutes.
 test-hosts: browser
 	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[hosts]'
-	PYTHONPATH=tests $(BIN)/python -m pytest tests/hosts $(PYTEST_ARGS)
+	PYTHONPATH=tests $(BIN)/python -m pytest tests/hosts $(PYTEST_ARGS); status=$$?; $(BIN)/python tests/hosts/table.py; exit $$status
 
 # The Python tests with the lowest versions that pyproject.toml allows, in an environment of its own. Not part of `make test`.
 test-lowest: .venv/.installed

@@ -65,13 +65,14 @@ app = marimo.App()
 def _():
     import marimo as mo
     import widgets
-    w = mo.ui.anywidget(widgets.annotator())
+    annotator = widgets.annotator()
+    w = mo.ui.anywidget(annotator)
     w
-    return mo, w, widgets
+    return annotator, mo, w, widgets
 
 @app.cell
-def _(mo, w):
-    i = mo.ui.anywidget(w.widget.inspect())
+def _(annotator, mo):
+    i = mo.ui.anywidget(annotator.inspect())
     i
     return (i,)
 
@@ -102,15 +103,11 @@ class Host:
         title: Its name for readers.
         package: Its name on PyPI.
         command: Starts it; {port} and {folder} are filled in.
-        path: The page, below the server's address.
-        runs_cells: Whether the page shows a notebook whose cells must be run.
     """
 
     title: str
     package: str
     command: str
-    path: str = "/"
-    runs_cells: bool = False
 
     def write(self, folder: Path) -> None:
         """Write the program into a folder."""
@@ -126,12 +123,9 @@ class Host:
         return [sys.executable, "-m", *(word.format(port=port, folder=folder) for word in self.command.split())]
 
 
-JUPYTER = "--no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token= --ServerApp.root_dir={folder}"
 HOSTS = {
-    "notebook": Host("Notebook 7", "notebook", f"notebook {JUPYTER}", "/notebooks/app.ipynb", runs_cells=True),
-    "nbclassic": Host("nbclassic", "nbclassic", f"nbclassic {JUPYTER}", "/nbclassic/notebooks/app.ipynb", runs_cells=True),
     "voila": Host("Voila", "voila", "voila {folder}/app.ipynb --no-browser --port={port} --Voila.ip=127.0.0.1"),
-    "solara": Host("Solara", "solara", "solara run {folder}/solara_app.py --no-open --host=127.0.0.1 --port={port}"),
+    "solara": Host("Solara", "solara", "solara run {folder}/solara_app.py --production --no-open --host=127.0.0.1 --port={port}"),
     "shiny": Host("Shiny for Python", "shiny", "shiny run {folder}/shiny_app.py --host=127.0.0.1 --port={port}"),
     "marimo": Host("marimo", "marimo", "marimo run {folder}/marimo_app.py --headless --no-token --host=127.0.0.1 --port={port}"),
 }

@@ -40,15 +40,8 @@ class OpenHost:
         return self.page.locator(".cdw[aria-label='Image annotator']").first
 
     def load(self) -> None:
-        """Open the page, also again, and run its cells if it is a notebook."""
+        """Open the page, also again."""
         self.page.goto(self.address)
-        if self.name == "notebook":
-            expect(self.page.locator(".jp-Notebook-ExecutionIndicator").first).to_have_attribute("data-status", "idle")
-            self.page.get_by_role("menuitem", name="Run", exact=True).click()
-            self.page.get_by_role("menuitem", name="Run All Cells").click()
-        if self.name == "nbclassic":
-            self.page.wait_for_function("window.Jupyter?.notebook?.kernel?.is_connected()")
-            self.page.evaluate("Jupyter.notebook.execute_all_cells()")
 
     def wait_until_ready(self) -> None:
         """Wait until the annotator can be clicked."""
@@ -116,7 +109,7 @@ def open_host(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(1000 * REPLY_TIMEOUT_S)
         page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
-        open_host = OpenHost(request.param, page, folder, server + host.path)
+        open_host = OpenHost(request.param, page, folder, server)
         open_host.load()
         yield open_host
         page.screenshot(path=SCREENSHOTS / f"host-{request.param}.png")

@@ -48,9 +48,9 @@ def test_hand_tools(open_host: OpenHost) -> None:
     page.keyboard.press("b")
     box = stage_of(open_host).bounding_box()
     assert box
-    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.8 * box["height"], steps=5)
+    page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
     page.mouse.up()
     open_host.wait_for_more(area)
 
