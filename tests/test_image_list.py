@@ -247,6 +247,11 @@ def test_results_are_saved(tmp_path: Path) -> None:
         widget.save("masks.tiff")
 
 
+def test_an_array_without_objects_has_a_size_in_coco() -> None:
+    (image,) = Annotator(IMAGE, ScriptedPredictor()).to_coco()["images"]
+    assert (image["height"], image["width"]) == IMAGE.shape[:2]
+
+
 def test_an_array_is_written_next_to_its_masks(tmp_path: Path) -> None:
     widget = Annotator([IMAGE, Session(255 - IMAGE, mask=RIGHT_HALF)], ScriptedPredictor(LEFT_HALF))
     widget.apply(Click(1, 1))

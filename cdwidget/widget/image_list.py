@@ -221,7 +221,7 @@ class ImageList:
             path = self._path(index)
             instances = self._instances(index) if path or include_arrays else None
             if instances is not None:
-                item = Item(path or self._array_path(index, images), instances)
+                item = Item(path, instances) if path else self._array_item(index, instances, images)
                 items.append(item.with_window(self.reader.window(index)))
         return items
 
@@ -340,6 +340,11 @@ class ImageList:
         if index in self._closed:
             return bool(self._closed[index].confirmed().packed)
         return isinstance(source, Item) and len(source.instances) > 0
+
+    def _array_item(self, index: int, instances: Sequence[Instance], images: Path | None) -> Item:
+        """Return an image that is not a file, with its size, which an item without a file and masks would lack."""
+        height, width = self.pixels(index).shape[:2]
+        return Item(self._array_path(index, images), instances, {"coco": {"height": height, "width": width}})
 
     def _array_path(self, index: int, images: Path | None) -> Path:
         """Return a name for an image that is not a file, and write it to `images`, if given."""
