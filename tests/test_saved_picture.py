@@ -76,3 +76,14 @@ def test_a_host_without_notebooks_gets_no_picture(outputs: Outputs) -> None:
     assert "application/vnd.jupyter.widget-view+json" in widget._repr_mimebundle_()[0]  # type: ignore[index]
     widget.apply(Click(1, 500))
     assert not outputs and widget.get_state("_snapshot")["_snapshot"] == ""
+
+
+def test_a_closed_widget_renews_its_picture_once_and_no_more(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_picture, "RENEWAL_DELAY_S", 60)
+    widget = open_widget()
+    widget._repr_mimebundle_()
+    widget.apply(Click(1, 500))
+    widget.close()
+    assert [one["is_update"] for one in outputs] == [False, True] and outputs.tint(1)[250:, :100].mean() > 20
+    widget.session.undo()
+    assert widget._saved_picture._timer is None

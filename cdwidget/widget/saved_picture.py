@@ -40,6 +40,7 @@ class SavedPicture:
         self._keep = keep
         self._is_displayed = False
         self._timer: Timer | None = None
+        self._is_closed = False
         self._lock = Lock()
 
     def display(self) -> None:
@@ -50,7 +51,7 @@ class SavedPicture:
     def renew_later(self) -> None:
         """Renew the picture a little later, in a thread; changes until then are drawn at once."""
         with self._lock:
-            if not self._is_displayed or self._timer is not None:
+            if not self._is_displayed or self._is_closed or self._timer is not None:
                 return
             self._timer = Timer(RENEWAL_DELAY_S, copy_context().run, (self.renew,))
             self._timer.daemon = True
@@ -63,6 +64,12 @@ class SavedPicture:
         if timer is not None:
             timer.cancel()
             self._publish(is_update=True)
+
+    def close(self) -> None:
+        """Renew the picture a last time if it is waiting for that."""
+        self.renew()
+        with self._lock:
+            self._is_closed = True
 
     def _publish(self, is_update: bool) -> None:
         picture = self._draw()

@@ -77,6 +77,12 @@ class SharedWidget(anywidget.AnyWidget):
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None
 
+    def close(self) -> None:
+        """Close the widget in every page; its picture in the notebook stays as it is then."""
+        if self.comm is not None:
+            self._saved_picture.close()
+        super().close()
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the widget, and display a picture of it for readers without a kernel, such as GitHub."""
         if self._is_notebook:
