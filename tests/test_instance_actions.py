@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from cdwidget.items import Instance
 from cdwidget.prompts import Click
-from cdwidget.session import SOURCES, Alternative, Duplicate, Merge, Reorder, Session, Snap, Split
+from cdwidget.session import SOURCES, Alternative, Duplicate, Merge, Reorder, Select, Session, Snap, Split
 from cdwidget.tools import Brush
 from cdwidget.widget.transport import change_reply, document_reply
 from support.scripted_predictor import EMPTY_MASK, HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, RandomPredictor, ScriptedPredictor
@@ -283,3 +283,13 @@ def test_values_of_an_instance_are_kept_through_edits():
 def test_values_that_cannot_be_saved_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Session(IMAGE, instances=[Instance(LEFT_HALF, "cat", **values)])
+
+
+def test_merging_confirms_an_object_that_covers_the_other_one() -> None:
+    outer, inner = np.zeros((2, 8, 8), bool)
+    outer[1:7, 1:7], inner[2:4, 2:4] = True, True
+    session = Session(np.zeros((8, 8, 3), np.uint8), instances=[Instance(outer, confirmed=False), Instance(inner)])
+    covering, covered = (one.id for one in session.instances)
+    session.apply(Select(covering))
+    session.apply(Merge(covered))
+    assert [one.confirmed for one in session.instances] == [True]

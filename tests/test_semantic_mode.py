@@ -187,3 +187,52 @@ def test_an_unknown_class_is_refused_if_classes_are_closed() -> None:
 def test_semantic_mode_needs_classes() -> None:
     with pytest.raises(ValueError, match="needs the classes"):
         Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), mode="semantic")
+
+
+def test_objects_that_are_merged_take_no_number_of_others() -> None:
+    page = open_semantic(instances=[Instance(LEFT_HALF, "road")])
+    corner = np.zeros_like(LEFT_HALF)
+    corner[-3:, -3:] = True
+    page.widget.apply(Paste.of([Instance(LEFT_HALF, "road"), Instance(corner, "sky")]))
+    page.widget.select()
+    page.apply("accept")
+    page.apply("relabel", label="road")
+    paint(page, 5.5)
+    page.apply("accept")
+    assert areas(page)["sky"] == 9
+
+
+def followed(mask: np.ndarray, label: str) -> Paste:
+    return Paste.of([Instance(mask, label, confirmed=False)])
+
+
+def confirmed(page: AnnotatorPage) -> dict[str, bool]:
+    return {one.label: one.confirmed for one in page.widget.instances}
+
+
+def test_followed_objects_take_no_pixels_and_are_not_confirmed_by_drawings_next_to_them() -> None:
+    page = open_semantic(instances=[Instance(LEFT_HALF, "road")])
+    page.widget.apply(followed(np.ones_like(LEFT_HALF), "sky"))
+    assert areas(page)["road"] == LEFT_HALF.sum() and confirmed(page) == {"road": True, "sky": False}
+    page.apply("relabel", label="road")
+    paint(page, 12.5)
+    page.apply("accept")
+    assert confirmed(page) == {"road": True, "sky": False}
+
+
+def test_a_followed_object_is_confirmed_by_finishing_or_drawing_but_not_by_looking_at_it() -> None:
+    page = open_semantic()
+    page.widget.apply(followed(RIGHT_HALF, "sky"))
+    sky = page.widget.instances[0].id
+    page.apply("select", instance=sky)
+    page.apply("select")
+    assert confirmed(page) == {"sky": False}
+    page.apply("select", instance=sky)
+    page.apply("accept")
+    assert confirmed(page) == {"sky": True}
+    page.request("undo")
+    page.apply("select")
+    page.apply("relabel", label="sky")
+    paint(page, 12.5)
+    page.apply("accept")
+    assert confirmed(page) == {"sky": True} and len(page.widget.instances) == 1

@@ -244,7 +244,7 @@ class State:
     def with_inserted(self, position: int, entries: Sequence[Entry]) -> State:
         """Return a copy with new entries at a position."""
         by_id = self.by_id.splice(position, 0, [(entry.id, entry) for entry in entries])
-        return replace(self, by_id=by_id, next_id=self.next_id + len(entries))
+        return replace(self, by_id=by_id, next_id=max((self.next_id, *(entry.id + 1 for entry in entries))))
 
 
 def _listed(ids: tuple[int, ...]) -> str:
@@ -369,12 +369,16 @@ class Document:
         return entry.instance(self.pixels_of(entry.id), self.box)
 
     def change(self, action: Action, instance: int, new_state: State, *differences: Difference, progressive: bool = True) -> Change:
-        """Return the change to another state; entries that it does not have lose their pixels, edited ones are confirmed."""
+        """Return the change to another state.
+
+        Entries that it does not have lose their pixels. The instance is confirmed if it was edited, others that lose pixels to it are not.
+        """
         removed = [(id, self.patch(id)) for id in self.state.missing_in(new_state)]
         lost = [Difference(id, patch, patch.blank()) for id, patch in removed]
         real = tuple(difference for difference in (*differences, *lost) if difference.before != difference.after)
-        for entry in (new_state.entry(one.instance) for one in real if self.state.has(one.instance) and new_state.has(one.instance)):
-            new_state = new_state if entry.confirmed else new_state.with_entry(replace(entry, confirmed=True))
+        is_edited = self.state.has(instance) and new_state.has(instance) and any(one.instance == instance for one in real)
+        if is_edited and not new_state.entry(instance).confirmed:
+            new_state = new_state.with_entry(replace(new_state.entry(instance), confirmed=True))
         return Change(action, instance, self.state, replace(new_state), real, progressive)  # Readers compare states by identity.
 
     def with_patches(self, state: State, patches: Mapping[int, Patch]) -> Document:

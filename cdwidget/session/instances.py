@@ -240,7 +240,7 @@ def _merge(document: Document, action: Merge) -> Change:
     if into.id == other.id:
         raise ValueError(f"instance {into.id} is the selected one; merge another instance into it")
     both = union(document.pixels, document.pixels_of(other.id))
-    new_state = state.with_entry(replace(into, choice=None)).without(other.id)
+    new_state = state.with_entry(replace(into, choice=None, confirmed=True)).without(other.id)
     return document.change(action, into.id, new_state, Difference(into.id, *document.pixels.difference(both)))
 
 

@@ -27,7 +27,7 @@ class Paste(Action):
     Args:
         objects: A JSON object each: its `mask`, compressed COCO run lengths of the size of the image, and optionally its `label`,
             `attributes`, `score`, `track_id` and `confirmed`. `Paste.of` makes them from instances.
-        by_class: Add each object that has a label to the instance of its class, and take its pixels from all others.
+        by_class: Add each confirmed object that has a label to the instance of its class, and take its pixels from all others.
     """
 
     objects: tuple[Mapping[str, Any], ...] = field(hash=False)

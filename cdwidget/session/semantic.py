@@ -45,13 +45,13 @@ def add_to_class(document: Document, action: AddToClass) -> Change:
     if not label:
         state = state.without(entry.id)
     elif not same:
-        state = state.with_entry(replace(entry, label=label))
+        state = state.with_entry(replace(entry, label=label, confirmed=True))
     else:
         kept, *merged = same
         whole = union(pixels, document.pixels_of(kept.id))
         for other in merged:
             whole, state = union(whole, document.pixels_of(other.id)), state.without(other.id)
-        state = state.without(entry.id).with_entry(replace(kept, choice=None))
+        state = state.without(entry.id).with_entry(replace(kept, choice=None, confirmed=True))
         differences.append(Difference(kept.id, *document.pixels_of(kept.id).difference(whole)))
     return document.change(action, entry.id, state.with_new(next_label), *differences)
 
@@ -81,7 +81,7 @@ def merge_into_classes(
 ) -> tuple[list[tuple[Entry, Pixels]], State, list[Difference]]:  # fmt: skip
     """Add objects to the instances of their classes and take their pixels from all others, one after another.
 
-    An object without a label is not merged, and takes no pixels.
+    An object that has no label or is not confirmed is not merged, and takes no pixels.
 
     Args:
         document: The document; its selected instance is left as it is.
@@ -93,11 +93,11 @@ def merge_into_classes(
     state = document.state
     entries = [entry for entry in state.entries if entry.id != state.selected and document.has_pixels(entry.id)]
     before = {entry.id: document.pixels_of(entry.id) for entry in entries}
-    now, instance_of_class = dict(before), {entry.label: entry.id for entry in reversed(entries) if entry.label}
+    now, instance_of_class = dict(before), {entry.label: entry.id for entry in reversed(entries) if _has_class(entry)}
     added: list[Entry] = []
     for entry, pixels in objects:
-        target = instance_of_class.setdefault(entry.label, entry.id) if entry.label else entry.id
-        if entry.label:
+        target = instance_of_class.setdefault(entry.label, entry.id) if _has_class(entry) else entry.id
+        if _has_class(entry):
             now = {id: other if id == target else _without(other, pixels) for id, other in now.items()}
         if target == entry.id:
             added.append(entry)
@@ -110,6 +110,11 @@ def merge_into_classes(
             state = state.with_entry(replace(state.entry(id), choice=None))
             differences.append(Difference(id, *old.difference(now[id])))
     return [(entry, now[entry.id]) for entry in added if now[entry.id].mask.any()], state, differences
+
+
+def _has_class(entry: Entry) -> bool:
+    """Return whether a person has given a class to an object, or confirmed it."""
+    return bool(entry.label) and entry.confirmed
 
 
 def _without(pixels: Pixels, taken: Pixels) -> Pixels:

@@ -249,9 +249,9 @@ class ActiveImage:
         return not self.session.state.entry().prompts and not self.session.patch().any()
 
     def _is_drawing(self, session: Session) -> bool:
-        """Return whether the selected object has a class or was drawn as "No class" here."""
+        """Return whether the selected object is confirmed and has a class, or was drawn as "No class" here."""
         entry = session.state.entry()
-        return bool(entry.label) or entry.id == self._eraser
+        return (bool(entry.label) and entry.confirmed) or entry.id == self._eraser
 
     def _check_label(self, action: Action) -> None:
         labels = [action.label] if isinstance(action, (Relabel, Accept, AddToClass)) else []

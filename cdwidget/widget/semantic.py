@@ -22,12 +22,12 @@ def semantic_action(session: Session, action: Action, is_drawing: bool) -> Actio
     Args:
         session: The session.
         action: The action.
-        is_drawing: Whether the selected object has a class or was drawn as "No class". Another one, such as a given mask without a label,
-            stays when it is finished, and gets the class that is chosen.
+        is_drawing: Whether the selected object is confirmed and has a class, or was drawn as "No class". Another one, such as a given mask
+            without a label, stays when it is left, and gets the class that is chosen.
     """
     if isinstance(action, Paste):
         return replace(action, by_class=True)
-    if isinstance(action, Accept) and (is_drawing or action.label is not None):
+    if isinstance(action, Accept) and (is_drawing or session.label or action.label is not None):
         return AddToClass(action.label)
     if isinstance(action, Select) and action.instance is None and is_drawing:
         return AddToClass()
