@@ -10,6 +10,9 @@ from PIL import Image
 from cdwidget import Annotator, Catalogue, Instance, Item, read_image
 from cdwidget.images import Window
 from cdwidget.prompts import Click
+from cdwidget.session import Session
+from cdwidget.session.autosave import FileJournal
+from cdwidget.session.files import journal_path
 from support.scripted_predictor import SquarePredictor
 from support.widget_page import WidgetPage
 
@@ -89,6 +92,30 @@ def test_an_image_that_is_not_saved_keeps_window_and_undo_while_the_widget_exist
     assert np.array_equal(pixels(widget), shown)
     widget.view_only = True
     assert "viewing only" in set_window(page, None)["error"]
+
+
+def test_an_image_that_is_taken_over_has_the_window_that_was_chosen_elsewhere(scan: Path) -> None:
+    widget = Annotator(scan, SquarePredictor())
+    file = scan.parent / ".cdwidget" / "scan.png.window.json"
+    file.parent.mkdir()
+    file.write_text('{"low": 200, "high": 400, "gamma": 1.5}')
+    Annotator(scan, SquarePredictor())  # In another cell.
+    widget.take_over()
+    assert np.array_equal(pixels(widget), read_image(scan, window=NARROW))
+
+
+def test_edits_are_restored_that_an_older_version_saved_through_a_window(scan: Path) -> None:
+    through = {"window": (600, 4000)}
+    session = Session(read_image(scan, **through), SquarePredictor())
+    FileJournal(journal_path(scan)).resume(session)
+    session.apply(Click(10, 8))
+    session.journal.close()
+    widget = Annotator(scan, SquarePredictor(), **through)
+    assert np.array_equal(widget.mask, session.mask) and widget._notice == "Saved after every change"
+    widget.apply(Click(20, 15))
+    edited = widget.mask
+    assert set_window(WidgetPage(widget), NARROW)["ok"]
+    assert np.array_equal(Annotator(scan, SquarePredictor()).mask, edited)
 
 
 def test_a_damaged_window_file_is_ignored(scan: Path) -> None:

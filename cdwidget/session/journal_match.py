@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,18 +76,19 @@ def restore_session(path: Path, data: bytes, session: Session, image: Fingerprin
         return Found(is_copied=False)
     try:
         header = Header.parse(lines[0])
-        restored = restore(header, lines[1:], session._history.limit) if fits_image(header, session, image) else None
+        fitting = next((one for one in _fingerprints(session, image) if fits_image(header, session, one)), None)
+        restored = restore(header, lines[1:], session._history.limit) if fitting else None
     except Exception as error:  # A damaged line may raise anything.
         return Found(
             notice=f"{path} is damaged in line 1 ({type(error).__name__}: {error}). Your first change here moves it to {free_name(path)}."
         )
-    if restored is None or not fits_masks(restored, session):
+    if fitting is None or restored is None or not fits_masks(restored, session):
         return Found(
             notice=f"Earlier edits of {name} started from other masks or another image. To continue them, open it without masks; "
             f"your first change here moves them to {free_name(path)}."
         )
     session._start_from(restored.initial, restored.version)
-    is_new = header.version == JOURNAL_VERSION
+    is_new = header.version == JOURNAL_VERSION and fitting is image
     is_damaged = restored.damage is not None
     notice = ""
     if restored.damage:
@@ -95,12 +97,18 @@ def restore_session(path: Path, data: bytes, session: Session, image: Fingerprin
         if restored.resumed_at:
             kept = f"The masks were restored from line {restored.resumed_at}; earlier steps cannot be undone"
         notice = f"{path} is damaged in line {line} ({type(cause).__name__}: {cause}). {kept}, and your first change keeps a copy."
-    elif header.data.get("pixels") != image.checksum:
+    elif header.data.get("pixels") != fitting.checksum:
         notice = (
             f"{name} has other pixels than when its masks were saved: it was compressed again, or it is another picture. Check the masks."
         )
     position = Position.after(lines, restored.next_number)
     return Found(lines[0] if is_new else b"", position, notice, is_damaged or not is_new, is_damaged)
+
+
+def _fingerprints(session: Session, image: Fingerprint) -> Iterator[Fingerprint]:
+    """Yield the fingerprint of an image, then that of its pixels as they are shown, which journals held before images had windows."""
+    yield image
+    yield Fingerprint.of(session.image)
 
 
 def check_version(path: Path, data: bytes) -> None:

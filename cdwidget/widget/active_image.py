@@ -121,9 +121,10 @@ class ActiveImage:
             self.images.take_over()
             self.show(self.images)
 
-    def set_window(self, window: Window | None) -> None:
-        """Show the image through another intensity window, as `ImageList.set_window`."""
+    def set_window(self, window: Window | None, key: int | None = None) -> None:
+        """Show the image with a key through another intensity window, as `ImageList.set_window`; raises as `check_editable`."""
         with self._host.lock:
+            self.check_editable(key)
             self.images.set_window(window)
             self.show(self.images, is_same=True)
 
@@ -152,9 +153,7 @@ class ActiveImage:
 
     def edit(self, edit: Callable[[int | None], tuple[Change | None, Reply]], key: int | None) -> Reply:
         """Run an edit that the page requests; raise ValueError if the widget is for viewing only."""
-        if self._host.view_only:
-            raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
-        self.check_key(key)
+        self.check_editable(key)
         return edit(key)[1]
 
     def apply(self, action: Action, key: int | None = None) -> tuple[Change | None, Reply]:
@@ -174,6 +173,12 @@ class ActiveImage:
     def redo(self, key: int | None = None) -> tuple[Change | None, Reply]:
         """Redo the change undone last in the image with a key; (None, empty reply) if there is none."""
         return self._edit(self._redo, key)
+
+    def check_editable(self, key: int | None) -> None:
+        """Raise ValueError if the widget is for viewing only, or as `check_key`."""
+        if self._host.view_only:
+            raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
+        self.check_key(key)
 
     def check_key(self, key: int | None) -> None:
         """Raise ImageChanged if a change is for another image than the one that is shown; None is any image."""
@@ -341,8 +346,9 @@ class ActiveImage:
         return {"document": {**document, **history, "key": self.key, "revision": self._revision}}, buffers
 
     def _show_notice(self) -> None:
-        self._host.set_trait("_notice", self.images.notice)
-        self._host.set_trait("_in_use", self.images.is_in_use)
+        with self._host.lock:  # Not while another image is being opened, whose notice would be replaced by this one.
+            self._host.set_trait("_notice", self.images.notice)
+            self._host.set_trait("_in_use", self.images.is_in_use)
 
     def _show_notice_from_thread(self) -> None:
         """Show the notice in a thread.

@@ -381,6 +381,7 @@ class ImageList:
         source: Any = self._sources[index]
         if isinstance(source, Session):
             return source
+        self.reader.load_window(index)
         path, version = self._journals[index], self._journals.version(index)
         is_saved = not read_only and path is not None and (self._journals.are_given or can_write(path))
         closed = None if read_only else self._closed.get(index)

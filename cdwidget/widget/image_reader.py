@@ -48,16 +48,20 @@ class ImageReader:
 
     def options(self, index: int) -> dict[str, Any]:
         """Return the `window=` and `bands=` with which an image is read; none if it is read as it is."""
-        if index not in self._windows:
-            source = self._sources[index]
-            self._windows[index] = self._saved_window(index) or (source.window if isinstance(source, Item) else None)
-        window = self._windows[index]
+        window = self.window(index)
         return self._options if window is None else {**self._options, "window": window}
 
     def window(self, index: int) -> Window | None:
         """Return the window of its own that an image has."""
-        self.options(index)
+        if index not in self._windows:
+            self.load_window(index)
         return self._windows[index]
+
+    def load_window(self, index: int) -> None:
+        """Find the window of its own that an image has, which another notebook may have changed since."""
+        if index not in self._windows or self._window_path(index) is not None:
+            source = self._sources[index]
+            self._windows[index] = self._saved_window(index) or (source.window if isinstance(source, Item) else None)
 
     def set_window(self, index: int, window: Window | None) -> None:
         """Give an image a window of its own, None for none, and save it next to the journal.

@@ -36,6 +36,6 @@ def annotator_operations(
         Requests(active_image, host),
         ListRequests(active_image, previous, finish, is_finished),
         SimilarRequests(active_image),
-        WindowRequests(active_image, host),
+        WindowRequests(active_image),
     )
     return {name: operation for one in requests for name, operation in one.operations.items()}

@@ -9,7 +9,6 @@ from cdwidget.images import Window
 from cdwidget.images.raster import Raster
 from cdwidget.widget.active_image import ActiveImage
 from cdwidget.widget.images import MAX_OVERVIEW_PIXELS, encode_image
-from cdwidget.widget.requests import Host
 from cdwidget.widget.transport import Operation, Reply
 
 
@@ -18,15 +17,13 @@ class WindowRequests:
 
     Args:
         active_image: The image being shown.
-        host: The widget.
 
     Attributes:
         operations: The function for each name.
     """
 
-    def __init__(self, active_image: ActiveImage, host: Host) -> None:
+    def __init__(self, active_image: ActiveImage) -> None:
         self._active = active_image
-        self._host = host
         self._reduced: tuple[int, Raster] | None = None  # The key of an image, and its pixels for previews.
         self.operations: dict[str, Operation] = {
             "window": self.window,
@@ -39,31 +36,30 @@ class WindowRequests:
 
         `range` is the lowest and the highest value, and `is_whole` tells whether values are whole numbers.
         """
-        images = self._active.images
-        found = images.reader.raster(images.index)
+        key, images = self._active.key, self._active.images
+        index = images.index  # After the key: another image may be shown while this one is read.
+        found = images.reader.raster(index)
         if found is None or not found.is_deep:
             return {"window": None}, []
-        options = images.reader.options(images.index)
-        window = found.window(options.get("window"), options.get("bands"), images.name)
+        options = images.reader.options(index)
+        window = found.window(options.get("window"), options.get("bands"), images.name_of(index))
         low, high = found.value_range()
-        self._reduced = self._active.key, found.reduced(MAX_OVERVIEW_PIXELS)
+        self._reduced = key, found.reduced(MAX_OVERVIEW_PIXELS)
         return {"window": window and asdict(window), "range": [low, high], "is_whole": found.pixels.dtype.kind != "f"}, []
 
     def preview(self, **window: float) -> Reply:
         """Return the image through another window as a file, without changing it: {key, mime}."""
-        images, key = self._active.images, self._active.key
+        key, images = self._active.key, self._active.images
+        index = images.index
         if self._reduced is None or self._reduced[0] != key:
             self.window()
         if self._reduced is None or self._reduced[0] != key:
             raise ValueError("this image has 8 bits, so it has no window to preview")
-        pixels = self._reduced[1].rgb(Window(**window), images.reader.options(images.index).get("bands"), images.name)
+        pixels = self._reduced[1].rgb(Window(**window), images.reader.options(index).get("bands"), images.name_of(index))
         file, mime = encode_image(pixels)
         return {"key": key, "mime": mime}, [file]
 
     def set_window(self, window: dict[str, Any] | None, key: int | None = None) -> Reply:
         """Show the image, and predict on it, through a window, null for the one that was given or is chosen: {key}, as for `go`."""
-        if self._host.view_only:
-            raise ValueError("This widget is for viewing only. Set view_only = False to edit.")
-        self._active.check_key(key)
-        self._active.set_window(None if window is None else Window(**window))
+        self._active.set_window(None if window is None else Window(**window), key)
         return {"key": self._active.key}, []
