@@ -17,7 +17,7 @@ from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.session import Accept, Delete, Paste, SetTrackIds
 from cdwidget.tools import Brush
-from cdwidget.widget import previous
+from cdwidget.widget import image_list, previous
 from support.annotator_page import AnnotatorPage
 from test_follow import ColorPredictor, ColorQuality, scene
 
@@ -248,3 +248,43 @@ def test_a_predictor_without_a_twin_cannot_follow(tmp_path: Path) -> None:
     w.view_only = True
     with pytest.raises(ValueError, match="viewing only"):
         request(w, "copy_previous")
+
+
+def test_going_on_past_a_broken_image_follows_nothing_and_reports_it(tmp_path: Path) -> None:
+    w = annotator(tmp_path, following=True)
+    (tmp_path / "1.png").write_bytes(b"no image")
+    page = AnnotatorPage(w)
+    page.request("document")
+    reply = page.request("go", step=1)
+    assert reply["ok"] and w.index == 2 and not reply["result"]["follows"] and "1.png" in reply["result"]["passed"][0]
+    w.previous()
+    w.next()
+    assert w.index == 2 and not w.instances
+
+
+def test_a_widget_for_viewing_only_changes_no_image(tmp_path: Path) -> None:
+    w = annotator(tmp_path)
+    before = w.session
+    w.next()
+    w.view_only = True
+    with pytest.raises(ValueError, match="viewing only"):
+        request(w, "copy_previous")
+    assert not before.can_undo
+
+
+def test_exports_name_the_objects_that_are_left_out(tmp_path: Path) -> None:
+    w = annotator(tmp_path, following=True)
+    w.next()
+    for export in (w.to_coco, w.to_frame, lambda: w.save(tmp_path / "labels.json")):
+        with pytest.warns(UserWarning, match="2 followed objects are not confirmed and left out") as found:
+            export()
+        assert found[0].filename == __file__
+    assert len(w.active_image.images.shown_item().instances) == 0
+
+
+def test_a_closed_image_with_unconfirmed_objects_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_list, "MAX_OPEN_SESSIONS", 2)
+    w = annotator(tmp_path, count=4, following=True)
+    for _ in range(3):
+        w.next()
+    assert [w.active_image.images.is_labeled(index) for index in range(4)] == [True, False, False, False]

@@ -12,7 +12,6 @@ from IPython import get_ipython
 
 from cdwidget.default_predictor import DEFAULT_PREDICTOR, named_predictor
 from cdwidget.detections import as_instances
-from cdwidget.formats import to_frame
 from cdwidget.images import WindowLike, list_images
 from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
@@ -331,7 +330,7 @@ class Annotator(AnnotatorSettings):
 
         The columns are path, id, label, area (pixels), bbox, parts and holes.
         """
-        return to_frame(self.active_image.images.items(include_arrays=True))
+        return export.to_frame(self.active_image.images)
 
     def inspect(self) -> Inspector:
         """Return a widget that shows how CDNet propagated the newest click.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 from warnings import warn
 
 import numpy as np
 from PIL import Image, ImageColor
 
 from cdwidget.formats import FORMATS, coco_writer, read, write
+from cdwidget.formats import to_frame as items_to_frame
 from cdwidget.formats.class_ids import ClassIds
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import Item
@@ -18,6 +19,9 @@ from cdwidget.registry import lookup
 from cdwidget.session import Session
 from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.semantic import class_map
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT_OF_SUFFIX = {".json": "coco", ".npz": "npz", "": "coco"}
 
@@ -87,10 +91,10 @@ def warn_of_missing_labels(images: ImageList) -> None:
 
 
 def _warn_of_unconfirmed(images: ImageList) -> None:
-    """Warn if objects were not saved because nobody has confirmed them."""
+    """Warn if objects are left out because they are not confirmed."""
     if count := images.count_unconfirmed():
         objects = "1 followed object is" if count == 1 else f"{count} followed objects are"
-        warn(f"{objects} not confirmed and not saved; press Y on an image to confirm its objects", stacklevel=4)
+        warn(f"{objects} not confirmed and left out; press Y on an image to confirm its objects, and Enter on a lost one", stacklevel=4)
 
 
 def _check_other_images(items: Sequence[Item], format: str, path: Path) -> None:
@@ -110,4 +114,11 @@ def _check_other_images(items: Sequence[Item], format: str, path: Path) -> None:
 
 def to_coco(images: ImageList, labels: Sequence[str]) -> dict[str, Any]:
     """Return the content of a COCO file of the items, with image paths as they were given."""
+    _warn_of_unconfirmed(images)
     return coco_writer.to_json(images.items(include_arrays=True), ClassIds(labels), lambda item: str(item.path))
+
+
+def to_frame(images: ImageList) -> pandas.DataFrame:
+    """Return the objects of the items as a pandas frame, as `Annotator.to_frame`."""
+    _warn_of_unconfirmed(images)
+    return items_to_frame(images.items(include_arrays=True))

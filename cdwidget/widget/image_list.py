@@ -95,10 +95,10 @@ class ImageList:
         return None if isinstance(self._sources[self.index], Session) else self._predictor
 
     def shown_item(self) -> Item:
-        """Return the shown image with its objects, as its file if it is one."""
+        """Return the shown image with its confirmed objects, as its file if it is one."""
         path = self._path(self.index)
         image: Any = self.session.image if path is None or self.reader.options(self.index) else path
-        return Item(image, self.session.instances)
+        return Item(image, ClosedImage.of(self.session, None).confirmed().instances)
 
     @property
     def name(self) -> str:
@@ -335,10 +335,11 @@ class ImageList:
         session = source if isinstance(source, Session) else self._open.get(index)
         if session is not None and not _is_retired(session):
             return any(entry.confirmed and session.patch(entry.id).any() for entry in session.state.entries)
-        if self._journals.version(index):
+        version, closed = self._journals.version(index), self._closed.get(index)
+        if closed and (not version or closed.journal == version):
+            return bool(closed.confirmed().packed)
+        if version:
             return True
-        if index in self._closed:
-            return bool(self._closed[index].confirmed().packed)
         return isinstance(source, Item) and len(source.instances) > 0
 
     def _array_item(self, index: int, instances: Sequence[Instance], images: Path | None) -> Item:

@@ -92,7 +92,7 @@ class ListRequests:
 
     def _paste(self, find: Callable[[], tuple[list[Instance], str]], key: int | None) -> Reply:
         """Add objects of the previous image in one step: {document, message}."""
-        self._active.check_key(key)
+        self._active.check_editable(key)  # Before copies give numbers to the objects of the previous image.
         with self._active.busy():
             instances, message = find()
         result, buffers = self._active.edit(lambda key: self._active.apply(Paste.of(instances), key), key)

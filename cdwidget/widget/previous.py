@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,11 +43,17 @@ class PreviousObjects:
 
     @property
     def are_due(self) -> bool:
-        """Whether the objects should be followed now: the widget is following, and the open image was never edited and has none."""
-        session, is_wanted = self._images.session, self._settings.following and not self._settings.view_only
-        if not is_wanted or self._images.index == 0 or session.can_undo or session.can_redo or len(session.instances):
+        """Whether the objects should be followed now: the widget is following, and the open image was never edited and has none.
+
+        Nothing can be followed out of an image that cannot be read, or into one that is being edited elsewhere.
+        """
+        images, session = self._images, self._images.session
+        is_wanted = self._settings.following and not self._settings.view_only and not images.is_in_use
+        if not is_wanted or images.index == 0 or session.can_undo or session.can_redo or len(session.instances):
             return False
-        return any(not is_lost(one) for one in self._images.previous_session().instances)
+        with suppress(OSError, ValueError):
+            return any(not is_lost(one) for one in images.previous_session().instances)
+        return False
 
     def copy(self) -> tuple[list[Instance], str]:
         """Copy the objects that the open image does not have yet.
