@@ -1,15 +1,18 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { ImageWindow, type IntensityWindow } from "./image_window";
+import type { ImageInfo } from "./traits";
 
 /** A document whose kernel answers as Python does. */
 class FakeDocument {
-  image = { key: 1, name: "scan.tif", width: 8, height: 8, index: 0, count: 1 };
+  image: ImageInfo = { key: 1, name: "scan.tif", width: 8, height: 8, index: 0, count: 1 };
   isEditable = true;
   window: IntensityWindow | null = { low: 0, high: 4095, gamma: 1 };
   is_whole = true;
   previews: unknown[] = [];
   kept: unknown[] = [];
   shown = 0;
+  isFull = false; // whether the disk is full, so that no window can be kept
+  delay = 0; // ms of a change
   kernel: any = {
     request: async () => ({
       result: { window: this.window && { ...this.window }, range: [10, 3900], is_whole: this.is_whole },
@@ -19,11 +22,18 @@ class FakeDocument {
       return { result: { mime: "image/png" }, buffers: [new DataView(new ArrayBuffer(1))] };
     },
   };
-  edit = async (run: () => unknown) => void (await run());
+  edits: Promise<unknown> = Promise.resolve();
+  edit = (run: () => unknown) => {
+    this.edits = this.edits.then(run);
+    return this.edits;
+  };
   async changeImage(op: string, fields: any) {
     expect([op, fields.key]).toEqual(["set_window", this.image.key]);
+    if (this.isFull) return;
     this.kept.push(fields.window);
-    this.image = { ...this.image, key: this.image.key + 1 };
+    this.image = { ...this.image, key: this.image.key + 1, is_same: true };
+    void setting.load(); // the panel is refreshed
+    await new Promise((resolve) => setTimeout(resolve, this.delay));
   }
   async showPicture() {
     this.shown++;
@@ -52,6 +62,23 @@ test("a window is previewed at once, and kept after the last change", async () =
   expect(setting.info).toBe(info); // so that a slider keeps the focus
 });
 
+test("a change during another one is kept after it", async () => {
+  doc.delay = 2000;
+  setting.set({ low: 100 });
+  await vi.advanceTimersByTimeAsync(700);
+  setting.set({ low: 200 });
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(doc.kept).toEqual([100, 200].map((low) => ({ low, high: 4095, gamma: 1 })));
+});
+
+test("the window of before is shown again if it cannot be changed", async () => {
+  doc.isFull = true;
+  setting.set({ low: 100 });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(setting.info?.window.low).toBe(0);
+  expect(doc.previews.at(-1)).toEqual({ low: 0, high: 4095, gamma: 1 });
+});
+
 test("black stays below white", () => {
   setting.set({ high: 300 });
   setting.set({ low: 500 });
@@ -63,7 +90,8 @@ test("black stays below white", () => {
 test("resetting asks Python for its window", async () => {
   setting.set({ gamma: 2 });
   doc.window = { low: 5, high: 50, gamma: 1 };
-  await setting.reset();
+  void setting.reset();
+  await vi.advanceTimersByTimeAsync(100);
   expect(doc.kept).toEqual([null]);
   expect(setting.info?.window).toEqual({ low: 5, high: 50, gamma: 1 });
 });

@@ -20,6 +20,7 @@ type WindowDocument = Pick<ImageDocument, "image" | "kernel" | "isEditable" | "e
 export class ImageWindow {
   info: WindowInfo | null = null; // null if the image has 8 bits, or Python has not replied yet
   private key = -1; // of the image that `info` is about
+  private isKeeping = false; // whether the image is being shown through the window of `info`, with a new key
   private timer?: ReturnType<typeof setTimeout>;
 
   constructor(
@@ -36,7 +37,7 @@ export class ImageWindow {
   /** Request the window of the image that is shown, once. */
   async load() {
     const { key } = this.doc.image;
-    if (key === this.key) return;
+    if (key === this.key || this.isKeeping) return;
     clearTimeout(this.timer);
     this.key = key;
     this.info = null;
@@ -74,9 +75,24 @@ export class ImageWindow {
   }
 
   private async keep(window: IntensityWindow | null) {
+    await this.doc.edit(() => this.keepNow(window), { changesImage: true });
+  }
+
+  private async keepNow(window: IntensityWindow | null) {
     const { key } = this.doc.image;
     if (key !== this.key) return;
-    await this.doc.edit(() => this.doc.changeImage("set_window", { window, key }), { changesImage: true });
-    if (window && this.info) this.key = this.doc.image.key; // `info` stays, so that a control keeps the focus
+    this.isKeeping = true;
+    await this.doc.changeImage("set_window", { window, key });
+    this.isKeeping = false;
+    const { image } = this.doc;
+    if (image.key === key) await this.restore();
+    else if (window && image.is_same) this.key = image.key; // `info` stays, so that a control keeps the focus
+  }
+
+  /** Show the window that Python has, after it could not be changed. */
+  private async restore() {
+    this.key = -1;
+    await this.load();
+    if (this.info) await this.preview(this.info.window);
   }
 }
