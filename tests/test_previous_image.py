@@ -288,3 +288,20 @@ def test_a_closed_image_with_unconfirmed_objects_is_not_done(tmp_path: Path, mon
     for _ in range(3):
         w.next()
     assert [w.active_image.images.is_labeled(index) for index in range(4)] == [True, False, False, False]
+
+
+def test_undo_after_copying_undoes_the_change_that_the_user_sees(tmp_path: Path) -> None:
+    w = annotator(tmp_path)
+    before = w.instances[0].mask
+    w.select(w.instances[0].id)
+    w.apply(Brush(((50, 50),), 3))
+    edited = w.instances[0].mask
+    w.next()
+    request(w, "copy_previous")
+    w.previous()
+    page = AnnotatorPage(w)
+    page.request("document")
+    page.request("undo")
+    assert (w.instances[0].mask == before).all() and page.matches_session()
+    page.request("redo")
+    assert (w.instances[0].mask == edited).all() and w.instances[1].track_id == 5 and page.matches_session()

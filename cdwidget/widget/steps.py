@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cdwidget.session import AddToClass, Alternative, Change, Relabel, Session
+from cdwidget.session import AddToClass, Alternative, Change, Relabel, Session, SetTrackIds
 from cdwidget.session.actions import PREDICTOR_ACTIONS
 from cdwidget.tools import TOOL_OF_ACTION
 
@@ -50,6 +50,8 @@ def joined(first: Change, last: Change) -> Change:
 def _belongs_to(newer: Change, older: Change) -> bool:
     """Return whether a change continues the step of the change before it."""
     action = newer.action
+    if isinstance(action, SetTrackIds):  # The next image has numbered the objects; nothing else shows it.
+        return True
     if isinstance(action, Alternative):
         return isinstance(older.action, Alternative)
     if isinstance(action, Relabel):
