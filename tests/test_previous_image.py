@@ -262,6 +262,13 @@ def test_going_on_past_a_broken_image_follows_nothing_and_reports_it(tmp_path: P
     assert w.index == 2 and not w.instances
 
 
+def test_nothing_is_followed_into_an_image_that_is_being_edited_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_list.ImageList, "is_in_use", True)
+    w = annotator(tmp_path, following=True)
+    w.next()
+    assert w.index == 1 and not w.instances
+
+
 def test_a_widget_for_viewing_only_changes_no_image(tmp_path: Path) -> None:
     w = annotator(tmp_path)
     before = w.session

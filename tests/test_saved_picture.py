@@ -87,3 +87,16 @@ def test_a_closed_widget_renews_its_picture_once_and_no_more(outputs: Outputs, m
     assert [one["is_update"] for one in outputs] == [False, True] and outputs.tint(1)[250:, :100].mean() > 20
     widget.session.undo()
     assert widget._saved_picture._timer is None
+
+
+def test_a_picture_appears_and_disappears_with_what_there_is_to_draw(outputs: Outputs) -> None:
+    drawn = iter([None, NOISE, None])
+    kept: list[str] = []
+    picture = saved_picture.SavedPicture(lambda: next(drawn), kept.append)
+    picture.display()
+    for _ in range(2):
+        picture.renew_later()
+        picture.renew()
+    assert [("image/jpeg" in one["data"], one["is_update"]) for one in outputs] == [(False, False), (True, True), (False, True)]
+    assert [bool(address) for address in kept] == [False, True, False]
+    assert all(picture.id in one["data"]["text/html"] for one in outputs)

@@ -14,6 +14,7 @@ from cdwidget.widget.images import jpeg_base64
 
 RENEWAL_DELAY_S = 1.5  # After the first of several changes.
 APPEARANCE_DELAY_S = 2  # The page of a live widget hides the picture earlier than this.
+EMPTY_HTML = '<span class="{id}"></span>'  # Hosts ignore updates of an output that was never displayed.
 HTML = (
     "<style>@keyframes cdwidget-picture {{ from {{ max-height: 0; opacity: 0 }} }}</style>"
     '<img class="{id}" alt="The saved state of the widget" src="{address}" '
@@ -73,10 +74,10 @@ class SavedPicture:
 
     def _publish(self, is_update: bool) -> None:
         picture = self._draw()
-        if picture is None:
-            return self._keep("")
-        jpeg = jpeg_base64(picture)
-        address = f"data:image/jpeg;base64,{jpeg}"
+        address, output = "", {"text/html": EMPTY_HTML.format(id=self.id)}
+        if picture is not None:
+            jpeg = jpeg_base64(picture)
+            address = f"data:image/jpeg;base64,{jpeg}"
+            output = {"text/html": HTML.format(id=self.id, address=address, delay=APPEARANCE_DELAY_S), "image/jpeg": jpeg}
         self._keep(address)
-        html = HTML.format(id=self.id, address=address, delay=APPEARANCE_DELAY_S)
-        publish_display_data({"text/html": html, "image/jpeg": jpeg}, transient={"display_id": self.id}, update=is_update)
+        publish_display_data(output, transient={"display_id": self.id}, update=is_update)
