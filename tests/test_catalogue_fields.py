@@ -246,11 +246,12 @@ def test_export_writes_coco_annotations_as_they_were_read(tmp_path: Path, fields
     assert annotation["area"] == 64 and annotation["bbox"] == [20, 10, 8, 8], "the shape of an edited mask is new"
 
 
-def test_export_writes_the_mask_if_its_fields_are_damaged_in_the_catalogue(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("old", "new"), [("[[3.0,", "[[3..,"), ('"area":64.25', '"area":64.25},"other":{"x":1')])
+def test_export_writes_the_mask_if_its_fields_are_damaged_in_the_catalogue(tmp_path: Path, old: str, new: str) -> None:
     Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "in.json").write_text(json.dumps(coco_content()))
     catalogue = Catalogue(tmp_path / "labels.db")
     catalogue.import_("coco", tmp_path / "in.json")
-    catalogue.database.write(lambda connection: connection.execute("UPDATE masks SET extra = replace(extra, '[[3.0,', '[[3..,')"))
+    catalogue.database.write(lambda connection: connection.execute("UPDATE masks SET extra = replace(extra, ?, ?)", (old, new)))
     (annotation,) = json.loads(catalogue.export("coco", tmp_path / "out.json").read_text())["annotations"]
     assert annotation["area"] == 64 and annotation["bbox"] == [3, 4, 8, 8]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 from dataclasses import dataclass
 from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, Sequence, TypeGuard
@@ -12,7 +11,7 @@ import numpy as np
 
 from cdwidget import rle
 from cdwidget.formats.dataset import naming
-from cdwidget.formats.io import is_json
+from cdwidget.formats.io import json_keys
 from cdwidget.formats.orientation import UPRIGHT, turn_upright
 from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
 from cdwidget.items import Instance
@@ -23,7 +22,7 @@ REACH = 10  # Coordinates may lie this many image sides outside the image.
 DIGEST_BYTES = 8
 DIGEST_KEY = "mask_digest"
 INSTANCE_KEYS = {"id", "image_id", "category_id", "iscrowd"}  # Written from the fields of an instance.
-REPLACED_KEY = re.compile(f'"({"|".join([*sorted(INSTANCE_KEYS), "attributes", "score", "track_id", DIGEST_KEY])})"')
+REPLACED_KEYS = INSTANCE_KEYS | {"attributes", "score", "track_id", DIGEST_KEY}  # Of a text, which an instance's fields may replace.
 SHAPE_KEYS = ("segmentation", "bbox", "area")  # Written back as they were while the mask is unchanged.
 
 
@@ -248,10 +247,11 @@ def kept_text(counts: str, height: int, width: int, extra: str | None) -> str:
         The text; "" if the mask has changed, or a field of the instance may take the place of one in the text.
     """
     start, end = f'{{"{FORMAT}":{{', f',"{DIGEST_KEY}":"{_digest(counts, height, width)}"}}}}'
-    if extra is None or not extra.startswith(start) or not extra.endswith(end):
+    if not isinstance(extra, str) or not (extra.startswith(start) and extra.endswith(end)):
         return ""
     fields = extra[len(start) : -len(end)]
-    return fields if REPLACED_KEY.search(fields) is None and is_json(extra) else ""
+    keys = json_keys(f"{{{fields}}}")  # The text may have been written by another program.
+    return "" if keys is None or keys & REPLACED_KEYS else fields
 
 
 def other_fields(extra: Mapping[str, Any]) -> dict[str, Any]:

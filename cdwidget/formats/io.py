@@ -147,13 +147,13 @@ def parse_json(text: str) -> Any:
     return json.loads(text)  # It reads NaN and escapes that UTF-8 does not have, and its errors name the problem.
 
 
-def is_json(text: str) -> bool:
-    """Return whether a text is JSON without NaN and infinite numbers."""
+def json_keys(text: str) -> set[str] | None:
+    """Return the keys of a JSON object; None for any other text, and for one with NaN or infinite numbers."""
     try:
-        orjson.loads(text)
+        content = orjson.loads(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return set(content) if isinstance(content, dict) else None
 
 
 # ---- finding files ---------------------------------------------------------------------------------------------------
