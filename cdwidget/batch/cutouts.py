@@ -11,9 +11,11 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from cdwidget.catalogue import Catalogue, InstanceRow, Problem
+from cdwidget.catalogue import Catalogue, CatalogueItem, InstanceRow, Problem
+from cdwidget.catalogue.images import file_name
 from cdwidget.compositing import Background, composite
-from cdwidget.items import Instance
+from cdwidget.formats.image_files import unique_stems
+from cdwidget.items import Instance, Item
 from cdwidget.masks import crop, expand_bbox
 from cdwidget.tools.matte import CONTEXT_PX
 
@@ -27,7 +29,7 @@ class CutOuts:
     Attributes:
         files: The written files.
         doubtful: Ids of the instances that were left out because nobody accepted them and their score is too high or missing.
-        problems: Images that cannot be read, and the reasons.
+        problems: Images that cannot be read and objects that cannot be cut out, and the reasons.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -35,7 +37,8 @@ class CutOuts:
     problems: list[Problem] = field(default_factory=list)
 
     def __str__(self) -> str:
-        failed = f", {len(self.problems)} images failed" if self.problems else ""
+        count = len({problem.item for problem in self.problems})
+        failed = f", {count} {'image has' if count == 1 else 'images have'} problems" if count else ""
         return f"{len(self.files)} cut-outs, {len(self.doubtful)} doubtful masks left for the gallery{failed}"
 
 
@@ -56,7 +59,7 @@ def cut_out(
         margin: Pixels around the object that are kept; None for the whole image.
         max_score: The highest overall score of a good mask, 0 to 1; it is 0 for a good mask and 1 for a wrong one.
         progress: Show a progress bar; None shows it only in a terminal or notebook.
-        filters: Arguments of `Catalogue.query` that choose instances, such as `label="cup"`.
+        filters: Arguments of `Catalogue.query` that choose instances, such as `label="cup"`; all of them by default.
 
     Returns:
         The files, the ids of the doubtful instances, and the problems.
@@ -72,23 +75,34 @@ def cut_out(
     """
     if margin is not None and margin < 0:
         raise ValueError(f"margin is {margin}; it is a number of pixels from 0, or None for the whole image")
+    if not 0 <= max_score <= 1:
+        raise ValueError(f"max_score is {max_score}; it is a score from 0 to 1")
+    composite(np.zeros((1, 1, 3), np.uint8), np.ones((1, 1), bool), background, shadow=shadow)  # Raises for a wrong background or shadow.
     target = Path(folder).expanduser()
     target.mkdir(parents=True, exist_ok=True)
-    rows = cast(list[InstanceRow], catalogue.query(**{**filters, "of": "instances", "limit": None}))
+    rows = cast(list[InstanceRow], catalogue.query(**{"limit": None, **filters, "of": "instances"}))
     found = CutOuts(doubtful=[row.id for row in rows if row.status not in DECISIVE and not _is_good(row, max_score)])
     by_item: dict[int, list[InstanceRow]] = {}
     for row in rows:
         if _is_good(row, max_score):
             by_item.setdefault(row.item, []).append(row)
     for item_id, good in tqdm(by_item.items(), unit="image", desc="cut out", disable=None if progress is None else not progress):
+        path = good[0].path
         try:
-            image, instances = _read(catalogue, item_id, [row.number for row in good])
+            item = catalogue.item(item_id)
+            image = _read_image(item)
         except (OSError, ValueError) as error:
-            found.problems.append(Problem(item_id, good[0].path, str(error)))
+            found.problems.append(Problem(item_id, path, str(error)))
             continue
-        for number, instance in instances.items():
-            picture = _cut_out_of(image, instance, background, border, shadow, margin)
-            file = target / f"{Path(good[0].path).stem}-{item_id}-{number}.png"
+        (stem,) = unique_stems([Item(file_name(path))])
+        for index in _chosen(item, [row.number for row in good]):
+            number = item.records[index].number
+            try:
+                picture = _cut_out_of(image, item.instances[index], background, border, shadow, margin)
+            except ValueError as error:
+                found.problems.append(Problem(item_id, path, f"instance {number}: {error}"))
+                continue
+            file = target / f"{stem}-{item_id}-{number}.png"
             Image.fromarray(picture).save(file)
             found.files.append(file)
     return found
@@ -98,11 +112,17 @@ def _is_good(row: InstanceRow, max_score: float) -> bool:
     return row.status == "accepted" or (row.status == "new" and row.score is not None and row.score <= max_score)
 
 
-def _read(catalogue: Catalogue, item_id: int, numbers: Sequence[int]) -> tuple[np.ndarray, dict[int, Instance]]:
-    """Return the image of an item, and those of its instances that have these numbers and a pixel."""
-    item = catalogue.item(item_id)
-    wanted = [index for index, record in enumerate(item.records) if record.number in numbers and record.area]
-    return item.read_image(), {item.records[index].number: item.instances[index] for index in wanted}
+def _read_image(item: CatalogueItem) -> np.ndarray:
+    image = item.read_image()
+    height, width = image.shape[:2]
+    if item.size is not None and item.size != (height, width):
+        raise ValueError(f"it is {width}x{height} pixels, and its masks are {item.size[1]}x{item.size[0]}; was it replaced?")
+    return image
+
+
+def _chosen(item: CatalogueItem, numbers: Sequence[int]) -> list[int]:
+    """Return the positions of the instances that have one of these numbers, and a pixel."""
+    return [index for index, record in enumerate(item.records) if record.number in numbers and record.area]
 
 
 def _cut_out_of(
