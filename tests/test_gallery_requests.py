@@ -335,13 +335,15 @@ def test_attributes_of_many_instances_are_set_and_removed_and_can_be_undone(page
     assert catalogue.rows([1], of="instances")[0].score is not None  # The mask and label are as before.
     assert page.request("attribute", ids=[1, 2], name="occluded", value=None)["result"] == {"changed": 2}
     assert values("occluded") == [None, None, True] and values("pose") == ["left", "left", None]
-    for _ in range(2):
-        page.request("undo")
+    page.request("undo")
     assert values("occluded") == [True] * 3
-    for _ in range(2):
-        page.request("undo")
+    page.request("undo")
+    assert values("occluded") == [True] * 3 and values("pose") == [None] * 3
+    page.request("undo")  # The step that changed nothing is none.
     assert values("occluded") == values("pose") == [None] * 3
-    for name, value in ((" ", True), ("pose", ["left"])):
+    page.request("attribute", ids=[1], name="occluded", value=1)
+    assert page.request("attribute", ids=[1], name="occluded", value=True)["result"] == {"changed": 1} and values("occluded")[0] is True
+    for name, value in ((" ", True), ("pose", ["left"]), ("pose", float("nan"))):
         assert "an attribute has a name and a text" in page.request("attribute", ids=[1], name=name, value=value)["error"]
     page.widget.view_only = True
     assert "viewing only" in page.request("attribute", ids=[1], name="pose", value="left")["error"]

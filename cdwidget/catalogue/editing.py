@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from math import isfinite
 from typing import Iterable, Sequence, cast
 
 from cdwidget.catalogue.labels import LabelEditor
@@ -130,8 +131,9 @@ class ItemEditor(LabelEditor):
         Example:
             >>> catalogue.set_attribute(gallery.selected, "occluded", True)
         """
-        if not isinstance(name, str) or not name.strip() or not isinstance(value, (str, int, float, bool, type(None))):
-            raise ValueError(f"an attribute has a name and a text, number, True, False or None, not {name!r}: {value!r}")
+        is_finite = not isinstance(value, float) or isfinite(value)
+        if not isinstance(name, str) or not name.strip() or not isinstance(value, (str, int, float, type(None))) or not is_finite:
+            raise ValueError(f"an attribute has a name and a text, finite number, True, False or None, not {name!r}: {value!r}")
 
         def write(connection: sqlite3.Connection) -> int:
             count = 0

@@ -105,7 +105,7 @@ class Decisions:
     def set_attribute(self, ids: Iterable[int], name: str, value: Any) -> Step:
         """Set an attribute of instances, as `set_label` does."""
         with self._catalogue.transaction():
-            rows = [row for row in self._existing(ids) if row.attributes.get(name) != value and row.id > 0]
+            rows = [row for row in self._existing(ids) if not _is_same(row.attributes.get(name), value) and row.id > 0]
             before = {row.item: row.version for row in rows}
             self._catalogue.set_attribute([row.id for row in rows], name, value)
             return self.record(rows, EDITED_STATUS, before)
@@ -145,7 +145,8 @@ class Decisions:
         self._seconds += min(now - self._last_step_at, MAX_DECISION_S)
         self._last_step_at = now
         self._count += len(step.ids) * (status != EDITED_STATUS)
-        self._steps.append(step)
+        if numbers:  # Else there is nothing to undo.
+            self._steps.append(step)
         return step
 
     def undo(self) -> list[int]:
@@ -194,3 +195,8 @@ class Decisions:
         history = self._catalogue.history(item)
         change = f"{history[-1].action} by {history[-1].user}" if history else "deleted"
         return f"Item {item} was changed since ({change}), so this step was not undone. Undo again to undo the step before it."
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Return whether two values of attributes are the same; True is not 1."""
+    return type(a) is type(b) and bool(a == b)
