@@ -64,6 +64,9 @@ def test_their_tiles_show_the_whole_image_or_why_not(page: GalleryPage) -> None:
     assert sizes == [(20, 15, False), (20, 15, False), (0, 0, True), (0, 0, True)]
     assert base64.b64decode(buffers[0].partition(b",")[2])[:2] == b"\xff\xd8" and buffers[1] == b""
     assert page.request("heat", instance=-3)["result"] is None
+    Path(page.widget.catalogue.item(3).path).unlink()
+    (missing,) = page.exchange("thumbs", ids=[-3], size=20)[0]["result"]["thumbs"]
+    assert "if the images were moved, call catalogue.relocate(old, new)" in missing["error"]
 
 
 def test_decisions_on_them_can_be_undone(page: GalleryPage, catalogue: Catalogue) -> None:

@@ -8,12 +8,17 @@ import pytest
 from PIL import Image
 
 from cdwidget import Annotator, Catalogue, Instance, Item, read_image
+from cdwidget.batch.examples import collect_examples, load_examples
+from cdwidget.catalogue.similarity import fingerprint, read_fingerprints
+from cdwidget.examples import ExamplePredictor
 from cdwidget.images import Window
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.session.files import journal_path
+from cdwidget.widget.points import Points
 from support.scripted_predictor import SquarePredictor
+from support.token_predictor import BrightPredictor
 from support.widget_page import WidgetPage
 
 NARROW = Window(200.0, 400.0, 1.5)
@@ -155,3 +160,22 @@ def test_edits_of_a_catalogue_are_restored_after_its_window_has_changed(scan: Pa
     catalogue.set_window(1, NARROW)
     again = catalogue.session(1, SquarePredictor())
     assert np.array_equal(again.mask, session.mask) and again.can_undo and np.array_equal(again.image, read_image(scan, window=NARROW))
+
+
+def test_duplicates_examples_and_cards_of_the_map_are_read_through_the_windows(scan: Path, tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path / "labels.db")
+    mask = np.ones((24, 32), bool)
+    catalogue.add([Item(scan, [Instance(mask, "cell")]).with_window(NARROW)])
+    for window in (NARROW, Window(0, 60_000)):
+        catalogue.set_window(1, window)
+        image = read_image(scan, window=window)
+        assert np.array_equal(read_fingerprints(catalogue, np.array([1]), progress=False)[0][0], fingerprint(image))
+        _, picture = Points(catalogue).describe(1, 32)
+        assert abs(read_image(picture).mean() - image.mean()) < 4
+    catalogue.set_status(1, "accepted")
+    (example,) = collect_examples(catalogue, "cell")
+    with pytest.MonkeyPatch.context() as patch:
+        shown = []
+        patch.setattr(ExamplePredictor, "add", lambda self, image, mask: shown.append(image))
+        load_examples(BrightPredictor(), [example])
+    assert np.array_equal(shown[0], image)

@@ -7,6 +7,7 @@ from typing import NamedTuple, Sequence, cast
 from cdwidget import rle
 from cdwidget.catalogue import Catalogue, InstanceRow
 from cdwidget.examples import ExamplePredictor
+from cdwidget.images import Window
 from cdwidget.images.remote import load_image
 from cdwidget.predictor import Predictor
 
@@ -20,12 +21,14 @@ class StoredExample(NamedTuple):
         path: The path of its image.
         counts: Its mask as compressed run lengths.
         size: Height and width in pixels.
+        window: Intensity window of its image; None for an automatic one.
         is_accepted: Whether it is accepted; a rejected one is an example of other objects.
     """
 
     path: str
     counts: str
     size: tuple[int, int]
+    window: Window | None
     is_accepted: bool
 
 
@@ -47,7 +50,7 @@ def _instances(catalogue: Catalogue, label: str, status: str) -> list[StoredExam
     for row in cast(list[InstanceRow], rows):
         item = catalogue.item(row.item)
         counts = [record.counts for record in item.records if record.number == row.number]  # Empty if it was deleted since.
-        found += [StoredExample(str(item.path), each, item.size, status == "accepted") for each in counts if item.size]
+        found += [StoredExample(str(item.path), each, item.size, item.window, status == "accepted") for each in counts if item.size]
     return found
 
 
@@ -63,7 +66,7 @@ def load_examples(predictor: Predictor, stored: Sequence[StoredExample]) -> Exam
     for one in stored:
         add = examples.add if one.is_accepted else examples.add_other
         try:
-            add(load_image(one.path), rle.decode(one.counts, *one.size))
+            add(load_image(one.path, one.window), rle.decode(one.counts, *one.size))
         except (OSError, ValueError) as error:
             problems += [f"{one.path}: {error}"] if one.is_accepted else []
     if len(problems) == sum(one.is_accepted for one in stored):

@@ -12,7 +12,8 @@ from cdwidget.catalogue.query import RowKind
 from cdwidget.catalogue.records import encode_instances, with_attribute
 from cdwidget.catalogue.rows import InstanceRow
 from cdwidget.catalogue.schema import STATUSES
-from cdwidget.catalogue.writer import Edit, merge_records, read_records, undo_change, with_status, write_edit, write_windows
+from cdwidget.catalogue.windows import write_windows
+from cdwidget.catalogue.writer import Edit, merge_records, read_records, undo_change, with_status, write_edit
 from cdwidget.images import WindowLike
 from cdwidget.items import Instance, with_window
 from cdwidget.predictor import Predictor

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from cdwidget.catalogue.reader import Reader
+from cdwidget.catalogue.reader import Reader, Row
+from cdwidget.catalogue.windows import read_windows
 from cdwidget.images.remote import load_image
 from cdwidget.registry import lookup
 
@@ -221,9 +222,11 @@ def read_fingerprints(catalogue: Reader, ids: np.ndarray, progress: bool | None 
     known = dict(catalogue.database.rows(sql, (_json(wanted),)))
     missing = list(catalogue.rows(id for id in wanted if id not in known))
 
-    def compute(path: str) -> bytes | None:
+    windows = read_windows(catalogue.database, (row.id for row in missing))
+
+    def compute(row: Row) -> bytes | None:
         try:
-            return fingerprint(load_image(path)).tobytes()
+            return fingerprint(load_image(row.path, windows.get(row.id))).tobytes()
         except (OSError, ValueError):  # `Catalogue.check` reports unreadable images.
             return None
 
@@ -232,7 +235,7 @@ def read_fingerprints(catalogue: Reader, ids: np.ndarray, progress: bool | None 
     ) as bar:  # fmt: skip
         for start in range(0, len(missing), FINGERPRINT_BATCH_ITEMS):
             rows = missing[start : start + FINGERPRINT_BATCH_ITEMS]
-            computed = {row.id: value for row, value in zip(rows, pool.map(compute, [row.path for row in rows])) if value is not None}
+            computed = {row.id: value for row, value in zip(rows, pool.map(compute, rows)) if value is not None}
             if not catalogue.database.read_only:
                 sql = "INSERT OR REPLACE INTO fingerprints VALUES (?, ?)"
                 catalogue.database.write(sqlite3.Connection.executemany, sql, list(computed.items()))

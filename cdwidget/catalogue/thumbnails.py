@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Sequence
+from typing import Any, Iterator, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from cdwidget.catalogue.records import from_json
 from cdwidget.catalogue.rows import OVERALL_SCORE, InstanceRow, ItemRow, png_to_heat
 from cdwidget.catalogue.storage import Database
+from cdwidget.catalogue.windows import read_windows
 from cdwidget.images import Window, read_image
 from cdwidget.images.reading import read_page
 from cdwidget.images.remote import open_page
-from cdwidget.items import window_of
 from cdwidget.masks import EMPTY_BBOX, Bbox
 from cdwidget.rle import decode_box
 
@@ -123,7 +123,7 @@ class Thumbnails:
         """Return the thumbnails of rows, at most `size` pixels per side."""
         sql = "SELECT instance, counts FROM masks WHERE instance IN (SELECT value FROM json_each(?))"
         counts = dict(self._database.rows(sql, (json.dumps([row.id for row in rows]),)))
-        windows = self._windows([row.item for row in rows])
+        windows = read_windows(self._database, [row.item for row in rows])
         rows_of_image: dict[str, list[InstanceRow]] = defaultdict(list)
         for row in rows:
             rows_of_image[row.path].append(row)
@@ -145,13 +145,8 @@ class Thumbnails:
 
     def render_images(self, rows: Sequence[ItemRow], size: int) -> list[Thumbnail]:
         """Return pictures of whole images, at most `size` pixels per side, with the ids of their items."""
-        windows = self._windows([row.id for row in rows])
+        windows = read_windows(self._database, [row.id for row in rows])
         return [_image_thumbnail(row, size, windows.get(row.id)) for row in rows]
-
-    def _windows(self, items: Sequence[int]) -> dict[int, Window | None]:
-        """Return the intensity window of each item that has fields of its own."""
-        sql = "SELECT id, extra FROM items WHERE id IN (SELECT value FROM json_each(?)) AND extra IS NOT NULL"
-        return {item: window_of(from_json(extra)) for item, extra in self._database.rows(sql, (json.dumps(sorted(set(items))),))}
 
     def heat_map(self, row: InstanceRow, name: str | None, size: int) -> HeatMap | None:
         """Return the heat map of a score in the frame of the row's thumbnail.
@@ -215,9 +210,16 @@ class ImageCache:
 
 def _decode(path: str, scale: int, window: Window | None) -> tuple[np.ndarray, int]:
     """Return an image and its reduction; decoding a reduced JPEG is much faster."""
+    with _opened(path) as (file, page):
+        return _decode_open(file, page, path, scale, window)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[tuple[Any, int]]:
+    """Open the file of an image as `open_page` does; the error for a missing one includes advice."""
     try:
-        with open_page(path) as (file, page):
-            return _decode_open(file, page, path, scale, window)
+        with open_page(path) as opened:
+            yield opened
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; if the images were moved, call catalogue.relocate(old, new)") from error
 
@@ -225,15 +227,19 @@ def _decode(path: str, scale: int, window: Window | None) -> tuple[np.ndarray, i
 def _decode_open(file: Any, page: int, path: str, scale: int, window: Window | None) -> tuple[np.ndarray, int]:
     if file.read(len(JPEG_SIGNATURE)) == JPEG_SIGNATURE:
         file.seek(0)
-        try:
-            image = Image.open(file)
-        except Exception as error:  # Pillow raises errors of many types.
-            raise ValueError(f"{path} cannot be read as an image ({type(error).__name__}: {error})") from error
+        image = _open_jpeg(file, path)
         width, height = image.size
         if min(width, height) >= MIN_REDUCED_PX * scale:
             image.draft(None, (width // scale, height // scale))
             return read_image(image, window), round(width / image.size[0])
     return read_page(file, page, path, window), 1
+
+
+def _open_jpeg(file: Any, path: str) -> Image.Image:
+    try:
+        return Image.open(file)
+    except Exception as error:  # Pillow raises errors of many types.
+        raise ValueError(f"{path} cannot be read as an image ({type(error).__name__}: {error})") from error
 
 
 def _thumbnail(row: InstanceRow, frame: ThumbnailFrame, image: np.ndarray, counts: str) -> Thumbnail:
@@ -263,11 +269,11 @@ def _image_thumbnail(row: ItemRow, size: int, window: Window | None) -> Thumbnai
 
 def _read_small(path: str, size: int, window: Window | None) -> np.ndarray:
     """Return an image through a window, uint8 (H, W, 3) RGB, whose longer side has at least `size` pixels if the file has."""
-    with open_page(path) as (file, page):
+    with _opened(path) as (file, page):
         if file.read(len(JPEG_SIGNATURE)) != JPEG_SIGNATURE:
             return read_page(file, page, path, window)
         file.seek(0)
-        image = Image.open(file)
+        image = _open_jpeg(file, path)
         image.draft(None, (size, size))
         return read_image(image, window)
 

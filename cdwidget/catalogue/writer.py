@@ -17,16 +17,12 @@ from cdwidget.catalogue.records import (
     MASK_COLUMNS,
     EncodedItem,
     Record,
-    from_json,
     instance_values,
     mask_values,
     record_from_json,
     record_to_json,
-    to_json,
 )
 from cdwidget.catalogue.rows import OVERALL_SCORE, ScoreValue, heat_to_png
-from cdwidget.images import WindowLike
-from cdwidget.items import with_window
 from cdwidget.rle import decode
 
 
@@ -273,11 +269,3 @@ def _conflict_message(connection: sqlite3.Connection, item: int, path: str) -> s
 def insert_sql(table: str, *names: str) -> str:
     """Return the statement that inserts a row with these columns."""
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-
-
-def write_windows(connection: sqlite3.Connection, items: Iterable[int], window: WindowLike) -> None:
-    """Set the intensity window of items inside the open transaction; jobs process these items again."""
-    for item in items:
-        (extra,) = connection.execute("SELECT extra FROM items WHERE id = ?", (item,)).fetchone()
-        changed = to_json(with_window(from_json(extra), window))
-        connection.execute("UPDATE items SET extra = ?, drawn = drawn + 1, changed = ? WHERE id = ?", (changed, time(), item))

@@ -13,7 +13,6 @@ import numpy as np
 from cdwidget.catalogue import STATUSES, Catalogue, ItemRow
 from cdwidget.catalogue.images import file_name
 from cdwidget.catalogue.similarity import project, read_embeddings
-from cdwidget.images.remote import load_image
 from cdwidget.registry import lookup
 from cdwidget.widget.settings import COLORS
 
@@ -106,7 +105,7 @@ class Points:
         labels = ", ".join(f"{label or '(none)'}{f' × {count}' if count > 1 else ''}" for label, count in counts)
         description = {"item": item, "name": file_name(row.path), "labels": labels, "status": row.status, "score": row.score, "error": ""}
         try:
-            image = load_image(row.path)
+            image = self._catalogue.item(item).read_image()
         except (OSError, ValueError) as error:
             return {**description, "error": str(error)}, None
         factor = min(1.0, size / max(image.shape[:2]))
