@@ -9,6 +9,7 @@ from PIL import Image
 
 import cdwidget
 from cdwidget import Instance, Item
+from cdwidget.formats.cityscapes import _number_of
 from cdwidget.formats.coco import Crowd
 
 HEIGHT, WIDTH = 20, 30
@@ -87,8 +88,44 @@ def test_further_classes_are_numbered_and_named(tmp_path: Path) -> None:
     written = cdwidget.write("cityscapes", [Item(tmp_path / "a.png", instances)], tmp_path / "out", labels={"jug": 50})
     assert described(written) == [("jug", 50000, 25, False), ("cup", 51000, 25, False), ("cup", 51001, 25, False)]
     assert (written / "leftImg8bit/train/city/a_leftImg8bit.png").is_file()
-    with pytest.raises(ValueError, match="its numbers end at 64"):
-        cdwidget.write("cityscapes", [Item(tmp_path / "a.png", instances)], tmp_path / "more", labels={"cup": 70})
+    with pytest.raises(ValueError, match="its numbers end at 64; give the classes in use"):
+        cdwidget.write("cityscapes", [Item(tmp_path / "a.png", instances)], tmp_path / "more", labels=[*map(str, range(31)), "cup"])
+
+
+def test_numbers_that_mean_something_else_in_cityscapes_are_replaced(tmp_path: Path) -> None:
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "a.png")
+    instances = [Instance(block(5 * x, 0, 5 * x + 5, 5), label) for x, label in enumerate(("cup", "jug", "car", "pan"))]
+    numbers = {"cup": 0, "jug": 26, "car": 40, "pan": 700}
+    written = cdwidget.write("cityscapes", [Item(tmp_path / "a.png", instances)], tmp_path / "out", labels=numbers)
+    assert described(written) == [
+        ("car", 26000, 25, False),
+        *((label, 34000 + 1000 * at, 25, False) for at, label in enumerate(("cup", "jug", "pan"))),
+    ]
+
+
+def test_images_whose_names_differ_by_the_ending_keep_their_objects(tmp_path: Path) -> None:
+    items = []
+    for at, name in enumerate(("a.png", "a_leftImg8bit.png")):
+        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / name)
+        items.append(Item(tmp_path / name, [Instance(block(0, 0, 5, 5 + at), "car")]))
+    dataset = cdwidget.read(cdwidget.write("cityscapes", items, tmp_path / "out"))
+    assert sorted(item.instances[0].area for item in dataset) == [25, 30]
+
+
+def test_an_image_with_fine_and_coarse_annotations_is_read_once(city: Path) -> None:
+    (city / "gtCoarse/val/ulm").mkdir(parents=True)
+    Image.fromarray(np.full((HEIGHT, WIDTH), 11, np.uint16)).save(city / "gtCoarse/val/ulm/ulm_000_gtCoarse_instanceIds.png")
+    assert described(city)[0][0] == "road"
+    for file in (city / "gtFine/val/ulm").iterdir():
+        file.unlink()
+    assert described(city) == [("building", 11, HEIGHT * WIDTH, False)]
+
+
+def test_a_class_of_a_thousand_objects_next_to_another_is_refused_in_words() -> None:
+    drawn = {*range(26000, 26999), 27000}
+    assert _number_of(Instance(block(0, 0, 1, 1)), 26, drawn) == 26999
+    with pytest.raises(ValueError, match="more than 1000 objects"):
+        _number_of(Instance(block(0, 0, 1, 1)), 26, {*drawn, 26999})
 
 
 def test_a_damaged_file_costs_no_other(city: Path) -> None:

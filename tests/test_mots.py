@@ -93,3 +93,10 @@ def test_too_many_objects_or_a_broken_class_file_are_errors(tmp_path: Path) -> N
     (kitti(tmp_path) / "classes.json").write_text('{"car": 0}')
     with pytest.raises(ValueError, match="whole number from 1"):
         cdwidget.read("mots", tmp_path)
+
+
+def test_a_class_without_a_number_of_mots_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    items = [Item(path, [Instance(LEFT, "cup")]) for path in images(tmp_path / "in", "a.png")]
+    with pytest.raises(ValueError, match=r"the class 'cup' has number 0; MOTS numbers classes from 1, so give labels=\[...\]"):
+        cdwidget.write("mots", items, tmp_path / "out", labels={"cup": 0})
+    assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.annotations import ring_of
+from cdwidget.formats.annotations import ring_of, size_of
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco import Crowd
 from cdwidget.formats.dataset import Dataset, Problems, naming
@@ -33,6 +33,7 @@ INSTANCES, CLASSES, POLYGONS, COLORS = "_instanceIds.png", "_labelIds.png", "_po
 CLASSES_FILE = "classes.json"  # Numbers of classes that Cityscapes does not have.
 ID_FACTOR = 1000
 OBJECT_CLASSES = range(24, 65)  # Numbers of classes whose objects are told apart: of Cityscapes, and further ones that 16 bits hold.
+FURTHER_CLASSES = range(34, 65)  # Numbers that Cityscapes does not use.
 SUFFIXES = (".png", *sorted(IMAGE_SUFFIXES - {".png"}))  # Of images; Cityscapes has PNG files.
 IGNORED_CLASSES = (0, 1, 2, 3, 255)  # Unlabeled, ego vehicle, rectification border, out of the region, license plate.
 NO_CLASS = 65535  # The number -1 of a license plate, in 16 bits.
@@ -92,12 +93,12 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     """Write a folder of Cityscapes, with a copy of each image.
 
     A pixel belongs to one instance, the last one; areas of one class, such as roads, become one. An image that is not in a folder of
-    Cityscapes is put into `train/city/`.
+    Cityscapes is put into `train/city/`. Classes that Cityscapes does not have get numbers from 34 to 64, which `classes.json` names.
 
     Args:
         items: The images with their instances.
         path: The folder.
-        labels: Further classes, with numbers from 34 to 64 or in the order of these.
+        labels: Further classes in the order of their numbers, or with numbers; a number outside of 34 to 64 is replaced.
 
     Returns:
         The folder.
@@ -105,24 +106,30 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     Raises:
         ValueError: If a mask does not fit its image, or there are more than 31 further classes.
     """
-    further = dict(labels) if isinstance(labels, Mapping) else {}
-    numbers = {**_numbers(), **{label: number for label, number in further.items() if label not in _numbers()}}
-    classes = ClassIds(numbers)
-    for label in labels:
-        classes.id_of(label)
+    known = _numbers()
+    if isinstance(labels, Mapping):
+        classes = ClassIds({**{label: number for label, number in labels.items() if number in FURTHER_CLASSES}, **known})
+    else:
+        classes = ClassIds([*known, *labels], known)
 
     def files() -> Iterator[tuple[Path, bytes]]:
-        for item, stem in zip(items, unique_stems(items)):
-            stem, place = stem.removesuffix(IMAGE_SUFFIX), _place_of(image_path(item))
+        for item, stem in zip(items, _stems(items)):
+            place = _place_of(image_path(item))
             height, width = image_size(copy_image(item, path / IMAGES / place, f"{stem}{IMAGE_SUFFIX}"))
             base = path / KINDS[0] / place / f"{stem}_{KINDS[0]}"
             yield from _draw(item, base, height, width, classes)
-        own = {label: number for label, number in classes.ids.items() if label not in _numbers()}
+        own = {label: number for label, number in classes.ids.items() if label not in known}
         if own:
             yield path / KINDS[0] / CLASSES_FILE, to_json_bytes(own)
 
     write_files(files())
     return path
+
+
+def _stems(items: Sequence[Item]) -> list[str]:
+    """Return a unique name for each item, without the ending of images."""
+    images = map(image_path, items)
+    return unique_stems([Item(image.with_name(f"{image.stem.removesuffix(IMAGE_SUFFIX)}{image.suffix or '.png'}")) for image in images])
 
 
 def _numbers() -> dict[str, int]:
@@ -140,20 +147,26 @@ def _own_numbers(path: Path, problems: Problems) -> dict[str, int]:
 
 
 def _annotation_files(path: Path) -> dict[Path, Path]:
-    """Return the best file of each image, by its path without the ending."""
-    found: dict[Path, Path] = {}
-    for ending in (INSTANCES, CLASSES, POLYGONS):
-        for kind in KINDS:
+    """Return the best file of each image, by its path without the ending: a fine one before a coarse one."""
+    found: dict[tuple[Path, str], tuple[Path, Path]] = {}
+    for kind in KINDS:
+        for ending in (INSTANCES, CLASSES, POLYGONS):
             for file in sorted(path.rglob(f"*_{kind}{ending}")):
-                found.setdefault(file.with_name(file.name.removesuffix(ending)), file)
-    return dict(sorted(found.items(), key=lambda entry: (entry[0].parent, entry[0].name.rpartition("_")[0])))
+                base = file.with_name(file.name.removesuffix(ending))
+                found.setdefault((_image_folder(base.parent, kind), base.name.removesuffix(f"_{kind}")), (base, file))
+    return dict(found[key] for key in sorted(found))
+
+
+def _image_folder(folder: Path, kind: str) -> Path:
+    """Return the folder of the images whose annotations are in `folder`."""
+    return Path(*(IMAGES if part == kind else part for part in folder.parts))
 
 
 def _image_of(base: Path, images: Path | None, finder: ImageFinder) -> str | Path:
     """Return the image of annotations: in `leftImg8bit/` next to their folder, or in the folder that is given."""
     kind = next(kind for kind in KINDS if base.name.endswith(f"_{kind}"))
     stem = base.name.removesuffix(f"_{kind}")
-    folder = images or Path(*(IMAGES if part == kind else part for part in base.parent.parts))
+    folder = images or _image_folder(base.parent, kind)
     names = [*(f"{stem}{IMAGE_SUFFIX}{suffix}" for suffix in SUFFIXES), *(f"{stem}{suffix}" for suffix in SUFFIXES)]
     return next((folder / name for name in names if (folder / name).is_file()), None) or finder.find(names[0])
 
@@ -192,7 +205,7 @@ def _load(file: Path, objects: Sequence[_Object], limits: Limits, indices: Itera
     is_json = file.suffix == ".json"
     with naming(file):
         content = read_json(file, limits) if is_json else _values(file)
-        height, width = (int(content["imgHeight"]), int(content["imgWidth"])) if is_json else content.shape
+        height, width = size_of(content["imgHeight"], content["imgWidth"]) if is_json else content.shape
         limits.check("max_pixels", height * width, "the image")
     for index in indices:
         label, number, polygon, is_group = objects[index]
@@ -216,7 +229,10 @@ def _draw(item: Item, base: Path, height: int, width: int, classes: ClassIds) ->
     for instance in checked_instances(item, height, width):
         kind, is_group = classes.id_of(instance.label), isinstance(instance, Crowd)
         if kind > OBJECT_CLASSES[-1]:
-            raise ValueError(f"{instance.label!r} is class {kind}; Cityscapes has 16 bits for instances, so its numbers end at 64")
+            raise ValueError(
+                f"{instance.label!r} is class {kind}, and Cityscapes has 16 bits for instances, so its numbers end at 64; "
+                "give the classes in use: labels=[...]"
+            )
         number = kind if is_group or kind not in OBJECT_CLASSES else _number_of(instance, kind, drawn)
         drawn.add(number)
         numbers[instance.mask] = number
@@ -236,7 +252,7 @@ def _number_of(instance: Instance, kind: int, drawn: set[int]) -> int:
     """Return the number of an object: its id if that is one of its class and free, else the next free one."""
     if instance.id is not None and instance.id // ID_FACTOR == kind and instance.id not in drawn:
         return instance.id
-    number = next(number for number in range(kind * ID_FACTOR, (kind + 1) * ID_FACTOR + 1) if number not in drawn)
-    if number > (kind + 1) * ID_FACTOR - 1:
+    number = next((number for number in range(kind * ID_FACTOR, (kind + 1) * ID_FACTOR) if number not in drawn), None)
+    if number is None:
         raise ValueError(f"there are more than {ID_FACTOR} objects of class {instance.label!r}, which Cityscapes cannot number")
     return number

@@ -127,6 +127,9 @@ def write(items: Sequence[Item], path: Path, labels: Labels = ()) -> Path:
     used = {instance.label for item in items for instance in item.instances}
     previous = read_labels(path) if (path / CLASS_FILE).is_file() else USUAL_CLASSES if used <= USUAL_CLASSES.keys() else None
     classes = ClassIds(labels, previous)
+    for label, number in classes.ids.items():
+        if number < 1:
+            raise ValueError(f"the class {label!r} has number {number}; MOTS numbers classes from 1, so give labels=[...] in their order")
     sequences = _by_sequence(items)
 
     def files() -> Iterator[tuple[Path, bytes]]:
