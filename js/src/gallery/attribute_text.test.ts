@@ -25,6 +25,18 @@ test.each([
   expect(parseAttribute(text, known)).toEqual(attribute);
 });
 
+test("a listed text means its own attribute, also if the name has a colon or is one of JavaScript's", () => {
+  const odd = { "road: type": ["paved", " gravel "], constructor: [true] };
+  for (const [at, attribute] of [
+    { name: "road: type", value: "paved" },
+    { name: "road: type", value: " gravel " },
+    { name: "road: type", value: null },
+    { name: "constructor", value: true },
+  ].entries())
+    expect(parseAttribute(attributeTexts(odd)[at], odd)).toEqual(attribute);
+  expect(parseAttribute("constructor: 3", {})).toEqual({ name: "constructor", value: 3 });
+});
+
 test("typing finds a value, and only a text with a colon can be added", () => {
   const allows = (text: string) => parseAttribute(text, known) !== null;
   const texts = attributeTexts(known);

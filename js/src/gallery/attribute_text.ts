@@ -12,19 +12,27 @@ const FLAGS: readonly AttributeValue[] = [true, false];
 
 /** Return a text for each known value; a flag has both, and each attribute can be removed. */
 export function attributeTexts(known: Known): string[] {
+  return listedAttributes(known).map(attributeText);
+}
+
+function listedAttributes(known: Known): Attribute[] {
   return Object.entries(known).flatMap(([name, values]) => {
     const isFlag = values.every((value) => typeof value === "boolean");
-    return [...(isFlag ? FLAGS : values).map((value) => `${name}: ${value}`), `${name}: ${NONE}`];
+    return [...(isFlag ? FLAGS : values), null].map((value) => ({ name, value }));
   });
+}
+
+function attributeText({ name, value }: Attribute): string {
+  return `${name}: ${value ?? NONE}`.trim();
 }
 
 /** Return the attribute that a text means; null if it has no name and colon. An unknown value is a flag, a number or a text. */
 export function parseAttribute(text: string, known: Known): Attribute | null {
+  const listed = listedAttributes(known).find((attribute) => attributeText(attribute) === text.trim());
+  if (listed) return listed;
   const [, name, typed] = /^\s*([^:]+?)\s*:\s*(.*?)\s*$/.exec(text) ?? [];
   if (!name) return null;
   if (!typed || typed === NONE) return { name, value: null };
-  const listed = known[name]?.find((value) => String(value) === typed);
-  if (listed !== undefined) return { name, value: listed };
   if (typed === "true" || typed === "false") return { name, value: typed === "true" };
   const number = Number(typed);
   return { name, value: Number.isFinite(number) ? number : typed };

@@ -102,7 +102,7 @@ export const COMMANDS: Record<string, Command> = {
     where: "grid",
     title: "Refresh",
     icon: ICONS.refresh,
-    run: ({ queue }) => void queue.run("refresh"),
+    run: ({ queue }) => void queue.refresh(),
     isEnabled: ({ queue }) => !queue.isLost,
   },
   search: { where: "grid", title: "Search names and labels", icon: ICONS.search, run: (view) => view.search() },

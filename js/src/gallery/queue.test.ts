@@ -250,11 +250,15 @@ test("labels and tags are set on several instances, and a message shows how many
   expect(queue.message).toBe("Tagged night");
 });
 
-test("the attributes of the catalogue and its images without objects are read once", async () => {
+test("the attributes of the catalogue and its images without objects are read once, and again by a refresh", async () => {
   const result = { attributes: { occluded: [false, true] }, without_objects: 3 };
   await model.answer("more_choices", { result });
   expect([queue.attributes, queue.withoutObjects]).toEqual([result.attributes, 3]);
   expect(model.requested("more_choices")).toEqual([]);
+  void queue.refresh();
+  await model.answer("refresh", { result: null });
+  await model.answer("more_choices", { result: { attributes: {}, without_objects: 2 } });
+  expect([queue.attributes, queue.withoutObjects]).toEqual([{}, 2]);
 });
 
 test("undo reports its instances", async () => {

@@ -178,7 +178,7 @@ export class Queue {
   async setAttribute(ids: number[], name: string, value: AttributeValue | null) {
     const reply = await this.run<{ changed: number }>("attribute", { ids, name, value });
     if (!reply) return;
-    const known = this.attributes[name] ?? [];
+    const known = Object.hasOwn(this.attributes, name) ? this.attributes[name] : [];
     if (value !== null && !known.includes(value)) this.attributes = { ...this.attributes, [name]: [...known, value] };
     const done = value === null ? `Removed ${name}` : `Set ${name} to ${value}`;
     this.showMessage(`${done}: ${reply.result.changed.toLocaleString("en")}`);
@@ -188,6 +188,11 @@ export class Queue {
   async addTag(ids: number[], tag: string) {
     const reply = await this.run("add_tag", { ids, tag });
     if (reply) this.showMessage(`Tagged ${tag}`);
+  }
+
+  /** Query the list again, with the choices that others may have added since. */
+  async refresh() {
+    if (await this.run("refresh")) await this.loadMoreChoices();
   }
 
   /** Read the attributes and count the images without objects, which takes seconds if there are a million instances. */
