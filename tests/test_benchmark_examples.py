@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cdwidget.benchmark.examples import (
     Search,
@@ -20,6 +21,7 @@ from cdwidget.benchmark.examples import (
     write_search_json,
 )
 from cdwidget.benchmark.matching import Found, match_histogram, match_template
+from cdwidget.cli.app import app
 from cdwidget.masks import Patch, iou
 from support.token_predictor import BrightPredictor
 
@@ -101,3 +103,11 @@ def _mask(found: Found, shape: tuple[int, ...]) -> np.ndarray:
     mask = np.zeros(shape, bool)
     found.patch.paste(mask)
     return mask
+
+
+def test_a_search_across_images_refuses_a_missing_folder_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdwidget.cli.benchmark.read_sets_with_classes", lambda *_: [])
+    monkeypatch.setattr("cdwidget.cli.benchmark.measure_across", lambda *_: pytest.fail("it has started"))
+    arguments = ["benchmark", "--mode", "example", "--examples", "1", "--out", str(tmp_path / "no" / "out.json")]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
+    assert result.exit_code == 2 and "does not exist" in result.output

@@ -92,6 +92,8 @@ def test_class_maps_are_written_and_read(tmp_path: Path, palette: Any) -> None:
     masks = {one.label: one.mask for one in again.instances}
     assert np.array_equal(masks["road"], road & ~car) and np.array_equal(masks["car"], car)
     unknown = cdwidget.Item(tmp_path / "a.png", [cdwidget.Instance(road, "unicorn")])
+    with pytest.raises(ValueError, match="the palette has the number 70000 for 'sky'; allowed are whole numbers from 0 to 65535"):
+        cdwidget.write("png", [], tmp_path / "wide", palette={"sky": 70_000})
     with pytest.raises(ValueError, match="the palette has no class 'unicorn'"):
         cdwidget.write("png", [unknown], tmp_path / "other", palette=palette)
 

@@ -76,7 +76,9 @@ def benchmark(
         return
     if mode == "example" and examples:
         counts = checked("--examples", read_counts, examples)
-        echo(measure_across(checked("--data", read_sets_with_classes, data, held_out), counts, out, title))
+        sets = checked("--data", read_sets_with_classes, data, held_out)
+        check_out(out)
+        echo(measure_across(sets, counts, out, title))
         return
     if mode == "example":
         images = checked("--data", read_searched_images, data, held_out, limit)
@@ -272,7 +274,7 @@ def example_searches(names: str | None) -> dict[str, Search]:
         return without_duplicates(found, [Patch.of(mask)])
 
     known = {"example": example_search(predictor), "template": match_template, "histogram": match_histogram, "automatic": automatic}
-    return {name: lookup(known, name, "search") for name in (names.split(",") if names else known)}
+    return {name: lookup(known, name, "search") for name in ([part.strip() for part in names.split(",")] if names else known)}
 
 
 def measure_examples(searches: dict[str, Search], images: Sequence[tuple[str, DatasetImage]], out: Path | None, title: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cdwidget.cli.catalogue import open_existing
+from cdwidget.cli.catalogue import open_existing, with_problems
 from cdwidget.cli.options import Database, External, checked, echo
 
 
@@ -32,4 +32,4 @@ def _cut_out(database: Path, folder: Path, background: str | None, options: dict
 
     with open_existing(database, external) as catalogue:
         found = cut_out(catalogue, folder, background, **options)
-    return "\n".join([str(found), *(f"  {one.path}: {one.description}" for one in found.problems)])
+    return with_problems(str(found), [f"  {one.path}: {one.description}" for one in found.problems])

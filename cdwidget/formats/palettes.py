@@ -15,6 +15,7 @@ from cdwidget.registry import lookup
 Palette = Union[str, Mapping[str, Union[int, Sequence[int]]]]  # A name in PALETTES; or labels with their numbers or colors.
 BLACK: Color = (0, 0, 0)  # The background.
 RED: Color = (255, 0, 0)  # A rider in Cityscapes; alone, the usual color of a mask.
+MAX_NUMBER = 2**16 - 1  # Of a class, in a PNG file of 16 bits.
 MAX_COLORS = 256  # A file with more of them, which no palette names, is a picture.
 
 
@@ -55,8 +56,10 @@ def class_colors(palette: Palette) -> ClassColors:
     numbers: dict[int, str] = {}
     colors: dict[Color, str] = {}
     for label, value in palette.items():
-        if isinstance(value, int):
+        if isinstance(value, int) and 0 <= value <= MAX_NUMBER:
             numbers[value] = label
+        elif isinstance(value, int):
+            raise ValueError(f"the palette has the number {value} for {label!r}; allowed are whole numbers from 0 to {MAX_NUMBER}")
         elif len(value) == 3 and all(isinstance(each, int) and 0 <= each <= 255 for each in value):
             colors[value[0], value[1], value[2]] = label
         else:

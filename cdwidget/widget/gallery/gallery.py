@@ -84,7 +84,7 @@ class Gallery(GallerySettings):
         self.observe(lambda change: self.refresh(wait=False), names=list(QUERY_TRAITS))
 
     def __repr__(self) -> str:
-        return f"<Gallery: {len(self.listing.ids):,} instances of {self.catalogue!r}>"
+        return f"<Gallery: {len(self.listing.ids):,} {'images' if self.without_objects else 'instances'} of {self.catalogue!r}>"
 
     # ---- the list ------------------------------------------------------------------------------------------------
 
