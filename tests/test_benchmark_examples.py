@@ -108,6 +108,6 @@ def _mask(found: Found, shape: tuple[int, ...]) -> np.ndarray:
 def test_a_search_across_images_refuses_a_missing_folder_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdwidget.cli.benchmark.read_sets_with_classes", lambda *_: [])
     monkeypatch.setattr("cdwidget.cli.benchmark.measure_across", lambda *_: pytest.fail("it has started"))
-    arguments = ["benchmark", "--mode", "example", "--examples", "1", "--out", str(tmp_path / "no" / "out.json")]
+    arguments = ["benchmark", "--data", str(tmp_path), "--mode", "example", "--examples", "1", "--out", str(tmp_path / "no" / "out.json")]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
     assert result.exit_code == 2 and "does not exist" in result.output

@@ -435,6 +435,7 @@ def test_problems_of_an_import_are_listed_and_dismissed(page: GalleryPage, catal
     page.widget.view_only = True
     assert "viewing only" in page.request("dismiss_problems")["error"]
     page.widget.view_only = False
+    key = page.query["key"]
     assert page.request("dismiss_problems")["result"] == {"dismissed": 9_999}
-    page.wait_for_list()
+    assert page.query["key"] == key and not page.widget.busy
     assert catalogue.problems() == [] and page.widget._choices["problems"] == 0

@@ -11,7 +11,7 @@ from cdwidget.catalogue.images import file_name
 from cdwidget.formats.dataset import ReadProblem
 from cdwidget.widget.gallery.decisions import Step
 from cdwidget.widget.gallery.listing import Listing
-from cdwidget.widget.gallery.settings import WITHOUT_OBJECTS
+from cdwidget.widget.gallery.settings import WITHOUT_OBJECTS, read_choices
 from cdwidget.widget.gallery.tiles import Tiles
 from cdwidget.widget.images import svg_path
 from cdwidget.widget.transport import Operation, Reply
@@ -41,6 +41,9 @@ class Host(Protocol):
     listing: Listing
     view_only: bool
     tile: int
+
+    def set_trait(self, name: str, value: Any) -> None:
+        """Set a trait."""
 
     def refresh(self, wait: bool = True) -> None:
         """Query the list again."""
@@ -195,7 +198,7 @@ class Requests:
         self._check_editable()
         listed = None if problems is None else [ReadProblem(**problem) for problem in problems]
         dismissed = self._gallery.catalogue.dismiss_problems(listed)
-        self._gallery.refresh(wait=False)
+        self._gallery.set_trait("_choices", read_choices(self._gallery.catalogue))  # The list stays, with the decided instances.
         return {"dismissed": dismissed}, []
 
     def undo(self) -> Reply:
