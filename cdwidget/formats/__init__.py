@@ -184,9 +184,9 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
     Args:
         format: A name in `FORMATS`.
         items: The images with their instances.
-        path: A folder; or a file, except for "datumaro", "huggingface", "mots", "png", "rgba", "voc" and "yolo".
-        **options: Options of the format: `labels` ("coco", "coco_results", "datumaro", "mots", "panoptic", "voc", "yolo"), `scores`
-            ("yolo"), `border` ("voc"), `file_per` ("png"), `parquet` ("huggingface").
+        path: A folder; or a file, except for "cityscapes", "datumaro", "huggingface", "mots", "png", "rgba", "voc" and "yolo".
+        **options: Options of the format: `labels` ("cityscapes", "coco", "coco_results", "datumaro", "mots", "panoptic", "voc", "yolo"),
+            `scores` ("yolo"), `border` ("voc"), `file_per` and `palette` ("png"), `parquet` ("huggingface").
 
     Returns:
         The path of the written file or folder.
