@@ -61,6 +61,25 @@ def test_a_chosen_class_finishes_the_drawing_and_takes_pixels() -> None:
     assert list(areas(page)) == ["road", "sky"]
 
 
+def test_a_stroke_separates_the_classes_in_one_undo_step(tmp_path: Path) -> None:
+    Image.fromarray(IMAGE).save(path := tmp_path / "a.png")
+    both = np.ones_like(LEFT_HALF)
+    page = AnnotatorPage(Annotator(path, ScriptedPredictor(both, both, LEFT_HALF, RIGHT_HALF), mode="semantic", labels=LABELS))
+    page.request("document")
+    page.apply("stroke", points=[[2.5, 4.5], [2.5, 9.5]], positive=True, radius=1)
+    page.apply("relabel", label="sky")
+    page.apply("stroke", points=[[15.5, 4.5], [15.5, 9.5]], positive=True, radius=1)
+    separate = {"road": LEFT_HALF.sum(), "sky": RIGHT_HALF.sum()}
+    assert areas(page) == separate and (page.widget.label_map == np.where(LEFT_HALF, 1, 2 * RIGHT_HALF)).all()
+    page.request("undo")
+    assert areas(page) == {"road": both.sum()} and page.widget.label == "sky"
+    page.request("redo")
+    assert areas(page) == separate and not page.widget.can_redo
+    again = Annotator(path, ScriptedPredictor(LEFT_HALF), mode="semantic", labels=LABELS)  # Also after a restart it is one step.
+    again.undo()
+    assert {one.label: int(one.mask.sum()) for one in again.instances} == {"road": both.sum()}
+
+
 def test_erasing_without_a_drawing_removes_pixels_of_every_class_in_one_step() -> None:
     page = open_semantic(instances=[Instance(LEFT_HALF, "road"), Instance(RIGHT_HALF, "sky")])
     before = areas(page)

@@ -9,7 +9,7 @@ from cdwidget.session.editor import Journal, Kind
 from cdwidget.session.instances import Accept, Delete, Duplicate, Lock, Merge, Relabel, Reorder, Select, SetAttributes, Snap, Split
 from cdwidget.session.paste import Paste
 from cdwidget.session.prediction import PromptResult
-from cdwidget.session.semantic import AddToClass
+from cdwidget.session.semantic import AddToClass, SeparateClasses
 from cdwidget.session.session import Session
 from cdwidget.session.tracks import Confirm, SetTrackIds
 
@@ -35,6 +35,7 @@ __all__ = [
     "Relabel",
     "Reorder",
     "Select",
+    "SeparateClasses",
     "Session",
     "SetAttributes",
     "SetTrackIds",

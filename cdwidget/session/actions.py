@@ -11,9 +11,10 @@ from cdwidget.prompts import Action, Box, Click, Stroke
 from cdwidget.registry import unknown_name
 from cdwidget.session.alternatives import Alternative
 from cdwidget.session.instances import INSTANCE_ACTIONS
+from cdwidget.session.semantic import SeparateClasses
 from cdwidget.tools import TOOL_OF_ACTION
 
-PREDICTOR_ACTIONS = (Click, Stroke, Box, Alternative)  # They need the predictor; logs record how its mask was merged.
+PREDICTOR_ACTIONS = (Click, Stroke, Box, Alternative, SeparateClasses)  # They need the predictor; logs record how its mask was merged.
 
 
 def json_type(kind: type[Action]) -> str:

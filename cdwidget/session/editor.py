@@ -16,6 +16,7 @@ from cdwidget.session.actions import PREDICTOR_ACTIONS, not_an_action
 from cdwidget.session.document import Change, Document, State
 from cdwidget.session.instances import INSTANCE_ACTIONS, edit_selected
 from cdwidget.session.prediction import ImagePredictor
+from cdwidget.session.semantic import SeparateClasses, separate_classes
 from cdwidget.tools import TOOL_OF_ACTION, Canvas, superpixels
 
 KEPT_SHARE = 7 / 8  # Share of the limit that is kept when steps are discarded, so that this does not happen at every step.
@@ -278,7 +279,8 @@ class DocumentEditor:
         if kind in PREDICTOR_ACTIONS:
             if self._predictor is None:
                 raise ValueError("This session has no predictor for prompts. Open it with Session(image, load_predictor()).")
-            return self._predictor.apply(document, action, self.progressive)
+            apply = separate_classes if kind is SeparateClasses else ImagePredictor.apply
+            return apply(self._predictor, document, action, self.progressive)
         if tool := TOOL_OF_ACTION.get(kind):
             edit = tool.run(Canvas(self._image, read_only(document.mask), self.superpixels), action)
             return edit_selected(document, action, edit, tool.source)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 
-from cdwidget.masks import intersects, join_bboxes
-from cdwidget.prompts import Action
+from cdwidget.masks import crop, intersects, join_bboxes
+from cdwidget.prompts import Action, Click, Prompt, Stroke
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
+from cdwidget.session.merge import agrees
+from cdwidget.session.prediction import ImagePredictor
 from cdwidget.tools.canvas import PixelEdit
 
 
@@ -27,6 +30,17 @@ class AddToClass(Action):
 
     label: str | None = None
     next: str | None = None
+
+
+@dataclass(frozen=True)
+class SeparateClasses(Action):
+    """Predict classes again where they cover positive prompts of each other.
+
+    A positive click or stroke of the selected instance is a negative prompt of each other class that covers it, and those of other
+    classes are negative prompts of the selected instance. A prompt counts as long as its own class has all of its pixels; of two that
+    contradict each other, the one of the selected instance counts. Instances without prompts do not change, and pixels that a manual
+    tool set stay.
+    """
 
 
 def add_to_class(document: Document, action: AddToClass) -> Change:
@@ -51,7 +65,8 @@ def add_to_class(document: Document, action: AddToClass) -> Change:
         whole = union(pixels, document.pixels_of(kept.id))
         for other in merged:
             whole, state = union(whole, document.pixels_of(other.id)), state.without(other.id)
-        state = state.without(entry.id).with_entry(replace(kept, choice=None, confirmed=True))
+        prompts = *kept.prompts, *filter(_is_positive, entry.prompts)
+        state = state.without(entry.id).with_entry(replace(kept, prompts=prompts, choice=None, confirmed=True))
         differences.append(Difference(kept.id, *document.pixels_of(kept.id).difference(whole)))
     return document.change(action, entry.id, state.with_new(next_label), *differences)
 
@@ -74,6 +89,58 @@ def _take_pixels(document: Document, others: Sequence[Entry]) -> tuple[State, li
             state = state.with_entry(replace(other, choice=None))
             differences.append(Difference(other.id, *theirs.edit(PixelEdit(theirs.box, taken, np.zeros_like(taken)), "command")))
     return state, differences
+
+
+def separate_classes(predictor: ImagePredictor, document: Document, action: SeparateClasses, progressive: bool) -> Change:
+    """Return the change by `SeparateClasses`."""
+    state, drawing = document.state, document.state.entry()
+    others = [entry for entry in state.entries if entry.label not in ("", drawing.label) and entry.prompts]
+    changed = document.with_patches(replace(state, locked=True), {})  # Pixels of manual tools stay.
+    for other in others:
+        changed = _exclude(predictor, changed, other.id, drawing, progressive)
+    changed = _select(changed, drawing.id)
+    for other in others:
+        changed = _exclude(predictor, changed, drawing.id, other, progressive)
+    new_state, differences = replace(changed.state, locked=state.locked), []
+    for entry in (drawing, *others):
+        if entry is not drawing and not changed.has_pixels(entry.id):
+            new_state = new_state.without(entry.id)
+        elif changed.state.entry(entry.id) != entry:
+            differences.append(Difference(entry.id, *document.pixels_of(entry.id).difference(changed.pixels_of(entry.id))))
+    return document.change(action, drawing.id, new_state, *differences, progressive=progressive)
+
+
+def _exclude(predictor: ImagePredictor, document: Document, instance: int, owner: Entry, progressive: bool) -> Document:
+    """Give an instance the positive prompts of their owner as negative prompts, where it covers them."""
+    owned, mask, known = _mask(document, owner.id), _mask(document, instance), document.state.entry(instance).prompts
+    for prompt in filter(_is_positive, owner.prompts):
+        negative = replace(prompt, positive=False)
+        if negative in known or not agrees(owned, prompt) or agrees(mask, negative):
+            continue
+        document = _select(document, instance)
+        change = predictor.apply(document, negative, progressive)
+        document = document.with_patches(change.new_state, {one.instance: one.after for one in change.differences})
+        mask = document.mask
+    return document
+
+
+def _select(document: Document, instance: int) -> Document:
+    return document.with_patches(replace(document.state, selected=instance), {})
+
+
+def _mask(document: Document, instance: int) -> np.ndarray:
+    """Return the mask of an instance, bool (H, W)."""
+    if instance == document.state.selected:
+        return document.mask
+    patch, (_, _, width, height) = document.patch(instance), document.box
+    mask = np.zeros((height, width), bool)
+    crop(mask, patch.bbox)[:] = patch.pixels()
+    return mask
+
+
+def _is_positive(prompt: Prompt) -> TypeGuard[Click | Stroke]:
+    """Return whether a prompt is a positive click or stroke; a box has no negative form."""
+    return isinstance(prompt, (Click, Stroke)) and prompt.positive
 
 
 def merge_into_classes(

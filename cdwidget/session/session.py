@@ -237,7 +237,7 @@ class Session(DocumentEditor):
 
         Raises:
             IndexError: If there is no such prompt.
-            ValueError: If there is no predictor, or the undo step of the prompt was discarded.
+            ValueError: If there is no predictor, the prompt came from another class, or its undo step was discarded.
         """
         document, history = self._version
         entry = document.state.entry()
@@ -254,7 +254,9 @@ class Session(DocumentEditor):
                 result = self._predictor.predict(prompts, before.crop(document.box))
                 return replace(result, after=after.crop(document.box).mask)
             after = before
-        raise ValueError(f"Cannot recompute {prompts[-1]}: its undo step was discarded. Increase history_limit.")
+        raise ValueError(
+            f"Cannot recompute {prompts[-1]}: it came from another class, or its undo step was discarded. Increase history_limit."
+        )
 
     def accept(self, label: str | None = None) -> Change:
         """Apply `Accept`: finish the selected instance and start a new one."""

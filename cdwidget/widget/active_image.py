@@ -13,14 +13,15 @@ from threading import Thread
 from typing import Any, Protocol
 
 from cdwidget.images import Window
+from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.registry import unknown_name
-from cdwidget.session import Accept, Action, AddToClass, Change, Paste, Relabel, Select, Session
+from cdwidget.session import Accept, Action, AddToClass, Change, Paste, Relabel, Select, SeparateClasses, Session
 from cdwidget.session.actions import PREDICTOR_ACTIONS, action_from_json
 from cdwidget.tools import TOOL_OF_ACTION
 from cdwidget.widget.encoder import Encoder
 from cdwidget.widget.image_list import ImageList
 from cdwidget.widget.semantic import ERASERS, semantic_action
-from cdwidget.widget.steps import erase_drawing, joined, label_of_new, redo_step, undo_step
+from cdwidget.widget.steps import erase_drawing, joined, label_of_new, redo_step, undo_step, whole_step
 from cdwidget.widget.transport import Reply, change_reply, document_reply
 
 
@@ -164,7 +165,8 @@ class ActiveImage:
         """
         self._check_label(action)
         self.wait_for_predictor(action)
-        return self._edit(lambda: self._apply(action), key)
+        apply = self._apply_semantic if self._host.mode == "semantic" else self._apply
+        return self._edit(lambda: apply(action), key)
 
     def undo(self, key: int | None = None) -> tuple[Change | None, Reply]:
         """Undo the newest change of the image with a key; (None, empty reply) if there is none."""
@@ -266,20 +268,22 @@ class ActiveImage:
             if label and self._host.closed_labels and label not in self._host.labels:
                 raise unknown_name(dict.fromkeys(self._host.labels), label, "label")
 
+    def _apply_semantic(self, action: Action) -> Change:
+        session = self.session
+        if isinstance(action, Paste) or (isinstance(action, Select) and action.instance != session.selected):
+            self.finish_drawing()
+        if isinstance(action, ERASERS) and not action.add and self._is_new:
+            label = self.label
+            session.apply(replace(action, add=True))
+            return session.apply(erase_drawing(label))
+        change = self._apply(semantic_action(session, action, self._is_drawing(session)))
+        if not isinstance(action, (Click, Stroke, Box)):
+            return change
+        separation = session.apply(SeparateClasses())
+        return change if separation.is_empty else separation
+
     def _apply(self, action: Action) -> Change:
         session = self.session
-        if self._host.mode == "semantic":
-            if isinstance(action, Select) and action.instance != session.selected:
-                self.finish_drawing()
-                if action.instance is not None and not session.state.has(action.instance):  # The drawing took all of its pixels.
-                    action = Select()
-            if isinstance(action, ERASERS) and not action.add and self._is_new:
-                label = self.label
-                session.apply(replace(action, add=True))
-                return session.apply(erase_drawing(label))
-            if isinstance(action, Paste):
-                self.finish_drawing()
-            action = semantic_action(session, action, self._is_drawing(session))
         if isinstance(action, Relabel) and action.instance in (None, session.selected):
             return self._choose(action.label, session.apply(action))
         if isinstance(action, AddToClass) and action.next is not None:
@@ -316,7 +320,7 @@ class ActiveImage:
             for choice, before in self._choices:
                 if change is choice:
                     self.next_label = before
-        return _step(changes[::-1], undone=True)
+        return whole_step(changes[::-1], undone=True)
 
     def _redo(self) -> Change | None:
         changes = redo_step(self.session)
@@ -324,7 +328,7 @@ class ActiveImage:
             for choice, _ in self._choices:
                 if change is choice:
                     self.next_label = choice.new_state.entry().label
-        return _step(changes, undone=False)
+        return whole_step(changes, undone=False)
 
     def _edit(self, edit: Callable[[], Change | None], key: int | None, undone: bool = False) -> tuple[Change | None, Reply]:
         with self._host.lock, self.busy():
@@ -356,13 +360,3 @@ class ActiveImage:
         Its sender may hold the lock of another widget that waits for this one.
         """
         Thread(target=copy_context().run, args=(self._show_notice,), daemon=True).start()
-
-
-def _step(changes: list[Change], undone: bool) -> Change | None:
-    """Return one change for those of a step, oldest first; one of the last state if their pixels need all of the document."""
-    if not changes:
-        return None
-    first, last = changes[0], changes[-1]
-    if not any(change.differences for change in changes[1:]):
-        return joined(first, last)
-    return first if undone else last

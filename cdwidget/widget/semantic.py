@@ -25,6 +25,8 @@ def semantic_action(session: Session, action: Action, is_drawing: bool) -> Actio
         is_drawing: Whether the selected object is confirmed and has a class, or was drawn as "No class". Another one, such as a given mask
             without a label, stays when it is left, and gets the class that is chosen.
     """
+    if isinstance(action, Select) and action.instance is not None and not session.state.has(action.instance):
+        action = Select()  # The drawing before has taken all pixels of this object.
     if isinstance(action, Paste):
         return replace(action, by_class=True)
     if isinstance(action, Accept) and (is_drawing or session.label or action.label is not None):

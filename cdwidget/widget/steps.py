@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cdwidget.session import AddToClass, Alternative, Change, Relabel, Session, SetTrackIds
+from cdwidget.prompts import Box, Click, Stroke
+from cdwidget.session import AddToClass, Alternative, Change, Relabel, SeparateClasses, Session, SetTrackIds
 from cdwidget.session.actions import PREDICTOR_ACTIONS
 from cdwidget.tools import TOOL_OF_ACTION
 
@@ -47,6 +48,16 @@ def joined(first: Change, last: Change) -> Change:
     return replace(first, new_state=last.new_state)
 
 
+def whole_step(changes: list[Change], undone: bool) -> Change | None:
+    """Return one change for those of a step, oldest first; one of the last state if their pixels need all of the document."""
+    if not changes:
+        return None
+    first, last = changes[0], changes[-1]
+    if not any(change.differences for change in changes[1:]):
+        return joined(first, last)
+    return first if undone else last
+
+
 def _belongs_to(newer: Change, older: Change) -> bool:
     """Return whether a change continues the step of the change before it."""
     action = newer.action
@@ -57,4 +68,6 @@ def _belongs_to(newer: Change, older: Change) -> bool:
     if isinstance(action, Relabel):
         is_of_new = action.instance == (older.instance,) and not newer.old_state.entry(older.instance).label
         return is_of_new and isinstance(older.action, (*PREDICTOR_ACTIONS, *TOOL_OF_ACTION))
+    if isinstance(action, SeparateClasses):
+        return isinstance(older.action, (Click, Stroke, Box, Relabel))
     return isinstance(action, AddToClass) and action.label == "" and action.next is not None
