@@ -1,4 +1,9 @@
-"""Optical flow between two images, and where it can be trusted."""
+"""Optical flow between two images, and where it can be trusted.
+
+The flow is DIS (Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016). It is trusted where the flow back agrees with
+it up to a constant plus a fraction of its length (Sundaram et al., "Dense point trajectories by GPU-accelerated large displacement optical
+flow", ECCV 2010).
+"""
 
 from __future__ import annotations
 
