@@ -49,3 +49,8 @@ def test_the_mean_of_two_shapes_has_a_mean_size() -> None:
     mean = Shape.mean([Shape.of(ellipse(60, 60, 20, 40)), Shape.of(ellipse(60, 60, 80, 40))])
     assert (mean.width, mean.height) == pytest.approx((40, 40), abs=1)
     assert 0 < mean.mask.mean() < 1
+
+
+def test_a_shape_larger_than_the_view_is_looked_for_at_the_size_of_the_view() -> None:
+    peaks = Shape.of(ellipse(128, 128, 250, 250)).peaks(cells(ellipse(128, 128, 200, 200)), (0, 0, 32, 32), 0.05)
+    assert peaks and all((one.width, one.height) == (1, 1) for one in peaks)

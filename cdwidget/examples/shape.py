@@ -82,6 +82,8 @@ class Shape:
     def peaks(self, similarity: np.ndarray, box: Bbox, min_contrast: float) -> list[Peak]:
         """Return where the similarity shows the shape, at several sizes, the highest contrast first.
 
+        A shape that is larger than the view at all sizes is looked for at the size of the view.
+
         Args:
             similarity: Similarity to the examples in a view, float32 (S, S).
             box: The view (x0, y0, x1, y1) in image pixels.
@@ -89,7 +91,8 @@ class Shape:
         """
         side = len(similarity)
         sizes = [(scale * self.width / (box[2] - box[0]), scale * self.height / (box[3] - box[1])) for scale in SCALES]
-        sizes = [size for size in sizes if max(size) <= 1 and min(size) * side >= 2] or [sizes[len(SCALES) // 2]]
+        width, height = sizes[len(SCALES) // 2]
+        sizes = [size for size in sizes if max(size) <= 1 and min(size) * side >= 2] or [(min(width, 1.0), min(height, 1.0))]
         contrasts = np.stack([cv2.filter2D(similarity, -1, self._filter(*size, side), borderType=cv2.BORDER_REFLECT) for size in sizes])
         best, scale = contrasts.max(0), contrasts.argmax(0)
         ys, xs = np.nonzero(best >= min_contrast)
