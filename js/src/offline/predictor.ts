@@ -8,7 +8,7 @@ import { promptMaps } from "./prompts";
 import { type Plane, resizeLinear, resizeToSquare } from "./resize";
 import { focusBox, granularityView, objectCrop } from "./views";
 
-const CACHED_VIEWS = 8; // 3 MB each
+const CACHED_VIEWS = 4; // of each size, 3 MB each
 const GRANULARITIES = [0.25, 0.5]; // of the suggestions for a first prompt
 const CELL_PX = 2; // view pixels per predicted probability
 const MIN_CASCADE_CHANGE = 0.03; // a second pass runs if the first one changes more than this fraction of the object's pixels
@@ -31,10 +31,10 @@ interface Pass {
 }
 
 export class Predictor {
-  private readonly views = new Map<string, Encoded>(); // the last used view is the last
+  private readonly views = new Map<number, Map<string, Encoded>>(); // by size and box; the last used view is the last
 
   constructor(
-    private readonly network: Network,
+    private readonly network: Pick<Network, "size" | "focusSize" | "clickRadius" | "encode" | "predict">,
     private readonly image: RgbImage,
   ) {}
 
@@ -103,7 +103,9 @@ export class Predictor {
     );
   }
 
-  /** Run the network on one view; `prior` holds previous probabilities of the view. */
+  /** Run the network on one view; `prior` holds previous probabilities of the view.
+   *
+   * All heads run. To skip the latent ones in later passes, as Python does, would save 2 to 6 % of a pass and need another graph. */
   private async run(
     box: Box,
     prompts: readonly Prompt[],
@@ -123,12 +125,14 @@ export class Predictor {
   }
 
   private async view(box: Box, size: number): Promise<Encoded> {
-    const name = `${size} ${box}`;
-    const encoded = this.views.get(name) ?? (await this.network.encode(this.pixels(box, size), size));
-    this.views.delete(name);
-    this.views.set(name, encoded);
-    const [oldest] = this.views.keys();
-    if (this.views.size > CACHED_VIEWS) this.views.delete(oldest);
+    const views = this.views.get(size) ?? new Map<string, Encoded>();
+    this.views.set(size, views);
+    const name = String(box);
+    const encoded = views.get(name) ?? (await this.network.encode(this.pixels(box, size), size));
+    views.delete(name);
+    views.set(name, encoded);
+    const [oldest] = views.keys();
+    if (views.size > CACHED_VIEWS) views.delete(oldest);
     return encoded;
   }
 
