@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cdwidget.benchmark.examples import (
     Search,
+    SearchRun,
     benchmark_across,
     benchmark_examples,
     read_images,
@@ -97,6 +98,14 @@ def test_more_examples_come_from_other_images(folder: Path) -> None:
     assert sorted(set(names)) == names == ["a", "b", "c", "few", "many"] and len(others) == 1
     runs = benchmark_across(BrightPredictor(), [1, 5], [dataset])
     assert [(run.method, run.objects) for run in runs if run.group == "squares 1"] == [("1 examples", 1)] * 4  # There are no 5 others.
+    (folder / "images" / "b.png").write_bytes(b"broken")
+    runs = benchmark_across(BrightPredictor(), [1], [dataset])
+    assert [run.name for run in runs if run.group == "squares 1"] == [f"squares/{name}/1" for name in ("a", "c", "few")]
+
+
+def test_each_example_costs_a_click() -> None:
+    run = SearchRun("5 examples", "squares/a/1", "squares 1", 5, 3, (0.9, 0.8), ((True, True), (True, False)), 1.0)
+    assert summarize_searches([run])["5 examples"]["correct objects per click"] == pytest.approx(2 / 6)  # And one to take all.
 
 
 def _mask(found: Found, shape: tuple[int, ...]) -> np.ndarray:

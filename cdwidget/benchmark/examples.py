@@ -1,8 +1,8 @@
 """Show one, get all: one object of a class is given, and the others of its image are proposed.
 
 An image counts if it has at least MIN_OBJECTS objects of one class; each such class is one search, and the object of median area is the
-example. Proposals of a method match true objects one to one, best score first. The click on the example and one click to take all are
-the user's work; each wrong proposal that is taken costs one more click.
+example. Proposals of a method match true objects one to one, best score first. A click on each example and one click to take all are the
+user's work; each wrong proposal that is taken costs one more click.
 
 Other images are searched with 1, 5, ... examples of a class, each from an image of its own.
 """
@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from time import process_time
 from typing import Any, NamedTuple
@@ -28,19 +29,19 @@ from cdwidget.masks import iou
 MIN_OBJECTS = 5
 MATCH_IOUS = (0.5, 0.75)  # from which a proposal shows an object
 PRECISION = 0.8  # at which recall is reported
-CLICKS = 2  # one on the example, one to take all
 MAX_CLASSES = 4  # most frequent classes of a set that are searched in other images
 MAX_TEST_IMAGES = 4  # images of a class that are searched
 
 
 @dataclass(frozen=True)
 class SearchRun:
-    """One example and the proposals of one method.
+    """One search: the proposals of one method in one image.
 
     Attributes:
-        method: A name in `search_methods`.
+        method: Name of the method.
         name: The set, the image and the class.
         group: The set and the class.
+        examples: Number of examples.
         objects: Number of true objects besides the examples.
         scores: Score of each proposal, the highest first.
         hits: For each IoU in MATCH_IOUS, whether the proposal matches a true object that no better one matches.
@@ -50,6 +51,7 @@ class SearchRun:
     method: str
     name: str
     group: str
+    examples: int
     objects: int
     scores: tuple[float, ...]
     hits: tuple[tuple[bool, ...], ...]
@@ -88,7 +90,7 @@ def benchmark_examples(searches: dict[str, Search], images: Sequence[tuple[str, 
         for method, search in searches.items():
             started = process_time()
             found = search(image, masks[example])
-            runs.append(_run(method, name, group, others, found, process_time() - started))
+            runs.append(_run(method, name, group, 1, others, found, process_time() - started))
     return runs
 
 
@@ -107,18 +109,16 @@ def benchmark_across(predictor: Any, counts: Sequence[int], datasets: Sequence[L
     for dataset in datasets:
         for label in tqdm(dataset.classes()[:MAX_CLASSES], desc=dataset.name, unit="class", disable=None):
             tests, others = dataset.split(label)
-            examples, added = ExamplePredictor(predictor), 0
+            examples, added, given = ExamplePredictor(predictor), 0, _readable(others, label)
             for count in counts:
-                for other in others[added:count]:
-                    image, masks = other.objects(label)
+                for _, image, masks in islice(given, count - added):
                     examples.add(image, max(masks, key=np.count_nonzero))
-                added = min(count, len(others))
-                for test in tests if added == count else []:
-                    image, masks = test.objects(label)
+                    added += 1
+                for name, image, masks in _readable(tests, label) if added == count else ():
                     started = process_time()
                     found = [Found(one.patch, one.score) for one in examples.predict(image, min_score=0.0)]
-                    name = f"{dataset.name}/{test.source.image.stem}/{label}"
-                    runs.append(_run(f"{count} examples", name, f"{dataset.name} {label}", masks, found, process_time() - started))
+                    seconds, group = process_time() - started, f"{dataset.name} {label}"
+                    runs.append(_run(f"{count} examples", f"{dataset.name}/{name}/{label}", group, count, masks, found, seconds))
     return runs
 
 
@@ -129,9 +129,20 @@ class LabeledImage(NamedTuple):
     labels: list[str]
 
     def objects(self, label: str) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the image, uint8 (H, W, 3), and the masks of its objects of a class."""
+        """Return the image, uint8 (H, W, 3), and the masks of its objects of a class that have pixels."""
         image, masks, _ = self.source.load()
-        return image, [mask for mask, own in zip(masks, self.labels) if own == label]
+        return image, [mask for mask, own in zip(masks, self.labels) if own == label and mask.any()]
+
+
+def _readable(images: Sequence[LabeledImage], label: str) -> Iterator[tuple[str, np.ndarray, list[np.ndarray]]]:
+    """Yield name, image and masks of each image that can be read and shows objects of a class."""
+    for one in images:
+        try:
+            image, masks = one.objects(label)
+        except DatasetImageError:
+            continue
+        if masks:
+            yield one.source.image.stem, image, masks
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,9 +213,11 @@ def _cases(images: Sequence[tuple[str, DatasetImage]]) -> Iterator[tuple[str, st
                 yield f"{dataset} {label}", f"{dataset}/{source.image.stem}/{label}", image, chosen
 
 
-def _run(method: str, name: str, group: str, truths: Sequence[np.ndarray], found: Sequence[Found], seconds: float) -> SearchRun:
+def _run(
+    method: str, name: str, group: str, examples: int, truths: Sequence[np.ndarray], found: Sequence[Found], seconds: float
+) -> SearchRun:  # fmt: skip
     hits = tuple(_hits(found, truths, threshold) for threshold in MATCH_IOUS)
-    return SearchRun(method, name, group, len(truths), tuple(one.score for one in found), hits, seconds)
+    return SearchRun(method, name, group, examples, len(truths), tuple(one.score for one in found), hits, seconds)
 
 
 def _hits(found: Sequence[Found], truths: Sequence[np.ndarray], threshold: float) -> tuple[bool, ...]:
@@ -242,7 +255,8 @@ def _figures(runs: Sequence[SearchRun]) -> dict[str, float]:
         figures[f"recall@{threshold} at precision {PRECISION}"] = float(precise[reached[-1]] / max(1, objects)) if len(reached) else 0.0
     taken = sum(sum(hit for hit, score in zip(run.hits[0], run.scores) if score >= 0.5) for run in runs)
     wrong = sum(sum(not hit and score >= 0.5 for hit, score in zip(run.hits[0], run.scores)) for run in runs)
-    figures["correct objects per click"] = taken / max(1, CLICKS * len(runs) + wrong)
+    clicks = sum(run.examples + 1 for run in runs) + wrong
+    figures["correct objects per click"] = taken / max(1, clicks)
     figures["CPU seconds"] = float(np.median([run.seconds for run in runs])) if runs else 0.0
     return figures
 
