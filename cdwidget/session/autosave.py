@@ -148,8 +148,8 @@ class FileJournal:
         with self._mutex:
             if self.retired:
                 raise InUse(
-                    f"{self._image_name} was opened again in another cell, so this change was not made. "
-                    "Continue there, or run this cell again."
+                    f"{self._image_name} was opened again in another cell or page, so this change was not made. "
+                    "Continue there, or open it here again."
                 )
             if self._process != os.getpid():
                 raise InUse(
@@ -176,7 +176,7 @@ class FileJournal:
         with self._mutex:
             self.retired = self.is_in_use = True
             self.close()
-        self._set_notice(f"{self._image_name} was opened again in another cell, so it is read-only here.")
+        self._set_notice(f"{self._image_name} was opened again in another cell or page, so it is read-only here.")
 
     def close(self) -> None:
         """Release the lock.
@@ -393,7 +393,7 @@ class FileJournal:
 
 _OPEN_JOURNALS: WeakValueDictionary[str, FileJournal] = WeakValueDictionary()  # The journal of this process that may write to each file.
 _OPEN_LOCK = RLock()
-_HOW_TO_EDIT = "Close it there and run this cell again, or use autosave=False to start over without saving."
+_HOW_TO_EDIT = "Close it there and open it here again, or use autosave=False to start over without saving."
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int]:
