@@ -45,5 +45,8 @@ def table(results: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    before, _, rest = PAGE.read_text().partition(START)
-    PAGE.write_text(before + START + table(read_results()) + END + rest.partition(END)[2])
+    before, start, rest = PAGE.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{PAGE} has no place for the table; add these lines to it:\n{START}{END}")
+    PAGE.write_text(before + start + table(read_results()) + end + after)
