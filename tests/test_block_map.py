@@ -1,5 +1,7 @@
 """The mapping of a document's instances behaves like an ordered dict, and its edited copies share memory."""
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +60,21 @@ def test_an_edit_copies_one_block_of_thousands_of_items() -> None:
     assert not whole._unshared(whole)
     with pytest.raises(KeyError):
         whole.position(9999)
+
+
+def test_an_edit_computes_the_result_of_one_block_only() -> None:
+    computed: list[int] = []
+
+    def total(values: Collection[int]) -> int:
+        computed.append(len(values))
+        return sum(values)
+
+    whole = BlockMap((id, id) for id in range(5000))
+    assert sum(result for _, result in whole.computed(total)) == sum(range(5000)) and sum(computed) == 5000
+    computed.clear()
+    for changed in (whole.set(2500, -1), whole.without(17), whole.splice(40, 3, [(7777, 5)])):
+        assert [(list(ids), result) for ids, result in changed.computed(total)] == [
+            (list(block), sum(block.values())) for block in changed._blocks
+        ]
+        assert sum(computed) <= BLOCK_ITEMS + 1
+        computed.clear()

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
+Result = TypeVar("Result")
 
 BLOCK_ITEMS = 64  # A block is copied as a whole, and the list of blocks too.
+
+
+class Block(dict[int, Value]):
+    """A part of a mapping; neither it nor a result computed from its values ever changes."""
+
+    __slots__ = ("results",)
+
+    def __init__(self, items: Iterable[tuple[int, Value]]) -> None:
+        super().__init__(items)
+        self.results: dict[Callable[[Collection[Value]], Any], Any] = {}
 
 
 class BlockMap(Generic[Value]):
@@ -24,7 +35,7 @@ class BlockMap(Generic[Value]):
     __slots__ = ("_blocks",)
 
     def __init__(self, items: Iterable[tuple[int, Value]] = ()) -> None:
-        self._blocks: tuple[dict[int, Value], ...] = _divide(list(items))
+        self._blocks: tuple[Block[Value], ...] = _divide(list(items))
 
     def __getitem__(self, id: int) -> Value:
         for block in self._blocks:
@@ -75,6 +86,19 @@ class BlockMap(Generic[Value]):
         """Approximate memory of a copy with one edit, in bytes."""
         return 64 * min(len(self), BLOCK_ITEMS) + 8 * len(self._blocks)
 
+    def computed(self, compute: Callable[[Collection[Value]], Result]) -> Iterator[tuple[Collection[int], Result]]:
+        """Yield the ids of each block, and a result for its values.
+
+        A result is computed once: edited copies compute it only for the block that was edited.
+
+        Args:
+            compute: Returns the result for the values of a block.
+        """
+        for block in self._blocks:
+            if compute not in block.results:
+                block.results[compute] = compute(block.values())
+            yield block.keys(), block.results[compute]
+
     def position(self, id: int) -> int:
         """Return the position of an id; raises KeyError if there is none."""
         start = 0
@@ -90,7 +114,8 @@ class BlockMap(Generic[Value]):
             if id in block:
                 if block[id] is value:
                     return self
-                return self._of((*self._blocks[:index], {**block, id: value}, *self._blocks[index + 1 :]))
+                edited = Block({**block, id: value}.items())
+                return self._of((*self._blocks[:index], edited, *self._blocks[index + 1 :]))
         return self.splice(len(self), 0, [(id, value)])
 
     def without(self, id: int) -> BlockMap[Value]:
@@ -147,16 +172,16 @@ class BlockMap(Generic[Value]):
         return items
 
     @classmethod
-    def _of(cls, blocks: tuple[dict[int, Value], ...]) -> BlockMap[Value]:
+    def _of(cls, blocks: tuple[Block[Value], ...]) -> BlockMap[Value]:
         found: BlockMap[Value] = cls()
         found._blocks = blocks
         return found
 
 
-def _divide(items: list[tuple[int, Any]]) -> tuple[dict[int, Any], ...]:
+def _divide(items: list[tuple[int, Value]]) -> tuple[Block[Value], ...]:
     """Return items in blocks of nearly equal size."""
     count = -(-len(items) // BLOCK_ITEMS)
-    return tuple(dict(items[len(items) * index // count : len(items) * (index + 1) // count]) for index in range(count))
+    return tuple(Block(items[len(items) * index // count : len(items) * (index + 1) // count]) for index in range(count))
 
 
 def _has_same_ids(a: dict[int, Any], b: dict[int, Any]) -> bool:

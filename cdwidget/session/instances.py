@@ -5,15 +5,16 @@ Finish, select, delete, relabel, lock, copy, merge, split, reorder and snap need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from math import ceil, isfinite
 from typing import Any
 
 import cv2
 import numpy as np
 
-from cdwidget.masks import Bbox, bbox, crop, expand_bbox
+from cdwidget.masks import Bbox, Patch, bbox, crop, expand_bbox
 from cdwidget.prompts import Action
 from cdwidget.session.document import Change, Difference, Document, Entry, Pixels, State
 from cdwidget.session.paste import Paste, paste
@@ -315,8 +316,15 @@ def _snap(document: Document, action: Snap) -> Change:
 def _ids_inside(document: Document, box: Bbox) -> list[int]:
     """Return the ids of the instances besides the selected one whose bounding boxes have pixels in a box."""
     x0, y0, x1, y1 = box
-    boxes = ((id, patch.bbox) for id, patch in document.packed.items())  # Compared in place: there may be thousands.
-    return [id for id, other in boxes if other[0] < x1 and other[2] > x0 and other[1] < y1 and other[3] > y0]
+    found: list[int] = []
+    for ids, (left, top, right, bottom) in document.packed.computed(_boxes):
+        found += compress(ids, (left < x1) & (right > x0) & (top < y1) & (bottom > y0))
+    return found
+
+
+def _boxes(patches: Collection[Patch]) -> np.ndarray:
+    """Return the left, top, right and bottom of the bounding boxes of n patches, int32 (4, n)."""
+    return np.array([patch.bbox for patch in patches], np.int32).T
 
 
 def _distance(mask: np.ndarray) -> np.ndarray:
