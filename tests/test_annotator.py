@@ -13,8 +13,9 @@ from PIL import Image
 from traitlets import TraitError
 
 from cdwidget.items import Instance
+from cdwidget.masks import pack
 from cdwidget.prompts import Click
-from cdwidget.session import Session
+from cdwidget.session import Session, document
 from cdwidget.widget import Annotator
 from cdwidget.widget.images import encode_image
 from support.annotator_page import AnnotatorPage, open_page
@@ -232,3 +233,17 @@ def test_page_and_cells_may_write_at_the_same_time() -> None:
     after = AnnotatorPage(widget)
     after.request("document")
     assert after.matches_session() and widget.tolerance == 49 and widget.brush_size == 204
+
+
+def test_a_stroke_compresses_only_the_pixels_that_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_page(LEFT_HALF)
+    page.apply("brush", points=[[2, 2], [8, 8]], radius=3, add=True)
+    shapes = []
+
+    def recording_pack(sources: np.ndarray) -> bytes:
+        shapes.append(sources.shape)
+        return pack(sources)
+
+    monkeypatch.setattr(document, "pack", recording_pack)
+    page.apply("brush", points=[[15, 5]], radius=1, add=True)
+    assert page.matches_session() and shapes and all(height <= 3 and width <= 3 for height, width in shapes), shapes

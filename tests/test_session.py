@@ -59,6 +59,9 @@ def test_several_instances():
     assert [(instance.id, instance.label) for instance in session.instances] == [(1, "cat"), (2, "dog")]
     assert np.array_equal(session.instances[0].mask, LEFT_HALF) and np.array_equal(session.instances[1].mask, RIGHT_HALF)
     assert session.mask_patch(2).bbox == (12, 0, WIDTH, HEIGHT)
+    assert session.has_pixels(2) and not session.has_pixels()
+    with pytest.raises(ValueError, match="no instance 9"):
+        session.has_pixels(9)
 
     session.select(1)
     assert np.array_equal(session.mask, LEFT_HALF) and session.clicks == (Click(2, 3),)

@@ -110,13 +110,9 @@ class BlockMap(Generic[Value]):
 
     def set(self, id: int, value: Value) -> BlockMap[Value]:
         """Return a copy with a value replaced, or a new id at the end."""
-        for index, block in enumerate(self._blocks):
-            if id in block:
-                if block[id] is value:
-                    return self
-                edited = Block({**block, id: value}.items())
-                return self._of((*self._blocks[:index], edited, *self._blocks[index + 1 :]))
-        return self.splice(len(self), 0, [(id, value)])
+        if id not in self:
+            return self.splice(len(self), 0, [(id, value)])
+        return self if self[id] is value else self.splice(self.position(id), 1, [(id, value)])
 
     def without(self, id: int) -> BlockMap[Value]:
         """Return a copy without an id, if it has that."""

@@ -215,6 +215,18 @@ class Session(DocumentEditor):
         document = self._document
         return document.patch(document.state.entry(instance).id)
 
+    def has_pixels(self, instance: int | None = None) -> bool:
+        """Return whether the mask of an instance has any pixel; this does not compress the mask, as `patch` does.
+
+        Args:
+            instance: Its id; None for the selected instance.
+
+        Raises:
+            ValueError: If there is no such instance.
+        """
+        document = self._document
+        return document.has_pixels(document.state.entry(instance).id)
+
     def mask_patch(self, instance: int | None = None) -> Patch:
         """Return the compressed mask of an instance, in its bbox.
 

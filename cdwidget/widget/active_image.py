@@ -253,7 +253,7 @@ class ActiveImage:
     @property
     def _is_new(self) -> bool:
         """Whether the selected object has neither pixels nor prompts."""
-        return not self.session.state.entry().prompts and not self.session.patch().any()
+        return not self.session.state.entry().prompts and not self.session.has_pixels()
 
     def _is_drawing(self, session: Session) -> bool:
         """Return whether the selected object is confirmed and has a class, or was drawn as "No class" here."""
@@ -304,7 +304,7 @@ class ActiveImage:
         self._finish_drawing_of(self.session)
 
     def _finish_drawing_of(self, session: Session) -> None:
-        if self._host.mode == "semantic" and not self._host.view_only and session.patch().any() and self._is_drawing(session):
+        if self._host.mode == "semantic" and not self._host.view_only and session.has_pixels() and self._is_drawing(session):
             with suppress(OSError):
                 session.apply(AddToClass())
 
@@ -338,7 +338,7 @@ class ActiveImage:
                 return None, ({}, [])
             old, new = (change.new_state, change.old_state) if undone else (change.old_state, change.new_state)
             # Without this widget, the session may have been changed before the edit, or since.
-            if self._sent_state is not old or not (change.is_empty or self.session.state is new):
+            if self._sent_state is not old or not (self.session.state is new or change.is_empty):
                 return change, self.document()
             return change, self._with_revision(*change_reply(change, undone))
 

@@ -334,7 +334,7 @@ class ImageList:
         source = self._sources[index]
         session = source if isinstance(source, Session) else self._open.get(index)
         if session is not None and not _is_retired(session):
-            return any(entry.confirmed and session.patch(entry.id).any() for entry in session.state.entries)
+            return any(entry.confirmed and session.has_pixels(entry.id) for entry in session.state.entries)
         version, closed = self._journals.version(index), self._closed.get(index)
         if closed and (not version or closed.journal == version):
             return bool(closed.confirmed().packed)

@@ -125,7 +125,7 @@ def confirmation(session: Session) -> Confirm | None:
 
 def _number_objects(session: Session, images: ImageList) -> None:
     """Give the objects of a session that have no track_id one that no other object has; it is saved with them."""
-    before = [entry for entry in session.state.entries if session.patch(entry.id).any()]
+    before = [entry for entry in session.state.entries if session.has_pixels(entry.id)]
     if all(entry.track_id is not None for entry in before):
         return
     after = with_track_ids(before, images.track_ids())

@@ -33,7 +33,7 @@ def semantic_action(session: Session, action: Action, is_drawing: bool) -> Actio
         return AddToClass(action.label)
     if isinstance(action, Select) and action.instance is None and is_drawing:
         return AddToClass()
-    if isinstance(action, Relabel) and action.instance in (None, session.selected) and session.patch().any():
+    if isinstance(action, Relabel) and action.instance in (None, session.selected) and session.has_pixels():
         if is_drawing:
             return AddToClass(next=action.label)
         if action.label:
@@ -48,7 +48,7 @@ def class_map(session: Session, labels: list[str]) -> np.ndarray:
         session: The session.
         labels: The classes 1, 2, ...; other labels of instances follow in their order, and 0 is no class.
     """
-    entries = [entry for entry in session.state.entries if entry.confirmed and session.patch(entry.id).any()]
+    entries = [entry for entry in session.state.entries if entry.confirmed and session.has_pixels(entry.id)]
     names = dict.fromkeys([*labels, *(entry.label for entry in entries if entry.label)])
     numbers = {"": 0, **{name: number for number, name in enumerate(names, 1)}}
     found = np.zeros((session.height, session.width), np.uint8 if len(names) < 256 else np.uint16)

@@ -22,7 +22,7 @@ class Owner(Protocol):
 
 def accept_objects(owner: Owner) -> None:
     """Finish the selected object, and confirm all objects but lost ones."""
-    if owner.session.mask_patch().any():
+    if owner.session.has_pixels():
         owner.apply(Accept())
     if action := confirmation(owner.session):
         owner.apply(action)
