@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from cdwidget.examples import ExamplePredictor, Proposal, find_similar
+from cdwidget.examples import ExamplePredictor, Proposal, find_similar, proposal_origin
 from cdwidget.examples.proposals import is_duplicate
 from cdwidget.examples.search import tiles
 from cdwidget.items import Instance
@@ -63,6 +63,15 @@ def test_a_rejection_lowers_what_is_like_it_without_another_prediction(
     after = {one.click: one.score for one in examples.predict(COINS, coins[:1], min_score=0)}
     assert first[0].click not in after
     assert any(after[one.click] < one.score for one in first[1:]) and all(after[one.click] <= one.score for one in first[1:])
+
+
+def test_the_origin_of_a_coin_is_the_coin_of_the_example(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:
+    examples = ExamplePredictor(predictor)
+    examples.add(COINS, coins[0])
+    itself = Proposal(Patch.of(coins[0]), coins[0].shape, 1.0, CENTERS[0], np.zeros(1))
+    foreground = proposal_origin(predictor, COINS, coins[0], itself).foreground
+    assert foreground.sum() == pytest.approx(examples._examples[0].tile_similarity, rel=1e-4)
+    assert not foreground[:, foreground.shape[1] // 3 :].any(), "the example is in the left third"
 
 
 def test_examples_of_one_image_find_objects_in_another(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:

@@ -65,11 +65,15 @@ def example_sources(tokens: Tokens, center: np.ndarray, foreground: np.ndarray, 
         foreground: Mask of the example, bool (H, W).
         background: Mask of pixels that do not belong to such objects, bool (H, W); it may be empty.
     """
-    units = normalized_tokens(tokens, center)
-    weights = np.stack([token_weights(mask, tokens) for mask in (foreground, background)])
+    weights = branch_weights(tokens, foreground, background)
     used = weights.any(0)
-    weights = weights[:, used] / np.maximum(weights.sum(1, keepdims=True), 1e-6)
-    return Sources(units[used], *weights)
+    return Sources(normalized_tokens(tokens, center)[used], *weights[:, used])
+
+
+def branch_weights(tokens: Tokens, foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Return the weight S of each token in both branches, float32 (2, rows * columns); the arguments are those of `example_sources`."""
+    weights = np.stack([token_weights(mask, tokens) for mask in (foreground, background)])
+    return weights / np.maximum(weights.sum(1, keepdims=True), 1e-6)
 
 
 def join_sources(sources: Sequence[Sources]) -> Sources:

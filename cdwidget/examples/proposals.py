@@ -68,11 +68,7 @@ class ExamplePredictor:
     """
 
     def __init__(self, predictor: Any) -> None:
-        if hasattr(predictor, "load"):  # A LazyPredictor.
-            predictor = predictor.load()
-        if not (hasattr(predictor, "tokens") and hasattr(predictor, "predict_each")):
-            raise TypeError(f"{type(predictor).__name__} has no encoder tokens; examples need a CDNet, such as load_predictor() returns")
-        self._predictor: TokenPredictor = predictor.twin()
+        self._predictor = as_token_predictor(predictor)
         self._image: np.ndarray | None = None
         self._examples: list[Example] = []
         self._rejected: list[np.ndarray] = []
@@ -107,8 +103,7 @@ class ExamplePredictor:
         self._rejected.append(self._describe(image, mask).descriptor)
 
     def _describe(self, image: np.ndarray, mask: np.ndarray) -> Example:
-        if mask.shape != image.shape[:2] or not mask.any():
-            raise ValueError(f"an example needs a mask with pixels of the image's size {image.shape[:2]}; this one has shape {mask.shape}")
+        check_example(image, mask)
         self._set_image(image)
         return describe(self._predictor, mask)
 
@@ -174,6 +169,26 @@ class ExamplePredictor:
             return probability
         likeness, other = (np.exp(SHARPNESS * values).max() for values in (cosines, np.stack(self._rejected) @ candidate.descriptor))
         return float(probability * min(1.0, 2 * likeness / (likeness + other)))  # Unchanged if the examples are as close.
+
+
+def as_token_predictor(predictor: Any) -> TokenPredictor:
+    """Return a twin of a predictor, whose image can be set without changing the predictor's.
+
+    Raises:
+        TypeError: If the predictor has no tokens.
+    """
+    if hasattr(predictor, "load"):  # A LazyPredictor.
+        predictor = predictor.load()
+    if not (hasattr(predictor, "tokens") and hasattr(predictor, "predict_each")):
+        raise TypeError(f"{type(predictor).__name__} has no encoder tokens; examples need a CDNet, such as load_predictor() returns")
+    twin: TokenPredictor = predictor.twin()
+    return twin
+
+
+def check_example(image: np.ndarray, mask: np.ndarray) -> None:
+    """Check the mask of an example; raises ValueError if it is empty or has another size than its image."""
+    if mask.shape != image.shape[:2] or not mask.any():
+        raise ValueError(f"an example needs a mask with pixels of the image's size {image.shape[:2]}; this one has shape {mask.shape}")
 
 
 def is_duplicate(a: Patch, b: Patch) -> bool:

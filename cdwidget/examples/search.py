@@ -113,7 +113,7 @@ def describe(predictor: TokenPredictor, mask: np.ndarray) -> Example:
     shape = Shape.of(mask)
     whole = predictor.tokens((0, 0, width, height))
     center = whole.features.mean((0, 1))
-    tile = predictor.tokens(max(tiles(height, width, max(shape.width, shape.height)), key=lambda one: _margin(one, bbox(mask))))
+    tile = predictor.tokens(tile_around(bbox(mask), height, width, max(shape.width, shape.height)))
     in_whole, in_tile = (example_sources(view, center, mask, ~mask) for view in (whole, tile))
     return Example(
         in_whole,
@@ -132,6 +132,11 @@ def tiles(height: int, width: int, object_side: float) -> list[Bbox]:
     count = int(np.clip(round(longer / (VIEW_OBJECTS * object_side)), 1, MAX_TILES))
     side = ceil(longer / (1 + TILE_STEP * (count - 1)))
     return [(x, y, min(width, x + side), min(height, y + side)) for y in _starts(height, side) for x in _starts(width, side)]
+
+
+def tile_around(box: Bbox, height: int, width: int, object_side: float) -> Bbox:
+    """Return the one of the `tiles` whose border is farthest from a box."""
+    return max(tiles(height, width, object_side), key=lambda one: _margin(one, box))
 
 
 def find_candidates(predictor: TokenPredictor, size: tuple[int, int], examples: Sequence[Example], known: np.ndarray) -> list[Candidate]:

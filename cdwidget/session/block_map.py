@@ -161,7 +161,8 @@ class BlockMap(Generic[Value]):
 
     def _unshared(self, other: BlockMap[Value]) -> dict[int, Value]:
         """Return the items of the blocks that another mapping does not have."""
-        shared, items = set(map(id, other._blocks)), {}
+        items: dict[int, Value] = {}
+        shared = set(map(id, other._blocks))
         for block in self._blocks:
             if id(block) not in shared:
                 items.update(block)

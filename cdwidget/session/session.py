@@ -216,7 +216,9 @@ class Session(DocumentEditor):
         return document.patch(document.state.entry(instance).id)
 
     def has_pixels(self, instance: int | None = None) -> bool:
-        """Return whether the mask of an instance has any pixel; this does not compress the mask, as `patch` does.
+        """Return whether the mask of an instance has any pixel.
+
+        Faster than `patch(instance).any()`, which compresses the mask.
 
         Args:
             instance: Its id; None for the selected instance.
