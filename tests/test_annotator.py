@@ -152,6 +152,11 @@ def test_unknown_keywords_and_keys_are_refused() -> None:
     assert widget.shortcuts["next"] == ["ArrowRight"] and widget.shortcuts["undo"] == ["Ctrl+Z"]
 
 
+def test_a_given_key_goes_before_the_default_key_of_another_command() -> None:
+    widget = Annotator(IMAGE, ScriptedPredictor(LEFT_HALF), shortcuts={"next": ["N"]})
+    assert next(command for command, keys in widget.shortcuts.items() if "N" in keys) == "next"
+
+
 def test_a_session_is_shown_as_it_is() -> None:
     session = Session(IMAGE, ScriptedPredictor(RIGHT_HALF), mask=LEFT_HALF)
     page = AnnotatorPage(Annotator(session))

@@ -122,7 +122,7 @@ class SharedWidget(anywidget.AnyWidget):
     def _with_defaults(self, proposal: Any) -> dict[str, list[str]]:
         for command in proposal["value"]:
             lookup(self._commands, command, "command")
-        return {**self._commands, **proposal["value"]}
+        return {**proposal["value"], **self._commands, **proposal["value"]}  # The page runs the first command of a key.
 
     @t.default("shortcuts")
     def _default_shortcuts(self) -> dict[str, list[str]]:
