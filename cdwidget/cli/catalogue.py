@@ -36,10 +36,10 @@ def import_(
     path: Annotated[Path, typer.Argument(help="File or folder of the data set.")],
     images: Annotated[Path | None, typer.Option(help="Image folder, if not where the data set has them.")] = None,
     status: Annotated[str, typer.Option(help="Status of all instances: new, accepted, rejected or skipped.")] = "new",
-    tag: Tags = [],  # noqa: B006
+    tag: Annotated[list[str], typer.Option(help="A tag to give to the items. Repeatable.")] = [],  # noqa: B006
     known: Annotated[
         str | None,
-        typer.Option(help="Instances of known images: add those that differ, or skip them. By default, only a new data set adds them."),
+        typer.Option(help="For known images: add the instances that differ, or skip them all. Default: a new data set adds them."),
     ] = None,
     problems: ProblemFile = None,
 ) -> None:

@@ -14,11 +14,11 @@ from cdwidget.cli.options import Database, External, checked, echo
 def cut_out(
     database: Database,
     folder: Annotated[Path, typer.Argument(help="Folder of the PNG files to write.")],
-    background: Annotated[str | None, typer.Option(help="A color, an image file, or blur; transparent without it.")] = None,
+    background: Annotated[str | None, typer.Option(help="A color, an image file, or blur; default: transparent.")] = None,
     border: Annotated[float, typer.Option(help="Half the width of the band in which alpha is estimated, in pixels.")] = 0.0,
     shadow: Annotated[float, typer.Option(help="Opacity of the shadow, 0 to 1.")] = 0.0,
-    margin: Annotated[int | None, typer.Option(help="Pixels around the object that are kept; the whole image without it.")] = None,
-    max_score: Annotated[float, typer.Option(help="Highest overall score of a mask that nobody has accepted.")] = 0.5,
+    margin: Annotated[int | None, typer.Option(help="Pixels around the object that are kept; default: the whole image.")] = None,
+    max_score: Annotated[float, typer.Option(help="Highest overall score of a new mask.")] = 0.5,
     label: Annotated[list[str], typer.Option(help="Only instances with this label. Repeatable.")] = [],  # noqa: B006
     external: External = False,
 ) -> None:

@@ -31,7 +31,7 @@ def prelabel(
     model: ModelName = "cdnet", backend: BackendName = "local", workers: Workers = 1, address: Address = None, again: Again = False,
     external: External = False,
 ) -> None:  # fmt: skip
-    """Predict masks from boxes, coarse masks or points, or propose objects. An interrupted run resumes."""
+    """Predict masks from boxes, coarse masks or points, or propose objects, also by examples. An interrupted run resumes."""
     from cdwidget.batch import Prelabel
 
     job = Prelabel(from_, model, points, label, overwrite)

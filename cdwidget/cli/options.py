@@ -23,7 +23,7 @@ SCORING_MODEL = "cdnet@no-cascade"  # The variant that the weights of the overal
 
 Database = Annotated[Path, typer.Argument(help="The catalogue file, such as labels.db.")]
 Data = Annotated[list[Path], typer.Option(help="Folder with images/ and masks/, or a folder of such folders. Repeatable.")]
-Tags = Annotated[list[str], typer.Option(help="A tag of the items. Repeatable.")]
+Tags = Annotated[list[str], typer.Option("--tag", help="Only items with this tag. Repeatable.")]
 Statuses = Annotated[list[str], typer.Option("--status", help="Only items with this status. Repeatable.")]
 Labels = Annotated[list[str], typer.Option("--label", help="Only items that contain an instance with this label. Repeatable.")]
 External = Annotated[

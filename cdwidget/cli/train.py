@@ -95,7 +95,7 @@ def train_quality(
     out: WeightsOut,
     steps: Steps = None,
     start_from: Annotated[Path | None, typer.Option(help="Weights of an earlier run to continue from.")] = None,
-    first: Annotated[int, typer.Option(min=0, help="With --start-from: number of batches already drawn, so that new ones are.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="With --start-from: batches of earlier runs; this run draws others.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Train the quality model on training sets whose masks are corrupted on purpose."""
