@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cdwidget.formats.replacement import naming_file, replacing
+from cdwidget.images import read_image
 from cdwidget.limits import DEFAULT_LIMITS, Limits
 
 PEEK_BYTES = 2**16
@@ -87,6 +88,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written as JSON")
+
+
+def write_new_image(path: Path, image: np.ndarray) -> None:
+    """Write an image as PNG; raise FileExistsError if the file holds another image."""
+    if not path.exists():
+        write_files([(path, to_png(Image.fromarray(image)))])
+    elif not np.array_equal(read_image(path), image):
+        raise FileExistsError(f"{path} already holds another image; save to another folder")
 
 
 def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:

@@ -14,7 +14,7 @@ from warnings import warn
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import to_png, write_files
+from cdwidget.formats.io import write_new_image
 from cdwidget.images import ImageSource, Window, read_image
 from cdwidget.images.remote import is_url
 from cdwidget.items import Instance, Item
@@ -338,9 +338,7 @@ class ImageList:
         version, closed = self._journals.version(index), self._closed.get(index)
         if closed and (not version or closed.journal == version):
             return bool(closed.confirmed().packed)
-        if version:
-            return True
-        return isinstance(source, Item) and len(source.instances) > 0
+        return bool(version) or (isinstance(source, Item) and len(source.instances) > 0)
 
     def _array_item(self, index: int, instances: Sequence[Instance], images: Path | None) -> Item:
         """Return an image that is not a file, with its size, which an item without a file and masks would lack."""
@@ -351,11 +349,7 @@ class ImageList:
         """Return a name for an image that is not a file, and write it to `images`, if given."""
         path = (images or Path()) / f"image-{index + 1}.png"
         if images is not None:
-            pixels = self.pixels(index)
-            if not path.exists():
-                write_files([(path, to_png(Image.fromarray(pixels)))])
-            elif not np.array_equal(read_image(path), pixels):
-                raise FileExistsError(f"{path} already holds another image; save to another folder")
+            write_new_image(path, self.pixels(index))
         return path
 
     def _path(self, index: int) -> Path | None:
