@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TypeGuard
 
-from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, annotation_problem
+from cdwidget.formats.annotations import size_of
+from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, annotation_problem, with_known_ids
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder
@@ -80,7 +81,8 @@ def read_annotations(
     labels, classes = _labels(finder.file, content, problems)
     found = _images(finder.file, content, finder, problems)
     seen: set[int] = set()
-    for position, record in enumerate(annotations, 1):
+    for position, each in enumerate(annotations, 1):
+        record = with_known_ids(each, found, labels)
         problem = annotation_problem(record, found, labels)
         if problem:
             name = record.get("id") if isinstance(record, dict) else None
@@ -176,7 +178,11 @@ class ImageRecord:
 
 
 def _input_file(path: Path) -> Path:
-    """Return the annotation file to read: in a folder, `annotations.json`, one that another tool wrote, or the only JSON file."""
+    """Return the annotation file to read: in a folder, `annotations.json`, one that another tool wrote, or the only JSON file.
+
+    Raises:
+        ValueError: If the folder or its subfolders hold several.
+    """
     file = file_of(path)
     if file == path or file.is_file() or not path.is_dir():
         return file
@@ -187,7 +193,10 @@ def _input_file(path: Path) -> Path:
             raise ValueError(f"{folder} holds several JSON files: {', '.join(each.name for each in files[:10])}; give the path of one")
         if files:
             return files[0]
-    return file
+    parts = sorted(found for name in OTHER_FILE_NAMES for found in path.glob(f"*/{name}"))  # A folder for each part of a split.
+    if len(parts) > 1:
+        raise ValueError(f"{path} holds several data sets: {', '.join(map(str, parts[:10]))}; give the path of one")
+    return parts[0] if parts else file
 
 
 def read_content(path: Path, limits: Limits) -> dict[str, Any]:
@@ -302,8 +311,8 @@ def name_in_file(record: Any) -> str:
 def _size(record: Mapping[str, Any], file: str | Path) -> tuple[int, int]:
     """Return (height, width) of an image, from its file if the record does not have them."""
     height, width = record.get("height"), record.get("width")
-    if _is_whole(height) and _is_whole(width) and min(int(height), int(width)) > 0:
-        return int(height), int(width)
+    with suppress(ValueError):
+        return size_of(height, width)
     if is_url(str(file)) or not os.path.isfile(file):
         raise ValueError(f"its width and height are {width!r} and {height!r}, which are not whole pixels, and there is no file to measure")
     return image_size(Path(file))

@@ -166,16 +166,36 @@ def annotation_problem(record: Any, images: Container[Any], labels: Mapping[Any,
     return ""
 
 
+def with_known_ids(record: Any, images: Container[Any], labels: Container[Any]) -> Any:
+    """Return an annotation with the ids of its image and category as these have them: "1" for 1, or 1 for "1"."""
+    if not isinstance(record, dict):
+        return record
+    changed = {}
+    for key, known in (("image_id", images), ("category_id", labels)):
+        value = record.get(key)
+        if isinstance(value, (int, str)) and value not in known:
+            other = str(value) if isinstance(value, int) else int(value) if value.isdecimal() else value
+            if other in known:
+                changed[key] = other
+    return {**record, **changed} if changed else record
+
+
 def usable_segmentation(record: Mapping[str, Any]) -> Any:
-    """Return the segmentation without polygons of fewer than three points, or else the box as a polygon."""
+    """Return the segmentation as flat polygons of at least three points or run lengths, or else the box as a polygon."""
     segmentation = record.get("segmentation")
     if isinstance(segmentation, list):
-        segmentation = [part for part in segmentation if not isinstance(part, list) or len(part) not in (0, 2, 4)]
+        polygons = (_flat(part) if isinstance(part, list) and part and isinstance(part[0], list) else part for part in segmentation)
+        segmentation = [part for part in polygons if not isinstance(part, list) or len(part) not in (0, 2, 4)]
     box = record.get("bbox")
     if segmentation or not (isinstance(box, list) and len(box) == 4 and all(map(is_finite, box)) and min(box[2:]) > 0):
         return segmentation
     x, y, width, height = box
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
+
+
+def _flat(points: list[Any]) -> list[Any]:
+    """Return the coordinates of [x, y] points one after the other."""
+    return [value for point in points for value in (point if isinstance(point, list) else [point])]
 
 
 def check_polygons(polygons: Sequence[Sequence[float]], height: int, width: int, limits: Limits) -> None:

@@ -14,9 +14,10 @@ from PIL import Image
 from cdwidget.formats.replacement import replacing
 from cdwidget.images.files import page_size
 from cdwidget.images.pages import split_page
+from cdwidget.images.sources import FLAT_SUFFIXES
 from cdwidget.items import Item
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
+IMAGE_SUFFIXES = {*FLAT_SUFFIXES, ".tif", ".tiff"}
 MAX_STEM_BYTES = 200  # File systems allow 255 bytes per name; the rest is for suffixes and numbers.
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Collection, Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
+from cdwidget.formats.image_files import IMAGE_SUFFIXES
 from cdwidget.images.remote import is_url
 
 IMAGE_FOLDERS = ("images", "data")  # Next to the file.
 ANNOTATION_FOLDERS = {"annotations", "labels"}  # Folders of files, next to the images' folders.
+MASK_ENDING = re.compile(r"[_-](mask|masks|cp_masks|seg|segmentation|label|labels|gt)$")  # Of the stems of mask files.
 MAX_NAMED_FILES = 3
 
 
@@ -72,7 +75,9 @@ class ImageFinder:
             guesses = [path for folder in self._guesses if (path := match(folder / name_to_try)) is not None]
             if len(guesses) == 1:
                 return guesses[0]
-        return self._find_below(names[-1]) if self._searches_below else None
+        if not self._searches_below:
+            return None
+        return next((found for each in names if "/" not in each and (found := self._find_below(each)) is not None), None)
 
     def warn_missing(self) -> None:
         """Warn once of all images that were not found; a reader calls it."""
@@ -104,12 +109,19 @@ class ImageFinder:
 
 
 def _variants(name: str) -> Iterator[str]:
-    """Yield the spellings of a name to try: as it is, then with fewer and fewer folders in front, each also without percent encoding."""
+    """Yield the spellings of a name to try.
+
+    The name comes as it is, then with fewer and fewer folders in front, each also without percent encoding. Without a suffix of images, all
+    of these follow with each suffix.
+    """
     plain = name.replace("\\", "/")  # The file may have been written on Windows.
     parts = plain.partition("://")[2].split("/")[1:] if is_url(name) else plain.split("/")
     tails = ["/".join(parts[start:]) for start in range(1 if not is_url(name) else 0, len(parts))]
     spellings = [*([] if is_url(name) else [name, plain]), *(tail for tail in tails if tail)]
-    yield from dict.fromkeys(each for spelling in spellings for each in (spelling, unquote(spelling)))
+    found = dict.fromkeys(each for spelling in spellings for each in (spelling, unquote(spelling)))
+    yield from found
+    if Path(plain).suffix.lower() not in IMAGE_SUFFIXES:
+        yield from (f"{each}{suffix}" for each in found for suffix in sorted(IMAGE_SUFFIXES))
 
 
 def _exact(path: Path) -> Path | None:
@@ -124,6 +136,29 @@ def _by_folded_name(paths: Iterator[Path]) -> dict[str, Path | None]:
         key = _folded(path.name)
         found[key] = None if key in found else path
     return found
+
+
+def match_stems(stems: Iterable[str], images: Collection[str]) -> dict[str, str]:
+    """Return the stem of the image of each mask; masks without an image are left out.
+
+    It is the same stem, or else the only one that differs in case, in Unicode composition, or by an ending such as "_mask".
+
+    Args:
+        stems: The stems of the masks' files or folders.
+        images: The stems of the images.
+    """
+    by_folded_stem: dict[str, list[str]] = {}
+    for image in images:
+        by_folded_stem.setdefault(_folded(image), []).append(image)
+    matched = {stem: stem for stem in stems if stem in images}
+    taken = set(matched)
+    for stem in stems:
+        folded = _folded(stem)
+        found = by_folded_stem.get(folded) or by_folded_stem.get(MASK_ENDING.sub("", folded), [])
+        if stem not in matched and len(found) == 1 and found[0] not in taken:
+            matched[stem] = found[0]
+            taken.add(found[0])
+    return matched
 
 
 def _folded(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -109,13 +110,18 @@ def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text with or without a byte order mark; raise ValueError for other content."""
+    """Read text in UTF-8, or in UTF-16 with a byte order mark, as Windows PowerShell writes it; raise ValueError for other content."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} (looked in {Path.cwd()})")
+    data = path.read_bytes()
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return data.decode(_encoding_of(data))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
+        raise ValueError(f"{path} is not UTF-8 text: {error}; save it in UTF-8, for example with an editor") from error
+
+
+def _encoding_of(data: bytes) -> str:
+    return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
 def peek(path: Path) -> str:
@@ -123,7 +129,7 @@ def peek(path: Path) -> str:
     with path.open("rb") as file:
         first = file.read(PEEK_BYTES)
         file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - PEEK_BYTES))
-        return (first + file.read()).decode(errors="ignore")
+        return (first + file.read()).decode(_encoding_of(first), errors="ignore")
 
 
 def read_json(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:

@@ -65,12 +65,15 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """
     file = _file_to_read(path)
     tasks = read_json(file, problems.limits)
-    if not isinstance(tasks, list) or not all(isinstance(task, Mapping) and isinstance(task.get("data"), Mapping) for task in tasks):
+    if not isinstance(tasks, list) or tasks and not any(map(_has_data, tasks)):
         raise ValueError(f'{file} is not a list of Label Studio tasks with data; export the project as "JSON"')
     finder = ImageFinder(file, images)
     items = []
     for number, task in enumerate(tasks, 1):
-        with problems.skipping(file, annotation=f"task {task.get('id', number)}"):
+        name = task.get("id", number) if isinstance(task, Mapping) else number
+        with problems.skipping(file, annotation=f"task {name}"):
+            if not _has_data(task):
+                raise ValueError("it has no data, so it names no image")
             items.append(_item(file, task, finder, problems))
     finder.warn_missing()
     return Dataset(items)
@@ -110,6 +113,10 @@ def _file_to_read(path: Path) -> Path:
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _has_data(task: Any) -> bool:
+    return isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
 
 
 def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Problems) -> Item:

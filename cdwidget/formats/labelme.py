@@ -21,7 +21,8 @@ from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size,
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_json_bytes, to_png, write_files
-from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, save_embedded_image
+from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, kind_of_shape, save_embedded_image, turn_shape
+from cdwidget.formats.orientation import UPRIGHT, stored_orientation
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 from cdwidget.polygons import parts
@@ -155,19 +156,25 @@ def _read_item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     image = _find_image(file, content, finder)
     height, width = _size(file, content, image)
     problems.limits.check("max_pixels", height * width, "its image")
+    orientation = stored_orientation((height, width), image)
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     others = []
     for number, shape in enumerate(content["shapes"], 1):
         name = f"{number} ({shape['label']!r})" if isinstance(shape, Mapping) and "label" in shape else number
         with problems.skipping(file, image.name, name):
             check_shape(shape)
-            if shape.get("shape_type") in POINT_SHAPES:
+            if orientation != UPRIGHT:
+                shape = turn_shape(shape, orientation, height, width)
+            if (kind := kind_of_shape(shape)) in POINT_SHAPES:
                 others.append(shape)
-                raise ValueError(f"a {shape['shape_type']} has no area, so it is no instance; `write` keeps it")
+                raise ValueError(f"a {kind} has no area, so it is no instance; `write` keeps it")
             group = shape.get("group_id")
-            groups.setdefault(number if group is None else ("group", str(group), shape["label"]), []).append(shape)
+            has_group = group is not None and group != ""  # Other tools write "" for no group.
+            groups.setdefault(("group", str(group), shape["label"]) if has_group else number, []).append(shape)
     extra = {name: value for name, value in content.items() if name not in ITEM_FIELDS}
     shapes = list(groups.values())
+    if orientation != UPRIGHT:
+        height, width = width, height
     instances = LazyInstances(len(shapes), partial(_load, file, shapes, height, width), problems)
     return Item(image, instances, {FORMAT: {**extra, **({"shapes": others} if others else {})}})
 

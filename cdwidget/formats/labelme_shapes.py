@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from math import hypot
 from pathlib import Path, PureWindowsPath
 from typing import Any, Callable, Mapping
@@ -11,7 +11,8 @@ from typing import Any, Callable, Mapping
 import numpy as np
 from PIL import Image
 
-from cdwidget.formats.io import write_files
+from cdwidget.formats.io import to_png, write_files
+from cdwidget.formats.orientation import turn_upright
 from cdwidget.polygons import fill
 
 POINT_SHAPES = ("point", "points", "line", "linestrip")
@@ -21,10 +22,11 @@ CORNERS = 2  # Points of a rectangle, a circle (center and border) or a mask.
 
 def check_shape(shape: Any) -> None:
     """Raise ValueError if a shape cannot be used, as far as this shows without decoding it."""
-    if not isinstance(shape, Mapping) or not isinstance(shape.get("label"), str) or not isinstance(shape.get("points"), list):
+    has_label = isinstance(shape, Mapping) and isinstance(shape.get("label"), (str, int, float))  # Scripts write class numbers.
+    if not has_label or not isinstance(shape.get("points"), list):
         raise ValueError("it needs a label and points")
-    kind = shape.get("shape_type", "polygon")
-    if not isinstance(kind, str) or kind not in (*AREA_SHAPES, *POINT_SHAPES):
+    kind = kind_of_shape(shape)
+    if kind not in (*AREA_SHAPES, *POINT_SHAPES):
         raise ValueError(f"its shape_type is {kind!r}; allowed are {', '.join((*AREA_SHAPES, *POINT_SHAPES))}")
     if kind in POINT_SHAPES:
         return
@@ -38,9 +40,38 @@ def check_shape(shape: Any) -> None:
         raise ValueError(f"a {kind} of {count} points; it needs at least three")
 
 
+def kind_of_shape(shape: Mapping[str, Any]) -> Any:
+    """Return the `shape_type` of a shape, which is a polygon by default."""
+    kind = shape.get("shape_type")
+    return "polygon" if kind is None else kind
+
+
 def decode_shape(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     """Return the mask of a shape with an area, bool (height, width)."""
-    return AREA_SHAPES[shape.get("shape_type", "polygon")](shape, height, width)
+    return AREA_SHAPES[kind_of_shape(shape)](shape, height, width)
+
+
+def turn_shape(shape: Mapping[str, Any], orientation: int, height: int, width: int) -> Mapping[str, Any]:
+    """Return a shape on an image's pixels as stored as one on the upright image.
+
+    Args:
+        shape: The shape, which is checked.
+        orientation: EXIF orientation of the image, 5 to 8: turned by 90 degrees.
+        height: Height of the image as stored, in pixels.
+        width: Width of the image as stored, in pixels.
+    """
+    is_mask = kind_of_shape(shape) == "mask"
+    center = 0.5 if is_mask else 0.0  # px; the corners of a mask are pixels, the points of other shapes lie between these.
+    points = np.array(shape["points"], np.float64).reshape(-1, 2)[:, ::-1] + center
+    if orientation in (6, 7):
+        points[:, 0] = height - points[:, 0]
+    if orientation in (7, 8):
+        points[:, 1] = width - points[:, 1]
+    points -= center
+    if not is_mask:
+        return {**shape, "points": points.tolist()}
+    png = to_png(Image.fromarray(turn_upright(_decode_png(shape), orientation)))
+    return {**shape, "points": np.sort(points, axis=0).tolist(), "mask": b64encode(png).decode("ascii")}
 
 
 def save_embedded_image(data: str, file: Path, name: str) -> Path:
@@ -83,12 +114,16 @@ def _decode_circle(shape: Mapping[str, Any], height: int, width: int) -> np.ndar
     return np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= hypot(bx - x, by - y)
 
 
-def _decode_mask(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def _decode_png(shape: Mapping[str, Any]) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(b64decode(shape["mask"], validate=True))) as png:
-            pixels = np.asarray(png) != 0
+            return np.asarray(png) != 0
     except Exception as error:  # base64 and Pillow raise errors of many types.
         raise ValueError(f"its mask is not a PNG file in base64 ({error})") from error
+
+
+def _decode_mask(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+    pixels = _decode_png(shape)
     (x, y), (last_x, last_y) = ((int(a), int(b)) for a, b in shape["points"])
     if pixels.shape != (last_y - y + 1, last_x - x + 1) or not (0 <= x <= last_x < width and 0 <= y <= last_y < height):
         raise ValueError(f"its mask is {pixels.shape} (rows, columns), its corners are {shape['points']} in an image of {width}x{height}")
@@ -97,7 +132,7 @@ def _decode_mask(shape: Mapping[str, Any], height: int, width: int) -> np.ndarra
     return mask
 
 
-POLYGONS = ("polygon", "rotation", "quadrilateral")
+POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")
 AREA_SHAPES: dict[str, Callable[[Mapping[str, Any], int, int], np.ndarray]] = {
     **dict.fromkeys(POLYGONS, _decode_polygon),
     "rectangle": _decode_rectangle,

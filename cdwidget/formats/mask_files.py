@@ -4,7 +4,7 @@ A mask file has one channel of 8 or 16 bit, or a palette, or several equal chann
 
 - binary: 255 is the object, 0 the background and 128 is ignored;
 - soft: a binary mask with values in between at the object's border, from a soft brush, resampling or lossy compression;
-- a label map: 0 is the background and any other value is the id of one object. In 8 bit, 255 is void unless the ids reach it.
+- a label map: 0 is the background and any higher value is the id of one object. In 8 bit, 255 is void unless the ids reach it.
 """
 
 from __future__ import annotations
@@ -137,12 +137,13 @@ def _has_only_binary_values(values: np.ndarray) -> bool:
 def void_pixels(values: np.ndarray) -> np.ndarray:
     """Return the void pixels of a label map, bool (H, W).
 
-    Void is 255 in 8 bit, unless the ids 1 to 254 are all used, so that 255 is the next id.
+    Void is 255 in 8 bit, unless the ids 1 to 254 are all used, so that 255 is the next id. Negative values are void too.
     """
+    if values.dtype != np.uint8:
+        return values < 0
     void = values == VOID_VALUE
-    if values.dtype != np.uint8 or len(np.unique(values[(values > 0) & ~void])) == VOID_VALUE - 1:
-        return np.zeros_like(void)
-    return void
+    has_all_ids = len(np.unique(values[(values > 0) & ~void])) == VOID_VALUE - 1
+    return np.zeros_like(void) if has_all_ids else void
 
 
 def object_ids(values: np.ndarray) -> list[int]:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cdwidget.images.orientation import EXIF_ORIENTATION, upright
+from cdwidget.formats.image_files import image_size
+from cdwidget.images.orientation import EXIF_ORIENTATION, SIDEWAYS_ORIENTATIONS, upright
 
 UPRIGHT = 1  # Value of the tag.
 EXIF_MARKERS = (b"Exif", b"eXIf", b"EXIF", b"II*\0", b"MM\0*")  # In JPEG, PNG, WebP and TIFF files.
@@ -36,6 +37,22 @@ def read_orientation(path: str | Path) -> int:
     except Exception:  # Pillow raises errors of many types. The file is examined when the image is read.
         return UPRIGHT
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else UPRIGHT
+
+
+def stored_orientation(size: tuple[int, ...], image: Path) -> int:
+    """Return the EXIF orientation to apply to annotations of a size, (height, width).
+
+    It is the image's if the size is that of its pixels as stored, turned by 90 degrees, else 1.
+    """
+    orientation = read_orientation(image)
+    is_stored = orientation in SIDEWAYS_ORIENTATIONS and size[0] != size[1] and size[::-1] == image_size(image)
+    return orientation if is_stored else UPRIGHT
+
+
+def fit_to_image(mask: np.ndarray, image: Path) -> np.ndarray:
+    """Return a mask, (H, W), turned upright if its size is that of the image's pixels as stored."""
+    orientation = UPRIGHT if mask.shape == image_size(image) else stored_orientation(mask.shape, image)
+    return mask if orientation == UPRIGHT else turn_upright(mask, orientation)
 
 
 def turn_upright(mask: np.ndarray, orientation: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from cdwidget._deprecated import warn_renamed
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, open_image, unique_stems
+from cdwidget.formats.image_finder import match_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import files_by_stem, to_png, write_files
 from cdwidget.formats.mask_files import (
@@ -32,6 +33,7 @@ from cdwidget.formats.mask_files import (
     read_mask_pages,
     read_mask_values,
 )
+from cdwidget.formats.orientation import fit_to_image
 from cdwidget.formats.palettes import Palette, class_colors, class_numbers, draw_class_map, read_class_map
 from cdwidget.items import Instance, Item
 
@@ -71,19 +73,18 @@ def _read_masks(images_folder: Path, masks_folder: Path, problems: Problems) -> 
     of classes, in colors or with the user's palette, each class is one instance.
     """
     images = files_by_stem(images_folder, IMAGE_SUFFIXES, LAYOUT_HINT, problems.add_file)
-    masks = files_by_stem(masks_folder, MASK_SUFFIXES, LAYOUT_HINT, problems.add_file)
+    masks = _mask_files(masks_folder, images, images_folder, problems)
     pages: dict[str, list[_Page]] = {}
     class_items: dict[str, Item] = {}
     for stem, file in masks.items():
         with problems.skipping(file):
-            if stem not in images:
-                raise FileNotFoundError(f"{images_folder} holds no image for it; a mask has the stem of its image")
             classes = read_class_map(file, problems.palette)
             if classes is not None:
                 load = partial(_load_classes, file, images[stem], list(classes), problems.palette)
                 class_items[stem] = Item(images[stem], LazyInstances(len(classes), load, problems))
                 continue
-            pages[stem] = [_survey(values, file, image_size(images[stem])) for values in read_mask_pages(file)]
+            found = (fit_to_image(values, images[stem]) for values in read_mask_pages(file))
+            pages[stem] = [_survey(values, file, image_size(images[stem])) for values in found]
     binary = are_binary([page.kind for own in pages.values() for page in own])
     items = []
     for stem, image in images.items():
@@ -99,8 +100,18 @@ def _read_masks(images_folder: Path, masks_folder: Path, problems: Problems) -> 
         if binary and any(not page.kind.is_binary for page in own):
             message = "it is read as a label map with an object for each value, and the other masks as binary"
             problems.add(message, file=masks[stem], image=image.name)
-        items.append(Item(image, LazyInstances(len(objects), partial(_load_objects, masks.get(stem, image), objects), problems)))
+        items.append(Item(image, LazyInstances(len(objects), partial(_load_objects, masks.get(stem, image), image, objects), problems)))
     return items
+
+
+def _mask_files(folder: Path, images: Mapping[str, Path], images_folder: Path, problems: Problems) -> dict[str, Path]:
+    """Return the mask file of each image by the image's stem."""
+    files = files_by_stem(folder, MASK_SUFFIXES, LAYOUT_HINT, problems.add_file)
+    partners = match_stems(files, images)
+    for stem, file in files.items():
+        if stem not in partners:
+            problems.add(f"{images_folder} holds no image for it; a mask has the stem of its image", file=file)
+    return {partners[stem]: file for stem, file in files.items() if stem in partners}
 
 
 @dataclass(frozen=True)
@@ -123,9 +134,9 @@ def _survey(values: np.ndarray, file: Path, size: tuple[int, int]) -> _Page:
     return _Page(kind_of(values, file), object_ids(values))
 
 
-def _load_objects(file: Path, objects: Sequence[tuple[int, int | None]], indices: Iterable[int]) -> Iterator[Instance]:
+def _load_objects(file: Path, image: Path, objects: Sequence[tuple[int, int | None]], indices: Iterable[int]) -> Iterator[Instance]:
     with naming(file):
-        pages = read_mask_pages(file)
+        pages = [fit_to_image(values, image) for values in read_mask_pages(file)]
     for index in indices:
         number, id = objects[index]
         yield Instance(foreground_pixels(pages[number]) if id is None else pages[number] == id, id=id)
@@ -136,7 +147,7 @@ def _load_classes(file: Path, image: Path, labels: Sequence[str], palette: Palet
         masks, (height, width) = read_class_map(file, palette) or {}, image_size(image)
     for index in indices:
         with naming(file, image.name, labels[index]):
-            mask = masks[labels[index]]
+            mask = fit_to_image(masks[labels[index]], image)
             if mask.shape != (height, width):
                 raise ValueError(f"it is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
         yield Instance(mask, labels[index])
@@ -255,8 +266,10 @@ def read_layers(folder: Path, images: Path, decode: Decode, problems: Problems) 
     found = files_by_stem(images, IMAGE_SUFFIXES, LAYOUT_HINT, problems.add_file)
     stacks = {part.name: sorted(part.glob("*.png"), key=_number) for part in sorted(folder.iterdir()) if part.is_dir()}
     stacks = {stem: files for stem, files in stacks.items() if not stem.startswith(".")}
-    for stem in sorted(stacks.keys() - found.keys()):
+    partners = match_stems(stacks, found)
+    for stem in sorted(stacks.keys() - partners.keys()):
         problems.add(f"{images} holds no image for it; a folder of masks has the stem of its image", file=folder / stem)
+    stacks = {partners[stem]: files for stem, files in stacks.items() if stem in partners}
     items = []
     for stem, path in found.items():
         files = stacks.get(stem, [])
@@ -274,7 +287,8 @@ def _load(files: Sequence[Path], image: Path, decode: Decode, indices: Iterable[
     for index in indices:
         with naming(files[index], image.name):
             height, width = image_size(image)
-            mask, alpha = decode(files[index])
+            mask, alpha = (values if values is None else fit_to_image(values, image) for values in decode(files[index]))
+            assert mask is not None
             if mask.shape != (height, width):
                 raise ValueError(f"it is {mask.shape[1]}x{mask.shape[0]} pixels and its image is {width}x{height}; they must agree")
             with open_image(files[index]) as file:

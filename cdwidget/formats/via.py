@@ -42,7 +42,7 @@ SCORE, TRACK, ID = "score", "track_id", "id"
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
-    """Read a VIA project or an exported JSON file, or `via_project.json` of a folder.
+    """Read a VIA project or an exported JSON file; of a folder `via_project.json`, or else its only file of VIA.
 
     The class is the attribute `label`, `class`, `name`, `type` or `category`, or the only one that there is; the others are attributes.
 
@@ -55,21 +55,25 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not of VIA.
     """
-    path = file_of(path)
+    path = _file_to_read(path)
     content = read_json(path, problems.limits)
     metadata = content.get(IMAGES, content) if isinstance(content, dict) else None
-    if not isinstance(metadata, dict) or not all(isinstance(each, Mapping) and "regions" in each for each in metadata.values()):
-        raise ValueError(f"{path} is not a VIA file; every image needs a filename and regions")
+    entries = list(metadata.values()) if isinstance(metadata, dict) else [None]
+    if entries and not any(isinstance(entry, Mapping) and "regions" in entry for entry in entries):
+        raise ValueError(f"{path} is not a VIA file; it needs images with a filename and regions")
     settings = content.get("_via_settings") if IMAGES in content else None
     core = settings.get("core") if isinstance(settings, Mapping) else None
     if images is None and isinstance(core, Mapping):
         folder = str(core.get("default_filepath") or "")
         images = path.parent / folder if folder and (path.parent / folder).is_dir() else None
     finder = ImageFinder(path, images)
-    label_key = _label_key(metadata.values())
+    label_key = _label_key(entries)
     items = []
-    for key, entry in metadata.items():
-        with problems.skipping(path, entry.get("filename", key)):
+    for number, entry in enumerate(entries, 1):
+        name = entry.get("filename", "") if isinstance(entry, Mapping) else ""
+        with problems.skipping(path, name, f"of image {number}"):
+            if not isinstance(entry, Mapping) or not name:
+                raise ValueError("it has no filename")
             items.append(_item(path, entry, label_key, finder, problems))
     finder.warn_missing()
     kept = {name: value for name, value in content.items() if name != IMAGES} if IMAGES in content else {}
@@ -77,10 +81,8 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
 
 
 def matches(path: Path) -> bool:
-    """Return whether a file, or `via_project.json` of a folder, looks like VIA's."""
-    file = file_of(path)
-    text = peek(file) if file.is_file() else ""
-    return f'"{IMAGES}"' in text or '"region_attributes"' in text
+    """Return whether a file, or the file that `read` takes of a folder, looks like VIA's."""
+    return _is_via(_file_to_read(path))
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
@@ -122,12 +124,23 @@ def file_of(path: Path) -> Path:
     return path if path.suffix.lower() == ".json" else path / FILE_NAME
 
 
+def _file_to_read(path: Path) -> Path:
+    """Return the file to read: itself, or in a folder `via_project.json`, or the only other file of VIA."""
+    file = file_of(path)
+    found = [each for each in sorted(path.glob("*.json")) if _is_via(each)] if path.is_dir() and not file.is_file() else []
+    return found[0] if len(found) == 1 else file
+
+
+def _is_via(file: Path) -> bool:
+    text = peek(file) if file.is_file() else ""
+    return f'"{IMAGES}"' in text or '"region_attributes"' in text
+
+
 def _label_key(entries: Any) -> str:
     """Return the region attribute with the class: a usual name, or else the most frequent one."""
     counts: dict[str, int] = {}
     for entry in entries:
-        regions = entry["regions"]
-        for region in regions.values() if isinstance(regions, Mapping) else regions if isinstance(regions, list) else ():
+        for region in _regions(entry) if isinstance(entry, Mapping) else ():
             attributes = region.get("region_attributes") if isinstance(region, Mapping) else None
             for name in attributes if isinstance(attributes, Mapping) else ():
                 counts[name] = counts.get(name, 0) + 1
@@ -137,14 +150,18 @@ def _label_key(entries: Any) -> str:
     return max(counts, key=lambda name: counts[name], default=LABEL_KEYS[0])
 
 
+def _regions(entry: Mapping[str, Any]) -> list[Any]:
+    """Return the regions of an image, of which VIA 1 has a dict; none for an image without annotations."""
+    regions = entry.get("regions")
+    return list(regions.values()) if isinstance(regions, Mapping) else regions if isinstance(regions, list) else []
+
+
 def _item(path: Path, entry: Mapping[str, Any], label_key: str, finder: ImageFinder, problems: Problems) -> Item:
     name = str(entry["filename"])
-    regions = entry["regions"]
-    regions = list(regions.values()) if isinstance(regions, Mapping) else regions  # VIA 1 has a dict of them.
     records: list[FileAnnotation] = []
     others: list[Any] = []
     taken: set[int] = set()
-    for number, region in enumerate(regions, 1):
+    for number, region in enumerate(_regions(entry), 1):
         with problems.skipping(path, name, number):
             shape = region["shape_attributes"]
             decode = _decoder(shape, problems.limits)

@@ -22,6 +22,7 @@ from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size,
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.formats.mask_files import VOID_VALUE
+from cdwidget.formats.orientation import fit_to_image
 from cdwidget.formats.voc_files import (
     BACKGROUND,
     LABEL_MAP,
@@ -73,11 +74,11 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
             values = object_files.get(name, file)
             numbers = read_object_numbers(values) if values != file else read_class_ids(file, classes)
             if name in found_images:
-                _check_size(numbers, values, image)
+                _check_size(fit_to_image(numbers, image), values, image)
             else:
                 problems.add(f"{folder} holds no image for it", file=file, advice="add the image, or name the folder: images=...")
             ids = np.unique(numbers[numbers != 0]).tolist()
-            items.append(Item(image, LazyInstances(len(ids), partial(_load, values, file, ids, classes), problems)))
+            items.append(Item(image, LazyInstances(len(ids), partial(_load, values, file, found_images.get(name), ids, classes), problems)))
     return Dataset(items, classes.by_label)
 
 
@@ -166,7 +167,9 @@ def _check_size(values: np.ndarray, file: Path, image: Path) -> None:
         raise ValueError(f"{file} is {values.shape[1]}x{values.shape[0]} pixels and its image is {width}x{height}; they must agree")
 
 
-def _load(objects: Path, file: Path, numbers: Sequence[int], classes: Classes, indices: Iterable[int]) -> Iterator[Instance]:
+def _load(
+    objects: Path, file: Path, image: Path | None, numbers: Sequence[int], classes: Classes, indices: Iterable[int]
+) -> Iterator[Instance]:  # fmt: skip
     with naming(file):
         class_ids = read_class_ids(file, classes)
         object_numbers = read_object_numbers(objects) if objects != file else class_ids
@@ -181,4 +184,6 @@ def _load(objects: Path, file: Path, numbers: Sequence[int], classes: Classes, i
             if class_id not in classes.labels:
                 known = ", ".join(map(str, sorted(classes.labels)))
                 raise ValueError(f"it is of class {class_id}; {classes.file.name} has {known}")
+        if image is not None:
+            mask = fit_to_image(mask, image)
         yield Instance(mask, classes.labels[class_id], numbers[index] if objects != file else None)

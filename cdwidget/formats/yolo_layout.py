@@ -18,6 +18,8 @@ DATA_FILE = "data.yaml"
 DATA_FILES = (DATA_FILE, "data.yml", "dataset.yaml")
 CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")  # Lists of classes of data sets without `data.yaml`.
 SPLITS = ("train", "val", "test")
+READ_SPLITS = ("train", "val", "valid", "validation", "test")  # Also the names in files of other tools.
+MAX_UNNAMED_CLASSES = 10_000  # A larger `nc` is a mistake.
 POSE_KEYS = ("kpt_shape", "flip_idx", "kpt_names")
 MAX_YAML_DEPTH = 50
 BOX_VALUES = 4  # Center, width and height of a box.
@@ -117,9 +119,12 @@ def _read_content(path: Path) -> Mapping[str, Any]:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
+    count = content.get("nc") if isinstance(content, dict) else None
+    if type(count) is int and 0 < count <= MAX_UNNAMED_CLASSES and content.get("names") is None:
+        return {**content, "names": [f"class_{number}" for number in range(count)]}
     if not isinstance(content, dict) or not isinstance(content.get("names"), (list, dict)):
         raise ValueError(f"{path} names no classes; it needs names: a list, or a map of numbers to labels")
-    return content
+    return {**content, "names": yaml.load(text, yaml.BaseLoader)["names"]}  # All text: YAML takes the names yes and no for bools.
 
 
 def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
@@ -174,7 +179,7 @@ def _pairs_of_splits(file: Path, content: Mapping[str, Any], problems: Problems)
     """Return the images of all splits with their label files; report a split that is not there if another one is."""
     root = file.parent / str(content.get("path") or ".")
     root = root if root.is_dir() else file.parent  # `path` may be relative to a user's folder of data sets instead of this file.
-    names = dict.fromkeys((name, split) for split in SPLITS for name in _split_entries(content.get(split)))
+    names = dict.fromkeys((name, split) for split in READ_SPLITS for name in _split_entries(content.get(split)))
     found: dict[str, list[Path]] = {}
     missing: dict[str, tuple[str, FileNotFoundError]] = {}
     for name, split in names:
@@ -186,6 +191,11 @@ def _pairs_of_splits(file: Path, content: Mapping[str, Any], problems: Problems)
         raise next(iter(missing.values()))[1]
     for split, problem in missing.values():
         problems.add(str(problem), file=file, annotation=split, advice=f"add it, or remove {split} from {file.name}")
+    for name, images in found.items():
+        absent = [image for image in images if not os.path.isfile(image)]
+        if absent:
+            message = f"{len(absent)} of its {len(images)} images are not there, such as {absent[0]}"
+            problems.add(message, file=_resolve_entry(root, name), advice="add them, or name the folder of the images: images=...")
     return {image: label_file(image) for images in found.values() for image in images}
 
 
@@ -195,7 +205,7 @@ def _split_entries(entries: Any) -> list[str]:
 
 
 def _resolve_entry(root: Path, name: str) -> Path:
-    """Return the path of a split's entry.
+    """Return the path of an entry of a split, or of an image in a list.
 
     Roboflow writes `../train/images` for the `train/images` in the same folder, and other tools an absolute path of another machine: then
     the longest end of the path that exists in the folder is meant.
@@ -215,7 +225,7 @@ def _images_in(entry: Path) -> list[Path]:
         return sorted(found, key=by_stem)
     if entry.suffix != ".txt" or not entry.is_file():
         raise FileNotFoundError(f"there is no folder {entry} of images")
-    return [entry.parent / line.strip() for line in read_text(entry).splitlines() if line.strip()]
+    return [_resolve_entry(entry.parent, line.strip()) for line in read_text(entry).splitlines() if line.strip()]
 
 
 def label_file(image: Path) -> Path:
