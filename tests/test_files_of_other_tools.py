@@ -231,6 +231,9 @@ def test_masks_find_images_of_another_stem(tmp_path: Path, stem: str) -> None:
     item(tmp_path / "images")
     write_gray(tmp_path / f"masks/{stem}.png", SQUARE * 255)
     assert are_squares(cdwidget.read("png", tmp_path, strict=True))
+    item(tmp_path / "JPEGImages")
+    write_gray(tmp_path / f"SegmentationClass/{stem}.png", SQUARE * 8)
+    assert are_squares(cdwidget.read("voc", tmp_path, strict=True))
 
 
 def test_stems_match_one_to_one() -> None:

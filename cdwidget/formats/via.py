@@ -37,6 +37,7 @@ from cdwidget.limits import Limits
 FORMAT = "via"
 FILE_NAME = "via_project.json"  # The file read or written when a folder is given.
 IMAGES = "_via_img_metadata"
+MAX_EXAMINED_FILES = 5  # A folder with more JSON files has one per image, which VIA does not write.
 LABEL_KEYS = ("label", "class", "name", "type", "category")  # Usual names of the attribute with the class, in this order.
 SCORE, TRACK, ID = "score", "track_id", "id"
 
@@ -127,7 +128,8 @@ def file_of(path: Path) -> Path:
 def _file_to_read(path: Path) -> Path:
     """Return the file to read: itself, or in a folder `via_project.json`, or the only other file of VIA."""
     file = file_of(path)
-    found = [each for each in sorted(path.glob("*.json")) if _is_via(each)] if path.is_dir() and not file.is_file() else []
+    others = sorted(path.glob("*.json")) if path.is_dir() and not file.is_file() else []
+    found = [each for each in others if _is_via(each)] if len(others) <= MAX_EXAMINED_FILES else []
     return found[0] if len(found) == 1 else file
 
 

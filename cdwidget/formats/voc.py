@@ -19,6 +19,7 @@ from PIL import Image
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
+from cdwidget.formats.image_finder import match_stems
 from cdwidget.formats.instances import LazyInstances, checked_instances
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.formats.mask_files import VOID_VALUE
@@ -63,23 +64,31 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         raise FileNotFoundError(f"there is no PNG file in {path / CLASSES}; a VOC folder holds {IMAGES}/, {CLASSES}/ and {OBJECTS}/")
     object_files = _first_files(path, OBJECTS)
     folder = images or path / IMAGES
-    found_images: dict[str, Path] = {}
-    for name, image in find_files(folder, IMAGE_SUFFIXES):
-        if found_images.setdefault(name, image) != image:
-            problems.add(f"{found_images[name].name} has the same stem, so this image is not used", file=image)
+    found_images = _images_by_name(folder, problems)
+    partners = match_stems(class_files, found_images)
     items = []
     for name, file in class_files.items():
         with problems.skipping(file):
-            image = found_images.get(name, folder / f"{name}.jpg")
+            image = found_images[partners[name]] if name in partners else None
             values = object_files.get(name, file)
             numbers = read_object_numbers(values) if values != file else read_class_ids(file, classes)
-            if name in found_images:
+            if image is not None:
                 _check_size(fit_to_image(numbers, image), values, image)
             else:
                 problems.add(f"{folder} holds no image for it", file=file, advice="add the image, or name the folder: images=...")
             ids = np.unique(numbers[numbers != 0]).tolist()
-            items.append(Item(image, LazyInstances(len(ids), partial(_load, values, file, found_images.get(name), ids, classes), problems)))
+            load = partial(_load, values, file, image, ids, classes)
+            items.append(Item(image or folder / f"{name}.jpg", LazyInstances(len(ids), load, problems)))
     return Dataset(items, classes.by_label)
+
+
+def _images_by_name(folder: Path, problems: Problems) -> dict[str, Path]:
+    """Return the images of a folder and its subfolders by their names in it, without suffixes."""
+    found: dict[str, Path] = {}
+    for name, image in find_files(folder, IMAGE_SUFFIXES):
+        if found.setdefault(name, image) != image:
+            problems.add(f"{found[name].name} has the same stem, so this image is not used", file=image)
+    return found
 
 
 def _first_files(path: Path, name: str) -> dict[str, Path]:

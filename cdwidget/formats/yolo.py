@@ -111,17 +111,8 @@ def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool =
     def files() -> Iterator[tuple[Path, bytes]]:
         for item, stem in zip(items, unique_stems(items, path / "images")):
             height, width = image_size(copy_image(item, path / "images", stem))
-            lines = []
-            for instance in checked_instances(item, height, width):
-                if instance.mask.any():
-                    kept = _values_as_read(instance)
-                    values = kept.get(VALUES, []) or (kept.get(POSE_VALUES, []) if pose else [])
-                    if not values or (len(values) == BOX_VALUES and not pose):  # Boxes and polygons do not mix.
-                        values = list(map("{:.6f}".format, (bridged_polygon(instance.mask) / (width, height)).ravel().tolist()))
-                    words = [str(classes.id_of(instance.label)), *values]
-                    if scores and instance.score is not None:
-                        words.append(f"{instance.score:.6f}")
-                    lines.append(" ".join(words) + "\n")
+            instances = [each for each in checked_instances(item, height, width) if each.mask.any()]
+            lines = [_encode_row(each, classes.id_of(each.label), bool(pose), scores) for each in instances]
             yield path / "labels" / f"{stem}.txt", "".join(lines).encode()
         yield path / DATA_FILE, _encode_data_file({"train": "images", "val": "images"}, classes, pose)
 
@@ -149,6 +140,17 @@ def join_parts(folder: Path, names: Sequence[str]) -> None:
     write_files([(folder / DATA_FILE, _encode_data_file({name: f"{name}/images" for name in names}, classes, poses[0]))])
     for name in names:
         (folder / name / DATA_FILE).unlink()
+
+
+def _encode_row(instance: Instance, class_id: int, is_pose: bool, scores: bool) -> str:
+    """Return the line of an instance with pixels: the values that it was read with, or a polygon."""
+    kept = _values_as_read(instance)
+    values = kept.get(VALUES, []) or (kept.get(POSE_VALUES, []) if is_pose else [])
+    if not values or (len(values) == BOX_VALUES and not is_pose):  # Boxes and polygons do not mix.
+        height, width = instance.mask.shape
+        values = list(map("{:.6f}".format, (bridged_polygon(instance.mask) / (width, height)).ravel().tolist()))
+    score = [f"{instance.score:.6f}"] if scores and instance.score is not None else []
+    return " ".join([str(class_id), *values, *score]) + "\n"
 
 
 def _values_as_read(instance: Instance) -> dict[str, list[str]]:
