@@ -74,6 +74,14 @@ def test_utf_16_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert dataset.format == "coco" and are_squares(dataset)
 
 
+def test_xml_in_utf_16_is_read(tmp_path: Path) -> None:
+    item(tmp_path)
+    shape = '<polygon label="cat" points="1,1;4,1;4,3;1,3"/>'
+    image = f'<image id="0" name="a.png" width="6" height="5">{shape}</image>'
+    save(tmp_path / "annotations.xml", f'<?xml version="1.0" encoding="utf-16"?><annotations>{image}</annotations>', "utf-16")
+    assert are_squares(cdwidget.read("cvat", tmp_path))
+
+
 def test_other_encodings_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
     item(tmp_path)
     save(tmp_path / "a.json", labelme({}))
@@ -159,6 +167,14 @@ def test_broken_entries_of_via_and_label_studio_cost_only_themselves(tmp_path: P
         assert len(dataset) == 1 and dataset.problems[0].annotation == first
     save(via, {"a": {"filename": "a.png"}, "b": {"filename": "a.png", "regions": [RECTANGLE]}})
     assert [len(each.instances) for each in cdwidget.read("via", via, strict=True)] == [0, 1]
+
+
+def test_label_studio_regions_without_a_size_are_read(tmp_path: Path) -> None:
+    item(tmp_path)
+    value = {"points": [[x / 6 * 100, y / 5 * 100] for x, y in CORNERS], "polygonlabels": ["cat"]}
+    result = {"id": "r", "type": "polygonlabels", "value": value}
+    tasks = [{"data": {"image": "a.png"}, "predictions": [{"result": [result]}]}]
+    assert are_squares(cdwidget.read("label_studio", save(tmp_path / "t.json", tasks), strict=True))
 
 
 # ---- YOLO ------------------------------------------------------------------------------------------------------------

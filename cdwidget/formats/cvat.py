@@ -124,7 +124,7 @@ def _parse(path: Path) -> Element:
     if "<!ENTITY" in text:
         raise ValueError(f"{path} defines XML entities, which could grow to any size; remove them from the file")
     try:
-        root = ElementTree.fromstring(text.encode())
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, LookupError, ValueError) as error:  # Also for an unknown encoding.
         raise ValueError(f"{path} is not XML: {error}") from error
     if root.tag != "annotations":

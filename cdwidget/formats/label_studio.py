@@ -34,7 +34,7 @@ from cdwidget.formats.annotations import (
     turned_ring,
 )  # fmt: skip
 from cdwidget.formats.dataset import Dataset, Problems
-from cdwidget.formats.image_files import image_path, item_size
+from cdwidget.formats.image_files import image_path, image_size, item_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import alpha_of, checked_instances
 from cdwidget.formats.io import peek, read_json, relative_name, to_json_bytes, write_files
@@ -146,7 +146,7 @@ def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Pr
                 raise ValueError(
                     f"its image is turned by {shape['image_rotation']} degrees, which is not supported; turn the image instead"
                 )
-            size = size_of(shape.get("original_height"), shape.get("original_width"))
+            size = _size(shape, image)
             rest = [result for result in results if result is not shape]
             records.append(_record(region_id, shape, rest, _decoder(shape, size, problems.limits), chosen.get("score"), taken))
     kept = {"task": {name: value for name, value in task.items() if name != source}, "key": key, "source": source, "others": others}
@@ -156,6 +156,12 @@ def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Pr
         message = f"task {task.get('id')} has {1 + len(siblings)} {source}; one is read, and the others are kept for writing"
         problems.add(message, file=file, image=name)
     return item_of(FORMAT, file, Path(image), records, size, problems, {**kept, "siblings": siblings, "own": own})
+
+
+def _size(shape: Mapping[str, Any], image: str | Path) -> tuple[int, int]:
+    """Return (height, width) of the image of a region; predictions of scripts may lack it."""
+    sides = shape.get("original_height"), shape.get("original_width")
+    return image_size(Path(image)) if sides == (None, None) and os.path.isfile(image) else size_of(*sides)
 
 
 def _results(task: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
