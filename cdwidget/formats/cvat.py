@@ -125,7 +125,7 @@ def _parse(path: Path) -> Element:
         raise ValueError(f"{path} defines XML entities, which could grow to any size; remove them from the file")
     try:
         root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, LookupError, ValueError) as error:  # Also for an unknown encoding.
+    except (ElementTree.ParseError, ValueError) as error:
         raise ValueError(f"{path} is not XML: {error}") from error
     if root.tag != "annotations":
         raise ValueError(f"{path} is not a CVAT file; its first element is <{root.tag}>, not <annotations>")
