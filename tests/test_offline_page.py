@@ -193,7 +193,7 @@ NOTEBOOK_REQUESTS = {
     *("take_over", "tile"),  # The page shows images whole and is the only one that edits.
     *("window", "preview_window", "set_window"),  # Its images have 8 bits.
 }
-NOTEBOOK_ACTIONS = {"superpixel", "matte", "snap", "paste", "add_to_class", "set_track_ids", "confirm"}
+NOTEBOOK_ACTIONS = {"superpixel", "matte", "snap", "paste", "add_to_class", "set_track_ids", "confirm", "separate_classes"}
 PREDICTOR_ACTIONS = {"click", "stroke", "box", "alternative"}
 
 

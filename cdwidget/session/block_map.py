@@ -15,8 +15,6 @@ BLOCK_ITEMS = 64  # A block is copied as a whole, and the list of blocks too.
 class Block(dict[int, Value]):
     """A part of a mapping; neither it nor a result computed from its values ever changes."""
 
-    __slots__ = ("results",)
-
     def __init__(self, items: Iterable[tuple[int, Value]]) -> None:
         super().__init__(items)
         self.results: dict[Callable[[Collection[Value]], Any], Any] = {}

@@ -244,8 +244,7 @@ class ActiveImage:
         self.is_mirroring = True
         try:
             with self._host.hold_sync():
-                traits = {"label": self.label, "selected": state.selected, "locked": state.locked, **history}
-                for name, value in traits.items():
+                for name, value in {"label": self.label, "selected": state.selected, "locked": state.locked, **history}.items():
                     self._host.set_trait(name, value)
         finally:
             self.is_mirroring = False
@@ -261,10 +260,7 @@ class ActiveImage:
         return (bool(entry.label) and entry.confirmed) or entry.id == self._eraser
 
     def _check_label(self, action: Action) -> None:
-        labels = [action.label] if isinstance(action, (Relabel, Accept, AddToClass)) else []
-        if isinstance(action, AddToClass):
-            labels.append(action.next)
-        for label in labels:
+        for label in (getattr(action, "label", None), getattr(action, "next", None)):
             if label and self._host.closed_labels and label not in self._host.labels:
                 raise unknown_name(dict.fromkeys(self._host.labels), label, "label")
 
@@ -277,9 +273,7 @@ class ActiveImage:
             session.apply(replace(action, add=True))
             return session.apply(erase_drawing(label))
         change = self._apply(semantic_action(session, action, self._is_drawing(session)))
-        if not isinstance(action, (Click, Stroke, Box)):
-            return change
-        separation = session.apply(SeparateClasses())
+        separation = session.apply(SeparateClasses()) if isinstance(action, (Click, Stroke, Box)) else change
         return change if separation.is_empty else separation
 
     def _apply(self, action: Action) -> Change:
