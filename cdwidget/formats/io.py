@@ -27,14 +27,20 @@ MIN_LARGE_DIGITS = 19  # A whole number with fewer digits fits into 64 bits.
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
 
-def write_files(files: Iterable[tuple[Path, bytes]]) -> None:
+def write_files(files: Iterable[tuple[Path, bytes | None]]) -> None:
     """Write all files or none; the contents may be computed from the files they replace.
+
+    Args:
+        files: Path and content of each file; None removes the file.
 
     Raises:
         OSError: If a file cannot be written; the error names the file, not its draft.
     """
     with replacing() as replacement:
         for path, content in files:
+            if content is None:
+                replacement.remove(path)
+                continue
             with naming_file(path):
                 replacement.draft(path).write_bytes(content)
 

@@ -211,7 +211,7 @@ def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: 
         make_draw: Given the path of an image, returns the function that draws its instances.
     """
 
-    def layers() -> Iterator[tuple[Path, bytes]]:
+    def layers() -> Iterator[tuple[Path, bytes | None]]:
         for item, stem in zip(items, stems):
             image = copy_image(item, path / "images", stem)
             draw = make_draw(image)
@@ -222,14 +222,11 @@ def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: 
                 file = path / name / stem / f"{number:03d}_{label}.png"
                 written.add(file)
                 yield file, to_png(draw(instance), info)
+            yield from ((file, None) for file in (path / name / stem).glob("*.png") if file not in written)
+            (path / name / stem).mkdir(parents=True, exist_ok=True)
 
     written: set[Path] = set()
     write_files(layers())
-    for stem in stems:
-        (path / name / stem).mkdir(parents=True, exist_ok=True)
-        for file in (path / name / stem).glob("*.png"):
-            if file not in written:
-                file.unlink()
 
 
 def _note(instance: Instance) -> dict[str, Any]:

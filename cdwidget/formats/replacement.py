@@ -1,8 +1,8 @@
 """Replacing several files at once: all of the new files, or all of the old ones, whenever the process or the computer stops.
 
-The new files are written as drafts, which are listed in a log. When all drafts are on the disk, the log gets its last line, and the drafts
-are renamed. What a process that was killed has left is completed or removed by the next one that writes or reads the folder: completed if
-the log has its last line, else removed.
+The new files are written as drafts, which are listed in a log. When all drafts are on the disk, the log gets its last line, the drafts are
+renamed, and files that the new data set does not have are removed. What a process that was killed has left is completed or removed by the
+next one that writes or reads the folder: completed if the log has its last line, else removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOG_SUFFIX = ".files"
 LAST_LINE = b'"complete"\n'
 MAX_SYNCED_FILES = 100  # More files are flushed by one call for the whole system, which is faster.
 ABANDONED_AFTER_S = 24 * 3600.0  # Where files cannot be locked, an older log is that of a process that was killed.
-LOG_DEPTH = 2  # Data sets have their files in subfolders of this depth at most.
+LOG_DEPTH = 3  # Data sets have their files in subfolders of this depth at most, as `gtFine/train/city/` of Cityscapes.
 
 
 class Replacement:
@@ -36,7 +36,7 @@ class Replacement:
         """Start without files; arguments as for `replacing`."""
         self._is_durable = is_durable
         self._is_complete = False  # Whether the log has its last line, so that the drafts will be renamed in any case.
-        self._drafts: list[tuple[Path, Path]] = []
+        self._drafts: list[tuple[Path | None, Path]] = []  # The draft of each file; None for a file that is to be removed.
         self._log: BinaryIO | None = None
         self._log_path = Path()
 
@@ -46,13 +46,22 @@ class Replacement:
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             path.parent.mkdir(parents=True, exist_ok=True)
-            if self._log is None:
-                self._log = self._open_log(path)
             draft = path.with_name(f".{uuid4().hex}.tmp")
-            self._log.write(json.dumps([_relative(name, self._log_path.parent) for name in (draft, path)]).encode() + b"\n")
-            self._log.flush()
-        self._drafts.append((draft, path))
+            self._record(draft, path)
         return draft
+
+    def remove(self, path: Path) -> None:
+        """Remove an old file when the others are replaced."""
+        with naming_file(path):
+            self._record(None, path)
+
+    def _record(self, draft: Path | None, path: Path) -> None:
+        if self._log is None:
+            self._log = self._open_log(path)
+        names = [name and _relative(name, self._log_path.parent) for name in (draft, path)]
+        self._log.write(json.dumps(names).encode() + b"\n")
+        self._log.flush()
+        self._drafts.append((draft, path))
 
     def _open_log(self, path: Path) -> BinaryIO:
         finish_interrupted(path.parent, depth=0)
@@ -68,7 +77,7 @@ class Replacement:
         if self._log is None:
             return
         if self._is_durable:
-            _flush([draft for draft, _ in self._drafts])
+            _flush([draft for draft, _ in self._drafts if draft])
         with naming_file(self._drafts[-1][1]):
             self._log.write(LAST_LINE)
             self._log.flush()
@@ -77,7 +86,7 @@ class Replacement:
         self._is_complete = True
         for draft, path in self._drafts:
             with naming_file(path):
-                os.replace(draft, path)
+                _complete(draft, path)
         if self._is_durable:
             _flush_folders({path.parent for _, path in self._drafts})
 
@@ -144,16 +153,25 @@ def _finish(log: Path) -> None:
         *lines, rest = file.read().split(b"\n")
         is_complete = bool(lines) and lines[-1] + b"\n" == LAST_LINE and not rest
         names = map(json.loads, lines[:-1] if is_complete else lines)
-        _rename_or_remove(((log.parent / draft, log.parent / path) for draft, path in names), is_complete)
+        _rename_or_remove(((draft and log.parent / draft, log.parent / path) for draft, path in names), is_complete)
         log.unlink()
 
 
-def _rename_or_remove(drafts: Iterable[tuple[Path, Path]], is_complete: bool) -> None:
-    """Give the drafts that are left the names of their files if all drafts were complete, else remove them."""
+def _rename_or_remove(drafts: Iterable[tuple[Path | None, Path]], is_complete: bool) -> None:
+    """Complete the files that are left if all drafts were complete, else remove the drafts."""
     for draft, path in drafts:
-        if is_complete and draft.exists():
-            os.replace(draft, path)
-        draft.unlink(missing_ok=True)
+        if is_complete and (draft is None or draft.exists()):
+            _complete(draft, path)
+        if draft:
+            draft.unlink(missing_ok=True)
+
+
+def _complete(draft: Path | None, path: Path) -> None:
+    """Give a draft the name of its file, or remove the file if it has no draft."""
+    if draft:
+        os.replace(draft, path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_abandoned(file: BinaryIO, path: Path) -> bool:

@@ -137,9 +137,8 @@ def join_parts(folder: Path, names: Sequence[str]) -> None:
     poses = [read_pose(folder / name / DATA_FILE) for name in names]
     if any(pose != poses[0] for pose in poses):
         raise ValueError("masks of the pose data set were changed in some parts, so only the others have keypoints; export without a split")
-    write_files([(folder / DATA_FILE, _encode_data_file({name: f"{name}/images" for name in names}, classes, poses[0]))])
-    for name in names:
-        (folder / name / DATA_FILE).unlink()
+    content = _encode_data_file({name: f"{name}/images" for name in names}, classes, poses[0])
+    write_files([(folder / DATA_FILE, content), *((folder / name / DATA_FILE, None) for name in names)])
 
 
 def _encode_row(instance: Instance, class_id: int, is_pose: bool, scores: bool) -> str:

@@ -225,7 +225,7 @@ def test_exports_that_are_killed_leave_one_whole_data_set(tmp_path: Path, format
         count("kills of exports", "one whole data set")
 
 
-@pytest.mark.parametrize("format", ["npz", "yolo"])
+@pytest.mark.parametrize("format", ["npz", "png", "yolo"])
 def test_an_interrupted_export_leaves_one_whole_data_set(tmp_path: Path, format: str) -> None:
     out, sets = tmp_path / "out", [items(tmp_path / "images", label) for label in ("dog", "cat")]
     cdwidget.write(format, sets[0], out)
