@@ -60,7 +60,7 @@ test-js: js/node_modules/.installed
 # One process per test file (loadfile), so that Ray and JupyterLab start in one process only. Tests that measure frame rates run alone.
 TIMED := tests/ui/test_click.py tests/ui/test_inspector_view.py $(wildcard tests/ui/test_*_speed.py)
 test-python: browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/hosts --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/hosts --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
 

@@ -7,24 +7,6 @@ from hypothesis import settings
 
 settings.register_profile("cdwidget", deadline=None)  # A busy machine must not fail a test.
 settings.load_profile("cdwidget")
-# Files of a minute or more, the longest first. They start first, so that no process runs one of them alone at the end.
-LONG_FILES = [
-    "test_batch_ray.py",
-    "test_notebooks.py",
-    "test_train_runs.py",
-    "test_train.py",
-    "test_appearance.py",
-    "test_batch_prelabel.py",
-    "test_train_distill.py",
-    "test_batch.py",
-    "test_batch_command.py",
-    "test_onnx.py",
-]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the long files to the start; with --no-loadscope-reorder, pytest-xdist keeps this order."""
-    items.sort(key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES))
 
 
 @pytest.fixture(scope="session", autouse=True)
