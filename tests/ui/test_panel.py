@@ -300,7 +300,7 @@ def test_the_options_of_a_tool(w: Widget) -> None:
 
 
 def test_brightness_contrast_and_channels(w: Widget) -> None:
-    opener, panel = w.root.get_by_label("Brightness, contrast, channels").first, w.root.locator(".cdw-picture")
+    opener, panel = w.root.get_by_label("Brightness, contrast, channels").first, w.root.locator(".cdw-picture").first
     peek = w.root.locator('[data-command="peek"]')
     peek.click()
     at = w.position(150, 250)  # The panel opens on the right.
