@@ -3,8 +3,8 @@
 Each version runs in a process of its own, and they take turns, so that a busy machine slows both down alike. Ratios of CPU time are
 comparable on any machine.
 
-git worktree add /tmp/older COMMIT
-python benchmarks/two_versions.py /tmp/older
+git worktree add ../older COMMIT
+python benchmarks/two_versions.py ../older
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class CutOuts:
 
     Attributes:
         files: The written files.
-        doubtful: Ids of the instances that were left out because nobody accepted them and their score is too high or missing.
+        doubtful: Ids of the instances that were left out: not accepted, and with a score that is too high or missing.
         problems: Images that cannot be read and objects that cannot be cut out, and the reasons.
     """
 
@@ -131,7 +131,7 @@ def _cut_out_of(
     if margin is None:
         return composite(image, instance, background, border=border, shadow=shadow)
     kept = expand_bbox(instance.bbox, margin, image.shape)
-    x0, y0, *_ = near = expand_bbox(kept, CONTEXT_PX + border, image.shape)  # The colors along the border depend on what is near.
+    x0, y0, *_ = near = expand_bbox(kept, CONTEXT_PX + border, image.shape)  # The colors along the border depend on nearby pixels.
     alpha = None if instance.alpha is None else crop(instance.alpha, near)
     part = replace(instance, mask=crop(instance.mask, near), alpha=alpha)
     picture = composite(crop(image, near), part, background, border=border, shadow=shadow)

@@ -340,7 +340,7 @@ def _surroundings(mask: np.ndarray) -> np.ndarray:
 
 
 def is_lost(one: Tracked) -> bool:
-    """Return whether an object is a proposal of a follower that had lost it, which nobody has confirmed."""
+    """Return whether an object is an unconfirmed proposal of a follower that had lost it."""
     return not one.confirmed and one.score is not None and one.score < MIN_CERTAINTY
 
 

@@ -153,7 +153,7 @@ def _label_key(entries: Any) -> str:
 
 
 def _regions(entry: Mapping[str, Any]) -> list[Any]:
-    """Return the regions of an image, of which VIA 1 has a dict; none for an image without annotations."""
+    """Return the regions of an image, a dict in files of VIA 1; none for an image without annotations."""
     regions = entry.get("regions")
     return list(regions.values()) if isinstance(regions, Mapping) else regions if isinstance(regions, list) else []
 

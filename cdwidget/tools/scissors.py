@@ -54,7 +54,7 @@ class Scissors:
             anchor: Start, (x, y) in image pixels.
             target: End, (x, y); outside of the window, the path ends with a straight line.
             window: Side of the square around the anchor that is searched, in image pixels; reduced if it is above 384.
-            snap: The path ends at the strongest edge up to so many pixels from `target`, if there is one; 0 to end there.
+            snap: The path ends at the strongest edge within this distance of `target`, in pixels; 0 to end at `target` itself.
 
         Returns:
             The points (x, y) of the path, from `anchor` to `target` or the edge near it, both included.

@@ -389,7 +389,7 @@ class Annotator(AnnotatorSettings):
         return super()._repr_mimebundle_(**kwargs)
 
     def _draw_snapshot(self) -> np.ndarray:
-        with self.lock:  # A thread may edit the session meanwhile.
+        with self.lock:  # A thread may edit the session at the same time.
             session = self.session
             colors = {entry.id: object_color(entry.label, entry.id, self.labels, self.colors) for entry in session.state.entries}
             masks = [(session.patch(id), color) for id, color in colors.items()]

@@ -234,7 +234,7 @@ class ImageList:
         return counts
 
     def count_unconfirmed(self) -> int:
-        """Return the number of objects that were followed and that nobody has confirmed; they are not in `items`."""
+        """Return the number of followed objects that are not confirmed; they are not in `items`."""
         return sum(not one.confirmed for index in range(len(self)) for one in self._entries(index))
 
     def previous_session(self) -> Session:

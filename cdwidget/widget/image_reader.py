@@ -91,7 +91,7 @@ class ImageReader:
             return read_raster(self._source(index), "bands" in self._options)[0]
 
     def fingerprint(self, index: int) -> Fingerprint | None:
-        """Return what identifies an image whatever its window is; None if it is read without one, so that its pixels identify it."""
+        """Return the identity of an image under any window; None if it is read without one, so that its pixels identify it."""
         if self.options(index).get("window") is None:
             return None
         with self._decoding:

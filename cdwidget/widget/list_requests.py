@@ -57,7 +57,7 @@ class ListRequests:
 
         Returns:
             {passed, key, follows}: the problems of skipped images, the key of the new one, and whether the page should request
-            `follow_previous` for it. That takes longer, so the page shows the image meanwhile.
+            `follow_previous` for it. That takes longer, so the page shows the image first.
         """
         passed = self._active.go(step)
         return {"passed": passed, "key": self._active.key, "follows": step > 0 and self._previous.are_due}, []

@@ -45,7 +45,7 @@ export class Instance {
   readonly bitmap = new Bitmap();
   attributes: Attributes = {};
   score?: number; // certainty of the model that has drawn it, 0 to 1
-  confirmed = true; // false: it was followed into the image, and nobody has edited or accepted it yet
+  confirmed = true; // false: it was followed into the image and not yet edited or accepted
   private painted: Bitmap | null = null; // the bitmap with the drafts over it, once there was a draft
   private stale = EMPTY_BOX; // where `painted` is out of date
   private measured: { area: number; bounds: Box } | null = null;

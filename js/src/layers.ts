@@ -10,7 +10,7 @@ const FLASH_MS = 450;
 const SQUARES_SCALE = 4; // CSS pixels per image pixel from which pixels are drawn as squares
 const GRID_SCALE = 12; // CSS pixels per image pixel from which the grid is drawn
 const MAX_FLASH_PIXELS = 1_000_000; // a larger change is shown at a lower resolution
-const UNCONFIRMED_DASHES = [6, 4]; // CSS pixels, of the border of an object that nobody has confirmed
+const UNCONFIRMED_DASHES = [6, 4]; // CSS pixels, of the border of an unconfirmed object
 const ADDED_ABGR = 0xffffffff;
 const REMOVED_ABGR = 0xff1c1cb9; // little-endian ABGR
 

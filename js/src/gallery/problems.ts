@@ -7,7 +7,7 @@ import type { Queue } from "./queue";
 
 export const PROBLEMS_PER_PAGE = 100;
 
-/** The entry, what is wrong with it, and what to do; as Python's `ReadProblem`. */
+/** A `ReadProblem` of Python: the entry, its fault and the remedy. */
 export interface Problem {
   file: string;
   image: string;
