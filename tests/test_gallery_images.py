@@ -17,7 +17,7 @@ from support.scripted_predictor import ScriptedPredictor
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Catalogue:
-    """Two images with two objects each, then three without any, of which one cannot be read."""
+    """Two images with two objects each, then three without any; one of these cannot be read."""
     catalogue = catalogue_of(tmp_path, 2)
     for name in ("a.jpg", "b.png", "broken.png"):
         Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(tmp_path / name)

@@ -95,7 +95,7 @@ def test_the_suggestions_for_a_first_prompt_are_ordered_by_size() -> None:
     predictor = NestedPredictor()
     session = Session(IMAGE, predictor)
     session.apply(Click(80, 60))
-    assert predictor.calls == [None], "other granularities are predicted when they are asked for"
+    assert predictor.calls == [None], "other granularities are predicted on request only"
     assert session.alternatives == 3
     areas = []
     for number in range(3):

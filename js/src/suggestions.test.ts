@@ -55,7 +55,7 @@ test("the masks are loaded one by one, each once, as changes of the current one"
   doc.alternatives = { count: 3, chosen: 0 };
   suggestions.update();
   for (let i = 0; i < 3; i++) {
-    suggestions.update(); // the view refreshes meanwhile
+    suggestions.update(); // the view refreshes before the reply
     await answer();
   }
   expect(asked).toEqual([0, 1, 2]);
