@@ -19,9 +19,9 @@ from cdwidget.benchmark.examples import (
     read_labeled_sets,
     search_table,
     summarize_searches,
-    write_search_json,
 )
 from cdwidget.benchmark.matching import Found, match_histogram, match_template
+from cdwidget.benchmark.results import write_runs
 from cdwidget.cli.app import app
 from cdwidget.masks import Patch, iou
 from support.token_predictor import BrightPredictor
@@ -72,7 +72,7 @@ def test_each_object_is_found_once_and_images_with_few_objects_do_not_count(fold
     assert figures["perfect"]["correct objects per click"] == pytest.approx(5 / 3)  # Two clicks, and one for the wrong proposal.
     assert figures["nothing"]["recall@0.5"] == figures["nothing"]["precision@0.5"] == 0
     assert "| squares object | perfect | 1 | 5 |" in search_table(runs)
-    write_search_json(tmp_path / "out.json", runs, kind="example")
+    write_runs(tmp_path / "out.json", runs, figures, kind="example")
     assert json.loads((tmp_path / "out.json").read_text())["figures"]["perfect"] == figures["perfect"]
 
 

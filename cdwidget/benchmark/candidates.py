@@ -6,11 +6,8 @@ of the click first.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -122,15 +119,3 @@ def _text(name: str, value: float) -> str:
     if name in ("in order", "alike"):
         return f"{value:.1%}"
     return {"objects": f"{value:.0f}", "candidates": f"{value:.1f}"}.get(name, f"{value:.3f}")
-
-
-def write_candidates_json(path: Path, runs: Sequence[CandidateRun], **about: Any) -> None:
-    """Write all runs and the figures of each method.
-
-    Args:
-        path: The JSON file.
-        runs: The runs.
-        **about: Stored in it, too.
-    """
-    content = {**about, "figures": summarize_candidates(runs), "runs": [asdict(run) for run in runs]}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -9,10 +9,9 @@ Other images are searched with 1, 5, ... examples of a class, each from an image
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import process_time
@@ -273,15 +272,3 @@ def search_table(runs: Sequence[SearchRun]) -> str:
             )
     lines = [["set and class", "method", *columns], ["---"] * (2 + len(columns)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def write_search_json(path: Path, runs: Sequence[SearchRun], **about: Any) -> None:
-    """Write all runs and the figures of each method.
-
-    Args:
-        path: The JSON file.
-        runs: The runs.
-        **about: Stored in it, too.
-    """
-    content = {**about, "figures": summarize_searches(runs), "runs": [asdict(run) for run in runs]}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

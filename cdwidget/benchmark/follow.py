@@ -7,11 +7,9 @@ proposal that the method itself calls lost counts, too. Frames that hardly show 
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from time import process_time
 from typing import Any, NamedTuple, Protocol
 
@@ -233,9 +231,3 @@ def follow_table(figures: dict[str, dict[str, float]]) -> str:
     ]
     first = next(iter(figures.values()))
     return "\n".join([f"{first['sequences']} sequences of {FRAME_SIDE_PX}x{FRAME_SIDE_PX} pixels", header, *rows])
-
-
-def write_follow_json(path: Path, runs: Sequence[FollowRun], **about: Any) -> None:
-    """Write all figures to a JSON file."""
-    figures = {method: {k: None if v != v else v for k, v in one.items()} for method, one in summarize(runs).items()}
-    path.write_text(json.dumps({**about, "figures": figures, "runs": [asdict(run) for run in runs]}, indent=1) + "\n")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -154,3 +158,17 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]
     chosen = np.random.default_rng(seed).integers(len(values), size=(BOOTSTRAP_RESAMPLES, len(values)))
     low, high = np.percentile(np.asarray(values, float)[chosen].mean(1), (2.5, 97.5))
     return float(low), float(high)
+
+
+def write_runs(path: Path, runs: Sequence[Any], figures: dict[str, dict[str, float]], **about: Any) -> None:
+    """Write all runs of a benchmark and the figures of each method as JSON.
+
+    Args:
+        path: The JSON file.
+        runs: The runs, as dataclasses.
+        figures: The figures by method and name; NaN is written as null.
+        **about: Stored in it, too.
+    """
+    finite = {method: {name: None if value != value else value for name, value in one.items()} for method, one in figures.items()}
+    content = {**about, "figures": finite, "runs": [asdict(run) for run in runs]}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -218,11 +218,12 @@ def measure_candidates(methods: Sequence[Method], targets: Sequence[Target], out
         out: JSON file for all figures, or None.
         title: Title stored in it.
     """
-    from cdwidget.benchmark.candidates import benchmark_candidates, candidates_table, write_candidates_json
+    from cdwidget.benchmark.candidates import benchmark_candidates, candidates_table, summarize_candidates
+    from cdwidget.benchmark.results import write_runs
 
     runs = [run for method in methods for run in benchmark_candidates(method.name, targets, method.build())]
     if out is not None:
-        write_candidates_json(out, runs, cdwidget=__version__, title=title, kind="candidates")
+        write_runs(out, runs, summarize_candidates(runs), cdwidget=__version__, title=title, kind="candidates")
     return candidates_table(runs)
 
 
@@ -236,14 +237,15 @@ def measure_following(targets: Sequence[Target], frames: int, seed: int, out: Pa
         out: JSON file for all figures, or None.
         title: Title stored in it.
     """
-    from cdwidget.benchmark.follow import benchmark_following, follow_table, summarize, write_follow_json
+    from cdwidget.benchmark.follow import benchmark_following, follow_table, summarize
+    from cdwidget.benchmark.results import write_runs
     from cdwidget.model import load_predictor
     from cdwidget.model.quality import load_quality_model
 
     predictor = load_predictor()
     runs = benchmark_following(targets, predictor, predictor.twin(), load_quality_model(), frames, seed)
     if out is not None:
-        write_follow_json(out, runs, cdwidget=__version__, title=title, kind="follow", frames=frames, seed=seed)
+        write_runs(out, runs, summarize(runs), cdwidget=__version__, title=title, kind="follow", frames=frames, seed=seed)
     return follow_table(summarize(runs))
 
 
@@ -286,13 +288,14 @@ def measure_examples(searches: dict[str, Search], images: Sequence[tuple[str, Da
         out: JSON file for all figures, or None.
         title: Title stored in it.
     """
-    from cdwidget.benchmark.examples import benchmark_examples, search_table, write_search_json
+    from cdwidget.benchmark.examples import benchmark_examples, search_table, summarize_searches
+    from cdwidget.benchmark.results import write_runs
 
     runs = benchmark_examples(searches, images)
     if not runs:
         raise typer.BadParameter("no image has enough objects of one class; add data sets", param_hint="--data")
     if out is not None:
-        write_search_json(out, runs, cdwidget=__version__, title=title, kind="example")
+        write_runs(out, runs, summarize_searches(runs), cdwidget=__version__, title=title, kind="example")
     return search_table(runs)
 
 
@@ -324,7 +327,8 @@ def measure_across(sets: Sequence[LabeledSet], counts: Sequence[int], out: Path 
         out: JSON file for all figures, or None.
         title: Title stored in it.
     """
-    from cdwidget.benchmark.examples import benchmark_across, search_table, write_search_json
+    from cdwidget.benchmark.examples import benchmark_across, search_table, summarize_searches
+    from cdwidget.benchmark.results import write_runs
     from cdwidget.model import load_predictor
 
     runs = benchmark_across(load_predictor(), counts, sets)
@@ -333,7 +337,7 @@ def measure_across(sets: Sequence[LabeledSet], counts: Sequence[int], out: Path 
             f"no class is in more than {counts[0]} images; add data sets, or ask for fewer examples", param_hint="--data"
         )
     if out is not None:
-        write_search_json(out, runs, cdwidget=__version__, title=title, kind="example", examples=list(counts))
+        write_runs(out, runs, summarize_searches(runs), cdwidget=__version__, title=title, kind="example", examples=list(counts))
     return search_table(runs)
 
 
