@@ -26,3 +26,5 @@ def close_widgets() -> Iterator[None]:
             if isinstance(widget, sys.modules["anywidget"].AnyWidget):
                 widget.close()
     gc.collect()
+    shells = sys.modules.get("IPython.core.interactiveshell")
+    assert shells is None or not shells.InteractiveShell.initialized(), "a test published an output, so later tests run as in a notebook"
