@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from cdwidget.prompts import Box, Click, Stroke
     from cdwidget.session import Session
     from cdwidget.widget import Annotator
+    from cdwidget.widget.annotator.offline_page import export_html
     from cdwidget.widget.embedding_map import EmbeddingMap
     from cdwidget.widget.gallery import Gallery
     from cdwidget.widget.inspector import Inspector
-    from cdwidget.widget.offline_page import export_html
     from cdwidget.widget.server import serve
 
 # Idle threads of GNU OpenMP, which PyTorch uses on Linux, spin 300,000 times by default before they sleep, and take a processor from
@@ -63,7 +63,7 @@ _MODULE_OF_NAME = {
     "as_instances": "cdwidget.detections",
     "composite": "cdwidget.compositing",
     "cut_out": "cdwidget.batch.cutouts",
-    "export_html": "cdwidget.widget.offline_page",
+    "export_html": "cdwidget.widget.annotator.offline_page",
     "find_similar": "cdwidget.examples",
     "follow": "cdwidget.examples.follow",
     "load_predictor": "cdwidget.model",

@@ -19,9 +19,9 @@ import cdwidget
 from cdwidget.prompts import Click
 from cdwidget.session import PromptResult, Session
 from cdwidget.widget import saved_picture
-from cdwidget.widget.inspector import GRID_MAPS, Inspector
-from cdwidget.widget.map_figures import colorize
-from cdwidget.widget.maps import MAPS, MERGE_CLASSES, MapImage, PromptMaps, Query
+from cdwidget.widget.inspector.inspector import GRID_MAPS, Inspector
+from cdwidget.widget.inspector.map_figures import colorize
+from cdwidget.widget.inspector.maps import MAPS, MERGE_CLASSES, MapImage, PromptMaps, Query
 from support.recording_predictor import RecordingPredictor
 from support.scripted_predictor import IMAGE, LEFT_HALF, ScriptedPredictor
 from support.widget_page import WidgetPage

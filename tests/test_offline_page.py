@@ -221,7 +221,7 @@ def test_the_page_knows_the_actions_of_the_notebook():
 
 def test_a_notebook_saves_the_page_of_the_shown_image_when_asked_for(image, tmp_path, monkeypatch):
     outputs = []
-    monkeypatch.setattr("cdwidget.widget.offline_page.publish_display_data", outputs.append)
+    monkeypatch.setattr("cdwidget.widget.annotator.offline_page.publish_display_data", outputs.append)
     monkeypatch.setattr("cdwidget.widget.saved_picture.publish_display_data", lambda *_, **__: None)
     Image.fromarray(image).save(tmp_path / "a.png")
     mask = image[..., 0] > 100

@@ -17,7 +17,7 @@ from cdwidget.masks import iou
 from cdwidget.predictor import Prediction
 from cdwidget.session import Accept, Delete, Paste, SetTrackIds
 from cdwidget.tools import Brush
-from cdwidget.widget import image_list, previous
+from cdwidget.widget.annotator import image_list, previous
 from support.annotator_page import AnnotatorPage
 from test_follow import ColorPredictor, ColorQuality, scene
 

@@ -13,8 +13,8 @@ from cdwidget.masks import Patch
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.widget import Annotator
-from cdwidget.widget.active_image import ImageChanged
-from cdwidget.widget.operations import annotator_operations
+from cdwidget.widget.annotator.active_image import ImageChanged
+from cdwidget.widget.annotator.operations import annotator_operations
 from support.token_predictor import BrightPredictor, bright_squares
 
 SQUARES = [(8, 8), (40, 8), (8, 40), (40, 40)]  # upper left corners

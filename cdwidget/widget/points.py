@@ -14,7 +14,7 @@ from cdwidget.catalogue import STATUSES, Catalogue, ItemRow
 from cdwidget.catalogue.images import file_name
 from cdwidget.catalogue.similarity import project, read_embeddings
 from cdwidget.registry import lookup
-from cdwidget.widget.settings import COLORS
+from cdwidget.widget.colors import COLORS
 
 NO_CLASS = 255  # The number of a point that has neither a class nor a score.
 OTHER_COLOR = "#8a929c"  # Color of unlisted classes and of points without a class.

@@ -20,7 +20,7 @@ CELLS = [
     """
     import numpy as np, skimage.data, skimage.transform, cdwidget
     from recording_predictor import RecordingPredictor
-    from cdwidget.widget.map_figures import colorize
+    from cdwidget.widget.inspector.map_figures import colorize
 
     photo = skimage.data.coffee()[:, :400]
     w = cdwidget.Annotator(photo, RecordingPredictor(), height=300)
@@ -33,7 +33,7 @@ CELLS = [
     """
     def cells(name):
         "Return the color of each cell of the map, [[r, g, b], ...]."
-        from cdwidget.widget.maps import MAPS
+        from cdwidget.widget.inspector.maps import MAPS
         return colorize(i.prompt_maps.image(name, i.current_query()), MAPS[name].colormap)[..., :3].tolist()
     """,
 ]

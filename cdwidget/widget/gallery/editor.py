@@ -14,8 +14,8 @@ from cdwidget.predictor import Predictor
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.widget.annotator import Annotator
+from cdwidget.widget.annotator.image_list import ImageList
 from cdwidget.widget.gallery.tiles import Tiles
-from cdwidget.widget.image_list import ImageList
 
 
 class Editor(Annotator):

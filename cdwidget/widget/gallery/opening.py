@@ -11,7 +11,7 @@ from warnings import warn
 
 from cdwidget.catalogue import Catalogue
 from cdwidget.items import Item
-from cdwidget.widget.export import FORMAT_OF_SUFFIX
+from cdwidget.widget.annotator.export import FORMAT_OF_SUFFIX
 
 Reviewable = Union[Catalogue, str, "os.PathLike[str]", Iterable[Item]]
 SQLITE_HEADER = b"SQLite format 3"

@@ -1,4 +1,4 @@
-/** Replies to the requests of the annotator, as cdwidget/widget/operations.py lists them for a notebook. */
+/** Replies to the requests of the annotator, as cdwidget/widget/annotator/operations.py lists them for a notebook. */
 import type { Action } from "../actions";
 import type { AnnotatorTraits, ImageReply, Update } from "../traits";
 import { instancesIn, labelFile } from "./label_file";

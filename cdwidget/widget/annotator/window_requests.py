@@ -7,7 +7,7 @@ from typing import Any
 
 from cdwidget.images import Window
 from cdwidget.images.raster import Raster
-from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.annotator.active_image import ActiveImage
 from cdwidget.widget.images import MAX_OVERVIEW_PIXELS, encode_image
 from cdwidget.widget.transport import Operation, Reply
 

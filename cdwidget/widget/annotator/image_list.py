@@ -22,9 +22,9 @@ from cdwidget.predictor import Predictor
 from cdwidget.session import Entry, Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.session.files import can_write
-from cdwidget.widget.closed_image import ClosedImage
-from cdwidget.widget.image_reader import ImageReader
-from cdwidget.widget.journal_paths import Autosave, JournalPaths
+from cdwidget.widget.annotator.closed_image import ClosedImage
+from cdwidget.widget.annotator.image_reader import ImageReader
+from cdwidget.widget.annotator.journal_paths import Autosave, JournalPaths
 
 Source = Union[ImageSource, Item, Session]
 MAX_OPEN_SESSIONS = 8  # Sessions with pixels and undo history; closed ones keep packed instances and their journal.

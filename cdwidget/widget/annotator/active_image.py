@@ -18,10 +18,10 @@ from cdwidget.registry import unknown_name
 from cdwidget.session import Accept, Action, AddToClass, Change, Paste, Relabel, Select, SeparateClasses, Session
 from cdwidget.session.actions import PREDICTOR_ACTIONS, action_from_json
 from cdwidget.tools import TOOL_OF_ACTION
-from cdwidget.widget.encoder import Encoder
-from cdwidget.widget.image_list import ImageList
-from cdwidget.widget.semantic import ERASERS, semantic_action
-from cdwidget.widget.steps import erase_drawing, joined, label_of_new, redo_step, undo_step, whole_step
+from cdwidget.widget.annotator.encoder import Encoder
+from cdwidget.widget.annotator.image_list import ImageList
+from cdwidget.widget.annotator.semantic import ERASERS, semantic_action
+from cdwidget.widget.annotator.steps import erase_drawing, joined, label_of_new, redo_step, undo_step, whole_step
 from cdwidget.widget.transport import Reply, change_reply, document_reply
 
 

@@ -25,7 +25,7 @@ from cdwidget.images import ImageSource, list_images, read_image
 from cdwidget.items import Instance, Item
 from cdwidget.rle import encode_uncompressed
 from cdwidget.session.opening import open_document
-from cdwidget.widget.settings import AnnotatorSettings
+from cdwidget.widget.annotator.settings import AnnotatorSettings
 from cdwidget.widget.static_files import STATIC_FOLDER, bundled, static_file
 from cdwidget.widget.transport import SharedWidget
 

@@ -17,8 +17,8 @@ from cdwidget.formats.io import to_png, write_files
 from cdwidget.items import Item
 from cdwidget.registry import lookup
 from cdwidget.session import Session
-from cdwidget.widget.image_list import ImageList
-from cdwidget.widget.semantic import class_map
+from cdwidget.widget.annotator.image_list import ImageList
+from cdwidget.widget.annotator.semantic import class_map
 
 if TYPE_CHECKING:
     import pandas

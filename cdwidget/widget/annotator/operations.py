@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Callable
 
-from cdwidget.widget.active_image import ActiveImage
-from cdwidget.widget.list_requests import ListRequests
-from cdwidget.widget.previous import PreviousObjects
-from cdwidget.widget.requests import Host, Requests
-from cdwidget.widget.similar import SimilarRequests
+from cdwidget.widget.annotator.active_image import ActiveImage
+from cdwidget.widget.annotator.list_requests import ListRequests
+from cdwidget.widget.annotator.previous import PreviousObjects
+from cdwidget.widget.annotator.requests import Host, Requests
+from cdwidget.widget.annotator.similar import SimilarRequests
+from cdwidget.widget.annotator.window_requests import WindowRequests
 from cdwidget.widget.transport import Operation
-from cdwidget.widget.window_requests import WindowRequests
 
 # These take long, and a click must not wait for them.
 THREADED_REQUESTS = ("superpixels", "tile", "pictures", "similar", "reject_similar", "window", "preview_window")

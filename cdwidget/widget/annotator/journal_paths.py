@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Union
 
 from cdwidget.session.files import journal_path
-from cdwidget.widget.closed_image import Version
+from cdwidget.widget.annotator.closed_image import Version
 
 Autosave = Union[bool, str, "os.PathLike[str]"]
 

@@ -17,18 +17,18 @@ from cdwidget.images.window import to_window
 from cdwidget.items import Instance, Item
 from cdwidget.predictor import Predictor
 from cdwidget.session import Action, Change, Lock, Paste, Relabel, Select, Session
-from cdwidget.widget import export
-from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.annotator import export
+from cdwidget.widget.annotator.active_image import ActiveImage
+from cdwidget.widget.annotator.encoder import preload_tool
+from cdwidget.widget.annotator.image_list import Autosave, ImageList, Source
+from cdwidget.widget.annotator.offline_page import display_page
+from cdwidget.widget.annotator.operations import THREADED_REQUESTS, annotator_operations
+from cdwidget.widget.annotator.previous import PreviousObjects
+from cdwidget.widget.annotator.semantic import class_map
+from cdwidget.widget.annotator.settings import AnnotatorSettings
+from cdwidget.widget.annotator.submission import Submission, accept_objects
 from cdwidget.widget.colors import object_color
-from cdwidget.widget.encoder import preload_tool
-from cdwidget.widget.image_list import Autosave, ImageList, Source
 from cdwidget.widget.images import thumbnail
-from cdwidget.widget.offline_page import display_page
-from cdwidget.widget.operations import THREADED_REQUESTS, annotator_operations
-from cdwidget.widget.previous import PreviousObjects
-from cdwidget.widget.semantic import class_map
-from cdwidget.widget.settings import AnnotatorSettings
-from cdwidget.widget.submission import Submission, accept_objects
 from cdwidget.widget.transport import Channel, Reply
 
 if TYPE_CHECKING:

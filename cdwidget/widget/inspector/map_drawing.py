@@ -13,8 +13,8 @@ from PIL import ImageColor
 
 from cdwidget.prompts import Click
 from cdwidget.widget.images import JPEG_QUALITY
-from cdwidget.widget.map_figures import NEGATIVE_COLOR, POSITIVE_COLOR, colorize, query_box, subtitle
-from cdwidget.widget.maps import MAPS, MASK_GRID_SIDE, MERGE_CLASSES, Box, MapImage, PromptMaps, Query
+from cdwidget.widget.inspector.map_figures import NEGATIVE_COLOR, POSITIVE_COLOR, colorize, query_box, subtitle
+from cdwidget.widget.inspector.maps import MAPS, MASK_GRID_SIDE, MERGE_CLASSES, Box, MapImage, PromptMaps, Query
 from cdwidget.widget.transport import Reply
 
 CANVAS_SIDE_PX = 512  # Longer side of the canvas.

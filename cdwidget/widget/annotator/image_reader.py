@@ -22,7 +22,7 @@ from cdwidget.items import Item
 from cdwidget.session import Session
 from cdwidget.session.files import read_regular, replace_file
 from cdwidget.session.journal_match import Fingerprint
-from cdwidget.widget.journal_paths import JournalPaths
+from cdwidget.widget.annotator.journal_paths import JournalPaths
 
 WINDOW_SUFFIX = ".window.json"
 

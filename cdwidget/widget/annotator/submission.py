@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from cdwidget.session import Accept, Action, Session, State
-from cdwidget.widget.previous import confirmation
+from cdwidget.widget.annotator.previous import confirmation
 
 
 class Owner(Protocol):

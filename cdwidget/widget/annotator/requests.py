@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from cdwidget.masks import Bbox, bbox, crop
 from cdwidget.session import Session, action_from_json
 from cdwidget.tools import Scissors
-from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.annotator.active_image import ActiveImage
 from cdwidget.widget.images import encode_image, encode_tile
 from cdwidget.widget.transport import Operation, Reply
 

@@ -6,9 +6,9 @@ from typing import Callable
 
 from cdwidget.items import Instance
 from cdwidget.session import Paste
-from cdwidget.widget.active_image import ActiveImage
+from cdwidget.widget.annotator.active_image import ActiveImage
+from cdwidget.widget.annotator.previous import PreviousObjects
 from cdwidget.widget.images import small_picture
-from cdwidget.widget.previous import PreviousObjects
 from cdwidget.widget.transport import Operation, Reply
 
 MAX_PICTURE_SIDE_PX = 512

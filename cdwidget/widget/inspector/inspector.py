@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from cdwidget.inspection import Branch, Finding, diagnose
 from cdwidget.registry import lookup
 from cdwidget.session import Session
-from cdwidget.widget.inspector_settings import InspectorSettings
-from cdwidget.widget.map_drawing import Drawing
-from cdwidget.widget.map_figures import figure_of, newest_click, query_box
-from cdwidget.widget.maps import MAPS, MapImage, PromptMaps, Query, current_name
+from cdwidget.widget.inspector.map_drawing import Drawing
+from cdwidget.widget.inspector.map_figures import figure_of, newest_click, query_box
+from cdwidget.widget.inspector.maps import MAPS, MapImage, PromptMaps, Query, current_name
+from cdwidget.widget.inspector.settings import InspectorSettings
 from cdwidget.widget.transport import Channel, Operation, Reply
 
 GRID_MAPS = ("row", "column", "gate", "added", "pdm", "merge")

@@ -12,8 +12,8 @@ from cdwidget.examples import ExamplePredictor, Proposal
 from cdwidget.examples.proposals import is_duplicate, session_examples
 from cdwidget.rle import encode
 from cdwidget.session import Paste, Session
-from cdwidget.widget.active_image import ActiveImage, ImageChanged
-from cdwidget.widget.image_list import ImageList
+from cdwidget.widget.annotator.active_image import ActiveImage, ImageChanged
+from cdwidget.widget.annotator.image_list import ImageList
 from cdwidget.widget.transport import Operation, Reply
 
 MAX_CLASS_EXAMPLES = 12  # Each costs up to two encodings.

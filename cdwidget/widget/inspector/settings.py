@@ -9,7 +9,7 @@ import traitlets as t
 
 from cdwidget._deprecated import renamed_property
 from cdwidget.inspection import Branch
-from cdwidget.widget.maps import MAPS, Map, current_name
+from cdwidget.widget.inspector.maps import MAPS, Map, current_name
 from cdwidget.widget.static_files import bundled
 from cdwidget.widget.transport import SharedWidget
 

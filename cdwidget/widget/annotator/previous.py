@@ -11,8 +11,8 @@ from cdwidget.default_predictor import load_quality_model
 from cdwidget.examples.follow import Follower, is_lost, resize_mask, with_track_ids
 from cdwidget.items import Instance
 from cdwidget.session import Confirm, Session, SetTrackIds
-from cdwidget.widget.active_image import ActiveImage
-from cdwidget.widget.image_list import ImageList
+from cdwidget.widget.annotator.active_image import ActiveImage
+from cdwidget.widget.annotator.image_list import ImageList
 
 if TYPE_CHECKING:
     from cdwidget.predictor import Predictor

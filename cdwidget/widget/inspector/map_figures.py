@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from cdwidget.plotting import InlineFigure
 from cdwidget.prompts import Click
-from cdwidget.widget.maps import MAPS, MERGE_CLASSES, Box, MapImage, PromptMaps, Query
+from cdwidget.widget.inspector.maps import MAPS, MERGE_CLASSES, Box, MapImage, PromptMaps, Query
 
 POSITIVE_COLOR, NEGATIVE_COLOR, QUERY_COLOR = "#22c55e", "#ef4444", "#38bdf8"
 FIGURE_MAP_WIDTH_IN = 4.2  # Inches.
