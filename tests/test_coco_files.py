@@ -146,8 +146,9 @@ def test_several_records_of_one_image_are_one_item(tmp_path: Path) -> None:
     annotations = [{"image_id": n, "segmentation": [SQUARE]} for n in (1, 2, 3)]
     dataset = load("coco", save(tmp_path / "annotations.json", images, annotations))
     assert len(dataset) == 1 and len(dataset[0].instances) == 2
-    assert [(problem.image, problem.annotation) for problem in dataset.problems] == [("a.png", ""), ("", "3")]
-    assert "80x30 pixels here, and 40x30 in another record" in dataset.problems[0].message
+    assert [(problem.image, problem.annotation) for problem in dataset.problems] == [("a.png", ""), ("a.png", ""), ("", "3")]
+    assert "it has 80x30 pixels, and it has 40x30" in dataset.problems[0].message
+    assert "80x30 pixels here, and 40x30 in another record" in dataset.problems[1].message
 
 
 def test_two_images_that_are_found_in_one_file_are_a_problem(tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_polygons_that_exhaust_memory_are_left_out(tmp_path: Path, size: tuple[i
     path = save(tmp_path / "annotations.json", [image], [{"segmentation": [polygon]}, {"segmentation": [SQUARE]}])
     catalogue = cdwidget.Catalogue(tmp_path / "labels.db")
     added = catalogue.import_("coco", path)
-    assert added.instances == 1 and len(added.problems) == 1 and message in str(added.problems[0])
+    assert added.instances == 1 and len(added.problems) == 2 and message in str(added.problems[1])  # The first is about the size.
 
 
 def test_limits_are_raised_by_the_argument_that_the_message_names(tmp_path: Path) -> None:

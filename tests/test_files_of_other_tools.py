@@ -14,6 +14,7 @@ import cdwidget
 from cdwidget.catalogue import Catalogue
 from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_finder import match_stems
+from cdwidget.formats.text_encoding import encoding_of
 from cdwidget.images.orientation import EXIF_ORIENTATION
 from support.image_files import SQUARE, item, write_gray
 
@@ -67,9 +68,10 @@ def brightness(found: cdwidget.Item) -> list[float]:
 # ---- text ------------------------------------------------------------------------------------------------------------
 
 
-def test_utf_16_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_forms_of_unicode_are_read(tmp_path: Path, encoding: str) -> None:
     item(tmp_path)
-    save(tmp_path / "annotations.json", coco(), "utf-16")
+    save(tmp_path / "annotations.json", coco(), encoding)
     dataset = cdwidget.read(tmp_path)
     assert dataset.format == "coco" and are_squares(dataset)
 
@@ -82,11 +84,38 @@ def test_xml_in_utf_16_is_read(tmp_path: Path) -> None:
     assert are_squares(cdwidget.read("cvat", tmp_path))
 
 
-def test_other_encodings_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("label", "encoding"),
+    [("汽车牌照", "gbk"), ("自動車", "shift_jis"), ("カメラ", "shift_jis"), ("façade", "cp1252"), ("été", "latin-1")],
+)
+def test_texts_in_older_encodings_are_read_with_a_warning(tmp_path: Path, label: str, encoding: str) -> None:
+    item(tmp_path / "images")
+    save(tmp_path / "labels/a.txt", ROW)
+    save(tmp_path / "classes.txt", f"{label}\r\n", encoding)
+    with pytest.warns(UserWarning, match=r"classes.txt is not UTF-8 text and was read in the encoding"):
+        dataset = cdwidget.read("yolo", tmp_path)
+    assert are_squares(dataset) and dataset[0].instances[0].label == label
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "iso-8859-1"])
+def test_xml_is_read_in_the_encoding_that_it_declares(tmp_path: Path, encoding: str) -> None:
+    item(tmp_path)
+    label = "é" if encoding == "iso-8859-1" else "車"
+    shape = f'<polygon label="{label}" points="1,1;4,1;4,3;1,3"/>'
+    text = f'<?xml version="1.0" encoding="{encoding}"?><annotations><image id="0" name="a.png">{shape}</image></annotations>'
+    dataset = cdwidget.read("cvat", save(tmp_path / "annotations.xml", text, encoding).parent)
+    assert are_squares(dataset) and dataset[0].instances[0].label == label
+
+
+def test_a_wrong_declaration_of_xml_does_not_matter(tmp_path: Path) -> None:
+    for declared in ("utf-16", "rot13", "no-such-encoding"):
+        assert encoding_of(f'<?xml version="1.0" encoding="{declared}"?><annotations/>'.encode()) == "utf-8-sig"
+
+
+def test_bytes_that_are_no_text_are_one_problem(tmp_path: Path) -> None:
     item(tmp_path)
     save(tmp_path / "a.json", labelme({}))
-    text = json.dumps(labelme({"label": "汽车牌照"}), ensure_ascii=False)
-    save(tmp_path / "b.json", text, "gb18030")
+    (tmp_path / "b.json").write_bytes(bytes(range(128, 256)))
     with pytest.warns(UserWarning, match="b.json is not UTF-8 text: .* save it in UTF-8"):
         dataset = cdwidget.read("labelme", tmp_path)
     assert are_squares(dataset) and len(dataset.problems) == 1

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 import cdwidget
 from cdwidget.formats.image_files import image_size
-from cdwidget.formats.orientation import read_orientation, turn_upright
+from cdwidget.formats.orientation import read_header, turn_upright
 from cdwidget.images.orientation import EXIF_ORIENTATION
 
 SQUARE = [5, 5, 15, 5, 15, 15, 5, 15]
@@ -43,7 +43,9 @@ def brightness(item: cdwidget.Item) -> float:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_masks_turn_as_their_image_does(tmp_path: Path, suffix: str, orientation: int) -> None:
     path = photo(tmp_path / f"a{suffix}", orientation)
-    assert read_orientation(path) == orientation
+    header = read_header(path)
+    assert header is not None and header.orientation == orientation
+    assert header.shown_size == cdwidget.read_image(path).shape[:2]
     mask = np.arange(12).reshape(3, 4) % 5 == 0
     image = Image.fromarray(mask)
     image.getexif()[EXIF_ORIENTATION] = orientation
@@ -123,10 +125,10 @@ def test_an_image_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", [b"", b"Exif", b"II*\0" + b"\xff" * 50, b"\xff\xd8\xff\xe1\0\x10Exif\0\0MM"])
-def test_a_damaged_file_has_no_orientation(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_has_no_header(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
-    assert read_orientation(tmp_path / "a.jpg") == 1
-    assert read_orientation(tmp_path / "nothing.jpg") == 1
+    assert read_header(tmp_path / "a.jpg") is None
+    assert read_header(tmp_path / "nothing.jpg") is None
 
 
 def test_a_truncated_png_is_named(tmp_path: Path) -> None:
@@ -148,3 +150,26 @@ def test_a_written_file_says_how_its_masks_count_the_pixels_of_turned_images(tmp
     mask = dataset[0].instances[0].mask
     assert np.array_equal(cdwidget.read("coco", cdwidget.write("coco", dataset, tmp_path / "b.json"))[0].instances[0].mask, mask)
     assert json.loads((tmp_path / "b.json").read_text())["info"] == {**info.get("info", {}), "exif_orientation": "applied"}
+
+
+@pytest.mark.parametrize("by_catalogue", [False, True])
+def test_a_file_with_its_own_info_says_so_when_a_turned_photo_is_added(tmp_path: Path, by_catalogue: bool) -> None:
+    """Masks of the added photo count its pixels as shown, and without a word in the file they would be turned on reading."""
+    photo(tmp_path / "a.png", 1)
+    photo(tmp_path / "b.png", 3)
+    path = save(tmp_path, "a.png")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "info": {"year": 2020}}))
+    mask = np.zeros((30, 40), bool)
+    mask[5:15, 5:15] = True  # Where the photo has the square as stored.
+    added = cdwidget.Item(tmp_path / "b.png", [cdwidget.Instance(mask, "cat")])
+    if by_catalogue:
+        catalogue = cdwidget.Catalogue(tmp_path / "labels.db")
+        catalogue.import_("coco", path)
+        catalogue.add([added])
+        catalogue.export("coco", tmp_path / "out.json")
+    else:
+        dataset = cdwidget.read("coco", path)
+        dataset.append(added)
+        cdwidget.write("coco", dataset, tmp_path / "out.json")
+    assert np.array_equal(cdwidget.read("coco", tmp_path / "out.json")[1].instances[0].mask, mask)
+    assert json.loads((tmp_path / "out.json").read_text())["info"] == {"year": 2020, "exif_orientation": "applied"}

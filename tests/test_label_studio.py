@@ -138,7 +138,6 @@ def test_images_are_found_by_their_names_in_label_studio(tmp_path: Path, name: s
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({**BRUSH, "original_width": 0}, "its width is 0"),
         ({**RECTANGLE, "image_rotation": 90}, "its image is turned by 90 degrees"),
         (region("x", "polygonlabels", ["cat"], points=[[0, 0]]), "its polygon has 1 points"),
         (region("x", "brushlabels", ["cat"], format="png"), "its brush has the format 'png'"),

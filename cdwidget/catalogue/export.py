@@ -15,6 +15,7 @@ from cdwidget.formats import FORMATS, coco, coco_writer
 from cdwidget.formats.class_ids import Labels
 from cdwidget.formats.coco_annotations import EncodedInstance, kept_text
 from cdwidget.formats.dataset import Dataset
+from cdwidget.formats.image_files import image_path
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import write_files
@@ -122,7 +123,7 @@ def _coco_images(items: Iterable[CatalogueItem], file: Path, omitted: list[str])
             continue
         name = coco_writer.image_name(item, file, finder)
         annotations = (_coco_annotation(record, height, width) for record in item.records)
-        yield coco_writer.ImageEntry(name, height, width, annotations, item.extra)
+        yield coco_writer.ImageEntry(image_path(item), name, height, width, annotations, item.extra)
 
 
 def _coco_annotation(record: Record, height: int, width: int) -> coco_writer.Annotation:

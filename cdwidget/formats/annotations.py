@@ -8,6 +8,7 @@ read, the same format writes its shape back as it was, so that unedited polygons
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,13 @@ import numpy as np
 from cdwidget.formats.dataset import Problems, naming
 from cdwidget.formats.image_files import image_size
 from cdwidget.formats.instances import LazyInstances, mask_digest, soft_alpha
+from cdwidget.formats.orientation import read_header, size_of_annotations
 from cdwidget.items import Instance, Item
 from cdwidget.limits import DEFAULT_LIMITS, Limits
 from cdwidget.polygons import fill
 
 DIGEST = "mask_digest"  # Key of the digest among the kept fields.
+WHOLE_NUMBER = re.compile(r"\s*(-?\d{1,18})(?:\.0*)?\s*")
 MIN_MASK_ALPHA = 128  # Pixels with at least this alpha are in the mask.
 Ring = list[tuple[float, float]]  # The points (x, y) of one closed polygon.
 Decode = Callable[[int, int], np.ndarray]  # Given height and width, returns a mask, bool (H, W), or an alpha matte, uint8 (H, W).
@@ -118,13 +121,16 @@ def item_of(
         problems: Receives annotations that turn out to be broken.
         kept: Fields of the image to write back.
     """
+    if size is not None:
+        size = size_of_annotations(size, read_header(image), partial(problems.add, file=file, image=Path(image).name))
     loader = FileAnnotationLoader(format, file, image, records, size, problems.limits)
     return Item(image, LazyInstances(len(records), loader, problems), {format: dict(kept)} if kept else {})
 
 
 def whole(value: Any, name: str, least: int = 0) -> int:
     """Return a whole number, also from text; raise ValueError for anything else."""
-    number = int(value) if isinstance(value, str) and value.strip().lstrip("-").isdecimal() else value
+    text = WHOLE_NUMBER.fullmatch(value) if isinstance(value, str) else None
+    number = int(text[1]) if text else value
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if not isinstance(number, int) or isinstance(number, bool) or number < least:

@@ -10,6 +10,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TypeGuard
@@ -21,9 +22,8 @@ from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances
 from cdwidget.formats.io import peek, read_json
-from cdwidget.formats.orientation import UPRIGHT, EdgeContrast, read_orientation
+from cdwidget.formats.orientation import UPRIGHT, EdgeContrast, ImageHeader, read_header, size_of_annotations
 from cdwidget.images import read_image
-from cdwidget.images.orientation import SIDEWAYS_ORIENTATIONS
 from cdwidget.images.remote import is_url
 from cdwidget.items import Item
 from cdwidget.limits import Limits
@@ -138,7 +138,7 @@ class ImageRecord:
     height: int
     width: int
     fields: Mapping[str, Any]
-    orientation: int = UPRIGHT  # Of the image's file.
+    header: ImageHeader | None = None  # Of the image's file.
     annotations: list[Mapping[str, Any]] = field(default_factory=list)
     ids: list[int | None] = field(default_factory=list)
 
@@ -148,14 +148,16 @@ class ImageRecord:
         self.ids.append(id)
 
     @property
+    def orientation(self) -> int:
+        """The EXIF orientation of the image's file."""
+        return UPRIGHT if self.header is None else self.header.orientation
+
+    @property
     def has_stored_size(self) -> bool | None:
-        """Whether the size in the file is that of the pixels as stored; None if both sizes are the same."""
-        if self.orientation not in SIDEWAYS_ORIENTATIONS or self.height == self.width:
+        """Whether the size in the file is that of the pixels as stored; None if it does not show this."""
+        if self.header is None or self.header.size == self.header.shown_size:
             return None
-        try:
-            return (self.height, self.width) != image_size(Path(self.path))
-        except ValueError:  # The rest of the file is damaged.
-            return None
+        return {self.header.size: True, self.header.shown_size: False}.get((self.height, self.width))
 
     def loader(self, file: str, labels: Mapping[Any, str], problems: Problems, stored: bool) -> AnnotationLoader:
         """Return the function that decodes the annotations.
@@ -251,9 +253,10 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
             if image_id in found and found[image_id].name != name:
                 raise ValueError(f"the image {found[image_id].name} has the same id {image_id!r}; each image needs its own")
             file = finder.find(name)
-            height, width = _size(record, file)
+            header = read_header(file)
+            height, width = size_of_annotations(_size(record, file), header, partial(problems.add, file=path, image=name))
             problems.limits.check("max_pixels", height * width, "the image")
-            image = by_path.setdefault(str(file), ImageRecord(name, file, height, width, record, read_orientation(file)))
+            image = by_path.setdefault(str(file), ImageRecord(name, file, height, width, record, header))
             if os.path.normpath(image.name) != os.path.normpath(name):
                 raise ValueError(f"the only file that is found for it is {file}, which is found for {image.name} too")
             if (image.height, image.width) != (height, width):

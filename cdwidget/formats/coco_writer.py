@@ -21,6 +21,7 @@ from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import open_replacement, relative_name, to_json_bytes
+from cdwidget.formats.orientation import is_turned
 from cdwidget.images.remote import is_url
 from cdwidget.items import Instance, Item
 from cdwidget.masks import Bbox
@@ -46,8 +47,9 @@ class Annotation(NamedTuple):
 
 
 class ImageEntry(NamedTuple):
-    """One image to write: its file name or URL, its size in pixels, its annotations, and its `Item.extra`."""
+    """One image to write: its file, its name or URL in the file, its size in pixels, its annotations, and its `Item.extra`."""
 
+    image: Path
     file_name: str
     height: int
     width: int
@@ -120,11 +122,19 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
     path = file_of(path)
     classes = ClassIds(labels, read_labels(path) if path.is_file() else None)
     whole = {"info": APPLIED_ORIENTATION, "licenses": [], **fields_of(extra or {})}
-    categories = whole.pop("categories", {})
+    categories, info = whole.pop("categories", {}), whole.pop("info")
+
+    def checked_images() -> Iterator[ImageEntry]:
+        nonlocal info
+        for image in images:
+            if isinstance(info, Mapping) and not APPLIED_ORIENTATION.items() <= info.items() and is_turned(image.image):
+                info = {**info, **APPLIED_ORIENTATION}  # Readers guess it for a file that does not say it.
+            yield image
+
     with open_replacement(path) as file, TemporaryFile(dir=path.parent) as annotations:
         file.write(to_json_bytes(whole)[:-1] + b',\n"images": [')
         first_image, first_annotation = True, True
-        for image, own in _numbered(images, classes):
+        for image, own in _numbered(checked_images(), classes):
             _append(file, image, first_image)
             first_image = False
             for annotation, text in own:
@@ -133,7 +143,8 @@ def write_images(images: Iterable[ImageEntry], path: Path, labels: Labels = (), 
         file.write(b'],\n"annotations": [')
         annotations.seek(0)
         shutil.copyfileobj(annotations, file)
-        file.write(b'],\n"categories": ' + to_json_bytes(categories_of(classes, categories)) + b"}")
+        end = {"categories": categories_of(classes, categories), "info": info}
+        file.write(b"],\n" + to_json_bytes(end)[1:])
     return path
 
 
@@ -228,7 +239,8 @@ def _append(file: BinaryIO, record: Mapping[str, Any], first: bool, text: str = 
 def _entry(item: Item, file_name: str) -> ImageEntry:
     height, width = size_in_file(item)
     instances = checked_instances(item, height, width)
-    return ImageEntry(file_name, height, width, (_annotation(instance, height, width) for instance in instances), item.extra)
+    annotations = (_annotation(instance, height, width) for instance in instances)
+    return ImageEntry(image_path(item), file_name, height, width, annotations, item.extra)
 
 
 def size_in_file(item: Item) -> tuple[int, int]:

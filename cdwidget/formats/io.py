@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import os
+import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterable, Iterator
@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cdwidget.formats.replacement import naming_file, replacing
+from cdwidget.formats.text_encoding import UTF_8, encoding_of, guess_encoding
 from cdwidget.images import read_image
 from cdwidget.limits import DEFAULT_LIMITS, Limits
 
@@ -116,18 +117,28 @@ def to_png(image: Image.Image, info: PngInfo | None = None) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Read text in UTF-8, or in UTF-16 with a byte order mark, as Windows PowerShell writes it; raise ValueError for other content."""
+    """Read a text file.
+
+    It is read in UTF-8, or in UTF-16, UTF-32 or the encoding that XML declares. Text that is not in it is read in an older encoding in
+    which its characters are usual ones, with a warning.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no text in any of these.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} (looked in {Path.cwd()})")
     data = path.read_bytes()
+    encoding = encoding_of(data)
     try:
-        return data.decode(_encoding_of(data))
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}; save it in UTF-8, for example with an editor") from error
-
-
-def _encoding_of(data: bytes) -> str:
-    return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        guess = guess_encoding(data) if encoding == UTF_8 else None
+        if guess is None:
+            raise ValueError(f"{path} is not UTF-8 text: {error}; save it in UTF-8, for example with an editor") from error
+        message = f"{path} is not UTF-8 text and was read in the encoding {guess}; if its texts look wrong, save it in UTF-8"
+        warnings.warn(message, UserWarning, stacklevel=5)
+        return data.decode(guess)
 
 
 def peek(path: Path) -> str:
@@ -135,7 +146,7 @@ def peek(path: Path) -> str:
     with path.open("rb") as file:
         first = file.read(PEEK_BYTES)
         file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - PEEK_BYTES))
-        return (first + file.read()).decode(_encoding_of(first), errors="ignore")
+        return (first + file.read()).decode(encoding_of(first), errors="ignore")
 
 
 def read_json(path: Path, limits: Limits = DEFAULT_LIMITS) -> Any:

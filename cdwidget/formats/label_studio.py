@@ -159,9 +159,10 @@ def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Pr
 
 
 def _size(shape: Mapping[str, Any], image: str | Path) -> tuple[int, int]:
-    """Return (height, width) of the image of a region; predictions of scripts may lack it."""
-    sides = shape.get("original_height"), shape.get("original_width")
-    return image_size(Path(image)) if sides == (None, None) and os.path.isfile(image) else size_of(*sides)
+    """Return (height, width) of the image of a region; its points are fractions of the sides, so the image may have been resized."""
+    if os.path.isfile(image):
+        return image_size(Path(image))
+    return size_of(shape.get("original_height"), shape.get("original_width"))
 
 
 def _results(task: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

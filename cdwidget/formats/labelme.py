@@ -22,7 +22,7 @@ from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
 from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_json_bytes, to_png, write_files
 from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, kind_of_shape, save_embedded_image, turn_shape
-from cdwidget.formats.orientation import UPRIGHT, stored_orientation
+from cdwidget.formats.orientation import UPRIGHT, read_header, size_of_annotations, stored_orientation
 from cdwidget.items import Instance, Item
 from cdwidget.masks import bbox
 from cdwidget.polygons import parts
@@ -154,7 +154,7 @@ def _read_item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise ValueError(f"{file} is not a LabelMe file; it needs a list of shapes")
     image = _find_image(file, content, finder)
-    height, width = _size(file, content, image)
+    height, width = size_of_annotations(_size(file, content, image), read_header(image), partial(problems.add, file=file, image=image.name))
     problems.limits.check("max_pixels", height * width, "its image")
     orientation = stored_orientation((height, width), image)
     groups: dict[Any, list[Mapping[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""The EXIF orientation of image files, and masks that were drawn on the pixels as they are stored.
+"""The size and EXIF orientation of image files, and masks that were drawn on the pixels as they are stored.
 
 The edges of an image show whether masks count its pixels as stored or as shown, since the borders of masks lie on them.
 `benchmarks/stored_pixels.py` measures how surely.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Callable, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from cdwidget.formats.image_files import image_size
+from cdwidget.images.files import stored_size
 from cdwidget.images.orientation import EXIF_ORIENTATION, SIDEWAYS_ORIENTATIONS, upright
 
 UPRIGHT = 1  # Value of the tag.
@@ -23,20 +25,43 @@ MAX_COMPARED_SIDE = 256  # px
 HEAD_BYTES = 4096  # The markers are near the beginning of a file.
 
 
-def read_orientation(path: str | Path) -> int:
-    """Return the EXIF orientation of an image file, 1 to 8; 1 for a file that has none or cannot be read."""
+class ImageHeader(NamedTuple):
+    """The size of an image file's pixels as stored, (height, width), and its EXIF orientation, 1 to 8."""
+
+    size: tuple[int, int]
+    orientation: int
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """(height, width) of the upright image."""
+        return self.size[::-1] if self.orientation in SIDEWAYS_ORIENTATIONS else self.size
+
+
+def read_header(path: str | Path) -> ImageHeader | None:
+    """Return the size and the EXIF orientation of an image file; None for one that is not there, or that Pillow cannot read."""
     if not os.path.isfile(path):
-        return UPRIGHT
+        return None
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-            if not any(marker in head for marker in EXIF_MARKERS):  # Opening an image takes longer.
-                return UPRIGHT
             with Image.open(file) as image:
-                orientation = image.getexif().get(EXIF_ORIENTATION)
+                size = stored_size(image)
+                # Most files have no EXIF data, and looking for it takes longer.
+                orientation = image.getexif().get(EXIF_ORIENTATION) if any(marker in head for marker in EXIF_MARKERS) else UPRIGHT
     except Exception:  # Pillow raises errors of many types. The file is examined when the image is read.
-        return UPRIGHT
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else UPRIGHT
+        return None
+    return ImageHeader(size, orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else UPRIGHT)
+
+
+def is_turned(path: str | Path) -> bool:
+    """Return whether an image file has an EXIF orientation other than upright; faster than `read_header` for most files."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return False
+    header = read_header(path) if any(marker in head for marker in EXIF_MARKERS) else None
+    return header is not None and header.orientation != UPRIGHT
 
 
 def stored_orientation(size: tuple[int, ...], image: Path) -> int:
@@ -44,9 +69,30 @@ def stored_orientation(size: tuple[int, ...], image: Path) -> int:
 
     It is the image's if the size is that of its pixels as stored, turned by 90 degrees, else 1.
     """
-    orientation = read_orientation(image)
-    is_stored = orientation in SIDEWAYS_ORIENTATIONS and size[0] != size[1] and size[::-1] == image_size(image)
-    return orientation if is_stored else UPRIGHT
+    header = read_header(image)
+    return header.orientation if header is not None and header.shown_size != size == header.size else UPRIGHT
+
+
+def size_of_annotations(size: tuple[int, int], header: ImageHeader | None, report: Callable[[str], None]) -> tuple[int, int]:
+    """Compare the size of an image in an annotation file with the image, and report a difference.
+
+    Args:
+        size: (height, width) in the file.
+        header: The header of the image; None if it cannot be compared.
+        report: Receives the problem.
+
+    Returns:
+        The size that the annotations have: the image's if height and width are swapped in the file, else that in the file.
+    """
+    if header is None or size in (header.size, header.shown_size):
+        return size
+    (height, width), (own_height, own_width) = header.shown_size, size
+    difference = f"the file says that it has {own_width}x{own_height} pixels, and it has {width}x{height}"
+    if (own_width, own_height) == (height, width):
+        report(f"{difference}; width and height were swapped back")
+        return height, width
+    report(f"{difference}; its masks have the size in the file, so use the image that was annotated, or scale the annotations")
+    return size
 
 
 def fit_to_image(mask: np.ndarray, image: Path) -> np.ndarray:

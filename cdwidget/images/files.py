@@ -13,6 +13,7 @@ from cdwidget.images.errors import missing_package, unreadable
 from cdwidget.images.orientation import EXIF_ORIENTATION, SIDEWAYS_ORIENTATIONS, upright
 from cdwidget.images.raster import Raster
 
+IMAGE_WIDTH, IMAGE_LENGTH = 256, 257  # Tags of TIFF.
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AND_COLOR = slice(24, 26)  # Bytes of the header: bit depth and color type.
 DEEP_COLOR_PNG = [(16, 2), (16, 4), (16, 6)]  # RGB, gray and alpha, RGBA: Pillow reads 8 of their 16 bits.
@@ -78,7 +79,7 @@ def page_size(file: BinaryIO, page: int, name: str, expected: tuple[int, int] | 
     if image is None:
         height, width = decode(file, name, page).pixels.shape[:2]
         return height, width
-    width, height = image.size
+    height, width = stored_size(image)
     if image.format == "PNG" and (height, width) == expected:
         return height, width
     try:
@@ -86,6 +87,12 @@ def page_size(file: BinaryIO, page: int, name: str, expected: tuple[int, int] | 
     except Exception as error:
         raise unreadable(name, error) from error
     return (width, height) if is_sideways else (height, width)
+
+
+def stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return (height, width) of an opened image as stored, before its orientation is applied; Pillow turns the size of TIFF files."""
+    tags = getattr(image, "tag_v2", None)
+    return (tags[IMAGE_LENGTH], tags[IMAGE_WIDTH]) if tags else image.size[::-1]
 
 
 def page_count(file: BinaryIO) -> int:
