@@ -9,8 +9,7 @@ from traitlets import TraitError
 from cdwidget.items import Instance
 from cdwidget.session import Accept, Delete, Relabel, Session
 from cdwidget.widget import Annotator
-from cdwidget.widget.colors import COLORS
-from cdwidget.widget.colors import UNLABELED_COLOR, object_color
+from cdwidget.widget.colors import COLORS, UNLABELED_COLOR, object_color
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, ScriptedPredictor
 
 
