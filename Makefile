@@ -64,9 +64,13 @@ test-python: browser
 	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
 
-# All attacks, with 50 times as many random cases and at every bytecode; a table of them at the end.
+# All attacks for about half an hour on two cores, and a table of them at the end: random ones for TORTURE_S seconds of each kind,
+# interrupts at every bytecode, and 10,000 damaged files for each reader.
+TORTURE_S ?= 60
 torture: .venv/.installed
-	CDWIDGET_TORTURE=50 $(BIN)/python -m pytest tests/torture tests/test_catalogue_storage.py --timeout=3600 $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 CDWIDGET_TORTURE=$(TORTURE_S) $(BIN)/python -m pytest tests/torture tests/test_catalogue_storage.py --timeout=3600 \
+		--numprocesses=2 --dist=worksteal $(if $(wildcard /dev/shm/.),--basetemp=/dev/shm/cdwidget-torture) \
+		--override-ini=tmp_path_retention_policy=failed $(PYTEST_ARGS)
 
 # One scenario in other programs that show widgets. Not part of `make test`: it installs each of them, and takes several minutes.
 test-hosts: browser

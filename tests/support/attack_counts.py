@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
 from collections import Counter
+from collections.abc import Mapping
 
 COUNTS: Counter[tuple[str, str]] = Counter()  # by attack and result
 PEAK_MB: dict[str, float] = {}  # memory of the processes that made the attacks, by attack
@@ -14,15 +14,11 @@ def count(attack: str, result: str, number: int = 1) -> None:
     COUNTS[attack, result] += number
 
 
-def merge(counts: Counter[tuple[str, str]], peak_mb: dict[str, float]) -> None:
+def merge(counts: Mapping[tuple[str, str], int], peak_mb: dict[str, float]) -> None:
     """Add the counts of another process."""
     COUNTS.update(counts)
-    PEAK_MB.update(peak_mb)
-
-
-def memory_mb() -> float:
-    """Return the peak memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for attack, peak in peak_mb.items():
+        PEAK_MB[attack] = max(peak, PEAK_MB.get(attack, 0))
 
 
 def table() -> list[str]:

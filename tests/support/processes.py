@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from random import Random
 from typing import Any
@@ -17,23 +19,31 @@ CONTEXT.set_forkserver_preload(["cdwidget.catalogue", "cdwidget.formats", "cdwid
 MAX_KILL_DELAY_S = 0.005  # after the newest acknowledged step
 
 
-def run_in_process(target: Callable[..., None], *arguments: Any) -> None:
-    """Call a function in a process of its own and add its counts of attacks; the process must not fail."""
+def run_in_process(target: Callable[..., None], *arguments: Any, memory_bytes: int = resource.RLIM_INFINITY) -> None:
+    """Call a function in a process of its own and add its counts of attacks; the process must not fail.
+
+    Args:
+        target: The function.
+        arguments: Its arguments.
+        memory_bytes: Limit of the process's address space.
+    """
     receiver, sender = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_send_counts, args=(sender, target, *arguments))
+    process = CONTEXT.Process(target=_send_counts, args=(sender, memory_bytes, target, *arguments))
     process.start()
     sender.close()
-    try:
-        attack_counts.merge(receiver.recv(), {})
-    except EOFError:
-        pass
+    with suppress(EOFError):
+        attack_counts.merge(*receiver.recv())
     process.join()
     assert process.exitcode == 0
 
 
-def _send_counts(sender: Connection, target: Callable[..., None], *arguments: Any) -> None:
-    target(*arguments)
-    sender.send(attack_counts.COUNTS)
+def _send_counts(sender: Connection, memory_bytes: int, target: Callable[..., None], *arguments: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    try:
+        target(*arguments)
+    finally:
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        sender.send((attack_counts.COUNTS, {attack: peak_mb for attack, _ in attack_counts.COUNTS}))
 
 
 class Killed:

@@ -1,11 +1,25 @@
 from typing import Any
 
-from support.attack_counts import COUNTS, table
+import pytest
+
+from support import attack_counts
+
+
+def pytest_sessionfinish(session: Any) -> None:
+    """Send the counts of a worker of pytest-xdist to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["attacks"] = dict(attack_counts.COUNTS), attack_counts.PEAK_MB
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add the counts of a worker."""
+    attack_counts.merge(*node.workeroutput["attacks"])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the number of attacks and their results."""
-    if COUNTS:
+    if attack_counts.COUNTS:
         terminalreporter.section("attacks")
-        for line in table():
+        for line in attack_counts.table():
             terminalreporter.write_line(line)

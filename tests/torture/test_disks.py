@@ -18,11 +18,10 @@ import cdwidget
 from cdwidget import Catalogue
 from cdwidget.formats import FORMATS
 from cdwidget.session import Session
+from support.attack_budget import seeds
 from support.attack_counts import count
 from support.processes import run_in_process
 from support.scripted_predictor import IMAGE, RandomPredictor, snapshot
-
-TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
 
 
 @contextmanager
@@ -75,7 +74,7 @@ def faulty_disk(kind: str, folder: Path, random: Random) -> Iterator[None]:
 def edit_on_faulty_disk(kind: str, folder: Path) -> None:
     path, random = folder / "a.jsonl", Random(0)
     session, twin = opened(path), Session(IMAGE, RandomPredictor())
-    for seed in range(20 * TRIES):
+    for seed in seeds(20):
         before = snapshot(session)
         try:
             with faulty_disk(kind, folder, random):
@@ -96,7 +95,7 @@ def change_catalogue_on_full_disk(folder: Path) -> None:
     catalogue = catalogue_of(path)
     twin = Catalogue(":memory:", user="test")
     twin.add(catalogue.items())
-    for seed in range(20 * TRIES):
+    for seed in seeds(20):
         item = random.randint(1, 8)
         try:
             with faulty_disk("full", folder, random):
@@ -116,7 +115,7 @@ def change_catalogue_on_full_disk(folder: Path) -> None:
 def export_on_faulty_disk(kind: str, format: str, folder: Path) -> None:
     out, random, label = folder / "out", Random(0), "cat"
     cdwidget.write(format, items(folder / "images", label), out)
-    for _ in range(2 * TRIES):
+    for _ in seeds(2, tests=len(FORMATS)):
         other = "dog" if label == "cat" else "cat"
         try:
             with faulty_disk(kind, out if out.is_dir() else out.parent, random):

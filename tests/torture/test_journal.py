@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 import sys
 from functools import partial
 from itertools import product
@@ -25,12 +24,12 @@ from cdwidget.session import Accept, Session
 from cdwidget.session.autosave import FileJournal, InUse
 from cdwidget.session.files import FOLDER, journal_path
 from cdwidget.tools import Brush
+from support.attack_budget import IS_LONG, attack_reader, seeds
 from support.attack_counts import count
+from support.processes import run_in_process
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, any_action, snapshot
 
 SAVED = Path(__file__).parents[1] / "data" / "saved_sessions"
-TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
-DAMAGED_JOURNALS = 20 if TRIES == 1 else 5_000  # of each version
 
 
 def opened(path: Path, predictor: Any = None, image: np.ndarray = IMAGE, **options: Any) -> Session:
@@ -85,7 +84,7 @@ class InterruptAt:
 def test_an_interrupt_anywhere_never_parts_session_and_journal(tmp_path: Path, kind: str) -> None:
     trace = sys.gettrace()
     interrupted = 0
-    for number in range(1, 4000, 1 if TRIES > 1 else 101):
+    for number in range(1, 4000, 1 if IS_LONG else 101):
         path = tmp_path / f"{number}.jsonl"
         session = opened(path)
         draw(session, 3)
@@ -137,9 +136,8 @@ def damaged(data: bytes, random: Random) -> bytes:
     return data[: random.randrange(len(data))]
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_damaged_journal_never_prevents_opening_and_is_told(tmp_path: Path, version: int) -> None:
-    random, path = Random(version), tmp_path / "a.jsonl"
+def attack_journal(version: int, folder: Path, attacks: int) -> None:
+    random, path = Random(version), folder / "a.jsonl"
     if version == 1:
         data = (SAVED / "version-1.jsonl").read_bytes()
     else:
@@ -151,10 +149,10 @@ def test_a_damaged_journal_never_prevents_opening_and_is_told(tmp_path: Path, ve
                 continue
         session.undo()
         data = path.read_bytes()
-    whole = [snapshot(opened_copy(tmp_path / "prefix.jsonl", b"".join(data.splitlines(keepends=True)[:count]))) for count in range(0, 8)]
-    for _ in range(DAMAGED_JOURNALS):
+    whole = [snapshot(opened_copy(folder / "prefix.jsonl", b"".join(data.splitlines(keepends=True)[:count]))) for count in range(0, 8)]
+    for _ in range(attacks):
         hurt = damaged(data, random)
-        path = tmp_path / "hurt.jsonl"
+        path = folder / "hurt.jsonl"
         path.write_bytes(hurt)
         try:
             session = opened(path)
@@ -169,8 +167,13 @@ def test_a_damaged_journal_never_prevents_opening_and_is_told(tmp_path: Path, ve
             pass
         session.apply(Brush(((2.0, 2.0),), 1.0))
         assert snapshot(saved(path)) == snapshot(session)
-        for left in tmp_path.glob("hurt*"):
+        for left in folder.glob("hurt*"):
             left.unlink()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_damaged_journal_never_prevents_opening_and_is_told(tmp_path: Path, version: int) -> None:
+    attack_reader(attack_journal, version, tmp_path, few=20)
 
 
 def test_lines_in_another_order_restore_the_same_pixels_again(tmp_path: Path) -> None:
@@ -364,31 +367,26 @@ def test_a_disk_without_locks_is_told_and_saves(tmp_path: Path, monkeypatch: pyt
     assert "cannot lock files" in notice(session) and snapshot(saved(path)) == snapshot(session)
 
 
+def fork_while_drawing(path: Path) -> None:
+    session = opened(path)
+    for _ in seeds(1):
+        draw(session, 2)
+        child = os.fork()
+        if child == 0:
+            try:
+                draw(session, 1)
+            except InUse as error:
+                session.journal.close()  # type: ignore[union-attr]
+                os._exit(7 if "forked" in str(error) else 8)
+            os._exit(9)
+        draw(session, 2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert snapshot(saved(path)) == snapshot(session)
+        count("forks of a session", "refused, nothing lost")
+
+
 def test_a_forked_process_changes_nothing(tmp_path: Path) -> None:
-    code = f"""
-import os, sys
-sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parent)]!r}
-from pathlib import Path
-from test_journal import InUse, draw, opened, saved, snapshot
-path = Path({str(tmp_path / "a.jsonl")!r})
-session = opened(path)
-for _ in range({TRIES}):
-    draw(session, 2)
-    child = os.fork()
-    if child == 0:
-        try:
-            draw(session, 1)
-        except InUse as error:
-            session.journal.close()
-            os._exit(7 if "forked" in str(error) else 8)
-        os._exit(9)
-    draw(session, 2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert snapshot(saved(path)) == snapshot(session)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    count("forks of a session", "refused, nothing lost", TRIES)
+    run_in_process(fork_while_drawing, tmp_path / "a.jsonl")
 
 
 def test_a_second_session_is_refused_while_the_first_writes(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,12 +20,13 @@ from cdwidget.formats import FORMATS
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
 from cdwidget.tools import Brush
+from support.attack_budget import IS_LONG, seeds
 from support.attack_counts import count
 from support.interrupts import interrupt_everywhere
 from support.processes import Killed, kill_at_random, run_in_process, slow_down_disk
 from support.scripted_predictor import IMAGE, RandomPredictor, any_action, snapshot
 
-TRIES = int(os.environ.get("CDWIDGET_TORTURE", "1"))  # Multiplies the number of random attacks.
+KILLS_PER_JOURNAL = 7
 MAX_INTERRUPTED_STEPS = 50  # Python ignores an interrupt that arrives while it deletes an object.
 Acknowledge = Callable[[], None]
 
@@ -64,21 +64,21 @@ def edit_image(acknowledge: Acknowledge, path: Path, seed: int) -> None:
 
 
 def test_a_session_that_is_killed_keeps_every_acknowledged_step(tmp_path: Path) -> None:
-    for journal in range(TRIES):
-        path, twin = tmp_path / f"{journal}.jsonl", Session(IMAGE, RandomPredictor())
-        for seed in range(7 * journal, 7 * journal + 7):
-            (steps,) = kill_at_random(Random(seed), 30, Killed(edit_image, path, seed))
-            random, saved = Random(seed), opened(path)
-            assert saved.journal.notice == ""  # type: ignore[union-attr]
-            for _ in range(steps):
-                step(twin, random)
-            if snapshot(saved) != snapshot(twin):
-                step(twin, random)  # One more step may be saved than was acknowledged.
-            assert snapshot(saved) == snapshot(twin), seed
-            assert (saved.can_undo, saved.can_redo) == (twin.can_undo, twin.can_redo)
-            saved.journal.close()  # type: ignore[union-attr]
-            count("kills of a session", "nothing lost")
-            count("acknowledged steps of sessions", "found", steps)
+    for seed in seeds(KILLS_PER_JOURNAL):
+        if seed % KILLS_PER_JOURNAL == 0:
+            path, twin = tmp_path / f"{seed}.jsonl", Session(IMAGE, RandomPredictor())
+        (steps,) = kill_at_random(Random(seed), 30, Killed(edit_image, path, seed))
+        random, saved = Random(seed), opened(path)
+        assert saved.journal.notice == ""  # type: ignore[union-attr]
+        for _ in range(steps):
+            step(twin, random)
+        if snapshot(saved) != snapshot(twin):
+            step(twin, random)  # One more step may be saved than was acknowledged.
+        assert snapshot(saved) == snapshot(twin), seed
+        assert (saved.can_undo, saved.can_redo) == (twin.can_undo, twin.can_redo)
+        saved.journal.close()  # type: ignore[union-attr]
+        count("kills of a session", "nothing lost")
+        count("acknowledged steps of sessions", "found", steps)
 
 
 def interrupt_edits(path: Path, seed: int) -> None:
@@ -99,7 +99,7 @@ def interrupt_edits(path: Path, seed: int) -> None:
 
 
 def test_signals_at_random_moments_never_part_session_and_journal(tmp_path: Path) -> None:
-    for seed in range(TRIES):
+    for seed in seeds(1):
         run_in_process(interrupt_edits, tmp_path / f"{seed}.jsonl", seed)
 
 
@@ -168,7 +168,7 @@ def test_writers_of_a_catalogue_that_are_killed_keep_every_acknowledged_change(t
     twin = Catalogue(":memory:", user="test")
     twin.add(kept.items())
     kept.close()
-    for seed in range(2 * TRIES):
+    for seed in seeds(2):
         processes = [Killed(change_catalogue, path, item, seed) for item in range(1, writers + 1)]
         steps = kill_at_random(Random(seed), 20, *processes)
         found = Catalogue(path)
@@ -216,7 +216,7 @@ def export(acknowledge: Acknowledge, format: str, out: Path, seed: int) -> None:
 def test_exports_that_are_killed_leave_one_whole_data_set(tmp_path: Path, format: str) -> None:
     out = tmp_path / "out"
     cdwidget.write(format, items(tmp_path / "images", "cat"), out)
-    for seed in range(TRIES):
+    for seed in seeds(1, tests=len(FORMATS)):
         kill_at_random(Random(seed), 3, Killed(export, format, out, seed))
         dataset = cdwidget.read(format, out)
         is_large = {instance.area > 200 for item in dataset for instance in item.instances}
@@ -234,7 +234,7 @@ def test_an_interrupted_export_leaves_one_whole_data_set(tmp_path: Path, format:
     def export_other() -> None:
         cdwidget.write(format, sets[not stored[0]], out)
 
-    for _ in interrupt_everywhere(export_other, ("formats/replacement.py",), 1 if TRIES > 1 else 25):
+    for _ in interrupt_everywhere(export_other, ("formats/replacement.py",), 1 if IS_LONG else 25):
         stored = [*{instance.area > 200 for item in cdwidget.read(format, out) for instance in item.instances}]
         assert len(stored) == 1
         count("interrupts of exports", "one whole data set")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import resource
 import shutil
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,11 +26,9 @@ from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.checkpoint import load_checkpoint, save_checkpoint
 from cdwidget.model.onnx import OnnxCDNet
 from support import attack_counts
+from support.attack_budget import attack_reader
 from support.damage import damaged, with_odd_value
 
-IS_LONG = int(os.environ.get("CDWIDGET_TORTURE", "1")) > 1
-LONG_RUN_ATTACKS = 10_000  # on each reader
-MEMORY_BYTES = 8 * 2**30  # Address space of a long run; the libraries reserve 3 GB.
 LIMITS = Limits(max_pixels=1_000_000, max_points=10_000, max_edge_length=1_000_000, max_file_bytes=2**24)
 
 
@@ -79,29 +72,6 @@ def attack(name: str, folder: Path, read: Callable[[], bool], count: int, target
             raise
         finally:
             target.write_bytes(whole)
-
-
-def run(name: str, attacks: Callable[..., None], *arguments: Any, count: int) -> None:
-    """Attack a reader `count` times; in a long run 10,000 times, in a process with limited memory, whose death is an error."""
-    if not IS_LONG:
-        attacks(*arguments, count)
-        return
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_limited, args=(sender, name, attacks, *arguments, LONG_RUN_ATTACKS))
-    process.start()
-    sender.close()
-    with suppress(EOFError):
-        attack_counts.merge(*receiver.recv())
-    process.join()
-    assert process.exitcode == 0
-
-
-def _limited(sender: Any, name: str, attacks: Callable[..., None], *arguments: Any) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    try:
-        attacks(*arguments)
-    finally:
-        sender.send((attack_counts.COUNTS, {name: attack_counts.memory_mb()}))
 
 
 # ---- data sets ------------------------------------------------------------------------------------------------------
@@ -148,7 +118,7 @@ def attack_format(name: str, folder: Path, count: int) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_data_set_costs_an_error_that_names_the_file(name: str, tmp_path: Path) -> None:
-    run(name, attack_format, name, tmp_path, count=30)
+    attack_reader(attack_format, name, tmp_path, few=30)
 
 
 # ---- images, points, weights ----------------------------------------------------------------------------------------
@@ -175,7 +145,7 @@ def attack_image(suffix: str, folder: Path, count: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".gif", ".bmp", ".npy"])
 def test_a_damaged_image_costs_an_error_that_names_the_file(suffix: str, tmp_path: Path) -> None:
-    run(f"image {suffix}", attack_image, suffix, tmp_path, count=15)
+    attack_reader(attack_image, suffix, tmp_path, few=15)
 
 
 POINT_FILES = {
@@ -201,7 +171,7 @@ def attack_points(suffix: str, folder: Path, count: int) -> None:
 
 @pytest.mark.parametrize("suffix", POINT_FILES)
 def test_a_damaged_file_of_points_costs_an_error_that_names_it(suffix: str, tmp_path: Path) -> None:
-    run(f"points {suffix}", attack_points, suffix, tmp_path, count=30)
+    attack_reader(attack_points, suffix, tmp_path, few=30)
 
 
 def attack_checkpoint(folder: Path, count: int) -> None:
@@ -221,7 +191,7 @@ def attack_checkpoint(folder: Path, count: int) -> None:
 
 
 def test_damaged_weights_cost_an_error_that_names_the_file(tmp_path: Path) -> None:
-    run("weights", attack_checkpoint, tmp_path, count=20)
+    attack_reader(attack_checkpoint, tmp_path, few=20)
 
 
 def attack_graph(folder: Path, count: int) -> None:
@@ -256,7 +226,7 @@ def attack_graph(folder: Path, count: int) -> None:
 
 def test_a_damaged_graph_costs_an_error_that_names_the_file(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    run("onnx", attack_graph, tmp_path, count=100)
+    attack_reader(attack_graph, tmp_path, few=100)
 
 
 # ---- catalogues -----------------------------------------------------------------------------------------------------
@@ -300,4 +270,4 @@ def attack_catalogue(folder: Path, count: int) -> None:
 
 
 def test_a_damaged_catalogue_costs_an_error_that_names_the_file(tmp_path: Path) -> None:
-    run("catalogue", attack_catalogue, tmp_path, count=30)
+    attack_reader(attack_catalogue, tmp_path, few=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +13,9 @@ import pytest
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal, InUse
 from cdwidget.tools import Brush
+from support.attack_budget import seeds
 from support.attack_counts import count
 from support.scripted_predictor import IMAGE, snapshot
-
-TURNS = 8 * int(os.environ.get("CDWIDGET_TORTURE", "1"))
 
 
 def opened(path: Path, force: bool = False) -> Session:
@@ -47,7 +45,7 @@ def steps(session: Session) -> int:
 def take_turns(path: Path, seed: int) -> int:
     """Take the image over again and again, and draw until the other process does; return the number of saved strokes."""
     random, saved = Random(seed), 0
-    for _ in range(TURNS):
+    for _ in seeds(8):
         session = opened(path, force=True)
         try:
             for _ in range(random.randrange(1, 40)):
