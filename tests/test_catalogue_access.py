@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import fsspec
@@ -53,6 +54,29 @@ def test_a_foreign_catalogue_opens_no_image_elsewhere(foreign: Path, tmp_path: P
     catalogue.subset().without_duplicates()
     report = cdwidget.run(cdwidget.Score(["edges"], None), catalogue)
     assert report.done == 1 and len(report.failed) == 4
+
+
+@pytest.mark.parametrize("name", ["link.png", "stack.tif", "stack.tif#1", "archive.zip"])
+def test_a_link_in_the_folder_of_a_foreign_catalogue_leads_nowhere_else(foreign: Path, tmp_path: Path, name: str) -> None:
+    stack = tmp_path / "elsewhere" / "stack.tif"
+    Image.new("L", (30, 20)).save(stack, save_all=True, append_images=[Image.new("L", (30, 20))])
+    with zipfile.ZipFile(tmp_path / "elsewhere" / "archive.zip", "w") as archive:
+        archive.write(stack, "a.tif")
+    link = foreign.parent / name.partition("#")[0]
+    link.symlink_to(tmp_path / "elsewhere" / ("b.png" if name == "link.png" else link.name))
+    path = f"zip://a.tif::{link}" if name == "archive.zip" else foreign.parent / name
+    catalogue = Catalogue(foreign)
+    catalogue.add([path])
+    assert Catalogue(foreign).item(6).read_image().shape == (20, 30, 3), "the user added the link"
+    (tmp_path / "state" / "cdwidget" / "image-folders.json").unlink()
+    for read in (Catalogue(foreign).session, lambda id: Catalogue(foreign).item(id).read_image()):
+        with pytest.raises(PermissionError, match="external=True"):
+            read(6)
+    assert Catalogue(foreign, external=True).item(6).read_image().shape == (20, 30, 3)
+    target = link.readlink()
+    link.unlink()
+    link.symlink_to(target.rename(foreign.parent / "target"))
+    assert Catalogue(foreign).item(6).read_image().shape == (20, 30, 3), "the file is in the folder of the catalogue"
 
 
 def test_consent_opens_all_images(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Iterable
 
 from cdwidget.catalogue.images import URL_SEPARATOR
+from cdwidget.images.pages import split_page
 from cdwidget.images.remote import BlockedPath, is_url
 
 STATE_VARIABLE = "XDG_STATE_HOME"
@@ -25,7 +26,7 @@ class ImageAccess:
     """Decides which images of a catalogue may be opened.
 
     These are images in the catalogue's folder; images that this object has added; local images in folders from which the user has added
-    images before, on this computer; and all images, if the user says so.
+    images before, on this computer; and all images, if the user says so. A link must lead to a file that may be opened, too.
     """
 
     def __init__(self, folder: Path, everywhere: bool = False) -> None:
@@ -55,7 +56,7 @@ class ImageAccess:
         if self.everywhere:
             return path
         # Only a new folder is normalized: a page of a gallery has more than a hundred paths.
-        roots = _roots(path) if is_url(path) else [os.path.dirname(path)]
+        roots = _roots(path) if is_url(path) else _folders(path)
         return path if all(map(self._is_allowed, roots)) else BlockedPath(path)
 
     def _is_allowed(self, root: str) -> bool:
@@ -83,12 +84,19 @@ def _roots(path: str) -> list[str]:
     for part in path.split(URL_SEPARATOR):
         scheme, separator, rest = part.partition("://")
         if not separator:
-            roots.append(os.path.dirname(os.path.abspath(os.path.expanduser(part))))
+            roots += _folders(os.path.abspath(os.path.expanduser(part)))
         elif scheme in ("file", "local"):
-            roots.append(os.path.dirname(os.path.abspath(rest)))
+            roots += _folders(os.path.abspath(rest))
         elif scheme not in LOCAL_URLS:
             roots.append(f"{scheme}://{rest.partition('/')[0]}")
     return roots
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folder of a local image and, if its file is a link, the folder of the file that the link leads to."""
+    file, _ = split_page(path)
+    targets = [os.path.realpath(file)] if os.path.islink(file) else []
+    return [os.path.dirname(one) for one in (path, *targets)]
 
 
 def _state_file() -> Path:

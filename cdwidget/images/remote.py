@@ -23,9 +23,9 @@ class BlockedPath(str):
 def check_allowed(path: str) -> None:
     """Raise PermissionError if an image must not be opened."""
     if isinstance(path, BlockedPath):
-        kind = "is not on this computer" if is_url(path) else "is outside of the catalogue's folder"
+        location = "is not on this computer" if is_url(path) else "is, or links to, a file outside of the catalogue's folder"
         raise PermissionError(
-            f"{path:s} {kind} and was not opened, because a catalogue made by another person may name any file. "
+            f"{path:s} {location} and was not opened, because a catalogue made by another person may name any file. "
             "If you trust this catalogue, open it with Catalogue(path, external=True)"
         )
 
