@@ -102,6 +102,24 @@ def test_the_next_export_removes_drafts(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
+@pytest.mark.parametrize(("owner", "name"), [(Path, "unlink"), (os, "replace")])
+def test_an_interrupted_export_changes_no_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    """Ctrl+C, pressed twice while an export renames its files; the notebook keeps the error, and with it the locked log."""
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    cats, dogs = items(tmp_path / "images", "cat", 10), items(tmp_path / "images", "dog", 20)
+    out = cdwidget.write("png", cats, tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as kept:
+        patch.setattr(owner, name, interrupt)
+        cdwidget.write("png", dogs, out)
+    cdwidget.write("png", cats[::-1], out)
+    assert kept.tb and not drafts(out)
+    del kept
+    assert sizes("png", out) == [100] * IMAGES
+
+
 def test_a_damaged_log_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / f"{replacement.LOG_PREFIX}1{replacement.LOG_SUFFIX}").write_bytes(b"\xff\n")
     path = cdwidget.write("npz", items(tmp_path / "images", "cat", 10), tmp_path)

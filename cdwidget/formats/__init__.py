@@ -209,7 +209,10 @@ def write(format: str, items: Iterable[Item], path: StrPath, **options: Any) -> 
         keeps_ids = listed.format == format or {listed.format, format} <= COCO_FORMATS
         classes = listed.classes if keeps_ids else sorted(listed.classes, key=listed.classes.__getitem__)
         options = {"labels": classes, **options}
-    return chosen.write(listed, Path(path).expanduser(), **options)
+    path = Path(path).expanduser()
+    if path.is_dir():
+        finish_interrupted(path)
+    return chosen.write(listed, path, **options)
 
 
 def _folder_of(path: Path) -> Path:

@@ -1,8 +1,9 @@
 """Replacing several files at once: all of the new files, or all of the old ones, whenever the process or the computer stops.
 
 The new files are written as drafts, which are listed in a log. When all drafts are on the disk, the log gets its last line, the drafts are
-renamed, and files that the new data set does not have are removed. What a process that was killed has left is completed or removed by the
-next one that writes or reads the folder: completed if the log has its last line, else removed.
+renamed, and files that the new data set does not have are removed. What a process that was killed or interrupted has left is completed or
+removed by the next one that writes or reads the folder: completed if the log has its last line, else removed. A log with its last line may
+be completed by any process, because an interrupted one may keep it locked.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Replacement:
         self._is_complete = True
         for draft, path in self._drafts:
             with naming_file(path):
-                _complete(draft, path)
+                _complete(draft, path, self._log_path)
         if self._is_durable:
             _flush_folders({path.parent for _, path in self._drafts})
 
@@ -99,8 +100,8 @@ class Replacement:
         if self._log is None:
             return
         with suppress(OSError):
-            _rename_or_remove(self._drafts, self._is_complete)
-            self._log_path.unlink()
+            _rename_or_remove(self._drafts, self._is_complete, self._log_path)
+            self._log_path.unlink(missing_ok=True)
         with suppress(OSError):  # Closing it writes what a full disk has refused.
             self._log.close()
         self._log = None
@@ -148,29 +149,34 @@ def naming_file(path: Path) -> Iterator[None]:
 
 def _finish(log: Path) -> None:
     with log.open("r+b") as file:
-        if not _is_abandoned(file, log):
+        if not file.read().endswith(LAST_LINE) and not _is_abandoned(file, log):
             return
+        file.seek(0)
         *lines, rest = file.read().split(b"\n")
         is_complete = bool(lines) and lines[-1] + b"\n" == LAST_LINE and not rest
         names = map(json.loads, lines[:-1] if is_complete else lines)
-        _rename_or_remove(((draft and log.parent / draft, log.parent / path) for draft, path in names), is_complete)
-        log.unlink()
+        _rename_or_remove(((draft and log.parent / draft, log.parent / path) for draft, path in names), is_complete, log)
+        log.unlink(missing_ok=True)
 
 
-def _rename_or_remove(drafts: Iterable[tuple[Path | None, Path]], is_complete: bool) -> None:
+def _rename_or_remove(drafts: Iterable[tuple[Path | None, Path]], is_complete: bool, log: Path) -> None:
     """Complete the files that are left if all drafts were complete, else remove the drafts."""
     for draft, path in drafts:
         if is_complete and (draft is None or draft.exists()):
-            _complete(draft, path)
+            _complete(draft, path, log)
         if draft:
             draft.unlink(missing_ok=True)
 
 
-def _complete(draft: Path | None, path: Path) -> None:
-    """Give a draft the name of its file, or remove the file if it has no draft."""
+def _complete(draft: Path | None, path: Path, log: Path) -> None:
+    """Give a draft the name of its file, or remove the file if it has no draft; another process may do the same."""
     if draft:
-        os.replace(draft, path)
-    else:
+        try:
+            os.replace(draft, path)
+        except FileNotFoundError:
+            if not path.exists():
+                raise
+    elif log.exists():  # Else the file may be that of a later export.
         path.unlink(missing_ok=True)
 
 
