@@ -319,7 +319,7 @@ def test_upgrades_and_newer_versions(catalogue: Catalogue, monkeypatch: pytest.M
     catalogue.close()
     more = (*schema.MIGRATIONS, ("ALTER TABLE items ADD COLUMN note TEXT", "UPDATE items SET note = path"))
     monkeypatch.setattr(schema, "MIGRATIONS", (*more, ("CREATE TABLE half (x)", "no SQL")))
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(OSError, match=r"labels\.db cannot be read or written .*syntax error"):
         Catalogue(catalogue.path)
     raw = sqlite3.connect(catalogue.path)
     assert raw.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) - 2,) and "note" not in str(

@@ -289,6 +289,15 @@ def test_one_damaged_row_does_not_cost_the_others(catalogue: Catalogue) -> None:
         catalogue.scores(1)
 
 
+def test_a_file_of_an_unknown_schema_format_is_named(catalogue: Catalogue) -> None:
+    catalogue.close()
+    with open(catalogue.path, "r+b") as file:
+        file.seek(44)  # The number of the schema format; SQLite knows 1 to 4.
+        file.write((70).to_bytes(4, "big"))
+    with pytest.raises(ValueError, match=r"labels.db is not a catalogue, or is damaged \(unsupported file format\)"):
+        Catalogue(catalogue.path)
+
+
 def test_workers_open_the_catalogue_in_the_same_way(catalogue: Catalogue) -> None:
     found = pickle.loads(pickle.dumps(Catalogue(catalogue.path, user="ben", read_only=True)))
     assert found.read_only and found.user == "ben"

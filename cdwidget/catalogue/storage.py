@@ -33,7 +33,13 @@ ERROR_ADVICE = {  # a part of SQLite's message -> the advice for it
     "readonly": "Get permission to write to the file and its folder, or copy the file to a writable folder.",
     "unable to open": "Check that its folder exists, that you may write there, and that the disk is not full.",
 }
-DAMAGE_MESSAGES = ("not a database", "malformed", "no such table", "no such column")  # parts of SQLite's messages
+DAMAGE_MESSAGES = (
+    "not a database",
+    "malformed",
+    "unsupported file format",
+    "no such table",
+    "no such column",
+)  # parts of SQLite's messages
 Parameters = Union[Sequence[Any], Mapping[str, Any]]
 
 
@@ -311,7 +317,7 @@ class Database:
         """Replace errors of SQLite by errors with advice."""
         try:
             yield
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except OverflowError as error:
             raise ValueError("a number is too large for a catalogue; ids and numbers are below 2**63") from error
@@ -321,12 +327,10 @@ class Database:
             message = str(error)
             if any(part in message for part in DAMAGE_MESSAGES):
                 raise ValueError(f"{self.path} is not a catalogue, or is damaged ({message}); open another file or a backup") from error
-            for part, advice in ERROR_ADVICE.items():
-                if part in message:
-                    raise OSError(
-                        f"{self.path} cannot be read or written ({message}). This change was not made; earlier ones are safe. {advice}"
-                    ) from error
-            raise
+            advice = next((advice for part, advice in ERROR_ADVICE.items() if part in message), "Try again, or open a backup.")
+            raise OSError(
+                f"{self.path} cannot be read or written ({message}). This change was not made; earlier ones are safe. {advice}"
+            ) from error
 
 
 def _database(path: Path, read_only: bool) -> Database:
