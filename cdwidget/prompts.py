@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 def _number(name: str, value: Any) -> float:
     value = _plain(value)
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if type(value) not in (float, int) and (isinstance(value, bool) or not isinstance(value, Real)):
         raise ValueError(f"{name} must be a number, not {value!r}")
     try:
         return float(value)
