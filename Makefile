@@ -10,7 +10,7 @@ BUNDLE := cdwidget/static/annotator.js
 JS_SOURCES := $(shell find js/src -type f) $(wildcard js/*.json js/*.mjs js/*.ts)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-python test-js test-hosts test-lowest browser torture lint format docs wheel env clean
+.PHONY: lab test test-python test-js test-hosts test-lowest chromium firefox torture lint format docs wheel env clean
 .DEFAULT_GOAL := test
 
 env: .venv/.installed $(BUNDLE)
@@ -49,17 +49,17 @@ lab: env
 	@$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
 # A missing browser is installed or reported before the first test, not after minutes of tests.
-test: browser test-js test-python
+test: chromium test-js test-python
 
-browser: env
-	@$(BIN)/python tests/support/prerequisites.py browser
+chromium firefox: env
+	@$(BIN)/python tests/support/prerequisites.py $@
 
 test-js: js/node_modules/.installed
 	cd js && npm test
 
 # One process per test file (loadfile), so that Ray and JupyterLab start in one process only. Tests that measure frame rates run alone.
 TIMED := tests/ui/test_click.py tests/ui/test_inspector_view.py $(wildcard tests/ui/test_*_speed.py)
-test-python: browser
+test-python: chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/hosts --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
@@ -72,10 +72,12 @@ torture: .venv/.installed
 		--numprocesses=2 --dist=worksteal $(if $(wildcard /dev/shm/.),--basetemp=/dev/shm/cdwidget-torture) \
 		--override-ini=tmp_path_retention_policy=failed $(PYTEST_ARGS)
 
-# One scenario in other programs that show widgets. Not part of `make test`: it installs each of them, and takes several minutes.
-test-hosts: browser
+# One scenario in each program that shows widgets, and the page without a kernel in Firefox. Not part of `make test`: it installs these
+# programs, and takes about ten minutes.
+test-hosts: chromium firefox
 	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[hosts]'
 	PYTHONPATH=tests $(BIN)/python -m pytest tests/hosts $(PYTEST_ARGS); status=$$?; $(BIN)/python tests/hosts/table.py; exit $$status
+	$(BIN)/python -m pytest tests/ui/test_offline_page_view.py --browser=firefox $(PYTEST_ARGS)
 
 # The Python tests with the lowest versions that pyproject.toml allows, in an environment of its own. Not part of `make test`.
 test-lowest: .venv/.installed

@@ -9,6 +9,11 @@ settings.register_profile("cdwidget", deadline=None)  # A busy machine must not 
 settings.load_profile("cdwidget")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that names the browser of `tests/ui`."""
+    parser.addoption("--browser", choices=["chromium", "firefox"], default="chromium", help="the browser of tests/ui")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def private_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the folders that tests add images from out of the state of the user."""

@@ -1,4 +1,4 @@
-"""The browser and the system libraries are found or installed; if neither works, one sentence reports it."""
+"""The browsers and the system libraries are found or installed; if neither works, one sentence reports it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
         return path
 
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv(prerequisites.BROWSER_VARIABLE, raising=False)
+    for browser in prerequisites.BROWSERS.values():
+        monkeypatch.delenv(browser.variable, raising=False)
     monkeypatch.setattr(prerequisites, "playwright_browser", lambda: None)
     monkeypatch.setattr(prerequisites, "download_browser", lambda: False)
     monkeypatch.setattr(prerequisites, "can_install_packages", lambda: False)
@@ -49,7 +50,7 @@ def test_a_browser_that_does_not_start_is_passed_over(program: Script) -> None:
 def test_the_variable_comes_first(program: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     program("chromium", SUCCESS_COMMAND)
     chosen = program("my-browser", SUCCESS_COMMAND)
-    monkeypatch.setenv(prerequisites.BROWSER_VARIABLE, str(chosen))
+    monkeypatch.setenv("CDWIDGET_CHROMIUM", str(chosen))
     assert prerequisites.find_browser() == str(chosen)
 
 
@@ -60,8 +61,8 @@ def test_a_wrong_variable_is_reported(
     program("chromium", SUCCESS_COMMAND)
     if body:
         program("my-browser", body)
-    monkeypatch.setenv(prerequisites.BROWSER_VARIABLE, str(tmp_path / "my-browser"))
-    assert prerequisites.main(["browser"]) == 1
+    monkeypatch.setenv("CDWIDGET_CHROMIUM", str(tmp_path / "my-browser"))
+    assert prerequisites.main(["chromium"]) == 1
     assert "does not start" in capsys.readouterr().err
 
 
@@ -69,23 +70,34 @@ def test_playwright_downloads_a_browser(program: Script, monkeypatch: pytest.Mon
     monkeypatch.setattr(prerequisites, "playwright_browser", lambda: str(tmp_path / "downloaded"))
     monkeypatch.setattr(prerequisites, "download_browser", lambda: program("downloaded", SUCCESS_COMMAND).exists())
     assert prerequisites.find_browser() is None
-    assert prerequisites.get_browser() == str(tmp_path / "downloaded")
+    assert prerequisites.get_browser("chromium") == str(tmp_path / "downloaded")
 
 
-@pytest.mark.parametrize("downloads", [False, True], ids=["no download", "a download that does not start"])
+@pytest.mark.parametrize(
+    ("name", "package", "downloads"),
+    [("chromium", "chromium", False), ("chromium", "chromium", True), ("firefox", "firefox-esr", False)],
+    ids=["no download", "a download that does not start", "a browser without a download"],
+)
 def test_debian_installs_a_browser(
-    program: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, downloads: bool, capsys: pytest.CaptureFixture[str]
+    program: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    package: str,
+    downloads: bool,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     program("downloaded", FAILURE_COMMAND)
-    install = f"printf '#!/bin/sh\\n' > {tmp_path}/chromium; /bin/chmod +x {tmp_path}/chromium"
-    program("apt-get", f'echo "$*" >> {tmp_path}/log\ncase "$*" in *install*chromium) {install};; esac')
+    command = tmp_path / package
+    install = f"printf '#!/bin/sh\\n' > {command}; /bin/chmod +x {command}"
+    program("apt-get", f'echo "$*" >> {tmp_path}/log\ncase "$*" in *install*{package}) {install};; esac')
     monkeypatch.setattr(prerequisites, "playwright_browser", lambda: str(tmp_path / "downloaded"))
     monkeypatch.setattr(prerequisites, "download_browser", lambda: downloads)
     monkeypatch.setattr(prerequisites, "can_install_packages", lambda: True)
-    assert prerequisites.main(["browser"]) == 0
+    assert prerequisites.main([name]) == 0
     captured = capsys.readouterr()
-    assert captured.out == f"{tmp_path}/chromium\n" and "apt-get install chromium" in captured.err
-    assert (tmp_path / "log").read_text().splitlines() == ["-qq update", "-qq install --yes --no-install-recommends chromium"]
+    assert captured.out == f"{command}\n" and f"apt-get install {package}" in captured.err
+    assert (tmp_path / "log").read_text().splitlines() == ["-qq update", f"-qq install --yes --no-install-recommends {package}"]
 
 
 @pytest.mark.parametrize("root", [False, True])
@@ -94,9 +106,9 @@ def test_a_missing_browser_is_reported_in_one_sentence(
 ) -> None:
     program("apt-get", FAILURE_COMMAND)
     monkeypatch.setattr(prerequisites, "can_install_packages", lambda: root)
-    assert prerequisites.main(["browser"]) == 1
+    assert prerequisites.main(["chromium"]) == 1
     captured = capsys.readouterr()
-    assert not captured.out and prerequisites.BROWSER_VARIABLE in captured.err.splitlines()[-1]
+    assert not captured.out and "CDWIDGET_CHROMIUM" in captured.err.splitlines()[-1]
 
 
 def test_missing_libraries_are_installed(program: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -123,4 +135,4 @@ def test_missing_libraries_are_named(program: Script, monkeypatch: pytest.Monkey
 
 def test_a_wrong_argument_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert prerequisites.main([]) == 2
-    assert "browser | libraries" in capsys.readouterr().err
+    assert "chromium | firefox | libraries" in capsys.readouterr().err

@@ -1,8 +1,9 @@
-"""Find or install the programs that neither pip nor npm provides: a browser, and the system libraries of opencv-python.
+"""Find or install the programs that neither pip nor npm provides: browsers, and the system libraries of opencv-python.
 
 Run as a script, it needs only the standard library:
 
-    python tests/support/prerequisites.py browser      # prints the path of the browser
+    python tests/support/prerequisites.py chromium     # prints the path of the browser
+    python tests/support/prerequisites.py firefox
     python tests/support/prerequisites.py libraries
 """
 
@@ -13,10 +14,9 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-BROWSER_VARIABLE = "CDWIDGET_CHROMIUM"
-BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_START_S = 60
 BROWSER_DOWNLOAD_S = 600
 DOWNLOAD_CONNECTION_MS = 10_000
@@ -27,43 +27,80 @@ class PrerequisiteError(RuntimeError):
     """A program or library is missing and cannot be installed from here."""
 
 
-def find_browser() -> str | None:
-    """Return the path of a Chromium that starts, or None if there is none.
+@dataclass(frozen=True)
+class BrowserProgram:
+    """A browser that the tests start.
 
-    Looks at CDWIDGET_CHROMIUM, then at the path, then at Playwright's download.
+    Args:
+        title: Its name for readers.
+        commands: Its commands, the preferred first.
+        package: Its Debian package.
+    """
+
+    title: str
+    commands: tuple[str, ...]
+    package: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that names another path of it."""
+        return f"CDWIDGET_{self.title.upper()}"
+
+
+BROWSERS = {
+    "chromium": BrowserProgram("Chromium", ("chromium", "chromium-browser", "google-chrome"), "chromium"),
+    "firefox": BrowserProgram("Firefox", ("firefox", "firefox-esr"), "firefox-esr"),
+}
+
+
+def find_browser(name: str = "chromium") -> str | None:
+    """Return the path of a browser that starts, or None if there is none.
+
+    Looks at its variable, such as CDWIDGET_CHROMIUM, then at the path, then for Chromium at Playwright's download.
+
+    Args:
+        name: A key of BROWSERS.
 
     Raises:
-        PrerequisiteError: If CDWIDGET_CHROMIUM names a program that does not start.
+        PrerequisiteError: If the variable names a program that does not start.
     """
-    if chosen := os.environ.get(BROWSER_VARIABLE):
+    browser = BROWSERS[name]
+    if chosen := os.environ.get(browser.variable):
         path = shutil.which(chosen)
         if path is None or not starts(path):
-            raise PrerequisiteError(f"{BROWSER_VARIABLE} is {chosen!r}, which does not start. Set it to the path of Chromium, or unset it.")
+            raise PrerequisiteError(
+                f"{browser.variable} is {chosen!r}, which does not start. Set it to the path of {browser.title}, or unset it."
+            )
         return path
-    for name in BROWSER_NAMES:
-        # Ubuntu's chromium-browser may be a script that only prints how to install the real one.
-        if (path := shutil.which(name)) and starts(path):
+    for command in browser.commands:
+        # Ubuntu's chromium-browser and firefox may be scripts that only print how to install the real ones.
+        if (path := shutil.which(command)) and starts(path):
             return path
-    downloaded = playwright_browser()
+    downloaded = playwright_browser() if name == "chromium" else None
     return downloaded if downloaded and starts(downloaded) else None
 
 
-def get_browser() -> str:
-    """Return the path of a Chromium that starts, and install one if there is none.
+def get_browser(name: str) -> str:
+    """Return the path of a browser that starts, and install it if there is none.
+
+    Args:
+        name: A key of BROWSERS.
 
     Raises:
-        PrerequisiteError: If none can be installed.
+        PrerequisiteError: If it cannot be installed.
     """
-    if path := find_browser():
+    browser = BROWSERS[name]
+    if path := find_browser(name):
         return path
-    report("Chromium is not on the path. Downloading Playwright's Chromium (about 200 MB) ...")
-    if download_browser() and (path := find_browser()):
-        return path
-    if can_install_packages():
-        report("Playwright's Chromium cannot be downloaded or does not start. Installing Debian's: apt-get install chromium ...")
-        if install_packages(["chromium"]) and (path := find_browser()):
+    if name == "chromium":
+        report("Chromium is not on the path. Downloading Playwright's Chromium (about 200 MB) ...")
+        if download_browser() and (path := find_browser(name)):
             return path
-    raise PrerequisiteError(f"The browser tests need Chromium. Install chromium or google-chrome, or set {BROWSER_VARIABLE} to its path.")
+    if can_install_packages():
+        report(f"{browser.title} was not found. Installing Debian's: apt-get install {browser.package} ...")
+        if install_packages([browser.package]) and (path := find_browser(name)):
+            return path
+    raise PrerequisiteError(f"The tests need {browser.title}. Install {browser.package}, or set {browser.variable} to its path.")
 
 
 def ensure_libraries() -> None:
@@ -146,15 +183,16 @@ def report(message: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Install a missing "browser" or the missing "libraries", and return the exit status."""
+    """Install a missing browser or the missing "libraries", and return the exit status."""
     try:
-        if arguments == ["browser"]:
-            print(get_browser())
-        elif arguments == ["libraries"]:
-            ensure_libraries()
-        else:
-            report("Usage: prerequisites.py browser | libraries")
-            return 2
+        match arguments:
+            case ["libraries"]:
+                ensure_libraries()
+            case [name] if name in BROWSERS:
+                print(get_browser(name))
+            case _:
+                report(f"Usage: prerequisites.py {' | '.join(BROWSERS)} | libraries")
+                return 2
     except PrerequisiteError as error:
         report(str(error))
         return 1

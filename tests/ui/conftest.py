@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, WebError, sync_playwright
 
+from support.browsers import launch
 from support.jupyterlab import Lab
-from support.prerequisites import find_browser
 
 BUNDLE_PREFIX = "blob:"  # The address of the widget's bundle starts with this in the stack of an error.
 
@@ -20,14 +21,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = find_browser()
-    if path is None:
-        pytest.exit("The browser tests need Chromium. Run `make browser` to install it.", returncode=pytest.ExitCode.USAGE_ERROR)
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest, downloads: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+        browser = launch(playwright, request.config.getoption("--browser"), downloads)
+        yield browser
+        browser.close()
 
 
 @contextmanager

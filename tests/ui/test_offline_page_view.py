@@ -54,14 +54,15 @@ def click_image(page: Page, x: float, y: float, size: int = 512) -> None:
     is_ready(page)
 
 
-def save(page: Page, path: Path) -> Path:
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save labels").click()
-    download.value.save_as(path)
-    return path
+def save(page: Page, downloads: Path, path: Path) -> Path:
+    """Save the labels, and wait for the file; Playwright has no event for a download of Firefox."""
+    page.get_by_role("button", name="Save labels").click()
+    while not (complete := [file for file in downloads.iterdir() if file.suffix != ".part" and file.read_bytes().endswith(b"}")]):
+        page.wait_for_timeout(50)
+    return complete[0].rename(path)
 
 
-def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page) -> None:
+def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page, downloads: Path) -> None:
     page = opened
     is_ready(page)
     click_image(page, 230, 300)  # the person
@@ -73,7 +74,7 @@ def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page) -> None:
     click_image(page, 30, 20)
     page.keyboard.press("Enter")
     expect(page.locator(".cdw-objects")).to_contain_text("person")
-    file = save(page, folder / "labels.json")
+    file = save(page, downloads, folder / "labels.json")
 
     dataset = read(file)
     assert [Path(item.path).name for item in dataset] == ["astronaut.jpg", "rocket.png"] and not dataset.problems
@@ -89,7 +90,7 @@ def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page) -> None:
     page.keyboard.press("Control+z")
     page.locator("input[type=file]").set_input_files(file)
     expect(page.locator(".cdw-objects")).to_contain_text("person")
-    loaded = read(save(page, folder / "loaded.json"))
+    loaded = read(save(page, downloads, folder / "loaded.json"))
     assert np.array_equal(loaded[0].instances[0].mask, person.mask)
     assert len(loaded.extra["coco"]["sessions"]["astronaut.jpg"]["instances"]) == 1
 

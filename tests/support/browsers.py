@@ -1,0 +1,26 @@
+"""The browsers of the tests, started by Playwright."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Playwright
+
+from support.prerequisites import find_browser
+
+
+def launch(playwright: Playwright, name: str, downloads: Path) -> Browser:
+    """Start a browser; without it, the tests end.
+
+    Args:
+        playwright: Playwright.
+        name: A key of `prerequisites.BROWSERS`.
+        downloads: The folder of downloaded files.
+    """
+    path = find_browser(name)
+    if path is None:
+        pytest.exit(f"These tests need {name}. Run `make {name}` to install it.", returncode=pytest.ExitCode.USAGE_ERROR)
+    if name == "firefox":  # The channel stands for an unchanged Firefox; without it, Playwright needs its own build.
+        return playwright.firefox.launch(channel="moz-firefox", executable_path=path, downloads_path=downloads)
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"], downloads_path=downloads)
