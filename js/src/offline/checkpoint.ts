@@ -40,7 +40,9 @@ export class Safetensors {
   floats(name: string): Float32Array {
     const bytes = this.bytes(name);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return Float32Array.from({ length: bytes.length / 2 }, (_, i) => fromHalf(view.getUint16(2 * i, true)));
+    const values = new Float32Array(bytes.length / 2);
+    for (let i = 0; i < values.length; i++) values[i] = fromHalf(view.getUint16(2 * i, true));
+    return values;
   }
 
   /** Return a weight of `count` values; it may be quantized. */

@@ -11,6 +11,7 @@ export type Pixel = readonly [x: number, y: number];
 const SIDE_STEP = 1;
 const CORNER_STEP = 1.4;
 const KNIGHT_STEP = 2.1969;
+const STEP_REACH = 2; // pixels
 
 export function emptyGrid(width: number, height: number): Grid {
   return { width, height, data: new Uint8Array(width * height) };
@@ -24,7 +25,7 @@ export function gridOf({ width, height }: Size, value: (i: number) => unknown): 
 
 export function count({ data }: Grid): number {
   let total = 0;
-  for (const value of data) total += value;
+  for (let i = 0; i < data.length; i++) total += data[i];
   return total;
 }
 
@@ -48,8 +49,19 @@ export function bounds({ width, height }: Size, test: (i: number) => unknown): B
 }
 
 /** Return the smallest box around a mask. */
-export function boundsOf(grid: Grid): Box {
-  return bounds(grid, (i) => grid.data[i]);
+export function boundsOf({ width, data }: Grid): Box {
+  const first = data.indexOf(1);
+  if (first < 0) return EMPTY_BOX;
+  const [top, bottom] = [Math.floor(first / width), Math.floor(data.lastIndexOf(1) / width)];
+  let [left, right] = [width, 0];
+  for (let y = top; y <= bottom; y++) {
+    const row = data.subarray(y * width, (y + 1) * width);
+    const from = row.indexOf(1);
+    if (from < 0) continue;
+    left = Math.min(left, from);
+    right = Math.max(right, row.lastIndexOf(1) + 1);
+  }
+  return [left, top, right, bottom + 1];
 }
 
 export function crop(grid: Grid, [x0, y0, x1, y1]: Box): Grid {
@@ -89,8 +101,10 @@ export function regionsAt(grid: Grid, seeds: Iterable<Pixel>, neighbors: 4 | 8 =
   for (const [x, y] of seeds) {
     visit(x, y);
     for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
-      const [column, row] = [i % width, Math.floor(i / width)];
-      for (const [dx, dy] of neighbors === 4 ? SIDES : AROUND) visit(column + dx, row + dy);
+      const column = i % width;
+      const row = (i - column) / width;
+      for (let dy = -1; dy <= 1; dy++)
+        for (let dx = -1; dx <= 1; dx++) if (neighbors === 8 || dx === 0 || dy === 0) visit(column + dx, row + dy);
     }
   }
   return found;
@@ -110,52 +124,47 @@ export function parts(grid: Grid): { owner: Int32Array; areas: number[] } {
     stack.push(start);
     for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
       areas[part]++;
-      const [column, row] = [i % width, Math.floor(i / width)];
-      for (const [dx, dy] of AROUND) {
-        const [x, y] = [column + dx, row + dy];
-        const next = y * width + x;
-        if (x < 0 || y < 0 || x >= width || y >= height || !data[next] || owner[next]) continue;
-        owner[next] = part;
-        stack.push(next);
+      const column = i % width;
+      const row = (i - column) / width;
+      for (let y = Math.max(0, row - 1); y <= Math.min(height - 1, row + 1); y++) {
+        for (let x = Math.max(0, column - 1); x <= Math.min(width - 1, column + 1); x++) {
+          const next = y * width + x;
+          if (!data[next] || owner[next]) continue;
+          owner[next] = part;
+          stack.push(next);
+        }
       }
     }
   }
   return { owner, areas };
 }
 
-const SIDES: readonly Pixel[] = [
-  [1, 0],
-  [-1, 0],
-  [0, 1],
-  [0, -1],
-];
-const AROUND: readonly Pixel[] = [...SIDES, [1, 1], [1, -1], [-1, 1], [-1, -1]];
-
 /** Return each pixel's distance to the nearest 0, approximate as cv2.distanceTransform with a 5x5 mask. */
 export function distanceToOutside({ width, height, data }: Grid): Float32Array {
-  const distance = Float32Array.from(data, (inside) => (inside ? Infinity : 0));
-  const steps: [number, number, number][] = [
-    [-1, 0, SIDE_STEP],
-    [0, -1, SIDE_STEP],
-    [-1, -1, CORNER_STEP],
-    [1, -1, CORNER_STEP],
-    [-1, -2, KNIGHT_STEP],
-    [1, -2, KNIGHT_STEP],
-    [-2, -1, KNIGHT_STEP],
-    [2, -1, KNIGHT_STEP],
-  ];
-  for (const sign of [1, -1]) {
-    for (let n = 0; n < data.length; n++) {
-      const i = sign > 0 ? n : data.length - 1 - n;
-      const [column, row] = [i % width, Math.floor(i / width)];
-      for (const [dx, dy, length] of steps) {
-        const [x, y] = [column + sign * dx, row + sign * dy];
-        if (x < 0 || y < 0 || x >= width || y >= height) continue;
-        distance[i] = Math.min(distance[i], distance[y * width + x] + length);
-      }
-    }
-  }
-  return distance;
+  const line = width + 2 * STEP_REACH;
+  const distance = new Float32Array(line * (height + 2 * STEP_REACH)).fill(Infinity); // with a margin, so that all steps are inside
+  const start = (y: number) => (y + STEP_REACH) * line + STEP_REACH; // of a row
+  for (let y = 0, from = 0; y < height; y++)
+    for (let x = 0; x < width; x++, from++) if (!data[from]) distance[start(y) + x] = 0;
+  const relax = (i: number, sign: number) => {
+    const [row, above] = [sign, sign * line];
+    distance[i] = Math.min(
+      distance[i],
+      distance[i - row] + SIDE_STEP,
+      distance[i - above] + SIDE_STEP,
+      distance[i - above - row] + CORNER_STEP,
+      distance[i - above + row] + CORNER_STEP,
+      distance[i - above - 2 * row] + KNIGHT_STEP,
+      distance[i - above + 2 * row] + KNIGHT_STEP,
+      distance[i - 2 * above - row] + KNIGHT_STEP,
+      distance[i - 2 * above + row] + KNIGHT_STEP,
+    );
+  };
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) relax(start(y) + x, 1);
+  for (let y = height - 1; y >= 0; y--) for (let x = width - 1; x >= 0; x--) relax(start(y) + x, -1);
+  const inner = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) inner.set(distance.subarray(start(y), start(y) + width), y * width);
+  return inner;
 }
 
 /** Return each pixel's exact squared distance to the nearest pixel of a mask; Infinity if there is none (Felzenszwalb, 2012). */

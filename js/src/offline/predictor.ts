@@ -2,7 +2,7 @@
 import type { Prompt } from "../actions";
 import type { Box } from "../bitmap";
 import type { Size } from "../camera";
-import { bounds, boundsOf, type Grid, gridOf, sizeOf } from "./grid";
+import { boundsOf, emptyGrid, type Grid, sizeOf } from "./grid";
 import type { Encoded, Network, Prediction } from "./network";
 import { promptMaps } from "./prompts";
 import { type Plane, resizeLinear, resizeToSquare } from "./resize";
@@ -50,21 +50,16 @@ export class Predictor {
   /** Predict for prompts. `prior` is the mask before the newest one, null if empty; `isSoft`: only the model has drawn it. */
   async predict(prompts: readonly Prompt[], prior: Grid | null, isSoft: boolean): Promise<PredictedMasks> {
     const { size, focusSize } = this.network;
-    let known: Float32Array | null = prior && Float32Array.from(prior.data);
+    let known: Float32Array | null = prior && new Float32Array(prior.data);
     let box = objectCrop(this.image, prior && boundsOf(prior), prompts);
     let outside: Float32Array | null = known;
     let first: Pass | null = null;
     if (isSame(box, this.whole)) {
       first = await this.run(box, prompts, known && this.plane(known, box), null, size);
-      const { prob } = first;
-      box = objectCrop(
-        this.image,
-        bounds(this.image, (i) => prob[i] > 0.5),
-        prompts,
-      );
+      box = objectCrop(this.image, boundsOf(this.maskOf(first.prob)), prompts);
       if (!isSame(box, this.whole)) {
-        outside = known ?? new Float32Array(prob.length);
-        known ??= prob;
+        outside = known ?? new Float32Array(first.prob.length);
+        known ??= first.prob;
         first = null;
       }
     }
@@ -174,7 +169,9 @@ export class Predictor {
   }
 
   private maskOf(prob: Float32Array): Grid {
-    return gridOf(this.image, (i) => prob[i] > 0.5);
+    const mask = emptyGrid(this.image.width, this.image.height);
+    for (let i = 0; i < prob.length; i++) if (prob[i] > 0.5) mask.data[i] = 1;
+    return mask;
   }
 }
 
@@ -197,7 +194,8 @@ function isSame(a: Box, b: Box): boolean {
 function changesMuch(prior: Float32Array | null, prob: Float32Array): boolean {
   let [before, after, changed] = [0, 0, 0];
   for (let i = 0; i < prob.length; i++) {
-    const [old, now] = [prior !== null && prior[i] > 0.5, prob[i] > 0.5];
+    const old = prior !== null && prior[i] > 0.5;
+    const now = prob[i] > 0.5;
     if (old) before++;
     if (now) after++;
     if (old !== now) changed++;

@@ -12,6 +12,13 @@ interface Steps {
   weight: Float32Array;
 }
 
+/** The range of source pixels of each target pixel along one side, and their weights. */
+interface Taps {
+  start: Int32Array; // first source pixel
+  end: Int32Array; // of its weights
+  weights: Float32Array; // of all target pixels, one after the other
+}
+
 const WEIGHT_BITS = 11; // of the whole-number weights for byte images
 const WEIGHT_ONE = 1 << WEIGHT_BITS;
 
@@ -44,7 +51,8 @@ export function resizeLinear(source: Plane, target: Size, steps = linearSteps): 
       const first = columns.first[x];
       const isInside = first >= 0 && first < source.width - 1;
       const weight = isInside ? columns.weight[x] : 0;
-      const [a, b] = isBytes ? wholeWeights(weight) : [1 - weight, weight];
+      const a = isBytes ? wholeWeight(1 - weight) : 1 - weight;
+      const b = isBytes ? wholeWeight(weight) : weight;
       const at = from + clip(first, source.width) * channels;
       const next = isInside ? channels : 0;
       for (let c = 0; c < channels; c++, to++) made[to] = data[at + c] * a + data[at + next + c] * b;
@@ -59,7 +67,8 @@ export function resizeLinear(source: Plane, target: Size, steps = linearSteps): 
     for (const old of narrow.keys()) if (old < upper) narrow.delete(old);
     const [above, below] = [lineOf(upper), lineOf(lower)];
     const weight = rows.weight[y];
-    const [a, b] = isBytes ? wholeWeights(weight) : [1 - weight, weight];
+    const a = isBytes ? wholeWeight(1 - weight) : 1 - weight;
+    const b = isBytes ? wholeWeight(weight) : weight;
     if (isBytes)
       for (let x = 0; x < line; x++, to++)
         result[to] = (((a * (above[x] >> 4)) >> 16) + ((b * (below[x] >> 4)) >> 16) + 2) >> 2;
@@ -75,29 +84,28 @@ function resizeArea(source: Plane, target: Size): Float32Array {
   const rows = areaTaps(source.height, target.height);
   const line = target.width * channels;
   const result = new Float32Array(line * target.height);
-  const narrow = new Map<number, Float32Array>();
+  let [narrow, row] = [new Float32Array(line), -1]; // the source row that was resized last: the next target row may need it, too
 
   const lineOf = (y: number) => {
-    const known = narrow.get(y);
-    if (known) return known;
-    const made = new Float32Array(line);
-    const from = y * source.width * channels;
-    for (const [x, { start, weights }] of columns.entries()) {
-      for (const [i, weight] of weights.entries()) {
-        const at = from + (start + i) * channels;
-        for (let c = 0; c < channels; c++) made[x * channels + c] += Math.fround(data[at + c] * weight);
+    if (y === row) return narrow;
+    narrow = new Float32Array(line);
+    row = y;
+    for (let x = 0, i = 0; x < target.width; x++) {
+      const end = columns.end[x];
+      for (let at = (y * source.width + columns.start[x]) * channels; i < end; i++, at += channels) {
+        const weight = columns.weights[i];
+        for (let c = 0; c < channels; c++) narrow[x * channels + c] += Math.fround(data[at + c] * weight);
       }
     }
-    narrow.set(y, made);
-    return made;
+    return narrow;
   };
 
-  for (const [y, { start, weights }] of rows.entries()) {
-    for (const old of narrow.keys()) if (old < start) narrow.delete(old);
-    const out = result.subarray(y * line, (y + 1) * line);
-    for (const [i, weight] of weights.entries()) {
-      const values = lineOf(start + i);
-      for (let x = 0; x < line; x++) out[x] += Math.fround(weight * values[x]);
+  for (let y = 0, i = 0, to = 0; y < target.height; y++, to += line) {
+    const end = rows.end[y];
+    for (let from = rows.start[y]; i < end; i++, from++) {
+      const values = lineOf(from);
+      const weight = rows.weights[i];
+      for (let x = 0; x < line; x++) result[to + x] += Math.fround(weight * values[x]);
     }
   }
   const isHalved = source.width === 2 * target.width && source.height === 2 * target.height;
@@ -118,27 +126,29 @@ function areaSteps(source: number, target: number): Steps {
   return { first, weight: position.map((value) => (value <= 0 ? 0 : value - Math.floor(value))) };
 }
 
-/** The weights of the source pixels from `start` on, for each target pixel. */
-function areaTaps(source: number, target: number): { start: number; weights: Float32Array }[] {
+function areaTaps(source: number, target: number): Taps {
   const scale = 1 / (target / source);
-  return Array.from({ length: target }, (_, i) => {
+  const [start, end] = [new Int32Array(target), new Int32Array(target)];
+  const weights: number[] = [];
+  for (let i = 0; i < target; i++) {
     const from = i * scale;
     const to = from + scale;
     const cell = Math.min(scale, source - from);
     const last = Math.min(Math.floor(to), source - 1);
     const first = Math.min(Math.ceil(from), last);
-    const weights = [];
     const isCut = first - from > 1e-3;
     if (isCut) weights.push((first - from) / cell);
     for (let x = first; x < last; x++) weights.push(1 / cell);
     if (to - last > 1e-3) weights.push(Math.min(to - last, 1, cell) / cell);
-    return { start: isCut ? first - 1 : first, weights: Float32Array.from(weights) };
-  });
+    start[i] = isCut ? first - 1 : first;
+    end[i] = weights.length;
+  }
+  return { start, end, weights: Float32Array.from(weights) };
 }
 
-/** Return the weights of a pixel and the following one as whole numbers. */
-function wholeWeights(weight: number): [number, number] {
-  return [roundHalfEven((1 - weight) * WEIGHT_ONE), roundHalfEven(weight * WEIGHT_ONE)];
+/** Return the weight of a byte as a whole number. */
+function wholeWeight(weight: number): number {
+  return roundHalfEven(weight * WEIGHT_ONE);
 }
 
 /** Round as Python and OpenCV do: halves to the even neighbor. */

@@ -2,7 +2,7 @@
 import type { Prompt } from "../actions";
 import { type Box, union } from "../bitmap";
 import type { Size } from "../camera";
-import { bounds, boundsOf, type Grid, gridOf, isAny, regionsAt } from "./grid";
+import { boundsOf, type Grid, gridOf, isAny, regionsAt } from "./grid";
 import { adds, boxOfPixels, pixelsOf } from "./prompts";
 import { roundHalfEven } from "./resize";
 
@@ -55,8 +55,8 @@ export function focusBox(before: Grid, after: Grid, prompt: Prompt, size: number
   if (prompt.type === "box" || !isAny(before)) return null;
   const { width, height } = before;
   const { positive } = prompt;
-  const region = bounds(before, (i) => before.data[i] || (positive && after.data[i]));
-  const objectSide = longer(region);
+  const object = boundsOf(before);
+  const objectSide = longer(positive ? union(object, boundsOf(after)) : object);
   const pixels = pixelsOf(prompt);
   const [less, more] = positive ? [before, after] : [after, before];
   const changed = gridOf(before, (i) => more.data[i] > less.data[i]);
