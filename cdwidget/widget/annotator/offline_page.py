@@ -53,7 +53,7 @@ HEAD = (
 )
 PAGE_SETTINGS = ("labels", "attributes", "closed_labels", "label_finishes", "colors", "shortcuts", "view_only")  # of a widget
 OPEN_PAGE = """
-const bytes = Uint8Array.from(atob(this.nextElementSibling.content.textContent), (character) => character.charCodeAt(0));
+const bytes = Uint8Array.from(atob(this.dataset.page), (character) => character.charCodeAt(0));
 const frame = document.createElement("iframe");
 frame.style = "width: 100%; height: 640px; border: 0";
 new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text().then((page) => {
@@ -61,7 +61,8 @@ new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzi
   this.replaceWith(frame);
 });
 """
-OUTPUT = '<button onclick="{script}">Edit without a kernel ({megabytes} MB in this notebook)</button><template>{content}</template>'
+# The page is in an attribute: hosts that do not trust a notebook remove attributes, but show the text of unknown elements.
+OUTPUT = '<button data-page="{content}" onclick="{script}">Edit without a kernel ({megabytes} MB in this notebook)</button>'
 
 
 def export_html(images: Any, path: str | os.PathLike[str], *, title: str | None = None, **traits: Any) -> Path:
