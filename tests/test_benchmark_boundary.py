@@ -1,11 +1,13 @@
 """Boundary IoU and tolerant objects, with figures that can be counted on squares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cdwidget.benchmark import Result, Run
 from cdwidget.benchmark.boundary import boundary_iou, grown_iou
-from cdwidget.benchmark.report import boundary_table, noc_spread, spread_table, tolerant_table
+from cdwidget.benchmark.report import boundary_table, iou_table, noc_spread, spread_table, tolerant_table
 
 NOTHING = np.zeros((100, 100), bool)
 
@@ -60,6 +62,16 @@ def test_tolerant_objects_are_reported_separately() -> None:
     assert rows == [["a", "1", "1.00/1.00"], ["tolerant", "1", "1.00/1.00"], ["not", "tolerant", "1", "20.00/20.00"]]
     rows = [line.split() for line in tolerant_table([result().by_group()["b"]]).splitlines()[1:]]
     assert rows == [["not", "tolerant", "1", "20.00/20.00"]], "no tolerant object"
+
+
+def test_iou_by_set_is_given_as_a_difference_to_the_first_method() -> None:
+    better = Result("two", 20, tuple(replace(run, ious=(run.ious[0], 0.97)) for run in result().runs))
+    assert [line.split() for line in iou_table([result(), better]).splitlines()] == [
+        ["mIoU@1/mIoU@3", "objects", "one", "two"],
+        ["a", "1", "0.960/0.960", "+0.000/+0.010"],
+        ["b", "1", "0.500/0.600", "+0.000/+0.370"],
+        ["all", "2", "0.730/0.780", "+0.000/+0.190"],
+    ]
 
 
 def test_boundary_iou_is_reported_next_to_iou() -> None:

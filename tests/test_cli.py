@@ -126,6 +126,22 @@ def test_ablate_trains_one_change_at_a_time_once(folder: Path, monkeypatch: pyte
     assert "--train needs --out" in invoke(*command[:-2])[1]
 
 
+def test_ablate_trains_without_data_sets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = CDNetConfig(backbone="lite0", size=64, channels=32)
+    monkeypatch.setitem(RECIPES, "small", Recipe(model, batch=4, rounds=1, views=2, holdout=10**9))
+    first, second, out = folder / "first", folder / "second", folder / "left-out.json"
+    for data in (first, second):
+        data.symlink_to(folder)
+    command = ("ablate", "--data", first, "--data", second, "--model", "small", "--limit", 1, "--max-clicks", 1, "--out", out)
+    leave_out = ("--leave-out", "first", "--leave-out", "second")
+    code, output = invoke(*command, "--train", 1, *leave_out)
+    assert code == 0, output
+    assert list(json.loads(out.read_text())["methods"]) == ["all-sets", "other-seed", "without-first", "without-second"]
+    assert "mIoU@1/mIoU@3" in output
+    assert "--leave-out needs --train" in invoke(*command, *leave_out)[1]
+    assert "no data set named 'third'" in invoke(*command, "--train", 1, "--leave-out", "third")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

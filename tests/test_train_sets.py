@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import cdwidget
 from cdwidget.cli.app import app
 from cdwidget.formats.dataset_folders import DatasetImageError, is_held_out, read_dataset
-from cdwidget.train import RECIPES, Recipe, SetOptions, reweighted
+from cdwidget.train import RECIPES, Recipe, SetOptions, data_ablations, reweighted
 from cdwidget.train.config import DatasetSettings
 from cdwidget.train.data import Sampler, read_sets, remove_unusable
 from cdwidget.train.quality import QUALITY_RECIPE
@@ -160,6 +160,32 @@ def test_weights_decide_how_often_a_set_is_drawn(squares, tmp_path):
     other.symlink_to(squares)
     recipe = replace(RECIPE, sets={"squares": SetOptions(weight=9)})
     assert Sampler(recipe, read_sets([squares, other])).probabilities.tolist() == [0.9, 0.1]
+
+
+def test_a_set_left_out_is_never_drawn_and_the_others_keep_their_views(squares, tmp_path):
+    other = tmp_path / "other"
+    other.symlink_to(squares)
+    sets, recipe = read_sets([squares, other]), replace(RECIPE, model=replace(RECIPE.model, size=64), edits=0.0, views=20)
+
+    def views_without(*names):
+        sampler = Sampler(replace(recipe, left_out=names), sets)
+        assert sampler.view_description() == Sampler(recipe, sets).view_description()
+        return {sample.view.key: sample.view.image for step in range(20) for sample in sampler.row(step, 0)}
+
+    every, first, second = views_without(), views_without("other"), views_without("squares")
+    assert first and second and not first.keys() & second.keys()
+    assert all(np.array_equal(every[key], image) for key, image in (first | second).items() if key in every)
+    with pytest.raises(ValueError, match="all data sets are left out"):
+        views_without("squares", "other")
+
+
+def test_data_ablations_name_the_sets_that_they_leave_out():
+    recipes = data_ablations(RECIPE, ["a", "b, c"], ["a", "b", "c"])
+    assert {name: (recipe.left_out, recipe.seed) for name, recipe in recipes.items()} == {
+        "all-sets": ((), 0), "other-seed": ((), 1), "without-a": (("a",), 0), "without-b-c": (("b", "c"), 0)
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="no data set named 'd'"):
+        data_ablations(RECIPE, ["a,d"], ["a", "b"])
 
 
 def test_half_of_the_edits_begin_with_superpixels_flipped_until_the_iou_fits(squares):

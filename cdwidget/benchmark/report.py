@@ -17,6 +17,7 @@ from cdwidget.benchmark.results import IOU_CLICK_COUNTS, THRESHOLDS, Result, boo
 
 MAIN_THRESHOLD = 0.90  # IoU threshold whose mean is reported with an interval
 BOUNDARY_CLICK_COUNT = 5  # clicks
+COMPARED_CLICK_COUNTS = (1, 3)  # clicks
 
 
 def noc_table(results: Sequence[Result]) -> str:
@@ -50,6 +51,20 @@ def noc_table(results: Sequence[Result]) -> str:
 def group_table(results: Sequence[Result]) -> str:
     """Return NoC85/NoC90 of each method, one row per data set."""
     return _align([["NoC85/NoC90", "objects", *(result.method for result in results)], *_group_rows(results)])
+
+
+def iou_table(results: Sequence[Result]) -> str:
+    """Return the mean IoU after one and after three clicks of each method, one row per data set and one for all.
+
+    The methods after the first one are given as differences to it.
+    """
+    parts = [{**result.by_group(), "all": result} for result in results]
+    rows = []
+    for group, base in parts[0].items():
+        ious = np.array([[part[group].iou_at(k) for k in COMPARED_CLICK_COUNTS] for part in parts])
+        differences = ["/".join(f"{value:+.3f}" for value in row) for row in ious[1:] - ious[0]]
+        rows.append([group, str(len(base.runs)), "/".join(f"{value:.3f}" for value in ious[0]), *differences])
+    return _align([["mIoU@1/mIoU@3", "objects", *(result.method for result in results)], *rows])
 
 
 def tolerant_table(results: Sequence[Result]) -> str:

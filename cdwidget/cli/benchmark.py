@@ -108,6 +108,10 @@ def ablate(
     train: Annotated[
         int | None, typer.Option(min=1, help="Train the recipe MODEL for this many batches instead, with one part changed at a time.")
     ] = None,
+    leave_out: Annotated[
+        list[str],
+        typer.Option(help="With --train: train without these data sets instead, such as CamVid or CamVid,LabelMeFacade. Repeatable."),
+    ] = [],  # noqa: B006
     encoder: Annotated[Path | None, typer.Option(help="With --train: pre-trained encoder weights.")] = None,
     out: Out = None, held_out: HeldOut = False, objects: Objects = 320, seed: Seed = 0, limit: Limit = None, mode: ModeName = "click",
     max_clicks: MaxClicks = 20, jobs: Jobs = 1, title: Title = "",
@@ -115,7 +119,7 @@ def ablate(
     """Measure the effect of each part on the number of clicks, changing one part at a time.
 
     By default the parts of inference (PDM, zoom-in, flip, previous mask); with --train the parts of the network (FDM, diversified training,
-    previous mask, click encoding).
+    previous mask, click encoding); with --train and --leave-out the data sets.
     """
     from cdwidget.benchmark import Options
     from cdwidget.model.variants import ablations
@@ -123,8 +127,12 @@ def ablate(
     options = checked("--mode", Options, mode, max_clicks, False, seed)
     targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
     check_out(out)
+    if train is None and leave_out:
+        raise typer.BadParameter(
+            "--leave-out needs --train NUMBER: without a data set, the network has to be trained", param_hint="--leave-out"
+        )
     if train is not None:
-        weights = [*_train_ablations(model, train, data, out, encoder), *weights]
+        weights = [*_train_ablations(model, train, leave_out, data, out, encoder), *weights]
         chosen = [_checkpoint_method(path) for path in weights]
     else:
         names = [model, *(f"{model}@{variant}" for variant in checked("--model", ablations, model)), *map(str, weights)]
@@ -174,6 +182,7 @@ def measure(
         boundary_table,
         difference_table,
         group_table,
+        iou_table,
         latency_table,
         noc_spread,
         spread_table,
@@ -189,7 +198,7 @@ def measure(
     if results:
         tables.append(noc_table(results))
         if len(results[0].by_group()) > 1:
-            tables.append(group_table(results))
+            tables += [group_table(results), iou_table(results)]
         tables += [tolerant_table(results), boundary_table(results)]
         if repeats > 1:
             tables.append(spread_table(runs))
@@ -360,14 +369,19 @@ def _methods(text: str) -> list[Method]:
     return methods
 
 
-def _train_ablations(recipe: str, steps: int, data: list[Path], out: Path | None, encoder: Path | None) -> list[Path]:
-    """Train with one part changed at a time, in a folder next to `out`."""
-    from cdwidget.train import RECIPES, find_datasets, train_ablations
+def _train_ablations(recipe: str, steps: int, left_out: list[str], data: list[Path], out: Path | None, encoder: Path | None) -> list[Path]:
+    """Train with one part changed, or some data sets left out, at a time; in a folder next to `out`."""
+    from cdwidget.train import RECIPES, data_ablations, find_datasets, network_ablations, train_ablations
 
     if out is None:
         raise typer.BadParameter("--train needs --out FILE.json: the trained weights are written next to the figures", param_hint="--out")
     chosen = checked("--model", lookup, RECIPES, "cdnet-tiny-head" if recipe == "cdnet" else recipe, "recipe")
-    return checked("--train", train_ablations, chosen, steps, checked("--data", find_datasets, data), out.with_suffix(".weights"), encoder)
+    folders = checked("--data", find_datasets, data)
+    if left_out:
+        recipes = checked("--leave-out", data_ablations, chosen, left_out, [folder.name for folder in folders])
+    else:
+        recipes = network_ablations(chosen)
+    return checked("--train", train_ablations, recipes, steps, folders, out.with_suffix(".weights"), encoder)
 
 
 def _checkpoint_method(path: Path) -> Method:

@@ -1,4 +1,4 @@
-"""Ablations of the trained parts of CDNet: one recipe with one change at a time, trained for the same number of batches."""
+"""Ablations of training: one recipe with one change at a time, of the network or of its data, trained for the same number of batches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Mapping, Sequence
 from safetensors import safe_open
 from tqdm import tqdm
 
+from cdwidget.registry import lookup
 from cdwidget.train.config import Recipe
 from cdwidget.train.trainer import train
 
@@ -25,34 +26,61 @@ CHANGES: dict[str, Mapping[str, Any]] = {  # name -> changes of CDNetConfig
 }
 
 
+def network_ablations(recipe: Recipe) -> dict[str, Recipe]:
+    """Return a recipe with each of CHANGES by name, the unchanged recipe first."""
+    return {name: replace(recipe, model=replace(recipe.model, **change)) for name, change in CHANGES.items()}
+
+
+def data_ablations(recipe: Recipe, left_out: Sequence[str], names: Sequence[str]) -> dict[str, Recipe]:
+    """Return a recipe without some of its data sets, and with all of them and another seed.
+
+    Args:
+        recipe: The recipe.
+        left_out: For each run, the data sets that it leaves out, such as "CamVid,LabelMeFacade".
+        names: The names of the available data sets.
+
+    Returns:
+        The recipes by name, the unchanged recipe first. The recipe with another seed shows how much two runs differ by chance.
+
+    Raises:
+        ValueError: If a name is not among `names`.
+    """
+    recipes = {"all-sets": recipe, "other-seed": replace(recipe, seed=recipe.seed + 1)}
+    for text in left_out:
+        sets = tuple(name.strip() for name in text.split(","))
+        for name in sets:
+            lookup(dict.fromkeys(names), name, "data set")
+        recipes[f"without-{'-'.join(sets)}"] = replace(recipe, left_out=sets)
+    return recipes
+
+
 def train_ablations(
-    recipe: Recipe, steps: int, data: Sequence[Path], folder: Path, encoder: Path | None, device: str = "auto"
+    recipes: Mapping[str, Recipe], steps: int, data: Sequence[Path], folder: Path, encoder: Path | None, device: str = "auto"
 ) -> list[Path]:
-    """Train a recipe with each of CHANGES.
+    """Train several recipes for the same number of batches.
 
     Finished runs are skipped, and interrupted ones resume.
 
     Args:
-        recipe: The recipe; all runs share the features of its encoder if that is frozen.
+        recipes: The recipes by name; runs with the same views share the features of a frozen encoder.
         steps: Batches per run.
         data: Folders of data sets.
-        folder: Folder to write one weights file per change to.
+        folder: Folder to write one weights file per recipe to.
         encoder: Pre-trained encoder weights.
         device: "cpu", "cuda" or "auto".
 
     Returns:
-        The weights files, the unchanged recipe first.
+        The weights files, in the order of the recipes.
     """
     files = []
-    for name, change in CHANGES.items():
+    for name, recipe in recipes.items():
         out = folder / f"{name}.safetensors"
         files.append(out)
         if _trained_steps(out) == steps:
             continue
         tqdm.write(f"training {name}, {steps} batches")
-        changed = replace(recipe, model=replace(recipe.model, **change), steps=steps)
         resume = out.with_suffix(".state").is_file()
-        train(changed, data, out, encoder=encoder, resume=resume, features=folder / "features", device=device)
+        train(replace(recipe, steps=steps), data, out, encoder=encoder, resume=resume, features=folder / "features", device=device)
     return files
 
 

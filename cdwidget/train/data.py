@@ -77,7 +77,7 @@ class Sampler:
         sets: The data sets.
 
     Raises:
-        ValueError: If the batch is not a multiple of `ROW_TARGETS`, or all images of a set are held out.
+        ValueError: If the batch is not a multiple of `ROW_TARGETS`, all images of a set are held out, or all sets are left out.
     """
 
     def __init__(self, recipe: Recipe, sets: Datasets):
@@ -93,6 +93,9 @@ class Sampler:
             self.sets.append((used, recipe.sets.get(name, SetOptions())))
         weights = np.array([options.weight for _, options in self.sets])
         self.probabilities = weights / weights.sum()
+        self.is_left_out = [name in recipe.left_out for name, _ in sets]
+        if all(self.is_left_out):
+            raise ValueError("all data sets are left out; keep at least one")
 
     def row(self, step: int, index: int) -> list[Sample]:
         """Draw samples with exactly `ROW_TARGETS` targets in total.
@@ -139,10 +142,13 @@ class Sampler:
                 yield sample
 
     def _draw_view(self, rng: np.random.Generator) -> tuple[TrainingView | None, SetOptions]:
-        """Draw a view with the options of its set; the view is None if no object in the image is large enough."""
+        """Draw a view with the options of its set; the view is None if its set is left out, or if no object is large enough."""
         key = int(rng.integers(self.recipe.views)) if self.recipe.views else None
         view_rng = rng if key is None else np.random.default_rng((self.recipe.seed, VIEW_STREAM, key))
-        sources, options = self.sets[view_rng.choice(len(self.sets), p=self.probabilities)]
+        chosen = view_rng.choice(len(self.sets), p=self.probabilities)
+        sources, options = self.sets[chosen]
+        if self.is_left_out[chosen]:
+            return None, options
         return draw_view(sources[view_rng.integers(len(sources))], self.recipe, view_rng, key), options
 
 
