@@ -16,10 +16,12 @@ from cdwidget.formats.dataset import Dataset
 from cdwidget.formats.image_finder import match_stems
 from cdwidget.formats.text_encoding import encoding_of
 from cdwidget.images.orientation import EXIF_ORIENTATION
+from cdwidget.rle import encode
 from support.image_files import SQUARE, item, write_gray
 
 CORNERS = [[1, 1], [4, 1], [4, 3], [1, 3]]  # Of `SQUARE`.
 FLAT_CORNERS = [1, 1, 4, 1, 4, 3, 1, 3]
+RUNS = {"size": [5, 6], "counts": encode(SQUARE)}
 ROW = "0 0.166667 0.2 0.666667 0.2 0.666667 0.6 0.166667 0.6\n"
 RECTANGLE = {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 3, "height": 2}, "region_attributes": {"label": "cat"}}
 
@@ -133,13 +135,34 @@ def test_bytes_that_are_no_text_are_one_problem(tmp_path: Path) -> None:
         coco(segmentation=[[*CORNERS, CORNERS[0]]]),
         coco({"width": "6", "height": "5"}),
         coco({"file_name": "a"}),
+        coco({"id": "0001"}),
+        coco(category_id=1.0, image_id="01"),
+        coco(segmentation=FLAT_CORNERS),
+        coco(segmentation=CORNERS),
+        coco(segmentation=[[CORNERS]]),
+        coco(segmentation=[[{"x": x, "y": y} for x, y in CORNERS]]),
+        coco(segmentation=[[9, 9], FLAT_CORNERS]),
+        coco(segmentation=[list(map(str, FLAT_CORNERS))]),
+        coco(segmentation=[], bbox=["1", "1", "3", "2"]),
+        coco(segmentation=[RUNS]),
+        coco(segmentation={**RUNS, "counts": str(RUNS["counts"].encode())}),
+        coco(segmentation={"size": [5.0, 6.0], "counts": [6.0, 2, 3, 2, 3, 2, 12]}),
+        coco(segmentation={"size": [5, 6], "counts": "[6, 2, 3, 2, 3, 2, 12]"}),
     ],
-    ids=["ids-as-text", "image-id-as-text", "points-as-pairs", "odd-number-of-pairs", "size-as-text", "name-without-suffix"],
 )
 def test_coco_files_of_scripts_are_read(tmp_path: Path, content: dict[str, Any]) -> None:
     image = item(tmp_path).path
     dataset = cdwidget.read("coco", save(tmp_path / "annotations.json", content), strict=True)
     assert are_squares(dataset) and Path(dataset[0].path) == Path(image)
+
+
+def test_classes_of_a_file_without_categories_are_numbered(tmp_path: Path) -> None:
+    item(tmp_path)
+    content = coco(category_id=3)
+    del content["categories"]
+    with pytest.warns(UserWarning, match="the file has no categories, so its classes are called class_3"):
+        dataset = cdwidget.read("coco", save(tmp_path / "annotations.json", content))
+    assert are_squares(dataset) and dataset[0].instances[0].label == "class_3" and dataset.classes == {"class_3": 3}
 
 
 def test_a_missing_image_does_not_become_a_file_with_another_suffix(tmp_path: Path) -> None:

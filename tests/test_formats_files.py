@@ -87,18 +87,24 @@ def test_a_broken_labelme_mask_is_named(tmp_path: Path, mask: object) -> None:
         list(cdwidget.read("labelme", labelme(tmp_path, shape), strict=True)[0].instances)
 
 
-def test_a_labelme_mask_outside_the_image(tmp_path: Path) -> None:
+def test_a_labelme_mask_is_cut_off_at_the_border_of_the_image(tmp_path: Path) -> None:
     cdwidget.write("labelme", [item(tmp_path, Instance(RING_MASK, "ring"))], tmp_path / "a.json")
     content = json.loads((tmp_path / "a.json").read_text())
-    content["imageWidth"] = 4
+    (left, top), (right, bottom) = content["shapes"][0]["points"]
+    for x, y in ((-1, 0), (0, 2), (3, 0)):
+        content["shapes"][0]["points"] = [[left + x, top + y], [right + x, bottom + y]]
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        (found,) = cdwidget.read("labelme", tmp_path / "a.json", strict=True)[0].instances
+        large = np.pad(RING_MASK, 6)
+        assert np.array_equal(found.mask, np.roll(large, (y, x), (0, 1))[6:-6, 6:-6])
+    content["shapes"][0]["points"] = [[left + 50, top], [right + 50, bottom]]
     (tmp_path / "a.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="in an image of 4x5"):
+    with pytest.raises(ValueError, match="lies outside the image of 6x5 pixels"):
         list(cdwidget.read("labelme", tmp_path / "a.json", strict=True)[0].instances)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"shapes": [], "imagePath": "a.png", "imageHeight": 1.5, "imageWidth": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"shapes": [], "imagePath": "b.png", "imageHeight": 1.5, "imageWidth": 2}'])
 def test_files_that_are_not_labelme(tmp_path: Path, text: str) -> None:
-    item(tmp_path)
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=r"a\.json.*(is not JSON|is not a LabelMe file|must be whole pixels)"):
         cdwidget.read("labelme", tmp_path)

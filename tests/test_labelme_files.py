@@ -118,7 +118,7 @@ def test_other_files_in_the_folder_cost_nothing(tmp_path: Path) -> None:
     write(tmp_path, SHAPES[2])
     for name, text in {"config": "{}", "coco": '{"images": []}', "broken": "{", "deep": "[" * 100_000}.items():
         (tmp_path / f"{name}.json").write_text(text)
-    write(tmp_path, SHAPES[2], name="odd", imageHeight=2.5)
+    write(tmp_path, SHAPES[2], image=False, name="odd", imageHeight=2.5, imagePath="gone.png")
     with pytest.warns(UserWarning, match="5 problems"):
         dataset = cdwidget.read("labelme", tmp_path)
     assert [Path(each.path).name for each in dataset] == ["a.png"]

@@ -283,4 +283,5 @@ def _track(number: Any) -> int | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) < MAX_SQLITE_INTEGER
+    is_whole = type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))  # Most are of type int.
+    return is_whole and 1 <= int(value) < MAX_SQLITE_INTEGER

@@ -32,6 +32,7 @@ from cdwidget.formats import (
 )
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.frame import to_frame
+from cdwidget.formats.io import refuse_archive
 from cdwidget.formats.palettes import Palette
 from cdwidget.formats.replacement import finish_interrupted
 from cdwidget.items import Item
@@ -146,6 +147,7 @@ def load(
     problems = Problems(strict=strict, limits=limits, stored_pixels=stored_pixels, palette=palette)
     path = Path(path).expanduser()
     chosen = None if format == AUTO else lookup(FORMATS, format, "format")  # Before a wrong name changes files.
+    refuse_archive(path)
     finish_interrupted(_folder_of(path))
     if chosen is None:
         format = recognize(path)

@@ -214,6 +214,10 @@ def _decode_parts(parts: Sequence[Sequence[Ring]], height: int, width: int) -> n
     mask = np.zeros((height, width), bool)
     for rings in parts:
         mask |= fill(rings, height, width)
+    if not mask.any():
+        xs, ys = zip(*(point for rings in parts for ring in rings for point in ring))
+        place = f"its points lie from {min(xs):g},{min(ys):g} to {max(xs):g},{max(ys):g}"
+        raise ValueError(f"it has no pixel in the image of {width}x{height} pixels; {place}")
     return mask
 
 

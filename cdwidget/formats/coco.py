@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, TypeGuard
 
 from cdwidget.formats.annotations import size_of
-from cdwidget.formats.coco_annotations import FORMAT, AnnotationLoader, Crowd, annotation_problem, with_known_ids
+from cdwidget.formats.coco_annotations import (
+    FORMAT,
+    AnnotationLoader,
+    Crowd,
+    annotation_problem,
+    by_whole_number,
+    with_known_ids,
+)
+from cdwidget.formats.coco_segmentations import usable_segmentation
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder
@@ -37,6 +45,7 @@ APPLIED_ORIENTATION = {"exif_orientation": "applied"}  # Entry of `info`: masks 
 LIST_KEYS = ("images", "annotations", "categories")
 IMAGE_OBJECT = re.compile(r'"image"\s*:\s*\{')  # SA-1B has a file per image, COCO a list of images.
 MAX_COMPARED_IMAGES, MAX_COMPARED_MASKS = 8, 20  # Turned images, and masks of each, that show how a file counts pixels.
+MAX_NAMED_CLASSES = 3
 MAX_ID = 2**53  # Larger whole numbers are not exact in all JSON readers.
 
 
@@ -79,11 +88,15 @@ def read_annotations(
         problems: Receives the images, annotations and categories that cannot be used.
     """
     labels, classes = _labels(finder.file, content, problems)
+    if not labels:
+        labels, classes = _unnamed_classes(path, annotations, problems)
     found = _images(finder.file, content, finder, problems)
     seen: set[int] = set()
+    image_ids, category_ids = by_whole_number(found), by_whole_number(labels)
     for position, each in enumerate(annotations, 1):
-        record = with_known_ids(each, found, labels)
-        problem = annotation_problem(record, found, labels)
+        record = with_known_ids(each, image_ids, category_ids)
+        segmentation = usable_segmentation(record)
+        problem = annotation_problem(record, segmentation, found, labels)
         if problem:
             name = record.get("id") if isinstance(record, dict) else None
             problems.add(problem, file=path, annotation=f"number {position}" if name is None else name)
@@ -91,7 +104,7 @@ def read_annotations(
         number = record.get("id")
         number = number if type(number) is int and 0 < number < MAX_ID and number not in seen else None
         seen.add(number or 0)
-        found[record["image_id"]].add(record, number)
+        found[record["image_id"]].add(record, segmentation, number)
     distinct = list({id(image): image for image in found.values()}.values())
     items = [
         image.item(str(path), labels, problems, stored)
@@ -140,11 +153,13 @@ class ImageRecord:
     fields: Mapping[str, Any]
     header: ImageHeader | None = None  # Of the image's file.
     annotations: list[Mapping[str, Any]] = field(default_factory=list)
+    segmentations: list[Any] = field(default_factory=list)
     ids: list[int | None] = field(default_factory=list)
 
-    def add(self, annotation: Mapping[str, Any], id: int | None) -> None:
-        """Add an annotation with the id that its instance gets."""
+    def add(self, annotation: Mapping[str, Any], segmentation: Any, id: int | None) -> None:
+        """Add an annotation with its usable segmentation and the id that its instance gets."""
         self.annotations.append(annotation)
+        self.segmentations.append(segmentation)
         self.ids.append(id)
 
     @property
@@ -170,8 +185,8 @@ class ImageRecord:
         """
         orientation = self.orientation if stored else UPRIGHT
         return AnnotationLoader(
-            file, self.name, self.annotations, self.ids, labels, self.height, self.width, problems.limits, orientation
-        )  # fmt: skip
+            file, self.name, self.annotations, self.segmentations, self.ids, labels, self.height, self.width, problems.limits, orientation
+        )
 
     def item(self, file: str, labels: Mapping[Any, str], problems: Problems, stored: bool) -> Item:
         """Return the image as an item with instances that are decoded on access; arguments as for `loader`."""
@@ -228,6 +243,16 @@ def _labels(path: Path, content: Mapping[str, Any], problems: Problems) -> tuple
         elif _is_whole(number) and classes.setdefault(label, int(number)) != number:
             problems.add(f"two categories have the name {label!r}; they become one, with the id {classes[label]}", file=path)
     return labels, classes
+
+
+def _unnamed_classes(path: Path, annotations: Sequence[Any], problems: Problems) -> tuple[dict[Any, str], dict[str, int]]:
+    """Return labels for the category ids of a file without categories, and report them; none if the annotations have no such ids."""
+    ids = [each.get("category_id") if isinstance(each, dict) else None for each in annotations]
+    labels = {number: f"class_{number}" for number in sorted({int(id) for id in ids if _is_whole(id)})}
+    if labels:
+        named = ", ".join([*labels.values()][:MAX_NAMED_CLASSES]) + (", ..." if len(labels) > MAX_NAMED_CLASSES else "")
+        problems.add(f"the file has no categories, so its classes are called {named}", file=path)
+    return labels, {label: number for number, label in labels.items()}
 
 
 def _category_fields(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import dataclass
-from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, Sequence, TypeGuard
+from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
 from cdwidget import rle
+from cdwidget.formats.coco_segmentations import MIN_COORDINATES, is_finite
 from cdwidget.formats.dataset import naming
 from cdwidget.formats.io import json_keys
 from cdwidget.formats.orientation import UPRIGHT, turn_upright
@@ -19,6 +19,7 @@ from cdwidget.limits import Limits
 
 FORMAT = "coco"
 REACH = 10  # Coordinates may lie this many image sides outside the image.
+MAX_ID_DIGITS = 19
 DIGEST_BYTES = 8
 DIGEST_KEY = "mask_digest"
 INSTANCE_KEYS = {"id", "image_id", "category_id", "iscrowd"}  # Written from the fields of an instance.
@@ -52,6 +53,7 @@ class AnnotationLoader:
         path: The annotation file, named in error messages.
         image: The image's name in the file, named in error messages.
         records: The image's annotations as in the file.
+        segmentations: The usable segmentation of each annotation.
         ids: The id of each instance; None if it cannot have its annotation's.
         labels: The label of each category id.
         height: Height of the annotations' image in pixels.
@@ -63,6 +65,7 @@ class AnnotationLoader:
     path: str
     image: str
     records: Sequence[Mapping[str, Any]]
+    segmentations: Sequence[Any]
     ids: Sequence[int | None]
     labels: Mapping[Any, str]
     height: int
@@ -90,7 +93,7 @@ class AnnotationLoader:
     def encoded(self, index: int) -> EncodedInstance:
         """Return an instance as compressed run lengths, unchecked if the file has them; raise ReadError for a broken annotation."""
         record = self.records[index]
-        segmentation = usable_segmentation(record)
+        segmentation = self.segmentations[index]
         with self._naming(index):
             counts = self._counts(segmentation)
             if self.orientation != UPRIGHT:
@@ -145,11 +148,18 @@ class AnnotationLoader:
 # ---- checks --------------------------------------------------------------------------------------------------------
 
 
-def annotation_problem(record: Any, images: Container[Any], labels: Mapping[Any, str]) -> str:
-    """Describe the first problem of an annotation that shows without decoding it; "" for none."""
+def annotation_problem(record: Any, segmentation: Any, images: Container[Any], labels: Mapping[Any, str]) -> str:
+    """Describe the first problem of an annotation that shows without decoding it; "" for none.
+
+    Args:
+        record: The annotation.
+        segmentation: Its usable segmentation.
+        images: The ids of the images.
+        labels: The label of each category id.
+    """
     if not isinstance(record, dict):
         return "it is not an object of JSON"
-    image, category, segmentation = record.get("image_id"), record.get("category_id"), usable_segmentation(record)
+    image, category = record.get("image_id"), record.get("category_id")
     if not isinstance(image, (int, float, str)) or image not in images:
         return f"it belongs to image {image!r}, which is not in the file or was left out"
     if not (category is None and not labels) and not (isinstance(category, (int, float, str)) and category in labels):
@@ -161,41 +171,40 @@ def annotation_problem(record: Any, images: Container[Any], labels: Mapping[Any,
     if not isinstance(segmentation, list):
         return f"it has {type(segmentation).__name__} for a segmentation; allowed are run lengths and a list of polygons"
     for polygon in segmentation:
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        if not isinstance(polygon, list) or len(polygon) < MIN_COORDINATES or len(polygon) % 2:
             return "it has a polygon that is not a list of at least three points: [x0, y0, x1, y1, x2, y2, ...]"
     return ""
 
 
-def with_known_ids(record: Any, images: Container[Any], labels: Container[Any]) -> Any:
-    """Return an annotation with the ids of its image and category as these have them: "1" for 1, or 1 for "1"."""
+def by_whole_number(ids: Iterable[Any]) -> dict[int | None, Any]:
+    """Return ids by their numbers: 1, 1.0, "1" and "0001" are one number."""
+    return {number: id for id in ids if (number := _whole_number(id)) is not None}
+
+
+def with_known_ids(record: Any, images: Mapping[int | None, Any], labels: Mapping[int | None, Any]) -> Any:
+    """Return an annotation with the ids of its image and category as these have them: "0001" for 1, or 1 for "1".
+
+    Args:
+        record: The annotation.
+        images: The ids of the images, by their numbers.
+        labels: The ids of the categories, by their numbers.
+    """
     if not isinstance(record, dict):
         return record
     changed = {}
     for key, known in (("image_id", images), ("category_id", labels)):
         value = record.get(key)
-        if isinstance(value, (int, str)) and value not in known:
-            other = str(value) if isinstance(value, int) else int(value) if value.isdecimal() else value
-            if other in known:
-                changed[key] = other
+        number = value if type(value) is int else _whole_number(value)
+        id = known.get(number, value)
+        if type(id) is not type(value) or id != value:
+            changed[key] = id
     return {**record, **changed} if changed else record
 
 
-def usable_segmentation(record: Mapping[str, Any]) -> Any:
-    """Return the segmentation as flat polygons of at least three points or run lengths, or else the box as a polygon."""
-    segmentation = record.get("segmentation")
-    if isinstance(segmentation, list):
-        polygons = (_flat(part) if isinstance(part, list) and part and isinstance(part[0], list) else part for part in segmentation)
-        segmentation = [part for part in polygons if not isinstance(part, list) or len(part) not in (0, 2, 4)]
-    box = record.get("bbox")
-    if segmentation or not (isinstance(box, list) and len(box) == 4 and all(map(is_finite, box)) and min(box[2:]) > 0):
-        return segmentation
-    x, y, width, height = box
-    return [[x, y, x + width, y, x + width, y + height, x, y + height]]
-
-
-def _flat(points: list[Any]) -> list[Any]:
-    """Return the coordinates of [x, y] points one after the other."""
-    return [value for point in points for value in (point if isinstance(point, list) else [point])]
+def _whole_number(id: Any) -> int | None:
+    if isinstance(id, str):
+        return int(id) if id.isdecimal() and len(id) < MAX_ID_DIGITS else None
+    return int(id) if isinstance(id, (int, float)) and id == id // 1 else None
 
 
 def check_polygons(polygons: Sequence[Sequence[float]], height: int, width: int, limits: Limits) -> None:
@@ -214,11 +223,6 @@ def check_polygons(polygons: Sequence[Sequence[float]], height: int, width: int,
         corners = [np.reshape(polygon, (-1, 2)).astype(np.float64) for polygon in polygons]
         lengths = [np.abs(own - np.roll(own, -1, axis=0)).max(axis=1).sum() for own in corners]
         limits.check("max_edge_length", int(sum(lengths)), "the segmentation")
-
-
-def is_finite(value: object) -> TypeGuard[float]:
-    """Return whether a value is a number that a float can hold, not a bool."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 # ---- writing back --------------------------------------------------------------------------------------------------

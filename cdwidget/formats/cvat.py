@@ -42,7 +42,7 @@ from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import peek, read_text, relative_name, write_files
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
-from cdwidget.masks import bbox
+from cdwidget.masks import bbox, paste_mask
 from cdwidget.polygons import parts
 
 FORMAT = "cvat"
@@ -54,6 +54,8 @@ SCORE, TRACK, ID = "score", "track_id", "id"  # Attributes of an annotation that
 FRAME_NAME = "frame_{:06d}"  # As CVAT names the images of a video.
 FRAME_SUFFIXES = (".PNG", ".jpg")
 MAX_FRAME_DIGITS = 6
+MAX_EXAMINED_FILES = 5
+MAX_OFFSET = 10**6  # px, of a mask that begins outside the image.
 BUILT_IN = {"label", SCORE, TRACK, ID, *SHAPE_FIELDS}
 
 
@@ -69,7 +71,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not CVAT XML for images.
     """
-    path = file_of(path)
+    path = _file_to_read(path)
     root = _parse(path)
     finder = ImageFinder(path, images)
     items = []
@@ -86,8 +88,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
 
 def matches(path: Path) -> bool:
     """Return whether a file, or `annotations.xml` of a folder, looks like CVAT's."""
-    file = file_of(path)
-    return file.is_file() and "<annotations" in peek(file)
+    return _is_cvat(_file_to_read(path))
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
@@ -117,6 +118,18 @@ def file_of(path: Path) -> Path:
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _file_to_read(path: Path) -> Path:
+    """Return the file to read: itself, or in a folder `annotations.xml`, or the only other file of CVAT."""
+    file = file_of(path)
+    others = sorted(path.glob("*.xml")) if path.is_dir() and not file.is_file() else []
+    found = [each for each in others if _is_cvat(each)] if len(others) <= MAX_EXAMINED_FILES else []
+    return found[0] if len(found) == 1 else file
+
+
+def _is_cvat(file: Path) -> bool:
+    return file.is_file() and "<annotations" in peek(file)
 
 
 def _parse(path: Path) -> Element:
@@ -214,7 +227,8 @@ def _decoder(shape: Element, limits: Limits) -> Decode | None:
         x, y, radius_x, radius_y = (_number(shape, key) for key in ("cx", "cy", "rx", "ry"))
         return parts_decoder([[ellipse_ring(x, y, radius_x, radius_y, float(shape.get("rotation") or 0))]])
     if shape.tag == "mask":
-        left, top, width, height = (whole(shape.get(key), key) for key in ("left", "top", "width", "height"))
+        left, top = (whole(shape.get(key), key, -MAX_OFFSET) for key in ("left", "top"))
+        width, height = (whole(shape.get(key), key) for key in ("width", "height"))
         return partial(_decode_mask, shape.get("rle", ""), left, top, width, height)
     return None
 
@@ -228,13 +242,9 @@ def _number(shape: Element, key: str) -> float:
 
 def _decode_mask(text: str, left: int, top: int, width: int, height: int, rows: int, columns: int) -> np.ndarray:
     runs = np.array([int(run) for run in text.split(",") if run.strip()], np.int64)
-    if left + width > columns or top + height > rows:
-        raise ValueError(f"its mask ends at {left + width},{top + height}, outside the image of {columns}x{rows} pixels")
     if (runs < 0).any() or runs.sum() != width * height:
         raise ValueError(f"its run lengths add up to {runs.sum()}, its box of {width}x{height} pixels needs {width * height}")
-    mask = np.zeros((rows, columns), bool)
-    mask[top : top + height, left : left + width] = np.repeat(np.arange(runs.size) % 2 == 1, runs).reshape(height, width)
-    return mask
+    return paste_mask(np.repeat(np.arange(runs.size) % 2 == 1, runs).reshape(height, width), left, top, rows, columns)
 
 
 def _parsed(text: str) -> Any:

@@ -33,6 +33,7 @@ from cdwidget.polygons import parts
 
 FORMAT = "geojson"
 SUFFIX = ".geojson"
+LABEL_VALUE = "label_value"  # Key of the kept class, which may be a number.
 LABEL_KEYS = ("label", "class", "class_name", "name", "category")
 GEOTRANSFORM = "geotransform"  # x = g[0] + column * g[1] + row * g[2], y = g[3] + column * g[4] + row * g[5], as in GDAL.
 IMAGE = "image"  # Key of the collection that names the image.
@@ -123,6 +124,8 @@ def _image_of(file: Path, name: Any, images: Path | None, finder: ImageFinder) -
     if isinstance(name, str):
         return Path(finder.find(name))
     folders = [images] if images is not None else [file.parent, file.parent / "images", file.parent.parent / "images"]
+    if Path(file.stem).suffix.lower() in IMAGE_SUFFIXES:  # QuPath's "a.tif.geojson".
+        return Path(finder.find(file.stem))
     beside = (path for folder in folders for path in sorted(folder.glob(f"{file.stem}.*")) if path.suffix.lower() in IMAGE_SUFFIXES)
     return next(beside, folders[0] / f"{file.stem}.png")
 
@@ -171,8 +174,8 @@ def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], ta
     elif isinstance(classification, str):
         label, label_key = classification, "classification"
     else:
-        label_key = next((key for key in LABEL_KEYS if isinstance(properties.get(key), str)), None)
-        label = properties[label_key] if label_key else ""
+        label_key = next((key for key in LABEL_KEYS if type(properties.get(key)) in (str, int)), None)  # A map has numbers of classes.
+        label = str(properties[label_key]) if label_key else ""
     metadata = properties.get("metadata")
     attributes = dict(metadata) if isinstance(metadata, Mapping) else {}
     score, track = score_of(properties.get("score")), properties.get("track_id")
@@ -182,6 +185,8 @@ def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], ta
         if value is not None:
             own.pop(key)
     kept = {**{key: value for key, value in feature.items() if key != "properties"}, "properties": own, "label_key": label_key}
+    if label_key:
+        kept[LABEL_VALUE] = properties[label_key]
     own_id = instance_id(properties.get("cdwidget_id"), taken)
     return FileAnnotation(str(number), parts_decoder(shape), label, own_id, attributes, score, track, kept)
 
@@ -220,9 +225,9 @@ def _encode(item: Item, folder: Path) -> bytes:
 def _feature(instance: Instance, geotransform: Any) -> dict[str, Any]:
     kept, shape = kept_fields(instance, FORMAT, ("geometry",))
     properties = dict(kept.pop("properties", {"objectType": "annotation"}))
-    label_key = kept.pop("label_key", None)
+    label_key, old_label = kept.pop("label_key", None), kept.pop(LABEL_VALUE, None)
     if label_key:
-        properties[label_key] = instance.label
+        properties[label_key] = old_label if str(old_label) == instance.label else instance.label
     elif instance.label:
         classification = properties.get("classification")
         same = isinstance(classification, Mapping) and classification.get("name") == instance.label

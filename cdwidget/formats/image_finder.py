@@ -17,6 +17,7 @@ from cdwidget.images.remote import is_url
 IMAGE_FOLDERS = ("images", "data")  # Next to the file.
 ANNOTATION_FOLDERS = {"annotations", "labels"}  # Folders of files, next to the images' folders.
 MASK_ENDING = re.compile(r"[_-](mask|masks|cp_masks|seg|segmentation|label|labels|gt)$")  # Of the stems of mask files.
+MASK_START = re.compile(r"^(mask|seg|label|gt)[_-]")
 MAX_NAMED_FILES = 3
 
 
@@ -67,6 +68,9 @@ class ImageFinder:
 
     def search(self, name: str) -> Path | None:
         """Return the path of an image, or None for one that is not found, which is not reported as missing."""
+        for folder in self._folders:  # Most names are right as they are.
+            if (path := _exact(folder / name)) is not None:
+                return path
         names = list(_variants(name))
         for match, name_to_try in ((match, each) for each in names for match in (_exact, self._similar)):
             found = next((path for folder in self._folders if (path := match(folder / name_to_try)) is not None), None)
@@ -141,7 +145,8 @@ def _by_folded_name(paths: Iterator[Path]) -> dict[str, Path | None]:
 def match_stems(stems: Iterable[str], images: Collection[str]) -> dict[str, str]:
     """Return the stem of the image of each mask; masks without an image are left out.
 
-    It is the same stem, or else the only one that differs in case, in Unicode composition, or by an ending such as "_mask".
+    It is the same stem, or else the only one that differs in case, in Unicode composition, by "_mask" or the like at its end or start,
+    or by the suffix of the image: "a.jpg.png" is the mask of "a.jpg".
 
     Args:
         stems: The stems of the masks' files or folders.
@@ -154,7 +159,8 @@ def match_stems(stems: Iterable[str], images: Collection[str]) -> dict[str, str]
     taken = set(matched)
     for stem in stems:
         folded = _folded(stem)
-        found = by_folded_stem.get(folded) or by_folded_stem.get(MASK_ENDING.sub("", folded), [])
+        names = (folded, MASK_ENDING.sub("", folded), MASK_START.sub("", folded), os.path.splitext(folded)[0])
+        found = next((by_folded_stem[name] for name in names if name in by_folded_stem), [])
         if stem not in matched and len(found) == 1 and found[0] not in taken:
             matched[stem] = found[0]
             taken.add(found[0])

@@ -21,6 +21,7 @@ from cdwidget.images import read_image
 from cdwidget.limits import DEFAULT_LIMITS, Limits
 
 PEEK_BYTES = 2**16
+ARCHIVES = {b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # Only types of JSON and NumPy are written.
 DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 MIN_LARGE_DIGITS = 19  # A whole number with fewer digits fits into 64 bits.
@@ -141,6 +142,17 @@ def read_text(path: Path) -> str:
         return data.decode(guess)
 
 
+def refuse_archive(path: Path) -> None:
+    """Raise ValueError for a compressed file, which is to be unpacked first."""
+    if not path.is_file() or path.suffix.lower() == ".npz":
+        return
+    with path.open("rb") as file:
+        head = file.read(max(map(len, ARCHIVES)))
+    kind = next((kind for start, kind in ARCHIVES.items() if head.startswith(start)), None)
+    if kind is not None:
+        raise ValueError(f"{path} is a {kind} file; unpack it, and give the file or folder in it")
+
+
 def peek(path: Path) -> str:
     """Return the first and the last 64 KB of a text file; bytes that are no text are left out."""
     with path.open("rb") as file:
@@ -222,13 +234,14 @@ def files_by_stem(folder: Path, suffixes: set[str], hint: str, report: Callable[
 
 
 def input_files(path: Path, suffix: str) -> list[Path]:
-    """Return the file `path`, or the sorted files with `suffix` in the folder `path`."""
+    """Return the file `path`, or the sorted files with `suffix` in the folder `path`, or else in its subfolders."""
     if path.is_file():
         return [path]
-    found = [part for part in path.glob(f"*{suffix}") if not part.name.startswith(".")] if path.is_dir() else []
-    if not found:
-        raise FileNotFoundError(f"there is no file {path}, nor a folder of that name with {suffix} files in it (looked in {Path.cwd()})")
-    return sorted(found, key=by_stem)
+    for files in (path.glob("*"), path.rglob("*")) if path.is_dir() else ():
+        found = [file for file in files if file.suffix.lower() == suffix and not file.name.startswith(".") and file.is_file()]
+        if found:
+            return sorted(found, key=by_stem)
+    raise FileNotFoundError(f"there is no file {path}, nor a folder of that name with {suffix} files in it (looked in {Path.cwd()})")
 
 
 def relative_name(image: Path, folder: Path) -> str:

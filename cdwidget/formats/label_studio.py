@@ -46,6 +46,7 @@ FILE_NAME = "tasks.json"  # The file written when a folder is given.
 SHAPES = ("brush", "polygon", "rectangle", "ellipse")  # Regions with an area; their type may end in "labels".
 VALUES = ("choices", "number", "rating", "textarea")  # Values of a region, in results with the region's id.
 SHAPE_FIELDS = ("type", "value")
+SOURCES = {"annotations": -1, "completions": -1, "predictions": 0}  # Keys of a task in the order to look, and which of several is read.
 META = "cdwidget"  # Key in `meta` of a region, for the id and the track.
 UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it in front of the name of an uploaded file.
 UNTITLED = {"from_name": "tag", "to_name": "image"}  # Names of the tags in the labeling interface.
@@ -65,6 +66,10 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """
     file = _file_to_read(path)
     tasks = read_json(file, problems.limits)
+    if isinstance(tasks, list):
+        tasks = [_from_json_min(task) if _is_json_min(task) else task for task in tasks]
+    elif _has_data(tasks):
+        tasks = [tasks]  # A file per task, as in the storage of a project.
     if not isinstance(tasks, list) or tasks and not any(map(_has_data, tasks)):
         raise ValueError(f'{file} is not a list of Label Studio tasks with data; export the project as "JSON"')
     finder = ImageFinder(file, images)
@@ -83,7 +88,8 @@ def matches(path: Path) -> bool:
     """Return whether a file, or the only `.json` file of a folder, looks like a list of Label Studio's tasks."""
     file = _file_to_read(path)
     text = peek(file) if file.is_file() else ""
-    return text.lstrip().startswith("[") and '"data"' in text and ('"annotations"' in text or '"predictions"' in text)
+    is_json = '"data"' in text and any(f'"{key}"' in text for key in SOURCES)
+    return text.lstrip().startswith("[") and (is_json or '"original_width"' in text)
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
@@ -117,6 +123,34 @@ def _file_to_read(path: Path) -> Path:
 
 def _has_data(task: Any) -> bool:
     return isinstance(task, Mapping) and isinstance(task.get("data"), Mapping)
+
+
+def _is_json_min(task: Any) -> bool:
+    """Return whether a task is of the export "JSON-MIN": its image and regions are fields of the task itself."""
+    return isinstance(task, Mapping) and "data" not in task and any(map(_regions_in, task.values()))
+
+
+def _regions_in(value: Any) -> list[Mapping[str, Any]]:
+    """Return the regions of a control tag in "JSON-MIN"."""
+    regions = value if isinstance(value, list) else []
+    return [each for each in regions if isinstance(each, Mapping) and "original_width" in each and any(map(_is_labels, each))]
+
+
+def _is_labels(key: str) -> bool:
+    return key.removesuffix("labels") in SHAPES
+
+
+def _from_json_min(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task of the export "JSON-MIN" as one of "JSON"."""
+    results: list[dict[str, Any]] = []
+    for name, value in task.items():
+        for region in _regions_in(value):
+            sizes = {key: region[key] for key in ("original_width", "original_height") if key in region}
+            shape = {key: each for key, each in region.items() if key not in sizes}
+            kind = next(filter(_is_labels, shape))
+            results.append({"id": str(len(results) + 1), "from_name": name, "to_name": "image", "type": kind, **sizes, "value": shape})
+    data = {name: value for name, value in task.items() if isinstance(value, str)}
+    return {"id": task.get("id"), "data": data, "annotations": [{"result": results}]}
 
 
 def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Problems) -> Item:
@@ -167,7 +201,7 @@ def _size(shape: Mapping[str, Any], image: str | Path) -> tuple[int, int]:
 
 def _results(task: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Return "annotations" or "predictions", and the one of them to read: the last annotation that was not canceled."""
-    for source, first in (("annotations", -1), ("predictions", 0)):
+    for source, first in SOURCES.items():
         found = task.get(source)
         if isinstance(found, list):
             usable = [each for each in found if isinstance(each, Mapping) and not each.get("was_cancelled")]

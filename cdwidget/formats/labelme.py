@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from cdwidget.formats.annotations import size_of
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
@@ -60,20 +62,24 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     Raises:
         FileNotFoundError: If there is no such file.
     """
-    files = input_files(path, ".json")
-    finder = ImageFinder(files[0], images)
+    finders: dict[Path, ImageFinder] = {}
     items = []
-    for file in files:
+    for file in input_files(path, ".json"):
+        if file.parent not in finders:
+            finders[file.parent] = ImageFinder(file, images)
         with problems.skipping(file, advice="remove the file from the folder if it is no LabelMe file"):
-            items.append(_read_item(file, finder, problems))
-    finder.warn_missing()
+            items.append(_read_item(file, finders[file.parent], problems))
+    for finder in finders.values():
+        finder.warn_missing()
     return Dataset(items)
 
 
 def matches(path: Path) -> bool:
     """Return whether a file, or a file of a folder, looks like LabelMe's."""
-    files = [path] if path.is_file() else sorted(path.glob("*.json"))[:MAX_EXAMINED_FILES]
-    return any(file.suffix.lower() == ".json" and '"shapes"' in peek(file) for file in files)
+    with suppress(FileNotFoundError):
+        files = input_files(path, ".json")[:MAX_EXAMINED_FILES]
+        return any(file.suffix.lower() == ".json" and '"shapes"' in peek(file) for file in files)
+    return False
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
@@ -196,22 +202,24 @@ def _find_image(file: Path, content: Mapping[str, Any], finder: ImageFinder) -> 
 def _size(file: Path, content: Mapping[str, Any], image: Path) -> tuple[int, int]:
     """Return (height, width) as in the file, or else of the image."""
     sides = [content.get(side) for side in ("imageHeight", "imageWidth")]
-    if sides == [None, None]:
-        return image_size(image)
-    if not all(isinstance(side, (int, float)) and not isinstance(side, bool) and side > 0 and side == int(side) for side in sides):
-        raise ValueError(f"{file}: imageHeight and imageWidth are {sides}; they must be whole pixels")
-    height, width = (int(side) for side in sides if side is not None)
-    return height, width
+    try:
+        return size_of(*sides)
+    except ValueError as error:
+        if image.is_file():
+            return image_size(image)
+        raise ValueError(f"{file}: imageHeight and imageWidth are {sides}; they must be whole pixels") from error
 
 
 def _load(file: Path, groups: Sequence[Sequence[Mapping[str, Any]]], height: int, width: int, indices: Iterable[int]) -> Iterator[Instance]:
     for index in indices:
         shapes = groups[index]
-        label = str(shapes[0]["label"])
+        label = "" if shapes[0]["label"] is None else str(shapes[0]["label"])
         mask = np.zeros((height, width), bool)
         with naming(file, annotation=f"{label!r}"):
             for shape in shapes:
                 mask |= decode_shape(shape, height, width)
+            if not mask.any():
+                raise ValueError(f"it has no pixel in the image of {width}x{height} pixels")
         score, track_id, attributes = (shapes[0].get(name) for name in ("score", "track_id", "attributes"))
         yield Instance(
             mask,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from base64 import b64decode, b64encode
 from math import hypot
 from pathlib import Path, PureWindowsPath
+from types import NoneType
 from typing import Any, Callable, Mapping
 
 import numpy as np
@@ -13,16 +15,18 @@ from PIL import Image
 
 from cdwidget.formats.io import to_png, write_files
 from cdwidget.formats.orientation import turn_upright
+from cdwidget.masks import paste_mask
 from cdwidget.polygons import fill
 
 POINT_SHAPES = ("point", "points", "line", "linestrip")
+DATA_URL = re.compile(r"^data:[^,]*,")
 MIN_POLYGON_POINTS = 3
 CORNERS = 2  # Points of a rectangle, a circle (center and border) or a mask.
 
 
 def check_shape(shape: Any) -> None:
     """Raise ValueError if a shape cannot be used, as far as this shows without decoding it."""
-    has_label = isinstance(shape, Mapping) and isinstance(shape.get("label"), (str, int, float))  # Scripts write class numbers.
+    has_label = isinstance(shape, Mapping) and isinstance(shape.get("label", ()), (str, int, float, NoneType))  # Scripts write numbers.
     if not has_label or not isinstance(shape.get("points"), list):
         raise ValueError("it needs a label and points")
     kind = kind_of_shape(shape)
@@ -43,7 +47,7 @@ def check_shape(shape: Any) -> None:
 def kind_of_shape(shape: Mapping[str, Any]) -> Any:
     """Return the `shape_type` of a shape, which is a polygon by default."""
     kind = shape.get("shape_type")
-    return "polygon" if kind is None else kind
+    return "polygon" if kind is None else kind.lower() if isinstance(kind, str) else kind
 
 
 def decode_shape(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
@@ -87,7 +91,7 @@ def save_embedded_image(data: str, file: Path, name: str) -> Path:
         OSError: If it cannot be saved.
     """
     try:
-        content = b64decode(data)
+        content = b64decode(DATA_URL.sub("", data))
         with Image.open(io.BytesIO(content)) as image:
             suffix = f".{(image.format or 'png').lower()}"
     except Exception as error:  # base64 and Pillow raise errors of many types.
@@ -125,11 +129,9 @@ def _decode_png(shape: Mapping[str, Any]) -> np.ndarray:
 def _decode_mask(shape: Mapping[str, Any], height: int, width: int) -> np.ndarray:
     pixels = _decode_png(shape)
     (x, y), (last_x, last_y) = ((int(a), int(b)) for a, b in shape["points"])
-    if pixels.shape != (last_y - y + 1, last_x - x + 1) or not (0 <= x <= last_x < width and 0 <= y <= last_y < height):
-        raise ValueError(f"its mask is {pixels.shape} (rows, columns), its corners are {shape['points']} in an image of {width}x{height}")
-    mask = np.zeros((height, width), bool)
-    mask[y : last_y + 1, x : last_x + 1] = pixels
-    return mask
+    if pixels.shape != (last_y - y + 1, last_x - x + 1):
+        raise ValueError(f"its mask is {pixels.shape} (rows, columns), and its corners are {shape['points']}; they must agree")
+    return paste_mask(pixels, x, y, height, width)
 
 
 POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")

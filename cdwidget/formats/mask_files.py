@@ -19,10 +19,12 @@ from PIL import Image, ImageSequence
 
 from cdwidget.formats.image_files import open_image
 
-MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg", ".webp"}
+ARRAY_SUFFIX = ".npy"
+MASK_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg", ".webp", ARRAY_SUFFIX}
 LOSSY_SUFFIXES = {".jpg", ".jpeg", ".webp"}  # Compression changes the values, so these files cannot hold ids.
 MAX_LOSSY_DIFFERENCE = 16  # Difference of the channels of a gray pixel after lossy compression.
 IGNORE_VALUE, FOREGROUND_VALUE = 128, 255  # Values in binary masks.
+MIN_PROBABILITY = 0.5  # Of a pixel of the object, in a mask of fractions.
 VOID_VALUE = 255  # Value in label maps of 8 bit.
 MAX_SOFT_AREA = 0.05  # Uniform areas of other values, as a fraction of the foreground, that compression leaves in a soft mask.
 
@@ -43,7 +45,12 @@ def read_mask_values(path: Path) -> np.ndarray:
 
 
 def read_mask_pages(path: Path) -> list[np.ndarray]:
-    """Read all pages of a mask file as `read_mask_values` does."""
+    """Read all pages of a mask file as `read_mask_values` does; a NumPy file may be a stack, (N, H, W)."""
+    if path.suffix.lower() == ARRAY_SUFFIX:
+        array = np.load(path, allow_pickle=False)
+        if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
+            raise ValueError(f"{path} is an array {array.dtype} {array.shape}; masks are (H, W) or (N, H, W) numbers")
+        return [_one_channel(page, path) for page in (array if array.ndim == 3 else [array])]
     with open_image(path) as file:
         try:
             pages = [np.asarray(page) for page in _pages(file)]
@@ -65,14 +72,18 @@ def _one_channel(pixels: np.ndarray, path: Path) -> np.ndarray:
         if difference > (MAX_LOSSY_DIFFERENCE if path.suffix.lower() in LOSSY_SUFFIXES else 0):
             raise ValueError(f"{path} has {channels} channels that differ; a mask has one (gray or palette)")
         gray = colors[:, :, 0]
+        if channels in (2, 4) and not gray.any() and not pixels[:, :, -1].all():
+            return pixels[:, :, -1]  # A black object on a transparent background.
         if channels in (2, 4):
             gray = ((gray.astype(np.uint16) * pixels[:, :, -1] + 127) // 255).astype(np.uint8)
         return gray
     if pixels.dtype.kind == "f":
         whole = pixels.astype(np.int32)
-        if (whole != pixels).any():
-            raise ValueError(f"{path} has fractions; a mask has whole numbers")
-        return whole
+        if not (whole != pixels).any():
+            return whole
+        if pixels.min() < 0 or pixels.max() > 1:
+            raise ValueError(f"{path} has fractions; a mask has whole numbers, or probabilities from 0 to 1")
+        return (pixels >= MIN_PROBABILITY).astype(np.uint8) * np.uint8(FOREGROUND_VALUE)
     return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
 
 

@@ -8,7 +8,7 @@ from typing import Any, Mapping, NamedTuple, Sequence, Union
 import numpy as np
 
 from cdwidget.formats.ade20k import ADE20K_COLORS, ADE20K_LABELS
-from cdwidget.formats.mask_files import LOSSY_SUFFIXES, object_ids, read_mask_values
+from cdwidget.formats.mask_files import ARRAY_SUFFIX, LOSSY_SUFFIXES, object_ids, read_mask_values
 from cdwidget.formats.voc_files import Color, is_indexed, read_colors
 from cdwidget.registry import lookup
 
@@ -91,7 +91,8 @@ def read_class_map(file: Path, palette: Palette | None) -> dict[str, np.ndarray]
         The mask, bool (H, W), of each label; None for a gray file without a palette.
     """
     chosen = None if palette is None else class_colors(palette)
-    found = None if file.suffix.lower() in LOSSY_SUFFIXES else read_colors(file)
+    has_colors = file.suffix.lower() not in {*LOSSY_SUFFIXES, ARRAY_SUFFIX}
+    found = read_colors(file) if has_colors else None
     is_gray = found is None or all(red == green == blue for red, green, blue in found[1])
     if chosen is None and (is_gray or is_indexed(file)):
         return None

@@ -12,6 +12,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from cdwidget.formats.annotations import whole
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.coco import Crowd
 from cdwidget.formats.dataset import Dataset, Problems, naming
@@ -62,10 +63,11 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
             segments = []
             for segment in annotation["segments_info"]:
                 with problems.skipping(path, record["file_name"], segment.get("id", "")):
-                    if segment["category_id"] not in labels or type(segment["id"]) is not int:
-                        raise ValueError(f"it is of category {segment['category_id']}, which the file does not have")
-                    segments.append(segment)
-            load = partial(_load, path.with_suffix("") / str(annotation["file_name"]), segments, labels)
+                    numbers = {key: whole(segment[key], key) for key in ("id", "category_id")}
+                    if numbers["category_id"] not in labels:
+                        raise ValueError(f"it is of category {numbers['category_id']}, which the file does not have")
+                    segments.append({**segment, **numbers})
+            load = partial(_load, _map_file(path, str(annotation["file_name"])), segments, labels)
             items.append(Item(image, LazyInstances(len(segments), load, problems), {FORMAT: record}))
     finder.warn_missing()
     kept = {key: value for key, value in content.items() if key not in ("images", "annotations")}
@@ -142,6 +144,12 @@ def _content(path: Path, problems: Problems) -> Mapping[str, Any]:
     return lists
 
 
+def _map_file(path: Path, name: str) -> Path:
+    """Return the file of an image's segments; some files have the name of the photo in its place."""
+    file = path.with_suffix("") / name
+    return file if file.is_file() else file.with_suffix(".png")
+
+
 def _load(
     file: Path, segments: Sequence[Mapping[str, Any]], labels: Mapping[int, str], indices: Iterable[int]
 ) -> Iterator[Instance]:  # fmt: skip
@@ -154,7 +162,11 @@ def _load(
         segment = segments[index]
         kind = Crowd if segment.get("iscrowd") else Instance
         extra = {name: value for name, value in segment.items() if name not in SEGMENT_FIELDS}
-        yield kind(ids == segment["id"], labels[segment["category_id"]], segment["id"], extra={FORMAT: extra} if extra else {})
+        mask = ids == segment["id"]
+        with naming(file, annotation=segment["id"]):
+            if not mask.any():
+                raise ValueError("no pixel has its id")
+        yield kind(mask, labels[segment["category_id"]], segment["id"], extra={FORMAT: extra} if extra else {})
 
 
 def _draw(item: Item, height: int, width: int, classes: ClassIds) -> tuple[np.ndarray, list[dict[str, Any]]]:

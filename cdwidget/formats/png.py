@@ -39,6 +39,8 @@ from cdwidget.items import Instance, Item
 
 TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and id.
 LAYOUT_HINT = "the folder needs images/ and masks/ with a folder of PNG files per image, or one file per image"
+IMAGE_FOLDERS = ("images", "imgs", "image", "img")
+MASK_FOLDERS = ("masks", "mask", "labels", "gt", "annotations")
 NOTE_FIELDS = ("label", "id", "attributes", "score", "track_id")
 MAX_LABEL_CHARS = 40  # Characters of the label in a file name.
 MAX_LISTED_NAMES = 5  # Values or names in an error message.
@@ -60,10 +62,22 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     Raises:
         FileNotFoundError: If a folder is missing.
     """
-    masks = path / "masks"
+    masks, images = _folder(path, MASK_FOLDERS, MASK_SUFFIXES), images or _folder(path, IMAGE_FOLDERS, IMAGE_SUFFIXES)
+    parts = [part for part in sorted(images.iterdir()) if part.is_dir() and (masks / part.name).is_dir()] if images.is_dir() else []
+    if parts and not any(part.suffix.lower() in IMAGE_SUFFIXES for part in images.iterdir()):  # A split: a folder for each part in both.
+        items = [item for part in parts for item in _read_masks(part, masks / part.name, problems)]
+        return Dataset(items, class_numbers(problems.palette))
     if masks.is_dir() and any(part.is_dir() for part in masks.iterdir()):
-        return Dataset(read_layers(masks, images or path / "images", _decode, problems))
-    return Dataset(_read_masks(images or path / "images", masks, problems), class_numbers(problems.palette))
+        return Dataset(read_layers(masks, images, _decode, problems))
+    return Dataset(_read_masks(images, masks, problems), class_numbers(problems.palette))
+
+
+def _folder(path: Path, names: Sequence[str], suffixes: set[str]) -> Path:
+    """Return the first folder with one of these names that holds such a file; the one with the first name by default."""
+    if (path / names[0]).is_dir():
+        return path / names[0]
+    folders = (path / name for name in names if (path / name).is_dir())
+    return next((folder for folder in folders if any(file.suffix.lower() in suffixes for file in folder.iterdir())), path / names[0])
 
 
 def _read_masks(images_folder: Path, masks_folder: Path, problems: Problems) -> list[Item]:
@@ -154,8 +168,8 @@ def _load_classes(file: Path, image: Path, labels: Sequence[str], palette: Palet
 
 
 def matches(path: Path) -> bool:
-    """Return whether a folder holds `masks/` and images."""
-    return (path / "masks").is_dir()
+    """Return whether a folder holds `masks/`, or folders of images and of masks with other usual names."""
+    return _folder(path, MASK_FOLDERS, MASK_SUFFIXES).is_dir() and _folder(path, IMAGE_FOLDERS, IMAGE_SUFFIXES).is_dir()
 
 
 def write(

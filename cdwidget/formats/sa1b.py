@@ -58,7 +58,10 @@ def matches(path: Path) -> bool:
     """Return whether a file, or a file of a folder, looks like SA-1B's."""
     files = [path] if path.is_file() else sorted(path.glob("*.json"))[:MAX_EXAMINED_FILES]
     texts = (peek(file) for file in files if file.suffix.lower() == ".json")
-    return any('"annotations"' in text and IMAGE_OBJECT.search(text) is not None for text in texts)
+    return any(
+        '"annotations"' in text and IMAGE_OBJECT.search(text) is not None or text.lstrip().startswith("[") and '"stability_score"' in text
+        for text in texts
+    )
 
 
 def write(items: Sequence[Item], path: Path) -> Path:
@@ -87,6 +90,9 @@ def write(items: Sequence[Item], path: Path) -> Path:
 
 def _item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     content = read_json(file, problems.limits)
+    if _is_mask_list(content):
+        height, width = content[0]["segmentation"]["size"]
+        content = {"image": {"file_name": file.stem, "height": height, "width": width}, "annotations": content}
     image = content.get("image") if isinstance(content, Mapping) else None
     if not isinstance(image, Mapping) or not isinstance(content.get("annotations"), list):
         raise ValueError(f"{file} is not a SA-1B file; it needs an image and a list of annotations")
@@ -101,6 +107,13 @@ def _item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
             records.append(_record(str(own_name), annotation, taken))
     others = {key: value for key, value in content.items() if key not in ("image", "annotations")}
     return item_of(FORMAT, file, finder.find(name), records, size, problems, {**image, **({"others": others} if others else {})})
+
+
+def _is_mask_list(content: Any) -> bool:
+    """Return whether it is the list that Segment Anything's mask generator returns, with masks as run lengths."""
+    first = content[0] if isinstance(content, list) and content else None
+    segmentation = first.get("segmentation") if isinstance(first, Mapping) and "stability_score" in first else None
+    return isinstance(segmentation, Mapping) and isinstance(segmentation.get("size"), list) and len(segmentation["size"]) == 2
 
 
 def _record(name: str, annotation: Any, taken: set[int]) -> FileAnnotation:

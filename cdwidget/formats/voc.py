@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from cdwidget.formats import voc_boxes
 from cdwidget.formats.class_ids import ClassIds, Labels
 from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, copy_image, image_size, unique_stems
@@ -36,13 +37,14 @@ from cdwidget.formats.voc_files import (
 )
 from cdwidget.items import Instance, Item
 
-IMAGES, CLASSES, OBJECTS = "JPEGImages", "SegmentationClass", "SegmentationObject"
+IMAGES, CLASSES, OBJECTS = voc_boxes.IMAGES, "SegmentationClass", "SegmentationObject"
 IMAGE_SET = Path("ImageSets") / "Segmentation" / "default.txt"
 
 
 def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """Read a VOC folder, also as CVAT ("Segmentation mask"), Datumaro and labelme2voc write it.
 
+    Without `SegmentationClass/`, the objects of `Annotations/` are read, with their masks in `SegmentationObject/` or as rectangles.
     Files may have the class ids or the colors of `labelmap.txt`. Without it, the classes are the lines of `class_names.txt`, or the 20 of
     VOC. An object has the class of most of its pixels. Without `SegmentationObject/`, all pixels of a class are one instance.
 
@@ -60,6 +62,8 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """
     classes = read_classes(path)
     class_files = _first_files(path, CLASSES)
+    if not class_files and voc_boxes.box_files(path):
+        return voc_boxes.read(path, images, _first_files(path, OBJECTS), problems)
     if not class_files:
         raise FileNotFoundError(f"there is no PNG file in {path / CLASSES}; a VOC folder holds {IMAGES}/, {CLASSES}/ and {OBJECTS}/")
     object_files = _first_files(path, OBJECTS)
@@ -97,8 +101,8 @@ def _first_files(path: Path, name: str) -> dict[str, Path]:
 
 
 def matches(path: Path) -> bool:
-    """Return whether a folder holds class masks in VOC's layout."""
-    return (path / CLASSES).is_dir()
+    """Return whether a folder holds class masks in VOC's layout, or its boxes."""
+    return (path / CLASSES).is_dir() or voc_boxes.matches(path)
 
 
 def write(items: Sequence[Item], path: Path, labels: Labels = (), border: int = 0) -> Path:

@@ -29,11 +29,13 @@ from cdwidget.formats.yolo_layout import (
     DATA_FILE,
     Layout,
     data_file,
+    has_labels_beside_images,
     ids_by_label,
     keypoint_values,
     read_labels,
     read_layout,
     read_pose,
+    report_unpaired,
 )
 from cdwidget.items import Instance, Item
 from cdwidget.polygons import fill, parts
@@ -66,6 +68,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     if layout.keypoint_values:
         message = "it is a pose data set: its boxes are instances, and its keypoints are kept for writing while no mask is changed"
         problems.add(message, file=layout.file)
+    report_unpaired(layout, problems)
     items = []
     for image, file in layout.pairs.items():
         rows: list[_Row] = []
@@ -77,7 +80,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
 
 def matches(path: Path) -> bool:
     """Return whether a path is a `data.yaml`, or a folder with one or with label files."""
-    return data_file(path) is not None or any((path / "labels").rglob("*.txt"))
+    return data_file(path) is not None or any((path / "labels").rglob("*.txt")) or has_labels_beside_images(path)
 
 
 def write(items: Sequence[Item], path: Path, labels: Labels = (), scores: bool = False) -> Path:
@@ -215,18 +218,24 @@ class _Row(NamedTuple):
 
 def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> list[_Row]:
     rows = []
+    numbers = {label: number for number, label in layout.labels.items() if not label.isdecimal()}  # Some scripts write the class's name.
     for line, text in enumerate(read_text(file).splitlines() if file.is_file() else [], 1):
-        words = text.split()
+        words = [word.rstrip(",") for word in text.split()]
+        words = words[0].split(",") if len(words) == 1 else words
         if words:
             with problems.skipping(file, image.name, f"in line {line}"):
-                number = _class_number(words[0])
-                points, score, track_id, count = _parse_values(words[1:], layout.keypoint_values)
+                number = numbers[words[0]] if words[0] in numbers else _class_number(words[0])
+                keypoints = layout.keypoint_values or _unnamed_keypoints(words[1:])
+                points, score, track_id, count = _parse_values(words[1:], keypoints)
                 label = layout.labels.get(number, f"class_{number}")
                 if layout.labels and number not in layout.labels:
                     known = ", ".join(map(str, sorted(layout.labels)))
                     message = f"there is no class {number}, {layout.file.name} has {known}; it is called {label!r}"
                     problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
-                has_keypoints = layout.keypoint_values and count == BOX_VALUES + layout.keypoint_values
+                has_keypoints = keypoints and count == BOX_VALUES + keypoints
+                if has_keypoints and not layout.keypoint_values:
+                    message = f"it has keypoints, and {layout.file.name} has no kpt_shape; only its box is read"
+                    problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
                 kept = {POSE_VALUES if has_keypoints else VALUES: " ".join(words[1 : 1 + count])}
                 rows.append(_Row(line, label, points, score, track_id, kept))
     return rows
@@ -237,6 +246,13 @@ def _class_number(word: str) -> int:
     if not (number >= 0 and number.is_integer()):
         raise ValueError(f"there is no class {word}; classes are numbered from 0")
     return int(number)
+
+
+def _unnamed_keypoints(words: Sequence[str]) -> int:
+    """Return how many numbers follow a box if they are keypoints x, y, visibility; a visibility of 2 shows this, else 0."""
+    keypoints = words[BOX_VALUES:]
+    visibilities = {float(word) for word in keypoints[2::3]}
+    return len(keypoints) if len(keypoints) % 3 == 0 and 2 in visibilities <= {0, 1, 2} else 0
 
 
 def _parse_values(words: Sequence[str], keypoints: int) -> tuple[np.ndarray, float | None, int | None, int]:
@@ -270,5 +286,7 @@ def _load(image: Path, file: Path, rows: Sequence[_Row], indices: Iterable[int])
         with naming(file, image.name, f"in line {row.line}"):
             height, width = image_size(image)
             mask = fill([row.points * (width, height)], height, width)
+            if not mask.any():
+                raise ValueError(f"it has no pixel in the image of {width}x{height} pixels")
         extra = {FORMAT: {**row.kept, DIGEST: mask_digest(mask)}}
         yield Instance(mask, row.label, score=row.score, track_id=row.track_id, extra=extra)

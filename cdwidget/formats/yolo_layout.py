@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any, Mapping
@@ -12,7 +14,7 @@ import yaml
 
 from cdwidget.formats.dataset import Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES
-from cdwidget.formats.io import by_stem, read_text
+from cdwidget.formats.io import by_stem, peek, read_text
 
 DATA_FILE = "data.yaml"
 DATA_FILES = (DATA_FILE, "data.yml", "dataset.yaml")
@@ -22,6 +24,9 @@ READ_SPLITS = ("train", "val", "valid", "validation", "test")  # Also the names 
 MAX_UNNAMED_CLASSES = 10_000  # A larger `nc` is a mistake.
 POSE_KEYS = ("kpt_shape", "flip_idx", "kpt_names")
 MAX_YAML_DEPTH = 50
+LABEL_FOLDERS = ("labels", "Labels", "LABELS")
+MAX_EXAMINED_FILES = 20
+IS_NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?,?")
 BOX_VALUES = 4  # Center, width and height of a box.
 
 
@@ -119,6 +124,8 @@ def _read_content(path: Path) -> Mapping[str, Any]:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("names"), str):
+        return {**content, "names": _names_in(content["names"], path)}
     count = content.get("nc") if isinstance(content, dict) else None
     if type(count) is int and 0 < count <= MAX_UNNAMED_CLASSES and content.get("names") is None:
         return {**content, "names": [f"class_{number}" for number in range(count)]}
@@ -127,9 +134,18 @@ def _read_content(path: Path) -> Mapping[str, Any]:
     return {**content, "names": yaml.load(text, yaml.BaseLoader)["names"]}  # All text: YAML takes the names yes and no for bools.
 
 
+def _names_in(text: str, path: Path) -> list[str]:
+    """Return the class names in a text in the place of a list: those of the file that it names, or the list that it is itself."""
+    file = path.parent / text
+    names = list(_class_lines(file).values()) if os.path.isfile(file) else yaml.load(text, yaml.BaseLoader)
+    return names if isinstance(names, list) else [names]
+
+
 def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
     names = content["names"]
     labels: dict[int, str] = {}
+    if isinstance(names, dict) and all(str(number).isdecimal() for number in names.values()):
+        names = {number: label for label, number in names.items()} if not all(str(key).isdecimal() for key in names) else names
     for number, label in enumerate(names) if isinstance(names, list) else names.items():
         if not str(number).isdecimal():
             raise ValueError(f"{path} needs a number from 0 for every class; its names are {names}")
@@ -141,9 +157,12 @@ def _class_list(folder: Path) -> tuple[Path, dict[int, str]]:
     """Return the file with a class per line and its labels, or the folder and none."""
     for name in CLASS_FILES:
         if (folder / name).is_file():
-            lines = read_text(folder / name).splitlines()
-            return folder / name, {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+            return folder / name, _class_lines(folder / name)
     return folder, {}
+
+
+def _class_lines(file: Path) -> dict[int, str]:
+    return {number: line.strip() for number, line in enumerate(read_text(file).splitlines()) if line.strip()}
 
 
 # ---- images and label files ------------------------------------------------------------------------------------------
@@ -231,6 +250,40 @@ def _images_in(entry: Path) -> list[Path]:
 def label_file(image: Path) -> Path:
     """Return an image's label file: the last folder `images` in its path becomes `labels`."""
     folders = list(image.parent.parts)
-    if "images" in folders:
-        folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
-    return Path(os.path.join(*folders, f"{image.stem}.txt")) if folders else Path(f"{image.stem}.txt")
+    at = max((index for index, name in enumerate(folders) if name.lower() == "images"), default=None)
+    found = []
+    for name in LABEL_FOLDERS:
+        folder = Path(*(folders if at is None else [*folders[:at], name, *folders[at + 1 :]]))
+        found += [folder / f"{image.stem}{suffix}" for suffix in (".txt", ".TXT")]
+    return next((file for file in found if os.path.isfile(file)), found[0])
+
+
+def report_unpaired(layout: Layout, problems: Problems) -> None:
+    """Report label files without an image, and a data set without label files."""
+    files = {file for file in layout.pairs.values() if os.path.isfile(file)}
+    if not files:
+        image, file = next(iter(layout.pairs.items()))
+        problems.add(f"none of its {len(layout.pairs)} images has a label file; the one of {image.name} would be {file}", file=layout.file)
+    folders: dict[Path, set[str]] = {}  # The stems of the images that belong to a folder of label files.
+    for folder, images in {(file.parent, image.parent) for image, file in layout.pairs.items()}:
+        files_there = images.iterdir() if images.is_dir() else ()
+        folders.setdefault(folder, set()).update(path.stem for path in files_there if path.suffix.lower() in IMAGE_SUFFIXES)
+    for folder, stems in folders.items():
+        labels = sorted(folder.glob("*.[tT][xX][tT]"), key=by_stem)
+        alone = [file for file in labels if file.stem not in stems and file not in files and _is_label_file(file)]
+        if alone:
+            message = f"{len(alone)} of its label files have no image, such as {alone[0].name}"
+            problems.add(message, file=folder, advice="add the images, or name their folder: images=...")
+
+
+def has_labels_beside_images(folder: Path) -> bool:
+    """Return whether one of the first label files in a folder, or in the folders in it, lies beside its image, as Darknet has them."""
+    files = (file for pattern in ("*.txt", "*/*.txt") for file in folder.glob(pattern))
+    labels = (file for file in islice(files, MAX_EXAMINED_FILES) if _is_label_file(file))
+    return any(os.path.isfile(file.with_suffix(suffix)) for file in labels for suffix in IMAGE_SUFFIXES)
+
+
+def _is_label_file(file: Path) -> bool:
+    """Return whether the first line of a file has a class and the numbers of a box or a polygon."""
+    words = next((line for line in peek(file).splitlines() if line.strip()), "").split()
+    return len(words) > BOX_VALUES and all(IS_NUMBER.fullmatch(word) for word in words)
