@@ -66,7 +66,7 @@ test-python: chromium
 
 # All attacks for about half an hour on two cores, and a table of them at the end: random ones for TORTURE_S seconds of each kind,
 # interrupts at every bytecode, and 10,000 damaged files for each reader.
-TORTURE_S ?= 60
+TORTURE_S ?= 90
 torture: .venv/.installed
 	OMP_NUM_THREADS=1 CDWIDGET_TORTURE=$(TORTURE_S) $(BIN)/python -m pytest tests/torture tests/test_catalogue_storage.py --timeout=3600 \
 		--numprocesses=2 --dist=worksteal $(if $(wildcard /dev/shm/.),--basetemp=/dev/shm/cdwidget-torture) \

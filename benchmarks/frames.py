@@ -1,6 +1,6 @@
 """Compare the frames of two versions of cdwidget: milliseconds of script in each frame while one paints and zooms on 12 megapixels.
 
-Each version has a JupyterLab and a page of its own, and they take turns, so that a busy machine slows both down alike.
+Each version has a notebook, a kernel and a page of its own, and they take turns, so that a busy machine slows both down alike.
 
 git worktree add ../older COMMIT  # and build its bundle: make env there, or npm ci && npm run build in its js/
 python benchmarks/frames.py ../older
@@ -9,7 +9,6 @@ python benchmarks/frames.py ../older
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from statistics import median
@@ -29,12 +28,6 @@ ROUNDS = 10
 VIEWPORT = {"width": 1280, "height": 900}
 
 
-def lab_of(root: Path, folder: Path) -> Lab:
-    """Start a JupyterLab whose kernels import the version in a folder."""
-    os.environ["PYTHONPATH"] = str(root)
-    return Lab(folder)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("older", type=Path, help="the root of a checkout of the older version, with its bundle built")
@@ -43,24 +36,22 @@ def main() -> None:
     roots = {"older": options.older.resolve(), "this": THIS}
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
-        labs = {name: lab_of(root, Path(folder) / name) for name, root in roots.items()}
+        lab = Lab(Path(folder))
         try:
-            pointers = {name: open_timed(lab, browser.new_context(viewport=VIEWPORT).new_page()) for name, lab in labs.items()}
-            for name, pointer in pointers.items():
-                assert pointer.widget.notebook.value("cdwidget.__file__").startswith(str(roots[name])), name
+            pages = {name: browser.new_context(viewport=VIEWPORT).new_page() for name in roots}
+            pointers = {name: open_timed(lab, pages[name], f"{name}.ipynb", root) for name, root in roots.items()}
             for gesture in (paint, zoom):
                 times: dict[str, list[list[float]]] = {name: [] for name in roots}
                 for number in range(options.rounds):
                     for name in sorted(roots, reverse=number % 2 == 1):
-                        pointers[name].page.bring_to_front()
+                        pages[name].bring_to_front()
                         times[name].append(gesture(pointers[name]))
                 for statistic in (median, percentile_95):
                     older, this = (median(map(statistic, times[name])) for name in ("older", "this"))
                     print(f"{gesture.__name__:6} {statistic.__name__:14} {older:6.2f} → {this:6.2f} ms ({this / older:.2f} times)")
         finally:
-            for lab in labs.values():
-                lab.stop_kernels()
-                lab.close()
+            lab.stop_kernels()
+            lab.close()
             browser.close()
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Page
 
 from support.jupyterlab import Lab
 from support.pointer import Pointer
 
+ROOT = Path(__file__).parents[2]
 CELL = """
+import sys
+sys.path.insert(0, {root!r})
 import cdwidget, cv2, numpy as np, skimage.data
 from cdwidget.predictor import Prediction
 
@@ -17,6 +22,7 @@ class Silent:
 
 image = cv2.resize(skimage.data.astronaut(), (4000, 3000), interpolation=cv2.INTER_CUBIC)
 mask = cv2.resize(np.random.default_rng(1).random((15, 20)), (4000, 3000), interpolation=cv2.INTER_CUBIC) > 0.45
+assert cdwidget.__file__.startswith({root!r})
 w = cdwidget.Annotator(image, Silent(), mask=mask)
 w
 """
@@ -46,10 +52,10 @@ FRAME_TIMER_SCRIPT = """
 """
 
 
-def open_timed(lab: Lab, page: Page) -> Pointer:
-    """Open a notebook with the annotator, whose frames are timed."""
+def open_timed(lab: Lab, page: Page, name: str = "speed.ipynb", root: Path = ROOT) -> Pointer:
+    """Open a notebook with the annotator of the version of cdwidget in a folder; its frames are timed."""
     page.add_init_script(FRAME_TIMER_SCRIPT)
-    return Pointer.open(lab, page, "speed.ipynb", CELL)
+    return Pointer.open(lab, page, name, CELL.replace("{root!r}", repr(str(root))))
 
 
 def paint(pointer: Pointer) -> list[float]:

@@ -15,7 +15,8 @@ from typing import Any
 from support import attack_counts
 
 CONTEXT = multiprocessing.get_context("forkserver")  # Its processes start from one without threads, in a few milliseconds.
-CONTEXT.set_forkserver_preload(["cdwidget.catalogue", "cdwidget.formats", "cdwidget.session", "pytest"])
+LIBRARIES = ["pymatting", "pytest", "skimage.segmentation.slic_superpixels"]  # Tools import them at their first use, which takes seconds.
+CONTEXT.set_forkserver_preload(["cdwidget.catalogue", "cdwidget.formats", "cdwidget.session", *LIBRARIES])
 MAX_KILL_DELAY_S = 0.005  # after the newest acknowledged step
 
 
