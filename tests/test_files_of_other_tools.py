@@ -137,7 +137,6 @@ def test_bytes_that_are_no_text_are_one_problem(tmp_path: Path) -> None:
         coco({"file_name": "a"}),
         coco({"id": "0001"}),
         coco(category_id=1.0, image_id="01"),
-        coco(segmentation=FLAT_CORNERS),
         coco(segmentation=CORNERS),
         coco(segmentation=[[CORNERS]]),
         coco(segmentation=[[{"x": x, "y": y} for x, y in CORNERS]]),

@@ -105,6 +105,7 @@ def write(folder: Path, annotation: object, height: int = 2, width: int = 3, **c
         ({"segmentation": [[1, 2, 3, 4]]}, "annotation 5: it has neither"),
         ({"segmentation": [[1, 2, 3]]}, "annotation 5: it has a polygon that is not a list of at least three points"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "annotation 5: it has a polygon"),
+        ({"segmentation": [1, 2, 3, 4, 5, 6]}, "annotation 5: it has a polygon"),
         ({"segmentation": [[[[[[[1, 2]]]]]]]}, "annotation 5: it has a polygon"),
         ({"segmentation": [[1, 2], [1, 2, 3, 4, 5, 6, 7]]}, "annotation 5: it has a polygon"),
         ({"segmentation": "x"}, "annotation 5: it has str for a segmentation"),

@@ -14,7 +14,7 @@ MAX_DEPTH = 3  # Of lists of polygons of points.
 def usable_segmentation(record: Any) -> Any:
     """Return the segmentation of an annotation as flat polygons of at least three points or as run lengths, or else its box as a polygon.
 
-    The usual deviations of scripts are put right: a polygon without a list around it, points as pairs or as objects, numbers as text, run
+    The usual deviations of scripts are put right: points as pairs or as objects, numbers as text, run
     lengths in a list, and the text of a list or of Python's bytes in the place of run lengths.
     """
     segmentation = record.get("segmentation") if isinstance(record, dict) else None
@@ -32,6 +32,8 @@ def _repaired(segmentation: list[Any]) -> Any:
     """Return a list of flat polygons, without those of fewer than three points, or the run lengths in the list."""
     if len(segmentation) == 1 and isinstance(segmentation[0], dict) and "counts" in segmentation[0]:
         return _usable_runs(segmentation[0])
+    if not isinstance(segmentation[0], (list, dict)):  # One polygon in the place of a list of them is reported, as other readers refuse it.
+        return segmentation
     polygons = list(_flat_polygons(segmentation))
     return [polygon for polygon in polygons if not isinstance(polygon, list) or len(polygon) not in (0, 2, 4)]
 
