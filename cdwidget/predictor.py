@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol, Sequence
+from typing import NamedTuple, Protocol, Sequence
 
 import numpy as np
 
@@ -157,12 +158,56 @@ class Tokens:
     """The encoder's features of one view, before any prompt.
 
     Attributes:
-        features: float32 (rows, columns, C).
+        features: The coarsest level, float32 (rows, columns, C).
         box: The part of the image that the view shows, (x0, y0, x1, y1).
+        finer: The other levels, the finest first, float32 (rows, columns, C) each.
     """
 
     features: np.ndarray
     box: tuple[int, int, int, int]
+    finer: Sequence[np.ndarray] = ()
+
+
+class Template(NamedTuple):
+    """An example object as its tokens show it, to find others like it.
+
+    Attributes:
+        levels: Tokens of each level in the object and the ring around it, float32 (C, n, n).
+        width: Width of the object's box in image pixels.
+        height: Height of the box in image pixels.
+    """
+
+    levels: Sequence[np.ndarray]
+    width: float
+    height: float
+
+
+class Match(NamedTuple):
+    """An object like an example.
+
+    Attributes:
+        box: Its box (x0, y0, x1, y1) in image pixels; it may extend beyond the view.
+        probability: Probability that such an object is there, in [0, 1].
+    """
+
+    box: tuple[float, float, float, float]
+    probability: float
+
+
+class MatchingTokens(Tokens, ABC):
+    """Tokens of a view that can be compared with those of examples."""
+
+    @abstractmethod
+    def template(self, box: tuple[float, float, float, float]) -> Template:
+        """Return the template of an object of the view.
+
+        Args:
+            box: Its box (x0, y0, x1, y1) in image pixels.
+        """
+
+    @abstractmethod
+    def matches(self, templates: Sequence[Template]) -> list[Match]:
+        """Return the objects of the view that are like one of several examples; several matches may show the same object."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,11 @@ import pytest
 from skimage import data
 
 from cdwidget.examples import ExamplePredictor, Proposal, find_similar, proposal_origin
+from cdwidget.examples.affinity import example_sources, similarity, token_weights
 from cdwidget.examples.proposals import is_duplicate
-from cdwidget.examples.search import tiles
+from cdwidget.examples.search import tile_around, tiles
 from cdwidget.items import Instance
-from cdwidget.masks import Patch
+from cdwidget.masks import Patch, bbox
 from cdwidget.model import CDNetPredictor, load_predictor
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Click
@@ -66,11 +67,15 @@ def test_a_rejection_lowers_what_is_like_it_without_another_prediction(
 
 
 def test_the_origin_of_a_coin_is_the_coin_of_the_example(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:
-    examples = ExamplePredictor(predictor)
-    examples.add(COINS, coins[0])
     itself = Proposal(Patch.of(coins[0]), coins[0].shape, 1.0, CENTERS[0], np.zeros(1))
     foreground = proposal_origin(predictor, COINS, coins[0], itself).foreground
-    assert foreground.sum() == pytest.approx(examples._examples[0].tile_similarity, rel=1e-4)
+    predictor.set_image(COINS)
+    height, width = coins[0].shape
+    center = predictor.tokens((0, 0, width, height)).features.mean((0, 1))
+    x0, y0, x1, y1 = box = bbox(coins[0])
+    tokens = predictor.tokens(tile_around(box, height, width, max(x1 - x0, y1 - y0)))
+    similar = similarity(tokens, center, example_sources(tokens, center, coins[0], ~coins[0]))
+    assert foreground.sum() == pytest.approx(np.average(similar.ravel(), weights=token_weights(coins[0], tokens)), rel=1e-4)
     assert not foreground[:, foreground.shape[1] // 3 :].any(), "the example is in the left third"
 
 

@@ -1,4 +1,4 @@
-"""`cdwidget train`, `round`, `export-onnx`, `train-quality`, `fit-scores` and `score-quality`."""
+"""`cdwidget train`, `round`, `export-onnx`, `train-quality`, `train-matcher`, `fit-scores` and `score-quality`."""
 
 from __future__ import annotations
 
@@ -104,6 +104,15 @@ def train_quality(
     check_out(out)
     recipe = replace(QUALITY_RECIPE, steps=steps or QUALITY_RECIPE.steps, first=first)
     echo(checked("--data", train_quality_model, data, out, recipe, start_from, device))
+
+
+def train_matcher(data: Data, out: WeightsOut, steps: Steps = None) -> None:
+    """Train the matcher, which finds objects like examples, on training sets with several objects of a class in an image."""
+    from cdwidget.train.matching import MATCHER_RECIPE
+    from cdwidget.train.matching import train_matcher as run
+
+    check_out(out)
+    echo(checked("--data", run, data, out, replace(MATCHER_RECIPE, steps=steps or MATCHER_RECIPE.steps)))
 
 
 def fit_scores(

@@ -63,8 +63,8 @@ def proposal_origin(
 ) -> ProposalOrigin:
     """Return the tokens of an example that a proposal came from.
 
-    These are the affinities of the proposal's tokens to those of this one example, in tiles like those of the search. The search also
-    compares the tokens of the whole images, and all other examples.
+    These are the affinities of the proposal's tokens to those of this one example, in tiles like those of the search. The search
+    compares more levels of the encoder, and all examples.
 
     Args:
         predictor: A CDNet, such as `cdwidget.load_predictor` returns. Its image is not changed.

@@ -1,4 +1,4 @@
-"""Candidates for objects like the examples: peaks of the similarity become clicks, and each click a mask."""
+"""Candidates for objects like the examples: each match of the examples' tokens becomes a box and a click, and these a mask."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from typing import Iterator, NamedTuple, Protocol, Sequence
 import cv2
 import numpy as np
 
-from cdwidget.examples.affinity import Sources, example_sources, join_sources, normalized_tokens, similarity, token_weights
-from cdwidget.examples.shape import Peak, Shape
-from cdwidget.masks import Bbox, Patch, bbox, crop
-from cdwidget.masks import iou as mask_iou
-from cdwidget.predictor import Tokens, ViewMasks
+from cdwidget.examples.affinity import normalized_tokens, token_weights
+from cdwidget.examples.boxes import Box, box_iou, fractions, without_overlaps
+from cdwidget.examples.shape import Shape
+from cdwidget.masks import Bbox, Patch, bbox
+from cdwidget.predictor import Match, MatchingTokens, Template, Tokens, ViewMasks
+from cdwidget.prompts import Box as BoxPrompt
 from cdwidget.prompts import Click, Prompt
 
-VIEW_OBJECTS = 6  # A tile is about this many objects wide.
+VIEW_OBJECTS = 20  # A view that is more than about this many objects wide is divided into tiles.
 MAX_TILES = 2  # along each side of the image
 TILE_STEP = 0.8  # distance of neighboring tiles relative to their side
-MAP_SIDE = 128  # cells of a tile's similarity map along each side
-MIN_PEAK = 0.3  # similarity in a tile, relative to the example's own similarity
-MIN_CONTRAST = 0.2  # contrast of a peak
+MASK_SIDE = 128  # cells of a tile's masks along each side
 CLICK_BATCH = 8
-MAX_TILE_CLICKS = 30
+MAX_TILE_MATCHES = 60
 WINDOW_OBJECTS = 4.0  # side of the window in which an object is predicted, relative to the object's
 MIN_WINDOW = 0.375  # relative to the tile
-MIN_AREA, MAX_AREA = 1 / 6, 6.0  # area of a candidate relative to the example's area
+MIN_DOUBT = 1e-6  # probability that a match is wrong
 MASK_WEIGHT = 0.5  # coverage from which a token belongs to a mask, relative to the mask's best covered token
 
 
@@ -36,8 +35,8 @@ class TokenPredictor(Protocol):
     def set_image(self, image: np.ndarray) -> None:
         """Set the image, uint8 (H, W, 3) RGB."""
 
-    def tokens(self, box: Bbox) -> Tokens:
-        """Return the encoder's coarsest features of a view."""
+    def tokens(self, box: Bbox) -> MatchingTokens:
+        """Return the encoder's features of a view."""
 
     def predict_each(
         self, box: Bbox, prompts: Sequence[Sequence[Prompt]], priors: Sequence[np.ndarray] = (), window: float = 1.0
@@ -47,22 +46,16 @@ class TokenPredictor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One example object: its tokens in the whole image and in a tile, and its size.
+    """One example object.
 
     Attributes:
-        whole: Sources in the view of the whole image.
-        tile: Sources in the tile that shows the object.
-        whole_similarity: Mean similarity of the example's own tokens in the whole image, by which others are divided.
-        tile_similarity: The same in the tile.
-        descriptor: Mean normalized token of the object in the tile, float32 (C,).
+        template: Its tokens, in the tile that shows it whole.
+        descriptor: Mean normalized token of the object, float32 (C,).
         area: Number of pixels.
-        shape: Its shape and size.
+        shape: Its shape.
     """
 
-    whole: Sources
-    tile: Sources
-    whole_similarity: float
-    tile_similarity: float
+    template: Template
     descriptor: np.ndarray
     area: int
     shape: Shape
@@ -72,27 +65,17 @@ class Evidence(NamedTuple):
     """What speaks for a candidate, each higher for a better one.
 
     Attributes:
-        similarity: Mean similarity of its pixels to the examples, in [0, 1].
-        contrast: The same less the similarity of the ring around the mask.
-        peak: Contrast of the peak.
-        stability: Mean IoU with the other masks that the same prompts gave.
-        area: Less the absolute logarithm of its area relative to the nearest example's.
-        aspect: The same of its aspect ratio.
+        match: Logit of the probability that such an object is there.
         iou: IoU that CDNet expects.
     """
 
-    similarity: float
-    contrast: float
-    peak: float
-    stability: float
-    area: float
-    aspect: float
+    match: float
     iou: float
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A mask that a click in a similar place gave.
+    """The mask of a match.
 
     Attributes:
         patch: The mask.
@@ -110,20 +93,11 @@ class Candidate:
 def describe(predictor: TokenPredictor, mask: np.ndarray) -> Example:
     """Return an example object of the predictor's image from its mask, bool (H, W), not empty."""
     height, width = mask.shape
-    shape = Shape.of(mask)
-    whole = predictor.tokens((0, 0, width, height))
-    center = whole.features.mean((0, 1))
-    tile = predictor.tokens(tile_around(bbox(mask), height, width, max(shape.width, shape.height)))
-    in_whole, in_tile = (example_sources(view, center, mask, ~mask) for view in (whole, tile))
-    return Example(
-        in_whole,
-        in_tile,
-        _mean_similarity(whole, center, in_whole, mask),
-        _mean_similarity(tile, center, in_tile, mask),
-        _descriptor(normalized_tokens(tile, center), token_weights(mask, tile)),
-        int(np.count_nonzero(mask)),
-        shape,
-    )
+    x0, y0, x1, y1 = box = bbox(mask)
+    center = predictor.tokens((0, 0, width, height)).features.mean((0, 1))
+    tile = predictor.tokens(tile_around(box, height, width, max(x1 - x0, y1 - y0)))
+    descriptor = _descriptor(normalized_tokens(tile, center), token_weights(mask, tile))
+    return Example(tile.template(box), descriptor, int(np.count_nonzero(mask)), Shape.of(mask))
 
 
 def tiles(height: int, width: int, object_side: float) -> list[Bbox]:
@@ -140,116 +114,100 @@ def tile_around(box: Bbox, height: int, width: int, object_side: float) -> Bbox:
 
 
 def find_candidates(predictor: TokenPredictor, size: tuple[int, int], examples: Sequence[Example], known: np.ndarray) -> list[Candidate]:
-    """Return masks that may show objects like the examples, all alternatives of each click.
+    """Return masks that may show objects like the examples.
 
     Args:
         predictor: The predictor; its image is searched.
         size: Height and width of the image in pixels.
         examples: The examples, of this or other images.
-        known: Pixels of labeled objects of this kind, bool (H, W); they are not clicked.
+        known: Pixels of labeled objects of this kind, bool (H, W); they are not searched.
     """
     height, width = size
-    whole = predictor.tokens((0, 0, width, height))
-    center = whole.features.mean((0, 1))
-    own = [float(np.mean([getattr(one, name) for one in examples])) for name in ("whole_similarity", "tile_similarity")]
-    whole_map = _resize(similarity(whole, center, join_sources([one.whole for one in examples])) / own[0], width, height)
-    tile_sources = join_sources([one.tile for one in examples])
+    center = predictor.tokens((0, 0, width, height)).features.mean((0, 1))
+    templates = [one.template for one in examples]
+    boxes = tiles(height, width, float(np.exp(np.mean([np.log(max(one.width, one.height)) for one in templates]))))
     shape = Shape.mean([one.shape for one in examples])
-    boxes = tiles(height, width, max(shape.width, shape.height))
     found: list[Candidate] = []
     for box in boxes:
-        if float(crop(whole_map, box).max()) < MIN_PEAK:
-            continue
         tokens = predictor.tokens(box)
-        tile_map = similarity(tokens, center, tile_sources) / own[1]
-        context = _resize(crop(whole_map, box), *tokens.features.shape[1::-1])
-        values = _resize(np.clip((tile_map + context) / 2, 0, 1), MAP_SIDE, MAP_SIDE)
-        search = _TileSearch(predictor, tokens, center, values, shape, examples, size)
-        peaks = [peak for peak in shape.peaks(values, box, MIN_CONTRAST) if _best_tile(peak, box, boxes) == box]
-        found += search.run(peaks, known)
+        matches = [one for one in tokens.matches(templates) if _best_tile(one.box, boxes) == box]
+        matches = without_overlaps(sorted(matches, key=lambda one: -one.probability))
+        found += _TileSearch(predictor, tokens, center, shape, size).run(matches, known)
     return found
 
 
 class _TileSearch:
-    """The search in one tile.
+    """The masks of matches in one tile.
 
     Args:
         predictor: The predictor.
         tokens: The tokens of the tile.
         center: The mean token of the whole image, float32 (C,).
-        similarity: Similarity to the examples in the tile, float32 (MAP_SIDE, MAP_SIDE).
         shape: The mean shape of the examples.
-        examples: The examples.
         size: Height and width of the image in pixels.
     """
 
     def __init__(
-        self, predictor: TokenPredictor, tokens: Tokens, center: np.ndarray, similarity: np.ndarray, shape: Shape,
-        examples: Sequence[Example], size: tuple[int, int],
+        self, predictor: TokenPredictor, tokens: Tokens, center: np.ndarray, shape: Shape, size: tuple[int, int]
     ) -> None:  # fmt: skip
-        self._predictor, self._tokens, self._map, self._shape, self._size = predictor, tokens, similarity, shape, size
-        self._areas = [one.area for one in examples]
-        self._aspects = [one.shape.width / one.shape.height for one in examples]
+        self._predictor, self._tokens, self._shape, self._size = predictor, tokens, shape, size
         self._units = normalized_tokens(tokens, center)
 
-    def run(self, peaks: list[Peak], known: np.ndarray) -> list[Candidate]:
-        """Predict the objects at peaks, the best first, except where an object is known or was just found."""
-        covered, found = known.copy(), []
-        prompts = [(peak, self._click(peak)) for peak in peaks[:MAX_TILE_CLICKS]]
-        while prompts := [(peak, click) for peak, click in prompts if not covered[click.pixel]]:
-            for candidates in self._predict(prompts[:CLICK_BATCH]):
-                found += candidates
-                if candidates:
-                    max(candidates, key=lambda one: one.evidence.iou * one.evidence.similarity).patch.add_to(covered)
-            prompts = prompts[CLICK_BATCH:]
-        return found
+    def run(self, matches: Sequence[Match], known: np.ndarray) -> list[Candidate]:
+        """Return the mask of each match, except of those on known objects; the shape of the examples is the prior."""
+        clicks = [(match, self._click(match)) for match in matches[:MAX_TILE_MATCHES]]
+        unknown = [(match, click) for match, click in clicks if not known[click.pixel]]
+        found = (
+            self._candidate(match, click, probs, ious)
+            for start in range(0, len(unknown), CLICK_BATCH)
+            for match, click, probs, ious in self._predict(unknown[start : start + CLICK_BATCH])
+        )
+        return [one for one in found if one is not None]
 
-    def _click(self, peak: Peak) -> Click:
-        """Return a click on the core of the shape at a peak."""
+    def _click(self, match: Match) -> Click:
+        """Return a click on the core of the shape in the box of a match."""
         x0, y0, x1, y1 = self._tokens.box
+        left, top, right, bottom = match.box
         core_x, core_y = self._shape.core
-        x = x0 + (peak.x + (core_x - 0.5) * peak.width) * (x1 - x0)
-        y = y0 + (peak.y + (core_y - 0.5) * peak.height) * (y1 - y0)
+        x, y = left + core_x * (right - left), top + core_y * (bottom - top)
         return Click(min(max(x, x0), x1 - 0.5), min(max(y, y0), y1 - 0.5))
 
-    def _predict(self, prompts: Sequence[tuple[Peak, Click]]) -> Iterator[list[Candidate]]:
-        """Yield the candidates of each peak; the shape of the examples is the prior."""
-        priors = [self._shape.at(peak, MAP_SIDE) for peak, _ in prompts]
-        window = max(MIN_WINDOW, WINDOW_OBJECTS * max(max(peak.width, peak.height) for peak, _ in prompts))
-        masks = self._predictor.predict_each(self._tokens.box, [[click] for _, click in prompts], priors, window)
-        for (peak, click), probs, ious in zip(prompts, masks.probs, masks.iou):
-            probs = np.stack([_resize(prob, MAP_SIDE, MAP_SIDE) for prob in probs])
-            answers = zip(probs, ious.tolist(), _stabilities(probs > 0.5))
-            yield [one for prob, iou, stability in answers if (one := self._candidate(prob, iou, stability, peak, click))]
+    def _predict(self, prompts: Sequence[tuple[Match, Click]]) -> Iterator[tuple[Match, Click, np.ndarray, np.ndarray]]:
+        """Yield each match and click with the probabilities (N, MASK_SIDE, MASK_SIDE) and expected IoUs (N,) of its masks."""
+        boxes = [fractions(match.box, self._tokens.box) for match, _ in prompts]
+        window = max(MIN_WINDOW, WINDOW_OBJECTS * max(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes))
+        priors = [self._shape.at(box, MASK_SIDE) for box in boxes]
+        masks = self._predictor.predict_each(self._tokens.box, [self._prompts(*one) for one in prompts], priors, window)
+        for (match, click), probs, ious in zip(prompts, masks.probs, masks.iou):
+            yield match, click, np.stack([_resize(prob, MASK_SIDE, MASK_SIDE) for prob in probs]), ious
 
-    def _candidate(self, prob: np.ndarray, iou: float, stability: float, peak: Peak, click: Click) -> Candidate | None:
-        """Return the connected part of a predicted mask at the click; None if its size is another one or the tile cuts it."""
+    def _prompts(self, match: Match, click: Click) -> list[Prompt]:
+        """Return the click and the box of a match."""
+        height, width = self._size
+        x0, y0, x1, y1 = match.box
+        return [click, BoxPrompt(max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))]
+
+    def _candidate(self, match: Match, click: Click, probs: np.ndarray, ious: np.ndarray) -> Candidate | None:
+        """Return the best of the masks of a match; None if none shows the clicked pixel, or the tile cuts it."""
         x0, y0, x1, y1 = self._tokens.box
         x, y = (click.x - x0) / (x1 - x0), (click.y - y0) / (y1 - y0)
-        small = _part_at(prob > 0.5, x, y)
-        area = np.count_nonzero(small) / small.size * (x1 - x0) * (y1 - y0)
-        if not MIN_AREA * min(self._areas) <= area <= MAX_AREA * max(self._areas) or self._is_cut(small):
+        parts = [_part_at(prob > 0.5, x, y) for prob in probs]
+        inside = fractions(match.box, self._tokens.box)
+        agreements = [box_iou(fractions(bbox(part), (0, 0, MASK_SIDE, MASK_SIDE)), inside) for part in parts]
+        best = int(np.argmax(ious * agreements))
+        small = parts[best]
+        if not small.any() or self._is_cut(small):
             return None
         near = cv2.dilate(small.view(np.uint8), np.ones((3, 3))) > 0
-        full = _part_at(_resize(np.where(near, prob, 0), x1 - x0, y1 - y0) > 0.5, x, y)
+        full = _part_at(_resize(np.where(near, probs[best], 0), x1 - x0, y1 - y0) > 0.5, x, y)
         if not full.any():
             return None
         coverage = _resize(small.astype(np.float32), *self._tokens.features.shape[1::-1]).ravel()
         weights = np.where(coverage >= MASK_WEIGHT * coverage.max(), coverage, 0)
         left, top, right, bottom = bbox(full)
         patch = Patch((x0 + left, y0 + top, x0 + right, y0 + bottom), np.packbits(full[top:bottom, left:right]).tobytes())
-        width, height = right - left, bottom - top
-        ring = _ring(small)
-        similar = float(self._map[small].mean())
-        evidence = Evidence(
-            similarity=similar,
-            contrast=similar - float(self._map[ring].mean()) if ring.any() else 0,
-            peak=peak.contrast,
-            stability=stability,
-            area=-min(abs(log(area / one)) for one in self._areas),
-            aspect=-min(abs(log(width / height / one)) for one in self._aspects),
-            iou=iou,
-        )
+        logit = log(match.probability / max(1 - match.probability, MIN_DOUBT))
+        evidence = Evidence(logit, float(ious[best]))
         return Candidate(patch, (click.x, click.y), _descriptor(self._units, weights), evidence)
 
     def _is_cut(self, mask: np.ndarray) -> bool:
@@ -259,22 +217,10 @@ class _TileSearch:
         return any(is_inside and border.any() for border, is_inside in borders)
 
 
-def _best_tile(peak: Peak, box: Bbox, boxes: Sequence[Bbox]) -> Bbox:
-    """Return the tile whose border is farthest from a peak of the tile `box`."""
-    x, y = round(box[0] + peak.x * (box[2] - box[0])), round(box[1] + peak.y * (box[3] - box[1]))
-    return max(boxes, key=lambda one: _margin(one, (x, y, x, y)))
-
-
-def _stabilities(masks: np.ndarray) -> list[float]:
-    """Return the mean IoU of each mask, bool (N, h, w), with the others."""
-    return [float(np.mean([mask_iou(one, other) for other in masks if other is not one] or [1.0])) for one in masks]
-
-
-def _ring(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels around a mask, in a ring about as wide as a quarter of its side."""
-    radius = max(2, round(np.sqrt(np.count_nonzero(mask)) / 4))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
-    return (cv2.dilate(mask.view(np.uint8), kernel) > 0) & ~mask
+def _best_tile(box: Box, tiles: Sequence[Bbox]) -> Bbox:
+    """Return the tile whose border is farthest from the center of a box."""
+    x, y = round((box[0] + box[2]) / 2), round((box[1] + box[3]) / 2)
+    return max(tiles, key=lambda one: _margin(one, (x, y, x, y)))
 
 
 def _part_at(mask: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -289,11 +235,6 @@ def _descriptor(units: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weighted mean of normalized tokens (N, C), of length 1."""
     total = weights @ units
     return total / max(float(np.linalg.norm(total)), 1e-6)
-
-
-def _mean_similarity(tokens: Tokens, center: np.ndarray, sources: Sources, mask: np.ndarray) -> float:
-    weights = token_weights(mask, tokens)
-    return max(float(weights @ similarity(tokens, center, sources).ravel()) / max(float(weights.sum()), 1e-6), 1e-3)
 
 
 def _resize(values: np.ndarray, width: int, height: int) -> np.ndarray:

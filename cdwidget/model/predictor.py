@@ -15,11 +15,12 @@ from cdwidget.model import pdm
 from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.focus import FOCUS, Focus, focus_box
 from cdwidget.model.granularity import granularity_view
+from cdwidget.model.matching import CDNetTokens
 from cdwidget.model.prompt_maps import prompt_maps
 from cdwidget.model.quantization import cast_weights, mixed_precision
 from cdwidget.model.view import PDM_CELL_PX, LazyMasks, View, ViewCache, crop_around_object, resize_to_square
 from cdwidget.model.windows import predict_windows
-from cdwidget.predictor import GRANULARITIES, Factors, FocusFactors, Prediction, Tokens, ViewMasks
+from cdwidget.predictor import GRANULARITIES, Factors, FocusFactors, Prediction, ViewMasks
 from cdwidget.prompts import Prompt, check_prompt
 
 MIN_IMAGE_SIDE_PX = 16
@@ -177,8 +178,8 @@ class CDNetPredictor:
         return F.normalize(torch.cat([F.normalize(part, dim=0) for part in parts]), dim=0).cpu().numpy()
 
     @torch.inference_mode()
-    def tokens(self, box: Bbox) -> Tokens:
-        """Return the encoder's coarsest features of a view of the current image.
+    def tokens(self, box: Bbox) -> CDNetTokens:
+        """Return the encoder's features of a view of the current image.
 
         The view stays in the cache, so that a prediction in it need not encode it again.
 
@@ -191,7 +192,8 @@ class CDNetPredictor:
         if self._views.image is None:
             raise ValueError("there is no image yet; call set_image first")
         self._check_late_fusion()
-        return Tokens(self._views.view(box).encoded[-1][0].float().permute(1, 2, 0).cpu().numpy(), box)
+        *finer, features = (level[0].float().permute(1, 2, 0).cpu().numpy() for level in self._views.view(box).encoded)
+        return CDNetTokens(features, box, finer)
 
     @torch.inference_mode()
     def predict_each(

@@ -41,19 +41,24 @@ class DatasetSettings:
     Attributes:
         segmentation: Sampling options for training CDNet.
         quality: Sampling weights for training the quality model.
+        matching: Sampling weights for training the matcher.
         class_maps: Sets whose label maps hold classes; in all others, the values only number the objects.
+        sorted_maps: Sets whose label maps number the objects class by class, and those of a class from top to bottom.
     """
 
     segmentation: dict[str, SetOptions]
     quality: dict[str, float]
+    matching: dict[str, float]
     class_maps: tuple[str, ...]
+    sorted_maps: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path = DATASETS_FILE) -> DatasetSettings:
-        """Read settings from a JSON file with the keys "segmentation", "quality" and "class_maps"."""
+        """Read settings from a JSON file with the names of the attributes as keys."""
         content = json.loads(path.read_text())
         segmentation = {name: SetOptions(**options) for name, options in content["segmentation"].items()}
-        return cls(segmentation, content["quality"], tuple(content["class_maps"]))
+        maps = (tuple(content[name]) for name in ("class_maps", "sorted_maps"))
+        return cls(segmentation, content["quality"], content["matching"], *maps)
 
 
 @dataclass(frozen=True)

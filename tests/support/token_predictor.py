@@ -7,7 +7,8 @@ from typing import Any, Sequence
 import numpy as np
 
 from cdwidget.masks import Bbox
-from cdwidget.predictor import Prediction, Tokens, ViewMasks
+from cdwidget.model.matching import CDNetTokens
+from cdwidget.predictor import Prediction, ViewMasks
 from cdwidget.prompts import Click, Prompt
 
 CELL_PX = 4  # side of a token
@@ -28,10 +29,11 @@ class BrightPredictor:
         mask = self._region(prompts[-1])
         return Prediction(mask, mask.astype(np.float32))
 
-    def tokens(self, box: Bbox) -> Tokens:
+    def tokens(self, box: Bbox) -> CDNetTokens:
         x0, y0, x1, y1 = box
-        values = self.image[y0:y1:CELL_PX, x0:x1:CELL_PX, 0].astype(np.float32) / 255
-        return Tokens(np.stack([values, 1 - values], -1), box)
+        levels = [self.image[y0:y1:step, x0:x1:step, 0].astype(np.float32) / 255 for step in (1, 2, CELL_PX)]
+        *finer, features = (np.stack([values, 1 - values], -1) for values in levels)
+        return CDNetTokens(features, box, finer)
 
     def predict_each(self, box: Bbox, prompts: Sequence[Sequence[Prompt]], priors: Any = (), window: float = 1.0) -> ViewMasks:
         x0, y0, x1, y1 = box
