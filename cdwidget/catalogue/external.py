@@ -74,7 +74,10 @@ class ImageAccess:
         return folder in self._roots or folder in self._remembered or self._is_inside(folder)
 
     def _is_inside(self, folder: str) -> bool:
-        real = os.path.realpath(folder)
+        try:
+            real = os.path.realpath(folder)
+        except ValueError:  # A null character: no file has such a name.
+            return False
         return real == self._folder or real.startswith(self._folder.rstrip("/") + "/")
 
 
