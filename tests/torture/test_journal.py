@@ -30,6 +30,7 @@ from support.processes import run_in_process
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, RandomPredictor, any_action, snapshot
 
 SAVED = Path(__file__).parents[1] / "data" / "saved_sessions"
+MAX_OPCODES = 20_000  # An action must have fewer, so that all of them are interrupted.
 
 
 def opened(path: Path, predictor: Any = None, image: np.ndarray = IMAGE, **options: Any) -> Session:
@@ -84,7 +85,7 @@ class InterruptAt:
 def test_an_interrupt_anywhere_never_parts_session_and_journal(tmp_path: Path, kind: str) -> None:
     trace = sys.gettrace()
     interrupted = 0
-    for number in range(1, 4000, 1 if IS_LONG else 101):
+    for number in range(1, MAX_OPCODES, 1 if IS_LONG else 101):
         path = tmp_path / f"{number}.jsonl"
         session = opened(path)
         draw(session, 3)
@@ -112,6 +113,8 @@ def test_an_interrupt_anywhere_never_parts_session_and_journal(tmp_path: Path, k
         while again.undo():
             undone += 1
         assert undone >= 4
+    else:
+        raise AssertionError("the call has more opcodes")
     assert interrupted > 10
 
 
