@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 THIS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(THIS / "tests"))
@@ -26,6 +26,7 @@ from support.prerequisites import find_browser  # noqa: E402
 
 ROUNDS = 10
 VIEWPORT = {"width": 1280, "height": 900}
+TIMEOUT_MS = 120_000  # A busy machine opens 12 MP in half a minute.
 
 
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     roots = {"older": options.older.resolve(), "this": THIS}
+    expect.set_options(timeout=TIMEOUT_MS)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
         lab = Lab(Path(folder))

@@ -287,6 +287,10 @@ def test_one_damaged_row_does_not_cost_the_others(catalogue: Catalogue) -> None:
     catalogue.database.write(lambda connection: connection.execute("DROP TABLE scores"))
     with pytest.raises(ValueError, match=r"labels.db is not a catalogue, or is damaged \(no such table: scores\)"):
         catalogue.scores(1)
+    catalogue.database.write(lambda connection: connection.execute("ALTER TABLE instances RENAME COLUMN position TO p"))
+    for read in (catalogue.item, catalogue.session):
+        with pytest.raises(ValueError, match=r"labels.db is not a catalogue, or is damaged \(no such column: .*position\)"):
+            read(1)
 
 
 def test_a_file_of_an_unknown_schema_format_is_named(catalogue: Catalogue) -> None:

@@ -116,7 +116,7 @@ class Database:
 
         Idle connections are reused, because opening one takes 3 ms.
         """
-        with self._turn:
+        with self._explained_errors(), self._turn:
             own = self._own_connection()
             if own is not None:
                 yield own
@@ -138,7 +138,7 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Any]:
         """Return all rows of a query."""
-        with self._explained_errors(), self.connection() as connection:
+        with self.connection() as connection:
             try:
                 return retry_while_locked(lambda: connection.execute(sql, parameters).fetchall())
             except sqlite3.OperationalError as error:
