@@ -61,7 +61,7 @@ test-js: js/node_modules/.installed
 TIMED := tests/ui/test_click.py tests/ui/test_inspector_view.py $(wildcard tests/ui/test_*_speed.py)
 test-python: chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/hosts --numprocesses=auto --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
-	$(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(filter-out $(TIMED),$(wildcard tests/ui/test_*.py)) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
 	$(BIN)/python -m pytest $(TIMED) $(PYTEST_ARGS)
 
 # All attacks for about half an hour on two cores, and a table of them at the end: random ones for TORTURE_S seconds of each kind,

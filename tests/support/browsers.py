@@ -9,6 +9,9 @@ from playwright.sync_api import Browser, Playwright
 
 from support.prerequisites import find_browser
 
+# Requests to other machines fail. Routes that abort them would cost a round trip to Python for every file, and turn the cache off.
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
 
 def launch(playwright: Playwright, name: str, downloads: Path) -> Browser:
     """Start a browser; without it, the tests end.
@@ -23,4 +26,4 @@ def launch(playwright: Playwright, name: str, downloads: Path) -> Browser:
         pytest.exit(f"These tests need {name}. Run `make {name}` to install it.", returncode=pytest.ExitCode.USAGE_ERROR)
     if name == "firefox":  # The channel stands for an unchanged Firefox; without it, Playwright needs its own build.
         return playwright.firefox.launch(channel="moz-firefox", executable_path=path, downloads_path=downloads)
-    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"], downloads_path=downloads)
+    return playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS, downloads_path=downloads)

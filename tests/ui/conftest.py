@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, WebError, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebError, sync_playwright
 
 from support.browsers import launch
 from support.jupyterlab import Lab
@@ -40,11 +40,9 @@ def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
     outside: list[str] = []
     errors: list[str] = []
 
-    def check(route: Route, request: Request) -> None:
-        if request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "blob:", "data:")):
-            return route.continue_()
-        outside.append(request.url)
-        return route.abort()
+    def check(request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1", "blob:", "data:")):
+            outside.append(request.url)
 
     def record_error(problem: WebError) -> None:
         errors.append(problem.error.stack or problem.error.message)
@@ -53,7 +51,7 @@ def local_page(lab: Lab, browser: Browser) -> Iterator[Page]:
         if message.type == "error" and BUNDLE_PREFIX in f"{message.location['url']} {message.text}":
             errors.append(message.text)
 
-    context.route("**/*", check)
+    context.on("request", check)
     context.on("weberror", record_error)
     context.on("console", record_message)
     page = context.new_page()

@@ -45,8 +45,8 @@ def test_lasso(pointer: Pointer, capsys: pytest.CaptureFixture[str]) -> None:
     pointer.click((1200, 800))
     sent_before = len(pointer.messages)
     since = time.monotonic()
-    for number in range(120):
-        pointer.move(1200 + 4 * number, 800 + 5 * number)
+    for number in range(60):
+        pointer.move(1200 + 8 * number, 800 + 10 * number)
         page.wait_for_timeout(10)
     seconds, previews = time.monotonic() - since, len(pointer.messages) - sent_before
     w.wait_until_ready()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from support.jupyterlab import SCREENSHOTS, Lab, Notebook
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_click.ipynb"
-CLICKS = 30
+CLICKS = 20
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ GLIDE_SCRIPT = """(element, [step, frames]) => new Promise((done) => {
     };
     requestAnimationFrame(tick);
 })"""
-STEP, FRAMES = 80, 300  # Pixels per frame, and frames: ten screens per second for five seconds.
+STEP, FRAMES = 80, 120  # Pixels per frame, and frames: ten screens per second for two seconds.
 EMPTY_ELEMENT_SCRIPT = """() => {  // An empty element of the same size gives the limit of the machine.
     const yardstick = document.createElement("div"), inside = document.createElement("div");
     yardstick.id = "yardstick";

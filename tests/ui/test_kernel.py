@@ -19,7 +19,12 @@ import time
 while True:
     time.sleep(20)
 """
-SLOW_CELL = "import time; time.sleep(15)"
+WAITING_CELL = """
+import time
+from pathlib import Path
+while not Path("go.txt").exists():
+    time.sleep(0.1)
+"""
 
 
 def test_errors_are_shown_and_a_restart_is_detected(lab: Lab, page: Page) -> None:
@@ -91,7 +96,7 @@ def without_subshells(lab: Lab) -> Iterator[None]:
 
 
 def test_without_subshells_clicks_wait_for_the_cell(lab: Lab, without_subshells: None, page: Page) -> None:
-    notebook = Notebook.open(lab, page, "waiting.ipynb", [CELL, SLOW_CELL])
+    notebook = Notebook.open(lab, page, "waiting.ipynb", [CELL, WAITING_CELL])
     notebook.run(0)
     w = notebook.widget()
     places = [w.position(x + 0.5, y + 0.5) for x, y in [(300, 230), (100, 100), (500, 50)]]
@@ -101,6 +106,7 @@ def test_without_subshells_clicks_wait_for_the_cell(lab: Lab, without_subshells:
         w.stage.click(position=place)
     trouble = w.root.locator(".cdw-notice")
     expect(trouble).to_contain_text("busy", timeout=30_000)
+    (lab.notebooks / "go.txt").touch()
     w.wait_until_ready()
     expect(trouble).to_be_hidden()
     assert w.value("[[int(c.x), int(c.y)] for c in {0}.session.clicks]") == [[300, 230], [100, 100], [500, 50]]
