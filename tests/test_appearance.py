@@ -19,6 +19,7 @@ from support.scripted_predictor import OracleQualityModel
 
 SIDE = 96
 ROWS, COLUMNS = np.ogrid[:SIDE, :SIDE]
+COUNT = 2 * (MIN_CLASS_INSTANCES + 2) + 2  # Images; each of them is encoded, which takes most of the time.
 DISK = (COLUMNS - 48) ** 2 + (ROWS - 48) ** 2 <= 30**2
 SQUARE = (abs(COLUMNS - 48) < 28) & (abs(ROWS - 48) < 28)
 
@@ -53,7 +54,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
     """Two textures in turn, each with its class; the 5th has the other class's label, and the last image is missing."""
     stone, cup = brick()[..., None].repeat(3, 2), coffee()
     items = []
-    for number in range(2 * 24 + 2):
+    for number in range(COUNT):
         top = 4 * number
         picture = np.full((SIDE, SIDE, 3), 90, np.uint8)
         texture, mask, label = (
@@ -70,7 +71,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 def test_a_wrong_label_ranks_first_and_the_reason_names_the_right_one(catalogue: Catalogue) -> None:
     report = cdwidget.run(cdwidget.Score(["appearance"], model=None, quality=True), catalogue, progress=False)
-    assert [problem.item for problem in report.failed] == [2 * 24 + 2]
+    assert [problem.item for problem in report.failed] == [COUNT]
     rows = catalogue.query(of="instances", order_by="-appearance", limit=3)
     assert rows[0].item == 5 and catalogue.scores(5)[0].value > 0.5
     assert catalogue.scores(5)[0].reason.startswith("Looks like 'cup' rather than 'stone' (")
