@@ -160,7 +160,7 @@ _TINY_CONFIG = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # On 
 
 # cdnet-tiny trains encoder and head and needs a GPU: one minute there is three hours on two CPU cores.
 # cdnet-tiny-head trains the head alone, also on a CPU, because the frozen encoder runs only once per view.
-# cdnet-tiny-128 does so for small views and with fewer channels: one core takes half a second per batch, for comparisons such as ablations.
+# cdnet-tiny-128 does so for small views and with fewer channels, for comparisons such as ablations.
 # cdnet-lite trains the head of cdnet-tiny after `cdwidget round` has quantized all weights to 3 and 4 bits. At 448 px, the attention
 # windows of TinyViT need no padding, which saves a third of the time.
 RECIPES: dict[str, Recipe] = {
