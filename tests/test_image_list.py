@@ -15,7 +15,7 @@ from cdwidget.images import read_image
 from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from cdwidget.widget import Annotator, image_list
+from cdwidget.widget.annotator import Annotator, image_list
 from support.annotator_page import AnnotatorPage
 from support.scripted_predictor import HEIGHT, IMAGE, LEFT_HALF, RIGHT_HALF, WIDTH, ScriptedPredictor
 from support.widget_page import wait_until

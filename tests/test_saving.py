@@ -21,7 +21,7 @@ from cdwidget.items import Instance, Item
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from cdwidget.tools import Brush
-from cdwidget.widget import Annotator, image_list
+from cdwidget.widget.annotator import Annotator, image_list
 from support.scripted_predictor import IMAGE, LEFT_HALF, RIGHT_HALF, ScriptedPredictor
 from support.widget_page import WidgetPage
 
