@@ -46,7 +46,7 @@ def test_a_size_that_the_image_does_not_have_is_one_problem(tmp_path: Path, name
     Image.new("RGB", (12, 10)).save(tmp_path / "a.png")
     (tmp_path / file).write_text(content(6, 5))
     with pytest.warns(UserWarning, match="the file says that it has 6x5 pixels, and it has 12x10; .* use the image that was annotated"):
-        (found,) = cdwidget.read(name, tmp_path / file)
+        (found,) = cdwidget.read(name, tmp_path / file, strict=True)  # It is read, so it is no error.
     assert np.array_equal(found.instances[0].mask, SQUARE)
 
 

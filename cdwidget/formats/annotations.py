@@ -122,7 +122,7 @@ def item_of(
         kept: Fields of the image to write back.
     """
     if size is not None:
-        size = size_of_annotations(size, read_header(image), partial(problems.add, file=file, image=Path(image).name))
+        size = size_of_annotations(size, read_header(image), partial(problems.note, file=file, image=Path(image).name))
     loader = FileAnnotationLoader(format, file, image, records, size, problems.limits)
     return Item(image, LazyInstances(len(records), loader, problems), {format: dict(kept)} if kept else {})
 

@@ -279,7 +279,7 @@ def _images(path: Path, content: Mapping[str, Any], finder: ImageFinder, problem
                 raise ValueError(f"the image {found[image_id].name} has the same id {image_id!r}; each image needs its own")
             file = finder.find(name)
             header = read_header(file)
-            height, width = size_of_annotations(_size(record, file), header, partial(problems.add, file=path, image=name))
+            height, width = size_of_annotations(_size(record, file), header, partial(problems.note, file=path, image=name))
             problems.limits.check("max_pixels", height * width, "the image")
             image = by_path.setdefault(str(file), ImageRecord(name, file, height, width, record, header))
             if os.path.normpath(image.name) != os.path.normpath(name):

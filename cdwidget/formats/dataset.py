@@ -129,10 +129,17 @@ class Problems(Sequence[ReadProblem]):
         """Report a whole file; raise ReadError if `strict`."""
         self.add(message, file=file)
 
+    def note(self, message: str, *, file: str | Path, image: object = "") -> None:
+        """Report an image that was read, but perhaps not as it was meant; `strict` does not raise."""
+        self._keep(ReadProblem(str(file), str(image), "", message))
+
     def report(self, problem: ReadProblem) -> None:
         """Report a problem; raise ReadError if `strict`."""
         if self.strict:
             raise ReadError(problem)
+        self._keep(problem)
+
+    def _keep(self, problem: ReadProblem) -> None:
         self.total += 1
         if len(self._kept) < MAX_KEPT_PROBLEMS:
             self._kept.append(problem)

@@ -160,7 +160,9 @@ def _read_item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise ValueError(f"{file} is not a LabelMe file; it needs a list of shapes")
     image = _find_image(file, content, finder)
-    height, width = size_of_annotations(_size(file, content, image), read_header(image), partial(problems.add, file=file, image=image.name))
+    height, width = size_of_annotations(
+        _size(file, content, image), read_header(image), partial(problems.note, file=file, image=image.name)
+    )
     problems.limits.check("max_pixels", height * width, "its image")
     orientation = stored_orientation((height, width), image)
     groups: dict[Any, list[Mapping[str, Any]]] = {}
