@@ -37,6 +37,7 @@ async function start() {
     );
   const steps = [...(storage?.steps ?? [])];
   worker.postMessage({ kind: "start", page, images, steps, network } satisfies ToWorker);
+  document.body.classList.toggle("cdw-fills-window", page.traits.height === null);
   const root = document.createElement("main");
   document.body.append(pageBar(document_, document.title), root);
   new AnnotatorView(document_, root, new AbortController().signal);
