@@ -16,9 +16,12 @@ export function pageBar(doc: ImageDocument, title: string): HTMLElement {
     if (!reply) return;
     const { annotations, images } = reply.result;
     const url = URL.createObjectURL(new Blob([JSON.stringify(reply.result)], { type: "application/json" }));
-    h("a", { href: url, download: `${title || "labels"}.json` }).click();
+    const name = `${title || "labels"}.json`;
+    h("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
-    setText(status, `${annotations.length} objects in ${images.length} images saved. Send this file back.`);
+    const labeled = new Set(annotations.map(({ image_id }) => image_id)).size;
+    const objects = `${annotations.length} ${annotations.length === 1 ? "object" : "objects"}`;
+    setText(status, `Saved ${objects} in ${labeled} of ${images.length} images. Send ${name} back.`);
   }
 
   async function load() {
