@@ -10,7 +10,7 @@ BUNDLE := cdwidget/static/annotator.js
 JS_SOURCES := $(shell find js/src -type f) $(wildcard js/*.json js/*.mjs js/*.ts)
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-python test-js test-hosts test-lowest chromium firefox torture lint format docs wheel env clean
+.PHONY: lab test test-python test-js test-hosts test-firefox test-lowest chromium firefox torture lint format docs wheel env clean
 .DEFAULT_GOAL := test
 
 env: .venv/.installed $(BUNDLE)
@@ -72,11 +72,13 @@ torture: .venv/.installed
 		--numprocesses=2 --dist=worksteal $(if $(wildcard /dev/shm/.),--basetemp=/dev/shm/cdwidget-torture) \
 		--override-ini=tmp_path_retention_policy=failed $(PYTEST_ARGS)
 
-# One scenario in each program that shows widgets, and the page without a kernel in Firefox. Not part of `make test`: it installs these
-# programs, and takes about ten minutes.
+# One scenario in each program that shows widgets. Not part of `make test`: it installs these programs, and takes about ten minutes.
 test-hosts: chromium firefox
 	@SKIP_JUPYTER_BUILDER=1 $(PIP) --editable '.[hosts]'
 	PYTHONPATH=tests $(BIN)/python -m pytest tests/hosts $(PYTEST_ARGS); status=$$?; $(BIN)/python tests/hosts/table.py; exit $$status
+
+# The page without a kernel in Firefox. Not part of `make test`: it installs Firefox.
+test-firefox: firefox
 	$(BIN)/python -m pytest tests/ui/test_offline_page_view.py --browser=firefox $(PYTEST_ARGS)
 
 # The Python tests with the lowest versions that pyproject.toml allows, in an environment of its own. Not part of `make test`.

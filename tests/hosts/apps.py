@@ -95,6 +95,32 @@ def _(mo, w):
 """
 
 
+IS_READY_IN_LAB = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+RUN_ALL_IN_LAB = """async () => {
+    const { sessionContext } = jupyterapp.shell.currentWidget;
+    await sessionContext.restartKernel();
+    await jupyterapp.commands.execute("notebook:run-all-cells");
+}"""
+IS_READY_IN_NBCLASSIC = "window.Jupyter?.notebook?.kernel?.widget_manager && Jupyter.notebook.kernel.is_connected()"
+RUN_ALL_IN_NBCLASSIC = "Jupyter.notebook.restart_kernel({ confirm: false }).then(() => Jupyter.notebook.execute_all_cells())"
+JUPYTER = "--no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token= --ServerApp.root_dir={folder}"
+
+
+@dataclass(frozen=True)
+class Notebooks:
+    """How a page of Jupyter opens and runs a notebook.
+
+    Args:
+        path: The address of the notebook on the server.
+        is_ready: JavaScript that is true once the kernel has started.
+        run: JavaScript that restarts the kernel and runs all cells.
+    """
+
+    path: str
+    is_ready: str
+    run: str
+
+
 @dataclass(frozen=True)
 class Host:
     """A program that shows widgets in a page.
@@ -103,11 +129,15 @@ class Host:
         title: Its name for readers.
         package: Its name on PyPI.
         command: Starts it; {port} and {folder} are filled in.
+        browser: The browser that opens its page, a key of `support.prerequisites.BROWSERS`.
+        notebooks: How to run a notebook; None if opening the page runs the program.
     """
 
     title: str
     package: str
     command: str
+    browser: str = "chromium"
+    notebooks: Notebooks | None = None
 
     def write(self, folder: Path) -> None:
         """Write the program into a folder."""
@@ -123,7 +153,23 @@ class Host:
         return [sys.executable, "-m", *(word.format(port=port, folder=folder) for word in self.command.split())]
 
 
+LAB = Notebooks("/lab/tree/app.ipynb?reset", IS_READY_IN_LAB, RUN_ALL_IN_LAB)
+LAB_COMMAND = f"jupyterlab {JUPYTER} --LabApp.expose_app_in_browser=True"
 HOSTS = {
+    "lab": Host("JupyterLab", "jupyterlab", LAB_COMMAND, notebooks=LAB),
+    "lab in firefox": Host("JupyterLab", "jupyterlab", LAB_COMMAND, "firefox", LAB),
+    "notebook": Host(
+        "Notebook",
+        "notebook",
+        f"notebook {JUPYTER} --JupyterNotebookApp.expose_app_in_browser=True",
+        notebooks=Notebooks("/notebooks/app.ipynb", IS_READY_IN_LAB, RUN_ALL_IN_LAB),
+    ),
+    "nbclassic": Host(
+        "nbclassic",
+        "nbclassic",
+        f"nbclassic {JUPYTER}",
+        notebooks=Notebooks("/nbclassic/notebooks/app.ipynb", IS_READY_IN_NBCLASSIC, RUN_ALL_IN_NBCLASSIC),
+    ),
     "voila": Host("Voila", "voila", "voila {folder}/app.ipynb --no-browser --port={port} --Voila.ip=127.0.0.1"),
     "solara": Host("Solara", "solara", "solara run {folder}/solara_app.py --production --no-open --host=127.0.0.1 --port={port}"),
     "shiny": Host("Shiny for Python", "shiny", "shiny run {folder}/shiny_app.py --host=127.0.0.1 --port={port}"),

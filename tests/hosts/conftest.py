@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
 
-from hosts.apps import HOSTS
+from hosts.apps import HOSTS, Notebooks
 from hosts.table import record
-from support.prerequisites import find_browser
+from support.browsers import launch
 
 STARTUP_TIMEOUT_S = 120
 REPLY_TIMEOUT_S = 120  # Enough for two busy cores.
+SHUTDOWN_TIMEOUT_S = 120  # A Jupyter server first stops its kernels.
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 expect.set_options(timeout=1000 * REPLY_TIMEOUT_S)
 
@@ -32,7 +33,8 @@ class OpenHost:
     name: str
     page: Page
     folder: Path
-    address: str
+    server: str
+    notebooks: Notebooks | None
 
     @property
     def annotator(self) -> Locator:
@@ -40,8 +42,13 @@ class OpenHost:
         return self.page.locator(".cdw[aria-label='Image annotator']").first
 
     def load(self) -> None:
-        """Open the page, also again."""
-        self.page.goto(self.address)
+        """Open the page, also again, and run its notebook if it has one."""
+        if self.notebooks is None:
+            self.page.goto(self.server)
+            return
+        self.page.goto(self.server + self.notebooks.path)
+        self.page.wait_for_function(self.notebooks.is_ready)
+        self.page.evaluate(self.notebooks.run)
 
     def wait_until_ready(self) -> None:
         """Wait until the annotator can be clicked."""
@@ -72,19 +79,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Keep the result of every test for the table."""
     host = item.callspec.params.get("open_host") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
     if host and (call.when == "call" or call.excinfo):
-        record(host, item.originalname, call.excinfo is None)
+        page = item.funcargs["open_host"].page if "open_host" in item.funcargs else None
+        record(host, browser_version(page) if page else "–", item.originalname, call.excinfo is None)
+
+
+def browser_version(page: Page) -> str:
+    """Return the name and version of the browser of a page, such as "Firefox 153.8"."""
+    browser = page.context.browser
+    assert browser
+    return f"{browser.browser_type.name.title()} {'.'.join(browser.version.split('.')[:2])}"
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+        yield playwright
 
 
 @pytest.fixture(scope="module", params=HOSTS)
-def open_host(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHost]:
+def open_host(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHost]:
     host = HOSTS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     host.write(folder)
@@ -106,17 +119,18 @@ def open_host(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory
     server = f"http://127.0.0.1:{port}"
     try:
         wait_for_server(server, process, folder / "log")
+        browser = launch(playwright, host.browser, folder)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(1000 * REPLY_TIMEOUT_S)
         page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
-        open_host = OpenHost(request.param, page, folder, server)
+        open_host = OpenHost(request.param, page, folder, server, host.notebooks)
         open_host.load()
         yield open_host
         page.screenshot(path=SCREENSHOTS / f"host-{request.param}.png")
-        page.close()
+        browser.close()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(SHUTDOWN_TIMEOUT_S)
 
 
 def wait_for_server(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -20,27 +20,29 @@ FEATURES = ("renders", "click", "keys", "hand tools", "gallery with editor", "in
 MARKS = {True: "yes", False: "**no**", None: "–"}
 
 
-def record(host: str, test: str, has_passed: bool) -> None:
-    """Keep the result of a test of a host, with the version of the host."""
+def record(host: str, browser: str, test: str, has_passed: bool) -> None:
+    """Keep the result of a test of a host, with the versions of the host and of its browser."""
     results = read_results()
     found = results.setdefault(host, {"features": {}})
-    found["version"] = version(HOSTS[host].package)
+    found["version"], found["browser"] = version(HOSTS[host].package), browser
     found["features"][test.removeprefix("test_").replace("_", " ")] = has_passed
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1))
 
 
 def read_results() -> dict[str, Any]:
-    """Return the results of all hosts: {host: {version, features: {feature: passed}}}."""
+    """Return the results of all hosts: {host: {version, browser, features: {feature: passed}}}."""
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the results as a Markdown table."""
-    rows = [("host", "version", *FEATURES), ("---",) * (len(FEATURES) + 2)]
+    rows = [("host", "browser", *FEATURES), ("---",) * (len(FEATURES) + 2)]
     for name, host in HOSTS.items():
-        found = results.get(name, {"version": "–", "features": {}})
-        rows.append((host.title, found["version"], *(MARKS[found["features"].get(feature)] for feature in FEATURES)))
+        found = results.get(name, {"version": "", "browser": "–", "features": {}})
+        rows.append(
+            (f"{host.title} {found['version']}", found["browser"], *(MARKS[found["features"].get(feature)] for feature in FEATURES))
+        )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
