@@ -40,9 +40,10 @@ from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
 from cdwidget.formats.io import peek, read_text, relative_name, write_files
+from cdwidget.formats.mask_files import paste_mask
 from cdwidget.items import Instance, Item
 from cdwidget.limits import Limits
-from cdwidget.masks import bbox, paste_mask
+from cdwidget.masks import bbox
 from cdwidget.polygons import parts
 
 FORMAT = "cvat"

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from cdwidget.formats.io import to_png, write_files
+from cdwidget.formats.mask_files import paste_mask
 from cdwidget.formats.orientation import turn_upright
-from cdwidget.masks import paste_mask
 from cdwidget.polygons import fill
 
 POINT_SHAPES = ("point", "points", "line", "linestrip")

@@ -161,3 +161,25 @@ def object_ids(values: np.ndarray) -> list[int]:
     """Return the sorted ids in a label map, without background and void."""
     ids: list[int] = np.unique(values[(values != 0) & ~void_pixels(values)]).tolist()
     return ids
+
+
+def paste_mask(part: np.ndarray, x: int, y: int, height: int, width: int) -> np.ndarray:
+    """Return the mask of an image with a part of it at a place; what lies outside the image is cut off.
+
+    Args:
+        part: Pixels in the object, bool (rows, columns).
+        x: Column of the part's left edge; negative outside the image.
+        y: Row of the part's top edge.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Raises:
+        ValueError: If no pixel of the part lies in the image.
+    """
+    mask = np.zeros((height, width), bool)
+    rows, columns = part.shape
+    top, left, bottom, right = max(y, 0), max(x, 0), min(y + rows, height), min(x + columns, width)
+    if top >= bottom or left >= right:
+        raise ValueError(f"its mask of {columns}x{rows} pixels at {x},{y} lies outside the image of {width}x{height} pixels")
+    mask[top:bottom, left:right] = part[top - y : bottom - y, left - x : right - x]
+    return mask
