@@ -43,7 +43,9 @@ class ProposalOrigin:
         Args:
             image: uint8 (H, W, 3) RGB.
         """
-        from cdwidget.plotting import InlineFigure  # matplotlib takes long to import.
+        from matplotlib.ticker import PercentFormatter  # matplotlib takes long to import.
+
+        from cdwidget.plotting import InlineFigure
 
         x0, y0, x1, y1 = self.box
         gray = cv2.cvtColor(np.ascontiguousarray(crop(image, self.box)), cv2.COLOR_RGB2GRAY)
@@ -54,7 +56,7 @@ class ProposalOrigin:
             drawn = axes.imshow(fractions, alpha=MAP_OPACITY, extent=(x0, x1, y1, y0), vmin=0)
             axes.set_title(f"{name} of the example: {fractions.sum():.0%}")
             ticks = [0, float(fractions.max())]
-            figure.colorbar(drawn, ax=axes, location="bottom", label="from each token", ticks=ticks, format="{x:.2%}")
+            figure.colorbar(drawn, ax=axes, location="bottom", label="from each token", ticks=ticks, format=PercentFormatter(1, 2))
         return figure
 
 
