@@ -164,9 +164,12 @@ def test_all_files_and_tables_of_a_run(sets: Path, tmp_path: Path) -> None:
     text = measure(
         [BRIGHTNESS_METHOD, baseline("grabcut")], targets, Options(max_clicks=3), sizes=[(32, 24)], out=out, compare=True, title="squares"
     )
-    noc, groups, tolerant, boundary, differences, latency = text.split("\n\n")
+    noc, groups, ious, tolerant, boundary, differences, latency = text.split("\n\n")
     assert noc.splitlines()[1].split()[:3] == ["honest", "4", "1.00"]
     assert [line.split()[0] for line in groups.splitlines()] == ["NoC85/NoC90", "one", "two"]
+    assert [line.split()[:3] for line in ious.splitlines()[1:]] == [
+        [name, count, "1.000/1.000"] for name, count in (("one", "2"), ("two", "2"), ("all", "4"))
+    ]
     # A square of 16 x 20 pixels has an IoU of 320 / (18 * 22) with itself grown.
     assert [line.split()[:-2] for line in tolerant.splitlines()[1:]] == [["not", "tolerant", "4"]]
     assert boundary.splitlines()[1].split()[:4] == ["honest", "1.000", "1.000", "1.000"]
