@@ -79,15 +79,30 @@ def test_a_link_in_the_folder_of_a_foreign_catalogue_leads_nowhere_else(foreign:
     assert Catalogue(foreign).item(6).read_image().shape == (20, 30, 3), "the file is in the folder of the catalogue"
 
 
+@pytest.mark.parametrize("name", ["link/../b.png", "file://{folder}/link/../b.png", "file://~/b.png", "local://~/b.png"])
+def test_the_spelling_of_a_path_leads_nowhere_else(foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "elsewhere" / "inner").mkdir()
+    (foreign.parent / "link").symlink_to(tmp_path / "elsewhere" / "inner")
+    monkeypatch.setenv("HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.chdir(foreign.parent)
+    path = name.format(folder=foreign.parent)
+    catalogue = Catalogue(foreign)
+    catalogue.database.write(lambda connection: connection.execute("UPDATE items SET path = ? WHERE id = 2", (path,)))
+    with pytest.raises(PermissionError, match="external=True"):
+        catalogue.item(2).read_image()
+    assert Catalogue(foreign, external=True).item(2).read_image().shape == (20, 30, 3)
+
+
 def test_a_path_that_no_file_can_have_costs_only_its_image(foreign: Path) -> None:
     catalogue = Catalogue(foreign)
-    catalogue.database.write(lambda connection: connection.execute("UPDATE items SET path = 'a' || char(0) || '/b.png' WHERE id = 2"))
+    catalogue.database.write(lambda connection: connection.execute("UPDATE items SET path = 'a' || char(0) || '/../b.png' WHERE id = 2"))
     assert [one.item for one in catalogue.check()][:1] == [2] and len(catalogue.query(of="instances", limit=None)) == 5
     assert [bool(one.error) for one in catalogue.thumbnails([1, 2])] == [False, True]
     with pytest.raises(PermissionError, match="trust this catalogue"):
         catalogue.item(2).read_image()
     for id in (1, 2):
         assert len(catalogue.item(id).instances) == 1
+    assert "is not a file path" in str(catalogue.add(["a\0/../b.png"]).problems)
 
 
 def test_consent_opens_all_images(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,9 @@ class ImageAccess:
 
     def allow(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         """Trust the stores and folders of images that the user adds."""
-        roots = {root for path in paths for root in _roots(os.fspath(path))} - self._roots
+        names = [os.fspath(path) for path in paths]
+        # No file has a name with a null character: adding it reports an error.
+        roots = {root for name in names if "\0" not in name for root in _roots(name)} - self._roots
         self._roots |= roots
         self._answers.clear()
         folders = {root for root in roots if not is_url(root) and not self._is_inside(root)}
@@ -55,6 +57,8 @@ class ImageAccess:
         """Return the path or URL of an image, as a `BlockedPath` if the user has not consented to open it."""
         if self.everywhere:
             return path
+        if "\0" in path:  # No file has such a name.
+            return BlockedPath(path)
         # Only a new folder is normalized: a page of a gallery has more than a hundred paths.
         roots = _roots(path) if is_url(path) else _folders(path)
         return path if all(map(self._is_allowed, roots)) else BlockedPath(path)
@@ -74,31 +78,31 @@ class ImageAccess:
         return folder in self._roots or folder in self._remembered or self._is_inside(folder)
 
     def _is_inside(self, folder: str) -> bool:
-        try:
-            real = os.path.realpath(folder)
-        except ValueError:  # A null character: no file has such a name.
-            return False
+        real = os.path.realpath(folder)
         return real == self._folder or real.startswith(self._folder.rstrip("/") + "/")
 
 
 def _roots(path: str) -> list[str]:
     """Return the servers and local folders that opening a path reads from."""
-    roots = []
+    roots: list[str] = []
     for part in path.split(URL_SEPARATOR):
         scheme, separator, rest = part.partition("://")
-        if not separator:
-            roots += _folders(os.path.abspath(os.path.expanduser(part)))
-        elif scheme in ("file", "local"):
-            roots += _folders(os.path.abspath(rest))
+        if not separator or scheme in ("file", "local"):
+            file = os.path.expanduser(rest if separator else part)  # As fsspec does, also in URLs.
+            roots += map(os.path.abspath, _folders(file))
         elif scheme not in LOCAL_URLS:
             roots.append(f"{scheme}://{rest.partition('/')[0]}")
     return roots
 
 
 def _folders(path: str) -> list[str]:
-    """Return the folder of a local image and, if its file is a link, the folder of the file that the link leads to."""
+    """Return the folder of a local image and, if a link may lead to another folder, that of the real file.
+
+    The system follows `link/..` to the parent of the linked folder, which normalizing the path would miss.
+    """
     file, _ = split_page(path)
-    targets = [os.path.realpath(file)] if os.path.islink(file) else []
+    may_lead_elsewhere = os.path.islink(file) or os.pardir in file.parts
+    targets = [os.path.realpath(file)] if may_lead_elsewhere else []
     return [os.path.dirname(one) for one in (path, *targets)]
 
 
