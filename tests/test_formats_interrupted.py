@@ -1,6 +1,7 @@
 """Data sets that a process writes when it is killed: all of the new files or all of the old ones, and no drafts."""
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +121,36 @@ def test_an_interrupted_export_changes_no_later_one(tmp_path: Path, monkeypatch:
     assert sizes("png", out) == [100] * IMAGES
 
 
-def test_a_damaged_log_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / f"{replacement.LOG_PREFIX}1{replacement.LOG_SUFFIX}").write_bytes(b"\xff\n")
+def test_a_killed_export_removes_the_masks_of_earlier_objects(tmp_path: Path) -> None:
+    out = cdwidget.write("png", items(tmp_path / "images", "cat", 10), tmp_path / "out")
+    new = items(tmp_path / "images", "dog", 20)
+    assert killed(lambda: cdwidget.write("png", new, out), "replace", 0) and len(list((out / "masks").rglob("*_cat.png"))) == IMAGES
+    assert sizes("png", out) == [400] * IMAGES and not drafts(out)
+
+
+@pytest.mark.parametrize("last", ['"complete"\n', ""])
+def test_the_log_of_a_foreign_data_set_changes_no_other_files(tmp_path: Path, last: str) -> None:
+    path = cdwidget.write("npz", items(tmp_path / "images", "cat", 10), tmp_path / "out")
+    other, draft, own = tmp_path / "other" / "keys", f".{0:032x}.tmp", tmp_path / "out" / "note"
+    other.parent.mkdir()
+    (path / "link").symlink_to(other.parent)
+    for file in (other, other.parent / "draft", path / draft, path / "new", own):
+        file.write_text(file.name)
+    lines = [["new", "../other/keys"], ["../other/draft", "../other/keys"], [draft, "link/keys"], [None, "link/keys"]]
+    lines += [[None, "../other/keys"], [None, str(other)], [None, "note"]]
+    log = path / f"{replacement.LOG_PREFIX}1{replacement.LOG_SUFFIX}"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines) + last)
+    assert sizes("npz", path) == [100] * IMAGES
+    assert {file.name: file.read_text() for file in other.parent.iterdir()} == {"keys": "keys", "draft": "draft"}
+    assert not log.exists() and (path / draft).exists() and own.exists() == (not last)
+
+
+@pytest.mark.parametrize("content", [b"\xff\n", b'[1, 2]\n"complete"\n', b"[" * 100_000 + b'\n"complete"\n', None])
+def test_a_damaged_log_is_no_obstacle(tmp_path: Path, content: bytes | None) -> None:
+    log = tmp_path / f"{replacement.LOG_PREFIX}1{replacement.LOG_SUFFIX}"
+    if content is None:
+        os.mkfifo(log)
+    else:
+        log.write_bytes(content)
     path = cdwidget.write("npz", items(tmp_path / "images", "cat", 10), tmp_path)
     assert sizes("npz", path) == [100] * IMAGES

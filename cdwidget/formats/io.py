@@ -29,16 +29,17 @@ MIN_LARGE_DIGITS = 19  # A whole number with fewer digits fits into 64 bits.
 # ---- writing files ---------------------------------------------------------------------------------------------------
 
 
-def write_files(files: Iterable[tuple[Path, bytes | None]]) -> None:
+def write_files(files: Iterable[tuple[Path, bytes | None]], folder: Path | None = None) -> None:
     """Write all files or none; the contents may be computed from the files they replace.
 
     Args:
-        files: Path and content of each file; None removes the file.
+        files: Path and content of each file; None removes the file, which must be in `folder` or below it.
+        folder: A folder that all of the files are in or below; by default that of the first file.
 
     Raises:
         OSError: If a file cannot be written; the error names the file, not its draft.
     """
-    with replacing() as replacement:
+    with replacing(folder=folder) as replacement:
         for path, content in files:
             if content is None:
                 replacement.remove(path)

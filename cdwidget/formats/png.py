@@ -240,7 +240,7 @@ def write_layers(items: Sequence[Item], stems: Sequence[str], path: Path, name: 
             (path / name / stem).mkdir(parents=True, exist_ok=True)
 
     written: set[Path] = set()
-    write_files(layers())
+    write_files(layers(), path / name)
 
 
 def _note(instance: Instance) -> dict[str, Any]:

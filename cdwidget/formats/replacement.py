@@ -3,7 +3,8 @@
 The new files are written as drafts, which are listed in a log. When all drafts are on the disk, the log gets its last line, the drafts are
 renamed, and files that the new data set does not have are removed. What a process that was killed or interrupted has left is completed or
 removed by the next one that writes or reads the folder: completed if the log has its last line, else removed. A log with its last line may
-be completed by any process, because an interrupted one may keep it locked.
+be completed by any process, because an interrupted one may keep it locked. A data set from another person may have a log, too: no log
+changes files that its data set does not have.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import stat
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +27,7 @@ except ImportError:  # On Windows, where a file that is open cannot be removed.
 
 LOG_PREFIX = ".cdwidget-"
 LOG_SUFFIX = ".files"
+DRAFT_NAME = re.compile(r"\.[0-9a-f]{32}\.tmp")
 LAST_LINE = b'"complete"\n'
 MAX_SYNCED_FILES = 100  # More files are flushed by one call for the whole system, which is faster.
 ABANDONED_AFTER_S = 24 * 3600.0  # Where files cannot be locked, an older log is that of a process that was killed.
@@ -33,9 +37,10 @@ LOG_DEPTH = 3  # Data sets have their files in subfolders of this depth at most,
 class Replacement:
     """New files that replace old ones together; use it with `replacing`."""
 
-    def __init__(self, is_durable: bool = True) -> None:
+    def __init__(self, is_durable: bool = True, folder: Path | None = None) -> None:
         """Start without files; arguments as for `replacing`."""
         self._is_durable = is_durable
+        self._folder = folder
         self._is_complete = False  # Whether the log has its last line, so that the drafts will be renamed in any case.
         self._drafts: list[tuple[Path | None, Path]] = []  # The draft of each file; None for a file that is to be removed.
         self._log: BinaryIO | None = None
@@ -52,21 +57,22 @@ class Replacement:
         return draft
 
     def remove(self, path: Path) -> None:
-        """Remove an old file when the others are replaced."""
+        """Remove an old file, in the folder of the log or below it, when the others are replaced."""
         with naming_file(path):
             self._record(None, path)
 
     def _record(self, draft: Path | None, path: Path) -> None:
         if self._log is None:
-            self._log = self._open_log(path)
+            self._log = self._open_log(self._folder or path.parent)
         names = [name and _relative(name, self._log_path.parent) for name in (draft, path)]
         self._log.write(json.dumps(names).encode() + b"\n")
         self._log.flush()
         self._drafts.append((draft, path))
 
-    def _open_log(self, path: Path) -> BinaryIO:
-        finish_interrupted(path.parent, depth=0)
-        self._log_path = path.with_name(f"{LOG_PREFIX}{uuid4().hex}{LOG_SUFFIX}")
+    def _open_log(self, folder: Path) -> BinaryIO:
+        folder.mkdir(parents=True, exist_ok=True)
+        finish_interrupted(folder, depth=0)
+        self._log_path = folder / f"{LOG_PREFIX}{uuid4().hex}{LOG_SUFFIX}"
         log = open(self._log_path, "xb")
         if fcntl is not None:
             with suppress(OSError):  # Not every file system can lock.
@@ -108,13 +114,14 @@ class Replacement:
 
 
 @contextmanager
-def replacing(is_durable: bool = True) -> Iterator[Replacement]:
+def replacing(is_durable: bool = True, folder: Path | None = None) -> Iterator[Replacement]:
     """Replace files together if the block ends without an error; else the old ones stay.
 
     Args:
         is_durable: Whether the files must survive a power failure, which takes time; copies of other files need not.
+        folder: The folder of the log; by default that of the first file.
     """
-    files = Replacement(is_durable)
+    files = Replacement(is_durable, folder)
     try:
         yield files
         files.commit()
@@ -132,7 +139,8 @@ def finish_interrupted(folder: Path, depth: int = LOG_DEPTH) -> None:
     for level in range(depth + 1):
         with suppress(OSError):
             for log in folder.glob("*/" * level + f"{LOG_PREFIX}*{LOG_SUFFIX}"):
-                with suppress(OSError, ValueError):  # The folder need not be writable, and another process may do the same.
+                # The folder need not be writable, another process may do the same, and the log may be damaged.
+                with suppress(OSError, ValueError, TypeError, RuntimeError):
                     _finish(log)
 
 
@@ -148,6 +156,8 @@ def naming_file(path: Path) -> Iterator[None]:
 
 
 def _finish(log: Path) -> None:
+    if not stat.S_ISREG(log.lstat().st_mode):  # A pipe would never end.
+        return
     with log.open("r+b") as file:
         if not file.read().endswith(LAST_LINE) and not _is_abandoned(file, log):
             return
@@ -155,8 +165,16 @@ def _finish(log: Path) -> None:
         *lines, rest = file.read().split(b"\n")
         is_complete = bool(lines) and lines[-1] + b"\n" == LAST_LINE and not rest
         names = map(json.loads, lines[:-1] if is_complete else lines)
-        _rename_or_remove(((draft and log.parent / draft, log.parent / path) for draft, path in names), is_complete, log)
+        drafts = [(draft and log.parent / draft, log.parent / path) for draft, path in names]
+        _rename_or_remove([one for one in drafts if _is_of_data_set(*one, log.parent)], is_complete, log)
         log.unlink(missing_ok=True)
+
+
+def _is_of_data_set(draft: Path | None, path: Path, folder: Path) -> bool:
+    """Return whether a line of a log in `folder` replaces a file by a draft next to it, or removes a file in that folder."""
+    if draft:
+        return draft.parent == path.parent and DRAFT_NAME.fullmatch(draft.name) is not None
+    return path.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _rename_or_remove(drafts: Iterable[tuple[Path | None, Path]], is_complete: bool, log: Path) -> None:
