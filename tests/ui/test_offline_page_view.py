@@ -75,7 +75,7 @@ def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page, download
     page.keyboard.press("Enter")
     expect(page.locator(".cdw-objects")).to_contain_text("person")
     file = save(page, downloads, folder / "labels.json")
-    expect(page.locator(".cdw-page-status")).to_have_text("Saved 1 object in 1 of 2 images. Send label.json back.")
+    expect(page.locator(".cdw-page-status")).to_have_text("Saved 1 object in 1 of 2 images. Send back the newest label.json.")
 
     dataset = read(file)
     assert [Path(item.path).name for item in dataset] == ["astronaut.jpg", "rocket.png"] and not dataset.problems

@@ -21,7 +21,8 @@ export function pageBar(doc: ImageDocument, title: string): HTMLElement {
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
     const labeled = new Set(annotations.map(({ image_id }) => image_id)).size;
     const objects = `${annotations.length} ${annotations.length === 1 ? "object" : "objects"}`;
-    setText(status, `Saved ${objects} in ${labeled} of ${images.length} images. Send ${name} back.`);
+    // The browser numbers files of the same name, so an older one may have exactly this name.
+    setText(status, `Saved ${objects} in ${labeled} of ${images.length} images. Send back the newest ${name}.`);
   }
 
   async function load() {
