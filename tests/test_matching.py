@@ -116,14 +116,25 @@ def test_a_run_writes_weights_that_load(squares: Path, tmp_path: Path, monkeypat
     cdnet = SimpleNamespace(encode=levels_of, config=SimpleNamespace(size=64))
     monkeypatch.setattr("cdwidget.train.matching.load_checkpoint", lambda path: SimpleNamespace(eval=lambda: cdnet))
     out = tmp_path / "matcher.safetensors"
-    assert str(out) in train_matcher([squares], out, MatcherRecipe({"Squares": 1.0}, steps=2, batch=1, crop=8))
+    assert str(out) in train_matcher([squares], out, MatcherRecipe({"Others": 1.0}, steps=2, batch=1, crop=8))
     assert load_matcher(out).state_dict().keys() == load_matcher().state_dict().keys()
     assert [json.loads(line)["step"] for line in out.with_suffix(".jsonl").read_text().splitlines()] == [1, 2]
 
 
+def test_sets_that_the_recipe_does_not_name_are_used_alone(squares: Path, tmp_path: Path) -> None:
+    other = tmp_path / "Photos"
+    other.symlink_to(squares)
+    views = ViewCache(levels_of, 64, torch.device("cpu"))
+    assert list(MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares, other], views).sets) == ["Squares"]
+    assert list(MatcherDataset(MatcherRecipe({"Others": 1.0}), [squares, other], views).sets) == ["Squares", "Photos"]
+
+
 def test_without_two_objects_of_a_class_there_is_nothing_to_learn(squares: Path) -> None:
+    for path in (squares / "masks").iterdir():
+        values = np.asarray(Image.open(path))
+        Image.fromarray(values * (values == 1)).save(path)
     with pytest.raises(ValueError, match="no image has two objects of one class"):
-        MatcherDataset(MatcherRecipe({"Others": 1.0}), [squares], ViewCache(levels_of, 64, torch.device("cpu")))
+        MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], ViewCache(levels_of, 64, torch.device("cpu")))
 
 
 def test_a_class_of_a_sorted_map_begins_above_its_predecessor() -> None:

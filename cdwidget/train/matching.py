@@ -54,7 +54,7 @@ class MatcherRecipe:
     """One training run of the matcher.
 
     Attributes:
-        sets: Sampling weights by data-set name; other sets are not used.
+        sets: Sampling weights by data-set name; other sets are used only if none of these is given, with equal weights.
         sorted_maps: Sets whose label maps number the objects class by class, see `class_labels`.
         steps: Number of batches.
         batch: Examples per batch.
@@ -169,8 +169,9 @@ class MatcherDataset:
         self._rng = np.random.default_rng(recipe.seed)
         self.sets: dict[str, list[EncodedView]] = {}
         count = 0
-        for folder in find_datasets(folders):
-            sources = [one for one in read_dataset(folder) if not is_held_out(one)] if folder.name in recipe.sets else []
+        given = find_datasets(folders)
+        for folder in [one for one in given if one.name in recipe.sets] or given:
+            sources = [one for one in read_dataset(folder) if not is_held_out(one)]
             for source in tqdm(sources, desc=folder.name, unit="image", disable=None):
                 image, masks, _ = source.load()
                 labels = class_labels(source, masks, folder.name in recipe.sorted_maps)
@@ -179,8 +180,8 @@ class MatcherDataset:
                     self.sets.setdefault(folder.name, []).append(encoded)
                 count += 1
         if not self.sets:
-            raise ValueError("no image has two objects of one class; add a data set with classes, and name it in datasets.json")
-        weights = np.array([recipe.sets[name] for name in self.sets])
+            raise ValueError("no image has two objects of one class; give a data set with such images")
+        weights = np.array([recipe.sets.get(name, 1.0) for name in self.sets])
         self._probabilities = weights / weights.sum()
 
     def _encode(
