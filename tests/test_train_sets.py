@@ -182,10 +182,12 @@ def test_a_set_left_out_is_never_drawn_and_the_others_keep_their_views(squares, 
 def test_data_ablations_name_the_sets_that_they_leave_out():
     recipes = data_ablations(RECIPE, ["a", "b, c"], ["a", "b", "c"])
     assert {name: (recipe.left_out, recipe.seed) for name, recipe in recipes.items()} == {
-        "all-sets": ((), 0), "other-seed": ((), 1), "without-a": (("a",), 0), "without-b-c": (("b", "c"), 0)
+        "all-sets": ((), 0), "other-seed": ((), 1), "without-a": (("a",), 0), "without-b+c": (("b", "c"), 0)
     }  # fmt: skip
     with pytest.raises(ValueError, match="no data set named 'd'"):
         data_ablations(RECIPE, ["a,d"], ["a", "b"])
+    with pytest.raises(ValueError, match="'b,a' are all data sets"):
+        data_ablations(RECIPE, ["b,a"], ["a", "b"])
 
 
 def test_half_of_the_edits_begin_with_superpixels_flipped_until_the_iou_fits(squares):

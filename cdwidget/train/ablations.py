@@ -43,14 +43,16 @@ def data_ablations(recipe: Recipe, left_out: Sequence[str], names: Sequence[str]
         The recipes by name, the unchanged recipe first. The recipe with another seed shows how much two runs differ by chance.
 
     Raises:
-        ValueError: If a name is not among `names`.
+        ValueError: If a name is not among `names`, or a run would leave out all of them.
     """
     recipes = {"all-sets": recipe, "other-seed": replace(recipe, seed=recipe.seed + 1)}
     for text in left_out:
         sets = tuple(name.strip() for name in text.split(","))
         for name in sets:
             lookup(dict.fromkeys(names), name, "data set")
-        recipes[f"without-{'-'.join(sets)}"] = replace(recipe, left_out=sets)
+        if set(sets) == set(names):
+            raise ValueError(f"{text!r} are all data sets; leave out fewer of them, or give more")
+        recipes[f"without-{'+'.join(sets)}"] = replace(recipe, left_out=sets)
     return recipes
 
 
