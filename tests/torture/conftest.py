@@ -13,8 +13,9 @@ def pytest_sessionfinish(session: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add the counts of a worker."""
-    attack_counts.merge(*node.workeroutput["attacks"])
+    """Add the counts of a worker; one that crashed has sent none."""
+    if hasattr(node, "workeroutput"):
+        attack_counts.merge(*node.workeroutput["attacks"])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
