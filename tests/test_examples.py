@@ -16,7 +16,7 @@ from cdwidget.model import CDNetPredictor, load_predictor
 from cdwidget.predictor import Prediction
 from cdwidget.prompts import Click
 from cdwidget.session import Session
-from support.token_predictor import BRIGHT, BrightPredictor, bright_squares
+from support.token_predictor import BRIGHT, SQUARE_PX, BrightPredictor, bright_squares
 
 COINS = np.ascontiguousarray(np.repeat(data.coins()[:200, :250, None], 3, 2))  # Eight coins lie inside, three are cut by the border.
 LOWER = np.ascontiguousarray(np.repeat(data.coins()[150:, :250, None], 3, 2))
@@ -118,6 +118,19 @@ def test_errors_say_what_is_missing(predictor: CDNetPredictor, coins: list[np.nd
 
     with pytest.raises(TypeError, match="no encoder tokens"):
         ExamplePredictor(Other())
+
+
+def test_a_mask_of_numbers_is_the_same_example_as_its_bool_mask() -> None:
+    image = bright_squares([(8, 8), (40, 40)])
+    square = bright_squares([(8, 8)])[..., 0] > BRIGHT
+    described = []
+    for mask in (square, 255 * square.astype(np.uint8), square.astype(float)):
+        examples = ExamplePredictor(BrightPredictor())
+        examples.add(image, mask)
+        described.append(examples._examples[0])
+    assert all((one.shape.mask == 1).all() and one.area == SQUARE_PX**2 for one in described)
+    with pytest.raises(ValueError, match=r"shape \(9, 9\), the image needs \(64, 64\)"):
+        examples.predict(image, [np.ones((9, 9), bool)])
 
 
 @pytest.mark.parametrize(("height", "width", "side"), [(480, 640, 30), (1000, 1000, 90), (300, 700, 500), (64, 64, 3)])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from cdwidget.examples.affinity import Sources, affinity, branch_weights, normalized_tokens, token_weights
-from cdwidget.examples.proposals import Proposal, as_token_predictor, check_example
+from cdwidget.examples.proposals import Proposal, as_token_predictor, example_mask
 from cdwidget.examples.search import TokenPredictor, tile_around
 from cdwidget.masks import Bbox, bbox, crop
 from cdwidget.predictor import Tokens
@@ -84,7 +84,7 @@ def proposal_origin(
         >>> origin = proposal_origin(session.predictor, session.image, session.mask, first)
         >>> origin.figure(session.image)
     """
-    check_example(image, mask)
+    mask = example_mask(image, mask)
     searched = image if proposal_image is None else proposal_image
     if proposal.size != searched.shape[:2]:
         raise ValueError(f"the proposal is of an image of shape {proposal.size}, not {searched.shape[:2]}; give its image")

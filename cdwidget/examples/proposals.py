@@ -10,7 +10,7 @@ import numpy as np
 
 from cdwidget.examples.affinity import SHARPNESS
 from cdwidget.examples.search import Candidate, Evidence, Example, TokenPredictor, describe, find_candidates
-from cdwidget.masks import Patch, intersects
+from cdwidget.masks import Patch, as_mask, intersects
 from cdwidget.session import Session
 
 # Weights of a logistic regression for an IoU above 0.5 on 274 candidates in five training images.
@@ -103,9 +103,9 @@ class ExamplePredictor:
         self._rejected.append(self._describe(image, mask).descriptor)
 
     def _describe(self, image: np.ndarray, mask: np.ndarray) -> Example:
-        check_example(image, mask)
+        own = example_mask(image, mask)
         self._set_image(image)
-        return describe(self._predictor, mask)
+        return describe(self._predictor, own)
 
     def reject(self, proposal: Proposal) -> None:
         """Count a proposal as an example of other objects.
@@ -128,11 +128,12 @@ class ExamplePredictor:
             min_score: Lowest score to return.
 
         Raises:
-            ValueError: If there is no example.
+            ValueError: If there is no example, or a known mask has another size than the image.
         """
         if not self._examples:
             raise ValueError("there is no example yet; call add(image, mask) first")
-        size, labeled = image.shape[:2], [Patch.of(mask) for mask in known]
+        size = image.shape[:2]
+        labeled = [Patch.of(as_mask(mask, *size)) for mask in known]
         if self._searched is not image:
             self._searched, self._candidates, self._proposed, self._refused = image, None, [], []
         if self._candidates is None:
@@ -184,10 +185,16 @@ def as_token_predictor(predictor: Any) -> TokenPredictor:
     return twin
 
 
-def check_example(image: np.ndarray, mask: np.ndarray) -> None:
-    """Check the mask of an example; raises ValueError if it is empty or has another size than its image."""
-    if mask.shape != image.shape[:2] or not mask.any():
-        raise ValueError(f"an example needs a mask with pixels of the image's size {image.shape[:2]}; this one has shape {mask.shape}")
+def example_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the mask of an example as bool (H, W).
+
+    Raises:
+        ValueError: If it is empty, has another size than its image, or is no mask.
+    """
+    found = as_mask(mask, *image.shape[:2])
+    if not found.any():
+        raise ValueError("an example needs a mask with pixels; this one is empty")
+    return found
 
 
 def is_duplicate(a: Patch, b: Patch) -> bool:
