@@ -61,13 +61,13 @@ def test_a_rejection_lowers_what_is_like_it_without_another_prediction(
     first = examples.predict(COINS, coins[:1])
     monkeypatch.setattr(CDNetPredictor, "predict_each", None)
     examples.reject(first[0])
-    after = {one.click: one.score for one in examples.predict(COINS, coins[:1], min_score=0)}
-    assert first[0].click not in after
-    assert any(after[one.click] < one.score for one in first[1:]) and all(after[one.click] <= one.score for one in first[1:])
+    after = {one.patch: one.score for one in examples.predict(COINS, coins[:1], min_score=0)}
+    assert first[0].patch not in after
+    assert any(after[one.patch] < one.score for one in first[1:]) and all(after[one.patch] <= one.score for one in first[1:])
 
 
 def test_the_origin_of_a_coin_is_the_coin_of_the_example(predictor: CDNetPredictor, coins: list[np.ndarray]) -> None:
-    itself = Proposal(Patch.of(coins[0]), coins[0].shape, 1.0, CENTERS[0], np.zeros(1))
+    itself = Proposal(Patch.of(coins[0]), coins[0].shape, 1.0, np.zeros(1))
     foreground = proposal_origin(predictor, COINS, coins[0], itself).foreground
     predictor.set_image(COINS)
     height, width = coins[0].shape
@@ -131,6 +131,19 @@ def test_a_mask_of_numbers_is_the_same_example_as_its_bool_mask() -> None:
     assert all((one.shape.mask == 1).all() and one.area == SQUARE_PX**2 for one in described)
     with pytest.raises(ValueError, match=r"shape \(9, 9\), the image needs \(64, 64\)"):
         examples.predict(image, [np.ones((9, 9), bool)])
+
+
+def test_labeled_objects_do_not_use_up_the_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdwidget.examples.search.MAX_TILE_MATCHES", 1)
+    corners = [(8, 8), (40, 8), (8, 40), (40, 40)]
+    image = bright_squares(corners)
+    labeled = [bright_squares(corners[:1])[..., 0] > BRIGHT]
+    for _ in corners[1:]:
+        examples = ExamplePredictor(BrightPredictor())
+        examples.add(image, labeled[0])
+        (found,) = examples.predict(image, labeled)
+        labeled.append(found.mask)
+    assert sorted(bbox(mask)[:2] for mask in labeled) == sorted(corners)
 
 
 @pytest.mark.parametrize(("height", "width", "side"), [(480, 640, 30), (1000, 1000, 90), (300, 700, 500), (64, 64, 3)])

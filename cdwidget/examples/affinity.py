@@ -47,12 +47,17 @@ def normalized_tokens(tokens: Tokens, center: np.ndarray) -> np.ndarray:
 
 
 def token_weights(mask: np.ndarray, tokens: Tokens) -> np.ndarray:
-    """Return the fraction of each token that a mask, bool (H, W), covers, float32 (rows * columns,).
+    """Return the fraction of each token that a mask of the image, bool (H, W), covers; see `view_token_weights`."""
+    return view_token_weights(crop(mask, tokens.box), tokens)
+
+
+def view_token_weights(mask: np.ndarray, tokens: Tokens) -> np.ndarray:
+    """Return the fraction of each token that a mask of the view, bool (h, w) of any size, covers, float32 (rows * columns,).
 
     Tokens that the object covers much less than its best covered token have weight 0.
     """
     rows, columns = tokens.features.shape[:2]
-    coverage = cv2.resize(crop(mask, tokens.box).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA).ravel()
+    coverage = cv2.resize(mask.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA).ravel()
     return np.where(coverage >= MIN_COVERAGE * coverage.max(), coverage, 0).astype(np.float32)
 
 

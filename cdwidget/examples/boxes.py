@@ -1,4 +1,4 @@
-"""Boxes (x0, y0, x1, y1) of floats: their overlap, and the best of those that overlap."""
+"""Boxes (x0, y0, x1, y1) of floats: overlap and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fractions(box: Box, view: Box) -> Box:
 
 
 def without_overlaps(found: Sequence[AnyBoxed]) -> list[AnyBoxed]:
-    """Return those, best first, whose box does not overlap the box of a better one (non-maximum suppression)."""
+    """Return the elements whose box does not overlap the box of an earlier one: non-maximum suppression, if the best come first."""
     kept: list[AnyBoxed] = []
     for one in found:
         if all(box_iou(one.box, other.box) < MAX_OVERLAP for other in kept):

@@ -29,14 +29,12 @@ class Proposal:
         patch: The packed mask.
         size: Height and width of the image in pixels.
         score: Estimated probability that it is such an object with a usable mask, in [0, 1].
-        click: The click (x, y) that gave the mask, in image pixels.
         descriptor: Mean normalized token of the mask, float32 (C,).
     """
 
     patch: Patch
     size: tuple[int, int]
     score: float
-    click: tuple[float, float]
     descriptor: np.ndarray
 
     @property
@@ -144,7 +142,7 @@ class ExamplePredictor:
         for score, one in ranked:
             taken = [*labeled, *self._refused, *(other.patch for other in proposals)]
             if score >= min_score and not any(is_duplicate(one.patch, other) for other in taken):
-                proposals.append(Proposal(one.patch, size, score, one.click, one.descriptor))
+                proposals.append(Proposal(one.patch, size, score, one.descriptor))
         self._proposed += proposals
         return proposals
 

@@ -9,7 +9,7 @@ from typing import Iterator, NamedTuple, Protocol, Sequence
 import cv2
 import numpy as np
 
-from cdwidget.examples.affinity import normalized_tokens, token_weights
+from cdwidget.examples.affinity import normalized_tokens, token_weights, view_token_weights
 from cdwidget.examples.boxes import Box, box_iou, fractions, without_overlaps
 from cdwidget.examples.shape import Shape
 from cdwidget.masks import Bbox, Patch, bbox
@@ -26,7 +26,6 @@ MAX_TILE_MATCHES = 60
 WINDOW_OBJECTS = 4.0  # side of the window in which an object is predicted, relative to the object's
 MIN_WINDOW = 0.375  # relative to the tile
 MIN_DOUBT = 1e-6  # probability that a match is wrong
-MASK_WEIGHT = 0.5  # coverage from which a token belongs to a mask, relative to the mask's best covered token
 
 
 class TokenPredictor(Protocol):
@@ -62,7 +61,7 @@ class Example:
 
 
 class Evidence(NamedTuple):
-    """What speaks for a candidate, each higher for a better one.
+    """The inputs of a candidate's score, each higher for a better candidate.
 
     Attributes:
         match: Logit of the probability that such an object is there.
@@ -79,13 +78,11 @@ class Candidate:
 
     Attributes:
         patch: The mask.
-        click: The click (x, y) in image pixels.
         descriptor: Mean normalized token of the mask, float32 (C,).
-        evidence: What speaks for it.
+        evidence: The inputs of its score.
     """
 
     patch: Patch
-    click: tuple[float, float]
     descriptor: np.ndarray
     evidence: Evidence
 
@@ -154,9 +151,9 @@ class _TileSearch:
         self._units = normalized_tokens(tokens, center)
 
     def run(self, matches: Sequence[Match], known: np.ndarray) -> list[Candidate]:
-        """Return the mask of each match, except of those on known objects; the shape of the examples is the prior."""
-        clicks = [(match, self._click(match)) for match in matches[:MAX_TILE_MATCHES]]
-        unknown = [(match, click) for match, click in clicks if not known[click.pixel]]
+        """Return the masks of the best matches that are not on known objects; the shape of the examples is the prior."""
+        clicks = [(match, self._click(match)) for match in matches]
+        unknown = [(match, click) for match, click in clicks if not known[click.pixel]][:MAX_TILE_MATCHES]
         found = (
             self._candidate(match, click, probs, ious)
             for start in range(0, len(unknown), CLICK_BATCH)
@@ -188,27 +185,38 @@ class _TileSearch:
         return [click, BoxPrompt(max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))]
 
     def _candidate(self, match: Match, click: Click, probs: np.ndarray, ious: np.ndarray) -> Candidate | None:
-        """Return the best of the masks of a match; None if none shows the clicked pixel, or the tile cuts it."""
+        """Return the candidate of the best mask of a match; None if no mask shows the clicked pixel, or the tile cuts it."""
         x0, y0, x1, y1 = self._tokens.box
         x, y = (click.x - x0) / (x1 - x0), (click.y - y0) / (y1 - y0)
         parts = [_part_at(prob > 0.5, x, y) for prob in probs]
         inside = fractions(match.box, self._tokens.box)
         agreements = [box_iou(fractions(bbox(part), (0, 0, MASK_SIDE, MASK_SIDE)), inside) for part in parts]
         best = int(np.argmax(ious * agreements))
-        small = parts[best]
-        if not small.any() or self._is_cut(small):
+        if not parts[best].any() or self._is_cut(parts[best]):
             return None
-        near = cv2.dilate(small.view(np.uint8), np.ones((3, 3))) > 0
-        full = _part_at(_resize(np.where(near, probs[best], 0), x1 - x0, y1 - y0) > 0.5, x, y)
+        patch = self._patch(probs[best], parts[best], x, y)
+        if patch is None:
+            return None
+        logit = log(match.probability / max(1 - match.probability, MIN_DOUBT))
+        descriptor = _descriptor(self._units, view_token_weights(parts[best], self._tokens))
+        return Candidate(patch, descriptor, Evidence(logit, float(ious[best])))
+
+    def _patch(self, prob: np.ndarray, part: np.ndarray, x: float, y: float) -> Patch | None:
+        """Return a part of a mask of the tile in image pixels; None if it does not show the clicked pixel there.
+
+        Args:
+            prob: Probabilities of the mask, float32 (MASK_SIDE, MASK_SIDE).
+            part: The part, bool (MASK_SIDE, MASK_SIDE).
+            x: Horizontal position of the click as a fraction of the tile.
+            y: Vertical position.
+        """
+        x0, y0, x1, y1 = self._tokens.box
+        near = cv2.dilate(part.view(np.uint8), np.ones((3, 3))) > 0
+        full = _part_at(_resize(np.where(near, prob, 0), x1 - x0, y1 - y0) > 0.5, x, y)
         if not full.any():
             return None
-        coverage = _resize(small.astype(np.float32), *self._tokens.features.shape[1::-1]).ravel()
-        weights = np.where(coverage >= MASK_WEIGHT * coverage.max(), coverage, 0)
         left, top, right, bottom = bbox(full)
-        patch = Patch((x0 + left, y0 + top, x0 + right, y0 + bottom), np.packbits(full[top:bottom, left:right]).tobytes())
-        logit = log(match.probability / max(1 - match.probability, MIN_DOUBT))
-        evidence = Evidence(logit, float(ious[best]))
-        return Candidate(patch, (click.x, click.y), _descriptor(self._units, weights), evidence)
+        return Patch((x0 + left, y0 + top, x0 + right, y0 + bottom), np.packbits(full[top:bottom, left:right]).tobytes())
 
     def _is_cut(self, mask: np.ndarray) -> bool:
         """Return whether a mask of the tile touches a border of the tile that is not a border of the image."""
