@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from math import cos, pi
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Sequence
 
@@ -13,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from cdwidget.formats.dataset_folders import MAX_OBJECT_SHARE, MIN_OBJECT_SHARE, find_datasets, read_dataset
 from cdwidget.mask_errors import MASK_ERRORS, corrupt_mask
@@ -39,8 +36,8 @@ from cdwidget.train.config import DatasetSettings
 from cdwidget.train.corruption import resize_masks, trains_quality_model
 from cdwidget.train.data import jitter_colors
 from cdwidget.train.distributed import select_device
+from cdwidget.train.loop import LoopRecipe, train_batches
 from cdwidget.train.prefetch import prefetch, worker_count
-from cdwidget.train.trainer import WeightAverage
 
 FILE_FORMAT = "cdwidget-critic-2"  # stored in the weights file
 NEIGHBOR_ERRORS = ("grown", "shrunk", "cut", "shifted", "merged", "wrong object")  # errors of the other masks: all that are fast to make
@@ -50,17 +47,13 @@ MIN_OBJECT_PX = 16  # image px
 MAX_DRAWS = 1000  # images drawn until one has an object of a suitable size
 AREA_OFFSET_CELLS = 64  # added to the area that normalizes the error loss, so that small masks do not dominate
 LOG_SCALE_RANGE, MAX_OFFSET = (-0.15, 0.3), 0.08  # augmentation of the crop: logarithm of its scale, shift as a fraction of its sides
-MAX_GRADIENT_NORM = 2.0
-SAVE_INTERVAL = 100  # steps
 
 
 @dataclass(frozen=True)
-class QualityRecipe:
+class QualityRecipe(LoopRecipe):
     """One training run of the quality model.
 
     Attributes:
-        sets: Sampling weights by data-set name.
-        steps: Number of batches.
         first: Number of the first batch, so that a continued run draws other masks.
         images: Images per batch.
         masks: Masks per image.
@@ -70,15 +63,12 @@ class QualityRecipe:
         all_good: Fraction of masks for which all other masks are correct.
         max_corrupted: Maximum fraction of the other masks that are corrupted, in all remaining cases.
         duplicates: Fraction of the correct masks that are repeated as the mask of another object.
-        rate: Learning rate.
-        weight_decay: Weight decay of AdamW.
-        warmup: Steps over which the learning rate rises.
-        ema: Decay of the moving average of the weights.
-        seed: Random seed.
     """
 
-    sets: dict[str, float]
     steps: int = 2500
+    rate: float = 1e-3
+    warmup: int = 100
+    ema: float = 0.998
     first: int = 0
     images: int = 16
     masks: int = 5
@@ -88,11 +78,6 @@ class QualityRecipe:
     all_good: float = 0.2
     max_corrupted: float = 0.7
     duplicates: float = 0.1
-    rate: float = 1e-3
-    weight_decay: float = 0.02
-    warmup: int = 100
-    ema: float = 0.998
-    seed: int = 0
 
 
 QUALITY_RECIPE = QualityRecipe(DatasetSettings.read().quality)
@@ -274,24 +259,13 @@ def train_quality_model(
         network.load_state_dict(load_quality_model(start_from).network.state_dict())
     network.train().to(selected).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     encoder = cdnet.backbone.to(selected).eval()
-    average = WeightAverage(network, recipe.ema)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.weight_decay)
     batches = prefetch(dataset.batch, range(recipe.first, recipe.first + recipe.steps), worker_count(selected))
-    with out.with_suffix(".jsonl").open("w", buffering=1) as log:
-        for step, batch in enumerate(tqdm(batches, total=recipe.steps, unit="batch", disable=None)):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1 + cos(pi * step / recipe.steps))
-            loss, error = quality_model_loss(network, encoder, batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
-            optimizer.step()
-            average.update(network, step + 1)
-            log.write(json.dumps({"step": step + 1, "loss": round(loss.item(), 4), "off": round(error, 4)}) + "\n")
-            if (step + 1) % SAVE_INTERVAL == 0 or step + 1 == recipe.steps:
-                averaged = QualityNetwork()
-                averaged.load_state_dict(average.weights)
-                save_quality_model(averaged, out, {"format": FILE_FORMAT, "recipe": json.dumps(asdict(recipe)), "step": str(step + 1)})
+
+    def loss(batch: Sequence[QualitySample]) -> tuple[Tensor, dict[str, float]]:
+        value, error = quality_model_loss(network, encoder, batch)
+        return value, {"off": round(error, 4)}
+
+    train_batches(network, recipe, batches, loss, out, save_quality_model, FILE_FORMAT)
     return f"wrote {out}"
 
 
