@@ -1,4 +1,4 @@
-"""The matcher: what it samples, what it finds, and what it learns from."""
+"""The matcher: sampling of tokens, matches, and training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ from cdwidget.model.matching import (
 )
 from cdwidget.model.view import ViewCache
 from cdwidget.predictor import Template
-from cdwidget.train.matching import Matcher, MatcherDataset, MatcherRecipe, class_labels, init_output, matcher_loss, train_matcher
+from cdwidget.train.matching import (
+    EncodedView,
+    Matcher,
+    MatcherDataset,
+    MatcherRecipe,
+    class_labels,
+    init_output,
+    matcher_loss,
+    train_matcher,
+)
 from support.token_predictor import SQUARE_PX, BrightPredictor, bright_squares
 
 CORNERS = [(8, 8), (40, 12), (20, 40)]
@@ -137,10 +146,39 @@ def test_without_two_objects_of_a_class_there_is_nothing_to_learn(squares: Path)
         MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], ViewCache(levels_of, 64, torch.device("cpu")))
 
 
+def test_objects_too_small_for_an_example_are_nothing_to_learn(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    views = ViewCache(levels_of, 64, torch.device("cpu"))
+    monkeypatch.setattr("cdwidget.train.matching.MIN_EXAMPLE_SIDE", 0.5)
+    with pytest.raises(ValueError, match="large enough"):
+        MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], views)
+
+
 def test_a_class_of_a_sorted_map_begins_above_its_predecessor() -> None:
     masks = np.zeros((5, 20, 20), bool)
     for mask, top in zip(masks, (2, 9, 3, 4, 12)):
         mask[top : top + 2, 4:8] = True
     source = DatasetImage(Path("a.png"), Path("a.png"))
-    assert class_labels(source, masks, True) == ["", "", "last", "last", "last"]
-    assert class_labels(source, masks, False) == ["object"] * 5
+    assert class_labels(source, masks, "window", True) == ["", "", "window", "window", "window"]
+    assert class_labels(source, masks, "window", False) == ["window"] * 5
+
+
+def encoded_view(label: str, side: float = 0.25) -> EncodedView:
+    """Return a view of two objects of a class."""
+    boxes = np.array([[0.1, 0.1, 0.1 + side, 0.1 + side], [0.6, 0.6, 0.6 + side, 0.6 + side]], np.float32)
+    return EncodedView([torch.zeros(2, 8, 8).half()] * 3, boxes, [label] * 2, np.zeros(2, bool), 0)
+
+
+def test_an_example_of_another_set_finds_nothing_only_if_its_class_is_not_shown(squares: Path) -> None:
+    views = ViewCache(levels_of, 64, torch.device("cpu"))
+    recipe = MatcherRecipe({"Squares": 1.0}, other=1.0, across=0.0, map_classes={"Squares": "window"})
+    dataset = MatcherDataset(recipe, [squares], views)
+    dataset.sets["Facades"], dataset.sets["Cats"] = [encoded_view("window")], [encoded_view("cat")]
+    dataset._probabilities = np.full(3, 1 / 3)
+    pairs = [pair for pair in (dataset._draw_pair() for _ in range(60)) if pair]
+    assert {(view.labels[0], source.labels[0]) for view, _, source, _ in pairs} == {("window", "cat"), ("cat", "window")}
+    assert all(label == "" for _, label, _, _ in pairs)
+
+
+def test_objects_too_small_for_an_example_are_not_searched() -> None:
+    assert encoded_view("cat").searchable_classes() == {"cat": 2}
+    assert encoded_view("cat", side=0.01).searchable_classes() == {}

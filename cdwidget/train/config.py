@@ -43,6 +43,7 @@ class DatasetSettings:
         quality: Sampling weights for training the quality model.
         matching: Sampling weights for training the matcher.
         class_maps: Sets whose label maps hold classes; in all others, the values only number the objects.
+        map_classes: Class of the objects in the label maps of a set, if they are all of one class; of the last class for sorted maps.
         sorted_maps: Sets whose label maps number the objects class by class, and those of a class from top to bottom.
     """
 
@@ -50,6 +51,7 @@ class DatasetSettings:
     quality: dict[str, float]
     matching: dict[str, float]
     class_maps: tuple[str, ...]
+    map_classes: dict[str, str]
     sorted_maps: tuple[str, ...]
 
     @classmethod
@@ -57,8 +59,8 @@ class DatasetSettings:
         """Read settings from a JSON file with the names of the attributes as keys."""
         content = json.loads(path.read_text())
         segmentation = {name: SetOptions(**options) for name, options in content["segmentation"].items()}
-        maps = (tuple(content[name]) for name in ("class_maps", "sorted_maps"))
-        return cls(segmentation, content["quality"], content["matching"], *maps)
+        class_maps, sorted_maps = (tuple(content[name]) for name in ("class_maps", "sorted_maps"))
+        return cls(segmentation, content["quality"], content["matching"], class_maps, content["map_classes"], sorted_maps)
 
 
 @dataclass(frozen=True)

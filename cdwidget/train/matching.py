@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from math import ceil, cos, pi
+from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +32,7 @@ from cdwidget.model.matching import (
 from cdwidget.model.view import ViewCache
 from cdwidget.train.config import DatasetSettings
 from cdwidget.train.data import jitter_colors
-from cdwidget.train.trainer import WeightAverage
+from cdwidget.train.loop import LoopRecipe, train_batches
 
 FILE_FORMAT = "cdwidget-matcher-1"  # stored in the weights file
 MIN_TILE_OBJECTS = 4  # of a class in an image of which a tile is used, too
@@ -45,48 +44,46 @@ MAX_LOG_RATIO = 1.0  # Objects of more different sizes than exp(this) count neit
 PEAK_WIDTH = 6  # side of an object relative to the standard deviation of its peak
 MIN_PEAK_CELLS = 0.5
 NEAR, BOX_NEAR = 0.05, 0.3  # height of the peak from which a cell belongs to an object, and from which its box is trained
-MAX_GRADIENT_NORM = 2.0
-SAVE_INTERVAL = 100  # steps
+MAX_CLASS_WEIGHT = 8  # A class of more objects in a view is not drawn more often.
 
 
 @dataclass(frozen=True)
-class MatcherRecipe:
+class MatcherRecipe(LoopRecipe):
     """One training run of the matcher.
 
     Attributes:
         sets: Sampling weights by data-set name; other sets are used only if none of these is given, with equal weights.
+        map_classes: Class of the objects in label maps, by data-set name; "object" for all others.
         sorted_maps: Sets whose label maps number the objects class by class, see `class_labels`.
-        steps: Number of batches.
         batch: Examples per batch.
         crop: Cells along each side of the part of a view that is trained on.
-        other: Fraction of the examples that are of another set, so that nothing is to be found.
+        other: Fraction of the examples whose class the view does not show, so that nothing is to be found.
         across: Fraction of the examples that are in another image.
         jitter: Standard deviation of the borders of the example's box, relative to its sides.
         scale: Maximum logarithm of the number of cells of an example, relative to the usual one.
-        rate: Learning rate.
-        weight_decay: Weight decay of AdamW.
-        warmup: Steps over which the learning rate rises.
-        ema: Decay of the moving average of the weights.
-        seed: Random seed.
     """
 
-    sets: dict[str, float]
-    sorted_maps: tuple[str, ...] = ()
     steps: int = 3000
+    rate: float = 1.5e-3
+    warmup: int = 50
+    ema: float = 0.995
+    map_classes: dict[str, str] = field(default_factory=dict)
+    sorted_maps: tuple[str, ...] = ()
     batch: int = 4
     crop: int = 40
     other: float = 0.1
     across: float = 0.15
     jitter: float = 0.04
     scale: float = 0.12
-    rate: float = 1.5e-3
-    weight_decay: float = 0.02
-    warmup: int = 50
-    ema: float = 0.995
-    seed: int = 0
 
 
-MATCHER_RECIPE = MatcherRecipe(DatasetSettings.read().matching, DatasetSettings.read().sorted_maps)
+def default_recipe() -> MatcherRecipe:
+    """Return the recipe with the data sets of the packaged settings."""
+    settings = DatasetSettings.read()
+    return MatcherRecipe(settings.matching, map_classes=settings.map_classes, sorted_maps=settings.sorted_maps)
+
+
+MATCHER_RECIPE = default_recipe()
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +110,13 @@ class EncodedView:
         is_clear = (sides >= MIN_EXAMPLE_SIDE) & ~self.is_cut
         return [i for i, own in enumerate(self.labels) if own == label and is_clear[i]]
 
+    def searchable_classes(self) -> dict[str, int]:
+        """Return the number of objects of each class that has several, one of them good for an example."""
+        return {label: count for label, count in Counter(self.labels).items() if count > 1 and self.examples(label)}
+
 
 class Sample(NamedTuple):
-    """What the network sees of an example and of a part of a view, and what it should predict.
+    """The input of the network for an example and a part of a view, and its targets.
 
     Attributes:
         grids: Tokens of each level in the cells, (C, h, w).
@@ -134,22 +135,23 @@ class Sample(NamedTuple):
     weight: Tensor
 
 
-def class_labels(source: DatasetImage, masks: np.ndarray, is_sorted: bool) -> list[str]:
+def class_labels(source: DatasetImage, masks: np.ndarray, map_class: str, is_sorted: bool) -> list[str]:
     """Return the class of each object of an image, "" if it is unknown.
 
     Args:
         source: The image.
         masks: Its objects, bool (N, H, W).
+        map_class: Class of the objects of a label map.
         is_sorted: Whether a label map numbers its objects class by class, and those of a class from top to bottom. Then a class begins
             where an object lies above its predecessor, and only the last class is known. Else all objects of a label map are of one class.
     """
     if source.mask_path is None:
         return source.object_labels()
     if not is_sorted:
-        return ["object"] * len(masks)
+        return [map_class] * len(masks)
     tops = [bbox(mask)[1] for mask in masks]
     start = max((i for i in range(1, len(tops)) if tops[i] < tops[i - 1]), default=0)
-    return [""] * start + ["last"] * (len(tops) - start)
+    return [""] * start + [map_class] * (len(tops) - start)
 
 
 class MatcherDataset:
@@ -161,11 +163,11 @@ class MatcherDataset:
         views: Encodes the views.
 
     Raises:
-        ValueError: If no image has two objects of a class.
+        ValueError: If no image has two objects of a class that are large enough.
     """
 
     def __init__(self, recipe: MatcherRecipe, folders: Iterable[Path], views: ViewCache) -> None:
-        self.recipe = recipe
+        self.recipe, self._views = recipe, views
         self._rng = np.random.default_rng(recipe.seed)
         self.sets: dict[str, list[EncodedView]] = {}
         count = 0
@@ -174,20 +176,22 @@ class MatcherDataset:
             sources = [one for one in read_dataset(folder) if not is_held_out(one)]
             for source in tqdm(sources, desc=folder.name, unit="image", disable=None):
                 image, masks, _ = source.load()
-                labels = class_labels(source, masks, folder.name in recipe.sorted_maps)
+                map_class = recipe.map_classes.get(folder.name, "object")
+                labels = class_labels(source, masks, map_class, folder.name in recipe.sorted_maps)
                 labels = [label if mask.sum() >= MIN_OBJECT_PX else "" for label, mask in zip(labels, masks)]
-                for encoded in self._encode(image, masks, labels, views, count):
+                for encoded in self._encode(image, masks, labels, count):
                     self.sets.setdefault(folder.name, []).append(encoded)
                 count += 1
         if not self.sets:
-            raise ValueError("no image has two objects of one class; give a data set with such images")
+            raise ValueError("no image has two objects of one class that are large enough; give a data set with such images")
         weights = np.array([recipe.sets.get(name, 1.0) for name in self.sets])
         self._probabilities = weights / weights.sum()
 
-    def _encode(
-        self, image: np.ndarray, masks: np.ndarray, labels: Sequence[str], views: ViewCache, number: int
-    ) -> list[EncodedView]:  # fmt: skip
-        """Encode the whole image and, if it shows many objects of a class, a tile around one of them; every second image is mirrored."""
+    def _encode(self, image: np.ndarray, masks: np.ndarray, labels: Sequence[str], number: int) -> list[EncodedView]:
+        """Encode the whole image and, if it shows many objects of a class, a tile around one of them; every second image is mirrored.
+
+        Views without a class to search are left out.
+        """
         counts = Counter(label for label in labels if label).most_common(1)
         if not counts or counts[0][1] < 2:
             return []
@@ -199,18 +203,17 @@ class MatcherDataset:
         if count >= MIN_TILE_OBJECTS:
             chosen = self._rng.choice([i for i, own in enumerate(labels) if own == label])
             boxes.append(self._tile_around(bbox(masks[chosen]), height, width))
-        found = []
-        for x0, y0, x1, y1 in boxes:
-            parts = masks[:, y0:y1, x0:x1]
-            shown = [i for i, part in enumerate(parts) if labels[i] and np.count_nonzero(part) >= MIN_OBJECT_PX]
-            if not shown:
-                continue
-            is_cut = [np.count_nonzero(parts[i]) < MIN_VISIBLE * np.count_nonzero(masks[i]) for i in shown]
-            scale = np.tile((x1 - x0, y1 - y0), 2)
-            inside = np.array([bbox(parts[i]) for i in shown], np.float32) / scale
-            levels = normalized_levels([level[0] for level in views.encode(image, (x0, y0, x1, y1)).encoded])
-            found.append(EncodedView([one.half() for one in levels], inside, [labels[i] for i in shown], np.array(is_cut), number))
-        return found
+        encoded = [self._encode_view(image, masks, labels, box, number) for box in boxes]
+        return [one for one in encoded if one.searchable_classes()]
+
+    def _encode_view(self, image: np.ndarray, masks: np.ndarray, labels: Sequence[str], box: Bbox, number: int) -> EncodedView:
+        x0, y0, x1, y1 = box
+        parts = masks[:, y0:y1, x0:x1]
+        shown = [i for i, part in enumerate(parts) if labels[i] and np.count_nonzero(part) >= MIN_OBJECT_PX]
+        is_cut = np.array([np.count_nonzero(parts[i]) < MIN_VISIBLE * np.count_nonzero(masks[i]) for i in shown], bool)
+        boxes = np.array([bbox(parts[i]) for i in shown], np.float32).reshape(-1, 4) / np.tile((x1 - x0, y1 - y0), 2)
+        levels = normalized_levels([level[0] for level in self._views.encode(image, box).encoded])
+        return EncodedView([one.half() for one in levels], boxes, [labels[i] for i in shown], is_cut, number)
 
     def _tile_around(self, box: Bbox, height: int, width: int) -> Bbox:
         side = ceil(max(height, width) / self._rng.uniform(*TILE_SIDES))
@@ -222,32 +225,27 @@ class MatcherDataset:
 
     def draw(self) -> Sample:
         """Draw an example and a part of a view."""
-        while True:
-            drawn = self._draw_pair()
-            if drawn is not None:
-                return self._sample(*drawn)
+        while (drawn := self._draw_pair()) is None:
+            pass  # An example in the view itself always fits, so the loop ends.
+        return self._sample(*drawn)
 
-    def _draw_view(self) -> tuple[EncodedView, str]:
-        """Draw a view and one of its classes of which it shows several objects, "" if there is none."""
-        views = self.sets[str(self._rng.choice(list(self.sets), p=self._probabilities))]
-        view = views[self._rng.integers(len(views))]
-        counts = {label: min(count, 8) for label, count in Counter(view.labels).items() if count > 1}
-        weights = np.array(list(counts.values()), float)
-        return view, str(self._rng.choice(list(counts), p=weights / weights.sum())) if counts else ""
+    def _draw_view(self) -> tuple[str, EncodedView, str]:
+        """Draw the name of a set, one of its views, and one of the view's searchable classes."""
+        name = str(self._rng.choice(list(self.sets), p=self._probabilities))
+        view = self.sets[name][self._rng.integers(len(self.sets[name]))]
+        counts = view.searchable_classes()
+        weights = np.minimum(list(counts.values()), MAX_CLASS_WEIGHT)
+        return name, view, str(self._rng.choice(list(counts), p=weights / weights.sum()))
 
     def _draw_pair(self) -> tuple[EncodedView, str, EncodedView, int] | None:
         """Draw a view, the class to find, the view of the example, and the example; None if they do not fit."""
-        view, label = self._draw_view()
-        if not label:
-            return None
+        name, view, label = self._draw_view()
         source, chance = view, self._rng.random()
-        views = next(views for views in self.sets.values() if view in views)
         if chance < self.recipe.other:
-            source, other = self._draw_view()
-            found = source.examples(other) if source not in views else []
-            return (view, "", source, int(self._rng.choice(found))) if found else None
+            _, source, other = self._draw_view()
+            return None if other in view.labels else (view, "", source, int(self._rng.choice(source.examples(other))))
         if chance < self.recipe.other + self.recipe.across:
-            sources = [one for one in views if one.image != view.image and label in one.labels]
+            sources = [one for one in self.sets[name] if one.image != view.image and label in one.labels]
             if not sources:
                 return None
             source = sources[self._rng.integers(len(sources))]
@@ -288,12 +286,8 @@ def _targets(
 ) -> tuple[list[Tensor], list[tuple[int, int]]]:  # fmt: skip
     """Return heat, boxes, box weight and weight of a grid, see `Sample`, and the cells (row, column) of the centers of its objects."""
     y, x = np.mgrid[:rows, :columns] + 0.5
-    heat, weight, box_weight, boxes = (
-        np.zeros((rows, columns)),
-        np.ones((rows, columns)),
-        np.zeros((rows, columns)),
-        np.zeros((4, rows, columns)),
-    )
+    heat, box_weight, boxes = np.zeros((rows, columns)), np.zeros((rows, columns)), np.zeros((4, rows, columns))
+    weight = np.ones((rows, columns))
     centers = []
     cells = view.boxes * np.tile((columns, rows), 2)
     areas = np.prod(view.boxes[:, 2:] - view.boxes[:, :2], axis=1)
@@ -302,8 +296,7 @@ def _targets(
             continue
         (x0, y0, x1, y1), ratio = cells[i], np.log((view.boxes[i, 2:] - view.boxes[i, :2]) / sides)
         dx, dy = (x0 + x1) / 2 - x, (y0 + y1) / 2 - y
-        spread_x, spread_y = (max(MIN_PEAK_CELLS, side / PEAK_WIDTH) for side in (x1 - x0, y1 - y0))
-        peak = np.exp(-((dx / spread_x) ** 2 + (dy / spread_y) ** 2) / 2)
+        peak = _peak(dx, dy, x1 - x0, y1 - y0)
         if i == example or view.is_cut[i] or np.abs(ratio).max() > MAX_LOG_RATIO:
             weight[(peak > NEAR) | ((np.abs(dx) < (x1 - x0) / 2) & (np.abs(dy) < (y1 - y0) / 2))] = 0
             continue
@@ -317,6 +310,12 @@ def _targets(
         box_weight[near] = peak[near]
         weight[peak > NEAR] = 1
     return [torch.from_numpy(part).float() for part in (heat, boxes, box_weight, weight)], centers
+
+
+def _peak(dx: np.ndarray, dy: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Return the heat of an object, 1 at its center, from the distances to the center and the sides of its box."""
+    spread_x, spread_y = (max(MIN_PEAK_CELLS, side / PEAK_WIDTH) for side in (width, height))
+    return np.exp(-((dx / spread_x) ** 2 + (dy / spread_y) ** 2) / 2)
 
 
 def _padded(part: Tensor, size: int) -> Tensor:
@@ -355,7 +354,7 @@ def train_matcher(folders: Iterable[Path], out: Path, recipe: MatcherRecipe = MA
         A sentence with the file.
 
     Raises:
-        ValueError: If no image has two objects of a class.
+        ValueError: If no image has two objects of a class that are large enough.
     """
     torch.manual_seed(recipe.seed)
     cdnet = load_checkpoint(MODELS["cdnet-tiny"]).eval()
@@ -363,23 +362,8 @@ def train_matcher(folders: Iterable[Path], out: Path, recipe: MatcherRecipe = MA
         dataset = MatcherDataset(recipe, folders, ViewCache(cdnet.encode, cdnet.config.size, torch.device("cpu")))
     network = Matcher()
     init_output(network)
-    average = WeightAverage(network, recipe.ema)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.weight_decay)
-    with out.with_suffix(".jsonl").open("w", buffering=1) as log:
-        for step in tqdm(range(recipe.steps), unit="batch", disable=None):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate * min(1.0, (step + 1) / recipe.warmup) * 0.5 * (1 + cos(pi * step / recipe.steps))
-            loss = matcher_loss(network, [dataset.draw() for _ in range(recipe.batch)])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
-            optimizer.step()
-            average.update(network, step + 1)
-            log.write(json.dumps({"step": step + 1, "loss": round(loss.item(), 4)}) + "\n")
-            if (step + 1) % SAVE_INTERVAL == 0 or step + 1 == recipe.steps:
-                averaged = Matcher()
-                averaged.load_state_dict(average.weights)
-                save_matcher(averaged, out, {"format": FILE_FORMAT, "recipe": json.dumps(asdict(recipe)), "step": str(step + 1)})
+    batches = ([dataset.draw() for _ in range(recipe.batch)] for _ in range(recipe.steps))
+    train_batches(network, recipe, batches, lambda batch: (matcher_loss(network, batch), {}), out, save_matcher, FILE_FORMAT)
     return f"wrote {out}"
 
 
