@@ -49,9 +49,9 @@ class Matcher(nn.Module):
 
     def __init__(self, width: int = 32, dilations: Sequence[int] = (1, 2, 4, 2)) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(LEVELS * (TEMPLATE_CELLS**2 + 2), width, 1)
+        self.stem = nn.Conv2d(LEVELS * (TEMPLATE_CELLS**2 + 2), width, 1)
         self.blocks = nn.Sequential(*(DilatedBlock(width, dilation) for dilation in dilations))
-        self.leave = nn.Conv2d(width, 5, 1)
+        self.head = nn.Conv2d(width, 5, 1)
 
     def forward(self, grids: Sequence[Tensor], templates: Sequence[Tensor]) -> Tensor:
         """Return the logit of a center and the offset and size of the box in each cell, (B, 5, h, w).
@@ -67,7 +67,7 @@ class Matcher(nn.Module):
             right = 1 - (cells[..., 1:] * cells[..., :-1]).sum(1, keepdim=True)
             below = 1 - (cells[..., 1:, :] * cells[..., :-1, :]).sum(1, keepdim=True)
             inputs += [STEP_FACTOR * F.pad(right, (0, 1)), STEP_FACTOR * F.pad(below, (0, 0, 0, 1))]
-        output: Tensor = self.leave(F.gelu(self.blocks(self.enter(torch.cat(inputs, 1)))))
+        output: Tensor = self.head(F.gelu(self.blocks(self.stem(torch.cat(inputs, 1)))))
         return output
 
 
@@ -76,12 +76,12 @@ class DilatedBlock(nn.Module):
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
-        self.a = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
-        self.b = nn.Conv2d(width, width, 3, padding=1)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x and its residual, (B, width, h, w)."""
-        residual: Tensor = self.b(F.gelu(self.a(F.gelu(x))))
+        residual: Tensor = self.conv2(F.gelu(self.conv1(F.gelu(x))))
         return x + residual
 
 

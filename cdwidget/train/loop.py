@@ -24,7 +24,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class LoopRecipe:
-    """The part of a recipe that the loop uses.
+    """The settings that the recipes of both networks share.
 
     Attributes:
         sets: Sampling weights by data-set name; other sets are not used.

@@ -369,8 +369,8 @@ def train_matcher(folders: Iterable[Path], out: Path, recipe: MatcherRecipe = MA
 
 def init_output(network: Matcher) -> None:
     """Let a new matcher find nothing, with the boxes of the example, so that the few centers do not get lost in the first steps."""
-    torch.nn.init.normal_(network.leave.weight, std=0.01)
-    last = ["leave.bias", *(f"blocks.{i}.b.{name}" for i in range(len(network.blocks)) for name in ("weight", "bias"))]
+    torch.nn.init.normal_(network.head.weight, std=0.01)
+    last = ["head.bias", *(f"blocks.{i}.conv2.{name}" for i in range(len(network.blocks)) for name in ("weight", "bias"))]
     for name in last:
         torch.nn.init.zeros_(network.get_parameter(name))
-    torch.nn.init.constant_(network.get_parameter("leave.bias")[:1], -4.0)
+    torch.nn.init.constant_(network.get_parameter("head.bias")[:1], -4.0)
