@@ -16,6 +16,7 @@ from cdwidget.formats.dataset_folders import DatasetImageError, is_held_out, rea
 from cdwidget.train import RECIPES, Recipe, SetOptions, data_ablations, reweighted
 from cdwidget.train.config import DatasetSettings
 from cdwidget.train.data import Sampler, read_sets, remove_unusable
+from cdwidget.train.matching import MATCHER_RECIPE
 from cdwidget.train.quality import QUALITY_RECIPE
 
 RECIPE = Recipe(batch=4, holdout=10**9, edits=1.0)
@@ -214,10 +215,13 @@ def test_the_recipes_take_the_data_sets_from_the_file_next_to_the_weights():
     settings = DatasetSettings.read()
     assert all(recipe.sets == settings.segmentation for recipe in RECIPES.values()) and QUALITY_RECIPE.sets == settings.quality
     assert settings.segmentation.keys() == settings.quality.keys() > set(settings.class_maps)
+    assert MATCHER_RECIPE.sets == settings.matching and settings.matching.keys() > {*settings.map_classes, *settings.sorted_maps}
+    assert MATCHER_RECIPE.map_classes == settings.map_classes and MATCHER_RECIPE.sorted_maps == settings.sorted_maps
 
 
 def test_no_data_set_is_named_in_the_code():
-    names = DatasetSettings.read().segmentation
+    settings = DatasetSettings.read()
+    names = {*settings.segmentation, *settings.matching}
     package = Path(cdwidget.__file__).parent
     found = [(file.name, name) for file in package.rglob("*.py") for name in names if f'"{name}"' in file.read_text()]
     assert not found
