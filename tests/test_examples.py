@@ -9,7 +9,7 @@ from skimage import data
 from cdwidget.examples import ExamplePredictor, Proposal, find_similar, proposal_origin
 from cdwidget.examples.affinity import example_sources, similarity, token_weights
 from cdwidget.examples.proposals import is_duplicate
-from cdwidget.examples.search import tile_around, tiles
+from cdwidget.examples.search import MAX_TILES, tile_around, tiles
 from cdwidget.items import Instance
 from cdwidget.masks import Patch, bbox
 from cdwidget.model import CDNetPredictor, load_predictor
@@ -153,7 +153,7 @@ def test_tiles_cover_the_image_and_show_every_small_object_whole(height: int, wi
     for x0, y0, x1, y1 in boxes:
         assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
         covered[y0:y1, x0:x1] = True
-    assert covered.all() and len(boxes) <= 16
+    assert covered.all() and len(boxes) <= MAX_TILES**2
 
 
 def test_a_part_of_a_building_is_no_duplicate_of_it() -> None:

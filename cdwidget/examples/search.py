@@ -12,7 +12,7 @@ import numpy as np
 from cdwidget.examples.affinity import normalized_tokens, token_weights, view_token_weights
 from cdwidget.examples.boxes import Box, box_iou, fractions, without_overlaps
 from cdwidget.examples.shape import Shape
-from cdwidget.masks import Bbox, Patch, bbox
+from cdwidget.masks import Bbox, Patch, bbox, crop
 from cdwidget.predictor import Match, MatchingTokens, Template, Tokens, ViewMasks
 from cdwidget.prompts import Box as BoxPrompt
 from cdwidget.prompts import Click, Prompt
@@ -187,36 +187,38 @@ class _TileSearch:
     def _candidate(self, match: Match, click: Click, probs: np.ndarray, ious: np.ndarray) -> Candidate | None:
         """Return the candidate of the best mask of a match; None if no mask shows the clicked pixel, or the tile cuts it."""
         x0, y0, x1, y1 = self._tokens.box
-        x, y = (click.x - x0) / (x1 - x0), (click.y - y0) / (y1 - y0)
-        parts = [_part_at(prob > 0.5, x, y) for prob in probs]
+        cell = int((click.y - y0) / (y1 - y0) * MASK_SIDE), int((click.x - x0) / (x1 - x0) * MASK_SIDE)
+        parts = [_part_at(prob > 0.5, *cell) for prob in probs]
         inside = fractions(match.box, self._tokens.box)
         agreements = [box_iou(fractions(bbox(part), (0, 0, MASK_SIDE, MASK_SIDE)), inside) for part in parts]
         best = int(np.argmax(ious * agreements))
         if not parts[best].any() or self._is_cut(parts[best]):
             return None
-        patch = self._patch(probs[best], parts[best], x, y)
+        patch = self._patch(probs[best], parts[best], click)
         if patch is None:
             return None
         logit = log(match.probability / max(1 - match.probability, MIN_DOUBT))
         descriptor = _descriptor(self._units, view_token_weights(parts[best], self._tokens))
         return Candidate(patch, descriptor, Evidence(logit, float(ious[best])))
 
-    def _patch(self, prob: np.ndarray, part: np.ndarray, x: float, y: float) -> Patch | None:
+    def _patch(self, prob: np.ndarray, part: np.ndarray, click: Click) -> Patch | None:
         """Return a part of a mask of the tile in image pixels; None if it does not show the clicked pixel there.
 
         Args:
             prob: Probabilities of the mask, float32 (MASK_SIDE, MASK_SIDE).
             part: The part, bool (MASK_SIDE, MASK_SIDE).
-            x: Horizontal position of the click as a fraction of the tile.
-            y: Vertical position.
+            click: The click.
         """
         x0, y0, x1, y1 = self._tokens.box
         near = cv2.dilate(part.view(np.uint8), np.ones((3, 3))) > 0
-        full = _part_at(_resize(np.where(near, prob, 0), x1 - x0, y1 - y0) > 0.5, x, y)
-        if not full.any():
+        full = _resize(np.where(near, prob, 0), x1 - x0, y1 - y0) > 0.5
+        left, top, right, bottom = box = bbox(full)
+        row, column = click.pixel[0] - y0 - top, click.pixel[1] - x0 - left
+        if not (0 <= row < bottom - top and 0 <= column < right - left):
             return None
-        left, top, right, bottom = bbox(full)
-        return Patch((x0 + left, y0 + top, x0 + right, y0 + bottom), np.packbits(full[top:bottom, left:right]).tobytes())
+        clicked = _part_at(crop(full, box), row, column)  # In its small box, because finding a part of a large image takes long.
+        patch = Patch((x0 + left, y0 + top, x0 + right, y0 + bottom), np.packbits(clicked).tobytes()).mask_only()
+        return patch if patch.bits else None
 
     def _is_cut(self, mask: np.ndarray) -> bool:
         """Return whether a mask of the tile touches a border of the tile that is not a border of the image."""
@@ -231,11 +233,10 @@ def _best_tile(box: Box, tiles: Sequence[Bbox]) -> Bbox:
     return max(tiles, key=lambda one: _margin(one, (x, y, x, y)))
 
 
-def _part_at(mask: np.ndarray, x: float, y: float) -> np.ndarray:
-    """Return the 4-connected part of a mask at a position relative to its sides; empty if that is outside the mask."""
-    height, width = mask.shape
+def _part_at(mask: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Return the 4-connected part of a mask at a position; empty if the mask does not show it."""
     _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    part = parts[min(int(y * height), height - 1), min(int(x * width), width - 1)]
+    part = parts[row, column]
     return (parts == part) & mask if part else np.zeros_like(mask)
 
 
