@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cdwidget.benchmark.candidates import CandidateRun, benchmark_candidates, candidates_table, summarize_candidates
+from cdwidget.benchmark.methods import Method
 from cdwidget.cli.app import app
 from cdwidget.formats.dataset_folders import read_benchmark_objects
 from cdwidget.masks import iou
@@ -35,14 +36,14 @@ def folder(tmp_path: Path) -> Path:
 def test_the_object_is_found_among_the_candidates(folder: Path) -> None:
     whole, middle, part = centered_square(24), centered_square(12), centered_square(6)
     predictor = ScriptedPredictor(middle, alternatives=(part, whole, whole))
-    (run,) = benchmark_candidates("squares", read_benchmark_objects(folder), predictor)
+    (run,) = benchmark_candidates([Method("squares", lambda: predictor, "")], read_benchmark_objects(folder))
     assert run.areas == (24**2, 48**2, 12**2) and run.ious[0] == 1  # The same square is no second candidate.
     assert run.is_ordered and run.alike == iou(middle, part)
 
 
 def test_the_best_candidate_counts_not_the_first(folder: Path) -> None:
     predictor = ScriptedPredictor(centered_square(24), alternatives=(centered_square(12),))
-    runs = benchmark_candidates("squares", read_benchmark_objects(folder), predictor)
+    runs = benchmark_candidates([Method("squares", lambda: predictor, "")], read_benchmark_objects(folder))
     figures = summarize_candidates(runs)["squares"]
     assert figures["mIoU@1"] == 0.25 and figures["best"] == 1 and figures["gain"] == 0.75 and figures["candidates"] == 2
     assert "| set | squares | 1 | 0.250 | 1.000 | 0.750 | 2.0 | 100.0% | 0.0% |" in candidates_table(runs)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from cdwidget.benchmark.methods import Method
 from cdwidget.benchmark.protocol import Target
+from cdwidget.benchmark.record import run_missing
 from cdwidget.click_simulation import next_click
 from cdwidget.masks import iou
 from cdwidget.predictor import Predictor
@@ -49,18 +52,26 @@ class CandidateRun:
         return all(a < b for a, b in zip(areas, areas[1:]))
 
 
-def benchmark_candidates(method: str, targets: Sequence[Target], predictor: Predictor) -> list[CandidateRun]:
-    """Click each object once and collect its candidates.
+def benchmark_candidates(methods: Sequence[Method], targets: Sequence[Target], record: Path | None = None) -> list[CandidateRun]:
+    """Click each object once with each method and collect its candidates.
 
     Args:
-        method: Name of the method in tables.
+        methods: The methods to compare.
         targets: The objects.
-        predictor: Any predictor.
+        record: JSONL file that receives one line per finished run, see `run_missing`.
 
     Returns:
-        One run for each object.
+        One run for each method and object.
     """
-    return [_run(method, target, predictor) for target in tqdm(targets, unit="object", disable=None)]
+    settings = {
+        (m, t): (method.name, "candidates", method.fingerprint, target.image_path, target.name)
+        for m, method in enumerate(methods)
+        for t, target in enumerate(targets)
+    }
+    predictor = cache(lambda m: methods[m].build())
+    return run_missing(
+        settings, lambda todo: (((m, t), _run(methods[m].name, targets[t], predictor(m))) for m, t in todo), CandidateRun, record
+    )
 
 
 def _run(method: str, target: Target, predictor: Predictor) -> CandidateRun:

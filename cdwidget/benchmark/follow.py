@@ -8,16 +8,17 @@ proposal that the method itself calls lost counts, too. Frames that hardly show 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import process_time
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from cdwidget.benchmark.protocol import Target
-from cdwidget.benchmark.sequences import FRAME_SIDE_PX, make_sequence
+from cdwidget.benchmark.record import run_missing
+from cdwidget.benchmark.sequences import FRAME_SIDE_PX, SequenceFrame, make_sequence
 from cdwidget.click_simulation import next_click
 from cdwidget.examples.flow import Flow
 from cdwidget.examples.follow import Follower, FollowingPredictor
@@ -124,8 +125,9 @@ class FollowRun:
 
 
 def benchmark_following(
-    targets: Sequence[Target], predictor: Any, clicker: Predictor, quality: QualityModel, frames: int = 50, seed: int = 0
-) -> list[FollowRun]:
+    targets: Sequence[Target], predictor: Any, clicker: Predictor, quality: QualityModel, frames: int = 50, seed: int = 0, *,
+    fingerprint: str = "", record: Path | None = None,
+) -> list[FollowRun]:  # fmt: skip
     """Carry objects through sequences made from their photographs, by each method.
 
     Args:
@@ -135,23 +137,39 @@ def benchmark_following(
         quality: The model that estimates how good a mask is.
         frames: Number of frames of each sequence.
         seed: Seed of the sequences.
+        fingerprint: Identifies the weights of the models in the record.
+        record: JSONL file that receives one line per finished sequence, see `run_missing`.
 
     Returns:
         The runs of all objects and methods.
     """
-    runs = []
-    for index, target in enumerate(tqdm(targets, unit="sequence", disable=None)):
-        image, mask, _ = target.load()
-        texture, _, _ = targets[(index + 1) % len(targets)].load()
-        name = f"{target.group}/{target.name}"
-        for method, build in CARRIERS.items():
-            rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
-            sequence = make_sequence(image, mask, texture, rng, frames)
-            runs.append(_carry(method, name, build(predictor, quality), sequence, clicker))
-    return runs
+    settings = {
+        (t, method): (method, "follow", fingerprint, frames, seed, target.image_path, target.name, _next(targets, t).image_path)
+        for t, target in enumerate(targets)
+        for method in CARRIERS
+    }
+
+    def measure(todo: Sequence[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], FollowRun]]:
+        for t, method in todo:
+            name = f"{targets[t].group}/{targets[t].name}"
+            sequence = _sequence(name, targets[t], _next(targets, t), frames, seed)
+            yield (t, method), _carry(method, name, CARRIERS[method](predictor, quality), sequence, clicker)
+
+    return run_missing(settings, measure, FollowRun, record)
 
 
-def _carry(method: str, name: str, carrier: Carrier, sequence: Iterable[Any], clicker: Predictor) -> FollowRun:
+def _next(targets: Sequence[Target], index: int) -> Target:
+    return targets[(index + 1) % len(targets)]
+
+
+def _sequence(name: str, target: Target, occluder: Target, frames: int, seed: int) -> Iterator[SequenceFrame]:
+    """Make the sequence of an object, which is the same for every method."""
+    image, mask, _ = target.load()
+    texture, _, _ = occluder.load()
+    return make_sequence(image, mask, texture, np.random.default_rng((seed, zlib.crc32(name.encode()))), frames)
+
+
+def _carry(method: str, name: str, carrier: Carrier, sequence: Iterable[SequenceFrame], clicker: Predictor) -> FollowRun:
     ious: list[float] = []
     told: list[bool] = []
     lost: list[bool] = []

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 
 import cv2
-from tqdm import tqdm
 
-from cdwidget._version import __version__
 from cdwidget.benchmark.methods import Method
 from cdwidget.benchmark.protocol import Options, Target, segment
+from cdwidget.benchmark.record import run_missing
 from cdwidget.benchmark.results import Result, Run
 from cdwidget.predictor import Predictor
 
 THREADS = "OMP_NUM_THREADS"
-RECORD_VERSION = 2  # Increases when a run gets a new figure, so that recorded runs without it are measured again.
 
 
 def run_all(
@@ -42,21 +37,14 @@ def run_all(
     Returns:
         One result per method, in the order of `methods`; its runs are in the order of `targets`.
     """
-    keys = {(m, t): _key(method, target, options) for m, method in enumerate(methods) for t, target in enumerate(targets)}
-    known = {} if record is None else _read(record)
-    todo = [pair for pair, key in keys.items() if key not in known]
-    done = {pair: known[key] for pair, key in keys.items() if key in known}
-    if done:
-        tqdm.write(f"{len(done)} of {len(keys)} objects are already in {record}; delete that file to measure them again", sys.stderr)
-    with tqdm(total=len(keys), initial=len(done), unit="object", disable=None) as bar:
-        for (m, t), run in _runs(methods, targets, options, jobs, todo):
-            done[m, t] = run
-            if record is not None:
-                with record.open("a") as file:
-                    file.write(json.dumps({"key": keys[m, t], "method": methods[m].name, **asdict(run)}) + "\n")
-            bar.set_postfix_str(methods[m].name)
-            bar.update()
-    return [Result(method.name, options.max_clicks, tuple(done[m, t] for t in range(len(targets)))) for m, method in enumerate(methods)]
+    settings = {
+        (m, t): (method.name, method.fingerprint, options, target.image_path, target.name)
+        for m, method in enumerate(methods)
+        for t, target in enumerate(targets)
+    }
+    runs = run_missing(settings, lambda todo: _runs(methods, targets, options, jobs, todo), Run, record)
+    count = len(targets)
+    return [Result(method.name, options.max_clicks, tuple(runs[m * count :][:count])) for m, method in enumerate(methods)]
 
 
 def _runs(
@@ -113,22 +101,3 @@ def _limit_threads(jobs: int) -> Iterator[None]:
     finally:
         if before is None:
             del os.environ[THREADS]
-
-
-def _key(method: Method, target: Target, options: Options) -> str:
-    parts = (RECORD_VERSION, __version__, method.fingerprint, options, target.image_path, target.name)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _read(record: Path) -> dict[str, Run]:
-    """Return the runs of a record by key; an incomplete last line, left by a killed process, is removed from the file."""
-    known = {}
-    lines = record.read_text().splitlines(keepends=True) if record.exists() else []
-    if lines and not lines[-1].endswith("\n"):
-        record.write_text("".join(lines[:-1]))
-        del lines[-1]
-    for line in lines:
-        entry: dict[str, Any] = json.loads(line)
-        key, _ = entry.pop("key"), entry.pop("method")
-        known[key] = Run(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})  # type: ignore[arg-type]
-    return known

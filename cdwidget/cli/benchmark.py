@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from cdwidget.benchmark.protocol import Target
     from cdwidget.formats.dataset_folders import DatasetImage
 
-Out = Annotated[Path | None, typer.Option(help="Write all figures to this JSON file, with a CSV and a plot next to it; a rerun resumes.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write all figures to this JSON file, in the modes click, human, box, stroke and edit with a CSV and a plot next to it. "
+        "A rerun resumes, except with --mode example."
+    ),
+]
 HeldOut = Annotated[bool, typer.Option("--held-out", help="The data are training sets: use objects of the images held out from training.")]
 Objects = Annotated[int, typer.Option(min=1, help="With --held-out: number of objects, spread evenly over the sets.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first images of each folder.")]
@@ -69,34 +75,30 @@ def benchmark(
 
     if not data and not latency:
         raise typer.BadParameter("choose a measurement: --data DIR, --latency or both")
+    check_out(out)
     if mode == "follow":
         targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
-        check_out(out)
         echo(measure_following(targets, frames, seed, out, title))
         return
     if mode == "example" and examples:
         counts = checked("--examples", read_counts, examples)
         sets = checked("--data", read_sets_with_classes, data, held_out)
-        check_out(out)
         echo(measure_across(sets, counts, out, title))
         return
     if mode == "example":
         images = checked("--data", read_searched_images, data, held_out, limit)
         searches = checked("--methods", example_searches, methods)
-        check_out(out)
         echo(measure_examples(searches, images, out, title))
         return
     if mode == "candidates":
         targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
         chosen = checked("--methods", _methods, methods or "cdnet,grabcut")
-        check_out(out)
         echo(measure_candidates(chosen, targets, out, title))
         return
     options = checked("--mode", Options, mode, max_clicks, plain, seed)
     sizes = checked("--size", read_sizes, size) if latency else []
     targets = checked("--data", read_objects, data, held_out, objects, seed, limit)
     chosen = checked("--methods", _methods, methods or "cdnet,grabcut")
-    check_out(out)
     repeats = (HUMAN_REPEATS if mode == "human" else 1) if repeats is None else repeats
     echo(measure(chosen, targets, options, sizes=sizes, jobs=jobs, out=out, title=title, repeats=repeats))
 
@@ -189,9 +191,8 @@ def measure(
         tolerant_table,
     )
 
-    record = None if out is None else out.with_suffix(".jsonl")
     seeds = range(options.seed, options.seed + repeats) if targets else ()
-    runs = [run_all(methods, targets, replace(options, seed=seed), jobs=jobs, record=record) for seed in seeds]
+    runs = [run_all(methods, targets, replace(options, seed=seed), jobs=jobs, record=_record_path(out)) for seed in seeds]
     results = runs[0] if runs else []
     latencies = [measure_in_new_process(method, width, height) for width, height in sizes for method in methods]
     tables = []
@@ -230,7 +231,7 @@ def measure_candidates(methods: Sequence[Method], targets: Sequence[Target], out
     from cdwidget.benchmark.candidates import benchmark_candidates, candidates_table, summarize_candidates
     from cdwidget.benchmark.results import write_runs
 
-    runs = [run for method in methods for run in benchmark_candidates(method.name, targets, method.build())]
+    runs = benchmark_candidates(methods, targets, record=_record_path(out))
     if out is not None:
         write_runs(out, runs, summarize_candidates(runs), cdwidget=__version__, title=title, kind="candidates")
     return candidates_table(runs)
@@ -250,9 +251,12 @@ def measure_following(targets: Sequence[Target], frames: int, seed: int, out: Pa
     from cdwidget.benchmark.results import write_runs
     from cdwidget.model import load_predictor
     from cdwidget.model.quality import load_quality_model
+    from cdwidget.model.variants import fingerprint
 
     predictor = load_predictor()
-    runs = benchmark_following(targets, predictor, predictor.twin(), load_quality_model(), frames, seed)
+    runs = benchmark_following(
+        targets, predictor, predictor.twin(), load_quality_model(), frames, seed, fingerprint=fingerprint("cdnet"), record=_record_path(out)
+    )
     if out is not None:
         write_runs(out, runs, summarize(runs), cdwidget=__version__, title=title, kind="follow", frames=frames, seed=seed)
     return follow_table(summarize(runs))
@@ -348,6 +352,10 @@ def measure_across(sets: Sequence[LabeledSet], counts: Sequence[int], out: Path 
     if out is not None:
         write_runs(out, runs, summarize_searches(runs), cdwidget=__version__, title=title, kind="example", examples=list(counts))
     return search_table(runs)
+
+
+def _record_path(out: Path | None) -> Path | None:
+    return None if out is None else out.with_suffix(".jsonl")
 
 
 def _methods(text: str) -> list[Method]:
