@@ -13,7 +13,7 @@ MAX_LINES = 400
 
 LAYERS: list[set[str]] = [
     {"actions", "bitmap", "buffers", "class_matches", "colors", "dom", "edit_queue", "kernel", "keys", "outline", "pointers", "traits"},
-    {"camera", "cover", "superpixels", "pyramid", "instance"},
+    {"camera", "cover", "superpixels", "pyramid", "instance", "stage_height"},
     {"tools/"},
     {"layers", "previews", "tags"},
     {"document"},

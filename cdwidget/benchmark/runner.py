@@ -44,7 +44,7 @@ def run_all(
     }
     runs = run_missing(settings, lambda todo: _runs(methods, targets, options, jobs, todo), Run, record)
     count = len(targets)
-    return [Result(method.name, options.max_clicks, tuple(runs[m * count :][:count])) for m, method in enumerate(methods)]
+    return [Result(method.name, options.max_clicks, tuple(runs[m * count : (m + 1) * count])) for m, method in enumerate(methods)]
 
 
 def _runs(

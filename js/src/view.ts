@@ -7,6 +7,7 @@ import { guardShortcuts, keyName, type Shortcuts } from "./keys";
 import { ObjectSelection } from "./object_selection";
 import type { Pyramid } from "./pyramid";
 import { type Proposal, SimilarObjects } from "./similar";
+import { stageHeight } from "./stage_height";
 import type { Tag } from "./tags";
 import { DIAMETER_RANGE } from "./tools/brush";
 import { type ClassPicker, classPicker } from "./ui/class_picker";
@@ -42,9 +43,6 @@ import { toolbar } from "./ui/toolbar";
 import { Viewer } from "./viewer";
 import type { ViewerHost } from "./viewer_host";
 
-const MIN_HEIGHT_PX = 260; // CSS pixels of a stage whose height follows the shape of the image
-const MAX_WINDOW_SHARE = 0.62; // of the window's height, so that toolbars and status line are visible too
-const LIST_SHAPE = 2 / 3; // height by width of the stage for a list: the same for all its images
 const DOUBLE_ESCAPE_MS = 2_000; // two Escapes within this time leave the widget
 const TEXT_FIELDS = "input:is([type=text], [type=number])";
 
@@ -317,12 +315,9 @@ export class AnnotatorView implements ViewerHost, AnnotatorHost, CommandHost, Ob
 
   private updateHeight() {
     const { stage } = this.viewer;
-    const { width, height } = this.doc.image;
-    const shape = this.doc.image.count > 1 ? LIST_SHAPE : height / width;
-    const max = Math.max(innerHeight * MAX_WINDOW_SHARE, MIN_HEIGHT_PX);
-    const automatic = Math.min(Math.max(stage.clientWidth * shape, MIN_HEIGHT_PX), max);
     const fillsScreen = this.isFullscreen || !!this.frame;
-    const pixels = fillsScreen ? "" : `${Math.round(this.doc.model.get("height") ?? automatic)}px`;
+    const height = this.doc.model.get("height") ?? stageHeight(this.doc.image, stage.clientWidth, innerHeight);
+    const pixels = fillsScreen ? "" : `${height}px`;
     if (stage.style.height !== pixels) stage.style.height = pixels;
   }
 

@@ -9,7 +9,7 @@ import { noticeBanner } from "../ui/notice";
 import { savedPicture } from "../ui/snapshot";
 import { COMMANDS } from "./commands";
 import type { HelpHost, MapCommandHost, PointsHost, SelectionHost, UsageHost } from "./host";
-import { GRAY, NO_CLASS, SCALE_GRADIENT } from "./points";
+import { GRAY, NO_CLASS, type Points, SCALE_GRADIENT } from "./points";
 
 const format = (value: number) => value.toLocaleString("en");
 
@@ -150,6 +150,14 @@ export function statusLine(host: PointsHost & SelectionHost): Part {
   return { element, refresh };
 }
 
+const isIdle = ({ isLoading, isLost }: Pick<Points, "isLoading" | "isLost">) => !isLoading && !isLost;
+
+/** Whether the hint for the first gesture is shown: until points are selected, or a gesture begins. */
+export function showsHint({ points, isDrawing, wasUsed }: PointsHost & UsageHost): boolean {
+  const isUsed = points.selected.length > 0 || isDrawing || wasUsed;
+  return isIdle(points) && points.count > 0 && !isUsed;
+}
+
 /** Over the points: the notice, the progress, and a hint for the first gesture. */
 export function overlay(host: PointsHost & UsageHost): Part {
   const { points } = host;
@@ -182,15 +190,13 @@ export function overlay(host: PointsHost & UsageHost): Part {
   const element = h("div", { class: "cdw-overlay" }, saved.element, empty, notice.element, progress, hint);
 
   function refresh() {
-    const isIdle = !points.isLoading && !points.isLost;
     notice.refresh();
     saved.refresh();
     progress.hidden = !points.isLoading || points.isLost;
     const isSlow = points.loadingProjection === "tsne";
     setText(phase, isSlow ? "Computing t-SNE: a minute for a few thousand points" : "Computing the layout");
-    empty.hidden = !isIdle || points.count > 0 || !!points.kernel.notice;
-    const isUsed = points.selected.length > 0 || host.isDrawing || host.wasUsed;
-    hint.hidden = !isIdle || !points.count || isUsed;
+    empty.hidden = !isIdle(points) || points.count > 0 || !!points.kernel.notice;
+    hint.hidden = !showsHint(host);
   }
 
   return { element, refresh };

@@ -8,6 +8,14 @@ import { noticeBanner } from "./notice";
 
 const PHASES: Record<string, string> = { loading: "Loading the model", encoding: "Encoding the image" };
 
+/** Whether the hint for the first gesture is shown: on an image without masks, until a gesture begins. */
+export function showsHint({ doc, modes, viewer }: DocumentHost & ModeHost & StageHost): boolean {
+  const isUntouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
+  const isReady = !!doc.picture && doc.isEditable;
+  const isCovered = !!doc.message || modes.helping || modes.tracing;
+  return isUntouched && isReady && !isCovered && !viewer.isDrawing;
+}
+
 export function overlay(host: DocumentHost & ModeHost & StageHost): Part {
   const { doc } = host;
   const inUse: Notice = {
@@ -36,17 +44,9 @@ export function overlay(host: DocumentHost & ModeHost & StageHost): Part {
     const phase = PHASES[doc.phase.name];
     progress.hidden = !phase || doc.isLost;
     if (phase) setText(phaseText, phase);
-    const isUntouched = !doc.pending.length && !doc.instances.some((instance) => instance.outline);
     setText(message, doc.message);
     message.hidden = !doc.message;
-    hint.hidden =
-      !isUntouched ||
-      !!doc.message ||
-      host.viewer.isDrawing ||
-      !doc.picture ||
-      !doc.isEditable ||
-      host.modes.helping ||
-      host.modes.tracing;
+    hint.hidden = !showsHint(host);
     const tool = TOOLS[doc.model.get("tool")];
     if (!hint.hidden) setText(toolText, `${doc.labelOf(tool.name)}: ${tool.hint}`);
   }
