@@ -1,15 +1,19 @@
-"""Show one, get all: the key on a coin proposes the others; nothing becomes an object without a press, and taking is one undo step."""
+"""Show one, get all: the key on a coin proposes the others; nothing becomes an object without a press, and taking is one undo step.
+
+A restart keeps the objects and their steps, and makes no object of a proposal.
+"""
 
 from __future__ import annotations
 
+import skimage.data
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from support.jupyterlab import Lab, Notebook
 
 CELL = """
-import cdwidget, numpy, skimage.data
-coins = skimage.data.coins()[:200, :250]
-w = cdwidget.Annotator(numpy.stack([coins] * 3, -1), labels=["coin"])
+import cdwidget
+w = cdwidget.Annotator("coins.png", labels=["coin"])
 w
 """
 OTHERS = [(100, 57), (154, 51), (44, 125), (102, 126), (152, 128)]  # Points on other coins than the example at (48, 48).
@@ -17,6 +21,7 @@ COUNT = "len({}.instances)"
 
 
 def test_one_coin_gives_all(lab: Lab, page: Page) -> None:
+    Image.fromarray(skimage.data.coins()[:200, :250]).save(lab.notebooks / "coins.png")
     notebook = Notebook.open(lab, page, "similar.ipynb", [CELL])
     notebook.run_all()
     w = notebook.widget()
@@ -38,6 +43,21 @@ def test_one_coin_gives_all(lab: Lab, page: Page) -> None:
     assert w.value(COUNT) == 2
     w.click(*OTHERS[1], button="right")  # Rejected: no object, and not shown any more.
     assert w.value(COUNT) == 2
+    expect(bar).to_be_visible()
+
+    notebook.kill_kernel()  # With proposals on the screen, of which one was taken.
+    notebook.run_all()
+    w = notebook.widget()
+    assert w.value(COUNT) == 2
+    expect(bar).to_be_hidden()
+    w.root.focus()
+    w.press("Control+z")
+    assert w.value(COUNT) == 1
+    w.press("Control+Shift+Z")
+    assert w.value(COUNT) == 2
+    w.root.locator(".cdw-row").last.click()
+    w.wait_until_ready()
+    w.press("Shift+X")
     expect(bar).to_be_visible()
     w.press("Enter")
     expect(bar).to_be_hidden()
