@@ -88,7 +88,14 @@ def test_xml_in_utf_16_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("label", "encoding"),
-    [("汽车牌照", "gbk"), ("自動車", "shift_jis"), ("カメラ", "shift_jis"), ("façade", "cp1252"), ("été", "latin-1")],
+    [
+        ("汽车牌照", "gbk"),
+        ("自動車", "shift_jis"),
+        ("カメラ", "shift_jis"),
+        ("자동차 번호판", "cp949"),
+        ("façade", "cp1252"),
+        ("été", "latin-1"),
+    ],
 )
 def test_texts_in_older_encodings_are_read_with_a_warning(tmp_path: Path, label: str, encoding: str) -> None:
     item(tmp_path / "images")
@@ -97,6 +104,15 @@ def test_texts_in_older_encodings_are_read_with_a_warning(tmp_path: Path, label:
     with pytest.warns(UserWarning, match=r"classes.txt is not UTF-8 text and was read in the encoding"):
         dataset = cdwidget.read("yolo", tmp_path)
     assert are_squares(dataset) and dataset[0].instances[0].label == label
+
+
+@pytest.mark.parametrize(("label", "encoding"), [("собака", "cp1251"), ("кошка машина", "cp1251"), ("γάτα", "cp1253"), ("חתול", "cp1255")])
+def test_texts_in_other_alphabets_are_refused_not_read_wrongly(tmp_path: Path, label: str, encoding: str) -> None:
+    item(tmp_path / "images")
+    save(tmp_path / "labels/a.txt", ROW)
+    save(tmp_path / "classes.txt", f"{label}\r\n", encoding)
+    with pytest.raises(ValueError, match=r"classes.txt is not UTF-8 text: .*; save it in UTF-8"):
+        cdwidget.read("yolo", tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "iso-8859-1"])
