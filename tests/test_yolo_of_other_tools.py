@@ -36,6 +36,40 @@ def test_names_in_other_forms_are_read(tmp_path: Path, names: str) -> None:
     assert are_cats(dataset) and dataset.classes == {"cat": 0, "dog": 1}
 
 
+def test_names_in_a_file_keep_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("cat\n\ndog\n")
+    assert cdwidget.read("yolo", save(tmp_path, data="train: images\nnames: classes.txt\n")).classes == {"cat": 0, "dog": 2}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [("classes.txt", "no file .*classes.txt; add it, or list the names"), ("''", "names no classes"), ("'[cat'", "is not YAML")],
+)
+def test_names_that_are_none_are_refused(tmp_path: Path, names: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        cdwidget.read("yolo", save(tmp_path, data=f"train: images\nnames: {names}\n"))
+
+
+@pytest.mark.parametrize("row", [ROW, BOX])
+def test_repeated_rows_are_one_instance(tmp_path: Path, row: str) -> None:
+    with pytest.warns(UserWarning, match="annotation in line 2: it repeats line 1"):
+        assert are_cats(cdwidget.read("yolo", save(tmp_path, row + row.replace(" 0.", " ."))))
+
+
+def test_rows_of_two_classes_or_keypoints_are_no_repetition(tmp_path: Path) -> None:
+    (found,) = cdwidget.read("yolo", save(tmp_path, BOX + BOX.replace("0", "1", 1)), strict=True)
+    assert [instance.label for instance in found.instances] == ["cat", "dog"]
+    pose = "train: images\nnames: [cat]\nkpt_shape: [1, 2]\n"
+    (found,) = cdwidget.read("yolo", save(tmp_path, f"{BOX.strip()} 0.3 0.4\n{BOX.strip()} 0.5 0.4\n", pose))
+    assert len(found.instances) == 2
+
+
+@pytest.mark.parametrize("size", ["-0.5 0.4", "0.5 0"])
+def test_boxes_without_an_area_are_problems(tmp_path: Path, size: str) -> None:
+    with pytest.warns(UserWarning, match="annotation in line 2: its box is .* wide and .* high; both must be above 0"):
+        assert are_cats(cdwidget.read("yolo", save(tmp_path, f"{BOX}1 0.4 0.4 {size}\n")))
+
+
 @pytest.mark.parametrize("row", [ROW.replace(" ", ","), BOX.replace(" ", ", "), BOX.replace("0 ", "cat ", 1), f"\n{BOX}\n"])
 def test_rows_of_scripts_are_read(tmp_path: Path, row: str) -> None:
     assert are_cats(cdwidget.read("yolo", save(tmp_path, row), strict=True))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import yaml
@@ -217,7 +217,7 @@ class _Row(NamedTuple):
 
 
 def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> list[_Row]:
-    rows = []
+    rows: dict[tuple[str, bytes, str], _Row] = {}
     numbers = {label: number for number, label in layout.labels.items() if not label.isdecimal()}  # Some scripts write the class's name.
     for line, text in enumerate(read_text(file).splitlines() if file.is_file() else [], 1):
         words = [word.rstrip(",") for word in text.split()]
@@ -225,20 +225,27 @@ def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> l
         if words:
             with problems.skipping(file, image.name, f"in line {line}"):
                 number = numbers[words[0]] if words[0] in numbers else _class_number(words[0])
-                keypoints = layout.keypoint_values or _unnamed_keypoints(words[1:])
-                points, score, track_id, count = _parse_values(words[1:], keypoints)
-                label = layout.labels.get(number, f"class_{number}")
-                if layout.labels and number not in layout.labels:
-                    known = ", ".join(map(str, sorted(layout.labels)))
-                    message = f"there is no class {number}, {layout.file.name} has {known}; it is called {label!r}"
-                    problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
-                has_keypoints = keypoints and count == BOX_VALUES + keypoints
-                if has_keypoints and not layout.keypoint_values:
-                    message = f"it has keypoints, and {layout.file.name} has no kpt_shape; only its box is read"
-                    problems.add(message, file=file, image=image.name, annotation=f"in line {line}")
-                kept = {POSE_VALUES if has_keypoints else VALUES: " ".join(words[1 : 1 + count])}
-                rows.append(_Row(line, label, points, score, track_id, kept))
-    return rows
+                report = partial(problems.add, file=file, image=image.name, annotation=f"in line {line}")
+                row = _read_row(line, number, words[1:], layout, report)
+                first = rows.setdefault((row.label, row.points.tobytes(), row.kept.get(POSE_VALUES, "")), row)
+                if first is not row:
+                    raise ValueError(f"it repeats line {first.line}")
+    return list(rows.values())
+
+
+def _read_row(line: int, number: int, values: Sequence[str], layout: Layout, report: Callable[[str], None]) -> _Row:
+    """Return the row of a class number and the values after it; report what it is read as, if it is unusual."""
+    keypoints = layout.keypoint_values or _unnamed_keypoints(values)
+    points, score, track_id, count = _parse_values(values, keypoints)
+    label = layout.labels.get(number, f"class_{number}")
+    if layout.labels and number not in layout.labels:
+        known = ", ".join(map(str, sorted(layout.labels)))
+        report(f"there is no class {number}, {layout.file.name} has {known}; it is called {label!r}")
+    has_keypoints = keypoints and count == BOX_VALUES + keypoints
+    if has_keypoints and not layout.keypoint_values:
+        report(f"it has keypoints, and {layout.file.name} has no kpt_shape; only its box is read")
+    kept = {POSE_VALUES if has_keypoints else VALUES: " ".join(values[:count])}
+    return _Row(line, label, points, score, track_id, kept)
 
 
 def _class_number(word: str) -> int:
@@ -270,6 +277,8 @@ def _parse_values(words: Sequence[str], keypoints: int) -> tuple[np.ndarray, flo
         raise ValueError(f"{1 + len(words)} numbers are no polygon; it takes a class and at least three points x y, or a box")
     points = np.array(words[:end], np.float64).reshape(-1, 2)
     if end == BOX_VALUES:
+        if points[1].min() <= 0:
+            raise ValueError(f"its box is {points[1, 0]:g} wide and {points[1, 1]:g} high; both must be above 0")
         points = points[0] + points[1] / 2 * BOX_CORNERS
     if not (MIN_COORDINATE <= points.min() and points.max() <= MAX_COORDINATE):
         raise ValueError(f"coordinates from {points.min():g} to {points.max():g}; they are fractions of the image's sides, 0 to 1")

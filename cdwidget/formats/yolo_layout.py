@@ -19,6 +19,7 @@ from cdwidget.formats.io import by_stem, peek, read_text
 DATA_FILE = "data.yaml"
 DATA_FILES = (DATA_FILE, "data.yml", "dataset.yaml")
 CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")  # Lists of classes of data sets without `data.yaml`.
+CLASS_FILE_SUFFIXES = (".txt", ".names")
 SPLITS = ("train", "val", "test")
 READ_SPLITS = ("train", "val", "valid", "validation", "test")  # Also the names in files of other tools.
 MAX_UNNAMED_CLASSES = 10_000  # A larger `nc` is a mistake.
@@ -122,10 +123,11 @@ def _read_content(path: Path) -> Mapping[str, Any]:
                 problem = "aliases (*name)" if isinstance(event, yaml.AliasEvent) else f"more than {MAX_YAML_DEPTH} levels of nesting"
                 raise ValueError(f"{path} has {problem}, which {DATA_FILE} does not need; write the values out")
         content = yaml.safe_load(text)
+        names = content.get("names") if isinstance(content, dict) else None
+        if isinstance(names, str) and names.strip():
+            return {**content, "names": _names_in(names, path)}
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
-    if isinstance(content, dict) and isinstance(content.get("names"), str):
-        return {**content, "names": _names_in(content["names"], path)}
     count = content.get("nc") if isinstance(content, dict) else None
     if type(count) is int and 0 < count <= MAX_UNNAMED_CLASSES and content.get("names") is None:
         return {**content, "names": [f"class_{number}" for number in range(count)]}
@@ -134,11 +136,15 @@ def _read_content(path: Path) -> Mapping[str, Any]:
     return {**content, "names": yaml.load(text, yaml.BaseLoader)["names"]}  # All text: YAML takes the names yes and no for bools.
 
 
-def _names_in(text: str, path: Path) -> list[str]:
-    """Return the class names in a text in the place of a list: those of the file that it names, or the list that it is itself."""
+def _names_in(text: str, path: Path) -> Any:
+    """Return the class names in a text in the place of a list: those of the file that it names, or the list or map that it is itself."""
     file = path.parent / text
-    names = list(_class_lines(file).values()) if os.path.isfile(file) else yaml.load(text, yaml.BaseLoader)
-    return names if isinstance(names, list) else [names]
+    if os.path.isfile(file):
+        return _class_lines(file)
+    if file.suffix in CLASS_FILE_SUFFIXES:
+        raise ValueError(f"{path} takes its names from {text}, and there is no file {file}; add it, or list the names")
+    names = yaml.load(text, yaml.BaseLoader)
+    return names if isinstance(names, (list, dict)) else [names]
 
 
 def _labels(path: Path, content: Mapping[str, Any]) -> dict[int, str]:
