@@ -55,6 +55,16 @@ def test_segments_and_their_fields(tmp_path: Path) -> None:
     assert (tmp_path / "annotations/new/a.png").is_file()
 
 
+def test_pixels_that_the_file_does_not_list_are_a_problem(tmp_path: Path) -> None:
+    file = panoptic(tmp_path)
+    content = json.loads(file.read_text())
+    del content["annotations"][0]["segments_info"][0]  # Grass.
+    file.write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match=f"24 of its pixels have an id that the JSON file does not list, such as {GRASS}"):
+        (found,) = cdwidget.read("panoptic", file)
+    assert [instance.label for instance in found.instances] == ["cat"]
+
+
 def test_new_segments_have_ids_and_boxes(tmp_path: Path) -> None:
     source = item(tmp_path, Instance(RING_MASK, "ring"), Instance(SQUARE, "cat"), Instance(TWO_PARTS_MASK, "cat", id=9))
     content = json.loads(cdwidget.write("panoptic", [source], tmp_path / "out").read_text())

@@ -25,9 +25,9 @@ from cdwidget.masks import bbox
 
 FORMAT = "panoptic"
 FILE_NAME = "panoptic.json"  # The file read or written when a folder is given.
-ID_WEIGHTS = np.array([1, 1 << 8, 1 << 16])  # Of red, green and blue.
 LIST_KEYS = ("images", "annotations", "categories")
 SEGMENT_FIELDS = ("id", "category_id", "area", "bbox", "iscrowd")  # Fields of a segment that `write` computes.
+NO_SEGMENT = 0  # Id of the pixels of no segment.
 FIRST_COLOR = 10_000  # Ids of new segments start here, so that their colors can be told apart.
 ID_STEP = 104_729  # A prime: consecutive ids get different colors.
 
@@ -60,14 +60,18 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
         with problems.skipping(path, annotation=number):
             record = records[annotation["image_id"]]
             image = finder.find(str(record["file_name"]))
-            segments = []
+            file = _map_file(path, str(annotation["file_name"]))
+            segments: list[Mapping[str, Any]] = []
+            listed = {NO_SEGMENT}
             for segment in annotation["segments_info"]:
                 with problems.skipping(path, record["file_name"], segment.get("id", "")):
                     numbers = {key: whole(segment[key], key) for key in ("id", "category_id")}
+                    listed.add(numbers["id"])
                     if numbers["category_id"] not in labels:
                         raise ValueError(f"it is of category {numbers['category_id']}, which the file does not have")
                     segments.append({**segment, **numbers})
-            load = partial(_load, _map_file(path, str(annotation["file_name"])), segments, labels)
+            _report_unlisted(file, listed, record["file_name"], problems)
+            load = partial(_load, file, segments, labels)
             items.append(Item(image, LazyInstances(len(segments), load, problems), {FORMAT: record}))
     finder.warn_missing()
     kept = {key: value for key, value in content.items() if key not in ("images", "annotations")}
@@ -150,14 +154,34 @@ def _map_file(path: Path, name: str) -> Path:
     return file if file.is_file() else file.with_suffix(".png")
 
 
+def _read_ids(file: Path) -> np.ndarray:
+    """Return the id of the segment of every pixel, int32 (H, W)."""
+    pixels = read_pixels(file)
+    if pixels.ndim != 3 or pixels.shape[2] < 3:
+        raise ValueError(f"it has shape {pixels.shape}; a panoptic map has red, green and blue")
+    red, green, blue = (pixels[:, :, channel].astype(np.int32) for channel in range(3))
+    return red + (green << 8) + (blue << 16)
+
+
+def _report_unlisted(file: Path, listed: set[int], image: str, problems: Problems) -> None:
+    """Report pixels with an id that no segment in the JSON file has."""
+    try:
+        ids = _read_ids(file)
+    except (OSError, ValueError):  # It is reported when a mask is decoded.
+        return
+    is_start = np.pad(ids[:, 1:] != ids[:, :-1], ((0, 0), (1, 0)), constant_values=True)  # Of a run of one id in a row.
+    unlisted = sorted(set(ids[is_start].tolist()) - listed)
+    if unlisted:
+        count = np.count_nonzero(np.isin(ids, unlisted))
+        message = f"{count:,} of its pixels have an id that the JSON file does not list, such as {unlisted[0]}; they are no instance"
+        problems.add(message, file=file, image=image)
+
+
 def _load(
     file: Path, segments: Sequence[Mapping[str, Any]], labels: Mapping[int, str], indices: Iterable[int]
 ) -> Iterator[Instance]:  # fmt: skip
     with naming(file):
-        pixels = read_pixels(file)
-        if pixels.ndim != 3 or pixels.shape[2] < len(ID_WEIGHTS):
-            raise ValueError(f"it has shape {pixels.shape}; a panoptic map has red, green and blue")
-        ids = pixels[:, :, :3] @ ID_WEIGHTS
+        ids = _read_ids(file)
     for index in indices:
         segment = segments[index]
         kind = Crowd if segment.get("iscrowd") else Instance
