@@ -148,6 +148,17 @@ def test_boxes_of_voc_are_read_with_the_masks_of_their_objects(tmp_path: Path, h
         assert dataset.format == "voc" and labels_of(dataset) == ["cat"]
 
 
+def test_a_box_file_that_names_another_image_belongs_to_its_own(tmp_path: Path) -> None:
+    for stem in ("a", "b"):
+        item(tmp_path / "JPEGImages", name=f"{stem}.png")
+        box = "<bndbox><xmin>2</xmin><ymin>2</ymin><xmax>4</xmax><ymax>3</ymax></bndbox>"
+        objects = f"<object><name>{stem}</name>{box}</object>"
+        save(tmp_path / f"Annotations/{stem}.xml", f"<annotation><filename>a.png</filename>{objects}</annotation>")
+    with pytest.warns(UserWarning, match="b.xml: it names the image a.png; its objects are those of b.png"):
+        dataset = cdwidget.read("voc", tmp_path)
+    assert [(Path(each.path).stem, labels_of(Dataset([each]))) for each in dataset] == [("a", ["a"]), ("b", ["b"])]
+
+
 def test_a_list_of_segment_anything_is_read(tmp_path: Path) -> None:
     item(tmp_path)
     runs = {"size": [5, 6], "counts": encode(SQUARE)}

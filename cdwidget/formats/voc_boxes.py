@@ -59,8 +59,7 @@ def _item(file: Path, finder: ImageFinder, objects: Path | None, problems: Probl
         raise ValueError(f"{file} defines XML entities, which could grow to any size; remove them from the file")
     root = ElementTree.fromstring(text)
     name = root.findtext("filename") or f"{file.stem}.jpg"
-    names = (name, *(f"{file.stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES)))  # The name in a renamed file is often an old one.
-    image = next((found for each in names if (found := finder.search(each)) is not None), None) or finder.find(name)
+    image = _find_image(file, name, finder, problems)
     width, height = root.findtext("size/width"), root.findtext("size/height")
     size = size_of(height, width) if height not in NO_SIDE and width not in NO_SIDE else None
     records = []
@@ -69,6 +68,18 @@ def _item(file: Path, finder: ImageFinder, objects: Path | None, problems: Probl
             decode = _box(element) if objects is None else partial(_decode_object, objects, number)
             records.append(FileAnnotation(str(number), decode, element.findtext("name") or ""))
     return item_of("voc", file, image, records, size, problems)
+
+
+def _find_image(file: Path, name: str, finder: ImageFinder, problems: Problems) -> str | Path:
+    """Return the image with the stem of an XML file, or else with the name in it, which in a copied file is often that of another image."""
+    named = finder.search(name)
+    if named is not None and named.stem == file.stem:
+        return named
+    own = (finder.search(f"{file.stem}{suffix}") for suffix in sorted(IMAGE_SUFFIXES))
+    image = next((found for found in own if found is not None), None)
+    if image is not None and named is not None:
+        problems.note(f"it names the image {name}; its objects are those of {image.name}, which has the name of the file", file=file)
+    return image or named or finder.find(name)
 
 
 def _box(element: ElementTree.Element) -> Decode:
