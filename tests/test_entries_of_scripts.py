@@ -217,6 +217,23 @@ def test_folders_of_masks_with_other_names_are_found(tmp_path: Path, images: str
     assert dataset.format == "png" and labels_of(dataset) == [""]
 
 
+def test_the_mask_of_another_number_is_not_taken(tmp_path: Path) -> None:
+    item(tmp_path / "images", name="v1.png")
+    write_gray(tmp_path / "masks/v1.5.png", SQUARE * 255)
+    with pytest.warns(UserWarning, match="v1.5.png: .*images holds no image for it"):
+        (found,) = cdwidget.read("png", tmp_path)
+    assert not found.instances
+
+
+def test_probabilities_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    item(tmp_path / "images")
+    (tmp_path / "masks").mkdir()
+    np.save(tmp_path / "masks/a.npy", np.where(SQUARE, np.nan, 0.2))
+    with pytest.warns(UserWarning, match="a.npy has values that are not finite"):
+        (found,) = cdwidget.read("png", tmp_path)
+    assert not found.instances
+
+
 def test_masks_in_numpy_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     for name, values in (("one", SQUARE), ("two", np.stack([SQUARE, SQUARE]))):

@@ -159,7 +159,8 @@ def match_stems(stems: Iterable[str], images: Collection[str]) -> dict[str, str]
     taken = set(matched)
     for stem in stems:
         folded = _folded(stem)
-        names = (folded, MASK_ENDING.sub("", folded), MASK_START.sub("", folded), os.path.splitext(folded)[0])
+        start, suffix = os.path.splitext(folded)
+        names = (folded, MASK_ENDING.sub("", folded), MASK_START.sub("", folded), start if suffix in IMAGE_SUFFIXES else folded)
         found = next((by_folded_stem[name] for name in names if name in by_folded_stem), [])
         if stem not in matched and len(found) == 1 and found[0] not in taken:
             matched[stem] = found[0]

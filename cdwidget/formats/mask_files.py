@@ -78,6 +78,8 @@ def _one_channel(pixels: np.ndarray, path: Path) -> np.ndarray:
             gray = ((gray.astype(np.uint16) * pixels[:, :, -1] + 127) // 255).astype(np.uint8)
         return gray
     if pixels.dtype.kind == "f":
+        if not np.isfinite(pixels).all():
+            raise ValueError(f"{path} has values that are not finite; a mask has whole numbers, or probabilities from 0 to 1")
         whole = pixels.astype(np.int32)
         if not (whole != pixels).any():
             return whole
