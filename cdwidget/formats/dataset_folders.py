@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from cdwidget.formats import coco
-from cdwidget.formats.dataset import Dataset, Problems, ReadError
+from cdwidget.formats.dataset import Problems
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_size
 from cdwidget.formats.io import files_by_stem
 from cdwidget.formats.mask_files import (
@@ -269,27 +269,13 @@ class DatasetImage:
 def read_dataset(folder: Path) -> list[DatasetImage]:
     """List the images of a data set unchecked; from a COCO file, the annotated ones."""
     if (folder / coco.FILE_NAME).is_file():
-        return [DatasetImage(Path(item.path), instances=item.instances) for item in _read_coco(folder) if item.instances]
+        dataset = coco.read(folder, None, Problems(strict=True))
+        return [DatasetImage(Path(item.path), instances=item.instances) for item in dataset if item.instances]
     images = list_dataset_images(folder / "images")
     masks = [folder / "masks" / f"{image.image.stem}.png" for image in images]
     kinds = [_kind_or_none(mask) for mask in masks]
     binary = are_binary([kind for kind in kinds if kind is not None])
     return [DatasetImage(image.image, mask, binary and (kind is None or kind.is_binary)) for image, mask, kind in zip(images, masks, kinds)]
-
-
-def _read_coco(folder: Path) -> Dataset:
-    """Read the COCO file of a data set; raise ReadError if anything in it was left out.
-
-    An image of another size than in the file was not: `DatasetImage.check` names it.
-    """
-    problems = Problems()
-    dataset = coco.read(folder, None, problems)
-    names = {Path(item.path).name for item in dataset}
-    for problem in problems:
-        if problem.annotation or Path(problem.image).name not in names:
-            raise ReadError(problem)
-    problems.strict = True  # Masks are decoded later, and broken ones raise then.
-    return dataset
 
 
 def list_dataset_images(folder: Path) -> list[DatasetImage]:
