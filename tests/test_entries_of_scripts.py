@@ -131,6 +131,48 @@ def test_segments_of_scripts_are_read_and_those_without_pixels_reported(tmp_path
         assert labels_of(dataset) == ["cat"]
 
 
+@pytest.mark.parametrize(
+    ("text", "place"), [('{"images": [\n {"id": 1,}\n]}', "line 2 column 10"), ('[{"data": {}},\n\n]', "line 1 column 14")]
+)
+@pytest.mark.parametrize("name", ["coco", "label_studio", "labelme"])
+def test_a_comma_too_many_in_json_is_named(tmp_path: Path, name: str, text: str, place: str) -> None:
+    with pytest.raises(ValueError, match=rf"a.json is not JSON: there is a comma before a closing bracket; remove it: {place}"):
+        cdwidget.read(name, save(tmp_path / "a.json", text))
+
+
+def test_other_errors_of_json_are_named_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a.json is not JSON: Expecting ',' delimiter: line 1 column 12"):
+        cdwidget.read("coco", save(tmp_path / "a.json", '{"a": ",]" "b"}'))
+
+
+# ---- COCO ------------------------------------------------------------------------------------------------------------
+
+
+def test_ids_of_one_number_are_not_confused(tmp_path: Path) -> None:
+    images = [{"id": 7, "file_name": "a.png"}, {"id": "007", "file_name": "b.png"}, {"id": 8, "file_name": "c.png"}]
+    for image in images:
+        item(tmp_path, name=str(image["file_name"]))
+    polygon = [[value for point in CORNERS for value in point]]
+    ids = [(7, 1), ("007", "01"), ("08", "2"), ("7.0", 1)]
+    annotations = [{"image_id": image, "category_id": category, "segmentation": polygon} for image, category in ids]
+    categories = [{"id": 1, "name": "cat"}, {"id": "01", "name": "dog"}, {"id": 2, "name": "cow"}]
+    with pytest.warns(UserWarning, match="number 4: it belongs to image '7.0', which is not in the file"):
+        dataset = cdwidget.read(save(tmp_path / "a.json", {"images": images, "annotations": annotations, "categories": categories}))
+    assert [labels_of(Dataset([each])) for each in dataset] == [["cat"], ["dog"], ["cow"]]
+
+
+@pytest.mark.parametrize("shape", [{"segmentation": [[11, 1, 14, 1, 14, 3], [-3, 1, 0, 1, 0, 3]]}, {"bbox": [1, -4, 3, 4]}])
+def test_polygons_outside_the_image_are_problems_of_coco(tmp_path: Path, shape: dict[str, Any]) -> None:
+    item(tmp_path)
+    polygon = [[value for point in CORNERS for value in point], OUTSIDE[0] + OUTSIDE[1] + OUTSIDE[2]]
+    annotations = [
+        {"id": number, "image_id": 1, "category_id": 1, **own} for number, own in enumerate([{"segmentation": polygon}, shape], 1)
+    ]
+    content = {"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "cat"}], "annotations": annotations}
+    with pytest.warns(UserWarning, match="annotation 2: it has no pixel in the image of 6x5 pixels; its points lie from "):
+        assert labels_of(cdwidget.read("coco", save(tmp_path / "a.json", content))) == ["cat"]
+
+
 # ---- Pascal VOC's boxes, lists of Segment Anything -------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from cdwidget.formats.coco_annotations import (
     by_whole_number,
     with_known_ids,
 )
-from cdwidget.formats.coco_segmentations import usable_segmentation
+from cdwidget.formats.coco_segmentations import outside_problem, usable_segmentation
 from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_size
 from cdwidget.formats.image_finder import ImageFinder
@@ -97,6 +97,9 @@ def read_annotations(
         record = with_known_ids(each, image_ids, category_ids)
         segmentation = usable_segmentation(record)
         problem = annotation_problem(record, segmentation, found, labels)
+        if not problem:
+            image = found[record["image_id"]]
+            problem = outside_problem(segmentation, image.height, image.width)
         if problem:
             name = record.get("id") if isinstance(record, dict) else None
             problems.add(problem, file=path, annotation=f"number {position}" if name is None else name)
@@ -104,7 +107,7 @@ def read_annotations(
         number = record.get("id")
         number = number if type(number) is int and 0 < number < MAX_ID and number not in seen else None
         seen.add(number or 0)
-        found[record["image_id"]].add(record, segmentation, number)
+        image.add(record, segmentation, number)
     distinct = list({id(image): image for image in found.values()}.values())
     items = [
         image.item(str(path), labels, problems, stored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Container, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
@@ -177,8 +178,10 @@ def annotation_problem(record: Any, segmentation: Any, images: Container[Any], l
 
 
 def by_whole_number(ids: Iterable[Any]) -> dict[int | None, Any]:
-    """Return ids by their numbers: 1, 1.0, "1" and "0001" are one number."""
-    return {number: id for id in ids if (number := _whole_number(id)) is not None}
+    """Return ids by their numbers: 1, 1.0, "1" and "0001" are one number. A number of several ids is left out."""
+    numbers = {id: _whole_number(id) for id in ids}
+    counts = Counter(numbers.values())
+    return {number: id for id, number in numbers.items() if number is not None and counts[number] == 1}
 
 
 def with_known_ids(record: Any, images: Mapping[int | None, Any], labels: Mapping[int | None, Any]) -> Any:

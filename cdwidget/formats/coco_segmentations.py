@@ -14,8 +14,8 @@ MAX_DEPTH = 3  # Of lists of polygons of points.
 def usable_segmentation(record: Any) -> Any:
     """Return the segmentation of an annotation as flat polygons of at least three points or as run lengths, or else its box as a polygon.
 
-    The usual deviations of scripts are put right: points as pairs or as objects, numbers as text, run
-    lengths in a list, and the text of a list or of Python's bytes in the place of run lengths.
+    The usual deviations of scripts are put right: points as pairs or as objects, numbers as text, run lengths in a list, and the text of a
+    list or of Python's bytes in the place of run lengths.
     """
     segmentation = record.get("segmentation") if isinstance(record, dict) else None
     if isinstance(segmentation, list):
@@ -26,6 +26,18 @@ def usable_segmentation(record: Any) -> Any:
     elif isinstance(segmentation, dict):
         segmentation = _usable_runs(segmentation)
     return segmentation or (_box_polygon(record.get("bbox")) if isinstance(record, dict) else None)
+
+
+def outside_problem(segmentation: Any, height: int, width: int) -> str:
+    """Return the problem of polygons that all lie outside an image of this size; "" for others and for run lengths."""
+    with suppress(TypeError):  # A coordinate that is no number is reported when it is decoded.
+        if not isinstance(segmentation, list) or any(0 <= each[0] < width and 0 <= each[1] < height for each in segmentation):
+            return ""
+        bounds = [(min(each[::2]), min(each[1::2]), max(each[::2]), max(each[1::2])) for each in segmentation]
+        if all(right <= 0 or bottom <= 0 or left >= width or top >= height for left, top, right, bottom in bounds):
+            left, top, right, bottom = bounds[0]
+            return f"it has no pixel in the image of {width}x{height} pixels; its points lie from {left:g},{top:g} to {right:g},{bottom:g}"
+    return ""
 
 
 def _repaired(segmentation: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ PEEK_BYTES = 2**16
 ARCHIVES = {b"PK\x03\x04": "ZIP", b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # Only types of JSON and NumPy are written.
 DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+TRAILING_COMMA = re.compile(r",\s*[}\]]")
 MIN_LARGE_DIGITS = 19  # A whole number with fewer digits fits into 64 bits.
 
 # ---- writing files ---------------------------------------------------------------------------------------------------
@@ -189,7 +191,13 @@ def parse_json(text: str) -> Any:
         data = text.encode()
         if b"0" * MIN_LARGE_DIGITS not in data.translate(DIGITS_TO_ZERO):  # orjson turns whole numbers of more than 64 bits into floats.
             return orjson.loads(data)
-    return json.loads(text)  # It reads NaN and escapes that UTF-8 does not have, and its errors name the problem.
+    try:
+        return json.loads(text)  # It reads NaN and escapes that UTF-8 does not have, and its errors name the problem.
+    except json.JSONDecodeError as error:
+        comma = TRAILING_COMMA.match(text, text.rfind(",", 0, error.pos + 1))
+        if comma is None or error.pos not in (comma.start(), comma.end() - 1):
+            raise
+        raise json.JSONDecodeError("there is a comma before a closing bracket; remove it", text, comma.start()) from error
 
 
 def json_keys(text: str) -> set[str] | None:

@@ -8,7 +8,6 @@ and written back. iTAG has one polygon per object, so holes and further parts ar
 from __future__ import annotations
 
 import copy
-import json
 import os
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from cdwidget.formats.dataset import Dataset, Problems
 from cdwidget.formats.image_files import image_path, item_size
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import checked_instances
-from cdwidget.formats.io import peek, read_text, relative_name, to_json_bytes, write_files
+from cdwidget.formats.io import parse_json, peek, read_text, relative_name, to_json_bytes, write_files
 from cdwidget.formats.yolo import bridged_polygon
 from cdwidget.images.remote import is_url
 from cdwidget.items import Instance, Item
@@ -70,7 +69,7 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             with problems.skipping(path, annotation=f"line {number}"):
-                items.append(_item(path, json.loads(line), finder, problems))
+                items.append(_item(path, parse_json(line), finder, problems))
     finder.warn_missing()
     return Dataset(items)
 

@@ -7,7 +7,6 @@ mask is the same. Attributes and scores are stored as X-AnyLabeling stores them;
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from contextlib import suppress
 from functools import partial
@@ -22,7 +21,7 @@ from cdwidget.formats.dataset import Dataset, Problems, naming
 from cdwidget.formats.image_files import IMAGE_SUFFIXES, image_path, image_size, item_size, output_files
 from cdwidget.formats.image_finder import ImageFinder
 from cdwidget.formats.instances import LazyInstances, checked_instances, mask_digest
-from cdwidget.formats.io import input_files, peek, read_text, relative_name, to_json_bytes, to_png, write_files
+from cdwidget.formats.io import input_files, peek, read_json, relative_name, to_json_bytes, to_png, write_files
 from cdwidget.formats.labelme_shapes import POINT_SHAPES, check_shape, decode_shape, kind_of_shape, save_embedded_image, turn_shape
 from cdwidget.formats.orientation import UPRIGHT, read_header, size_of_annotations, stored_orientation
 from cdwidget.items import Instance, Item
@@ -153,10 +152,7 @@ def _encode_shapes(instance: Instance, free_groups: Iterator[int]) -> list[dict[
 
 
 def _read_item(file: Path, finder: ImageFinder, problems: Problems) -> Item:
-    try:
-        content = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
+    content = read_json(file, problems.limits)
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise ValueError(f"{file} is not a LabelMe file; it needs a list of shapes")
     image = _find_image(file, content, finder)
