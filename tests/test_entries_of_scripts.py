@@ -118,6 +118,14 @@ def test_a_class_in_geojson_may_be_a_number(tmp_path: Path, name: str) -> None:
     assert json.loads(file.read_text())["features"][0]["properties"]["class"] == 3
 
 
+def test_a_name_in_geojson_goes_before_a_number(tmp_path: Path) -> None:
+    item(tmp_path)
+    geometry = {"type": "Polygon", "coordinates": [[*CORNERS, CORNERS[0]]]}
+    feature = {"type": "Feature", "geometry": geometry, "properties": {"class": 3, "class_name": "cat"}}
+    file = save(tmp_path / "a.geojson", {"type": "FeatureCollection", "features": [feature]})
+    assert labels_of(cdwidget.read("geojson", file, strict=True)) == ["cat"]
+
+
 def test_segments_of_scripts_are_read_and_those_without_pixels_reported(tmp_path: Path) -> None:
     item(tmp_path)
     (tmp_path / "panoptic").mkdir()

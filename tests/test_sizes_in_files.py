@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import cdwidget
+from cdwidget.formats import brush_rle
 from cdwidget.formats.image_files import image_size
 from cdwidget.images.orientation import EXIF_ORIENTATION
 from support.image_files import SQUARE
@@ -76,6 +77,23 @@ def test_points_of_label_studio_are_fractions_of_the_sides_of_any_size(tmp_path:
     (tmp_path / "tasks.json").write_text(json.dumps([{"data": {"image": "a.png"}, "annotations": [{"result": [result]}]}]))
     (found,) = cdwidget.read("label_studio", tmp_path, strict=True)
     assert np.array_equal(found.instances[0].mask, np.kron(SQUARE, np.ones((2, 2), bool)))
+
+
+def test_an_image_of_label_studio_with_other_proportions_is_a_problem_and_its_brush_is_not_read(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 6)).save(tmp_path / "a.png")
+    value = {"points": [[x / 6 * 100, y / 5 * 100] for x, y in CORNERS], "polygonlabels": ["cat"]}
+    size = {"original_width": 6, "original_height": 5}
+    brush = {"format": "rle", "rle": brush_rle.encode(SQUARE * np.uint8(255)), "brushlabels": ["dog"]}
+    results = [
+        {"id": "p", "type": "polygonlabels", **size, "value": value},
+        {"id": "b", "type": "brushlabels", **size, "value": brush},
+    ]
+    (tmp_path / "tasks.json").write_text(json.dumps([{"data": {"image": "a.png"}, "annotations": [{"result": results}]}]))
+    with pytest.warns(UserWarning, match="it was annotated with 6x5 pixels, and it has 5x6; its masks were stretched"):
+        dataset = cdwidget.read("label_studio", tmp_path)
+    with pytest.warns(UserWarning, match="its brush mask has 6x5 pixels, and the image has 5x6; it cannot be scaled"):
+        assert [instance.label for instance in dataset[0].instances] == ["cat"]
+    assert dataset.problems.total == 2
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -174,7 +174,8 @@ def _record(feature: Mapping[str, Any], number: int, shape: list[list[Ring]], ta
     elif isinstance(classification, str):
         label, label_key = classification, "classification"
     else:
-        label_key = next((key for key in LABEL_KEYS if type(properties.get(key)) in (str, int)), None)  # A map has numbers of classes.
+        keys = (key for kind in (str, int) for key in LABEL_KEYS if type(properties.get(key)) is kind)  # Maps may have only numbers.
+        label_key = next(keys, None)
         label = str(properties[label_key]) if label_key else ""
     metadata = properties.get("metadata")
     attributes = dict(metadata) if isinstance(metadata, Mapping) else {}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -49,6 +50,7 @@ SHAPE_FIELDS = ("type", "value")
 SOURCES = {"annotations": -1, "completions": -1, "predictions": 0}  # Keys of a task in the order to look, and which of several is read.
 META = "cdwidget"  # Key in `meta` of a region, for the id and the track.
 UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it in front of the name of an uploaded file.
+MAX_STRETCH = 0.02  # Fraction that one side of an image may have grown more than the other.
 UNTITLED = {"from_name": "tag", "to_name": "image"}  # Names of the tags in the labeling interface.
 
 
@@ -180,7 +182,7 @@ def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Pr
                 raise ValueError(
                     f"its image is turned by {shape['image_rotation']} degrees, which is not supported; turn the image instead"
                 )
-            size = _size(shape, image)
+            size = size or _size(shape, image, partial(problems.note, file=file, image=name))
             rest = [result for result in results if result is not shape]
             records.append(_record(region_id, shape, rest, _decoder(shape, size, problems.limits), chosen.get("score"), taken))
     kept = {"task": {name: value for name, value in task.items() if name != source}, "key": key, "source": source, "others": others}
@@ -192,11 +194,16 @@ def _item(file: Path, task: Mapping[str, Any], finder: ImageFinder, problems: Pr
     return item_of(FORMAT, file, Path(image), records, size, problems, {**kept, "siblings": siblings, "own": own})
 
 
-def _size(shape: Mapping[str, Any], image: str | Path) -> tuple[int, int]:
+def _size(shape: Mapping[str, Any], image: str | Path, note: Callable[[str], None]) -> tuple[int, int]:
     """Return (height, width) of the image of a region; its points are fractions of the sides, so the image may have been resized."""
-    if os.path.isfile(image):
-        return image_size(Path(image))
-    return size_of(shape.get("original_height"), shape.get("original_width"))
+    if not os.path.isfile(image):
+        return size_of(shape.get("original_height"), shape.get("original_width"))
+    height, width = image_size(Path(image))
+    with suppress(ValueError):  # Predictions of scripts may lack the size.
+        own_height, own_width = size_of(shape.get("original_height"), shape.get("original_width"))
+        if abs(own_width * height - own_height * width) > MAX_STRETCH * own_width * height:
+            note(f"it was annotated with {own_width}x{own_height} pixels, and it has {width}x{height}; its masks were stretched")
+    return height, width
 
 
 def _results(task: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -279,7 +286,7 @@ def _decoder(shape: Mapping[str, Any], size: tuple[int, int], limits: Limits) ->
     if kind == "brush":
         if value.get("format") != "rle":
             raise ValueError(f"its brush has the format {value.get('format')!r}; allowed is 'rle'")
-        return partial(brush_rle.decode, value["rle"])
+        return partial(_decode_brush, value["rle"], shape.get("original_height"), shape.get("original_width"))
     height, width = size
     if kind == "polygon":
         return parts_decoder([[ring_of([(float(x) * width / 100, float(y) * height / 100) for x, y in value["points"]], limits)]])
@@ -290,6 +297,12 @@ def _decoder(shape: Mapping[str, Any], size: tuple[int, int], limits: Limits) ->
         return parts_decoder([[ellipse_ring(x, y, radius_x, radius_y, degrees)]])
     corners = box_ring(x, y, x + float(value["width"]) * width / 100, y + float(value["height"]) * height / 100)
     return parts_decoder([[turned_ring(corners, degrees, (x, y))]])  # Label Studio turns a rectangle around its first corner.
+
+
+def _decode_brush(stream: Sequence[int], own_height: Any, own_width: Any, height: int, width: int) -> np.ndarray:
+    if None not in (own_height, own_width) and size_of(own_height, own_width) != (height, width):
+        raise ValueError(f"its brush mask has {own_width}x{own_height} pixels, and the image has {width}x{height}; it cannot be scaled")
+    return brush_rle.decode(stream, height, width)
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
