@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import cdwidget
+from cdwidget.formats import recognize
 from cdwidget.formats.dataset import Dataset
 from cdwidget.rle import encode
 from support.image_files import SQUARE, item, write_gray
@@ -81,8 +82,10 @@ def test_json_min_of_label_studio_is_read(tmp_path: Path) -> None:
     size = {"original_width": 6, "original_height": 5}
     rectangle = {"x": PERCENT[0][0], "y": PERCENT[0][1], "width": 50, "height": 40, "rotation": 0, "rectanglelabels": ["dog"], **size}
     task = {"id": 7, "image": "/data/upload/1/a1b2c3d4-a.png", "label": [{"points": PERCENT, "polygonlabels": ["cat"], **size}, rectangle]}
-    dataset = cdwidget.read(save(tmp_path / "tasks.json", [{**task, "quality": "good"}]), strict=True)
-    assert dataset.format == "label_studio" and labels_of(dataset) == ["cat", "dog"]
+    item(tmp_path, name="b.png")
+    dataset = cdwidget.read(save(tmp_path / "tasks.json", [{**task, "quality": "good"}, {"id": 8, "image": "b.png"}]), strict=True)
+    assert dataset.format == "label_studio" and Path(dataset[1].path) == tmp_path / "b.png" and not dataset.pop().instances
+    assert labels_of(dataset) == ["cat", "dog"]
     written = json.loads(cdwidget.write("label_studio", dataset, tmp_path / "out.json").read_text())
     assert written[0]["data"] == {"image": "/data/upload/1/a1b2c3d4-a.png", "quality": "good"}
 
@@ -282,6 +285,14 @@ def test_probabilities_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="a.npy has values that are not finite"):
         (found,) = cdwidget.read("png", tmp_path)
     assert not found.instances
+
+
+@pytest.mark.parametrize(("folder", "name", "text"), [("labels", "yolo", "0 0.5 0.5 0.5 0.4\n"), ("annotations", "coco", '{"images": []')])
+def test_pictures_next_to_label_files_are_no_masks(tmp_path: Path, folder: str, name: str, text: str) -> None:
+    item(tmp_path / "images")
+    save(tmp_path / folder / ("a.txt" if name == "yolo" else "a.json"), text if name == "yolo" else f'{text}, "annotations": []}}')
+    write_gray(tmp_path / folder / "a.png", SQUARE * 255)
+    assert recognize(tmp_path) == name
 
 
 def test_masks_in_numpy_files_are_read(tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def read(path: Path, images: Path | None, problems: Problems) -> Dataset:
     """
     file = _file_to_read(path)
     tasks = read_json(file, problems.limits)
-    if isinstance(tasks, list):
-        tasks = [_from_json_min(task) if _is_json_min(task) else task for task in tasks]
+    if isinstance(tasks, list) and any(map(_is_json_min, tasks)):
+        tasks = [_from_json_min(task) if isinstance(task, Mapping) and "data" not in task else task for task in tasks]
     elif _has_data(tasks):
         tasks = [tasks]  # A file per task, as in the storage of a project.
     if not isinstance(tasks, list) or tasks and not any(map(_has_data, tasks)):

@@ -41,6 +41,7 @@ TEXT_KEYWORD = "cdwidget"  # Keyword of the text chunk with a file's label and i
 LAYOUT_HINT = "the folder needs images/ and masks/ with a folder of PNG files per image, or one file per image"
 IMAGE_FOLDERS = ("images", "imgs", "image", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "gt", "annotations")
+LABEL_SUFFIXES = {".txt", ".json", ".xml"}  # Of the files of other formats.
 NOTE_FIELDS = ("label", "id", "attributes", "score", "track_id")
 MAX_LABEL_CHARS = 40  # Characters of the label in a file name.
 MAX_LISTED_NAMES = 5  # Values or names in an error message.
@@ -169,7 +170,11 @@ def _load_classes(file: Path, image: Path, labels: Sequence[str], palette: Palet
 
 def matches(path: Path) -> bool:
     """Return whether a folder holds `masks/`, or folders of images and of masks with other usual names."""
-    return _folder(path, MASK_FOLDERS, MASK_SUFFIXES).is_dir() and _folder(path, IMAGE_FOLDERS, IMAGE_SUFFIXES).is_dir()
+    masks = _folder(path, MASK_FOLDERS, MASK_SUFFIXES)
+    if not (masks.is_dir() and _folder(path, IMAGE_FOLDERS, IMAGE_SUFFIXES).is_dir()):
+        return False
+    # Pictures next to label files are previews.
+    return masks.name == MASK_FOLDERS[0] or not any(file.suffix.lower() in LABEL_SUFFIXES for file in masks.iterdir())
 
 
 def write(
