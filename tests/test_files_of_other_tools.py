@@ -92,7 +92,7 @@ def test_xml_in_utf_16_is_read(tmp_path: Path) -> None:
         ("汽车牌照", "gbk"),
         ("自動車", "shift_jis"),
         ("カメラ", "shift_jis"),
-        ("자동차 번호판", "cp949"),
+        ("자동차 번호판 사람 건물 도로 나무", "cp949"),
         ("façade", "cp1252"),
         ("été", "latin-1"),
     ],

@@ -17,7 +17,8 @@ UNMARKED = ((re.compile(rb"[^\0]\0[^\0]\0"), "utf-16-le"), (re.compile(rb"\0[^\0
 UTF_8 = "utf-8-sig"
 DECLARED = re.compile(rb"""^(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\sencoding=["']([\w.-]+)["']""")
 MIN_USUAL_SHARE = 0.8  # Of the characters beyond ASCII; other encodings give rare ones.
-MIN_SYLLABLES = 6  # Of six different hanzi, hardly ever all have bytes of Hangul.
+MIN_SYLLABLES = 12  # Of twelve different hanzi, hardly ever all have bytes of Hangul.
+BEYOND_ASCII = re.compile(r"[^\x00-\x7F]")
 NOT_LATIN = re.compile(r"[^\W\d_a-zA-Z]{3}")
 
 
@@ -50,7 +51,7 @@ def guess_encoding(data: bytes) -> str | None:
 
 
 def _is_korean(text: str) -> bool:
-    """Return whether a text has only Hangul; fewer of these bytes are as likely to be Chinese."""
+    """Return whether a text has only Hangul and is long; a short one is as likely to be Chinese."""
     syllables = set(_beyond_ascii(text))
     return len(syllables) >= MIN_SYLLABLES and all("가" <= character <= "힣" for character in syllables)
 
@@ -74,7 +75,7 @@ def _are_usual(text: str, is_usual: Callable[[str], bool]) -> bool:
 
 
 def _beyond_ascii(text: str) -> list[str]:
-    return [character for character in text if not character.isascii()]
+    return BEYOND_ASCII.findall(text)
 
 
 def _is_usual_hanzi(character: str) -> bool:
