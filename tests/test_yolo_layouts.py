@@ -91,7 +91,8 @@ def test_keypoints_are_kept_until_a_mask_is_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", ["changed", "no data set", "another shape"])
 def test_rows_of_a_pose_data_set_are_no_polygons(other: str, tmp_path: Path) -> None:
     pose = "0 0.416667 0.4 0.5 0.4 0.31 0.3 0.6 0.3"
-    dataset = cdwidget.read("yolo", data_set(tmp_path / "in", f"{pose}\n{pose}", POSE_DATA.replace("[2, 3]", "[2, 2]")))
+    rows = f"{pose}\n{pose.replace('0.5', '0.3', 1)}"
+    dataset = cdwidget.read("yolo", data_set(tmp_path / "in", rows, POSE_DATA.replace("[2, 3]", "[2, 2]")))
     first, second = dataset[0].instances
     if other == "changed":
         dataset[0] = replace(dataset[0], instances=[replace(first, mask=RING_MASK), second])
