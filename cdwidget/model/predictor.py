@@ -26,7 +26,7 @@ from cdwidget.prompts import Prompt, check_prompt
 MIN_IMAGE_SIDE_PX = 16
 CROP_EXPANSION = 2.0  # side of a crop relative to the object's box; 2.0 needs fewer clicks on held-out images than the published 1.4
 BATCH_OBJECTS = 8  # objects per forward pass of `predict_each`
-MIN_CASCADE_CHANGE = 0.03  # A second pass runs if the first one changes more than this fraction of the object's pixels.
+MIN_CASCADE_CHANGE = 0.03  # A second pass may run if the first one changes more than this fraction of the object's pixels.
 
 
 class CDNetPredictor:
@@ -43,9 +43,9 @@ class CDNetPredictor:
         reclamp: Reset the seeds of PDM to the clicks in every iteration.
         flip: Average the logits with the logits of the mirrored view.
         previous_mask: Feed the prior back to the network; without it, the prior only decides where to zoom in.
-        cascade: Run a second pass with the first prediction as the prior if the first pass changes much: cascade-forward refinement
-            (Sun et al., "CFR-ICL", AAAI 2024). Skipped for hard (bool) priors: a second pass would forget the user's mask, and editing
-            would take 0.3 clicks more on held-out images.
+        cascade: If the first pass changes much and there is no focus view, run a second pass with the first prediction as the prior:
+            cascade-forward refinement (Sun et al., "CFR-ICL", AAAI 2024). Skipped for hard (bool) priors: a second pass would forget the
+            user's mask, and editing would take 0.3 clicks more on held-out images.
         focus: Predict the change of a corrective click or stroke once more in a closer view; None for no such view. It needs the previous
             mask. Skipped for hard priors, like the second pass: editing would take 0.2 clicks more on held-out images.
         granularities: Granularities whose masks a session offers as suggestions, see `GranularPredictor`.
@@ -135,9 +135,10 @@ class CDNetPredictor:
         if crop != whole:
             result = self._run(crop, prompts, None if prior is None else prior[y0:y1, x0:x1], outside)
         first = result  # Alternatives come from the first pass: with a prediction as the prior, all heads agree with it.
-        if self.cascade and is_soft and _changes_much(prior, result.prob):
+        focused = self._focus_on_change(before, result, prompts) if is_soft else None
+        if focused is None and self.cascade and is_soft and _changes_much(prior, result.prob):
             result = self._run(crop, prompts, result.view_prob, result.outside, latent=False)
-        focused = self._focus_on_change(before, result, prompts) if before is not None and is_soft else None
+            focused = self._focus_on_change(before, result, prompts)
         return self._prediction(result, first, focused)
 
     def _predict_at(self, granularity: float, prompts: Sequence[Prompt], prior: np.ndarray | None, is_soft: bool) -> Prediction:
@@ -248,15 +249,15 @@ class CDNetPredictor:
         height, width = self._views.image.shape[:2]
         return crop_around_object((height, width), prior, prompts, self.expansion) if self.zoom_in else (0, 0, width, height)
 
-    def _focus_on_change(self, before: np.ndarray, result: ForwardPass, prompts: Sequence[Prompt]) -> ForwardPass | None:
+    def _focus_on_change(self, before: np.ndarray | None, result: ForwardPass, prompts: Sequence[Prompt]) -> ForwardPass | None:
         """Predict the change of the newest prompt once more in its focus view; None if it has none.
 
         Args:
-            before: Probabilities before the newest prompt, float32 (H, W).
+            before: Probabilities before the newest prompt, float32 (H, W); None if there was no mask.
             result: The prediction for all prompts, the prior of the focus view; outside of the view it stays.
             prompts: The prompts, oldest first.
         """
-        if self.focus is None:
+        if self.focus is None or before is None:
             return None
         x0, y0, x1, y1 = result.view.box
         scale = self._views.size / max(x1 - x0, y1 - y0)

@@ -49,7 +49,7 @@ export class Predictor {
 
   /** Predict for prompts. `prior` is the mask before the newest one, null if empty; `isSoft`: only the model has drawn it. */
   async predict(prompts: readonly Prompt[], prior: Grid | null, isSoft: boolean): Promise<PredictedMasks> {
-    const { size, focusSize } = this.network;
+    const { size } = this.network;
     let known: Float32Array | null = prior && new Float32Array(prior.data);
     let box = objectCrop(this.image, prior && boundsOf(prior), prompts);
     let outside: Float32Array | null = known;
@@ -64,17 +64,26 @@ export class Predictor {
       }
     }
     first ??= await this.run(box, prompts, known && this.plane(known, box), outside, size);
-    const isUnsure = isSoft && changesMuch(known, first.prob);
-    const last = isUnsure ? await this.run(box, prompts, square(first.cells), first.outside, size) : first;
-    const mask = this.maskOf(last.prob);
-    const scale = size / Math.max(box[2] - box[0], box[3] - box[1]);
-    const focus = prior && isSoft ? focusBox(prior, mask, prompts[prompts.length - 1], focusSize, scale) : null;
-    const focused = focus && (await this.run(focus, prompts, this.plane(last.prob, focus), last.prob, focusSize));
+    const before = isSoft ? prior : null;
+    let last = first;
+    let focused = before && (await this.focusOnChange(before, last, prompts));
+    if (!focused && isSoft && changesMuch(known, first.prob)) {
+      last = await this.run(box, prompts, square(first.cells), first.outside, size);
+      focused = before && (await this.focusOnChange(before, last, prompts));
+    }
     const granular = prior ? [] : GRANULARITIES.map((granularity) => once(() => this.predictAt(granularity, prompts)));
     return {
-      mask: focused ? this.maskOf(focused.prob) : mask,
+      mask: this.maskOf((focused ?? last).prob),
       alternatives: [...this.alternatives(first), ...granular],
     };
+  }
+
+  /** Predict the change of the newest prompt once more in its focus view; null if it has none. */
+  private async focusOnChange(before: Grid, { prob, box }: Pass, prompts: readonly Prompt[]): Promise<Pass | null> {
+    const { size, focusSize } = this.network;
+    const scale = size / Math.max(box[2] - box[0], box[3] - box[1]);
+    const focus = focusBox(before, this.maskOf(prob), prompts[prompts.length - 1], focusSize, scale);
+    return focus && (await this.run(focus, prompts, this.plane(prob, focus), prob, focusSize));
   }
 
   /** Predict first prompts in the view of a granularity. */
