@@ -16,7 +16,7 @@ from cdwidget.model.checkpoint import load_checkpoint, load_encoder, save_checkp
 from cdwidget.model.encoders import BACKBONES
 from cdwidget.model.fdm import FDM, MIN_SOURCE
 from cdwidget.model.prompt_maps import MAX_DISTANCE_PX, encode_clicks, prompt_maps, source_maps
-from cdwidget.model.quantization import cast_weights, mixed_precision
+from cdwidget.model.quantization import cast_weights, inference_precision
 from cdwidget.prompts import Box, Click, Stroke
 
 
@@ -136,7 +136,7 @@ def test_a_network_with_cast_weights_predicts_the_same():
     model = small().eval()
     kept = {name: value.clone() for name, value in model.state_dict().items()}
     image, maps = inputs()
-    with mixed_precision():
+    with inference_precision():
         once, again = (network(network.encode(image), maps).logits for network in (model, cast_weights(model)))
     assert torch.equal(once, again)
     assert all(torch.equal(value, kept[name]) and value.dtype == kept[name].dtype for name, value in model.state_dict().items())

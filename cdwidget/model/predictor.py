@@ -17,7 +17,7 @@ from cdwidget.model.focus import FOCUS, Focus, focus_box
 from cdwidget.model.granularity import granularity_view
 from cdwidget.model.matching import CDNetTokens
 from cdwidget.model.prompt_maps import prompt_maps
-from cdwidget.model.quantization import cast_weights, mixed_precision
+from cdwidget.model.quantization import cast_weights, inference_precision
 from cdwidget.model.view import PDM_CELL_PX, LazyMasks, View, ViewCache, crop_around_object, resize_to_square
 from cdwidget.model.windows import predict_windows
 from cdwidget.predictor import GRANULARITIES, Factors, FocusFactors, Prediction, ViewMasks
@@ -294,7 +294,7 @@ class CDNetPredictor:
 
     def _forward(self, view: View, maps: Tensor, latent: bool) -> Output:
         """Run the network on prompt maps (1, 3, S, S)."""
-        with mixed_precision(self._device.type):
+        with inference_precision(self._device.type):
             output = self._network(view.encoded, maps, latent)
             if not self.flip:
                 return output

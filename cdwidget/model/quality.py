@@ -21,7 +21,7 @@ from cdwidget.masks import Bbox
 from cdwidget.model import MODELS
 from cdwidget.model.cdnet import ASPP, ClickPyramid, ResidualBlock, conv_bn
 from cdwidget.model.encoders import TinyViT
-from cdwidget.model.quantization import mixed_precision
+from cdwidget.model.quantization import inference_precision
 from cdwidget.model.view import ViewCache, crop_around_mask, resize_to_square
 from cdwidget.predictor import QualityEstimate
 
@@ -133,7 +133,7 @@ class CDNetQualityModel:
         neighbors = [mask_in_view(other, box) for other in others if other[y0:y1, x0:x1].any()]
         maps = torch.from_numpy(mask_maps(mask_in_view(mask, box), neighbors))[None]
         view = self._views.view(box)
-        with mixed_precision():
+        with inference_precision():
             output = self.network(view.encoded, F.interpolate(maps, size=(VIEW_SIZE_PX, VIEW_SIZE_PX)))
         outside = np.zeros(mask.shape, np.float32)
         false_negatives, false_positives = (view.to_image(cells, outside) for cells in output.errors[0].sigmoid().numpy())

@@ -132,7 +132,7 @@ def quantized(model: nn.Module, bits: int) -> Iterator[None]:
             parameter.data = data
 
 
-def mixed_precision(device: str = "cpu") -> torch.autocast:
+def inference_precision(device: str = "cpu") -> torch.autocast:
     """Return a context that computes in bf16 if the hardware supports it, else in float32."""
     return torch.autocast(device, torch.bfloat16, enabled=_has_fast_bf16(device))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cdwidget.masks import Bbox, bbox
 from cdwidget.model import pdm
-from cdwidget.model.quantization import mixed_precision
+from cdwidget.model.quantization import inference_precision
 from cdwidget.prompts import Box, Click, Prompt
 
 CACHED_VIEWS = 4  # Encoded views kept per image; one takes 4 MB.
@@ -141,7 +141,7 @@ class ViewCache:
         """Encode a rectangle of any image, uint8 (H, W, 3), without caching the view."""
         pixels = resize_crop(image, box, self._size)
         tensor = torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None].float().div_(255)
-        with mixed_precision(self._device.type):
+        with inference_precision(self._device.type):
             encoded = self._encode(tensor.contiguous(memory_format=torch.channels_last))
             mirrored = self._encode(tensor.flip(-1)) if self._mirror else ()
         return View(box, pixels, tensor, encoded, mirrored)

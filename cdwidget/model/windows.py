@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cdwidget.masks import bbox
 from cdwidget.model.cdnet import CDNet
-from cdwidget.model.quantization import mixed_precision
+from cdwidget.model.quantization import inference_precision
 from cdwidget.model.view import View
 
 WINDOW_TOKENS = 2  # The side of a window is a multiple of this many tokens.
@@ -35,7 +35,7 @@ def predict_windows(network: CDNet, view: View, maps: np.ndarray, window: float)
     corners = [_window_corner(one[0] if one[0].any() else one[1], side, network.stride) for one in maps]
     levels = tuple(torch.cat([_cut(level, x, y, side, size) for x, y in corners]) for level in view.encoded)
     parts = np.stack([one[:, y : y + side, x : x + side] for one, (x, y) in zip(maps, corners)])
-    with mixed_precision(device.type):
+    with inference_precision(device.type):
         output = network(levels, torch.from_numpy(parts).to(device), True)
     probs = output.logits.float().sigmoid()
     iou = (2 * probs - 1).abs().mean((2, 3)) if output.quality is None else output.quality.float().sigmoid()

@@ -17,7 +17,6 @@ from cdwidget.model.cdnet import CDNet, Output
 from cdwidget.model.checkpoint import load_checkpoint
 from cdwidget.model.encoders import BACKBONES
 from cdwidget.model.prompt_maps import prompt_maps
-from cdwidget.model.quantization import mixed_precision
 from cdwidget.prompts import Click
 from cdwidget.train.config import Recipe
 from cdwidget.train.data import Sample
@@ -73,7 +72,7 @@ class Teacher(nn.Module):
             levels: The teacher's features, (B, C, h, w) per level.
             maps: Prompt maps (B, 3, S, S).
         """
-        with mixed_precision(self.device.type):
+        with torch.autocast(self.device.type, torch.bfloat16):
             return self.model(tuple(lateral(x) for lateral, x in zip(self.model.laterals, levels)), maps)
 
     def label(self, samples: list[Sample], levels: tuple[Tensor, ...]) -> list[Sample]:

@@ -12,12 +12,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cdwidget.model.cdnet import CDNet
-from cdwidget.model.quantization import mixed_precision
 from cdwidget.train.data import TrainingView
 
 
 class FeatureCache:
-    """Encoder features of views, rounded to bf16.
+    """Encoder features of views, bf16.
 
     A view with a key is encoded once and then read from disk (3.5 MB each at 512x512).
 
@@ -41,13 +40,13 @@ class FeatureCache:
         missing = [i for i, levels in enumerate(features) if levels is None]
         if missing:
             images = images_to_tensor([views[i].image for i in missing]).to(self._device)
-            with torch.no_grad(), mixed_precision(self._device.type):
+            with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
                 computed = self._backbone(images)
             for row, i in enumerate(missing):
                 features[i] = levels = [level[row].bfloat16() for level in computed]
                 self._write(views[i], levels)
         columns = zip(*(levels for levels in features if levels is not None))
-        return tuple(torch.stack(column).float().contiguous(memory_format=torch.channels_last) for column in columns)
+        return tuple(torch.stack(column).contiguous(memory_format=torch.channels_last) for column in columns)
 
     def _path(self, view: TrainingView) -> Path:
         return self._folder / f"{view.key}.safetensors"

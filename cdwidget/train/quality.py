@@ -29,7 +29,7 @@ from cdwidget.model.quality import (
     mask_maps,
     save_quality_model,
 )
-from cdwidget.model.quantization import mixed_precision
+from cdwidget.model.quantization import inference_precision
 from cdwidget.model.view import crop_around_mask
 from cdwidget.predictor import GOOD_IOU
 from cdwidget.train.config import DatasetSettings
@@ -287,7 +287,7 @@ def quality_model_loss(network: QualityNetwork, encoder: nn.Module, batch: Seque
     parts = zip(*((sample.maps, sample.truth, sample.iou) for sample in batch))
     maps, truth, ious = (torch.from_numpy(np.concatenate(part)).to(device).float() for part in parts)
     images = torch.cat([image for sample in batch for image in _images_in_views(sample, device)])
-    with mixed_precision(device.type):
+    with inference_precision(device.type):
         with torch.no_grad():
             levels = encoder(images.contiguous(memory_format=torch.channels_last))
         output = network(levels, F.interpolate(maps, size=(VIEW_SIZE_PX, VIEW_SIZE_PX)))

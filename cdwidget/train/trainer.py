@@ -23,7 +23,7 @@ from cdwidget.masks import bbox
 from cdwidget.model.cdnet import CDNet
 from cdwidget.model.checkpoint import load_encoder, load_parts, save_checkpoint
 from cdwidget.model.prompt_maps import prompt_maps
-from cdwidget.model.quantization import mixed_precision, quantized
+from cdwidget.model.quantization import quantized
 from cdwidget.plotting import plot_training
 from cdwidget.prompts import Box, Prompt
 from cdwidget.train.config import Recipe
@@ -207,7 +207,7 @@ class Trainer:
             list(self.threads.map(paint_next_prompt, range(count), (prior[:, 0] > 0.5).cpu().numpy()))
             maps = torch.cat([torch.from_numpy(painted).to(self.device).float(), F.interpolate(prior, size=size, mode="bilinear")], 1)
             with quantized(self.model, recipe.model.bits):
-                with mixed_precision(self.device.type):
+                with torch.autocast(self.device.type, torch.bfloat16):
                     levels, encoded = self._encode(inputs)
                     output = self.model(tuple(x[owner] for x in encoded), maps)
                 loss = cdnet_loss(output.logits, output.gate, maps, target, valid_pixels)
