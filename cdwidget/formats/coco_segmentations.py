@@ -53,7 +53,7 @@ def _repaired(segmentation: list[Any]) -> Any:
 def _flat_polygons(value: Any, depth: int = 0) -> Iterator[Any]:
     """Yield the polygons in nested lists, each as a list of its coordinates."""
     if not isinstance(value, list) or not value or depth > MAX_DEPTH:
-        yield value  # The caller reports what is no polygon.
+        yield value  # The caller reports values that are not polygons.
     elif not isinstance(value[0], (list, dict)):
         yield [_number(each) for each in value]
     elif all(map(_is_point, value)):

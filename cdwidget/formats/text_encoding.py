@@ -1,4 +1,4 @@
-"""The encodings of text files: Unicode by its mark or its zeros, the one that an XML file declares, and likely older ones."""
+"""The encodings of text files: Unicode by its mark or its zeros, the declaration of an XML file, and likely older encodings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def encoding_of(data: bytes) -> str:
             return encoding
     declared = DECLARED.match(data)
     name = "" if declared is None else declared[1].decode().lower()
-    if not name or name.startswith("utf"):  # The declaration was read as ASCII, so it is not UTF-16, whatever it says.
+    if not name or name.startswith("utf"):  # A declaration that is readable as ASCII is wrong if it names UTF-16.
         return UTF_8
     try:
         b" ".decode(name)

@@ -234,7 +234,7 @@ def _read_rows(file: Path, image: Path, layout: Layout, problems: Problems) -> l
 
 
 def _read_row(line: int, number: int, values: Sequence[str], layout: Layout, report: Callable[[str], None]) -> _Row:
-    """Return the row of a class number and the values after it; report what it is read as, if it is unusual."""
+    """Return the row of a class number and the values after it; report an unusual row and its interpretation."""
     keypoints = layout.keypoint_values or _unnamed_keypoints(values)
     points, score, track_id, count = _parse_values(values, keypoints)
     label = layout.labels.get(number, f"class_{number}")

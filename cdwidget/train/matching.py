@@ -35,7 +35,7 @@ from cdwidget.train.data import jitter_colors
 from cdwidget.train.loop import LoopRecipe, train_batches
 
 FILE_FORMAT = "cdwidget-matcher-1"  # stored in the weights file
-MIN_TILE_OBJECTS = 4  # of a class in an image of which a tile is used, too
+MIN_TILE_OBJECTS = 4  # An image with fewer objects of a class is used only as a whole.
 TILE_SIDES = (1.5, 2.4)  # side of the image relative to the tile's
 MIN_OBJECT_PX = 16  # pixels of an object in the image
 MIN_EXAMPLE_SIDE = 1 / 64  # of the view's
@@ -124,7 +124,7 @@ class Sample(NamedTuple):
         heat: 1 at the center of an object, falling to 0 around it, (h, w).
         boxes: Offset and logarithmic size of the object's box in the units of the network, (4, h, w).
         box_weight: Weight of the box in each cell, (h, w).
-        weight: 0 where it does not matter what is predicted, else 1, (h, w).
+        weight: Weight of the predicted center in the loss, 0 or 1, (h, w).
     """
 
     grids: list[Tensor]

@@ -45,7 +45,7 @@ def test_one_coin_gives_all(lab: Lab, page: Page) -> None:
     assert w.value(COUNT) == 2
     expect(bar).to_be_visible()
 
-    notebook.kill_kernel()  # With proposals on the screen, of which one was taken.
+    notebook.kill_kernel()  # Proposals are on the screen, and one was taken.
     notebook.run_all()
     w = notebook.widget()
     assert w.value(COUNT) == 2

@@ -5,7 +5,7 @@ const { showsHint } = await import("./parts");
 
 type Host = Parameters<typeof showsHint>[0];
 
-/** A map of three points that nobody has used, with some of its members changed. */
+/** A new map of three points, with some of its members changed. */
 function mapOf({ points = {}, ...usage }: { points?: object; isDrawing?: boolean; wasUsed?: boolean }): Host {
   const shown = { count: 3, selected: [], isLoading: false, isLost: false, ...points };
   return { points: shown, isDrawing: false, wasUsed: false, ...usage } as unknown as Host;
