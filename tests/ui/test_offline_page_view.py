@@ -90,6 +90,7 @@ def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page, download
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Replace", exact=True).click()
     expect(page.locator(".cdw-objects")).to_contain_text("person")
     loaded = read(save(page, downloads, folder / "loaded.json"))
     assert np.array_equal(loaded[0].instances[0].mask, person.mask)
@@ -98,3 +99,15 @@ def test_labels_are_made_kept_and_sent_back(folder: Path, opened: Page, download
     page.reload()  # The objects are there before the model is loaded.
     expect(page.locator(".cdw-objects")).to_contain_text("person")
     expect(page.locator(".cdw-objects")).to_contain_text(f"{person.area:,}")
+
+
+def test_a_sandboxed_page_labels_and_says_that_it_keeps_nothing(folder: Path, browser: Browser) -> None:
+    (folder / "frame.html").write_text('<iframe sandbox="allow-scripts" src="label.html" width="1200" height="800"></iframe>')
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((folder / "frame.html").as_uri())
+    frame = page.frame_locator("iframe")
+    expect(frame.locator(".cdw-status")).to_have_attribute("data-state", "ready", timeout=READY_MS)
+    frame.locator(".cdw-stage").click()
+    expect(frame.locator(".cdw-objects [role=gridcell]").nth(1)).not_to_have_text("0")  # px
+    expect(frame.get_by_text("Not saved")).to_be_visible()
+    page.close()

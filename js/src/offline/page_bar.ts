@@ -2,7 +2,7 @@
 
 import type { ImageDocument } from "../document";
 import { h, setText } from "../dom";
-import type { LabelFile } from "./page_data";
+import { type LabelFile, REPLACES_OBJECTS } from "./page_data";
 
 export function pageBar(doc: ImageDocument, title: string): HTMLElement {
   const status = h("span", { class: "cdw-page-status", role: "status" });
@@ -31,7 +31,13 @@ export function pageBar(doc: ImageDocument, title: string): HTMLElement {
     if (!file) return;
     const read = file.text().then((text) => JSON.parse(text) as LabelFile);
     const content = await read.catch(() => doc.kernel.showError(`${file.name} is not a file of labels`));
-    if (content) await doc.edit(() => doc.kernel.run("load", { file: content }), { changesImage: true });
+    if (content) await replaceObjects(content, false);
+  }
+
+  function replaceObjects(file: LabelFile, replaces: boolean): Promise<void> {
+    const replace = { text: "Replace", run: () => void replaceObjects(file, true) };
+    const offer = (kind: string) => (kind === REPLACES_OBJECTS ? replace : undefined);
+    return doc.edit(() => doc.kernel.run("load", { file, replaces }, { offer }), { changesImage: true });
   }
 
   return h(

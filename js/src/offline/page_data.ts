@@ -64,6 +64,9 @@ export interface LabelFile {
   sessions: Record<string, Log>;
 }
 
+/** The name of the error if a file would replace objects; the request "load" with `replaces: true` loads it nevertheless. */
+export const REPLACES_OBJECTS = "ReplacesObjects";
+
 /** From the page to the worker. */
 export type ToWorker =
   | { kind: "start"; page: PageData; images: Blob[]; steps: SavedStep[]; network: NetworkFiles | null }

@@ -94,6 +94,15 @@ describe("loading labels", () => {
     expect(reloaded.annotations.map(({ segmentation }) => segmentation)).toEqual([MASK]);
   });
 
+  test("objects are replaced only if the user agrees", async () => {
+    const { request, stepsOf } = open([image("a"), image("b", [])]);
+    const file = await fileWith(({ annotations: [one] }) => (one.segmentation.counts = [0, 8]));
+    await expect(request("load", { file })).rejects.toThrow("replaces the objects of 1 image.");
+    expect(stepsOf()).toEqual([]);
+    await request("load", { file, replaces: true });
+    expect((await request<LabelFile>("save")).annotations.map(({ area }) => area)).toEqual([8]);
+  });
+
   const damages: [string, (file: LabelFile) => unknown, string][] = [
     [
       "polygons",

@@ -4,7 +4,7 @@ import type { AnnotatorTraits, ImageReply, Update } from "../traits";
 import { instancesIn, labelFile } from "./label_file";
 import { Network } from "./network";
 import { type Labeling, type OpenedImage, openImage, repeatSteps, sinceRestart, smallPicture } from "./opened_image";
-import type { FromWorker, LabelFile, SavedStep, ToWorker } from "./page_data";
+import { type FromWorker, type LabelFile, REPLACES_OBJECTS, type SavedStep, type ToWorker } from "./page_data";
 import { NO_PATCH, type Patch } from "./pixels";
 import { isEmpty, isPrompt, type Session, type Step } from "./session";
 
@@ -45,7 +45,8 @@ export class PageKernel {
         const { result, buffers = [] } = await this.reply(op, fields);
         this.post({ kind: "message", content: { id, ok: true, result }, buffers });
       } catch (error) {
-        this.post({ kind: "message", content: { id, ok: false, error: (error as Error).message }, buffers: [] });
+        const { message, name } = error as Error;
+        this.post({ kind: "message", content: { id, ok: false, error: message, kind: name }, buffers: [] });
       } finally {
         this.set({ busy: false });
       }
@@ -105,7 +106,7 @@ export class PageKernel {
     submit: ({ key }) => this.finish("submit", key),
     skip: ({ key }) => this.finish("skip", key),
     save: async () => ({ result: this.labelFile() }),
-    load: ({ file }) => this.load(file as LabelFile),
+    load: ({ file, replaces }) => this.load(file as LabelFile, replaces === true),
   };
 
   private async applyTo(session: Session, action: Action): Promise<Step> {
@@ -261,9 +262,16 @@ export class PageKernel {
     return labelFile(labeled, traits.labels);
   }
 
-  /** Replace the objects of all images that a file names. */
-  private async load(file: LabelFile): Promise<Reply> {
-    for (const [index, instances] of instancesIn(file, this.start.page.images)) {
+  /** Replace the objects of all images that a file names, and throw instead if there are any that may not be replaced. */
+  private async load(file: LabelFile, replaces: boolean): Promise<Reply> {
+    const loaded = instancesIn(file, this.start.page.images);
+    const labeled = [...loaded.keys()].filter((index) => hasObjects(this.labeling(index))).length;
+    if (labeled && !replaces) {
+      const images = labeled === 1 ? "1 image" : `${labeled} images`;
+      const error = new Error(`The file replaces the objects of ${images}. That cannot be undone: save them first.`);
+      throw Object.assign(error, { name: REPLACES_OBJECTS });
+    }
+    for (const [index, instances] of loaded) {
       this.save({ image: index, kind: "restart", instances });
       this.opened.delete(index);
     }
