@@ -21,7 +21,8 @@ from cdwidget.session import PromptResult, Session
 from cdwidget.widget import saved_picture
 from cdwidget.widget.inspector.inspector import GRID_MAPS, Inspector
 from cdwidget.widget.inspector.map_figures import colorize
-from cdwidget.widget.inspector.maps import MAPS, MERGE_CLASSES, MapImage, PromptMaps, Query
+from cdwidget.widget.inspector.maps import MAPS, MERGE_CLASSES
+from cdwidget.widget.inspector.prompt_maps import MapImage, PromptMaps, Query
 from support.recording_predictor import RecordingPredictor
 from support.scripted_predictor import IMAGE, LEFT_HALF, ScriptedPredictor
 from support.widget_page import WidgetPage
@@ -64,7 +65,7 @@ def test_every_map_is_drawn_compared_and_printed(name: str, inspector: Inspector
                 assert len(colors) == 4 * panel["rows"] * panel["columns"]
     for branch in ("background", "foreground"):
         inspector.branch = branch
-        image = inspector.prompt_maps.image(name, inspector.current_query())
+        image = MAPS[name].image(inspector.prompt_maps, inspector.current_query())
         assert image.values.ndim == 2 and np.isfinite(image.values).any()
         assert np.nanmin(image.values) >= image.low - 1e-6 and np.nanmax(image.values) <= image.high + 1e-6
     figure = inspector.figure()
@@ -75,14 +76,14 @@ def test_the_query_starts_at_the_newest_click_and_moves(inspector: Inspector) ->
     assert inspector.query == (10, 10) and inspector.branch == "background"
     inspector.map = "row"
     assert inspector.prompt_maps is not None
-    first = inspector.prompt_maps.image("row", inspector.current_query()).values
+    first = MAPS["row"].image(inspector.prompt_maps, inspector.current_query()).values
     page = InspectorPage(inspector)
     assert "x 10, y 10" in page.first["result"]["status"]
     page.exchange("hover", x=100.0, y=60.0)
     assert "x 100, y 60" in page.sent()[0]["status"] and inspector.query == (10, 10)
-    assert (inspector.prompt_maps.image("row", inspector.current_query()).values != first).any()
+    assert (MAPS["row"].image(inspector.prompt_maps, inspector.current_query()).values != first).any()
     page.exchange("leave")
-    assert (inspector.prompt_maps.image("row", inspector.current_query()).values == first).all()
+    assert (MAPS["row"].image(inspector.prompt_maps, inspector.current_query()).values == first).all()
     page.exchange("press", x=100.0, y=60.0)
     assert inspector.query == (100, 60)
 
@@ -129,7 +130,7 @@ def test_a_saved_notebook_shows_the_map(inspector: Inspector, monkeypatch: pytes
     assert len(outputs[0]["image/jpeg"]) < 60_000
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(outputs[0]["image/jpeg"]), np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
     assert inspector.prompt_maps is not None
-    values = inspector.prompt_maps.image("merge", inspector.current_query()).values
+    values = MAPS["merge"].image(inspector.prompt_maps, inspector.current_query()).values
     for row, column in ((40, 40), (128, 100), (200, 220)):
         shown = picture[row * picture.shape[0] // 256, column * picture.shape[1] // 256].astype(int)
         color = MERGE_CLASSES[int(np.nan_to_num(values[row, column]))][1]
@@ -188,14 +189,47 @@ def test_the_merge_map_has_a_class_for_each_outcome(inspector: Inspector) -> Non
     assert maps is not None
     before, predicted, after = np.zeros((3, *maps.result.after.shape), bool)
     before[:, :50], after[:, 20:70], predicted[:, 20:70], predicted[:, 120:] = True, True, True, True
-    maps = PromptMaps(PromptResult(maps.result.prompts, before, predicted, after, maps.factors), maps.factors)
-    classes = maps.image("merge", Query(0, 0)).values[0]
+    result = PromptResult(maps.result.prompts, before, predicted, after, maps.factors)
+    maps = PromptMaps(result, maps.factors, inspector.session.image, inspector.session.predictor)
+    classes = MAPS["merge"].image(maps, Query(0, 0)).values[0]
     width = after.shape[1]
     for x, expected in ((10, 2), (40, 0), (60, 1), (140, 3)):
         assert classes[x * 256 // width] == expected
     assert np.isnan(classes[100 * 256 // width])
-    previous = maps.image("merge", Query(0, 0, variant="the mask before")).values[0]
+    previous = MAPS["merge"].image(maps, Query(0, 0, variant="the mask before")).values[0]
     assert previous[10 * 256 // width] == 0 and np.isnan(previous[60 * 256 // width])
+
+
+def test_the_maps_of_the_object_as_an_example_show_the_whole_image() -> None:
+    image = np.full((400, 900, 3), 90, np.uint8)
+    for x in (100, 450, 800):
+        cv2.circle(image, (x, 200), 30, (220, 60, 40), -1)
+    session = Session(image, cdwidget.load_predictor(device="cpu"))
+    session.apply(Click(100, 200))
+    inspector = Inspector(session)
+    page = InspectorPage(inspector)
+    inspector.map = "similarity"
+    drawn, _ = page.sent()
+    assert drawn["photograph"]["box"] == [0, 0, 900, 400]
+    inspector.query = 800, 200
+    assert "photograph" not in page.sent()[0]  # The region is the same.
+    assert inspector.prompt_maps is not None
+    similar = MAPS["similarity"].image(inspector.prompt_maps, inspector.current_query())
+    assert similar.value_at(800, 200) > 0.5 > 0.2 > similar.value_at(450, 40)
+    inspector.map = "origin"
+    origin = MAPS["origin"].image(inspector.prompt_maps, inspector.current_query())
+    assert origin.values.sum() == pytest.approx(100 * similar.value_at(800, 200), rel=1e-3)
+    assert origin.value_at(100, 200) > 0 == origin.value_at(450, 40)  # It comes from the object that was clicked.
+    inspector.map = "column"
+    assert page.sent()[0]["photograph"]["box"] != [0, 0, 900, 400]
+
+
+def test_a_predictor_without_tokens_is_reported(inspector: Inspector, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = InspectorPage(inspector)
+    monkeypatch.delattr(RecordingPredictor, "tokens")
+    inspector.map = "similarity"
+    drawn, _ = page.sent()
+    assert "has no encoder tokens" in drawn["status"] and "map" not in drawn
 
 
 def test_a_predictor_without_factors_is_reported() -> None:

@@ -1,4 +1,4 @@
-"""The tokens of an example that a proposal came from."""
+"""Where a similarity comes from: the affinity of tokens to those of an example."""
 
 from __future__ import annotations
 
@@ -58,6 +58,43 @@ class ProposalOrigin:
             ticks = [0, float(fractions.max())]
             figure.colorbar(drawn, ax=axes, location="bottom", label="from each token", ticks=ticks, format=PercentFormatter(1, 2))
         return figure
+
+
+class ExampleAffinity:
+    """The affinity of all tokens of an image to those of one of its objects, as FDM with the object as its only source.
+
+    Args:
+        predictor: A CDNet, such as `cdwidget.load_predictor` returns. Its image is not changed.
+        image: uint8 (H, W, 3) RGB.
+        mask: The object, bool (H, W), not empty.
+
+    Attributes:
+        similarity: Similarity of each token to the object, float32 (rows, columns) in [0, 1].
+
+    Raises:
+        ValueError: If the mask is empty or has another size than the image.
+        TypeError: If the predictor has no tokens.
+    """
+
+    def __init__(self, predictor: Any, image: np.ndarray, mask: np.ndarray) -> None:
+        mask = example_mask(image, mask)
+        twin = as_token_predictor(predictor)
+        twin.set_image(image)
+        tokens = twin.tokens((0, 0, mask.shape[1], mask.shape[0]))
+        units = normalized_tokens(tokens, tokens.features.mean((0, 1)))
+        self._grid = tokens.features.shape[:2]
+        self._fractions = affinity(units, Sources(units, *branch_weights(tokens, mask, ~mask)))  # (2, N, N)
+        self.similarity = self._fractions[0].sum(1).reshape(self._grid)
+
+    def origin(self, token: int) -> np.ndarray:
+        """Return the fraction of a token's information that comes from each token, float32 (2, rows, columns).
+
+        The first part is of the tokens of the object, the second of its background; together they add up to 1.
+
+        Args:
+            token: Number of the token, counted row by row.
+        """
+        return self._fractions[:, token].reshape(2, *self._grid)
 
 
 def proposal_origin(

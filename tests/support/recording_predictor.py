@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Sequence
 
 import cv2
 import numpy as np
 
-from cdwidget.predictor import Factors, Prediction
+from cdwidget.masks import Bbox
+from cdwidget.predictor import Factors, Prediction, Tokens
 from cdwidget.prompts import Click, Prompt
 
 GRID, SIZE = 32, 512
@@ -16,12 +18,20 @@ GRID, SIZE = 32, 512
 class RecordingPredictor:
     """Predicts the pixels whose color is closer to the positive clicks than to the negative ones."""
 
+    predict_each = None  # A predictor with tokens has it; no test calls it.
+
+    def twin(self) -> RecordingPredictor:
+        return copy(self)
+
+    def tokens(self, box: Bbox) -> Tokens:
+        return Tokens(self._tokens.reshape(GRID, GRID, -1), box)
+
     def set_image(self, image: np.ndarray) -> None:
         self.image = image
         self.pixels = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         small = cv2.resize(self.pixels, (GRID, GRID), interpolation=cv2.INTER_AREA).reshape(-1, 3) / 255
         waves = np.random.default_rng(0).normal(0, 2, (3, 8))
-        self.tokens = np.concatenate([np.cos(small @ waves), np.sin(small @ waves)], 1).astype(np.float32) * 3
+        self._tokens = np.concatenate([np.cos(small @ waves), np.sin(small @ waves)], 1).astype(np.float32) * 3
 
     def predict(self, prompts: Sequence[Prompt], prior: np.ndarray | None = None) -> Prediction:
         height, width = self.image.shape[:2]
@@ -41,9 +51,9 @@ class RecordingPredictor:
         sources = clicks.reshape(2, -1)
         destination = np.stack([gate.reshape(-1), 1 - gate.reshape(-1)])
         prob = cv2.resize(1 / (1 + np.exp(-logits)), (width, height), interpolation=cv2.INTER_LINEAR)
-        added = self.tokens * destination[:, :, None].astype(np.float32)
+        added = self._tokens * destination[:, :, None].astype(np.float32)
         box, grid = (0, 0, width, height), (GRID, GRID)
-        tokens = self.tokens
+        tokens = self._tokens
         factors = Factors(
             box, grid, tokens, tokens, tokens, sources, sources, destination, gate, "log", tokens, added, heads, self.pixels, seeds, 10
         )

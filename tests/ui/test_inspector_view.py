@@ -34,7 +34,7 @@ CELLS = [
     def cells(name):
         "Return the color of each cell of the map, [[r, g, b], ...]."
         from cdwidget.widget.inspector.maps import MAPS
-        return colorize(i.prompt_maps.image(name, i.current_query()), MAPS[name].colormap)[..., :3].tolist()
+        return colorize(MAPS[name].image(i.prompt_maps, i.current_query()), MAPS[name].colormap)[..., :3].tolist()
     """,
 ]
 READ_CENTERS = """(canvas, [rows, columns]) => {

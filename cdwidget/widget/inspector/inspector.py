@@ -15,7 +15,8 @@ from cdwidget.registry import lookup
 from cdwidget.session import Session
 from cdwidget.widget.inspector.map_drawing import Drawing
 from cdwidget.widget.inspector.map_figures import figure_of, newest_click, query_box
-from cdwidget.widget.inspector.maps import MAPS, MapImage, PromptMaps, Query, current_name
+from cdwidget.widget.inspector.maps import MAPS, current_name
+from cdwidget.widget.inspector.prompt_maps import MapImage, PromptMaps, Query
 from cdwidget.widget.inspector.settings import InspectorSettings
 from cdwidget.widget.transport import Channel, Operation, Reply
 
@@ -65,7 +66,7 @@ class Inspector(InspectorSettings):
         self.prompt_maps: PromptMaps | None = None
         self.findings: list[Finding] = []
         self._source = source
-        self._drawing: Drawing | None = None
+        self._drawing: Drawing | None = None  # The last one that was sent.
         self._image: MapImage | None = None  # The map that was drawn last.
         self._hovered: tuple[float, float] | None = None
         self._is_quiet = False
@@ -99,7 +100,7 @@ class Inspector(InspectorSettings):
         self.prompt_maps, self._message = self._newest_prompt()
         self.findings = [] if self.prompt_maps is None else diagnose(self.prompt_maps.result)
         self._findings = [{"name": one.name, "text": one.text, "wrong": one.wrong} for one in self.findings]
-        self._drawing = None if self.prompt_maps is None else Drawing(self.prompt_maps)
+        self._drawing = None
         self._saved_picture.renew_later()
         if self.prompt_maps is None:
             return
@@ -109,7 +110,7 @@ class Inspector(InspectorSettings):
             if newest is not None:
                 self.query, self.branch = (newest.x, newest.y), "foreground" if newest.positive else "background"
             self._update_choices(reset_step=True)
-        self._draw(with_photograph=True)
+        self._draw()
 
     def figure(self, kind: str | Sequence[str] | None = None, clicks: Sequence[int] | None = None) -> Figure:
         """Return maps as a matplotlib figure.
@@ -245,17 +246,24 @@ class Inspector(InspectorSettings):
     def _send_drawing(self) -> Reply:
         """Return the whole drawing, for a page that has just opened; later changes are sent as they happen."""
         self._has_page = True
-        return ({}, []) if self._drawing is None else self._describe_drawing(self._drawing, with_photograph=True)
+        return ({}, []) if self.prompt_maps is None else self._describe(Drawing(self.prompt_maps, self.map), with_photograph=True)
 
-    def _draw(self, with_photograph: bool = False) -> None:
-        """Send the map to the pages, if there are any."""
-        if self._drawing is not None and self._has_page:
-            self._channel.notify(self._describe_drawing(self._drawing, with_photograph))
+    def _draw(self) -> None:
+        """Send the map to the pages, if there are any, or why there is none."""
+        if self.prompt_maps is None or not self._has_page:
+            return
+        try:
+            drawing = Drawing(self.prompt_maps, self.map)
+            is_same_region = self._drawing is not None and self._drawing.view == drawing.view
+            self._channel.notify(self._describe(drawing, with_photograph=not is_same_region))
+        except (TypeError, ValueError) as error:  # A predictor without tokens.
+            self._channel.notify(({"status": str(error)}, []))
 
-    def _describe_drawing(self, drawing: Drawing, with_photograph: bool) -> Reply:
+    def _describe(self, drawing: Drawing, with_photograph: bool) -> Reply:
         """Return {photograph, map, status}, with the photograph and the cells of each map."""
         queries = [self.current_query(variant) for variant in (["", self.compare] if self.compare else [""])]
-        shown, buffers, self._image = drawing.map(self.map, queries, self.colormap)
+        shown, buffers, self._image = drawing.map(queries, self.colormap)
+        self._drawing = drawing
         description = {"map": shown, "status": self._status()}
         if with_photograph:
             description["photograph"], files = drawing.photograph()
@@ -267,7 +275,7 @@ class Inspector(InspectorSettings):
         if self._drawing is None or self._image is None:
             return ""
         origin = "under the pointer" if self._hovered else "kept; click elsewhere to move it"
-        return f"{self._drawing.status(self.map, self._image, self._hovered or self.query)} · {origin}"
+        return f"{self._drawing.status(self._image, self._hovered or self.query)} · {origin}"
 
     def _after(self, action: Callable[..., None], *args: float) -> Reply:
         """Reply after an action of the pointer."""
@@ -275,10 +283,10 @@ class Inspector(InspectorSettings):
         return {}, []
 
     def _draw_snapshot(self) -> np.ndarray | None:
-        drawing, (x, y) = self._drawing, self.query
-        if drawing is None:
+        if self.prompt_maps is None:
             return None
-        return drawing.picture(self.map, Query(x, y, self.branch, self.number), self.colormap, self.opacity, self.marks)
+        drawing, (x, y) = Drawing(self.prompt_maps, self.map), self.query
+        return drawing.picture(Query(x, y, self.branch, self.number), self.colormap, self.opacity, self.marks)
 
     # ---- maps of prompts -----------------------------------------------------------------------------------------
 
@@ -290,7 +298,7 @@ class Inspector(InspectorSettings):
                 return None, NO_CLICK_MESSAGE
             if result.factors is None:
                 return None, NO_FACTORS_MESSAGE
-            return PromptMaps(result, result.factors), ""
+            return PromptMaps(result, result.factors, self.session.image, self.session.predictor), ""
         except Exception as error:  # The page shows it; the inspected action has succeeded anyway.
             return None, f"{type(error).__name__}: {error}"
 
@@ -305,7 +313,7 @@ class Inspector(InspectorSettings):
         result = self.session.prompt_result(number)
         if result is None or result.factors is None:
             raise ValueError(NO_FACTORS_MESSAGE)
-        return PromptMaps(result, result.factors)
+        return PromptMaps(result, result.factors, self.session.image, self.session.predictor)
 
     def _query_box(self, point: tuple[float, ...]) -> tuple[float, float, float, float]:
         assert self.prompt_maps is not None

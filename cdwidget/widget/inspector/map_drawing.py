@@ -14,7 +14,8 @@ from PIL import ImageColor
 from cdwidget.prompts import Click
 from cdwidget.widget.images import JPEG_QUALITY
 from cdwidget.widget.inspector.map_figures import NEGATIVE_COLOR, POSITIVE_COLOR, colorize, query_box, subtitle
-from cdwidget.widget.inspector.maps import MAPS, MASK_GRID_SIDE, MERGE_CLASSES, Box, MapImage, PromptMaps, Query
+from cdwidget.widget.inspector.maps import MAPS, MASK_GRID_SIDE, MERGE_CLASSES
+from cdwidget.widget.inspector.prompt_maps import Box, MapImage, PromptMaps, Query
 from cdwidget.widget.transport import Reply
 
 CANVAS_SIDE_PX = 512  # Longer side of the canvas.
@@ -24,22 +25,24 @@ SCALE_STOPS = 17  # Colors that the color bar interpolates between.
 
 
 class Drawing:
-    """The maps of one prompt as the page draws them.
+    """A map of one prompt as the page draws it.
 
     Args:
-        maps: The maps.
+        maps: All maps of the prompt.
+        name: Name of the map in MAPS.
 
     Attributes:
-        maps: The maps.
+        view: The region that is drawn.
         width: Width of the canvas.
         height: Height of the canvas.
     """
 
-    def __init__(self, maps: PromptMaps) -> None:
-        self.maps = maps
-        factor = CANVAS_SIDE_PX / max(maps.view.width, maps.view.height)
-        self.width = max(1, round(maps.view.width * factor))
-        self.height = max(1, round(maps.view.height * factor))
+    def __init__(self, maps: PromptMaps, name: str) -> None:
+        self._maps, self._name, self._entry = maps, name, MAPS[name]
+        self.view = view = self._entry.view(maps)
+        factor = CANVAS_SIDE_PX / max(view.width, view.height)
+        self.width = max(1, round(view.width * factor))
+        self.height = max(1, round(view.height * factor))
 
     def photograph(self) -> Reply:
         """Return {box, width, height, outlines, clicks}, and the photograph as a gray JPEG, so that all colors are the map's.
@@ -48,7 +51,7 @@ class Drawing:
         """
         file = cv2.imencode(".jpg", self._gray(), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
         description = {
-            "box": list(self.maps.view.box),
+            "box": list(self.view.box),
             "width": self.width,
             "height": self.height,
             "outlines": self._outlines(),
@@ -56,11 +59,10 @@ class Drawing:
         }
         return description, [file]
 
-    def map(self, name: str, queries: Sequence[Query], colormap: str) -> tuple[dict[str, Any], list[bytes], MapImage]:
-        """Draw a map for several queries side by side, on one color scale.
+    def map(self, queries: Sequence[Query], colormap: str) -> tuple[dict[str, Any], list[bytes], MapImage]:
+        """Draw the map for several queries side by side, on one color scale.
 
         Args:
-            name: Name in MAPS.
             queries: The query of each drawing, with its variant.
             colormap: Name of a matplotlib colormap; "" for the map's own.
 
@@ -68,13 +70,13 @@ class Drawing:
             {name, panels, frame, scale}, where `frame` is the queried token or pixel; the RGBA colors of the cells of each panel; the
             first map.
         """
-        entry = MAPS[name]
-        images = [self.maps.image(name, query) for query in queries]
+        name, entry = self._name, self._entry
+        images = [entry.image(self._maps, query) for query in queries]
         low, high = images[0].low, max(image.high for image in images)
         colors = entry.colormap and (colormap or entry.colormap)
         panels = [
             {
-                "note": subtitle(self.maps, name, query),
+                "note": subtitle(self._maps, name, query),
                 "rows": image.values.shape[0],
                 "columns": image.values.shape[1],
                 "box": self._box(image.box),
@@ -83,27 +85,27 @@ class Drawing:
             for image, query in zip(images, queries)
         ]
         cells = [colorize(MapImage(image.values, image.box, low, high), colors).tobytes() for image in images]
-        frame = self._box(query_box(self.maps, name, queries[0])) if entry.follows else None
+        frame = self._box(query_box(self._maps, name, queries[0])) if entry.follows else None
         return {"name": name, "panels": panels, "frame": frame, "scale": _scale(colors, low, high)}, cells, images[0]
 
-    def status(self, name: str, image: MapImage, point: tuple[float, float]) -> str:
-        """Return the position, the token and the value of a map at a point in image pixels."""
+    def status(self, image: MapImage, point: tuple[float, float]) -> str:
+        """Return the position, the token and the value of the map at a point in image pixels."""
         x, y = point
-        row, column = self.maps.view.cell(x, y, *self.maps.view.grid)
+        row, column = self.view.cell(x, y, *self.view.grid)
         parts = [f"x {int(x)}, y {int(y)}", f"token {row}, {column}"]
-        value, unit = image.value_at(x, y), MAPS[name].unit
+        value, unit = image.value_at(x, y), self._entry.unit
         if np.isnan(value):
             return " · ".join(parts)
         if not unit:
             return " · ".join([*parts, MERGE_CLASSES[int(value)][0]])
         return " · ".join([*parts, f"{value:.3g} {unit}" if unit.startswith("%") else f"{unit}: {value:.3g}"])
 
-    def picture(self, name: str, query: Query, colormap: str, opacity: float, has_marks: bool) -> np.ndarray:
-        """Draw a map as the page does, for readers without a kernel, uint8 (h, w, 3) RGB; a magnified map is left out."""
+    def picture(self, query: Query, colormap: str, opacity: float, has_marks: bool) -> np.ndarray:
+        """Draw the map as the page does, for readers without a kernel, uint8 (h, w, 3) RGB; a magnified map is left out."""
         picture = cv2.cvtColor(self._gray(), cv2.COLOR_GRAY2RGB)
-        entry = MAPS[name]
+        entry = self._entry
         if entry.follows != "pixel":
-            image = self.maps.image(name, query)
+            image = entry.image(self._maps, query)
             colors = np.pad(colorize(image, entry.colormap and (colormap or entry.colormap)), ((0, 1), (0, 1), (0, 0)))
             x0, y0, x1, y1 = self._box(image.box)
             rows, columns = _cell_numbers(self.height, y0, y1, len(colors) - 1), _cell_numbers(self.width, x0, x1, colors.shape[1] - 1)
@@ -120,24 +122,24 @@ class Drawing:
 
     def _gray(self) -> np.ndarray:
         """Return the photograph in gray, uint8 (height, width), without black."""
-        pixels = cv2.resize(self.maps.factors.pixels, (self.width, self.height), interpolation=cv2.INTER_AREA)
+        pixels = cv2.resize(self._entry.pixels(self._maps), (self.width, self.height), interpolation=cv2.INTER_AREA)
         return (BLACK_LEVEL + cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) * (1 - BLACK_LEVEL / 255)).astype(np.uint8)
 
     def _outlines(self) -> list[list[float]]:
         """Trace the mask after the prompt."""
-        coverage = self.maps.view.coverage(self.maps.result.after, MASK_GRID_SIDE, MASK_GRID_SIDE)
+        coverage = self.view.coverage(self._maps.result.after, MASK_GRID_SIDE, MASK_GRID_SIDE)
         contours, _ = cv2.findContours((coverage > 0.5).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_TC89_L1)
         scale = np.array([self.width, self.height]) / MASK_GRID_SIDE
         return [((contour[:, 0] + 0.5) * scale).round(1).ravel().tolist() for contour in contours if len(contour) > 2]
 
     def _marks(self) -> list[tuple[float, float, bool]]:
         """Return the clicks, each in the middle of its pixel."""
-        clicks = [prompt for prompt in self.maps.result.prompts if isinstance(prompt, Click)]
+        clicks = [prompt for prompt in self._maps.result.prompts if isinstance(prompt, Click)]
         return [(*self._point(int(click.x) + 0.5, int(click.y) + 0.5), click.positive) for click in clicks]
 
     def _point(self, x: float, y: float) -> tuple[float, float]:
         """Convert a point in image pixels."""
-        view = self.maps.view
+        view = self.view
         return (x - view.box[0]) * self.width / view.width, (y - view.box[1]) * self.height / view.height
 
     def _box(self, box: Box) -> list[float]:

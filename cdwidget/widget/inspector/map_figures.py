@@ -13,7 +13,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from cdwidget.plotting import InlineFigure
 from cdwidget.prompts import Click
-from cdwidget.widget.inspector.maps import MAPS, MERGE_CLASSES, Box, MapImage, PromptMaps, Query
+from cdwidget.widget.inspector.maps import MAPS, MERGE_CLASSES
+from cdwidget.widget.inspector.prompt_maps import Box, MapImage, PromptMaps, Query
 
 POSITIVE_COLOR, NEGATIVE_COLOR, QUERY_COLOR = "#22c55e", "#ef4444", "#38bdf8"
 FIGURE_MAP_WIDTH_IN = 4.2  # Inches.
@@ -52,7 +53,8 @@ def figure_of(
         The figure.
     """
     rows, columns = len(prompts), len(names)
-    ratio = max(maps.view.height / maps.view.width for maps in prompts)
+    views = [MAPS[name].view(maps) for maps in prompts for name in names]
+    ratio = max(view.height / view.width for view in views)
     figure = InlineFigure(figsize=(FIGURE_MAP_WIDTH_IN * columns + 0.6, (FIGURE_MAP_WIDTH_IN * ratio + 0.55) * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for row, maps in enumerate(prompts):
@@ -73,9 +75,10 @@ def newest_click(maps: PromptMaps) -> Click | None:
 
 def _draw_map(axes: Axes, maps: PromptMaps, name: str, query: Query, colormap: str | None, opacity: float) -> None:
     """Draw one map over the gray photograph, with its color bar, the clicks and the query."""
-    entry, image = MAPS[name], maps.image(name, query)
-    x0, y0, x1, y1 = maps.view.box
-    gray = maps.factors.pixels.mean(axis=2)
+    entry = MAPS[name]
+    image = entry.image(maps, query)
+    x0, y0, x1, y1 = entry.view(maps).box
+    gray = entry.pixels(maps).mean(axis=2)
     axes.imshow(gray, cmap="gray", vmin=0, vmax=255, extent=(x0, x1, y1, y0), interpolation="bilinear")
     left, top, right, bottom = image.box
     shown = axes.imshow(
@@ -109,7 +112,7 @@ def _draw_map(axes: Axes, maps: PromptMaps, name: str, query: Query, colormap: s
 
 def query_box(maps: PromptMaps, name: str, query: Query) -> Box:
     """Return the box of the queried token or pixel, (x0, y0, x1, y1) in image pixels."""
-    view = maps.view
+    view = MAPS[name].view(maps)
     rows, columns = view.grid if MAPS[name].follows == "token" else (maps.diffusion.height, maps.diffusion.width)
     row, column = view.cell(query.x, query.y, rows, columns)
     width, height = view.width / columns, view.height / rows

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Callable, Literal, get_args
 
 import numpy as np
 
 from cdwidget._deprecated import warn_renamed
-from cdwidget.inspection import (
-    OFFSETS,
-    Affinity,
-    Branch,
-    PixelDiffusion,
-    Variant,
-    View,
-    focus_change,
-    head_disagreement,
-    head_probabilities,
-    relative_change,
-)
-from cdwidget.predictor import Factors
-from cdwidget.session import PromptResult
+from cdwidget.inspection import OFFSETS, Branch, Variant, View, focus_change, head_disagreement, head_probabilities, relative_change
+from cdwidget.widget.inspector.prompt_maps import Box, MapImage, PromptMaps, Query
 
-Box = tuple[float, float, float, float]
 NEIGHBORHOOD_RADIUS = 8  # PDM pixels from a pixel to its farthest neighbors.
 MASK_GRID_SIDE = 256  # Cells a side of the grid that masks are drawn on.
 MERGE_CLASSES = (  # Effects of progressive merge on a pixel, with their colors.
@@ -34,90 +20,6 @@ MERGE_CLASSES = (  # Effects of progressive merge on a pixel, with their colors.
     ("predicted, but not merged", "#f59e0b"),
 )
 RENAMED_MAPS = {"neighbours": "neighbors"}
-
-
-@dataclass(frozen=True)
-class Query:
-    """The point, and the part of the model, that a map is shown for.
-
-    Args:
-        x: Column in image pixels.
-        y: Row in image pixels.
-        branch: The branch of FDM.
-        number: A step of PDM, or a head.
-        variant: One of the map's variants; "" for the model's variant.
-    """
-
-    x: float
-    y: float
-    branch: Branch = "foreground"
-    number: int = 0
-    variant: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class MapImage:
-    """The values of a map.
-
-    Args:
-        values: float32 (rows, columns); NaN where there is no value.
-        box: (x0, y0, x1, y1) that the values cover, in image pixels.
-        low: Lower end of the color scale.
-        high: Upper end of the color scale.
-    """
-
-    values: np.ndarray
-    box: Box
-    low: float
-    high: float
-
-    def value_at(self, x: float, y: float) -> float:
-        """Return the value at an image point; NaN outside the box."""
-        x0, y0, x1, y1 = self.box
-        rows, columns = self.values.shape
-        row, column = int((y - y0) / (y1 - y0) * rows // 1), int((x - x0) / (x1 - x0) * columns // 1)
-        return float(self.values[row, column]) if 0 <= row < rows and 0 <= column < columns else float("nan")
-
-
-class PromptMaps:
-    """All maps of one prompt, computed on demand.
-
-    Args:
-        result: The result of the prompt.
-        factors: The factors that the model recorded for it.
-
-    Attributes:
-        result: The result.
-        factors: The factors.
-        view: The region that the network saw.
-    """
-
-    def __init__(self, result: PromptResult, factors: Factors) -> None:
-        self.result = result
-        self.factors = factors
-        self.view = View.of(factors)
-        self._affinities: dict[str, Affinity] = {}
-
-    def affinity(self, variant: str = "") -> Affinity:
-        """Return the affinity matrix of a variant of FDM, by default the model's variant."""
-        if variant not in self._affinities:
-            self._affinities[variant] = Affinity(self.factors, variant or self.factors.variant)
-        return self._affinities[variant]
-
-    @cached_property
-    def diffusion(self) -> PixelDiffusion:
-        """The pixel diffusion."""
-        return PixelDiffusion(self.factors)
-
-    def image(self, name: str, query: Query) -> MapImage:
-        """Compute a map of MAPS for a query."""
-        entry = MAPS[name]
-        values = entry.values(self, query)
-        box: Box = _neighborhood(self, query) if entry.follows == "pixel" else self.view.box
-        if name == "focus" and self.factors.focus is not None:
-            box = self.factors.focus.box
-        low, high = entry.scale
-        return MapImage(values, box, low, float(np.nanmax(values)) or 1.0 if high is None else high)
 
 
 @dataclass(frozen=True)
@@ -134,6 +36,8 @@ class Map:
         scale: Lower and upper end of the color scale; None for the largest value.
         follows: The quantity that the pointer selects in the image, "" for none.
         has_branches: Whether there is one map for each branch of FDM.
+        shows_image: Whether the map covers the whole image instead of the view of the network.
+        box: Returns the part that the values cover, in image pixels; None for all.
         steps: Names of the positions of the slider; None for no slider.
         variants: Other versions of the map, for comparison.
     """
@@ -147,8 +51,25 @@ class Map:
     scale: tuple[float, float | None] = (0.0, 1.0)
     follows: Literal["", "token", "pixel"] = ""
     has_branches: bool = False
+    shows_image: bool = False
+    box: Callable[[PromptMaps, Query], Box] | None = None
     steps: Callable[[PromptMaps], list[str]] | None = None
     variants: tuple[str, ...] = ()
+
+    def view(self, maps: PromptMaps) -> View:
+        """Return the region that is shown."""
+        return maps.image_view if self.shows_image else maps.view
+
+    def pixels(self, maps: PromptMaps) -> np.ndarray:
+        """Return the photograph of that region, uint8 (h, w, 3) RGB, in any size."""
+        return maps.photograph if self.shows_image else maps.factors.pixels
+
+    def image(self, maps: PromptMaps, query: Query) -> MapImage:
+        """Compute the map of a prompt for a query."""
+        values = self.values(maps, query)
+        box = self.box(maps, query) if self.box else self.view(maps).box
+        low, high = self.scale
+        return MapImage(values, box, low, float(np.nanmax(values)) or 1.0 if high is None else high)
 
 
 def current_name(name: str) -> str:
@@ -164,6 +85,11 @@ def _row(maps: PromptMaps, query: Query, branch: Branch | None) -> np.ndarray:
 
 def _column(maps: PromptMaps, query: Query, branch: Branch | None) -> np.ndarray:
     return 100 * maps.affinity(query.variant).column(maps.view.token(query.x, query.y), branch)
+
+
+def _origin(maps: PromptMaps, query: Query) -> np.ndarray:
+    foreground, background = maps.example.origin(maps.image_view.token(query.x, query.y))
+    return 100 * (foreground if query.branch == "foreground" else background)
 
 
 def _neighborhood(maps: PromptMaps, query: Query) -> Box:
@@ -213,6 +139,7 @@ def _merge(maps: PromptMaps, query: Query) -> np.ndarray:
 VARIANTS: tuple[str, ...] = get_args(Variant)
 SIMILARITY = "softmax<sub>j</sub>(q<sub>i</sub>·k<sub>j</sub> / √C)"
 EXP_SIMILARITY = "e<sup>q<sub>i</sub>·k<sub>j</sub>/√C</sup>"
+EXP_COSINE = "e<sup>10 u<sub>i</sub>·u<sub>j</sub></sup>"
 REWEIGHTED_FORMULA = f"A<sub>ij</sub> = D<sub>i</sub> · S<sub>j</sub> {EXP_SIMILARITY} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>"
 
 MAPS: dict[str, Map] = {
@@ -316,6 +243,7 @@ MAPS: dict[str, Map] = {
         "magma",
         (0, None),
         follows="pixel",
+        box=_neighborhood,
     ),
     "head": Map(
         "Heads: predictions",
@@ -343,6 +271,28 @@ MAPS: dict[str, Map] = {
         lambda maps, query: focus_change(maps.factors),
         "PiYG",
         (-1, 1),
+        box=lambda maps, query: (maps.factors.focus or maps.view).box,
+    ),
+    "similarity": Map(
+        "Example: similarity to the object",
+        "similarity",
+        "Σ<sub>j</sub> A<sub>ij</sub>, j over the object",
+        "How much each token of the image resembles the object rather than the rest of the image. Shift+X finds objects like it.",
+        lambda maps, query: maps.example.similarity,
+        shows_image=True,
+    ),
+    "origin": Map(
+        "Example: origin of the similarity",
+        "% of the token's information",
+        f"A<sub>ij</sub> = S<sub>j</sub> {EXP_COSINE} / Σ<sub>j′</sub> S<sub>j′</sub> e<sup>…</sup>, S: the object, or the rest",
+        "The tokens of the object, or of the rest of the image, that the token under the pointer resembles. Point at a proposal to see "
+        "why it was made.",
+        _origin,
+        "magma",
+        (0, None),
+        follows="token",
+        has_branches=True,
+        shows_image=True,
     ),
     "merge": Map(
         "Progressive merge: before and after",
