@@ -62,7 +62,6 @@ def insert_items(
     Returns:
         The items with instances whose image an earlier item of the batch has given instances; they are not inserted.
     """
-    now = time()
     (next_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM instances").fetchone()
     instances, masks = [], []
     given: set[str] = set()  # Paths of the items that get instances.
@@ -75,27 +74,16 @@ def insert_items(
         except ValueError as error:
             added.problems.add(f"{error}, so the image was not added", file=repr(os.fspath(encoded.item.path)))
             continue
-        height, width = encoded.size or (None, None)
-        extra = to_json(encoded.item.extra)
-        sql = "INSERT INTO items (path, height, width, status, changed, extra) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        cursor = connection.execute(sql, (path, height, width, status, now, extra))
-        if cursor.rowcount == 1:
+        if path in given and encoded.records:
+            repeated.append(replace(encoded, problems=[]))
+            continue
+        item = _insert_item(connection, path, encoded, status)
+        if item is not None:
             added.items += 1
-            item = cursor.lastrowid
-        else:
-            item, touched = connection.execute(f"SELECT id, {IS_TOUCHED_SQL} FROM items WHERE path = ?", (path,)).fetchone()
-            if path in given and encoded.records:
-                repeated.append(replace(encoded, problems=[]))
-                continue
-            if touched or not encoded.records:
-                added.known += 1
-                continue
-            sql = (
-                "UPDATE items SET height = ?, width = ?, status = ?, changed = ?, extra = ifnull(extra, ?), drawn = drawn + 1 WHERE id = ?"
-            )
-            connection.execute(sql, (height, width, status, now, extra, item))
-        if tags:
-            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
+        elif (item := _renew_item(connection, path, encoded, status)) is None:
+            added.known += 1
+            continue
+        connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(item, tag) for tag in tags])
         if encoded.records:
             given.add(path)
         for record in encoded.records:
@@ -106,6 +94,27 @@ def insert_items(
     connection.executemany(insert_sql("instances", "id", "item", *INSTANCE_COLUMNS), instances)
     connection.executemany(insert_sql("masks", "instance", *MASK_COLUMNS), masks)
     return repeated
+
+
+def _insert_item(connection: sqlite3.Connection, path: str, encoded: EncodedItem, status: str) -> int | None:
+    """Insert an item without its instances, and return its id; None if the path is known."""
+    height, width = encoded.size or (None, None)
+    values = (path, height, width, status, time(), to_json(encoded.item.extra))
+    sql = "INSERT INTO items (path, height, width, status, changed, extra) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    cursor = connection.execute(sql, values)
+    return cursor.lastrowid if cursor.rowcount == 1 else None
+
+
+def _renew_item(connection: sqlite3.Connection, path: str, encoded: EncodedItem, status: str) -> int | None:
+    """Give a known item the size and status of an item with instances, and return its id; None if it stays as it is."""
+    item: int
+    item, is_touched = connection.execute(f"SELECT id, {IS_TOUCHED_SQL} FROM items WHERE path = ?", (path,)).fetchone()
+    if is_touched or not encoded.records:
+        return None
+    height, width = encoded.size or (None, None)
+    sql = "UPDATE items SET height = ?, width = ?, status = ?, changed = ?, extra = ifnull(extra, ?), drawn = drawn + 1 WHERE id = ?"
+    connection.execute(sql, (height, width, status, time(), to_json(encoded.item.extra), item))
+    return item
 
 
 def add_to_known(

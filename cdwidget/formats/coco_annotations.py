@@ -99,20 +99,10 @@ class AnnotationLoader:
             counts = self._counts(segmentation)
             if self.orientation != UPRIGHT:
                 counts = rle.encode(turn_upright(rle.decode(counts, self.height, self.width), self.orientation))
-        attributes, score, track_id = record.get("attributes"), record.get("score"), record.get("track_id")
         extra = {key: value for key, value in record.items() if key not in INSTANCE_KEYS}
-        if isinstance(attributes, dict) and attributes:
-            del extra["attributes"]
-        else:
-            attributes = {}
-        if is_finite(score):
-            del extra["score"]
-        else:
-            score = None
-        if type(track_id) is int:
-            del extra["track_id"]
-        else:
-            track_id = None
+        attributes = extra.pop("attributes") if isinstance(record.get("attributes"), dict) and record["attributes"] else {}
+        score = float(extra.pop("score")) if is_finite(record.get("score")) else None
+        track_id = extra.pop("track_id") if type(record.get("track_id")) is int else None
         if isinstance(segmentation, list) and self.orientation == UPRIGHT:
             extra[DIGEST_KEY] = _digest(counts, self.height, self.width)
         else:
@@ -126,7 +116,7 @@ class AnnotationLoader:
             bool(record.get("iscrowd")),
             counts,
             attributes,
-            None if score is None else float(score),
+            score,
             track_id,
             {FORMAT: extra} if extra else {},
         )
