@@ -23,10 +23,12 @@ from cdwidget.benchmark.examples import (
 from cdwidget.benchmark.matching import Found, match_histogram, match_template
 from cdwidget.benchmark.results import write_runs
 from cdwidget.cli.app import app
+from cdwidget.formats.map_classes import MapClasses
 from cdwidget.masks import Patch, iou
 from support.token_predictor import BrightPredictor
 
 SIDE = 20
+CLASSES = MapClasses(names={"squares": "square"})
 CORNERS = [(10, 10), (60, 10), (110, 10), (10, 60), (60, 60), (110, 60)]  # (x, y)
 
 
@@ -63,15 +65,15 @@ def perfect(image: np.ndarray, mask: np.ndarray) -> list[Found]:
 
 
 def test_each_object_is_found_once_and_images_with_few_objects_do_not_count(folder: Path, tmp_path: Path) -> None:
-    runs = benchmark_examples({"perfect": perfect, "nothing": lambda image, mask: []}, read_images([folder], held_out=False))
-    assert [(run.method, run.name, run.objects) for run in runs] == [(name, "squares/many/object", 5) for name in ("perfect", "nothing")]
+    runs = benchmark_examples({"perfect": perfect, "nothing": lambda image, mask: []}, read_images([folder], held_out=False), CLASSES)
+    assert [(run.method, run.name, run.objects) for run in runs] == [(name, "squares/many/square", 5) for name in ("perfect", "nothing")]
     assert runs[0].hits[0] == (True,) * 5 + (False, False)
     figures = summarize_searches(runs)
     assert figures["perfect"]["recall@0.5"] == 1 and figures["perfect"]["precision@0.5"] == pytest.approx(5 / 6)
     assert figures["perfect"]["recall@0.75 at precision 0.8"] == 1
     assert figures["perfect"]["correct objects per click"] == pytest.approx(5 / 3)  # Two clicks, and one for the wrong proposal.
     assert figures["nothing"]["recall@0.5"] == figures["nothing"]["precision@0.5"] == 0
-    assert "| squares object | perfect | 1 | 5 |" in search_table(runs)
+    assert "| squares square | perfect | 1 | 5 |" in search_table(runs)
     write_runs(tmp_path / "out.json", runs, figures, kind="example")
     assert json.loads((tmp_path / "out.json").read_text())["figures"]["perfect"] == figures["perfect"]
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from cdwidget.formats.dataset_folders import DatasetImage, is_held_out, read_dataset
+from cdwidget.formats.map_classes import MapClasses
 from cdwidget.model import matching
 from cdwidget.model.matching import (
     grid_size,
@@ -22,16 +23,8 @@ from cdwidget.model.matching import (
 )
 from cdwidget.model.view import ViewCache
 from cdwidget.predictor import Template
-from cdwidget.train.matching import (
-    EncodedView,
-    Matcher,
-    MatcherDataset,
-    MatcherRecipe,
-    class_labels,
-    init_output,
-    matcher_loss,
-    train_matcher,
-)
+from cdwidget.train.matcher_views import EncodedView, ViewEncoder
+from cdwidget.train.matching import Matcher, MatcherDataset, MatcherRecipe, ViewSet, init_output, matcher_loss, train_matcher
 from support.token_predictor import SQUARE_PX, BrightPredictor, bright_squares
 
 CORNERS = [(8, 8), (40, 12), (20, 40)]
@@ -83,6 +76,11 @@ def levels_of(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 
 @pytest.fixture
+def encoder(tmp_path: Path) -> ViewEncoder:
+    return ViewEncoder(ViewCache(levels_of, 64, torch.device("cpu")), tmp_path / "views")
+
+
+@pytest.fixture
 def squares(tmp_path: Path) -> Path:
     """A data set of one class: label maps of bright squares."""
     folder = tmp_path / "Squares"
@@ -98,10 +96,10 @@ def squares(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_new_matcher_learns_from_drawn_samples(squares: Path) -> None:
+def test_a_new_matcher_learns_from_drawn_samples(squares: Path, encoder: ViewEncoder) -> None:
     assert not any(is_held_out(source) for source in read_dataset(squares))
     recipe = MatcherRecipe({"Squares": 1.0}, crop=16)
-    dataset = MatcherDataset(recipe, [squares], ViewCache(levels_of, 64, torch.device("cpu")))
+    dataset = MatcherDataset(recipe, [squares], encoder)
     batch = [dataset.draw() for _ in range(4)]
     sample = batch[0]
     assert sample.heat.shape == sample.weight.shape == (16, 16) and sample.boxes.shape == (4, 16, 16)
@@ -130,27 +128,28 @@ def test_a_run_writes_weights_that_load(squares: Path, tmp_path: Path, monkeypat
     assert [json.loads(line)["step"] for line in out.with_suffix(".jsonl").read_text().splitlines()] == [1, 2]
 
 
-def test_sets_that_the_recipe_does_not_name_are_used_alone(squares: Path, tmp_path: Path) -> None:
+def test_sets_that_the_recipe_does_not_name_are_used_alone(squares: Path, tmp_path: Path, encoder: ViewEncoder) -> None:
     other = tmp_path / "Photos"
     other.symlink_to(squares)
-    views = ViewCache(levels_of, 64, torch.device("cpu"))
-    assert list(MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares, other], views).sets) == ["Squares"]
-    assert list(MatcherDataset(MatcherRecipe({"Others": 1.0}), [squares, other], views).sets) == ["Squares", "Photos"]
+    assert list(MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares, other], encoder).sets) == ["Squares"]
+    assert list(MatcherDataset(MatcherRecipe({"Others": 1.0}), [squares, other], encoder).sets) == ["Squares", "Photos"]
 
 
-def test_without_two_objects_of_a_class_there_is_nothing_to_learn(squares: Path) -> None:
-    for path in (squares / "masks").iterdir():
-        values = np.asarray(Image.open(path))
-        Image.fromarray(values * (values == 1)).save(path)
+def test_without_two_objects_of_a_class_there_is_nothing_to_learn(squares: Path, encoder: ViewEncoder) -> None:
+    (squares / "images" / "1.png").unlink()
+    path = squares / "masks" / "0.png"
+    values = np.asarray(Image.open(path))
+    Image.fromarray(values * (values == 1)).save(path)
     with pytest.raises(ValueError, match="no image has two objects of one class"):
-        MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], ViewCache(levels_of, 64, torch.device("cpu")))
+        MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], encoder)
 
 
-def test_objects_too_small_for_an_example_are_nothing_to_learn(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    views = ViewCache(levels_of, 64, torch.device("cpu"))
-    monkeypatch.setattr("cdwidget.train.matching.MIN_EXAMPLE_SIDE", 0.5)
+def test_objects_too_small_for_an_example_are_nothing_to_learn(
+    squares: Path, encoder: ViewEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("cdwidget.train.matcher_views.MIN_EXAMPLE_SIDE", 0.5)
     with pytest.raises(ValueError, match="large enough"):
-        MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], views)
+        MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], encoder)
 
 
 def test_a_class_of_a_sorted_map_begins_above_its_predecessor() -> None:
@@ -158,27 +157,65 @@ def test_a_class_of_a_sorted_map_begins_above_its_predecessor() -> None:
     for mask, top in zip(masks, (2, 9, 3, 4, 12)):
         mask[top : top + 2, 4:8] = True
     source = DatasetImage(Path("a.png"), Path("a.png"))
-    assert class_labels(source, masks, "window", True) == ["", "", "window", "window", "window"]
-    assert class_labels(source, masks, "window", False) == ["window"] * 5
+    facades, windows = MapClasses((), {"facades": "window"}, ("facades",)), MapClasses((), {"facades": "window"})
+    assert facades.labels("facades", source, masks) == ["", "", "window", "window", "window"]
+    assert facades.labels("facades", source, masks[:4]) == [""] * 4, "two objects may be of the class before the last"
+    assert windows.labels("facades", source, masks) == ["window"] * 5
+    assert windows.labels("others", source, masks) == ["object"] * 5
 
 
-def encoded_view(label: str, side: float = 0.25) -> EncodedView:
-    """Return a view of two objects of a class."""
-    boxes = np.array([[0.1, 0.1, 0.1 + side, 0.1 + side], [0.6, 0.6, 0.6 + side, 0.6 + side]], np.float32)
-    return EncodedView([torch.zeros(2, 8, 8).half()] * 3, boxes, [label] * 2, np.zeros(2, bool), 0)
+def test_the_values_of_a_class_map_are_its_classes(squares: Path) -> None:
+    source = read_dataset(squares)[0]
+    _, masks, _ = source.load()
+    assert MapClasses(("Squares",)).labels("Squares", source, masks) == ["1", "2", "3"]
 
 
-def test_an_example_of_another_set_finds_nothing_only_if_its_class_is_not_shown(squares: Path) -> None:
-    views = ViewCache(levels_of, 64, torch.device("cpu"))
-    recipe = MatcherRecipe({"Squares": 1.0}, other=1.0, across=0.0, map_classes={"Squares": "window"})
-    dataset = MatcherDataset(recipe, [squares], views)
-    dataset.sets["Facades"], dataset.sets["Cats"] = [encoded_view("window")], [encoded_view("cat")]
+def test_a_second_run_reads_the_tokens_of_the_first(squares: Path, tmp_path: Path) -> None:
+    encodings = []
+
+    def encode(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        encodings.append(image)
+        return levels_of(image)
+
+    views = ViewEncoder(ViewCache(encode, 64, torch.device("cpu")), tmp_path / "views")
+    first, second = (MatcherDataset(MatcherRecipe({"Squares": 1.0}), [squares], views).sets["Squares"] for _ in range(2))
+    assert len(encodings) == 2, "one view of each of two images"
+    for (a, _), (b, _) in zip(first.searches, second.searches):
+        assert all(torch.equal(x, y) for x, y in zip(a.levels, b.levels)) and a.boxes.tolist() == b.boxes.tolist()
+
+
+def encoded_view(label: str, image: str, count: int = 2, side: float = 0.25) -> EncodedView:
+    """Return a view of up to two objects of a class."""
+    boxes = np.array([[0.1, 0.1, 0.1 + side, 0.1 + side], [0.6, 0.6, 0.6 + side, 0.6 + side]], np.float32)[:count]
+    return EncodedView([torch.zeros(2, 8, 8).half()] * 3, boxes, [label] * count, np.zeros(count, bool), image)
+
+
+def test_an_example_of_another_set_finds_nothing_only_if_its_class_is_not_shown(squares: Path, encoder: ViewEncoder) -> None:
+    recipe = MatcherRecipe({"Squares": 1.0}, other=1.0, across=0.0, classes=MapClasses(names={"Squares": "window"}))
+    dataset = MatcherDataset(recipe, [squares], encoder)
+    dataset.sets |= {label: ViewSet([encoded_view(label, label)]) for label in ("window", "cat")}
     dataset._probabilities = np.full(3, 1 / 3)
-    pairs = [pair for pair in (dataset._draw_pair() for _ in range(60)) if pair]
-    assert {(view.labels[0], source.labels[0]) for view, _, source, _ in pairs} == {("window", "cat"), ("cat", "window")}
-    assert all(label == "" for _, label, _, _ in pairs)
+    searches = [search for search in (dataset._draw_search() for _ in range(60)) if search]
+    assert {(one.view.labels[0], one.examples[0].view.labels[0]) for one in searches} == {("window", "cat"), ("cat", "window")}
+    assert all(one.label == "" for one in searches)
+
+
+def test_an_only_object_is_searched_with_examples_of_other_images() -> None:
+    alone, other = encoded_view("cat", "a", count=1), encoded_view("cat", "b", count=1)
+    assert ViewSet([alone]).searches == []
+    assert [counts for _, counts in ViewSet([alone, other]).searches] == [{"cat": 1}] * 2
 
 
 def test_objects_too_small_for_an_example_are_not_searched() -> None:
-    assert encoded_view("cat").searchable_classes() == {"cat": 2}
-    assert encoded_view("cat", side=0.01).searchable_classes() == {}
+    assert [counts for _, counts in ViewSet([encoded_view("cat", "a")]).searches] == [{"cat": 2}]
+    assert ViewSet([encoded_view("cat", "a", side=0.01)]).searches == []
+
+
+def test_several_examples_are_of_similar_size(squares: Path, encoder: ViewEncoder) -> None:
+    dataset = MatcherDataset(MatcherRecipe({"Squares": 1.0}, several=1.0, across=1.0), [squares], encoder)
+    views = ViewSet([encoded_view("cat", "a"), *(encoded_view("cat", str(i), side=side) for i, side in enumerate((0.2, 0.22, 0.3)))])
+    view = views.searches[0][0]
+    drawn = [dataset._draw_examples(views, view, "cat") for _ in range(40)]
+    sides = [[round(float(one.box[2] - one.box[0]), 2) for one in examples] for examples in drawn]
+    assert max(map(len, sides)) > 2
+    assert all(max(each) <= 1.3 * each[0] and min(each) >= each[0] / 1.3 for each in sides)

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from cdwidget.benchmark.matching import Found
 from cdwidget.examples import ExamplePredictor
 from cdwidget.formats.dataset_folders import DatasetImage, DatasetImageError, find_datasets, is_held_out, read_dataset
+from cdwidget.formats.map_classes import MapClasses
 from cdwidget.masks import iou
 
 MIN_OBJECTS = 5
@@ -71,18 +72,21 @@ def example_search(predictor: Any) -> Search:
     return search
 
 
-def benchmark_examples(searches: dict[str, Search], images: Sequence[tuple[str, DatasetImage]]) -> list[SearchRun]:
+def benchmark_examples(
+    searches: dict[str, Search], images: Sequence[tuple[str, DatasetImage]], classes: MapClasses
+) -> list[SearchRun]:  # fmt: skip
     """Search each image for each of its classes with enough objects, by each method.
 
     Args:
         searches: The methods by name.
         images: The name of a data set and one of its images.
+        classes: Classes of the objects in label maps.
 
     Returns:
         The runs of all searches and methods.
     """
     runs = []
-    for group, name, image, masks in tqdm(_cases(images), unit="search", disable=None):
+    for group, name, image, masks in tqdm(_cases(images, classes), unit="search", disable=None):
         order = np.argsort([mask.sum() for mask in masks], kind="stable")
         example = int(order[len(order) // 2])
         others = [mask for i, mask in enumerate(masks) if i != example]
@@ -196,17 +200,17 @@ def read_images(folders: Sequence[Path], held_out: bool, limit: int | None = Non
     return found
 
 
-def _cases(images: Sequence[tuple[str, DatasetImage]]) -> Iterator[tuple[str, str, np.ndarray, list[np.ndarray]]]:
+def _cases(
+    images: Sequence[tuple[str, DatasetImage]], classes: MapClasses
+) -> Iterator[tuple[str, str, np.ndarray, list[np.ndarray]]]:  # fmt: skip
     """Yield group, name, image and masks of each class of an image with enough objects."""
     for dataset, source in images:
         try:
             image, masks, _ = source.load()
         except DatasetImageError:
             continue
-        labels = source.object_labels()
-        if source.mask_path is not None:
-            labels = ["object"] * len(masks)  # A label map has ids, not classes: all its objects are of one kind.
-        for label in sorted(set(labels)):
+        labels = classes.labels(dataset, source, masks)
+        for label in sorted(set(labels) - {""}):
             chosen = [mask for mask, own in zip(masks, labels) if own == label and mask.any()]
             if len(chosen) >= MIN_OBJECTS:
                 yield f"{dataset} {label}", f"{dataset}/{source.image.stem}/{label}", image, chosen

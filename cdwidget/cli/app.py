@@ -27,6 +27,7 @@ for name, command, group in (
     ("export-onnx", train.export_onnx, "Training"),
     ("train-quality", train.train_quality, "Training"),
     ("train-matcher", train.train_matcher, "Training"),
+    ("fit-proposals", train.fit_proposals, "Training"),
     ("fit-scores", train.fit_scores, "Training"),
     ("score-quality", train.score_quality, "Training"),
     ("benchmark", benchmark.benchmark, "Benchmarks"),

@@ -82,8 +82,7 @@ def benchmark(
         return
     if mode == "example" and examples:
         counts = checked("--examples", read_counts, examples)
-        sets = checked("--data", read_sets_with_classes, data, held_out)
-        echo(measure_across(sets, counts, out, title))
+        echo(measure_across(checked("--data", read_sets_with_classes, data, held_out), counts, out, title))
         return
     if mode == "example":
         images = checked("--data", read_searched_images, data, held_out, limit)
@@ -303,8 +302,9 @@ def measure_examples(searches: dict[str, Search], images: Sequence[tuple[str, Da
     """
     from cdwidget.benchmark.examples import benchmark_examples, search_table, summarize_searches
     from cdwidget.benchmark.results import write_runs
+    from cdwidget.train.config import DatasetSettings
 
-    runs = benchmark_examples(searches, images)
+    runs = benchmark_examples(searches, images, DatasetSettings.read().classes)
     if not runs:
         raise typer.BadParameter("no image has enough objects of one class; add data sets", param_hint="--data")
     if out is not None:
@@ -325,7 +325,7 @@ def read_sets_with_classes(data: Sequence[Path], held_out: bool) -> list[Labeled
     from cdwidget.benchmark.examples import read_labeled_sets
     from cdwidget.train.config import DatasetSettings
 
-    sets = read_labeled_sets(data, DatasetSettings.read().class_maps, held_out)
+    sets = read_labeled_sets(data, DatasetSettings.read().classes.class_maps, held_out)
     if not sets:
         raise ValueError("no data set has class labels; add one with annotations.json")
     return sets

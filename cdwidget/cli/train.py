@@ -1,4 +1,4 @@
-"""`cdwidget train`, `round`, `export-onnx`, `train-quality`, `train-matcher`, `fit-scores` and `score-quality`."""
+"""`cdwidget train`, `round`, `export-onnx`, `train-quality`, `train-matcher`, `fit-proposals`, `fit-scores` and `score-quality`."""
 
 from __future__ import annotations
 
@@ -106,13 +106,35 @@ def train_quality(
     echo(checked("--data", train_quality_model, data, out, recipe, start_from, device))
 
 
-def train_matcher(data: Data, out: WeightsOut, steps: Steps = None) -> None:
+def train_matcher(
+    data: Data,
+    out: WeightsOut,
+    steps: Steps = None,
+    start_from: Annotated[Path | None, typer.Option(help="Weights of an earlier run to continue from.")] = None,
+    seed: Seed = 0,
+) -> None:
     """Train the matcher, which finds objects like examples, on training sets with several objects of a class in an image."""
     from cdwidget.train.matching import MATCHER_RECIPE
     from cdwidget.train.matching import train_matcher as run
 
     check_out(out)
-    echo(checked("--data", run, data, out, replace(MATCHER_RECIPE, steps=steps or MATCHER_RECIPE.steps)))
+    recipe = replace(MATCHER_RECIPE, steps=steps or MATCHER_RECIPE.steps, seed=seed)
+    echo(checked("--data", run, data, out, recipe, start_from))
+
+
+def fit_proposals(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="File for the candidates, a JSON line an image. A rerun resumes.")],
+    model: ModelName = SCORING_MODEL,
+    images: Annotated[int, typer.Option(min=1, help="Maximum number of images of a set.")] = 40,
+) -> None:
+    """Fit the score of proposals (show one, get all) on training sets with several objects of a class in an image."""
+    from cdwidget.model.variants import load_variant
+    from cdwidget.train.config import DatasetSettings
+    from cdwidget.train.proposal_scores import fit_proposal_scores as run
+
+    predictor = checked("--model", load_variant, model)
+    echo(checked("--data", run, predictor, data, DatasetSettings.read().classes, images, out))
 
 
 def fit_scores(

@@ -185,7 +185,7 @@ def merge_templates(templates: Sequence[Template]) -> list[Template]:
     """Return the means of the templates of similar size, those of most examples first, at most MAX_TEMPLATES."""
     groups: list[list[Template]] = []
     for one in templates:
-        group = next((group for group in groups if _have_similar_size(one, group[0])), None)
+        group = next((group for group in groups if have_similar_sides((one.width, one.height), (group[0].width, group[0].height))), None)
         if group is None:
             groups.append([one])
         else:
@@ -193,8 +193,9 @@ def merge_templates(templates: Sequence[Template]) -> list[Template]:
     return [_mean_template(group) for group in sorted(groups, key=len, reverse=True)[:MAX_TEMPLATES]]
 
 
-def _have_similar_size(a: Template, b: Template) -> bool:
-    ratios = (a.width / b.width, a.height / b.height)
+def have_similar_sides(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> bool:
+    """Return whether two examples, given by width and height, share a template."""
+    ratios = (a[0] / b[0], a[1] / b[1])
     return max(ratios) <= MAX_SIDE_RATIO and min(ratios) >= 1 / MAX_SIDE_RATIO
 
 

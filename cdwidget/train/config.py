@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Iterable
 
 from cdwidget.formats.dataset_folders import HOLDOUT_INTERVAL
+from cdwidget.formats.map_classes import MapClasses
 from cdwidget.model import WEIGHTS
 from cdwidget.model.cdnet import CDNetConfig
 from cdwidget.registry import lookup
@@ -42,25 +43,21 @@ class DatasetSettings:
         segmentation: Sampling options for training CDNet.
         quality: Sampling weights for training the quality model.
         matching: Sampling weights for training the matcher.
-        class_maps: Sets whose label maps hold classes; in all others, the values only number the objects.
-        map_classes: Class of the objects in the label maps of a set, if they are all of one class; of the last class for sorted maps.
-        sorted_maps: Sets whose label maps number the objects class by class, and those of a class from top to bottom.
+        classes: Classes of the objects in label maps.
     """
 
     segmentation: dict[str, SetOptions]
     quality: dict[str, float]
     matching: dict[str, float]
-    class_maps: tuple[str, ...]
-    map_classes: dict[str, str]
-    sorted_maps: tuple[str, ...]
+    classes: MapClasses
 
     @classmethod
     def read(cls, path: Path = DATASETS_FILE) -> DatasetSettings:
-        """Read settings from a JSON file with the names of the attributes as keys."""
+        """Read settings from a JSON file."""
         content = json.loads(path.read_text())
         segmentation = {name: SetOptions(**options) for name, options in content["segmentation"].items()}
         class_maps, sorted_maps = (tuple(content[name]) for name in ("class_maps", "sorted_maps"))
-        return cls(segmentation, content["quality"], content["matching"], class_maps, content["map_classes"], sorted_maps)
+        return cls(segmentation, content["quality"], content["matching"], MapClasses(class_maps, content["map_classes"], sorted_maps))
 
 
 @dataclass(frozen=True)

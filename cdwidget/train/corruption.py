@@ -21,7 +21,9 @@ from cdwidget.train.config import DatasetSettings
 
 MAX_MASKS_PER_IMAGE = 4  # masks per image that are evaluated
 CLEAN_KIND = "clean"  # Kind of the unchanged masks.
-CLASS_MAP_SETS = DatasetSettings.read().class_maps  # sets whose label maps hold classes; in all others, the values number the objects
+CLASS_MAP_SETS = (
+    DatasetSettings.read().classes.class_maps
+)  # sets whose label maps hold classes; in all others, the values number the objects
 RESERVED_INTERVAL = 5  # One training image in 5 is kept for fitting the overall score on the quality model's output.
 ImageFilter = Callable[[DatasetImage], bool]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from cdwidget.formats.dataset_folders import DatasetImage, find_datasets, is_held_out, read_dataset
-from cdwidget.masks import Bbox, bbox
+from cdwidget.formats.dataset_folders import find_datasets, is_held_out, read_dataset
+from cdwidget.formats.map_classes import MapClasses
 from cdwidget.model import MODELS
 from cdwidget.model.checkpoint import load_checkpoint
 from cdwidget.model.matching import (
@@ -24,27 +24,24 @@ from cdwidget.model.matching import (
     OFFSET_CELLS,
     Matcher,
     grid_size,
-    normalized_levels,
+    have_similar_sides,
+    load_matcher,
     sample_grid,
     sample_template,
     save_matcher,
 )
 from cdwidget.model.view import ViewCache
 from cdwidget.train.config import DatasetSettings
-from cdwidget.train.data import jitter_colors
 from cdwidget.train.loop import LoopRecipe, train_batches
+from cdwidget.train.matcher_views import MIN_EXAMPLE_SIDE, EncodedView, ViewEncoder
 
 FILE_FORMAT = "cdwidget-matcher-1"  # stored in the weights file
-MIN_TILE_OBJECTS = 4  # An image with fewer objects of a class is used only as a whole.
-TILE_SIDES = (1.5, 2.4)  # side of the image relative to the tile's
-MIN_OBJECT_PX = 16  # pixels of an object in the image
-MIN_EXAMPLE_SIDE = 1 / 64  # of the view's
-MIN_VISIBLE = 0.8  # fraction of an object that a view shows
 MAX_LOG_RATIO = 1.0  # Objects of more different sizes than exp(this) count neither as found nor as missed.
 PEAK_WIDTH = 6  # side of an object relative to the standard deviation of its peak
 MIN_PEAK_CELLS = 0.5
 NEAR, BOX_NEAR = 0.05, 0.3  # height of the peak from which a cell belongs to an object, and from which its box is trained
 MAX_CLASS_WEIGHT = 8  # A class of more objects in a view is not drawn more often.
+MAX_MORE_EXAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -53,12 +50,13 @@ class MatcherRecipe(LoopRecipe):
 
     Attributes:
         sets: Sampling weights by data-set name; other sets are used only if none of these is given, with equal weights.
-        map_classes: Class of the objects in label maps, by data-set name; "object" for all others.
-        sorted_maps: Sets whose label maps number the objects class by class, see `class_labels`.
+        classes: Classes of the objects in label maps.
+        images: Maximum number of images of a set.
         batch: Examples per batch.
         crop: Cells along each side of the part of a view that is trained on.
         other: Fraction of the examples whose class the view does not show, so that nothing is to be found.
-        across: Fraction of the examples that are in another image.
+        across: Fraction of the examples that are in another image, in views with several objects of the class.
+        several: Fraction of the samples with more than one example; their templates are averaged as in a search.
         jitter: Standard deviation of the borders of the example's box, relative to its sides.
         scale: Maximum logarithm of the number of cells of an example, relative to the usual one.
     """
@@ -67,12 +65,13 @@ class MatcherRecipe(LoopRecipe):
     rate: float = 1.5e-3
     warmup: int = 50
     ema: float = 0.995
-    map_classes: dict[str, str] = field(default_factory=dict)
-    sorted_maps: tuple[str, ...] = ()
+    classes: MapClasses = MapClasses()
+    images: int = 130
     batch: int = 4
     crop: int = 40
     other: float = 0.1
     across: float = 0.15
+    several: float = 0.3
     jitter: float = 0.04
     scale: float = 0.12
 
@@ -80,39 +79,44 @@ class MatcherRecipe(LoopRecipe):
 def default_recipe() -> MatcherRecipe:
     """Return the recipe with the data sets of the packaged settings."""
     settings = DatasetSettings.read()
-    return MatcherRecipe(settings.matching, map_classes=settings.map_classes, sorted_maps=settings.sorted_maps)
+    return MatcherRecipe(settings.matching, classes=settings.classes)
 
 
 MATCHER_RECIPE = default_recipe()
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedView:
-    """The tokens of a view, and the objects in it.
+class Example:
+    """An object of a view.
 
     Attributes:
-        levels: Normalized tokens of each level, float16 (C, h, w).
-        boxes: Boxes of the objects as fractions of the view, float32 (N, 4).
-        labels: Their classes.
-        is_cut: Whether the view cuts an object, bool (N,).
-        image: Number of the image, so that another one can be found.
+        view: The view.
+        index: Number of the object in it.
     """
 
-    levels: list[Tensor]
-    boxes: np.ndarray
-    labels: list[str]
-    is_cut: np.ndarray
-    image: int
+    view: EncodedView
+    index: int
 
-    def examples(self, label: str) -> list[int]:
-        """Return the objects of a class that are whole and large enough for an example."""
-        sides = (self.boxes[:, 2:] - self.boxes[:, :2]).min(1)
-        is_clear = (sides >= MIN_EXAMPLE_SIDE) & ~self.is_cut
-        return [i for i, own in enumerate(self.labels) if own == label and is_clear[i]]
+    @property
+    def box(self) -> np.ndarray:
+        """Its box as fractions of the view, float32 (4,)."""
+        box: np.ndarray = self.view.boxes[self.index]
+        return box
 
-    def searchable_classes(self) -> dict[str, int]:
-        """Return the number of objects of each class that has several, one of them good for an example."""
-        return {label: count for label, count in Counter(self.labels).items() if count > 1 and self.examples(label)}
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A view and the examples of what is to be found in it.
+
+    Attributes:
+        view: The view.
+        label: The class to find; "" if the view shows no object like the examples.
+        examples: The examples.
+    """
+
+    view: EncodedView
+    label: str
+    examples: list[Example]
 
 
 class Sample(NamedTuple):
@@ -135,133 +139,110 @@ class Sample(NamedTuple):
     weight: Tensor
 
 
-def class_labels(source: DatasetImage, masks: np.ndarray, map_class: str, is_sorted: bool) -> list[str]:
-    """Return the class of each object of an image, "" if it is unknown.
+class ViewSet:
+    """The views of a data set.
 
-    Args:
-        source: The image.
-        masks: Its objects, bool (N, H, W).
-        map_class: Class of the objects of a label map.
-        is_sorted: Whether a label map numbers its objects class by class, and those of a class from top to bottom. Then a class begins
-            where an object lies above its predecessor, and only the last class is known. Else all objects of a label map are of one class.
+    Attributes:
+        examples: The examples of each class.
+        searches: Each view with a class to search, and the number of objects of each such class; there is an example in the view itself
+            or in another image.
     """
-    if source.mask_path is None:
-        return source.object_labels()
-    if not is_sorted:
-        return [map_class] * len(masks)
-    tops = [bbox(mask)[1] for mask in masks]
-    start = max((i for i in range(1, len(tops)) if tops[i] < tops[i - 1]), default=0)
-    return [""] * start + [map_class] * (len(tops) - start)
+
+    def __init__(self, views: Iterable[EncodedView]) -> None:
+        self.examples: dict[str, list[Example]] = defaultdict(list)
+        given = list(views)
+        for view in given:
+            for label in set(view.labels):
+                self.examples[label] += [Example(view, i) for i in view.examples(label)]
+        searches = ((view, self._searchable_classes(view)) for view in given)
+        self.searches = [(view, counts) for view, counts in searches if counts]
+
+    def _searchable_classes(self, view: EncodedView) -> dict[str, int]:
+        return {
+            label: count
+            for label, count in Counter(view.labels).items()
+            if any(count > 1 if one.view is view else one.view.image != view.image for one in self.examples[label])
+        }
 
 
 class MatcherDataset:
-    """Samples of encoded views; each view is encoded once and kept in memory, 2 MB each.
+    """Samples of encoded views.
 
     Args:
         recipe: The recipe.
         folders: Data sets, or folders of them; held-out images are not used.
-        views: Encodes the views.
+        encoder: Encodes the views.
 
     Raises:
-        ValueError: If no image has two objects of a class that are large enough.
+        ValueError: If no view shows an object of a class with an example, in the same view or in another image.
     """
 
-    def __init__(self, recipe: MatcherRecipe, folders: Iterable[Path], views: ViewCache) -> None:
-        self.recipe, self._views = recipe, views
+    def __init__(self, recipe: MatcherRecipe, folders: Iterable[Path], encoder: ViewEncoder) -> None:
+        self.recipe = recipe
         self._rng = np.random.default_rng(recipe.seed)
-        self.sets: dict[str, list[EncodedView]] = {}
-        count = 0
         given = find_datasets(folders)
-        for folder in [one for one in given if one.name in recipe.sets] or given:
-            sources = [one for one in read_dataset(folder) if not is_held_out(one)]
-            for source in tqdm(sources, desc=folder.name, unit="image", disable=None):
-                image, masks, _ = source.load()
-                map_class = recipe.map_classes.get(folder.name, "object")
-                labels = class_labels(source, masks, map_class, folder.name in recipe.sorted_maps)
-                labels = [label if mask.sum() >= MIN_OBJECT_PX else "" for label, mask in zip(labels, masks)]
-                for encoded in self._encode(image, masks, labels, count):
-                    self.sets.setdefault(folder.name, []).append(encoded)
-                count += 1
+        chosen = [folder for folder in given if folder.name in recipe.sets] or given
+        self.sets = {name: views for name, views in ((folder.name, self._read(folder, encoder)) for folder in chosen) if views.searches}
         if not self.sets:
             raise ValueError("no image has two objects of one class that are large enough; give a data set with such images")
         weights = np.array([recipe.sets.get(name, 1.0) for name in self.sets])
         self._probabilities = weights / weights.sum()
 
-    def _encode(self, image: np.ndarray, masks: np.ndarray, labels: Sequence[str], number: int) -> list[EncodedView]:
-        """Encode the whole image and, if it shows many objects of a class, a tile around one of them; every second image is mirrored.
-
-        Views without a class to search are left out.
-        """
-        counts = Counter(label for label in labels if label).most_common(1)
-        if not counts or counts[0][1] < 2:
-            return []
-        (label, count), (height, width) = counts[0], image.shape[:2]
-        image = jitter_colors(image, self._rng)
-        if self._rng.random() < 0.5:
-            image, masks = np.ascontiguousarray(image[:, ::-1]), masks[..., ::-1]
-        boxes = [(0, 0, width, height)]
-        if count >= MIN_TILE_OBJECTS:
-            chosen = self._rng.choice([i for i, own in enumerate(labels) if own == label])
-            boxes.append(self._tile_around(bbox(masks[chosen]), height, width))
-        encoded = [self._encode_view(image, masks, labels, box, number) for box in boxes]
-        return [one for one in encoded if one.searchable_classes()]
-
-    def _encode_view(self, image: np.ndarray, masks: np.ndarray, labels: Sequence[str], box: Bbox, number: int) -> EncodedView:
-        x0, y0, x1, y1 = box
-        parts = masks[:, y0:y1, x0:x1]
-        shown = [i for i, part in enumerate(parts) if labels[i] and np.count_nonzero(part) >= MIN_OBJECT_PX]
-        is_cut = np.array([np.count_nonzero(parts[i]) < MIN_VISIBLE * np.count_nonzero(masks[i]) for i in shown], bool)
-        boxes = np.array([bbox(parts[i]) for i in shown], np.float32).reshape(-1, 4) / np.tile((x1 - x0, y1 - y0), 2)
-        levels = normalized_levels([level[0] for level in self._views.encode(image, box).encoded])
-        return EncodedView([one.half() for one in levels], boxes, [labels[i] for i in shown], is_cut, number)
-
-    def _tile_around(self, box: Bbox, height: int, width: int) -> Bbox:
-        side = ceil(max(height, width) / self._rng.uniform(*TILE_SIDES))
-        x, y = (
-            round(float(np.clip((low + high) / 2 - side * self._rng.uniform(0.3, 0.7), 0, max(0, length - side))))
-            for low, high, length in ((box[0], box[2], width), (box[1], box[3], height))
-        )
-        return x, y, min(width, x + side), min(height, y + side)
+    def _read(self, folder: Path, encoder: ViewEncoder) -> ViewSet:
+        """Encode every n-th image that is not held out, so that there are at most `recipe.images`."""
+        sources = [one for one in read_dataset(folder) if not is_held_out(one)]
+        views = []
+        for source in tqdm(sources[:: max(1, ceil(len(sources) / self.recipe.images))], desc=folder.name, unit="image", disable=None):
+            image, masks, _ = source.load()
+            labels = self.recipe.classes.labels(folder.name, source, masks)
+            views += encoder.encode(f"{folder.name}/{source.image.stem}", image, masks, labels)
+        return ViewSet(views)
 
     def draw(self) -> Sample:
-        """Draw an example and a part of a view."""
-        while (drawn := self._draw_pair()) is None:
-            pass  # An example in the view itself always fits, so the loop ends.
-        return self._sample(*drawn)
+        """Draw a part of a view and examples."""
+        while (search := self._draw_search()) is None:
+            pass  # An example of a class that the view shows always fits, so the loop ends.
+        return self._sample(search)
 
-    def _draw_view(self) -> tuple[str, EncodedView, str]:
-        """Draw the name of a set, one of its views, and one of the view's searchable classes."""
-        name = str(self._rng.choice(list(self.sets), p=self._probabilities))
-        view = self.sets[name][self._rng.integers(len(self.sets[name]))]
-        counts = view.searchable_classes()
+    def _draw_class(self) -> tuple[ViewSet, EncodedView, str]:
+        """Draw a set, one of its views, and a class to search in it."""
+        views = self.sets[str(self._rng.choice(list(self.sets), p=self._probabilities))]
+        view, counts = views.searches[self._rng.integers(len(views.searches))]
         weights = np.minimum(list(counts.values()), MAX_CLASS_WEIGHT)
-        return name, view, str(self._rng.choice(list(counts), p=weights / weights.sum()))
+        return views, view, str(self._rng.choice(list(counts), p=weights / weights.sum()))
 
-    def _draw_pair(self) -> tuple[EncodedView, str, EncodedView, int] | None:
-        """Draw a view, the class to find, the view of the example, and the example; None if they do not fit."""
-        name, view, label = self._draw_view()
-        source, chance = view, self._rng.random()
-        if chance < self.recipe.other:
-            _, source, other = self._draw_view()
-            return None if other in view.labels else (view, "", source, int(self._rng.choice(source.examples(other))))
-        if chance < self.recipe.other + self.recipe.across:
-            sources = [one for one in self.sets[name] if one.image != view.image and label in one.labels]
-            if not sources:
-                return None
-            source = sources[self._rng.integers(len(sources))]
-        found = source.examples(label)
-        return (view, label, source, int(self._rng.choice(found))) if found else None
+    def _draw_search(self) -> Search | None:
+        """Draw a search; None if the examples do not fit the view."""
+        views, view, label = self._draw_class()
+        if self._rng.random() < self.recipe.other:
+            others, source, other = self._draw_class()
+            return None if other in view.labels else Search(view, "", self._draw_examples(others, source, other))
+        return Search(view, label, self._draw_examples(views, view, label))
 
-    def _sample(self, view: EncodedView, label: str, source: EncodedView, example: int) -> Sample:
-        """Return the sample of an example of another or the same view, which is not to be found itself."""
-        box = source.boxes[example]
-        box = box + self._rng.normal(0, self.recipe.jitter, 4) * np.tile(box[2:] - box[:2], 2)
-        sides = np.maximum(box[2:] - box[:2], MIN_EXAMPLE_SIDE / 2)
+    def _draw_examples(self, views: ViewSet, view: EncodedView, label: str) -> list[Example]:
+        """Draw examples for a search in a view: one, or several of similar size."""
+        own = [Example(view, i) for i in view.examples(label)] if view.labels.count(label) > 1 else []
+        others = [one for one in views.examples[label] if one.view.image != view.image]
+        given = others if not own or (others and self._rng.random() < self.recipe.across) else own
+        first = given[self._rng.integers(len(given))]
+        if self._rng.random() >= self.recipe.several:
+            return [first]
+        like = [one for one in (*own, *others) if one is not first and have_similar_sides(_sides(one.box), _sides(first.box))]
+        count = min(len(like), int(self._rng.integers(1, MAX_MORE_EXAMPLES + 1)))
+        return [first, *(like[i] for i in self._rng.choice(len(like), count, replace=False))]
+
+    def _sample(self, search: Search) -> Sample:
+        """Return the sample of a search; examples in the view itself are not to be found."""
+        view, examples = search.view, search.examples
+        boxes = [self._jittered(one.box) for one in examples]
+        sides = np.maximum(np.mean([_sides(box) for box in boxes], 0), MIN_EXAMPLE_SIDE / 2)
         zoom = np.exp(self._rng.uniform(-self.recipe.scale, self.recipe.scale, 2))
         columns, rows = grid_size(*(sides / zoom))
         levels = [level.float() for level in view.levels]
-        templates = sample_template([level.float() for level in source.levels], tuple(box.tolist()))
-        targets, centers = _targets(view, label, example if source is view else None, sides, columns, rows)
+        sampled = [sample_template([level.float() for level in one.view.levels], tuple(box.tolist())) for one, box in zip(examples, boxes)]
+        templates = [torch.stack(level).mean(0) for level in zip(*sampled)]
+        own = {one.index for one in examples if one.view is view}
+        targets, centers = _targets(view, search.label, own, sides, columns, rows)
         top, left = self._corner(centers, columns, rows)
         size = self.recipe.crop
         parts = [*sample_grid(levels, columns, rows), *targets]
@@ -270,6 +251,9 @@ class MatcherDataset:
             parts, templates = [part.flip(-1) for part in parts], [part.flip(-1) for part in templates]
             parts[-3][0] *= -1  # the horizontal offset
         return Sample(parts[:-4], templates, *parts[-4:])
+
+    def _jittered(self, box: np.ndarray) -> np.ndarray:
+        return box + self._rng.normal(0, self.recipe.jitter, 4) * np.tile(_sides(box), 2)
 
     def _corner(self, centers: list[tuple[int, int]], columns: int, rows: int) -> tuple[int, int]:
         """Draw the first row and column of a part of a grid, mostly around an object."""
@@ -281,8 +265,12 @@ class MatcherDataset:
         return int(np.clip(row - half, 0, max(0, rows - size))), int(np.clip(column - half, 0, max(0, columns - size)))
 
 
+def _sides(box: np.ndarray) -> np.ndarray:
+    return box[2:] - box[:2]
+
+
 def _targets(
-    view: EncodedView, label: str, example: int | None, sides: np.ndarray, columns: int, rows: int
+    view: EncodedView, label: str, own: set[int], sides: np.ndarray, columns: int, rows: int
 ) -> tuple[list[Tensor], list[tuple[int, int]]]:  # fmt: skip
     """Return heat, boxes, box weight and weight of a grid, see `Sample`, and the cells (row, column) of the centers of its objects."""
     y, x = np.mgrid[:rows, :columns] + 0.5
@@ -297,7 +285,7 @@ def _targets(
         (x0, y0, x1, y1), ratio = cells[i], np.log((view.boxes[i, 2:] - view.boxes[i, :2]) / sides)
         dx, dy = (x0 + x1) / 2 - x, (y0 + y1) / 2 - y
         peak = _peak(dx, dy, x1 - x0, y1 - y0)
-        if i == example or view.is_cut[i] or np.abs(ratio).max() > MAX_LOG_RATIO:
+        if i in own or view.is_cut[i] or np.abs(ratio).max() > MAX_LOG_RATIO:
             weight[(peak > NEAR) | ((np.abs(dx) < (x1 - x0) / 2) & (np.abs(dy) < (y1 - y0) / 2))] = 0
             continue
         row, column = min(rows - 1, int((y0 + y1) / 2)), min(columns - 1, int((x0 + x1) / 2))
@@ -340,28 +328,32 @@ def matcher_loss(network: Matcher, batch: Sequence[Sample]) -> Tensor:
     return box_loss.sum() / box_weight.sum().clamp(min=1) - (found + wrong).sum() / is_center.sum().clamp(min=1)
 
 
-def train_matcher(folders: Iterable[Path], out: Path, recipe: MatcherRecipe = MATCHER_RECIPE) -> str:
+def train_matcher(folders: Iterable[Path], out: Path, recipe: MatcherRecipe = MATCHER_RECIPE, start_from: Path | None = None) -> str:
     """Train the matcher on the tokens of cdnet-tiny, and write its weights and, next to them, a log (.jsonl).
 
-    Held-out images are not used.
+    The tokens are kept in a folder next to them (.views), 2 MB a view, so that the next run reads them. Held-out images are not used.
 
     Args:
         folders: Data sets, or folders of them.
         out: The .safetensors file to write.
         recipe: The recipe.
+        start_from: Weights of an earlier run to continue from; set `recipe.seed` to draw other samples.
 
     Returns:
         A sentence with the file.
 
     Raises:
-        ValueError: If no image has two objects of a class that are large enough.
+        ValueError: If no view shows an object of a class with an example, in the same view or in another image.
     """
     torch.manual_seed(recipe.seed)
     cdnet = load_checkpoint(MODELS["cdnet-tiny"]).eval()
     with torch.inference_mode():
-        dataset = MatcherDataset(recipe, folders, ViewCache(cdnet.encode, cdnet.config.size, torch.device("cpu")))
+        views = ViewCache(cdnet.encode, cdnet.config.size, torch.device("cpu"))
+        dataset = MatcherDataset(recipe, folders, ViewEncoder(views, out.with_suffix(".views")))
     network = Matcher()
     init_output(network)
+    if start_from is not None:
+        network.load_state_dict(load_matcher(start_from).state_dict())
     batches = ([dataset.draw() for _ in range(recipe.batch)] for _ in range(recipe.steps))
     train_batches(network, recipe, batches, lambda batch: (matcher_loss(network, batch), {}), out, save_matcher, FILE_FORMAT)
     return f"wrote {out}"
