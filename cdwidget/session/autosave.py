@@ -7,7 +7,7 @@ writer holds a lock file next to it; readers need no lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock
@@ -32,13 +32,7 @@ from cdwidget.session.files import (
     write_all,
 )
 from cdwidget.session.files import journal_path as journal_path  # Both names are imported from here together.
-from cdwidget.session.journal import (
-    Position,
-    header_line,
-    session_lines,
-    snapshot_line,
-    step_line,
-)
+from cdwidget.session.journal import Position, header_line, session_lines, snapshot_line, step_line
 from cdwidget.session.journal_match import Fingerprint, restore_session
 from cdwidget.session.lock_file import LockFile
 from cdwidget.session.session import Session
@@ -90,6 +84,7 @@ class FileJournal:
         self._found: tuple[int, int, int] | None = None  # Device, inode and bytes of the file when it was read.
         self._is_rewritten = False  # Whether the first change replaces the whole file,
         self._is_copied = False  # after copying it to a free name.
+        self._installed: bytes | None = None  # The file that an interrupted call was writing.
         self._known_bytes = 0  # Largest size that the file can have without a change by another process.
         self.retired = False
         self.is_in_use = False
@@ -249,22 +244,23 @@ class FileJournal:
         self._take_lock()
         try:
             found = _identity(self.path.lstat()) if check_regular(self.path) else None
-            if found is not None and (self._found is None or found[2] != self._found[2]):
+            is_own = found is not None and self._installed is not None and read_regular(self.path) == self._installed
+            if found is not None and not is_own and (self._found is None or found[2] != self._found[2]):
                 raise self._changed_elsewhere()
             if found is None and self._found is not None:
                 self._is_copied, self._is_rewritten = False, True  # It was deleted; the session holds all of it.
             if self._is_copied:
                 copy_to_free_name(self.path, read_regular(self.path) or b"")
                 self._is_copied = False
-            if found is None or self._is_rewritten:
+            if found is None or is_own or self._is_rewritten:
                 self._rewrite(session, is_new=found is None)
             else:
                 self._file = open_regular(self.path, os.O_RDWR)
         except FileExistsError:
-            self._lock.release()
+            self.close()
             raise self._changed_elsewhere() from None
         except BaseException:
-            self._lock.release()
+            self.close()
             raise
 
     def _changed_elsewhere(self) -> InUse:
@@ -304,18 +300,20 @@ class FileJournal:
         """Replace the file by a journal of the session as it is, and open it for writing."""
         if not self._header:
             self._header = header_line(*self._image, session.width, session.height, session._initial)
-        lines = session_lines(self._header, session._initial, session._version)
-        self._install(b"".join(lines), is_new)
-        self._before = self._after = Position.after(lines, len(lines))
+        self._install(session_lines(self._header, session._initial, session._version), is_new)
         self._is_rewritten = False
 
-    def _install(self, data: bytes, is_new: bool = False) -> None:
-        replace_file(self.path, data, is_new=is_new)
+    def _install(self, lines: Sequence[bytes], is_new: bool = False) -> None:
+        """Replace the file by other lines, and open it; after an interrupt, `_begin` recognizes the new file."""
+        self._installed = b"".join(lines)
+        replace_file(self.path, self._installed, is_new=is_new)
         file = open_regular(self.path, os.O_RDWR)
-        if self._file is not None:
-            self._file.close()
-        self._file = file
-        self._known_bytes = len(data)
+        self._before = self._after = Position.after(lines, len(lines))
+        self._known_bytes = self._after.end
+        self._file, older = file, self._file  # The places are right as soon as there is a file.
+        self._installed = None
+        if older is not None:
+            older.close()
 
     def _compact(self, session: Session) -> None:
         """Replace a large file by a smaller one; leave it as it is if another process writes to it or the disk does not allow it."""
@@ -326,8 +324,7 @@ class FileJournal:
             try:
                 self._lock.acquire(0)
                 if _identity(self.path.lstat()) == self._found:
-                    self._install(b"".join(lines))
-                    self._before = self._after = Position.after(lines, len(lines))
+                    self._install(lines)
             finally:
                 self.close()
 
@@ -358,10 +355,10 @@ class FileJournal:
         self._lock.release()  # The lock file may have been deleted too.
         self._take_lock()
         other = read_regular(self.path)
-        if other is not None and other != data:
-            copy = copy_to_free_name(self.path, other)
+        if other not in (None, data, self._installed):
+            copy = copy_to_free_name(self.path, other or b"")
             self._set_notice(f"Another program replaced the saved edits of {self._image_name}. Its version is in {copy}; yours is saved.")
-        self._install(data)
+        self._rewrite(self._opened_session())
 
     def _append(self, change: Change, kind: Kind) -> None:
         """Write the line of a change after the newest line that the session followed."""
