@@ -5,7 +5,7 @@ with cdnet-lite on one thread, as the page has one.
 
 A long run may be interrupted: with --progress it keeps each finished object in a file, and the next run continues after them.
 
-Usage: python benchmarks/offline_page.py --data GRABCUT --objects 10 --max-clicks 10 --out benchmarks/results/offline_page.json
+Usage: python benchmarks/offline_page.py --data GRABCUT --objects 10 --max-clicks 10 --out benchmarks/results/latency/offline_page.json
 """
 
 from __future__ import annotations

@@ -83,6 +83,10 @@ def test_check_fails_for_an_outdated_page(arguments: list[str], tmp_path: Path) 
         main([*arguments, "--check"])
 
 
+def test_the_page_of_the_project_shows_its_results() -> None:
+    main(["--check"])
+
+
 def test_an_ablation_is_compared_with_its_first_method_over_all_sets(arguments: list[str], tmp_path: Path) -> None:
     file = tmp_path / "results" / "a.json"
     content = json.loads(file.read_text())
