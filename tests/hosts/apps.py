@@ -96,14 +96,13 @@ def _(mo, w):
 
 
 IS_READY_IN_LAB = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
-RUN_ALL_IN_LAB = """async () => {
-    const { sessionContext } = jupyterapp.shell.currentWidget;
-    await sessionContext.restartKernel();
-    await jupyterapp.commands.execute("notebook:run-all-cells");
-}"""
-IS_READY_IN_NBCLASSIC = "window.Jupyter?.notebook?.kernel?.widget_manager && Jupyter.notebook.kernel.is_connected()"
-RUN_ALL_IN_NBCLASSIC = "Jupyter.notebook.restart_kernel({ confirm: false }).then(() => Jupyter.notebook.execute_all_cells())"
-JUPYTER = "--no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token= --ServerApp.root_dir={folder}"
+RUN_ALL_IN_LAB = 'jupyterapp.commands.execute("notebook:run-all-cells")'
+IS_READY_IN_NBCLASSIC = "window.Jupyter?.notebook?.kernel?.widget_manager && Jupyter.notebook.kernel.info_reply.protocol_version"
+RUN_ALL_IN_NBCLASSIC = "Jupyter.notebook.execute_all_cells()"
+JUPYTER = (
+    "--no-browser --allow-root --ip=127.0.0.1 --port={port} --ServerApp.root_dir={folder} "
+    "--IdentityProvider.token= --ServerApp.disable_check_xsrf=True"
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Notebooks:
     Args:
         path: The address of the notebook on the server.
         is_ready: JavaScript that is true once the kernel has started.
-        run: JavaScript that restarts the kernel and runs all cells.
+        run: JavaScript that runs all cells.
     """
 
     path: str

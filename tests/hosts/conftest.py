@@ -42,10 +42,13 @@ class OpenHost:
         return self.page.locator(".cdw[aria-label='Image annotator']").first
 
     def load(self) -> None:
-        """Open the page, also again, and run its notebook if it has one."""
+        """Open the page, also again, and run its notebook if it has one, with a new kernel."""
         if self.notebooks is None:
             self.page.goto(self.server)
             return
+        self.page.goto("about:blank")  # A page that is open may lose the first messages of a restarted kernel.
+        for kernel in self.page.request.get(f"{self.server}/api/kernels").json():
+            self.page.request.post(f"{self.server}/api/kernels/{kernel['id']}/restart")
         self.page.goto(self.server + self.notebooks.path)
         self.page.wait_for_function(self.notebooks.is_ready)
         self.page.evaluate(self.notebooks.run)
@@ -122,6 +125,8 @@ def open_host(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_f
         browser = launch(playwright, host.browser, folder)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(1000 * REPLY_TIMEOUT_S)
+        page.on("console", lambda message: message.type == "error" and print(message.text))
+        page.on("pageerror", lambda error: print(error.stack or error.message))
         page.route("**/*", lambda route: route.continue_() if "127.0.0.1" in route.request.url else route.abort())
         open_host = OpenHost(request.param, page, folder, server, host.notebooks)
         open_host.load()
