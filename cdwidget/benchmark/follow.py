@@ -20,7 +20,7 @@ from cdwidget.benchmark.protocol import Target
 from cdwidget.benchmark.record import run_missing
 from cdwidget.benchmark.sequences import FRAME_SIDE_PX, SequenceFrame, make_sequence
 from cdwidget.click_simulation import next_click
-from cdwidget.examples.flow import Flow
+from cdwidget.examples.flow import Flow, flow_image, move_mask
 from cdwidget.examples.follow import Follower, FollowingPredictor
 from cdwidget.items import Instance
 from cdwidget.masks import iou
@@ -69,12 +69,13 @@ class FlowWarping:
 
     def start(self, image: np.ndarray, mask: np.ndarray) -> None:
         """Set the mask, bool (H, W), of an image, uint8 (H, W, 3)."""
-        self._image, self._prob = image, mask.astype(np.float32)
+        self._image, self._prob = flow_image(image), mask.astype(np.float32)
 
     def advance(self, image: np.ndarray) -> CarriedMask:
         """Propose the mask in the next image."""
-        self._prob = Flow.between(self._image, image).move(self._prob)
-        self._image = image
+        later = flow_image(image)
+        self._prob = move_mask(self._prob, Flow.between(self._image, later).sources)
+        self._image = later
         return CarriedMask(self._prob > 0.5, False)
 
 

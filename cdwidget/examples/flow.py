@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 FLOW_SIDE_PX = 512  # Longer side of the images between which flow is computed.
-MAX_FLOW_ERROR = 0.004  # Largest disagreement of forward and backward flow, as a fraction of the image diagonal.
+MAX_FLOW_ERROR = 0.004  # Largest disagreement of forward and backward flow, as a fraction of the diagonal of a whole image.
 MAX_RELATIVE_FLOW_ERROR = 0.05  # Further disagreement allowed, as a fraction of the flow.
 MIN_FLOW_SIDE_PX = 16  # Shorter side of the images between which flow is computed.
 
@@ -23,37 +23,67 @@ class Flow:
     """Optical flow between two images of one size.
 
     Attributes:
-        sources: Column and row in the earlier image of each pixel of the later one, float32 (H, W, 2).
-        is_consistent: Whether the flow back to the earlier image agrees with the flow from it, bool (H, W).
+        sources: Column and row in the earlier image of each pixel of the later one, float32 (h, w, 2).
+        is_consistent: Whether the flow back to the earlier image agrees with the flow from it, bool (h, w).
     """
 
     sources: np.ndarray
     is_consistent: np.ndarray
 
     @staticmethod
-    def between(earlier: np.ndarray, later: np.ndarray) -> Flow:
-        """Compute the flow between two images, uint8 (H, W, 3), of one size."""
-        height, width = later.shape[:2]
-        factor = min(1.0, FLOW_SIDE_PX / max(height, width))
-        size = max(MIN_FLOW_SIDE_PX, round(width * factor)), max(MIN_FLOW_SIDE_PX, round(height * factor))
-        grays = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (earlier, later)]
-        first, second = (cv2.resize(gray, size, interpolation=cv2.INTER_AREA) for gray in grays)
+    def between(earlier: np.ndarray, later: np.ndarray, max_error: float | None = None) -> Flow:
+        """Compute the flow between two images of one size.
+
+        Args:
+            earlier: The earlier image, uint8 (h, w, 3), such as `flow_image` returns.
+            later: The later image.
+            max_error: Disagreement in pixels that is allowed for any flow; None for `MAX_FLOW_ERROR`.
+        """
+        shape = later.shape[:2]
+        first, second = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (np.ascontiguousarray(earlier), np.ascontiguousarray(later)))
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         backward, forward = dis.calc(second, first, None), dis.calc(first, second, None)
-        target = _grid(*size) + backward
-        error = np.linalg.norm(backward + cv2.remap(forward, target, None, cv2.INTER_LINEAR), axis=2)
-        inside = ((target >= 0) & (target <= np.array(size) - 1)).all(2)
-        agrees = inside & (error <= MAX_FLOW_ERROR * np.hypot(*size) + MAX_RELATIVE_FLOW_ERROR * np.linalg.norm(backward, axis=2))
-        scale = np.array([width / size[0], height / size[1]], np.float32)
-        full = cv2.resize(backward, (width, height), interpolation=cv2.INTER_LINEAR) * scale
-        is_consistent = cv2.resize(agrees.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-        return Flow(_grid(width, height) + full, is_consistent)
-
-    def move(self, values: np.ndarray) -> np.ndarray:
-        """Move values of the earlier image, float32 (H, W), to the later one; 0 where they come from outside."""
-        return cv2.remap(values, self.sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        sources = pixel_grid(*shape) + backward
+        error = np.linalg.norm(backward + warp(forward, sources), axis=2)
+        allowed = MAX_FLOW_ERROR * np.hypot(*shape) if max_error is None else max_error
+        agrees = error <= allowed + MAX_RELATIVE_FLOW_ERROR * np.linalg.norm(backward, axis=2)
+        return Flow(sources, agrees & is_inside(sources, shape))
 
 
-def _grid(width: int, height: int) -> np.ndarray:
-    """Return the column and row of each pixel, float32 (H, W, 2)."""
+def flow_image(image: np.ndarray) -> np.ndarray:
+    """Return an image, uint8 (H, W, 3), in the size at which flow is computed, uint8 (h, w, 3)."""
+    height, width = image.shape[:2]
+    factor = min(1.0, FLOW_SIDE_PX / max(height, width))
+    size = max(MIN_FLOW_SIDE_PX, round(width * factor)), max(MIN_FLOW_SIDE_PX, round(height * factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def warp(values: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Return values (h, w) or (h, w, C) at sources, float32 (h, w, 2), or at the closest pixel inside."""
+    return cv2.remap(values, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def move_mask(prob: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Return a mask, float32 (H, W), moved by the flow of small images.
+
+    Args:
+        prob: The mask in the earlier image.
+        sources: Column and row in the earlier small image of each pixel of the later one, float32 (h, w, 2).
+
+    Returns:
+        float32 (H, W), 0 where the mask comes from outside the image.
+    """
+    scale = np.array([prob.shape[1] / sources.shape[1], prob.shape[0] / sources.shape[0]], np.float32)
+    if (scale != 1).any():
+        sources = cv2.resize((sources + 0.5) * scale - 0.5, prob.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.remap(prob, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def is_inside(sources: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return whether sources, float32 (h, w, 2), are inside an image of a shape (H, W), bool (h, w)."""
+    return np.all((sources >= 0) & (sources <= np.array(shape[::-1]) - 1), axis=2)
+
+
+def pixel_grid(height: int, width: int) -> np.ndarray:
+    """Return the column and row of each pixel, float32 (height, width, 2)."""
     return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), 2)

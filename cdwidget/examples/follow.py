@@ -1,7 +1,8 @@
-"""Follow objects through a sequence of images: each frame's masks from the masks of the frame before.
+"""Follow objects through a sequence of images.
 
-Optical flow moves a mask where forward and backward flow agree. Elsewhere, where something has come into view or is hidden, CDNet predicts
-the mask; its prompts and prior come from the affinity of the frame's tokens to the object's tokens in earlier frames.
+Optical flow moves a mask from the image where it was edited last to those pixels that show the same (`anchor.py`). Where a part of the
+object may have come into the image, CDNet predicts it; its prompts and prior come from the affinity of the frame's tokens to the object's
+tokens in earlier frames.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from cdwidget.click_simulation import core_distance
 from cdwidget.default_predictor import load_predictor, load_quality_model
 from cdwidget.detections import as_instances
 from cdwidget.examples.affinity import Sources, example_sources, join_sources, similarity
-from cdwidget.examples.flow import Flow
+from cdwidget.examples.anchor import Anchor, flow_of_frames, resize_mask
+from cdwidget.examples.flow import flow_image
 from cdwidget.images import list_images, read_image
 from cdwidget.items import Instance
 from cdwidget.masks import Bbox, bbox
@@ -28,14 +30,12 @@ from cdwidget.session import Entry
 
 Tracked = TypeVar("Tracked", Instance, Entry)
 
-MIN_CERTAINTY = 0.66  # Below it, an object is lost.
-MIN_REDRAWN_SHARE = 0.03  # CDNet predicts if this fraction of the object and its surroundings has no consistent flow.
+MIN_CERTAINTY = 0.4  # Below it, an object is lost.
+MIN_NEW_SHARE = 0.05  # CDNet predicts if this fraction of the object and its surroundings is new.
 SURROUNDINGS = 0.15  # Width of the surroundings of an object, as a fraction of the side of its box.
-QUALITY_OFFSET = 0.1  # Added to both probabilities of a ratio, so that small ones, whose difference says little, have one near 1.
-MIN_GOOD_RATIO = 0.95  # A moved mask with this quality, relative to the confirmed one's, is kept as it is.
-MAX_UNCHECKED_FRAMES = 5  # The quality is estimated at least in every fifth frame.
+TOUCH_PX = 3  # The object may go on in a new part of the image that is this close.
 MIN_OBJECT_PX = 16  # Smaller masks count as lost.
-MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its last confirmed area is lost.
+MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its area where it was edited last is lost.
 
 
 class FollowingPredictor(Protocol):
@@ -73,32 +73,25 @@ class _Track:
 
     Attributes:
         instance: The object in the last frame to which it was followed.
-        prob: Its mask there, before it is thresholded, float32 (H, W) in [0, 1].
-        image: The image where it was confirmed.
+        anchor: The object in the image where its mask was last edited or predicted, and its pixels in the last frame;
+            None if the images have another size since then.
+        image: The image where its mask was edited last.
         mask: Its mask there.
-        certainty: The certainty at the last check.
-        unchecked: Number of frames since then.
-        quality: The estimated probability that the confirmed mask is good; None until it is needed.
-        tokens: The tokens of the confirmed object; None until they are needed.
-        similarity: The mean similarity of the confirmed mask to them.
+        tokens: The tokens of the object there; None until they are needed.
         recent: The tokens of the object in the last frame where CDNet predicted it; None before.
         lost: The object with its certainty when it was lost; None while it is followed.
     """
 
     instance: Instance
-    prob: np.ndarray
+    anchor: Anchor | None
     image: np.ndarray
     mask: np.ndarray
-    certainty: float = 1.0
-    unchecked: int = 0
-    quality: float | None = None
     tokens: Sources | None = None
-    similarity: float = 0.0
     recent: Sources | None = None
     lost: Instance | None = None
 
     def lose(self, mask: np.ndarray, certainty: float) -> None:
-        """Stop following, and keep a mask as a proposal."""
+        """Call the object lost, and keep a mask as a proposal."""
         self.lost = replace(self.instance, mask=mask, score=certainty, alpha=None, confirmed=False)
 
 
@@ -107,7 +100,7 @@ class Follower:
 
     Args:
         predictor: A predictor with tokens, such as `load_predictor` returns. Its image is replaced.
-        quality: The model that estimates how good a mask is.
+        quality: The model that chooses the better of two masks.
         min_certainty: An object is lost when its certainty falls below this, 0 to 1.
 
     Example:
@@ -119,6 +112,7 @@ class Follower:
     def __init__(self, predictor: FollowingPredictor, quality: QualityModel, min_certainty: float = MIN_CERTAINTY) -> None:
         self._predictor, self._quality, self._min_certainty = predictor, quality, min_certainty
         self._image: np.ndarray | None = None
+        self._small = np.zeros((0, 0), np.uint8)  # The image as flow is computed on it.
         self._tracks: list[_Track] = []
         self._predictor_image: np.ndarray | None = None
         self._encoded: list[tuple[np.ndarray, Tokens, np.ndarray]] = []  # The last two images, with their tokens and their mean.
@@ -126,7 +120,7 @@ class Follower:
     def start(self, image: np.ndarray, instances: Sequence[Instance]) -> None:
         """Set the objects to follow; call it again with corrected objects to follow those.
 
-        An object as `advance` returned it, which is not confirmed, is still compared with the image where it was confirmed.
+        An object with the mask that `advance` returned is still compared with the image where its mask was edited last.
 
         Args:
             image: The image that shows them, uint8 (H, W, 3), RGB.
@@ -139,14 +133,16 @@ class Follower:
             if instance.mask.shape != image.shape[:2]:
                 raise ValueError(f"a mask is {instance.mask.shape} but the image {image.shape[:2]} (rows, columns); they must agree")
         known = {track.instance.track_id: track for track in self._tracks} if image is self._image else {}
-        self._image = image
+        self._image, self._small = image, flow_image(image)
         self._tracks = []
         for instance in with_track_ids(instances):
             track = known.get(instance.track_id)
-            if track and not instance.confirmed and track.lost is None and np.array_equal(track.instance.mask, instance.mask):
-                self._tracks.append(track)
+            if track and track.lost is None and np.array_equal(track.instance.mask, instance.mask):
+                self._tracks.append(replace(track, instance=instance))
             elif instance.mask.any():
-                self._tracks.append(_Track(instance, instance.mask.astype(np.float32), image, instance.mask))
+                before = track and track.anchor
+                anchor = before.renewed(self._small, instance.mask) if before else Anchor.of(self._small, instance.mask)
+                self._tracks.append(_Track(instance, anchor, image, instance.mask))
 
     def advance(self, image: np.ndarray) -> FollowedFrame:
         """Follow the objects into the next image.
@@ -162,15 +158,18 @@ class Follower:
         """
         if self._image is None:
             raise ValueError("there are no objects to follow; call start with the first image first")
-        followed = [track for track in self._tracks if track.lost is None]
-        if followed and image.shape == self._image.shape:
-            flow = Flow.between(self._image, image)
-            for track in followed:
-                self._follow(track, image, flow)
-        for track in self._tracks:
-            if (track.lost or track.instance).mask.shape != image.shape[:2]:
+        small = flow_image(image)
+        if image.shape == self._image.shape:
+            flow = flow_of_frames(self._small, small)
+            for track in self._tracks:
+                if track.anchor is not None:
+                    track.anchor.advance(small, flow)
+                    self._follow(track, track.anchor, image, small)
+        else:
+            for track in self._tracks:
+                track.anchor = None
                 track.lose(resize_mask((track.lost or track.instance).mask, *image.shape[:2]), 0.0)
-        self._image = image
+        self._image, self._small = image, small
         return self.current()
 
     def current(self) -> FollowedFrame:
@@ -179,84 +178,41 @@ class Follower:
         return FollowedFrame(instances, [track.lost for track in self._tracks if track.lost is not None])
 
     def _sources(self, track: _Track) -> Sources:
-        """Return the tokens of an object where it was confirmed and in the last frame where CDNet predicted it."""
+        """Return the tokens of an object where it was edited last and in the last frame where CDNet predicted it."""
         if track.tokens is None:
             tokens, center = self._encode(track.image)
             track.tokens = example_sources(tokens, center, track.mask, ~track.mask)
-            track.similarity = float(_to_pixels(similarity(tokens, center, track.tokens), track.mask)[track.mask].mean())
         return join_sources([track.tokens, track.recent or track.tokens])
 
-    def _follow(self, track: _Track, image: np.ndarray, flow: Flow) -> None:
-        """Follow one object into an image."""
-        prob = flow.move(track.prob)
-        near = _surroundings(prob > 0.5)
-        unknown = near & ~flow.is_consistent
-        track.unchecked += 1
-        if np.count_nonzero(unknown) >= MIN_REDRAWN_SHARE * np.count_nonzero(near):
-            prob, track.certainty = self._redraw(track, image, prob, unknown)
-            track.unchecked = 0
-        elif track.unchecked >= MAX_UNCHECKED_FRAMES:
-            track.certainty = self._quality_ratio(track, image, prob > 0.5)
-            track.unchecked = 0
-        mask = prob > 0.5
-        certainty = track.certainty if _is_large(mask, track) else 0.0
+    def _follow(self, track: _Track, anchor: Anchor, image: np.ndarray, small: np.ndarray) -> None:
+        """Follow one object into an image in which the pixels of its anchor were found."""
+        whole, new = anchor.moved_mask() > 0.5, anchor.new_pixels()
+        mask = whole & (anchor.visible_pixels() | new)
+        certainty = float(mask.sum() / whole.sum()) if _is_large(mask, track) else 0.0
         if certainty < self._min_certainty:
             track.lose(track.instance.mask, certainty)
             return
-        track.prob = prob
+        near = _surroundings(mask)
+        new &= near
+        if np.count_nonzero(new) >= MIN_NEW_SHARE * np.count_nonzero(near) and (new & _grown(mask, TOUCH_PX)).any():
+            mask = self._with_new_part(track, image, mask, new)
+            track.anchor = anchor.renewed(small, mask)
+        track.lost = None
         track.instance = replace(track.instance, mask=mask, score=certainty, alpha=None, confirmed=False)
 
-    def _redraw(self, track: _Track, image: np.ndarray, moved: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, float]:
-        """Draw the mask where the flow is inconsistent: as the flow moves it, hidden, or as CDNet predicts it.
-
-        The candidate with the highest estimated quality is taken. If the moved mask is good, there are no others.
-
-        Args:
-            track: The object.
-            image: The image.
-            moved: The mask of the last frame, moved by the flow, float32 (H, W) in [0, 1].
-            unknown: Where the flow is inconsistent, bool (H, W).
-
-        Returns:
-            The mask, float32 (H, W) in [0, 1], and its certainty.
-        """
-        ratio = self._quality_ratio(track, image, moved > 0.5)
-        if ratio >= MIN_GOOD_RATIO:
-            return moved, ratio
-        sources = self._sources(track)
+    def _with_new_part(self, track: _Track, image: np.ndarray, mask: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """Return a mask with CDNet's prediction in new parts of the image, bool (H, W), if the quality model finds it better."""
         tokens, center = self._encode(image)
-        similar = _to_pixels(similarity(tokens, center, sources), moved)
-        candidates = [moved, np.where(unknown, np.float32(0), moved), self._predict(image, moved, unknown, similar)]
-        ratios = [ratio, *(self._quality_ratio(track, image, prob > 0.5) for prob in candidates[1:])]
-        best = int(np.argmax(ratios))
-        mask = candidates[best] > 0.5
-        if not mask.any():
-            return candidates[best], 0.0
-        track.recent = example_sources(tokens, center, mask, ~mask)
-        return candidates[best], min(ratios[best], float(similar[mask].mean()) / max(track.similarity, 1e-6))
-
-    def _predict(self, image: np.ndarray, moved: np.ndarray, unknown: np.ndarray, similar: np.ndarray) -> np.ndarray:
-        """Return the moved mask with CDNet's prediction where the flow is inconsistent, float32 (H, W) in [0, 1]."""
-        prior = np.where(unknown, similar, moved).astype(np.float32)
-        if not (prior > 0.5).any():
-            return prior
-        known = (prior > 0.5) & ~unknown
-        depth = core_distance(known if known.any() else prior > 0.5)
-        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        prior = np.where(new, _to_pixels(similarity(tokens, center, self._sources(track)), mask), mask)
+        y, x = np.unravel_index(int(core_distance(mask).argmax()), mask.shape)
         self._set_image(image)
-        predicted = self._predictor.predict([Click(float(x), float(y))], prior).prob
-        return np.where(unknown, predicted, moved).astype(np.float32)
-
-    def _quality_ratio(self, track: _Track, image: np.ndarray, mask: np.ndarray) -> float:
-        """Return the estimated probability that a mask is good, relative to the confirmed one's, at most 1."""
-        if not _is_large(mask, track):
-            return 0.0
-        if track.quality is None:
-            self._quality.set_image(track.image)
-            track.quality = self._quality.estimate(track.mask).good_probability
+        predicted = self._predictor.predict([Click(float(x), float(y))], prior.astype(np.float32)).prob > 0.5
+        predicted = np.where(new, predicted, mask)
         self._quality.set_image(image)
-        quality = self._quality.estimate(mask).good_probability
-        return min(1.0, (quality + QUALITY_OFFSET) / (track.quality + QUALITY_OFFSET))
+        if self._quality.estimate(predicted).good_probability <= self._quality.estimate(mask).good_probability:
+            return mask
+        track.recent = example_sources(tokens, center, predicted, ~predicted)
+        return predicted
 
     def _encode(self, image: np.ndarray) -> tuple[Tokens, np.ndarray]:
         """Encode an image; return its tokens and their mean. The last two images are not encoded again."""
@@ -281,10 +237,9 @@ def follow(
 ) -> Iterator[FollowedFrame]:  # fmt: skip
     """Follow objects from the first image of a sequence through all others.
 
-    The certainty compares a mask with the confirmed one: the smaller one of two ratios, at most 1: of the estimated probabilities that
-    they are good, and of their similarities to the confirmed object's tokens. An object is lost when its certainty falls below a threshold.
-    It is not followed further; correct it in that frame, and call `follow` from there. An image that cannot be read is passed over, and
-    its frame says why.
+    The certainty is the fraction of the object that is visible and looks as before. An object is lost while its certainty is below a
+    threshold; it is found again when the images show it. To correct it in a frame, call `follow` from there. An image that cannot be read
+    is passed over, and its frame says why.
 
     Args:
         images: The sequence: a list of paths or arrays, a folder or pattern, a stack of arrays, or a file with several pages.
@@ -335,8 +290,12 @@ def _is_large(mask: np.ndarray, track: _Track) -> bool:
 def _surroundings(mask: np.ndarray) -> np.ndarray:
     """Return a mask with a band around it, bool (H, W)."""
     x0, y0, x1, y1 = bbox(mask)
-    width = max(3, round(SURROUNDINGS * max(x1 - x0, y1 - y0)))
-    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= width
+    return _grown(mask, max(TOUCH_PX, round(SURROUNDINGS * max(x1 - x0, y1 - y0))))
+
+
+def _grown(mask: np.ndarray, width: int) -> np.ndarray:
+    """Return a mask, bool (H, W), with the pixels up to a distance from it."""
+    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 3) <= width
 
 
 def is_lost(one: Tracked) -> bool:
@@ -362,8 +321,3 @@ def with_track_ids(objects: Sequence[Tracked], taken: Collection[int] = ()) -> l
             used.add(one.track_id)
         named.append(one)
     return named
-
-
-def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a mask, bool (H, W), resized to another image."""
-    return cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cdwidget.default_predictor import load_quality_model
-from cdwidget.examples.follow import Follower, is_lost, resize_mask, with_track_ids
+from cdwidget.examples.anchor import resize_mask
+from cdwidget.examples.follow import Follower, is_lost, with_track_ids
 from cdwidget.items import Instance
 from cdwidget.session import Confirm, Session, SetTrackIds
 from cdwidget.widget.annotator.active_image import ActiveImage
