@@ -101,6 +101,12 @@ def test_an_object_that_disappears_is_lost_with_its_last_mask_and_the_others_go_
     assert (lost.mask == last.mask).all() and lost.score is not None and lost.score < MIN_CERTAINTY
 
 
+def test_without_a_threshold_an_object_is_lost_when_nothing_of_it_is_visible() -> None:
+    (image, masks), (empty, _) = scene(red=(40, 40), blue=(60, 66)), scene(blue=(60, 66))
+    frames = list(follow([image, empty], [Instance(masks["red"])], ColorPredictor(), quality=ColorQuality(), min_certainty=0))
+    assert [one.score for one in frames[1].lost] == [0] and not frames[1].instances
+
+
 def test_a_hidden_object_is_lost_and_found_again_when_it_reappears() -> None:
     centers = [None, (66, 40), (52, 40), (40, 40), (28, 40), (14, 40), None]
     scenes = [scene(red=(40, 40), blue=center) for center in centers]

@@ -189,7 +189,7 @@ class Follower:
         whole, new = anchor.moved_mask() > 0.5, anchor.new_pixels()
         mask = whole & (anchor.visible_pixels() | new)
         certainty = float(mask.sum() / whole.sum()) if _is_large(mask, track) else 0.0
-        if certainty < self._min_certainty:
+        if not certainty or certainty < self._min_certainty:
             track.lose(track.instance.mask, certainty)
             return
         near = _surroundings(mask)
