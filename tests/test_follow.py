@@ -126,6 +126,17 @@ def test_a_correction_in_front_of_an_occluder_keeps_the_hidden_part_for_later() 
     assert iou(follower.advance(first.copy()).instances[0].mask, masks["red"]) > 0.9
 
 
+def test_masks_of_large_images_keep_their_resolution() -> None:
+    scenes = [scene(red=(40 + step, 40 - step)) for step in (0, 2, 4)]
+    images = [cv2.resize(image, None, fx=11, fy=7, interpolation=cv2.INTER_CUBIC) for image, _ in scenes]
+    first, _, last = (
+        cv2.resize(masks["red"].astype(np.float32), None, fx=11, fy=7, interpolation=cv2.INTER_CUBIC) > 0.5 for _, masks in scenes
+    )
+    found = follow_scenes(images, [Instance(first)])[-1].instances[0].mask
+    edge = cv2.morphologyEx(last.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((9, 9), np.uint8)) > 0
+    assert iou(found, last) > 0.95 and not (found ^ last)[~edge].any()
+
+
 def test_errors_do_not_add_up_from_image_to_image() -> None:
     scenes = [scene(red=(40 + round(6 * np.sin(t)), 40 + round(6 * np.cos(t)))) for t in range(16)]
     frames = follow_scenes([image for image, _ in scenes], [Instance(scenes[0][1]["red"])])
