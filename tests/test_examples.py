@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import numpy as np
 import pytest
 from skimage import data
@@ -9,11 +11,11 @@ from skimage import data
 from cdwidget.examples import ExamplePredictor, Proposal, find_similar, proposal_origin
 from cdwidget.examples.affinity import example_sources, similarity, token_weights
 from cdwidget.examples.proposals import is_duplicate
-from cdwidget.examples.search import MAX_TILES, tile_around, tiles
+from cdwidget.examples.search import MAX_TILES, find_matches, tile_around, tiles
 from cdwidget.items import Instance
 from cdwidget.masks import Patch, bbox
 from cdwidget.model import CDNetPredictor, load_predictor
-from cdwidget.predictor import Prediction
+from cdwidget.predictor import Match, MatchingTokens, Prediction, Template
 from cdwidget.prompts import Click
 from cdwidget.session import Session
 from support.token_predictor import BRIGHT, SQUARE_PX, BrightPredictor, bright_squares
@@ -164,3 +166,26 @@ def test_a_part_of_a_building_is_no_duplicate_of_it() -> None:
     assert not is_duplicate(Patch.of(building), Patch.of(window))
     assert is_duplicate(Patch.of(window), Patch.of(half))
     assert not is_duplicate(Patch.of(window), Patch.of(np.roll(window, 30, 1)))
+
+
+class OneMoreTokens(MatchingTokens):
+    """Tokens that find one object more with each template."""
+
+    PROBABILITIES = (0.9, 0.3, 0.2)
+
+    def template(self, box: tuple[float, float, float, float]) -> Template:
+        return Template([], box[2] - box[0], box[3] - box[1])
+
+    def matches(self, templates: Sequence[Template]) -> list[Match]:
+        found = enumerate(self.PROBABILITIES[: len(templates)])
+        return [Match((20 * i, 0, 20 * i + 10, 10), probability) for i, probability in found]
+
+
+def test_sure_matches_become_examples_of_a_second_search() -> None:
+    example = Template([], 10, 10)
+    assert [one.probability for one in find_matches(OneMoreTokens(np.zeros((1, 1, 1)), (0, 0, 64, 64)), [example])] == [0.9, 0.3]
+
+
+def test_without_a_sure_match_there_is_no_second_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneMoreTokens, "PROBABILITIES", (0.4, 0.3))
+    assert [one.probability for one in find_matches(OneMoreTokens(np.zeros((1, 1, 1)), (0, 0, 64, 64)), [Template([], 10, 10)])] == [0.4]

@@ -25,6 +25,7 @@ CLICK_BATCH = 8
 MAX_TILE_MATCHES = 60
 WINDOW_OBJECTS = 4.0  # side of the window in which an object is predicted, relative to the object's
 MIN_WINDOW = 0.375  # relative to the tile
+MAX_SURE_MATCHES, SURE_PROBABILITY = 3, 0.5  # of matches that become further examples
 MIN_DOUBT = 1e-6  # probability that a match is wrong
 
 
@@ -127,10 +128,23 @@ def find_candidates(predictor: TokenPredictor, size: tuple[int, int], examples: 
     found: list[Candidate] = []
     for box in boxes:
         tokens = predictor.tokens(box)
-        matches = [one for one in tokens.matches(templates) if _best_tile(one.box, boxes) == box]
-        matches = without_overlaps(sorted(matches, key=lambda one: -one.probability))
+        matches = [one for one in find_matches(tokens, templates) if _best_tile(one.box, boxes) == box]
         found += _TileSearch(predictor, tokens, center, shape, size).run(matches, known)
     return found
+
+
+def find_matches(tokens: MatchingTokens, templates: Sequence[Template]) -> list[Match]:
+    """Return the matches in a view without overlaps, the most probable first.
+
+    The surest ones are further examples of a second search. It finds objects that resemble the first examples less, also of other sizes.
+    """
+    found = _without_overlaps(tokens.matches(templates))
+    sure = [tokens.template(one.box) for one in found[:MAX_SURE_MATCHES] if one.probability >= SURE_PROBABILITY]
+    return _without_overlaps(tokens.matches([*templates, *sure])) if sure else found
+
+
+def _without_overlaps(matches: Sequence[Match]) -> list[Match]:
+    return without_overlaps(sorted(matches, key=lambda one: -one.probability))
 
 
 class _TileSearch:

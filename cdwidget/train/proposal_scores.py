@@ -19,7 +19,7 @@ from cdwidget.formats.map_classes import MapClasses
 from cdwidget.masks import iou
 
 MIN_OBJECTS = 5  # of the class in an image
-EXAMPLES = (1, 2, 4)  # numbers of examples of each search
+EXAMPLES = (1, 4)  # numbers of examples of each search
 USABLE_IOU = 0.5
 NEWTON_STEPS = 30
 RIDGE = 1e-3  # keeps the weights finite if the candidates can be separated
@@ -28,7 +28,7 @@ RIDGE = 1e-3  # keeps the weights finite if the candidates can be separated
 def fit_proposal_scores(predictor: Any, folders: Iterable[Path], classes: MapClasses, images: int, out: Path) -> str:
     """Fit the score of proposals on candidates in training images, and return the intercept and the weights as text.
 
-    Every n-th image of a set is searched for its most frequent class, with 1, 2 and 4 objects of medium size as examples. Held-out images
+    Every n-th image of a set is searched for its most frequent class, with 1 and 4 objects of medium size as examples. Held-out images
     are not used.
 
     Args:
