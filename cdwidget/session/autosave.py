@@ -182,8 +182,8 @@ class FileJournal:
             if self._file is not None:
                 self._found = _identity(os.fstat(self._file.fileno()))
                 self._known_bytes = self._found[2]
-                self._file.close()
-                self._file = None
+                file, self._file = self._file, None  # No closed file stays, if this is interrupted.
+                file.close()
             if self._process == os.getpid():  # The lock of a forked process is the one of its parent.
                 self._lock.release()
 

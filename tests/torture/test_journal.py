@@ -162,6 +162,24 @@ def test_an_interrupt_anywhere_never_parts_session_and_journal(tmp_path: Path, k
     assert interrupted > 10
 
 
+def test_changes_are_saved_after_an_interrupt_anywhere_in_closing(tmp_path: Path) -> None:
+    trace, path = sys.gettrace(), tmp_path / "a.jsonl"
+    session = drawn(path)
+    assert isinstance(session.journal, FileJournal)
+    for number in range(1, MAX_OPCODES):
+        try:
+            sys.settrace(InterruptAt(number))
+            session.journal.close()
+            break
+        except KeyboardInterrupt:
+            count("interrupts of closing", "changes saved")
+        finally:
+            sys.settrace(trace)
+        draw(session, 1)
+        assert snapshot(saved(path)) == snapshot(session), number
+    assert number > 20
+
+
 # ---- damage ---------------------------------------------------------------------------------------------------------
 
 
