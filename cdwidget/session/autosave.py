@@ -105,9 +105,9 @@ class FileJournal:
         """
         with _OPEN_LOCK:
             older = _OPEN_JOURNALS.get(str(self.path))
+            if older is not None:
+                older.retire()  # Before it is forgotten: an interrupt could leave its lock.
             _OPEN_JOURNALS[str(self.path)] = self
-        if older is not None:
-            older.retire()
         self._check_paths()
         is_locked = self._lock.is_held_elsewhere()
         if is_locked and force:

@@ -22,6 +22,7 @@ from cdwidget.prompts import Click
 from cdwidget.session import Accept, Session
 from cdwidget.session.autosave import FileJournal, InUse
 from cdwidget.session.files import FOLDER, journal_path
+from cdwidget.session.lock_file import LockFile
 from cdwidget.tools import Brush
 from support.attack_budget import IS_LONG, attack_reader, seeds
 from support.attack_counts import count
@@ -178,6 +179,21 @@ def test_changes_are_saved_after_an_interrupt_anywhere_in_closing(tmp_path: Path
         draw(session, 1)
         assert snapshot(saved(path)) == snapshot(session), number
     assert number > 20
+
+
+def test_an_image_can_be_opened_again_after_opening_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: LockFile) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "a.jsonl"
+    session = drawn(path)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LockFile, "release", interrupt)
+        opened(path)
+    again = opened(path)
+    assert notice(again) == "" and snapshot(again) == snapshot(session)
+    draw(again, 1)
+    assert snapshot(saved(path)) == snapshot(again)
 
 
 # ---- damage ---------------------------------------------------------------------------------------------------------
