@@ -34,6 +34,15 @@ def test_nothing_known_compares_the_images_as_they_are() -> None:
     assert (correlate(image, image, np.zeros((HEIGHT, WIDTH), bool)) > 0.99).all()
 
 
+def test_images_of_opposite_contrast_are_compared_without_an_overflow() -> None:
+    dark, bright = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    dark[40:42, 40:42] = 255
+    bright[:, : WIDTH // 2] = 0
+    with np.errstate(all="raise"):
+        match = correlate(dark, bright, np.ones((HEIGHT, WIDTH), bool))
+    assert np.abs(match).max() <= 1 + 1e-4
+
+
 def test_specks_are_left_out() -> None:
     pixels = np.zeros((HEIGHT, WIDTH), bool)
     pixels[10:14, 10:14] = pixels[30:50, 30:50] = True

@@ -232,6 +232,26 @@ def test_corrected_objects_are_followed_on() -> None:
     assert iou(follower.advance(third).instances[0].mask, moved["red"]) > 0.85
 
 
+def test_an_object_that_was_corrected_elsewhere_is_not_hidden_where_it_was_expected() -> None:
+    (image, masks), *jumps = (scene(red=center) for center in [(20, 20), (70, 20), (20, 70), (70, 70)])
+    follower = Follower(ColorPredictor(), ColorQuality())
+    follower.start(image, [Instance(masks["red"], id=1)])
+    for image, masks in jumps:
+        assert follower.advance(image).lost
+        follower.start(image, [Instance(masks["red"], id=1)])
+    image, masks = scene(red=(72, 70))
+    found = follower.advance(image).instances[0]
+    assert (found.score or 0) > 0.9 and iou(found.mask, masks["red"]) > 0.85
+
+
+def test_an_object_of_which_nothing_is_found_in_a_new_part_is_lost() -> None:
+    image, _ = scene()
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[40:52, :1] = True
+    frames = list(follow([image, np.roll(image, 4, 1)], [Instance(mask, id=1)], BlindPredictor(), quality=AreaQuality()))
+    assert not frames[1].instances and [one.score for one in frames[1].lost] == [0] and (frames[1].lost[0].mask == mask).all()
+
+
 def test_what_cannot_be_followed_is_an_error() -> None:
     image, masks = scene(red=(40, 40))
     with pytest.raises(ValueError, match="must agree"):

@@ -24,6 +24,7 @@ MIN_WINDOW_SHARE = 0.5  # If less of the object is visible, its surroundings are
 MIN_SEEN_SHARE = 0.5  # If less of the object is visible, all pixels around give the motion.
 MIN_CORRELATION = 0.5  # Pixels with at least this correlation with the anchor's image are visible.
 MAX_MISMATCH = 0.0  # Pixels that the flow moves are hidden if their correlation with the last frame is at most this.
+MIN_EXPECTED_SHARE = 0.5  # A mask with less than this fraction inside the moved mask shows that the object is elsewhere.
 MAX_ANCHOR_FLOW_ERROR = 1.5  # px, disagreement of the flows to and from the anchor's image.
 
 
@@ -51,13 +52,18 @@ class Anchor:
     def renewed(self, image: np.ndarray, mask: np.ndarray) -> Anchor:
         """Return the anchor of the object in the current frame, in which the parts that are hidden now keep their appearance.
 
+        Nothing is hidden if the object turns out to be elsewhere: the part that was taken for hidden was left behind.
+
         Args:
             image: The current small image, uint8 (h, w, 3).
             mask: The visible part of the object, bool (H, W).
         """
+        moved = self.moved_mask() > 0.5
+        if np.count_nonzero(mask & moved) < MIN_EXPECTED_SHARE * np.count_nonzero(mask):
+            return Anchor.of(image, mask)
         is_hidden = without_specks(~self.is_visible & ~resize_mask(mask, *image.shape[:2]) & is_inside(self.sources, image.shape[:2]))
         remembered = np.where(is_hidden[..., None], warp(self.image, self.sources), image)
-        hidden = (self.moved_mask() > 0.5) & resize_mask(is_hidden, *mask.shape) & ~mask
+        hidden = moved & resize_mask(is_hidden, *mask.shape) & ~mask
         return Anchor(remembered, (mask | hidden).astype(np.float32), pixel_grid(*image.shape[:2]), ~is_hidden)
 
     def moved_mask(self) -> np.ndarray:

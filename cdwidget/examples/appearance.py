@@ -51,5 +51,5 @@ def _in_light_of(image: np.ndarray, other: np.ndarray, known: np.ndarray) -> np.
     other_dark, other_bright = np.quantile(others, QUANTILES, axis=0).astype(np.float32)
     gamma = (other_bright - other_dark + MIN_CONTRAST) / (bright - dark + MIN_CONTRAST)
     adapted = (np.log1p(np.arange(256, dtype=np.float32))[:, None] - (dark + bright) / 2) * gamma + (other_dark + other_bright) / 2
-    table = np.clip(np.expm1(adapted), 0, 255)
+    table = np.expm1(np.clip(adapted, 0, np.log1p(np.float32(255))))
     return np.stack([table[:, channel][image[..., channel]] for channel in range(3)], 2)

@@ -196,6 +196,9 @@ class Follower:
         new &= near
         if np.count_nonzero(new) >= MIN_NEW_SHARE * np.count_nonzero(near) and (new & _grown(mask, TOUCH_PX)).any():
             mask = self._with_new_part(track, image, mask, new)
+            if not _is_large(mask, track):
+                track.lose(track.instance.mask, 0.0)
+                return
             track.anchor = anchor.renewed(small, mask)
         track.lost = None
         track.instance = replace(track.instance, mask=mask, score=certainty, alpha=None, confirmed=False)
