@@ -18,6 +18,7 @@ from PIL import ImageColor
 import cdwidget
 from cdwidget.prompts import Click
 from cdwidget.session import PromptResult, Session
+from cdwidget.tools import Brush
 from cdwidget.widget import saved_picture
 from cdwidget.widget.inspector.inspector import GRID_MAPS, Inspector
 from cdwidget.widget.inspector.map_figures import colorize
@@ -230,6 +231,30 @@ def test_a_predictor_without_tokens_is_reported(inspector: Inspector, monkeypatc
     inspector.map = "similarity"
     drawn, _ = page.sent()
     assert "has no encoder tokens" in drawn["status"] and "map" not in drawn
+    inspector.map = "origin"
+    page.exchange("hover", x=100.0, y=60.0)
+    drawn, _ = page.sent()
+    assert "has no encoder tokens" in drawn["status"] and "map" not in drawn
+
+
+def test_a_map_of_the_object_needs_one_but_the_inspector_can_be_shown_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[dict[str, Any]] = []
+    monkeypatch.setattr(saved_picture, "publish_display_data", lambda data, **options: outputs.append(data))
+    session = Session(skimage.data.coffee()[::4, ::4], RecordingPredictor())
+    session.apply(Click(75, 57))
+    session.apply(Brush(((75.0, 57.0),), 200.0, False))
+    session.apply(Click(75, 57, False))
+    inspector = Inspector(session)
+    assert inspector.prompt_maps is not None and not inspector.prompt_maps.result.after.any()
+    inspector._is_notebook, inspector.map = True, "similarity"
+    inspector._repr_mimebundle_()
+    assert len(outputs) == 1 and "image/jpeg" not in outputs[0]
+    with pytest.raises(ValueError, match="empty"):
+        inspector.figure()
+    inspector.map = "gate"
+    inspector._repr_mimebundle_()
+    assert "image/jpeg" in outputs[1]
+    inspector.close()
 
 
 def test_a_predictor_without_factors_is_reported() -> None:

@@ -25,6 +25,7 @@ FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 NO_CLICK_MESSAGE = "Click on an object in the annotator to see its maps."
 NO_FACTORS_MESSAGE = "This predictor records no factors to show; the embedded CDNet does."
 REDRAWING_TRAITS = ["map", "branch", "number", "query", "compare", "colormap"]
+UNDRAWABLE = (TypeError, ValueError)  # Errors of maps that need an object, or a predictor with tokens.
 PAINTED_TRAITS = ["opacity", "marks"]  # The page applies them; the saved picture shows them, too.
 
 
@@ -178,6 +179,8 @@ class Inspector(InspectorSettings):
         if self.prompt_maps is None:
             return
         before, self._hovered = self._hovered or self.query, (x, y)
+        if self._drawing is None:
+            return  # There is no page, or the map cannot be drawn.
         if MAPS[self.map].follows and self._query_box(before) != self._query_box((x, y)):
             self._draw()
         elif self._has_page:
@@ -256,7 +259,8 @@ class Inspector(InspectorSettings):
             drawing = Drawing(self.prompt_maps, self.map)
             is_same_region = self._drawing is not None and self._drawing.view == drawing.view
             self._channel.notify(self._describe(drawing, with_photograph=not is_same_region))
-        except (TypeError, ValueError) as error:  # A predictor without tokens.
+        except UNDRAWABLE as error:
+            self._drawing = None
             self._channel.notify(({"status": str(error)}, []))
 
     def _describe(self, drawing: Drawing, with_photograph: bool) -> Reply:
@@ -285,8 +289,11 @@ class Inspector(InspectorSettings):
     def _draw_snapshot(self) -> np.ndarray | None:
         if self.prompt_maps is None:
             return None
-        drawing, (x, y) = Drawing(self.prompt_maps, self.map), self.query
-        return drawing.picture(Query(x, y, self.branch, self.number), self.colormap, self.opacity, self.marks)
+        query = Query(*self.query, self.branch, self.number)
+        try:
+            return Drawing(self.prompt_maps, self.map).picture(query, self.colormap, self.opacity, self.marks)
+        except UNDRAWABLE:  # The page shows why.
+            return None
 
     # ---- maps of prompts -----------------------------------------------------------------------------------------
 
