@@ -289,9 +289,11 @@ class Inspector(InspectorSettings):
     def _draw_snapshot(self) -> np.ndarray | None:
         if self.prompt_maps is None:
             return None
-        query = Query(*self.query, self.branch, self.number)
+        x, y = self.query
         try:
-            return Drawing(self.prompt_maps, self.map).picture(query, self.colormap, self.opacity, self.marks)
+            return Drawing(self.prompt_maps, self.map).picture(
+                Query(x, y, self.branch, self.number), self.colormap, self.opacity, self.marks
+            )
         except UNDRAWABLE:  # The page shows why.
             return None
 
