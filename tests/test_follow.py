@@ -108,7 +108,7 @@ def test_without_a_threshold_an_object_is_lost_when_nothing_of_it_is_visible() -
 
 
 def test_a_hidden_object_is_lost_and_found_again_when_it_reappears() -> None:
-    centers = [None, (66, 40), (52, 40), (40, 40), (28, 40), (14, 40), None]
+    centers = [None, (66, 40), (52, 40), (40, 40), (25, 40), (14, 40), None]
     scenes = [scene(red=(40, 40), blue=center) for center in centers]
     frames = follow_scenes([image for image, _ in scenes], [Instance(scenes[0][1]["red"], id=3)])
     assert [len(frame.lost) for frame in frames] == [0, 0, 0, 1, 0, 0, 0]

@@ -27,7 +27,7 @@ def follow(
     from_: Annotated[str, typer.Option("--from", help="Format of --instances; by default recognized by the content.")] = "auto",
     model: ModelName = "cdnet",
     min_certainty: Annotated[
-        float | None, typer.Option(min=0, max=1, help="An object is lost when its certainty falls below this. Default: 0.4.")
+        float | None, typer.Option(min=0, max=1, help="An object is lost when its certainty falls below this. Default: 0.5.")
     ] = None,
     problems: ProblemFile = None,
 ) -> None:

@@ -30,12 +30,12 @@ from cdwidget.session import Entry
 
 Tracked = TypeVar("Tracked", Instance, Entry)
 
-MIN_CERTAINTY = 0.4  # Below it, an object is lost.
+MIN_CERTAINTY = 0.5  # Below it, an object is lost.
 MIN_NEW_SHARE = 0.05  # CDNet predicts if this fraction of the object and its surroundings is new.
 SURROUNDINGS = 0.15  # Width of the surroundings of an object, as a fraction of the side of its box.
 TOUCH_PX = 3  # The object may go on in a new part of the image that is this close.
 MIN_OBJECT_PX = 16  # Smaller masks count as lost.
-MIN_AREA_SHARE = 0.05  # An object with less than this fraction of its area where it was edited last is lost.
+MIN_AREA_SHARE = 0.1  # An object with less than this fraction of its area where it was edited last is lost.
 
 
 class FollowingPredictor(Protocol):
