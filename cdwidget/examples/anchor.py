@@ -67,7 +67,7 @@ class Anchor:
         return Anchor(remembered, (mask | hidden).astype(np.float32), pixel_grid(*image.shape[:2]), ~is_hidden)
 
     def moved_mask(self) -> np.ndarray:
-        """Return the whole object in the current frame, float32 (H, W) in [0, 1]; hidden parts are in it, and it goes on in new pixels."""
+        """Return the object in the current frame with its hidden parts, continued into new pixels, float32 (H, W) in [0, 1]."""
         height, width = self.image.shape[:2]
         return move_mask(self.mask, np.clip(self.sources, 0, np.array([width - 1, height - 1], np.float32)))
 

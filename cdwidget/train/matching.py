@@ -106,7 +106,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A view and the examples of what is to be found in it.
+    """A view, the class to find in it, and examples of that class.
 
     Attributes:
         view: The view.
