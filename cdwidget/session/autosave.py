@@ -355,8 +355,8 @@ class FileJournal:
         self._lock.release()  # The lock file may have been deleted too.
         self._take_lock()
         other = read_regular(self.path)
-        if other not in (None, data, self._installed):
-            copy = copy_to_free_name(self.path, other or b"")
+        if other is not None and other not in (data, self._installed):
+            copy = copy_to_free_name(self.path, other)
             self._set_notice(f"Another program replaced the saved edits of {self._image_name}. Its version is in {copy}; yours is saved.")
         self._rewrite(self._opened_session())
 

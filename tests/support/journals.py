@@ -33,9 +33,8 @@ def saved(path: Path) -> Session:
 
 
 def draw(session: Session, count: int) -> None:
-    """Apply `count` strokes, each of which changes the mask."""
-    while count:
-        random = Random(len(session.actions) * 31 + count)
+    """Draw a number of strokes; each one changes the mask."""
+    for left in range(count, 0, -1):
+        random = Random(len(session.actions) * 31 + left)
         column, row = random.randrange(18), random.randrange(14)
         session.apply(Brush(((column, row),), 1.5, not session.mask[row, column]))
-        count -= 1

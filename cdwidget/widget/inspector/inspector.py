@@ -183,7 +183,7 @@ class Inspector(InspectorSettings):
             return  # There is no page, or the map cannot be drawn.
         if MAPS[self.map].follows and self._query_box(before) != self._query_box((x, y)):
             self._draw()
-        elif self._has_page:
+        else:
             self._channel.notify(({"status": self._status()}, []))
 
     def press(self, x: float, y: float) -> None:
