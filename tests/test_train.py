@@ -14,15 +14,17 @@ from typer.testing import CliRunner
 
 from cdwidget.cli.app import app
 from cdwidget.model import load_predictor
-from cdwidget.model.cdnet import CDNetConfig
+from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.encoders import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
 from cdwidget.train import Recipe, SetOptions, find_datasets, train
 from cdwidget.train.data import Sampler, deform_mask, read_sets
 from cdwidget.train.distributed import ProcessGroup
+from cdwidget.train.focus_round import focus_samples
 from cdwidget.train.losses import cdnet_loss, focal_loss
 from cdwidget.train.prefetch import prefetch
-from cdwidget.train.trainer import next_prompt
+from cdwidget.train.simulated_prompts import next_prompt
+from cdwidget.train.trainer import Trainer
 
 MODEL = CDNetConfig(backbone="lite0", size=64, channels=32)
 RECIPE = Recipe(MODEL, {"shapes": SetOptions(whole=0.2)}, steps=4, batch=4, per_image=2, warmup=2, encoder_rate=1.0, holdout=10**9)
@@ -200,3 +202,55 @@ def test_simulated_prompts_are_boxes_strokes_and_clicks_in_the_error():
     assert all(target[int(y), int(x)] for s in strokes for x, y in s.points) and all(c.positive for c in clicks)
     assert not any(isinstance(next_prompt(target, target ^ True, valid, recipe, rng), Box) for _ in range(20))
     assert next_prompt(target, target, valid, recipe, rng) is None
+
+
+def test_some_clicks_lie_near_the_border_of_the_error():
+    target, nothing, valid = np.zeros((64, 64), bool), np.zeros((64, 64), bool), np.ones((64, 64), bool)
+    target[10:50, 10:50] = True
+
+    def shallowest(recipe):
+        rng = np.random.default_rng(0)
+        clicks = [next_prompt(target, nothing, valid, replace(recipe, boxes=0.0, strokes=0.0), rng) for _ in range(200)]
+        return min(min(c.x - 9, 50 - c.x, c.y - 9, 50 - c.y) for c in clicks)
+
+    assert shallowest(RECIPE) == 10 and shallowest(replace(RECIPE, shallow=0.5)) == 2  # of 20 px; half and a tenth
+
+
+def test_fixed_statistics_stay_while_the_weights_learn(shapes, tmp_path):
+    before, after = tmp_path / "before.safetensors", tmp_path / "after.safetensors"
+    train(replace(RECIPE, steps=1), [shapes], before)
+    train(replace(RECIPE, fixed_statistics=True), [shapes], after, start_from=before)
+    old, new = load_file(before), load_file(after)
+    statistics = [name for name in old if name.endswith(("running_mean", "running_var"))]
+    assert statistics and all(torch.equal(old[name], new[name]) for name in statistics)
+    assert not torch.equal(old["heads.0.weight"], new["heads.0.weight"])
+
+
+def test_a_focus_view_shows_the_change_of_the_newest_prompt_enlarged():
+    rng = np.random.default_rng(0)
+    image, valid = rng.integers(0, 255, (256, 256, 3), np.uint8), np.ones((256, 256), bool)
+    target = np.zeros((256, 256), bool)
+    target[20:220, 20:160] = True
+    target[100:120, 160:200] = True  # a thin part, which the newest click adds
+    before, after = target.astype(np.float32), target * np.float32(0.9)
+    before[100:120, 160:200] = 0
+    prompts = [Click(90, 90), Click(180, 110)]
+    (sample,) = focus_samples([image], target[None], valid[None], before[None], after[None], [prompts], 224, 5.0)
+    positive, negative, prior = sample.maps
+    ys, xs = np.nonzero(positive)
+    assert sample.view.image.shape == (224, 224, 3) and negative.sum() == 0
+    assert abs(xs.mean() - 112) < 4 and abs(ys.mean() - 112) < 4  # The newest click is in the middle; the other one lies outside.
+    assert np.array_equal(prior > 0.5, sample.target) and 0.05 < sample.target.mean() < 0.95
+    assert focus_samples([image], target[None], valid[None], before[None] * 0, after[None], [[prompts[0]]], 224, 5.0) == []
+
+
+def test_a_batch_ends_with_its_focus_views(shapes, tmp_path):
+    recipe = replace(RECIPE, model=CDNetConfig(backbone="tinyvit", size=128, channels=16), encoder_rate=0.0, boxes=0.0, edits=1.0, rounds=1)
+    out = tmp_path / "m.safetensors"
+    train(replace(recipe, focus_round=True), [shapes], out)
+    rounds = [entry["focus"] for entry in read_log(out) if "focus" in entry]
+    assert rounds and all(1 <= r["views"] <= 4 and r["loss"] > 0 and len(r["iou"]) == 2 for r in rounds)
+    train(recipe, [shapes], tmp_path / "other.safetensors")
+    assert not any("focus" in entry for entry in read_log(tmp_path / "other.safetensors"))
+    with pytest.raises(ValueError, match="start one process"):
+        Trainer(CDNet(recipe.model), replace(recipe, focus_round=True), ProcessGroup(0, 2))

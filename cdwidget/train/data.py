@@ -39,7 +39,7 @@ class TrainingView:
 
     Attributes:
         image: uint8 (S, S, 3) RGB.
-        masks: The objects, bool (N, T, T) with T = S / 2; none in an unlabeled image.
+        masks: The objects, bool (N, T, T); none in an unlabeled image.
         anchor: Index of the object around which the view was chosen.
         valid: Pixels that count, bool (T, T).
         key: Number from which the same view can be drawn again; None if it is drawn only once.
@@ -170,7 +170,7 @@ def draw_view(source: DatasetImage, recipe: Recipe, rng: np.random.Generator, ke
         return None
     anchor = _choose_object(masks, rng)
     x0, y0, x1, y1 = _choose_crop(masks[anchor], recipe.crops, rng)
-    size, target_size = recipe.model.size, recipe.model.size // 2
+    size, target_size = recipe.model.size, recipe.target_size
     view = cv2.resize(image[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_AREA if x1 - x0 > size else cv2.INTER_LINEAR)
 
     def to_view(mask: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from cdwidget.model.encoders import BACKBONES
 from cdwidget.model.prompt_maps import prompt_maps
 from cdwidget.prompts import Click
 from cdwidget.train.config import Recipe
-from cdwidget.train.data import Sample
+from cdwidget.train.data import Sample, TrainingView
 from cdwidget.train.features import FeatureCache
 
 
@@ -60,9 +60,9 @@ class Teacher(nn.Module):
         """The frozen network."""
         return self._model[0]
 
-    def encode(self, samples: list[Sample]) -> tuple[Tensor, ...]:
-        """Return the teacher's features of the samples' views, (len(samples), C, h, w) per level."""
-        return self._features.encode([sample.view for sample in samples])
+    def encode(self, views: list[TrainingView]) -> tuple[Tensor, ...]:
+        """Return the teacher's features of views, (len(views), C, h, w) per level."""
+        return self._features.encode(views)
 
     @torch.no_grad()
     def predict(self, levels: tuple[Tensor, ...], maps: Tensor) -> Output:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cdwidget.train.trainer import WeightAverage
+from cdwidget.train.weight_average import WeightAverage
 
 MAX_GRADIENT_NORM = 2.0
 SAVE_INTERVAL = 100  # steps

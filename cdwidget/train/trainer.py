@@ -9,37 +9,36 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from cdwidget.click_simulation import next_click, stroke_from
-from cdwidget.masks import bbox
 from cdwidget.model.cdnet import CDNet
 from cdwidget.model.checkpoint import load_encoder, load_parts, save_checkpoint
+from cdwidget.model.focus import FOCUS
 from cdwidget.model.prompt_maps import prompt_maps
 from cdwidget.model.quantization import quantized
 from cdwidget.plotting import plot_training
-from cdwidget.prompts import Box, Prompt
+from cdwidget.prompts import Prompt
 from cdwidget.train.config import Recipe
-from cdwidget.train.data import Sample, Sampler, read_sets, remove_unusable
+from cdwidget.train.data import Sample, Sampler, TrainingView, read_sets, remove_unusable
 from cdwidget.train.distill import Teacher
 from cdwidget.train.distributed import ProcessGroup, init_process_group, synchronize_batch_norms
 from cdwidget.train.features import FeatureCache, images_to_tensor
+from cdwidget.train.focus_round import FocusSample, focus_samples
 from cdwidget.train.losses import cdnet_loss, quality_loss
 from cdwidget.train.prefetch import prefetch, worker_count
+from cdwidget.train.simulated_prompts import next_prompt
+from cdwidget.train.weight_average import WeightAverage
 
 ROUNDS_STREAM, PROMPT_STREAM = 3, 4  # random streams; data.py has 1 and 2
 GPU_VIEWS_MULTIPLE = 8  # Batches of views are padded to multiples of 8: a GPU takes seconds to prepare for every new batch size.
 MAX_GRADIENT_NORM = 5.0
 HARD_PRIOR_SHARE = 0.5  # fraction of the previous masks that are binarized, as masks edited by a person are
-BOX_JITTER = 0.06  # maximum shift of a box's sides, relative to its longer side
-MIN_BOX_PX = 2
 
 
 def train(
@@ -121,20 +120,38 @@ def _run(trainer: Trainer, sampler: Sampler, out: Path, resume: bool, save_every
     with tqdm(total=recipe.steps, initial=start, unit="batch", disable=not is_writer) as bar:
         for step, samples in zip(steps, batches):
             started = time.perf_counter()
-            losses, ious = trainer.train_batch(samples, step)
+            result = trainer.train_batch(samples, step)
             if not is_writer:
                 continue
-            bar.set_postfix(loss=f"{np.mean(losses):.3f}", iou=f"{ious[-1]:.3f}", refresh=False)
+            bar.set_postfix(loss=f"{np.mean(result.loss):.3f}", iou=f"{result.iou[-1]:.3f}", refresh=False)
             bar.update()
             seconds = time.perf_counter() - started
-            entry = {"step": step + 1, "loss": losses, "iou": ious, "rate": trainer.learning_rate(step), "seconds": seconds}
+            entry = {"step": step + 1, "loss": result.loss, "iou": result.iou, "rate": trainer.learning_rate(step), "seconds": seconds}
+            if result.focus is not None:
+                entry["focus"] = result.focus._asdict()
             with open(log_file, "a") as log:
-                log.write(json.dumps({key: _rounded(value) for key, value in entry.items()}) + "\n")
+                log.write(json.dumps(_rounded(entry)) + "\n")
             if (step + 1) % save_every == 0 or step + 1 == recipe.steps:
                 metadata = {"recipe": json.dumps(asdict(recipe)), "step": str(step + 1)}
                 save_checkpoint(out, _model_with_weights(recipe, trainer.average.weights), metadata)
                 plot_training(log_file, out.with_suffix(".png"))
                 _save_state(state_file, trainer.state_dict() | {"step": step + 1})  # Last: a run killed before it repeats the rest.
+
+
+class FocusLog(NamedTuple):
+    """Focus views of a batch: their number, the loss, and the mean IoU in the views before and after."""
+
+    views: int
+    loss: float
+    iou: list[float]
+
+
+class BatchLog(NamedTuple):
+    """Loss and mean IoU of each round, averaged over all processes, and the focus round; None without one."""
+
+    loss: list[float]
+    iou: list[float]
+    focus: FocusLog | None
 
 
 class Trainer:
@@ -151,6 +168,8 @@ class Trainer:
     def __init__(
         self, model: CDNet, recipe: Recipe, group: ProcessGroup, features: FeatureCache | None = None, teacher: Teacher | None = None
     ):
+        if recipe.focus_round and group.world_size > 1:
+            raise ValueError("the recipe has a focus round, whose views differ in number from process to process; start one process")
         self.model, self.recipe, self.group, self.features, self.teacher = model, recipe, group, features, teacher
         self.device = next(model.parameters()).device
         if group.world_size > 1:
@@ -164,21 +183,19 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.weight_decay)
         self.updates = 0
 
-    def train_batch(self, samples: list[Sample], step: int) -> tuple[list[float], list[float]]:
+    def train_batch(self, samples: list[Sample], step: int) -> BatchLog:
         """Train on one batch for 1 to `rounds` rounds.
 
-        Each round simulates a prompt where the prediction is wrong, predicts, and updates the weights.
+        Each round simulates a prompt where the prediction is wrong, predicts, and updates the weights. A recipe with a focus round repeats
+        the last prompts in their focus views.
 
         Args:
             samples: The samples of this process.
             step: Number of the batch.
-
-        Returns:
-            The loss and the mean IoU of each round, averaged over all processes.
         """
         recipe, teacher = self.recipe, self.teacher
         views = [sample.view for sample in samples]
-        teacher_levels = teacher.encode(samples) if teacher else ()
+        teacher_levels = teacher.encode(views) if teacher else ()
         if teacher:
             samples = teacher.label(samples, teacher_levels)
         owner = torch.tensor([i for i, s in enumerate(samples) for _ in s.targets], device=self.device)  # view of each target
@@ -188,44 +205,96 @@ class Trainer:
         prior, target, valid_pixels = (torch.from_numpy(masks)[:, None].to(self.device).float() for masks in (start, targets, valid))
         count, size, grid = len(targets), recipe.model.size, targets.shape[-1]
         painted = np.zeros((count, 2, size, size), bool)
+        prompts: list[list[Prompt]] = [[] for _ in range(count)]
         first = self.group.rank * count
         rngs = [np.random.default_rng((recipe.seed, PROMPT_STREAM, step, first + i)) for i in range(count)]
         if self.device.type == "cuda":
             views = views + views[: -len(views) % GPU_VIEWS_MULTIPLE]
-        inputs = self.features.encode(views) if self.features else (images_to_tensor([view.image for view in views]).to(self.device),)
-        self.model.train()
-        if self.features is not None:
-            self.model.backbone.eval()
+        self._set_modes()
+        inputs = self._inputs(views)
 
         def paint_next_prompt(i: int, predicted: np.ndarray) -> None:
             prompt = next_prompt(targets[i], predicted, valid[i], recipe, rngs[i])
             if prompt is not None:
+                prompts[i].append(prompt)
                 painted[i] |= prompt_maps([prompt], (0, 0, grid, grid), size, recipe.model.click_radius) > 0
 
-        losses, ious = [], []
+        before, losses, ious = prior, [], []
         for _ in range(int(np.random.default_rng((recipe.seed, ROUNDS_STREAM, step)).integers(1, recipe.rounds + 1))):
             list(self.threads.map(paint_next_prompt, range(count), (prior[:, 0] > 0.5).cpu().numpy()))
             maps = torch.cat([torch.from_numpy(painted).to(self.device).float(), F.interpolate(prior, size=size, mode="bilinear")], 1)
-            with quantized(self.model, recipe.model.bits):
-                with torch.autocast(self.device.type, torch.bfloat16):
-                    levels, encoded = self._encode(inputs)
-                    output = self.model(tuple(x[owner] for x in encoded), maps)
-                loss = cdnet_loss(output.logits, output.gate, maps, target, valid_pixels)
-                if output.quality is not None:
-                    loss = loss + quality_loss(output.quality, output.logits, target, valid_pixels)
-                if teacher:
-                    loss = loss + teacher.loss(output, () if self.features else levels, owner, teacher_levels, maps)
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-            self._update_weights(step)
-            prob = F.interpolate(output.logits[:, :1].detach().float(), size=grid, mode="bilinear").sigmoid()
+            loss, prob = self._learn(inputs, owner, maps, target, valid_pixels, teacher_levels, step)
+            losses.append(loss)
             ious.append(_mean_iou(prob, target, valid_pixels))
-            losses.append(float(loss.detach()))
             is_hard = torch.tensor([rng.random() < HARD_PRIOR_SHARE for rng in rngs], device=self.device)[:, None, None, None]
-            prior = torch.where(is_hard, (prob > 0.5).float(), prob)
+            before, prior = prior, torch.where(is_hard, (prob > 0.5).float(), prob)
         log = torch.tensor([losses, ious], device=self.device)
         self.group.average([log])
-        return log[0].tolist(), log[1].tolist()
+        focus = None
+        if recipe.focus_round:
+            changes = before[:, 0].cpu().numpy(), prob[:, 0].cpu().numpy()
+            images = [views[i].image for i in owner.tolist()]
+            focus_size = min(FOCUS.size, size)
+            focus = self._learn_focus(focus_samples(images, targets, valid, *changes, prompts, focus_size, recipe.model.click_radius), step)
+        return BatchLog(log[0].tolist(), log[1].tolist(), focus)
+
+    def _learn_focus(self, samples: list[FocusSample], step: int) -> FocusLog | None:
+        """Learn from focus views; None if there are none."""
+        if not samples:
+            return None
+        views = [sample.view for sample in samples]
+        columns = zip(*((sample.maps, sample.target[None], sample.view.valid[None]) for sample in samples))
+        maps, target, valid = (torch.from_numpy(np.stack(column)).to(self.device).float() for column in columns)
+        levels = self.teacher.encode(views) if self.teacher else ()
+        loss, prob = self._learn(self._inputs(views), torch.arange(len(views), device=self.device), maps, target, valid, levels, step)
+        return FocusLog(len(views), loss, [_mean_iou(masks, target, valid) for masks in (maps[:, 2:], prob)])
+
+    def _learn(
+        self, inputs: tuple[Tensor, ...], owner: Tensor, maps: Tensor, target: Tensor, valid: Tensor, teacher_levels: tuple[Tensor, ...],
+        step: int,
+    ) -> tuple[float, Tensor]:  # fmt: skip
+        """Predict, and update the weights once.
+
+        Args:
+            inputs: Input of the network for V views, see `_inputs`.
+            owner: The view of each target, (B,).
+            maps: Prompt maps, float32 (B, 3, S, S).
+            target: The true masks, float32 (B, 1, T, T) of 0 and 1.
+            valid: 1 for pixels that count, else 0, float32 (B, 1, T, T).
+            teacher_levels: The teacher's features of the views; empty without a teacher.
+            step: Number of the batch.
+
+        Returns:
+            The loss, and the predicted probabilities, float32 (B, 1, T, T).
+        """
+        with quantized(self.model, self.recipe.model.bits):
+            with torch.autocast(self.device.type, torch.bfloat16):
+                levels, encoded = self._encode(inputs)
+                output = self.model(tuple(x[owner] for x in encoded), maps)
+            loss = cdnet_loss(output.logits, output.gate, maps, target, valid)
+            if output.quality is not None:
+                loss = loss + quality_loss(output.quality, output.logits, target, valid)
+            if self.teacher:
+                loss = loss + self.teacher.loss(output, () if self.features else levels, owner, teacher_levels, maps)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        self._update_weights(step)
+        prob = F.interpolate(output.logits[:, :1].detach().float(), size=target.shape[-1], mode="bilinear").sigmoid()
+        return float(loss.detach()), prob
+
+    def _set_modes(self) -> None:
+        """Set all parts to training mode, except a frozen encoder and fixed batch statistics."""
+        self.model.train()
+        if self.features is not None:
+            self.model.backbone.eval()
+        if self.recipe.fixed_statistics:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+    def _inputs(self, views: list[TrainingView]) -> tuple[Tensor, ...]:
+        """Return the features of a frozen encoder, else the images of views."""
+        return self.features.encode(views) if self.features else (images_to_tensor([view.image for view in views]).to(self.device),)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a batch: constant, then falling linearly to zero."""
@@ -266,62 +335,6 @@ class Trainer:
         self.average.update(self.model, self.updates)
 
 
-class WeightAverage:
-    """Exponential moving average of weights and batch statistics.
-
-    Args:
-        model: The network.
-        decay: Decay per optimizer step.
-    """
-
-    def __init__(self, model: nn.Module, decay: float):
-        self.decay = decay
-        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, updates: int) -> None:
-        """Move the average toward the current weights.
-
-        Args:
-            model: The network.
-            updates: Number of optimizer steps so far.
-        """
-        decay = min(self.decay, (1 + updates) / (10 + updates))  # The average starts with a short memory.
-        values = model.state_dict()
-        averaged = [name for name, value in values.items() if value.is_floating_point()]
-        get_ema_multi_avg_fn(decay)([self.weights[name] for name in averaged], [values[name] for name in averaged], updates)
-        for name in values.keys() - averaged:
-            self.weights[name].copy_(values[name])
-
-
-def next_prompt(target: np.ndarray, predicted: np.ndarray, valid: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> Prompt | None:
-    """Simulate the next prompt.
-
-    It is a click in the larger error or a stroke from there; sometimes a box, if nothing is predicted yet.
-
-    Args:
-        target: The true mask, bool (T, T).
-        predicted: The predicted mask, bool (T, T).
-        valid: Pixels that count, bool (T, T).
-        recipe: The recipe, with the probabilities of boxes and strokes.
-        rng: Random generator.
-
-    Returns:
-        The prompt in pixels of the target, or None if the prediction is correct.
-    """
-    kind = rng.random()
-    if not predicted.any() and target.any() and kind < recipe.boxes:
-        x0, y0, x1, y1 = bbox(target)
-        slack = BOX_JITTER * max(x1 - x0, y1 - y0)
-        left, top, right, bottom = (float(v) for v in np.array([x0, y0, x1, y1]) + rng.uniform(-slack, slack, 4))
-        return Box(left, top, max(right, left + MIN_BOX_PX), max(bottom, top + MIN_BOX_PX))
-    click = next_click(target, predicted, ignore=~valid, rng=rng)
-    if click is None or kind < 1 - recipe.strokes:
-        return click
-    region = (target & ~predicted if click.positive else predicted & ~target) & valid
-    return stroke_from(click, region, float(rng.uniform(1, 5)), rng)
-
-
 def _mean_iou(prob: Tensor, target: Tensor, valid: Tensor) -> float:
     predicted, true = (prob > 0.5) & (valid > 0), (target > 0) & (valid > 0)
     intersection, union = (predicted & true).sum((1, 2, 3)), (predicted | true).sum((1, 2, 3))
@@ -357,4 +370,6 @@ def _save_state(path: Path, state: dict) -> None:
 def _rounded(value: object) -> object:
     if isinstance(value, float):
         return round(value, 5)
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
     return [_rounded(v) for v in value] if isinstance(value, list) else value
