@@ -254,3 +254,12 @@ def test_a_batch_ends_with_its_focus_views(shapes, tmp_path):
     assert not any("focus" in entry for entry in read_log(tmp_path / "other.safetensors"))
     with pytest.raises(ValueError, match="start one process"):
         Trainer(CDNet(recipe.model), replace(recipe, focus_round=True), ProcessGroup(0, 2))
+
+
+def test_the_result_is_a_mean_of_the_weights_before_and_after(shapes, tmp_path):
+    before, after, mean = (tmp_path / f"{name}.safetensors" for name in ("before", "after", "mean"))
+    train(replace(RECIPE, steps=1), [shapes], before)
+    train(RECIPE, [shapes], after, start_from=before)
+    train(replace(RECIPE, blend=0.5), [shapes], mean, start_from=before)
+    old, new, blended = (load_file(file)["heads.0.weight"].float() for file in (before, after, mean))
+    assert not torch.equal(old, new) and torch.allclose(blended, (old + new) / 2, atol=1e-3)

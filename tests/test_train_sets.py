@@ -214,7 +214,7 @@ def test_a_fully_held_out_set_is_reported(squares):
 def test_the_recipes_take_the_data_sets_from_the_file_next_to_the_weights():
     settings = DatasetSettings.read()
     assert all(recipe.sets == settings.segmentation for recipe in RECIPES.values()) and QUALITY_RECIPE.sets == settings.quality
-    assert settings.segmentation.keys() == settings.quality.keys() > set(settings.classes.class_maps)
+    assert settings.segmentation.keys() > settings.quality.keys() > set(settings.classes.class_maps)
     assert MATCHER_RECIPE.sets == settings.matching and settings.matching.keys() > {*settings.classes.names, *settings.classes.sorted_maps}
     assert MATCHER_RECIPE.classes == settings.classes
 

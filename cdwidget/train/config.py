@@ -96,6 +96,8 @@ class Recipe:
         warmup: Optimizer steps over which the learning rate rises at the start.
         decay: Fraction of the steps at the end over which it falls linearly to zero.
         ema: Decay of the exponential moving average of the weights.
+        blend: Share of the trained weights in the result. The rest are the weights that the run starts from: a mean of both is often better
+            than either, on new images and on old ones (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
         edits: Fraction of the samples that start from a corrupted mask.
         crops: Fraction of the views that are zoomed in.
         boxes: Fraction of the targets whose first prompt is a box.
@@ -122,6 +124,7 @@ class Recipe:
     warmup: int = 200
     decay: float = 0.3
     ema: float = 0.998
+    blend: float = 1.0
     edits: float = 0.2
     crops: float = 0.55
     boxes: float = 0.1
@@ -171,7 +174,8 @@ _TINY_CONFIG = CDNetConfig(backbone="tinyvit", pdm_steps=0, quality=True)  # On 
 
 # cdnet-tiny trains encoder and head and needs a GPU: one minute there is three hours on two CPU cores.
 # cdnet-tiny-head trains the head alone, also on a CPU, because the frozen encoder runs only once per view.
-# cdnet-tiny-refined improves the head of trained weights: every view is new, batch statistics stay, and the focus views are learned, too.
+# cdnet-tiny-refined improves the head of trained weights: every view is new, it learns in focus views, too, and the result is the mean of
+# the weights before and after.
 # cdnet-tiny-128 does as cdnet-tiny-head for small views and with fewer channels, for comparisons such as ablations.
 # cdnet-lite trains the head of cdnet-tiny after `cdwidget round` has quantized all weights to 3 and 4 bits. At 448 px, the attention
 # windows of TinyViT need no padding, which saves a third of the time.

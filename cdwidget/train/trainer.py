@@ -133,7 +133,7 @@ def _run(trainer: Trainer, sampler: Sampler, out: Path, resume: bool, save_every
                 log.write(json.dumps(_rounded(entry)) + "\n")
             if (step + 1) % save_every == 0 or step + 1 == recipe.steps:
                 metadata = {"recipe": json.dumps(asdict(recipe)), "step": str(step + 1)}
-                save_checkpoint(out, _model_with_weights(recipe, trainer.average.weights), metadata)
+                save_checkpoint(out, _model_with_weights(recipe, trainer.result()), metadata)
                 plot_training(log_file, out.with_suffix(".png"))
                 _save_state(state_file, trainer.state_dict() | {"step": step + 1})  # Last: a run killed before it repeats the rest.
 
@@ -176,6 +176,7 @@ class Trainer:
             synchronize_batch_norms(model)
         self.threads = ThreadPoolExecutor()  # They simulate the prompts.
         self.average = WeightAverage(model, recipe.ema)
+        self.initial = {name: value.clone() for name, value in self.average.weights.items()}
         groups = _parameter_groups(model, recipe)
         if teacher is not None:
             groups.append({"params": list(teacher.adapters.parameters()), "scale": 1.0})
@@ -301,16 +302,25 @@ class Trainer:
         steps, decay = self.recipe.steps, self.recipe.decay
         return self.recipe.rate * min(1.0, (steps - step) / max(1.0, decay * steps))
 
+    def result(self) -> dict[str, Tensor]:
+        """Return the averaged weights, blended with those that the run started from."""
+        share = self.recipe.blend
+        return {
+            name: torch.lerp(self.initial[name], value, share) if value.is_floating_point() else value
+            for name, value in self.average.weights.items()
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to resume training exactly."""
         teacher = {} if self.teacher is None else self.teacher.state_dict()
         parts = {"model": self.model.state_dict(), "average": self.average.weights, "optimiser": self.optimizer.state_dict()}
-        return parts | {"teacher": teacher, "updates": self.updates}
+        return parts | {"initial": self.initial, "teacher": teacher, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state."""
         self.model.load_state_dict(state["model"])
         self.average.weights = state["average"]
+        self.initial = state["initial"]
         self.optimizer.load_state_dict(state["optimiser"])  # The key is spelled as in the files of earlier versions.
         self.updates = state["updates"]
         if self.teacher is not None:
