@@ -176,7 +176,7 @@ class Trainer:
             synchronize_batch_norms(model)
         self.threads = ThreadPoolExecutor()  # They simulate the prompts.
         self.average = WeightAverage(model, recipe.ema)
-        self.initial = {name: value.clone() for name, value in self.average.weights.items()}
+        self.initial = {name: value.clone() for name, value in self.average.weights.items()}  # The same again when the run is resumed.
         groups = _parameter_groups(model, recipe)
         if teacher is not None:
             groups.append({"params": list(teacher.adapters.parameters()), "scale": 1.0})
@@ -314,13 +314,12 @@ class Trainer:
         """Return all that is needed to resume training exactly."""
         teacher = {} if self.teacher is None else self.teacher.state_dict()
         parts = {"model": self.model.state_dict(), "average": self.average.weights, "optimiser": self.optimizer.state_dict()}
-        return parts | {"initial": self.initial, "teacher": teacher, "updates": self.updates}
+        return parts | {"teacher": teacher, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state."""
         self.model.load_state_dict(state["model"])
         self.average.weights = state["average"]
-        self.initial = state["initial"]
         self.optimizer.load_state_dict(state["optimiser"])  # The key is spelled as in the files of earlier versions.
         self.updates = state["updates"]
         if self.teacher is not None:
