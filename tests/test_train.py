@@ -17,7 +17,7 @@ from cdwidget.model import load_predictor
 from cdwidget.model.cdnet import CDNet, CDNetConfig
 from cdwidget.model.encoders import TinyViT
 from cdwidget.prompts import Box, Click, Stroke
-from cdwidget.train import Recipe, SetOptions, find_datasets, train
+from cdwidget.train import RECIPES, Recipe, SetOptions, find_datasets, train
 from cdwidget.train.data import Sampler, deform_mask, read_sets
 from cdwidget.train.distributed import ProcessGroup
 from cdwidget.train.focus_round import focus_samples
@@ -263,3 +263,10 @@ def test_the_result_is_a_mean_of_the_weights_before_and_after(shapes, tmp_path):
     train(replace(RECIPE, blend=0.5), [shapes], mean, start_from=before)
     old, new, blended = (load_file(file)["heads.0.weight"].float() for file in (before, after, mean))
     assert not torch.equal(old, new) and torch.allclose(blended, (old + new) / 2, atol=1e-3)
+
+
+def test_recipes_for_trained_weights_need_weights(shapes, tmp_path):
+    assert RECIPES["cdnet-tiny-refined"].blend == 0.5
+    for recipe in (replace(RECIPE, blend=0.5), replace(RECIPE, fixed_statistics=True)):
+        with pytest.raises(ValueError, match="name the weights to start from"):
+            train(recipe, [shapes], tmp_path / "m.safetensors")

@@ -187,7 +187,7 @@ RECIPES: dict[str, Recipe] = {
     "cdnet-tiny-refined": Recipe(
         _TINY_CONFIG,
         _SETS,
-        steps=600,
+        steps=440,
         rounds=5,
         rate=2e-4,
         fixed_statistics=True,
@@ -197,6 +197,7 @@ RECIPES: dict[str, Recipe] = {
         ema=0.997,
         edits=0.25,
         shallow=0.5,
+        blend=0.5,
     ),
     "cdnet-tiny-128": Recipe(
         replace(_TINY_CONFIG, size=128, channels=64), _SETS, steps=40, batch=8, rounds=3, rate=1.2e-3, warmup=20, decay=0.4, views=4000

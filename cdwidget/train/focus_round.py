@@ -1,4 +1,4 @@
-"""Focus views of a batch, from which the network learns to correct its own predictions in the way it is used."""
+"""Focus views of a batch, in which the network learns to correct its own predictions as at inference."""
 
 from __future__ import annotations
 

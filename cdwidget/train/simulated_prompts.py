@@ -23,7 +23,7 @@ def next_prompt(target: np.ndarray, predicted: np.ndarray, valid: np.ndarray, re
         target: The true mask, bool (T, T).
         predicted: The predicted mask, bool (T, T).
         valid: Pixels that count, bool (T, T).
-        recipe: The recipe, with the probabilities of boxes and strokes.
+        recipe: The recipe, with the probabilities of boxes, strokes and clicks near the border.
         rng: Random generator.
 
     Returns:

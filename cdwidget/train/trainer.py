@@ -77,6 +77,8 @@ def train(
     """
     if unlabeled and teacher is None:
         raise ValueError("unlabeled images need a teacher; name a teacher, or leave them out")
+    if start_from is None and not resume and (recipe.fixed_statistics or recipe.blend < 1):
+        raise ValueError("the recipe improves trained weights; name the weights to start from (--start-from)")
     with init_process_group(device) as (group, selected):
         sets, report = remove_unusable(read_sets(data, unlabeled), skip_bad)
         if report and group.rank == 0:
@@ -176,7 +178,7 @@ class Trainer:
             synchronize_batch_norms(model)
         self.threads = ThreadPoolExecutor()  # They simulate the prompts.
         self.average = WeightAverage(model, recipe.ema)
-        self.initial = {name: value.clone() for name, value in self.average.weights.items()}  # The same again when the run is resumed.
+        self.initial = {name: value.clone() for name, value in self.average.weights.items()}  # The result is blended with them.
         groups = _parameter_groups(model, recipe)
         if teacher is not None:
             groups.append({"params": list(teacher.adapters.parameters()), "scale": 1.0})
@@ -193,6 +195,9 @@ class Trainer:
         Args:
             samples: The samples of this process.
             step: Number of the batch.
+
+        Returns:
+            The losses and IoUs of the rounds and of the focus round.
         """
         recipe, teacher = self.recipe, self.teacher
         views = [sample.view for sample in samples]
@@ -209,8 +214,6 @@ class Trainer:
         prompts: list[list[Prompt]] = [[] for _ in range(count)]
         first = self.group.rank * count
         rngs = [np.random.default_rng((recipe.seed, PROMPT_STREAM, step, first + i)) for i in range(count)]
-        if self.device.type == "cuda":
-            views = views + views[: -len(views) % GPU_VIEWS_MULTIPLE]
         self._set_modes()
         inputs = self._inputs(views)
 
@@ -295,6 +298,8 @@ class Trainer:
 
     def _inputs(self, views: list[TrainingView]) -> tuple[Tensor, ...]:
         """Return the features of a frozen encoder, else the images of views."""
+        if self.device.type == "cuda":
+            views = views + views[: -len(views) % GPU_VIEWS_MULTIPLE]
         return self.features.encode(views) if self.features else (images_to_tensor([view.image for view in views]).to(self.device),)
 
     def learning_rate(self, step: int) -> float:
@@ -314,12 +319,13 @@ class Trainer:
         """Return all that is needed to resume training exactly."""
         teacher = {} if self.teacher is None else self.teacher.state_dict()
         parts = {"model": self.model.state_dict(), "average": self.average.weights, "optimiser": self.optimizer.state_dict()}
-        return parts | {"teacher": teacher, "updates": self.updates}
+        return parts | {"initial": self.initial, "teacher": teacher, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state."""
         self.model.load_state_dict(state["model"])
         self.average.weights = state["average"]
+        self.initial = state.get("initial", self.initial)  # States of earlier versions have none.
         self.optimizer.load_state_dict(state["optimiser"])  # The key is spelled as in the files of earlier versions.
         self.updates = state["updates"]
         if self.teacher is not None:
