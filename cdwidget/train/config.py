@@ -90,7 +90,7 @@ class Recipe:
         rate: Learning rate of the head.
         encoder_rate: Learning rate of the encoder relative to `rate`; 0 freezes it, in evaluation mode.
         fixed_statistics: Whether batch normalization keeps the statistics of the weights that the run starts from. Those of a small batch
-            are too noisy to improve trained weights.
+            are noisy.
         focus_round: Whether the last prompts of a batch are used once more, in their focus views, for one further optimizer step.
         weight_decay: Weight decay of AdamW.
         warmup: Optimizer steps over which the learning rate rises at the start.

@@ -35,7 +35,8 @@ def next_prompt(target: np.ndarray, predicted: np.ndarray, valid: np.ndarray, re
         slack = BOX_JITTER * max(x1 - x0, y1 - y0)
         left, top, right, bottom = (float(v) for v in np.array([x0, y0, x1, y1]) + rng.uniform(-slack, slack, 4))
         return Box(left, top, max(right, left + MIN_BOX_PX), max(bottom, top + MIN_BOX_PX))
-    min_depth = MIN_SHALLOW_DEPTH if recipe.shallow and rng.random() < recipe.shallow else MIN_DEPTH
+    is_shallow = recipe.shallow > 0 and rng.random() < recipe.shallow  # Other recipes draw the same numbers as before.
+    min_depth = MIN_SHALLOW_DEPTH if is_shallow else MIN_DEPTH
     click = next_click(target, predicted, ignore=~valid, rng=rng, min_depth=min_depth)
     if click is None or kind < 1 - recipe.strokes:
         return click
