@@ -100,14 +100,16 @@ def open_regular(path: Path, flags: int) -> IO[bytes]:
         OSError: If it cannot be opened.
     """
     exclusive = os.O_EXCL if flags & os.O_CREAT else 0
-    descriptor = os.open(path, flags | exclusive | NO_FOLLOW, 0o666)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+
+    def descriptor(name: str, _: int) -> int:
+        opened = os.open(name, flags | exclusive | NO_FOLLOW, 0o666)
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            os.close(opened)
             raise ValueError(f"{path} is not a regular file, so it was not opened")
-        return os.fdopen(descriptor, "rb" if flags & 3 == os.O_RDONLY else "r+b", buffering=0)
-    except BaseException:
-        os.close(descriptor)
-        raise
+        return opened
+
+    # Only `open` closes the descriptor of its file: after an interrupt, closing it here as well could close another file's.
+    return open(path, "rb" if flags & 3 == os.O_RDONLY else "r+b", buffering=0, opener=descriptor)
 
 
 def replace_file(path: Path, data: bytes, *, is_new: bool = False) -> None:

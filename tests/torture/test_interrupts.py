@@ -12,10 +12,12 @@ import pytest
 
 from cdwidget.session import Accept, Session
 from cdwidget.session.autosave import FileJournal
+from cdwidget.session.files import open_regular
 from cdwidget.session.lock_file import LockFile
 from cdwidget.tools import Brush
 from support.attack_budget import IS_LONG
 from support.attack_counts import count
+from support.interrupts import interrupt_everywhere
 from support.journals import draw, notice, opened, saved
 from support.scripted_predictor import snapshot
 
@@ -153,3 +155,11 @@ def test_an_image_can_be_opened_again_after_opening_it_was_interrupted(tmp_path:
     assert notice(again) == "" and snapshot(again) == snapshot(session)
     draw(again, 1)
     assert snapshot(saved(path)) == snapshot(again)
+
+
+def test_an_interrupt_in_opening_a_file_closes_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.touch()
+    files = (f"session{os.sep}files.py", "<frozen os>", f"{os.sep}os.py")
+    for _ in interrupt_everywhere(lambda: open_regular(path, os.O_RDWR).close(), files):
+        count("interrupts of opening a file", "no other file closed")
