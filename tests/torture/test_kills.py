@@ -19,7 +19,7 @@ from cdwidget.catalogue import ScoreValue
 from cdwidget.formats import FORMATS
 from cdwidget.session import Session
 from cdwidget.session.autosave import FileJournal
-from cdwidget.tools import Brush
+from cdwidget.tools import Brush, Matte
 from support.attack_budget import IS_LONG, seeds
 from support.attack_counts import count
 from support.interrupts import interrupt_everywhere
@@ -83,6 +83,9 @@ def test_a_session_that_is_killed_keeps_every_acknowledged_step(tmp_path: Path) 
 
 def interrupt_edits(path: Path, seed: int) -> None:
     """Edit an image, interrupted by signals at random moments, as by Ctrl+C."""
+    warm = Session(IMAGE)
+    warm.apply(Brush(((3.0, 3.0), (3.0, 8.0)), 3.0))
+    warm.apply(Matte(((6.0, 3.0), (6.0, 8.0)), 1.0))  # Numba, which the matte uses, breaks if its first call is interrupted.
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     random, session = Random(seed), opened(path)
     for _ in range(20):
