@@ -101,15 +101,15 @@ def open_regular(path: Path, flags: int) -> IO[bytes]:
     """
     exclusive = os.O_EXCL if flags & os.O_CREAT else 0
 
-    def descriptor(name: str, _: int) -> int:
-        opened = os.open(name, flags | exclusive | NO_FOLLOW, 0o666)
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            os.close(opened)
+    def open_descriptor(name: str, _: int) -> int:
+        descriptor = os.open(name, flags | exclusive | NO_FOLLOW, 0o666)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
             raise ValueError(f"{path} is not a regular file, so it was not opened")
-        return opened
+        return descriptor
 
-    # Only `open` closes the descriptor of its file: after an interrupt, closing it here as well could close another file's.
-    return open(path, "rb" if flags & 3 == os.O_RDONLY else "r+b", buffering=0, opener=descriptor)
+    # `open` closes the descriptor if it is interrupted. Closing it here as well could close the file of another thread.
+    return open(path, "rb" if flags & 3 == os.O_RDONLY else "r+b", buffering=0, opener=open_descriptor)
 
 
 def replace_file(path: Path, data: bytes, *, is_new: bool = False) -> None:
